@@ -1,0 +1,47 @@
+# A thin front to CMake. BUILD=folder changes where things are built.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+SECONDS ?= 60
+PREFIX ?= /usr/local
+CMAKE_FLAGS ?=
+
+.PHONY: all configure test unit asan tsan lint format fuzz bench install clean
+
+all: configure
+	cmake --build $(BUILD) -j $(JOBS)
+
+configure:
+	@mkdir -p $(BUILD)
+	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) > $(BUILD)/configure.log 2>&1 || (cat $(BUILD)/configure.log; exit 1)
+
+test: all
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+unit: all
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L unit
+
+asan:
+	$(MAKE) all BUILD=build-asan CMAKE_FLAGS="-DSQ_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
+	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
+
+tsan:
+	$(MAKE) all BUILD=build-tsan CMAKE_FLAGS="-DSQ_SANITIZE=thread -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
+	ctest --test-dir build-tsan --output-on-failure -j $(JOBS)
+
+lint: configure
+	tools/lint.sh $(BUILD)
+
+format:
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+fuzz:
+	tools/fuzz.sh $(SECONDS)
+
+bench: all
+	bench/run.sh
+
+install: all
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz

@@ -1,0 +1,262 @@
+#include "base/str.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Makes room for n more bytes and a NUL. */
+static bool buf_reserve(struct sq_buf *b, size_t n)
+{
+    if (b->err) {
+        return false;
+    }
+    if (b->room - b->len > n) {
+        return true;
+    }
+    size_t room = b->room ? b->room : 256;
+    while (room - b->len <= n) {
+        room *= 2;
+    }
+    char *grown = sq_realloc(b->text, room);
+    if (!grown) {
+        b->err = SQ_ERR_NOMEM;
+        return false;
+    }
+    b->text = grown;
+    b->room = room;
+    return true;
+}
+
+void sq_buf_add(struct sq_buf *b, const void *bytes, size_t n)
+{
+    if (!buf_reserve(b, n)) {
+        return;
+    }
+    if (n > 0) {
+        memcpy(b->text + b->len, bytes, n);
+    }
+    b->len += n;
+    b->text[b->len] = '\0';
+}
+
+void sq_buf_puts(struct sq_buf *b, const char *text)
+{
+    sq_buf_add(b, text, strlen(text));
+}
+
+void sq_buf_printf(struct sq_buf *b, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n < 0 || !buf_reserve(b, (size_t)n)) {
+        return;
+    }
+    va_start(args, fmt);
+    vsnprintf(b->text + b->len, (size_t)n + 1, fmt, args);
+    va_end(args);
+    b->len += (size_t)n;
+}
+
+void sq_buf_free(struct sq_buf *b)
+{
+    sq_free(b->text);
+    memset(b, 0, sizeof(*b));
+}
+
+char *sq_buf_take(struct sq_buf *b)
+{
+    sq_buf_add(b, "", 0);
+    char *text = b->err ? NULL : b->text;
+    if (b->err) {
+        sq_free(b->text);
+    }
+    memset(b, 0, sizeof(*b));
+    return text;
+}
+
+struct sq_view sq_view_of(const char *text)
+{
+    return (struct sq_view){text, text ? strlen(text) : 0};
+}
+
+bool sq_view_is(struct sq_view v, const char *text)
+{
+    return v.len == strlen(text) && (v.len == 0 || memcmp(v.at, text, v.len) == 0);
+}
+
+bool sq_view_is_nocase(struct sq_view v, const char *text)
+{
+    return v.len == strlen(text) && (v.len == 0 || strncasecmp(v.at, text, v.len) == 0);
+}
+
+bool sq_view_starts(struct sq_view v, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return v.len >= n && (n == 0 || memcmp(v.at, prefix, n) == 0);
+}
+
+struct sq_view sq_view_cut(struct sq_view *v, char sep)
+{
+    struct sq_view head = *v;
+    const char *at = v->len ? memchr(v->at, sep, v->len) : NULL;
+    if (!at) {
+        *v = (struct sq_view){NULL, 0};
+        return head;
+    }
+    head.len = (size_t)(at - v->at);
+    v->len -= head.len + 1;
+    v->at = at + 1;
+    return head;
+}
+
+struct sq_view sq_view_trim(struct sq_view v)
+{
+    while (v.len > 0 && isspace((unsigned char)v.at[0])) {
+        v.at++;
+        v.len--;
+    }
+    while (v.len > 0 && isspace((unsigned char)v.at[v.len - 1])) {
+        v.len--;
+    }
+    return v;
+}
+
+int sq_view_u64(struct sq_view v, uint64_t max, uint64_t *ret_number)
+{
+    uint64_t n = 0;
+    if (v.len == 0) {
+        return SQ_ERR_FORMAT;
+    }
+    for (size_t i = 0; i < v.len; i++) {
+        unsigned digit = (unsigned)(v.at[i] - '0');
+        if (digit > 9 || n > (UINT64_MAX - digit) / 10) {
+            return SQ_ERR_FORMAT;
+        }
+        n = n * 10 + digit;
+    }
+    if (n > max) {
+        return SQ_ERR_FORMAT;
+    }
+    *ret_number = n;
+    return 0;
+}
+
+/* A plain decimal number at the front of text ("1.5"); ret_rest is what follows it. */
+static int parse_number(const char *text, double *ret_value, const char **ret_rest)
+{
+    size_t n = strspn(text, "0123456789.");
+    char digits[32];
+    if (n == 0 || n >= sizeof(digits)) {
+        return SQ_ERR_FORMAT;
+    }
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    char *end = NULL;
+    double value = strtod(digits, &end);
+    if (*end != '\0' || !isfinite(value)) {
+        return SQ_ERR_FORMAT;
+    }
+    *ret_value = value;
+    *ret_rest = text + n;
+    return 0;
+}
+
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static const struct unit *find_unit(const struct unit *units, struct sq_view name)
+{
+    for (; units->name; units++) {
+        if (sq_view_is(name, units->name)) {
+            return units;
+        }
+    }
+    return NULL;
+}
+
+int sq_parse_duration(const char *text, uint64_t *ret_ns)
+{
+    static const struct unit units[] = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                                        {"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
+    double total = 0;
+    do {
+        double value;
+        const char *rest;
+        int err = parse_number(text, &value, &rest);
+        if (err) {
+            return err;
+        }
+        size_t n = strspn(rest, "abcdefghijklmnopqrstuvwxyz");
+        const struct unit *unit = find_unit(units, (struct sq_view){rest, n});
+        if (!unit) {
+            return SQ_ERR_FORMAT;
+        }
+        total += value * unit->factor;
+        text = rest + n;
+    } while (*text != '\0');
+    if (total > 1e18) { /* 31 years */
+        return SQ_ERR_FORMAT;
+    }
+    *ret_ns = (uint64_t)llround(total);
+    return 0;
+}
+
+int sq_parse_rate(const char *text, double *ret_per_second)
+{
+    static const struct unit units[] = {
+        {"/s", 1.0}, {"/m", 1.0 / 60}, {"/h", 1.0 / 3600}, {NULL, 0}};
+    double value;
+    const char *rest;
+    int err = parse_number(text, &value, &rest);
+    if (err) {
+        return err;
+    }
+    const struct unit *unit = find_unit(units, sq_view_of(rest));
+    if (!unit) {
+        return SQ_ERR_FORMAT;
+    }
+    *ret_per_second = value * unit->factor;
+    return 0;
+}
+
+int sq_parse_bitrate(const char *text, uint64_t *ret_bps)
+{
+    static const struct unit units[] = {{"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {NULL, 0}};
+    double value;
+    const char *rest;
+    int err = parse_number(text, &value, &rest);
+    if (err) {
+        return err;
+    }
+    const struct unit *unit = find_unit(units, sq_view_of(rest));
+    if (!unit || value * unit->factor > 1e15) {
+        return SQ_ERR_FORMAT;
+    }
+    *ret_bps = (uint64_t)llround(value * unit->factor);
+    return 0;
+}
+
+const char *sq_format_duration(uint64_t ns, char out[static 32])
+{
+    double sec = (double)ns / 1e9;
+    if (ns < SQ_NS_PER_SEC) {
+        snprintf(out, 32, "%.0fms", (double)ns / 1e6);
+    } else if (sec < 60) {
+        snprintf(out, 32, "%.3gs", sec);
+    } else if (sec < 3600) {
+        snprintf(out, 32, "%um%02us", (unsigned)sec / 60, (unsigned)sec % 60);
+    } else {
+        snprintf(out, 32, "%uh%02um", (unsigned)(sec / 3600), (unsigned)(sec / 60) % 60);
+    }
+    return out;
+}
