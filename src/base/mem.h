@@ -7,7 +7,7 @@
 
 /* Each returns memory owned by the caller, or NULL. sq_calloc and sq_zalloc zero it. */
 void *sq_malloc(size_t size_bytes) SQ_MUST_USE;
-void *sq_calloc(size_t count, size_t size_bytes) SQ_MUST_USE;
+void *sq_calloc(size_t n, size_t size_bytes) SQ_MUST_USE;
 void *sq_zalloc(size_t size_bytes) SQ_MUST_USE;
 /* On failure the old block stays valid. */
 void *sq_realloc(void *block, size_t size_bytes) SQ_MUST_USE;
