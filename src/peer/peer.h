@@ -1,0 +1,308 @@
+/* One WebRTC peer connection without I/O (W3C webrtc-pc, RFC 8825): SDP negotiation, ICE, DTLS,
+ * SRTP, RTP and RTCP behind one face. It is given datagrams, descriptions and time-outs, and gives
+ * back datagrams, events and the time of its next time-out. It serves a generated client as well as
+ * a server's side of the wire (the lab's SFU).
+ *
+ * A peer belongs to one thread. All peers of a thread share a struct sq_peer_env. Packets leave
+ * through the env's batch: call sq_peer_env_flush after each round of input, or nothing is sent.
+ *
+ * A "base" is a small number (0 to 7) that the owner gives to a local socket of this peer. */
+#ifndef SQ_PEER_PEER_H
+#define SQ_PEER_PEER_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "media/clip.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_PEER_TRACKS_MAX   64   /* transceivers of a peer */
+#define SQ_PEER_BASES_MAX    8    /* local sockets of a peer */
+#define SQ_PEER_DATAGRAM_MAX 1500 /* bytes, the largest datagram that is sent or read */
+#define SQ_PEER_TEXT_MAX     256  /* bytes of an error sentence with its NUL */
+
+struct sq_peer;
+struct sq_track; /* a transceiver: what one m-section sends and receives */
+struct sq_rtp_packet;
+struct sq_peer_env;
+
+enum sq_media_kind { SQ_MEDIA_AUDIO, SQ_MEDIA_VIDEO };
+
+/* Bits: RECV | SEND == SENDRECV (RFC 8866, section 6.7). */
+enum sq_direction {
+    SQ_DIR_INACTIVE = 0,
+    SQ_DIR_SENDONLY = 1,
+    SQ_DIR_RECVONLY = 2,
+    SQ_DIR_SENDRECV = 3
+};
+
+enum sq_sdp_type { SQ_SDP_OFFER, SQ_SDP_ANSWER };
+
+/* ---- What the peers of a thread share
+ * ------------------------------------------------------------ */
+
+struct sq_peer_env_config {
+    uint64_t seed;           /* of every random choice but keys */
+    unsigned certificates;   /* in the pool; 0: 8 */
+    int64_t wall_offset_ns;  /* wall clock minus `now_ns`, for NTP time-stamps */
+    bool force_openssl_srtp; /* leave libipsec-mb aside */
+    bool prefer_cm;          /* AES_CM_128_HMAC_SHA1_80 before AEAD_AES_128_GCM */
+};
+
+int sq_peer_env_create(const struct sq_peer_env_config *config,
+                       struct sq_peer_env **ret_env) SQ_MUST_USE;
+/* After all its peers. */
+void sq_peer_env_destroy(struct sq_peer_env *env);
+/* Protects and sends what has gathered, and decrypts and delivers what waits for its batch. */
+void sq_peer_env_flush(struct sq_peer_env *env, uint64_t now_ns);
+
+/* ---- Owner's face
+ * -------------------------------------------------------------------------------- */
+
+struct sq_dgram {
+    const uint8_t *buf;
+    size_t len;
+};
+
+enum sq_peer_state { /* RTCPeerConnectionState */
+                     SQ_PEER_NEW,
+                     SQ_PEER_CONNECTING,
+                     SQ_PEER_CONNECTED,    /* ICE and DTLS are up */
+                     SQ_PEER_DISCONNECTED, /* consent checks go unanswered; may come back */
+                     SQ_PEER_FAILED,
+                     SQ_PEER_CLOSED,
+};
+
+/* Why a peer failed. The run adds the causes that lie outside a peer. */
+enum sq_peer_cause {
+    SQ_PEER_CAUSE_NONE,
+    SQ_PEER_CAUSE_ICE,
+    SQ_PEER_CAUSE_DTLS,
+    SQ_PEER_CAUSE_MEDIA_LOST, /* connected before, then consent expired (RFC 7675) */
+    SQ_PEER_CAUSE_PROTOCOL,
+};
+
+enum sq_peer_event_type {
+    SQ_PEER_EV_STATE,           /* state, and for FAILED cause and text */
+    SQ_PEER_EV_LOCAL_CANDIDATE, /* text: "candidate:…" (RFC 8839), mid, mline */
+    SQ_PEER_EV_GATHERING_DONE,  /* end-of-candidates */
+    SQ_PEER_EV_ICE_CONNECTED,   /* the first valid pair */
+    SQ_PEER_EV_SELECTED_PAIR,   /* nominated: base and remote hold */
+    SQ_PEER_EV_DTLS_CONNECTED,  /* keys are there */
+    SQ_PEER_EV_TRACK, /* track: after set_remote, one that now sends to us, or stopped doing so */
+    SQ_PEER_EV_FIRST_MEDIA, /* track: its first RTP packet (audio) or first decodable frame (video)
+                             */
+    SQ_PEER_EV_KEY_FRAME_REQUEST, /* track: PLI or FIR came and no clip answers it */
+    SQ_PEER_EV_BYE,               /* track: RTCP BYE */
+};
+
+struct sq_peer_event {
+    enum sq_peer_event_type type;
+    uint64_t now_ns;
+    enum sq_peer_state state;
+    enum sq_peer_cause cause;
+    const char *text; /* borrowed for the call */
+    const char *mid;  /* borrowed for the call */
+    int mline;
+    struct sq_track *track;
+    int base;
+    struct sq_addr remote;
+};
+
+/* A packet to send by hand, in the place of a clip. */
+struct sq_rtp_out {
+    uint32_t timestamp; /* in the codec's clock */
+    bool marker;
+    bool explicit_seq; /* send with `seq`, else with the next one */
+    uint16_t seq;
+    uint32_t cookie;       /* given back to `resend` when the packet is asked for again */
+    uint8_t level;         /* RFC 6464: 0 (loud) to 127 dBov below; 0x80 set: voice activity */
+    const uint8_t *prefix; /* payload descriptor, or NULL; borrowed for the call */
+    size_t prefix_len;
+    const uint8_t *payload; /* borrowed for the call */
+    size_t payload_len;
+};
+
+/* Each is called with the ctx of sq_peer_create. Within a call-back the peer may be used, but not
+ * destroyed. */
+struct sq_peer_ops {
+    /* n datagrams for one destination, in this order. Borrowed for the call. */
+    void (*send)(void *ctx, int base, const struct sq_addr *to, const struct sq_dgram *dgrams,
+                 size_t n);
+    /* The next time-out is now at `at_ns`, earlier than said before. */
+    void (*arm)(void *ctx, uint64_t at_ns);
+    void (*event)(void *ctx, const struct sq_peer_event *event);
+    /* Each RTP packet as it arrives, in the clear, duplicates left out; NULL: not wanted. */
+    void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                uint64_t now_ns);
+    /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,
+     * or say false when it is gone. NULL: nothing is resent. */
+    bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
+};
+
+/* ---- A peer's life
+ * -------------------------------------------------------------------------------- */
+
+struct sq_peer_config {
+    bool ice_lite;         /* answer checks only (RFC 8445, section 2.5) */
+    bool passive;          /* DTLS server when answering (RFC 8842); a client otherwise */
+    const char *cname;     /* RFC 7022; copied; NULL: random */
+    const char *stream_id; /* msid; copied; NULL: random */
+    const struct sq_addr *stun_servers; /* copied */
+    size_t stun_servers_len;            /* at most 4 */
+    uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
+    bool keep_dtls; /* keep the TLS state after the handshake (else freed after some seconds) */
+};
+
+/* env and ops are borrowed for the peer's life. */
+int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
+                   const struct sq_peer_ops *ops, void *ctx, struct sq_peer **ret_peer) SQ_MUST_USE;
+/* Sends RTCP BYE and close_notify if it can; events stop. The peer may still be destroyed only
+ * outside its own call-backs. */
+void sq_peer_close(struct sq_peer *peer, uint64_t now_ns);
+void sq_peer_destroy(struct sq_peer *peer);
+
+/* A socket at `addr`. Before the first description, or later for a path that came up. */
+int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;
+
+/* A datagram from the wire. `buf` may be written to. `now_ns` is its time of arrival. */
+void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const struct sq_addr *from,
+                     uint8_t *buf, size_t len);
+uint64_t sq_peer_next_timeout(const struct sq_peer *peer);
+void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns);
+
+/* ---- Negotiation (RFC 8829)
+ * ----------------------------------------------------------------------- */
+
+/* clip: what to send, NULL to send by hand (or nothing). clip_track: index in the clip. Borrowed
+ * until the peer's end. A later offer tells the other side. */
+int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_direction direction,
+                      const struct sq_clip *clip, size_t clip_track,
+                      struct sq_track **ret_track) SQ_MUST_USE;
+/* Lets a track that the remote offer made (or an older one) send this. */
+int sq_track_set_clip(struct sq_track *track, const struct sq_clip *clip,
+                      size_t clip_track) SQ_MUST_USE;
+/* Takes effect with the next description. */
+int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
+int sq_track_stop(struct sq_track *track) SQ_MUST_USE;
+
+/* Make a description and put it in force as local one. *ret_sdp is owned by the caller (sq_free).
+ * `why` takes a sentence on failure, nullable. */
+int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart, char **ret_sdp,
+                         char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
+                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
+                       const char *sdp, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+/* Takes the pending local offer back (JSEP rollback). */
+int sq_peer_rollback(struct sq_peer *peer) SQ_MUST_USE;
+/* A candidate line of the other side, with or without "candidate:" or "a=" before it; "" ends them.
+ */
+int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate) SQ_MUST_USE;
+/* Local ICE credentials of the description in force, for trickle (RFC 8840). Borrowed. */
+void sq_peer_local_ice(const struct sq_peer *peer, const char **ret_ufrag, const char **ret_pwd);
+
+/* ---- Tracks
+ * ---------------------------------------------------------------------------------------- */
+
+size_t sq_peer_track_count(const struct sq_peer *peer);
+struct sq_track *sq_peer_track(struct sq_peer *peer, size_t index);
+struct sq_track *sq_peer_track_by_mid(struct sq_peer *peer, const char *mid);
+enum sq_media_kind sq_track_kind(const struct sq_track *track);
+const char *sq_track_mid(const struct sq_track *track); /* "" before negotiation; borrowed */
+/* What both sides agreed on, from this side. */
+enum sq_direction sq_track_current_direction(const struct sq_track *track);
+/* The owner's own pointer. */
+void sq_track_set_user(struct sq_track *track, void *user);
+void *sq_track_user(const struct sq_track *track);
+/* The negotiated codec's name as in rtpmap ("VP8", "opus"), "" when none; borrowed. */
+const char *sq_track_codec(const struct sq_track *track);
+
+/* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
+ */
+int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out);
+/* Asks the other side for a key frame (PLI), at most one in 300 ms. */
+void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
+/* Starts the clip's next frame with a key frame, as a PLI would. */
+void sq_track_send_key_frame(struct sq_track *track);
+
+/* ---- Statistics (W3C webrtc-stats identifiers, in snake_case)
+ * ---------------------------------------- */
+
+struct sq_inbound_stats { /* RTCInboundRtpStreamStats */
+    uint32_t ssrc;
+    uint64_t packets_received;
+    uint64_t bytes_received; /* payload */
+    uint64_t header_bytes_received;
+    int64_t packets_lost;     /* after repair, RFC 3550 */
+    uint64_t packets_missing; /* holes seen, before repair */
+    uint64_t packets_expected;
+    uint64_t packets_repaired; /* holes filled by retransmission */
+    uint64_t packets_duplicated;
+    double jitter_s;
+    uint64_t nack_count; /* NACK messages sent */
+    uint64_t pli_count;  /* PLI sent */
+    uint64_t frames_received;
+    uint64_t frames_decoded; /* decodable; nothing is really decoded */
+    uint64_t key_frames_decoded;
+    uint64_t frames_dropped;
+    double frames_per_second;
+    uint32_t frame_width, frame_height;
+    uint64_t freeze_count;
+    double total_freezes_duration_s;
+    uint64_t first_packet_ns, last_packet_ns; /* 0: none */
+    /* RTCRemoteOutboundRtpStreamStats, of the last SR */
+    uint64_t remote_packets_sent, remote_bytes_sent;
+};
+
+struct sq_outbound_stats { /* RTCOutboundRtpStreamStats */
+    uint32_t ssrc;
+    uint64_t packets_sent;
+    uint64_t bytes_sent; /* payload */
+    uint64_t header_bytes_sent;
+    uint64_t retransmitted_packets_sent, retransmitted_bytes_sent;
+    uint64_t frames_sent, key_frames_sent;
+    uint64_t nack_count, pli_count, fir_count; /* received */
+    /* RTCRemoteInboundRtpStreamStats, of the last RR */
+    int64_t remote_packets_lost;
+    double remote_fraction_lost; /* 0 to 1 */
+    double remote_jitter_s;
+    double round_trip_time_s; /* < 0: not measured yet */
+    double total_round_trip_time_s;
+    uint64_t round_trip_time_measurements;
+};
+
+struct sq_transport_stats { /* RTCTransportStats, RTCIceCandidatePairStats */
+    enum sq_peer_state state;
+    uint64_t packets_sent, packets_received; /* datagrams */
+    uint64_t bytes_sent, bytes_received;
+    uint64_t srtp_errors; /* tag or replay check failed */
+    uint64_t discarded;   /* neither STUN, DTLS, RTP nor RTCP, or from an unchecked address */
+    double current_round_trip_time_s;   /* of STUN; < 0: not measured yet */
+    char local_type[8], remote_type[8]; /* host, srflx, prflx, relay; "" before */
+    char local_addr[SQ_ADDR_TEXT_MAX], remote_addr[SQ_ADDR_TEXT_MAX];
+    char dtls_role[8]; /* client or server */
+    char srtp_profile[32];
+    double available_outgoing_bps; /* from REMB; < 0: not told */
+};
+
+/* When each phase began or ended (now_ns); 0: not yet. */
+struct sq_peer_times {
+    uint64_t negotiated; /* both descriptions are there: ICE may check */
+    uint64_t ice_connected;
+    uint64_t dtls_connected;
+    uint64_t first_media; /* the first RTP packet of any track */
+    uint64_t first_audio, first_frame;
+};
+
+void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
+                            struct sq_inbound_stats *ret_stats);
+void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
+                             struct sq_outbound_stats *ret_stats);
+void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
+const struct sq_peer_times *sq_peer_times(const struct sq_peer *peer);
+enum sq_peer_state sq_peer_state(const struct sq_peer *peer);
+
+#endif
