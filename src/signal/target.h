@@ -1,0 +1,41 @@
+/* Target URLs: `lab:`, `janus+ws://host:8188/janus?plugin=echotest`, `whip+https://host/endpoint`,
+ * … */
+#ifndef SQ_SIGNAL_TARGET_H
+#define SQ_SIGNAL_TARGET_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_TARGET_PARAMS_MAX 16
+#define SQ_TARGET_URL_MAX    2048
+
+struct sq_target_param {
+    const char *name;
+    const char *value; /* percent-decoded */
+};
+
+/* A parsed target. The texts live in `store`, which the target owns. */
+struct sq_target {
+    const char *url;    /* as given */
+    const char *scheme; /* "janus+ws" */
+    const char
+        *inner;  /* the URL to call: "ws://host:8188/janus", parameters of Squall's own taken out */
+    bool secure; /* wss, https */
+    const char *host; /* no brackets */
+    uint16_t port;    /* the given or the scheme's own */
+    const char *path; /* with its leading "/" and what remains of the query */
+    struct sq_target_param params[SQ_TARGET_PARAMS_MAX]; /* those of the query */
+    size_t params_len;
+    char *store;
+};
+
+/* `why` takes a sentence that names the part and what was expected. */
+int sq_target_parse(const char *url, struct sq_target *ret_target, char *why,
+                    size_t why_room) SQ_MUST_USE;
+void sq_target_free(struct sq_target *target);
+/* A parameter's value or NULL. */
+const char *sq_target_param(const struct sq_target *target, const char *name);
+
+#endif
