@@ -1,0 +1,47 @@
+/* Writes a finished result down: the results directory and its single files. Knows no live peers.
+ *
+ *   DIR/summary.json  the contract: share/schema/summary.schema.json
+ *   DIR/timeline.csv  a row a second
+ *   DIR/peers.csv     a row a peer (RFC 4180)
+ *   DIR/junit.xml     a test case an expectation
+ *   DIR/report.html   one file, no network
+ *   DIR/webrtc-internals/PEER.json  dumps of the peers that have a trace
+ *
+ * Every file is written beside its place and renamed into it, so that a reader never sees half a
+ * file. Text that came from the network is escaped everywhere. */
+#ifndef SQ_REPORT_REPORT_H
+#define SQ_REPORT_REPORT_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "run/result.h"
+
+struct sq_report_error {
+    int saved_errno;
+    char message[512]; /* "cannot write /x/summary.json: No space left on device" */
+};
+
+/* Makes DIR (and its parents) if it is not there and writes all files. SQ_ERR_IO or SQ_ERR_NOMEM
+ * fill ret_error (nullable); files written before stay. */
+int sq_report_write(const struct sq_result *r, const char *dir,
+                    struct sq_report_error *ret_error) SQ_MUST_USE;
+
+enum sq_report_kind {
+    SQ_REPORT_JSON,
+    SQ_REPORT_JUNIT,
+    SQ_REPORT_HTML,
+    SQ_REPORT_TIMELINE,
+    SQ_REPORT_PEERS,
+};
+
+/* One file at a path of the user's choice: --json, --junit, --html. "-" is standard output. */
+int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
+                         struct sq_report_error *ret_error) SQ_MUST_USE;
+
+/* The same as text in memory; `out` is sticky about failures (out->err). */
+void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out);
+/* The chrome://webrtc-internals dump of one trace. */
+void sq_report_render_dump(const struct sq_result *r, const struct sq_peer_trace *t,
+                           struct sq_buf *out);
+
+#endif

@@ -1,0 +1,22 @@
+/* The closing text on the terminal: verdict first, then what was expected, what was measured and
+ * what failed. */
+#ifndef SQ_REPORT_TEXT_H
+#define SQ_REPORT_TEXT_H
+
+#include "base/str.h"
+#include "run/result.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+struct sq_report_text_options {
+    bool color;      /* ANSI colours; off for files and pipes */
+    const char *dir; /* borrowed, nullable: where the report lies */
+};
+
+void sq_report_text(const struct sq_result *r, const struct sq_report_text_options *options,
+                    FILE *out);
+/* The same into memory. */
+void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
+                           struct sq_buf *out);
+
+#endif

@@ -1,0 +1,68 @@
+/* Expectations: what the user wants to hold, parsed from the command line or the scenario, and
+ * judged against a result.
+ *
+ *   EXPECTATION = OR ["for" N ["%"] "of" "peers"] ["else" ("warn" | "error")]
+ *   OR          = AND { "or" AND }
+ *   AND         = TERM { "and" TERM }
+ *   TERM        = METRIC[.AGG] OP NUMBER [UNIT]  |  "(" OR ")"
+ *
+ * METRIC: names of stats/metrics.h and peers.ok|failed|dropped|pending; those of testRTC that
+ * differ are taken too (packetloss = loss, roundtrip = rtt, channel = track). AGG: avg (default)
+ * min max p1...p99 p99.9 stddev count rate last. OP: == != < <= > >=. UNIT: %, ms, s, kbit/s (also
+ * k, M), fps; without one, the metric's own unit.
+ *
+ * What a term is about:
+ *  - without "for": the aggregate over all samples of all peers;
+ *  - a bare number of channels (video.in, audio.out): every connected peer by itself, as testRTC
+ *    judges each probe; the value shown is the worst peer's;
+ *  - peers.*: counts; with % the share of the started attempts;
+ *  - with "for N% of peers": the whole expression is judged for each peer on its own average. A
+ * peer without a sample is left out (a viewer sends no video), but one that failed counts as not
+ *    holding. The value is the share of peers for which it holds.
+ * A metric without any sample fails with "no sample"; nothing passes silently. */
+#ifndef SQ_RUN_EXPECT_H
+#define SQ_RUN_EXPECT_H
+
+#include "base/err.h"
+#include "run/result.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SQ_EXPECT_TEXT_MAX  1024 /* characters of one expectation */
+#define SQ_EXPECT_TERMS_MAX 32
+#define SQ_EXPECT_DEPTH_MAX 16 /* brackets */
+
+struct sq_expect; /* opaque */
+
+struct sq_expect_error {
+    size_t column;     /* from 1, in characters */
+    char message[320]; /* what was expected there, without the column */
+};
+
+/* The text is copied. SQ_ERR_FORMAT or SQ_ERR_UNSUPPORTED fill ret_error (nullable), SQ_ERR_NOMEM
+ * does not. */
+int sq_expect_parse(const char *text, struct sq_expect **ret_expect,
+                    struct sq_expect_error *ret_error) SQ_MUST_USE;
+/* NULL is allowed. */
+void sq_expect_destroy(struct sq_expect *e);
+const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */
+/* The expectation names this metric somewhere ("peers.failed"). */
+bool sq_expect_names(const struct sq_expect *e, const char *metric);
+
+/* Judges one expectation and fills `ret_outcome` but for its `expr`. Never fails: what cannot be
+ * judged is not ok. Call sq_result_tally before. */
+void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
+                    struct sq_expectation *ret_outcome);
+
+/* What holds when the user says nothing about it: a run in which peers failed is not a pass. */
+#define SQ_EXPECT_DEFAULT "peers.failed == 0"
+
+/* Judges all into the result's rows (earlier rows are dropped), SQ_EXPECT_DEFAULT as well unless
+ * one of them names peers.ok or peers.failed, and then calls sq_verdict. */
+int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r) SQ_MUST_USE;
+
+/* Sets verdict, exit_code and verdict_reason from what the result holds; returns the exit code. The
+ * order, and why, is in docs/exit-codes.md: 130 before 4 before 3 before 1 before 0. */
+int sq_verdict(struct sq_result *r);
+
+#endif

@@ -1,0 +1,336 @@
+/* Everything a finished or interrupted run knows, as plain data: the run engine fills it, src/run's
+ * expectations judge it, src/report writes it down.
+ *
+ * Ownership: sq_result_create makes an empty result, its rows are added by the helpers below, and
+ * sq_result_destroy frees everything in it. Text is copied: fixed arrays are cut at their size
+ * (sq_result_set_text does that), `char *` members are owned by the result. A pointer that a helper
+ * hands out is borrowed and valid until the next row of the same kind is added.
+ *
+ * Numbers: a double that is not known is NAN ("no sample"), never 0; counters start at 0. Times of
+ * a peer and of the timeline are relative to the start of the run. Not thread-safe: shards hand
+ * their rows to one owner. */
+#ifndef SQ_RUN_RESULT_H
+#define SQ_RUN_RESULT_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sq_hist; /* stats/hist.h */
+
+#define SQ_RESULT_SCHEMA 1 /* of summary.json */
+
+/* Maxima of the tables; the helpers return NULL or SQ_ERR_NOMEM past them. */
+#define SQ_RESULT_PEERS_MAX    2000000
+#define SQ_RESULT_TIMELINE_MAX 172800 /* two days of seconds */
+#define SQ_RESULT_METRICS_MAX  512
+#define SQ_RESULT_EXPECT_MAX   256
+#define SQ_RESULT_CONFIG_MAX   512
+#define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
+#define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
+#define SQ_TRACE_SERIES_MAX    400  /* of one peer */
+#define SQ_TRACE_POINTS_MAX    86400
+
+#define SQ_RUN_ID_SIZE 32 /* "20261121-034501-ab12cd" with its NUL fits */
+
+enum sq_run_verdict {
+    SQ_VERDICT_PASS,
+    SQ_VERDICT_FAIL,    /* an expectation of level error failed */
+    SQ_VERDICT_INVALID, /* the generator was the bottleneck: says nothing about the service */
+    SQ_VERDICT_ERROR,   /* not reached, no peer connected, or interrupted before its end */
+};
+
+/* Exit codes of every command; docs/exit-codes.md. */
+enum sq_exit {
+    SQ_EXIT_HELD = 0,
+    SQ_EXIT_EXPECTATION = 1,
+    SQ_EXIT_USAGE = 2,
+    SQ_EXIT_UNREACHED = 3,
+    SQ_EXIT_INVALID = 4,
+    SQ_EXIT_INTERRUPTED = 130,
+};
+
+/* Every attempt of a peer ends in exactly one of these. */
+enum sq_outcome {
+    SQ_OUTCOME_PENDING, /* still setting up when the run ended: neither ok nor failed */
+    SQ_OUTCOME_OK,      /* did all it was asked to until it was told to leave or the run ended */
+    SQ_OUTCOME_FAILED,  /* with a cause */
+};
+
+/* The closed list of causes, in the order in which a set-up passes them. */
+enum sq_cause {
+    SQ_CAUSE_NONE,
+    SQ_CAUSE_DNS,
+    SQ_CAUSE_CONNECT,
+    SQ_CAUSE_TLS,
+    SQ_CAUSE_SIGNALING,
+    SQ_CAUSE_AUTH,
+    SQ_CAUSE_ICE,
+    SQ_CAUSE_DTLS,
+    SQ_CAUSE_NO_MEDIA,
+    SQ_CAUSE_MEDIA_LOST,
+    SQ_CAUSE_TIMEOUT,
+    SQ_CAUSE_PROTOCOL,
+    SQ_CAUSE_COUNT,
+};
+
+enum sq_phase {
+    SQ_PHASE_DNS,
+    SQ_PHASE_CONNECT,
+    SQ_PHASE_TLS,
+    SQ_PHASE_SIGNALING, /* metric setup.signaling: offer and answer exchanged */
+    SQ_PHASE_ICE,       /* setup.ice */
+    SQ_PHASE_DTLS,      /* setup.dtls */
+    SQ_PHASE_MEDIA,     /* setup.media: from connected to the first media */
+    SQ_PHASE_TOTAL,     /* setup.total: from the intended start to the first media */
+    SQ_PHASE_COUNT,
+};
+
+enum sq_flow {
+    SQ_FLOW_AUDIO_IN,
+    SQ_FLOW_AUDIO_OUT,
+    SQ_FLOW_VIDEO_IN,
+    SQ_FLOW_VIDEO_OUT,
+    SQ_FLOW_COUNT
+};
+
+/* What one peer received or sent of one kind, over its whole life. */
+struct sq_flow_totals {
+    uint32_t tracks; /* channels that carried media */
+    uint64_t packets;
+    uint64_t bytes;      /* RTP payload and headers, as W3C bytesReceived + headerBytesReceived */
+    int64_t lost;        /* packets; may be negative (duplicates), as in RFC 3550 */
+    double bitrate_kbps; /* average over the time with media, the sum of all tracks */
+    double loss_percent; /* of what the sender sent */
+    double jitter_ms;    /* average */
+    double rtt_ms;       /* average */
+    uint64_t nack;       /* sent for incoming, received for outgoing */
+    uint64_t pli;        /* the same */
+    uint64_t frames;     /* video: complete frames */
+    uint64_t key_frames; /* video */
+    double fps;          /* video: average */
+    uint64_t freezes;    /* video in: W3C freezeCount */
+    double freeze_ms;    /* video in: W3C totalFreezesDuration */
+    uint32_t width;      /* video: last; 0 unknown */
+    uint32_t height;
+};
+
+struct sq_peer_row {
+    char id[48];
+    char room[48];
+    char role[24];
+    double start_ms; /* intended start of the attempt */
+    double end_ms;   /* NAN: alive until the run's end */
+    enum sq_outcome outcome;
+    enum sq_cause cause; /* SQ_CAUSE_NONE unless failed */
+    char message[160];   /* one sentence about the failure; "" */
+    bool connected;      /* media (or what it waited for) arrived at least once */
+    uint32_t reconnects;
+    double phase_ms[SQ_PHASE_COUNT]; /* how long each took; NAN: not passed */
+    struct sq_flow_totals flow[SQ_FLOW_COUNT];
+    char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
+    char remote_candidate[16];
+    char pair[112]; /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
+};
+
+/* One second of the run. Rates and gauges of that second; totals over all peers. */
+struct sq_timeline_row {
+    double t_s;                               /* end of the second */
+    uint64_t planned;                         /* arrivals that the plan had due by now */
+    uint64_t started;                         /* attempts begun by now */
+    uint64_t connected;                       /* peers connected now */
+    uint64_t ok;                              /* ended well by now */
+    uint64_t failed;                          /* by now */
+    uint64_t failed_by_cause[SQ_CAUSE_COUNT]; /* by now */
+    double bitrate_kbps[SQ_FLOW_COUNT];       /* sum over peers */
+    double loss_percent[SQ_FLOW_COUNT];       /* lost of expected, over peers, in this second */
+    double jitter_ms[SQ_FLOW_COUNT];          /* mean over peers */
+    double rtt_ms;                            /* mean over peers */
+    double rtt_p95_ms;
+    double fps_in;                           /* mean over incoming video tracks */
+    uint64_t freezes;                        /* in this second */
+    double setup_p50_ms, setup_p95_ms;       /* setup.total of those that connected in it */
+    double lateness_p99_ms, lateness_max_ms; /* the generator's timers, in this second */
+    double cpu_percent;                      /* of the busiest generator thread */
+    uint64_t send_errors, receive_drops;     /* in this second */
+};
+
+/* A metric over the whole run. `hist` is owned by the result and may be NULL (no sample). */
+struct sq_metric_row {
+    char name[48]; /* as in stats/metrics.h and docs/metrics.md: "video.in.loss" */
+    char unit[16];
+    struct sq_hist *hist;
+    double last; /* newest sample, NAN without one */
+};
+
+enum sq_expect_level { SQ_LEVEL_ERROR, SQ_LEVEL_WARN };
+
+/* The outcome of one expectation. */
+struct sq_expectation {
+    char *expr;    /* owned; as the user wrote it */
+    double value;  /* NAN: no sample */
+    char unit[24]; /* "%", "ms", "kbit/s", "% of peers", ""... */
+    bool ok;
+    enum sq_expect_level level;
+    char message[256]; /* a sentence: what was found, or why it could not be judged */
+};
+
+enum sq_config_type { SQ_CONFIG_STRING, SQ_CONFIG_NUMBER, SQ_CONFIG_BOOL };
+
+struct sq_config_row {
+    char *key; /* owned */
+    enum sq_config_type type;
+    char *text; /* owned; SQ_CONFIG_STRING only */
+    double number;
+    bool flag;
+};
+
+struct sq_failure_row {
+    uint64_t count;
+    size_t example; /* index of a peer, if count > 0 */
+};
+
+struct sq_peer_counts {
+    uint64_t planned;
+    uint64_t started; /* = ok + failed + pending */
+    uint64_t ok;
+    uint64_t failed;
+    uint64_t dropped; /* those of the failed that had been connected before */
+    uint64_t pending;
+};
+
+struct sq_generator_health {
+    double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
+    double cpu_percent; /* of the busiest thread, 100 = one whole core */
+    uint64_t send_errors;
+    uint64_t receive_drops; /* datagrams that the kernel dropped at full socket buffers */
+    uint32_t threads;
+    bool ok;
+    char reason[200]; /* why it is not ok: one sentence; "" */
+};
+
+struct sq_host {
+    char name[64];
+    char kernel[96];
+    char cpu[96];
+    uint32_t cores;
+};
+
+/* A line of a peer's story: "iceconnectionstatechange" "connected". */
+struct sq_trace_event {
+    double t_ms;
+    char type[40];
+    char *value; /* owned; may be "" */
+};
+
+/* One statistic of one W3C stats object over time, one value each interval. */
+struct sq_trace_series {
+    char id[48];   /* stats object: "IT01V3735928559" */
+    char type[32]; /* W3C RTCStatsType: "inbound-rtp" */
+    char name[48]; /* W3C member: "packetsLost" */
+    double start_ms, interval_ms;
+    double *values; /* owned */
+    size_t n, room;
+};
+
+/* What a webrtc-internals dump of one peer is made of. */
+struct sq_peer_trace {
+    size_t peer;         /* index of its row */
+    char *configuration; /* owned, nullable: the RTCConfiguration as JSON */
+    char *url;           /* owned, nullable: the target */
+    struct sq_trace_event *events;
+    size_t event_count, event_room, events_dropped;
+    struct sq_trace_series *series;
+    size_t series_count, series_room;
+};
+
+struct sq_result {
+    char tool_version[32], tool_commit[48]; /* the name is always "squall" */
+    char run_id[SQ_RUN_ID_SIZE];
+    uint64_t started_wall_ns; /* since 1970 */
+    double duration_s;
+    uint64_t seed; /* below 2^53, so that every JSON reader keeps it exact */
+    char *command; /* owned; the command line, secrets left out by the caller */
+    char *target;  /* owned, nullable */
+    struct sq_host host;
+    bool interrupted;            /* by a signal, before its planned end */
+    char error[256];             /* why the target could not be reached; "" */
+    enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
+    int exit_code;
+    char verdict_reason[320];                       /* one sentence */
+    struct sq_peer_counts counts;                   /* all but planned are set by sq_result_tally */
+    struct sq_failure_row failures[SQ_CAUSE_COUNT]; /* set by sq_result_tally */
+    struct sq_generator_health generator;
+    double score, mos; /* NAN: not measured */
+
+    struct sq_config_row *config;
+    size_t config_count, config_room;
+    struct sq_expectation *expectations;
+    size_t expectation_count, expectation_room;
+    struct sq_metric_row *metrics;
+    size_t metric_count, metric_room;
+    struct sq_timeline_row *timeline;
+    size_t timeline_count, timeline_room;
+    struct sq_peer_row *peers; /* an attempt each */
+    size_t peer_count, peer_room;
+    struct sq_peer_trace *traces;
+    size_t trace_count, trace_room;
+};
+
+/* An empty result: verdict ERROR until judged, generator ok, every double NAN. */
+int sq_result_create(struct sq_result **ret_result) SQ_MUST_USE;
+/* NULL is allowed; frees everything, the histograms too. */
+void sq_result_destroy(struct sq_result *r);
+
+/* Writes "20261121-034501-ab12cd" into out: UTC time and 24 random bits. */
+void sq_result_make_id(uint64_t wall_ns, uint32_t random, char out[static SQ_RUN_ID_SIZE]);
+/* Copies text (NULL counts as ""), cut to size at a whole UTF-8 character. */
+void sq_result_set_text(char *field, size_t size, const char *text);
+#define SQ_RESULT_SET(field, text) sq_result_set_text((field), sizeof(field), (text))
+/* Replaces an owned text member by a copy. SQ_ERR_NOMEM leaves it as it was. */
+int sq_result_replace_text(char **field, const char *text) SQ_MUST_USE;
+
+/* New zeroed rows, doubles NAN, to be filled by the caller. NULL: no memory, or table full. */
+struct sq_peer_row *sq_result_add_peer(struct sq_result *r) SQ_MUST_USE;
+struct sq_timeline_row *sq_result_add_second(struct sq_result *r) SQ_MUST_USE;
+/* The row of that name, made if it is not there (without histogram). */
+struct sq_metric_row *sq_result_add_metric(struct sq_result *r, const char *name,
+                                           const char *unit) SQ_MUST_USE;
+struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char *expr) SQ_MUST_USE;
+/* Key and text are copied. */
+int sq_result_config_text(struct sq_result *r, const char *key, const char *text) SQ_MUST_USE;
+int sq_result_config_number(struct sq_result *r, const char *key, double number) SQ_MUST_USE;
+int sq_result_config_flag(struct sq_result *r, const char *key, bool flag) SQ_MUST_USE;
+
+/* The dump of a peer (index into peers), made if it is not there. */
+struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer) SQ_MUST_USE;
+/* Type and value are copied; past SQ_TRACE_EVENTS_MAX the event is counted as dropped and 0 comes
+ * back. */
+int sq_trace_event(struct sq_peer_trace *t, double t_ms, const char *type,
+                   const char *value) SQ_MUST_USE;
+/* Adds a value to the series of that object and member, made with start_ms at its first value.
+ * Values come one each interval_ms; gaps are to be filled with NAN by the caller. Past
+ * SQ_TRACE_POINTS_MAX it does nothing and returns 0. */
+int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
+                   double start_ms, double interval_ms, double value) SQ_MUST_USE;
+
+/* Read-only look-ups; NULL when there is none. */
+const struct sq_metric_row *sq_result_metric(const struct sq_result *r, const char *name);
+const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
+
+/* Counts peers and failures from the peer rows, so that the figures always agree with them: to be
+ * called once the rows are final (sq_verdict calls it too). A failed row without a cause counts as
+ * SQ_CAUSE_PROTOCOL. */
+void sq_result_tally(struct sq_result *r);
+
+/* Words of the contract: "pass", "media-lost", "no-media", "ok", "audio.in", "signaling". */
+const char *sq_verdict_name(enum sq_run_verdict v);
+const char *sq_cause_name(enum sq_cause c); /* "" for SQ_CAUSE_NONE */
+/* Plain words about a cause, for people: "the media path: no ICE candidate pair worked". */
+const char *sq_cause_words(enum sq_cause c);
+const char *sq_outcome_name(enum sq_outcome o);
+const char *sq_phase_name(enum sq_phase p);
+const char *sq_flow_name(enum sq_flow f);
+
+#endif
