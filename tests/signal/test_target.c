@@ -1,0 +1,93 @@
+/* Target URLs. */
+#include "base/mem.h"
+#include "signal/target.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void janus_with_parameters(void **state)
+{
+    struct sq_target t;
+    char why[256];
+    assert_int_equal(sq_target_parse("janus+ws://10.0.0.1/janus?plugin=videoroom&room=a%20b", &t,
+                                     why, sizeof(why)),
+                     0);
+    assert_string_equal(t.scheme, "janus+ws");
+    assert_string_equal(t.host, "10.0.0.1");
+    assert_int_equal(t.port, 8188);
+    assert_string_equal(t.inner, "ws://10.0.0.1:8188/janus");
+    assert_string_equal(sq_target_param(&t, "plugin"), "videoroom");
+    assert_string_equal(sq_target_param(&t, "room"), "a b");
+    assert_null(sq_target_param(&t, "pin"));
+    assert_false(t.secure);
+    sq_target_free(&t);
+}
+
+static void whip_keeps_its_query(void **state)
+{
+    struct sq_target t;
+    char why[256];
+    assert_int_equal(
+        sq_target_parse("whip+https://[::1]:8443/live/x?key=1&b=%41", &t, why, sizeof(why)), 0);
+    assert_string_equal(t.inner, "https://[::1]:8443/live/x?key=1&b=%41");
+    assert_string_equal(t.host, "::1");
+    assert_true(t.secure);
+    sq_target_free(&t);
+    assert_int_equal(sq_target_parse("whep+http://h?x=1", &t, why, sizeof(why)), 0);
+    assert_string_equal(t.inner, "http://h:80/?x=1");
+    sq_target_free(&t);
+}
+
+static void bad_targets_say_why(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *word;
+    } cases[] = {
+        {"http://host/", "expected lab:"},
+        {"janus+ws:host", "expected lab:"},
+        {"janus+ws://", "host is missing"},
+        {"janus+ws://:8188/", "host is missing"},
+        {"janus+ws://h:0/", "port '0'"},
+        {"janus+ws://h:70000/", "port '70000'"},
+        {"janus+ws://[::1/", "without ']'"},
+        {"janus+ws://[::1]x/", "after ']'"},
+        {"janus+ws://u@h/", "user name"},
+        {"janus+ws://h/?a=%zz", "percent-encoding"},
+        {"janus+ws://h/?a=%0", "percent-encoding"},
+        {"janus+ws://h/?a=%00", "percent-encoding"},
+        {"janus+ws://h/ x", "column 14"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_target t;
+        char why[512] = "";
+        assert_int_equal(sq_target_parse(cases[i].url, &t, why, sizeof(why)), SQ_ERR_INVALID);
+        if (!strstr(why, cases[i].word)) {
+            fail_msg("%s: said '%s', wanted '%s'", cases[i].url, why, cases[i].word);
+        }
+    }
+}
+
+static void no_memory(void **state)
+{
+    struct sq_target t;
+    char why[256];
+    sq_mem_fail_at(1);
+    assert_int_equal(sq_target_parse("room+ws://h/", &t, why, sizeof(why)), SQ_ERR_NOMEM);
+    sq_mem_fail_at(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(janus_with_parameters),
+        cmocka_unit_test(whip_keeps_its_query),
+        cmocka_unit_test(bad_targets_say_why),
+        cmocka_unit_test(no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
