@@ -58,33 +58,35 @@ enum sq_outcome {
     SQ_OUTCOME_FAILED,  /* with a cause */
 };
 
-/* The closed list of causes, in the order in which a set-up passes them. */
-enum sq_cause {
-    SQ_CAUSE_NONE,
-    SQ_CAUSE_DNS,
-    SQ_CAUSE_CONNECT,
-    SQ_CAUSE_TLS,
-    SQ_CAUSE_SIGNALING,
-    SQ_CAUSE_AUTH,
-    SQ_CAUSE_ICE,
-    SQ_CAUSE_DTLS,
-    SQ_CAUSE_NO_MEDIA,
-    SQ_CAUSE_MEDIA_LOST,
-    SQ_CAUSE_TIMEOUT,
-    SQ_CAUSE_PROTOCOL,
-    SQ_CAUSE_COUNT,
+/* The closed list of causes, in the order in which a set-up passes them. The numbers are those of
+ * enum sq_cause in signal/signal.h, which rooms above src/run do not include. */
+enum sq_failure {
+    SQ_FAILURE_NONE,
+    SQ_FAILURE_DNS,
+    SQ_FAILURE_CONNECT,
+    SQ_FAILURE_TLS,
+    SQ_FAILURE_SIGNALING,
+    SQ_FAILURE_AUTH,
+    SQ_FAILURE_ICE,
+    SQ_FAILURE_DTLS,
+    SQ_FAILURE_NO_MEDIA,
+    SQ_FAILURE_MEDIA_LOST,
+    SQ_FAILURE_TIMEOUT,
+    SQ_FAILURE_PROTOCOL,
+    SQ_FAILURE_COUNT,
 };
 
-enum sq_phase {
-    SQ_PHASE_DNS,
-    SQ_PHASE_CONNECT,
-    SQ_PHASE_TLS,
-    SQ_PHASE_SIGNALING, /* metric setup.signaling: offer and answer exchanged */
-    SQ_PHASE_ICE,       /* setup.ice */
-    SQ_PHASE_DTLS,      /* setup.dtls */
-    SQ_PHASE_MEDIA,     /* setup.media: from connected to the first media */
-    SQ_PHASE_TOTAL,     /* setup.total: from the intended start to the first media */
-    SQ_PHASE_COUNT,
+/* The first four are those of enum sq_phase in signal/signal.h. */
+enum sq_stage {
+    SQ_STAGE_DNS,
+    SQ_STAGE_CONNECT,
+    SQ_STAGE_TLS,
+    SQ_STAGE_SIGNALING, /* metric setup.signaling: offer and answer exchanged */
+    SQ_STAGE_ICE,       /* setup.ice */
+    SQ_STAGE_DTLS,      /* setup.dtls */
+    SQ_STAGE_MEDIA,     /* setup.media: from connected to the first media */
+    SQ_STAGE_TOTAL,     /* setup.total: from the intended start to the first media */
+    SQ_STAGE_COUNT,
 };
 
 enum sq_flow {
@@ -123,11 +125,11 @@ struct sq_peer_row {
     double start_ms; /* intended start of the attempt */
     double end_ms;   /* NAN: alive until the run's end */
     enum sq_outcome outcome;
-    enum sq_cause cause; /* SQ_CAUSE_NONE unless failed */
-    char message[160];   /* one sentence about the failure; "" */
-    bool connected;      /* media (or what it waited for) arrived at least once */
+    enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
+    char message[160];     /* one sentence about the failure; "" */
+    bool connected;        /* media (or what it waited for) arrived at least once */
     uint32_t reconnects;
-    double phase_ms[SQ_PHASE_COUNT]; /* how long each took; NAN: not passed */
+    double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
@@ -136,17 +138,17 @@ struct sq_peer_row {
 
 /* One second of the run. Rates and gauges of that second; totals over all peers. */
 struct sq_timeline_row {
-    double t_s;                               /* end of the second */
-    uint64_t planned;                         /* arrivals that the plan had due by now */
-    uint64_t started;                         /* attempts begun by now */
-    uint64_t connected;                       /* peers connected now */
-    uint64_t ok;                              /* ended well by now */
-    uint64_t failed;                          /* by now */
-    uint64_t failed_by_cause[SQ_CAUSE_COUNT]; /* by now */
-    double bitrate_kbps[SQ_FLOW_COUNT];       /* sum over peers */
-    double loss_percent[SQ_FLOW_COUNT];       /* lost of expected, over peers, in this second */
-    double jitter_ms[SQ_FLOW_COUNT];          /* mean over peers */
-    double rtt_ms;                            /* mean over peers */
+    double t_s;                                 /* end of the second */
+    uint64_t planned;                           /* arrivals that the plan had due by now */
+    uint64_t started;                           /* attempts begun by now */
+    uint64_t connected;                         /* peers connected now */
+    uint64_t ok;                                /* ended well by now */
+    uint64_t failed;                            /* by now */
+    uint64_t failed_by_cause[SQ_FAILURE_COUNT]; /* by now */
+    double bitrate_kbps[SQ_FLOW_COUNT];         /* sum over peers */
+    double loss_percent[SQ_FLOW_COUNT];         /* lost of expected, over peers, in this second */
+    double jitter_ms[SQ_FLOW_COUNT];            /* mean over peers */
+    double rtt_ms;                              /* mean over peers */
     double rtt_p95_ms;
     double fps_in;                           /* mean over incoming video tracks */
     uint64_t freezes;                        /* in this second */
@@ -258,9 +260,9 @@ struct sq_result {
     char error[256];             /* why the target could not be reached; "" */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
-    char verdict_reason[320];                       /* one sentence */
-    struct sq_peer_counts counts;                   /* all but planned are set by sq_result_tally */
-    struct sq_failure_row failures[SQ_CAUSE_COUNT]; /* set by sq_result_tally */
+    char verdict_reason[320];     /* one sentence */
+    struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
+    struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;
     double score, mos; /* NAN: not measured */
 
@@ -321,16 +323,16 @@ const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t pe
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be
  * called once the rows are final (sq_verdict calls it too). A failed row without a cause counts as
- * SQ_CAUSE_PROTOCOL. */
+ * SQ_FAILURE_PROTOCOL. */
 void sq_result_tally(struct sq_result *r);
 
 /* Words of the contract: "pass", "media-lost", "no-media", "ok", "audio.in", "signaling". */
 const char *sq_verdict_name(enum sq_run_verdict v);
-const char *sq_cause_name(enum sq_cause c); /* "" for SQ_CAUSE_NONE */
+const char *sq_failure_name(enum sq_failure c); /* "" for SQ_FAILURE_NONE */
 /* Plain words about a cause, for people: "the media path: no ICE candidate pair worked". */
-const char *sq_cause_words(enum sq_cause c);
+const char *sq_failure_words(enum sq_failure c);
 const char *sq_outcome_name(enum sq_outcome o);
-const char *sq_phase_name(enum sq_phase p);
+const char *sq_stage_name(enum sq_stage p);
 const char *sq_flow_name(enum sq_flow f);
 
 #endif
