@@ -1,0 +1,83 @@
+/* UDP sockets on a loop. Nothing is allocated per packet: datagrams arrive in the loop's arena.
+ *
+ * A received datagram may be changed in place, and stays valid until the flush hooks of the present
+ * iteration have run, so that packets of many sockets can be worked on in one batch.
+ */
+#ifndef SQ_NET_UDP_H
+#define SQ_NET_UDP_H
+
+#include "base/addr.h"
+#include "net/loop.h"
+#include <sys/uio.h>
+
+struct sq_udp;
+
+#define SQ_UDP_BATCH_MAX 64 /* datagrams of one sq_udp_send_batch that go into one system call */
+#define SQ_UDP_GSO_MIN   4  /* equal segments from which UDP_SEGMENT pays (measured) */
+#define SQ_UDP_READS_MAX 16 /* datagrams read of one socket before the next socket's turn */
+
+struct sq_datagram {
+    uint8_t *data; /* may be changed; valid until this iteration's flush hooks have run */
+    size_t len;    /* up to 65,535: nothing is ever cut off */
+    const struct sq_addr *from; /* valid as long as data */
+    uint64_t recv_ns; /* CLOCK_MONOTONIC: the kernel's time-stamp of arrival, or the loop's now */
+};
+
+/* The socket may be closed in here. */
+typedef void (*sq_udp_recv_fn)(void *ctx, const struct sq_datagram *datagram);
+
+struct sq_udp_options {
+    struct sq_addr bind;                      /* address; port 0: any, or one of the range below */
+    uint16_t port_min, port_max;              /* 0, 0: no range; tried from a random place */
+    int recv_buffer_bytes, send_buffer_bytes; /* 0: the system's default */
+    bool no_timestamps; /* recv_ns is the loop's now (saves some 50 ns a packet) */
+    bool no_gro;        /* do not take merged datagrams from the kernel */
+    bool reuse_port;    /* several sockets (threads) on one port */
+    uint8_t dscp;       /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */
+};
+
+struct sq_udp_counters {
+    uint64_t sent, sent_bytes;
+    uint64_t received, received_bytes;
+    uint64_t send_again;   /* the socket buffer was full (EAGAIN) */
+    uint64_t send_nobufs;  /* ENOBUFS */
+    uint64_t send_refused; /* ECONNREFUSED: an ICMP port-unreachable came back (connected only) */
+    uint64_t send_errors;  /* anything else */
+    uint64_t recv_drops;   /* dropped by the kernel because the receive buffer was full */
+    uint64_t gso_batches;
+};
+
+/* SQ_ERR_IO with errno (EADDRINUSE where the whole range is taken), SQ_ERR_INVALID, SQ_ERR_NOMEM.
+ * fn may be NULL for a socket that only sends. */
+int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
+                void *ctx, struct sq_udp **ret_udp) SQ_MUST_USE;
+/* NULL is allowed; from any callback. */
+void sq_udp_close(struct sq_udp *udp);
+void sq_udp_set_receiver(struct sq_udp *udp, sq_udp_recv_fn fn, void *ctx);
+const struct sq_addr *sq_udp_local(const struct sq_udp *udp);
+int sq_udp_fd(const struct sq_udp *udp);
+
+/* From now on only `remote` is heard, and sends to it take the short way through the kernel (send()
+ * instead of sendto(): some 15 % less). Datagrams of others that had already arrived are still
+ * delivered. SQ_ERR_IO. */
+int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote) SQ_MUST_USE;
+/* Back to hearing everyone; the local port stays. */
+int sq_udp_disconnect(struct sq_udp *udp) SQ_MUST_USE;
+bool sq_udp_is_connected(const struct sq_udp *udp);
+
+/* Sends at once. `to` may be NULL or the connected remote when connected; another address is sent
+ * to with sendto() even then. A failure is also counted. SQ_ERR_AGAIN (buffer full: the datagram is
+ * lost, as on a network), SQ_ERR_REFUSED, SQ_ERR_IO (errno). */
+int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len);
+/* Several datagrams to one destination: runs of SQ_UDP_GSO_MIN or more of equal size (a shorter
+ * last one included) as one GSO send each, the rest with sendmmsg. Returns how many were sent, from
+ * the first on; the rest is lost and counted. */
+size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
+                         const struct iovec *datagrams, size_t n);
+
+/* Asks the kernel for recv_drops (a system call). */
+void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters);
+/* As the kernel has set them (it doubles what was asked, and bounds it by net.core.[rw]mem_max). */
+void sq_udp_buffer_sizes(const struct sq_udp *udp, int *ret_recv_bytes, int *ret_send_bytes);
+
+#endif
