@@ -1,0 +1,3 @@
+module squall/bench/pion
+
+go 1.19
