@@ -14,8 +14,6 @@
 #include <stdint.h>
 
 struct sq_loop;
-struct sq_http;
-struct sq_dns;
 struct sq_clip;
 struct sq_signal; /* one user's signalling; each adapter has its own */
 
@@ -62,8 +60,6 @@ struct sq_signal_user {
 /* The run's face to an adapter. */
 struct sq_signal_host {
     struct sq_loop *loop;
-    struct sq_http *http;
-    struct sq_dns *dns;
     /* A new peer connection with its sockets open and its bases added. `label` tells them apart in
      * results
      * ("pub", "sub"). The host owns it. */
