@@ -1,0 +1,107 @@
+/* Transport-wide congestion control: the sender's log of packets with what feedback says of them,
+ * and the receiver's recorder that makes the feedback.
+ * draft-holmer-rmcat-transport-wide-cc-extensions-01. */
+#ifndef SQ_PEER_RTP_TWCC_H
+#define SQ_PEER_RTP_TWCC_H
+
+#include "base/time.h"
+#include "peer/rtcp/rtcp.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_TWCC_LOG_DEFAULT    512   /* packets */
+#define SQ_TWCC_ROOM_MAX       16384 /* of log and recorder */
+#define SQ_TWCC_FEEDBACK_BYTES 1200  /* the longest feedback message that is made */
+#define SQ_TWCC_INTERVAL_NS    (100 * SQ_NS_PER_MS)
+
+/* ---- Sender: what was sent, and what became of it ---- */
+
+struct sq_twcc_sent;
+struct sq_twcc_log {
+    struct sq_twcc_sent *sent; /* owned */
+    uint32_t room;             /* a power of two */
+    uint32_t used;             /* how many of the last numbers are in it */
+    uint16_t next_seq;
+    uint64_t epoch_ns;     /* send times are stored from here */
+    int64_t ref_unwrapped; /* last reference time, 64 ms, beyond its 24 bits */
+    bool epoch_set, ref_set;
+    /* Totals over all feedback. */
+    uint64_t packets_sent;
+    uint64_t packets_acked; /* reported as received */
+    uint64_t packets_lost;  /* reported as not received, and not reported received later */
+    uint64_t feedbacks;
+    uint64_t feedbacks_bad; /* with more statuses than the log holds */
+};
+
+/* room: a power of two up to SQ_TWCC_ROOM_MAX, else SQ_ERR_INVALID; SQ_ERR_NOMEM. */
+int sq_twcc_log_init(struct sq_twcc_log *l, uint32_t room, uint16_t first_seq) SQ_MUST_USE;
+void sq_twcc_log_close(struct sq_twcc_log *l); /* NULL and zeroed ones are allowed */
+/* A packet leaves; returns its transport-wide sequence number. size_bytes as it counts for the
+ * rate. */
+uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes);
+
+struct sq_twcc_result {
+    uint16_t seq;
+    uint16_t size_bytes;
+    bool received;
+    bool was_lost;      /* an earlier feedback had called it lost */
+    uint64_t sent_ns;   /* our clock */
+    int64_t arrival_ns; /* the receiver's clock, from a zero of its own; of received ones */
+};
+
+struct sq_twcc_summary {
+    uint32_t received; /* results of this feedback */
+    uint32_t lost;
+    uint32_t recovered; /* of received: called lost before */
+    uint32_t received_bytes;
+    uint64_t rtt_ns; /* now less sending of the packet that arrived last: the round trip and the
+                        receiver's waiting; 0 where nothing was received */
+    uint64_t delay_var_ns; /* mean of |arrival gap - send gap| of neighbours received */
+};
+
+/* Feedback arrived. Gives the packets that it says something new about, in order of sequence
+ * number, up to max (pass the log's room to lose none). SQ_ERR_FORMAT for more statuses than the
+ * log has room. */
+int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct sq_rtcp_twcc *fb,
+                            struct sq_twcc_result *ret_results, size_t max, size_t *ret_count,
+                            struct sq_twcc_summary *ret_summary) SQ_MUST_USE;
+
+/* ---- Receiver: arrivals, and the feedback made of them ---- */
+
+struct sq_twcc_recorder {
+    uint32_t *arrival; /* owned; ticks of 250 us by sequence number modulo room, 0 = not arrived */
+    uint32_t room;     /* a power of two */
+    uint64_t interval_ns;
+    uint64_t next_ns;     /* when feedback is due; SQ_NEVER without news */
+    uint64_t epoch_ns;    /* arrival ticks count from here, a multiple of 64 ms */
+    uint64_t start_ext;   /* first one that the next feedback tells about */
+    uint64_t end_ext;     /* one past the highest seen */
+    uint32_t restart_seq; /* what would confirm a restart of the numbers */
+    uint32_t media_ssrc;  /* of the last packet */
+    uint8_t fb_count;
+    bool started;
+    bool news; /* something arrived in [start_ext, end_ext) */
+    uint64_t packets_seen;
+    uint64_t packets_ignored; /* duplicates, and those too old for the ring */
+    uint64_t feedbacks;
+};
+
+/* room: a power of two up to SQ_TWCC_ROOM_MAX, else SQ_ERR_INVALID; interval: 50 to 250 ms (0 = 100
+ * ms); SQ_ERR_NOMEM. */
+int sq_twcc_recorder_init(struct sq_twcc_recorder *r, uint32_t room,
+                          uint64_t interval_ns) SQ_MUST_USE;
+void sq_twcc_recorder_close(struct sq_twcc_recorder *r); /* NULL and zeroed ones are allowed */
+void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uint16_t transport_seq,
+                                uint32_t media_ssrc);
+static inline uint64_t sq_twcc_recorder_next_ns(const struct sq_twcc_recorder *r)
+{
+    return r->next_ns;
+}
+/* Appends one feedback message; call it while sq_twcc_recorder_next_ns is not past now_ns. True
+ * where a message was written; false where there is nothing to tell, or w has too little room (then
+ * w->err is set only if it was before: at least 64 bytes are needed). */
+bool sq_twcc_recorder_build(struct sq_twcc_recorder *r, uint64_t now_ns, uint32_t sender_ssrc,
+                            struct sq_wire *w);
+
+#endif
