@@ -13,18 +13,17 @@
 #define SQ_RUN_RESULT_H
 
 #include "base/err.h"
+#include "stats/hist.h"
+#include "stats/metrics.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct sq_hist; /* stats/hist.h */
 
 #define SQ_RESULT_SCHEMA 1 /* of summary.json */
 
 /* Maxima of the tables; the helpers return NULL or SQ_ERR_NOMEM past them. */
 #define SQ_RESULT_PEERS_MAX    2000000
 #define SQ_RESULT_TIMELINE_MAX 172800 /* two days of seconds */
-#define SQ_RESULT_METRICS_MAX  512
 #define SQ_RESULT_EXPECT_MAX   256
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
@@ -158,12 +157,18 @@ struct sq_timeline_row {
     uint64_t send_errors, receive_drops;     /* in this second */
 };
 
-/* A metric over the whole run. `hist` is owned by the result and may be NULL (no sample). */
+/* A metric of stats/metrics.h over the whole run. Counters (peers.ok, generator.drops) have no row:
+ * they are in `counts` and `generator`. */
 struct sq_metric_row {
-    char name[48]; /* as in stats/metrics.h and docs/metrics.md: "video.in.loss" */
-    char unit[16];
-    struct sq_hist *hist;
-    double last; /* newest sample, NAN without one */
+    enum sq_metric_id id;
+    struct sq_hist *hist; /* owned, never NULL */
+    double last;          /* newest sample, in the metric's unit; NAN without one */
+};
+
+/* Figures of a metric in its unit; count 0 and all else NAN without a sample. */
+struct sq_metric_figures {
+    uint64_t count;
+    double min, avg, p50, p90, p95, p99, max;
 };
 
 enum sq_expect_level { SQ_LEVEL_ERROR, SQ_LEVEL_WARN };
@@ -219,7 +224,9 @@ struct sq_host {
     uint32_t cores;
 };
 
-/* A line of a peer's story: "iceconnectionstatechange" "connected". */
+/* A line of a peer's story, named as in chrome://webrtc-internals: "connectionstatechange" with
+ * "connected"; "icecandidate" and "addIceCandidate" with the candidate line; "setLocalDescription"
+ * with "type: offer, sdp: v=0..."; a type that ends with "Failure" stands out. */
 struct sq_trace_event {
     double t_ms;
     char type[40];
@@ -270,7 +277,7 @@ struct sq_result {
     size_t config_count, config_room;
     struct sq_expectation *expectations;
     size_t expectation_count, expectation_room;
-    struct sq_metric_row *metrics;
+    struct sq_metric_row *metrics; /* at most SQ_METRIC_COUNT */
     size_t metric_count, metric_room;
     struct sq_timeline_row *timeline;
     size_t timeline_count, timeline_room;
@@ -296,9 +303,9 @@ int sq_result_replace_text(char **field, const char *text) SQ_MUST_USE;
 /* New zeroed rows, doubles NAN, to be filled by the caller. NULL: no memory, or table full. */
 struct sq_peer_row *sq_result_add_peer(struct sq_result *r) SQ_MUST_USE;
 struct sq_timeline_row *sq_result_add_second(struct sq_result *r) SQ_MUST_USE;
-/* The row of that name, made if it is not there (without histogram). */
-struct sq_metric_row *sq_result_add_metric(struct sq_result *r, const char *name,
-                                           const char *unit) SQ_MUST_USE;
+/* The row of that metric, made with an empty histogram if it is not there: record or merge into it.
+ */
+struct sq_metric_row *sq_result_add_metric(struct sq_result *r, enum sq_metric_id id) SQ_MUST_USE;
 struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char *expr) SQ_MUST_USE;
 /* Key and text are copied. */
 int sq_result_config_text(struct sq_result *r, const char *key, const char *text) SQ_MUST_USE;
@@ -318,7 +325,8 @@ int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, co
                    double start_ms, double interval_ms, double value) SQ_MUST_USE;
 
 /* Read-only look-ups; NULL when there is none. */
-const struct sq_metric_row *sq_result_metric(const struct sq_result *r, const char *name);
+const struct sq_metric_row *sq_result_metric(const struct sq_result *r, enum sq_metric_id id);
+void sq_metric_row_figures(const struct sq_metric_row *m, struct sq_metric_figures *ret_figures);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be

@@ -1,0 +1,453 @@
+#include "run/result.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Makes room for one more element of a growing array and returns it zeroed. */
+static void *grow(void **array, size_t *count, size_t *room, size_t element_bytes, size_t max)
+{
+    if (*count >= max) {
+        return NULL;
+    }
+    if (*count == *room) {
+        size_t wanted = *room ? *room * 2 : 16;
+        if (wanted > max) {
+            wanted = max;
+        }
+        void *grown = sq_realloc(*array, wanted * element_bytes);
+        if (!grown) {
+            return NULL;
+        }
+        *array = grown;
+        *room = wanted;
+    }
+    void *element = (char *)*array + *count * element_bytes;
+    memset(element, 0, element_bytes);
+    ++*count;
+    return element;
+}
+
+#define GROW(owner, field, one, max)                                                               \
+    grow((void **)&(owner)->field, &(owner)->one##_count, &(owner)->one##_room,                    \
+         sizeof(*(owner)->field), (max))
+
+int sq_result_create(struct sq_result **ret_result)
+{
+    struct sq_result *r = sq_zalloc(sizeof(*r));
+    if (!r) {
+        return SQ_ERR_NOMEM;
+    }
+    r->verdict = SQ_VERDICT_ERROR;
+    r->exit_code = SQ_EXIT_UNREACHED;
+    r->duration_s = NAN;
+    r->score = NAN;
+    r->mos = NAN;
+    r->generator.ok = true;
+    r->generator.lateness_p50_ms = NAN;
+    r->generator.lateness_p99_ms = NAN;
+    r->generator.lateness_max_ms = NAN;
+    r->generator.cpu_percent = NAN;
+    *ret_result = r;
+    return 0;
+}
+
+static void trace_clear(struct sq_peer_trace *t)
+{
+    for (size_t i = 0; i < t->event_count; i++) {
+        sq_free(t->events[i].value);
+    }
+    for (size_t i = 0; i < t->series_count; i++) {
+        sq_free(t->series[i].values);
+    }
+    sq_free(t->events);
+    sq_free(t->series);
+    sq_free(t->configuration);
+    sq_free(t->url);
+}
+
+void sq_result_destroy(struct sq_result *r)
+{
+    if (!r) {
+        return;
+    }
+    for (size_t i = 0; i < r->config_count; i++) {
+        sq_free(r->config[i].key);
+        sq_free(r->config[i].text);
+    }
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        sq_free(r->expectations[i].expr);
+    }
+    for (size_t i = 0; i < r->metric_count; i++) {
+        sq_free(r->metrics[i].hist);
+    }
+    for (size_t i = 0; i < r->trace_count; i++) {
+        trace_clear(&r->traces[i]);
+    }
+    sq_free(r->config);
+    sq_free(r->expectations);
+    sq_free(r->metrics);
+    sq_free(r->timeline);
+    sq_free(r->peers);
+    sq_free(r->traces);
+    sq_free(r->command);
+    sq_free(r->target);
+    sq_free(r);
+}
+
+void sq_result_make_id(uint64_t wall_ns, uint32_t random, char out[static SQ_RUN_ID_SIZE])
+{
+    time_t seconds = (time_t)(wall_ns / SQ_NS_PER_SEC);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc)) {
+        memset(&utc, 0, sizeof(utc));
+    }
+    size_t n = strftime(out, SQ_RUN_ID_SIZE, "%Y%m%d-%H%M%S", &utc);
+    snprintf(out + n, SQ_RUN_ID_SIZE - n, "-%06x", (unsigned)(random & 0xffffff));
+}
+
+void sq_result_set_text(char *field, size_t size, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+    if (len >= size) {
+        len = size - 1;
+        /* A UTF-8 character is not cut in two: step back over continuation bytes. */
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
+    if (len > 0) {
+        memcpy(field, text, len);
+    }
+    field[len] = '\0';
+}
+
+int sq_result_replace_text(char **field, const char *text)
+{
+    char *copy = sq_strdup(text);
+    if (!copy) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_free(*field);
+    *field = copy;
+    return 0;
+}
+
+struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
+{
+    struct sq_peer_row *row = GROW(r, peers, peer, SQ_RESULT_PEERS_MAX);
+    if (!row) {
+        return NULL;
+    }
+    row->start_ms = NAN;
+    row->end_ms = NAN;
+    for (size_t i = 0; i < SQ_STAGE_COUNT; i++) {
+        row->stage_ms[i] = NAN;
+    }
+    for (size_t i = 0; i < SQ_FLOW_COUNT; i++) {
+        struct sq_flow_totals *f = &row->flow[i];
+        f->bitrate_kbps = NAN;
+        f->loss_percent = NAN;
+        f->jitter_ms = NAN;
+        f->rtt_ms = NAN;
+        f->fps = NAN;
+        f->freeze_ms = NAN;
+    }
+    return row;
+}
+
+struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
+{
+    struct sq_timeline_row *row = GROW(r, timeline, timeline, SQ_RESULT_TIMELINE_MAX);
+    if (!row) {
+        return NULL;
+    }
+    for (size_t i = 0; i < SQ_FLOW_COUNT; i++) {
+        row->bitrate_kbps[i] = NAN;
+        row->loss_percent[i] = NAN;
+        row->jitter_ms[i] = NAN;
+    }
+    row->t_s = NAN;
+    row->rtt_ms = NAN;
+    row->rtt_p95_ms = NAN;
+    row->fps_in = NAN;
+    row->setup_p50_ms = NAN;
+    row->setup_p95_ms = NAN;
+    row->lateness_p99_ms = NAN;
+    row->lateness_max_ms = NAN;
+    row->cpu_percent = NAN;
+    return row;
+}
+
+const struct sq_metric_row *sq_result_metric(const struct sq_result *r, enum sq_metric_id id)
+{
+    for (size_t i = 0; i < r->metric_count; i++) {
+        if (r->metrics[i].id == id) {
+            return &r->metrics[i];
+        }
+    }
+    return NULL;
+}
+
+struct sq_metric_row *sq_result_add_metric(struct sq_result *r, enum sq_metric_id id)
+{
+    for (size_t i = 0; i < r->metric_count; i++) {
+        if (r->metrics[i].id == id) {
+            return &r->metrics[i];
+        }
+    }
+    struct sq_hist *hist = sq_zalloc(sizeof(*hist));
+    if (!hist) {
+        return NULL;
+    }
+    struct sq_metric_row *row = GROW(r, metrics, metric, SQ_METRIC_COUNT);
+    if (!row) {
+        sq_free(hist);
+        return NULL;
+    }
+    row->id = id;
+    row->hist = hist;
+    row->last = NAN;
+    return row;
+}
+
+void sq_metric_row_figures(const struct sq_metric_row *m, struct sq_metric_figures *ret_figures)
+{
+    struct sq_metric_figures f = {.count = m->hist->sums.count};
+    f.min = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_MIN, 0});
+    f.avg = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_AVG, 0});
+    f.max = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_MAX, 0});
+    f.p50 = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_QUANTILE, 0.5});
+    f.p90 = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_QUANTILE, 0.9});
+    f.p95 = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_QUANTILE, 0.95});
+    f.p99 = sq_metric_aggregate(m->hist, m->id, (struct sq_agg){SQ_AGG_QUANTILE, 0.99});
+    *ret_figures = f;
+}
+
+struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char *expr)
+{
+    char *copy = sq_strdup(expr);
+    if (!copy) {
+        return NULL;
+    }
+    struct sq_expectation *row = GROW(r, expectations, expectation, SQ_RESULT_EXPECT_MAX);
+    if (!row) {
+        sq_free(copy);
+        return NULL;
+    }
+    row->expr = copy;
+    row->value = NAN;
+    return row;
+}
+
+static int add_config(struct sq_result *r, const char *key, const struct sq_config_row *content)
+{
+    char *key_copy = sq_strdup(key);
+    char *text_copy = content->text ? sq_strdup(content->text) : NULL;
+    struct sq_config_row *row = NULL;
+    if (key_copy && (!content->text || text_copy)) {
+        row = GROW(r, config, config, SQ_RESULT_CONFIG_MAX);
+    }
+    if (!row) {
+        sq_free(key_copy);
+        sq_free(text_copy);
+        return SQ_ERR_NOMEM;
+    }
+    *row = *content;
+    row->key = key_copy;
+    row->text = text_copy;
+    return 0;
+}
+
+int sq_result_config_text(struct sq_result *r, const char *key, const char *text)
+{
+    struct sq_config_row row = {.type = SQ_CONFIG_STRING, .text = (char *)(uintptr_t)text};
+    return add_config(r, key, &row);
+}
+
+int sq_result_config_number(struct sq_result *r, const char *key, double number)
+{
+    struct sq_config_row row = {.type = SQ_CONFIG_NUMBER, .number = number};
+    return add_config(r, key, &row);
+}
+
+int sq_result_config_flag(struct sq_result *r, const char *key, bool flag)
+{
+    struct sq_config_row row = {.type = SQ_CONFIG_BOOL, .flag = flag};
+    return add_config(r, key, &row);
+}
+
+const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer)
+{
+    for (size_t i = 0; i < r->trace_count; i++) {
+        if (r->traces[i].peer == peer) {
+            return &r->traces[i];
+        }
+    }
+    return NULL;
+}
+
+struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer)
+{
+    for (size_t i = 0; i < r->trace_count; i++) {
+        if (r->traces[i].peer == peer) {
+            return &r->traces[i];
+        }
+    }
+    struct sq_peer_trace *t = GROW(r, traces, trace, SQ_RESULT_TRACES_MAX);
+    if (t) {
+        t->peer = peer;
+    }
+    return t;
+}
+
+int sq_trace_event(struct sq_peer_trace *t, double t_ms, const char *type, const char *value)
+{
+    if (t->event_count >= SQ_TRACE_EVENTS_MAX) {
+        t->events_dropped++;
+        return 0;
+    }
+    char *copy = sq_strdup(value ? value : "");
+    if (!copy) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_trace_event *e = GROW(t, events, event, SQ_TRACE_EVENTS_MAX);
+    if (!e) {
+        sq_free(copy);
+        return SQ_ERR_NOMEM;
+    }
+    e->t_ms = t_ms;
+    e->value = copy;
+    SQ_RESULT_SET(e->type, type);
+    return 0;
+}
+
+static struct sq_trace_series *find_series(struct sq_peer_trace *t, const char *id,
+                                           const char *name)
+{
+    for (size_t i = 0; i < t->series_count; i++) {
+        if (strcmp(t->series[i].name, name) == 0 && strcmp(t->series[i].id, id) == 0) {
+            return &t->series[i];
+        }
+    }
+    return NULL;
+}
+
+int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
+                   double start_ms, double interval_ms, double value)
+{
+    struct sq_trace_series *s = find_series(t, id, name);
+    if (!s) {
+        s = GROW(t, series, series, SQ_TRACE_SERIES_MAX);
+        if (!s) {
+            return SQ_ERR_NOMEM;
+        }
+        SQ_RESULT_SET(s->id, id);
+        SQ_RESULT_SET(s->type, type);
+        SQ_RESULT_SET(s->name, name);
+        s->start_ms = start_ms;
+        s->interval_ms = interval_ms;
+    }
+    if (s->n >= SQ_TRACE_POINTS_MAX) {
+        return 0;
+    }
+    double *slot =
+        grow((void **)&s->values, &s->n, &s->room, sizeof(*s->values), SQ_TRACE_POINTS_MAX);
+    if (!slot) {
+        return SQ_ERR_NOMEM;
+    }
+    *slot = value;
+    return 0;
+}
+
+void sq_result_tally(struct sq_result *r)
+{
+    struct sq_peer_counts counts = {.planned = r->counts.planned, .started = r->peer_count};
+    memset(r->failures, 0, sizeof(r->failures));
+    for (size_t i = 0; i < r->peer_count; i++) {
+        struct sq_peer_row *p = &r->peers[i];
+        if (p->outcome == SQ_OUTCOME_OK) {
+            counts.ok++;
+            p->cause = SQ_FAILURE_NONE;
+        } else if (p->outcome == SQ_OUTCOME_PENDING) {
+            counts.pending++;
+            p->cause = SQ_FAILURE_NONE;
+        } else {
+            counts.failed++;
+            counts.dropped += p->connected;
+            if (p->cause <= SQ_FAILURE_NONE || p->cause >= SQ_FAILURE_COUNT) {
+                p->cause = SQ_FAILURE_PROTOCOL;
+            }
+            struct sq_failure_row *f = &r->failures[p->cause];
+            /* The first one that has a sentence is the example. */
+            if (f->count++ == 0 || (!r->peers[f->example].message[0] && p->message[0])) {
+                f->example = i;
+            }
+        }
+    }
+    r->counts = counts;
+}
+
+static const char *pick(const char *const *names, size_t n, size_t i)
+{
+    return i < n ? names[i] : "";
+}
+
+#define PICK(names, i) pick((names), sizeof(names) / sizeof((names)[0]), (size_t)(i))
+
+const char *sq_verdict_name(enum sq_run_verdict v)
+{
+    static const char *const names[] = {"pass", "fail", "invalid", "error"};
+    return PICK(names, v);
+}
+
+const char *sq_failure_name(enum sq_failure c)
+{
+    static const char *const names[] = {"",          "dns",        "connect", "tls",
+                                        "signaling", "auth",       "ice",     "dtls",
+                                        "no-media",  "media-lost", "timeout", "protocol"};
+    _Static_assert(sizeof(names) / sizeof(names[0]) == SQ_FAILURE_COUNT, "a name a cause");
+    return PICK(names, c);
+}
+
+const char *sq_failure_words(enum sq_failure c)
+{
+    static const char *const words[] = {
+        "",
+        "the target's name did not resolve",
+        "no connection to the signalling server",
+        "TLS with the signalling server failed",
+        "the signalling server refused, or closed the connection",
+        "credentials were refused",
+        "no ICE candidate pair worked",
+        "the DTLS handshake failed",
+        "connected, but no media ever came",
+        "media had flowed, and then stopped",
+        "an answer did not come in time",
+        "the other side broke its protocol",
+    };
+    _Static_assert(sizeof(words) / sizeof(words[0]) == SQ_FAILURE_COUNT, "words a cause");
+    return PICK(words, c);
+}
+
+const char *sq_outcome_name(enum sq_outcome o)
+{
+    static const char *const names[] = {"pending", "ok", "failed"};
+    return PICK(names, o);
+}
+
+const char *sq_stage_name(enum sq_stage p)
+{
+    static const char *const names[] = {"dns", "connect", "tls",   "signaling",
+                                        "ice", "dtls",    "media", "total"};
+    return PICK(names, p);
+}
+
+const char *sq_flow_name(enum sq_flow f)
+{
+    static const char *const names[] = {"audio.in", "audio.out", "video.in", "video.out"};
+    return PICK(names, f);
+}
