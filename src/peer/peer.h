@@ -13,7 +13,6 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/rand.h"
-#include "media/clip.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,8 +23,10 @@
 #define SQ_PEER_TEXT_MAX     256  /* bytes of an error sentence with its NUL */
 
 struct sq_peer;
-struct sq_track; /* a transceiver: what one m-section sends and receives */
-struct sq_rtp_packet;
+struct sq_track;      /* a transceiver: what one m-section sends and receives */
+struct sq_rtp_packet; /* peer/rtp/rtp.h */
+struct sq_rtp_exts;
+struct sq_clip_track; /* media/clip.h */
 struct sq_peer_env;
 
 enum sq_media_kind { SQ_MEDIA_AUDIO, SQ_MEDIA_VIDEO };
@@ -46,7 +47,8 @@ enum sq_sdp_type { SQ_SDP_OFFER, SQ_SDP_ANSWER };
 struct sq_peer_env_config {
     uint64_t seed;           /* of every random choice but keys */
     unsigned certificates;   /* in the pool; 0: 8 */
-    int64_t wall_offset_ns;  /* wall clock minus `now_ns`, for NTP time-stamps */
+    uint64_t now_ns;         /* the time of this call */
+    int64_t wall_offset_ns;  /* wall clock minus `now_ns`, for NTP time-stamps and certificates */
     bool force_openssl_srtp; /* leave libipsec-mb aside */
     bool prefer_cm;          /* AES_CM_128_HMAC_SHA1_80 before AEAD_AES_128_GCM */
 };
@@ -136,7 +138,7 @@ struct sq_peer_ops {
     void (*event)(void *ctx, const struct sq_peer_event *event);
     /* Each RTP packet as it arrives, in the clear, duplicates left out; NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
-                uint64_t now_ns);
+                const struct sq_rtp_exts *exts, uint64_t now_ns);
     /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,
      * or say false when it is gone. NULL: nothing is resent. */
     bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
@@ -167,7 +169,8 @@ void sq_peer_destroy(struct sq_peer *peer);
 /* A socket at `addr`. Before the first description, or later for a path that came up. */
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;
 
-/* A datagram from the wire. `buf` may be written to. `now_ns` is its time of arrival. */
+/* A datagram from the wire, `now_ns` its time of arrival. `buf` is written to, and must stay until
+ * the next sq_peer_env_flush: media waits there for its batch. */
 void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const struct sq_addr *from,
                      uint8_t *buf, size_t len);
 uint64_t sq_peer_next_timeout(const struct sq_peer *peer);
@@ -176,14 +179,14 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns);
 /* ---- Negotiation (RFC 8829)
  * ----------------------------------------------------------------------- */
 
-/* clip: what to send, NULL to send by hand (or nothing). clip_track: index in the clip. Borrowed
- * until the peer's end. A later offer tells the other side. */
+/* media: what to send, NULL to send by hand (or nothing); borrowed until the peer's end. A later
+ * offer tells the other side; a section that the other side offers may take the track (as
+ * addTrack). */
 int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_direction direction,
-                      const struct sq_clip *clip, size_t clip_track,
-                      struct sq_track **ret_track) SQ_MUST_USE;
-/* Lets a track that the remote offer made (or an older one) send this. */
-int sq_track_set_clip(struct sq_track *track, const struct sq_clip *clip,
-                      size_t clip_track) SQ_MUST_USE;
+                      const struct sq_clip_track *media, struct sq_track **ret_track) SQ_MUST_USE;
+/* Lets a track that the remote offer made (or an older one) send this; NULL: by hand. Adds sending
+ * to its wanted direction. */
+int sq_track_set_media(struct sq_track *track, const struct sq_clip_track *media) SQ_MUST_USE;
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
 int sq_track_stop(struct sq_track *track) SQ_MUST_USE;

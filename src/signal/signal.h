@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 struct sq_loop;
-struct sq_clip;
 struct sq_signal; /* one user's signalling; each adapter has its own */
 
 /* Why an attempt ended otherwise than well: the closed list of summary.json. */
@@ -48,11 +47,10 @@ struct sq_signal_user {
     const char *room; /* room to be in; "" where the service has none */
     bool send_audio, send_video;
     bool recv_audio, recv_video;
-    const struct sq_clip *clip;    /* what is sent */
-    size_t clip_audio, clip_video; /* its tracks */
-    const char *token;             /* bearer token, or NULL */
-    bool insecure;                 /* do not verify certificates */
-    const char *ca_file;           /* PEM to trust besides the system's, or NULL */
+    const struct sq_clip_track *audio, *video; /* what is sent */
+    const char *token;                         /* bearer token, or NULL */
+    bool insecure;                             /* do not verify certificates */
+    const char *ca_file;                       /* PEM to trust besides the system's, or NULL */
     bool trickle;        /* send candidates as they come; else all of them within the description */
     uint64_t timeout_ns; /* for each answer of the server */
 };
