@@ -59,7 +59,8 @@ struct sq_watch {
 
 /* A function run at the end of every iteration; embedded by the owner. */
 struct sq_flush_hook {
-    struct sq_flush_hook *next, **prev;
+    struct sq_flush_hook *next, **prev; /* prev is NULL while off */
+    struct sq_loop *loop;
     sq_loop_fn fn;
     void *ctx;
 };
@@ -81,7 +82,7 @@ void sq_loop_stop(struct sq_loop *loop);
 uint64_t sq_loop_now(const struct sq_loop *loop);
 /* Reads the clock again (after long work); returns it. */
 uint64_t sq_loop_refresh_now(struct sq_loop *loop);
-/* Wall clock minus monotonic clock, in ns, as of this iteration. */
+/* Wall clock minus monotonic clock, in ns; at most 100 ms old. */
 int64_t sq_loop_wall_offset_ns(struct sq_loop *loop);
 struct sq_timer_wheel *sq_loop_timers(struct sq_loop *loop);
 void sq_loop_set_coalesce(struct sq_loop *loop, enum sq_coalesce coalesce);

@@ -20,7 +20,8 @@ struct sq_datagram {
     uint8_t *data; /* may be changed; valid until this iteration's flush hooks have run */
     size_t len;    /* up to 65,535: nothing is ever cut off */
     const struct sq_addr *from; /* valid as long as data */
-    uint64_t recv_ns; /* CLOCK_MONOTONIC: the kernel's time-stamp of arrival, or the loop's now */
+    uint64_t recv_ns;           /* CLOCK_MONOTONIC: the kernel's time-stamp of arrival, which may be
+                                     somewhat later than sq_loop_now; or the loop's now */
 };
 
 /* The socket may be closed in here. */

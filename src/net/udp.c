@@ -1,0 +1,481 @@
+#include "net/udp.h"
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "net/loop_int.h"
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103 /* linux/udp.h */
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define DATAGRAM_MAX      65536 /* a UDP datagram, or what GRO has merged, fits */
+#define ARENA_ALIGN       64
+#define STAMP_AGE_MAX_NS  (10 * SQ_NS_PER_SEC)
+#define GSO_SEGMENTS_MAX  64 /* UDP_MAX_SEGMENTS of older kernels */
+#define GSO_BYTES_MAX     65000
+#define CONTROL_BYTES     (CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int)))
+#define GSO_CONTROL_BYTES CMSG_SPACE(sizeof(uint16_t))
+
+struct sq_udp {
+    struct sq_loop *loop;
+    struct sq_watch watch;
+    int fd;
+    bool connected;
+    bool gso;       /* until the kernel says it cannot */
+    bool receiving; /* inside on_ready, which frees the socket if it was closed there */
+    bool closed;
+    struct sq_addr local, remote;
+    sq_udp_recv_fn fn;
+    void *ctx;
+    struct sq_udp_counters counters;
+};
+
+static void on_ready(void *ctx, unsigned ready);
+
+static int set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? SQ_ERR_IO : 0;
+}
+
+static int set_options(int fd, const struct sq_udp_options *o)
+{
+    int family = sq_addr_family(&o->bind);
+    int err = 0;
+    if (o->recv_buffer_bytes > 0) {
+        err = err ? err : set_int(fd, SOL_SOCKET, SO_RCVBUF, o->recv_buffer_bytes);
+    }
+    if (o->send_buffer_bytes > 0) {
+        err = err ? err : set_int(fd, SOL_SOCKET, SO_SNDBUF, o->send_buffer_bytes);
+    }
+    if (o->reuse_port) {
+        err = err ? err : set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (!o->no_timestamps) {
+        err = err ? err : set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+    }
+    if (o->dscp) {
+        int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+        int option = family == AF_INET ? IP_TOS : IPV6_TCLASS;
+        err = err ? err : set_int(fd, level, option, o->dscp << 2);
+    }
+    if (family == AF_INET6) {
+        err = err ? err : set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    if (!o->no_gro) {
+        (void)set_int(fd, IPPROTO_UDP, UDP_GRO, 1); /* an older kernel delivers one by one */
+    }
+    return err;
+}
+
+/* Binds to the wanted port, or to a free one of the range, tried from a random place on so that
+ * many sockets do not all walk over the taken ones. */
+static int bind_port(int fd, const struct sq_udp_options *o)
+{
+    struct sq_addr addr = o->bind;
+    if (o->port_min == 0 || sq_addr_port(&addr) != 0) {
+        return bind(fd, &addr.sa, sq_addr_len(&addr)) < 0 ? SQ_ERR_IO : 0;
+    }
+    uint32_t count = (uint32_t)(o->port_max - o->port_min) + 1;
+    uint32_t start;
+    sq_rand_secret(&start, sizeof(start));
+    for (uint32_t i = 0; i < count; i++) {
+        sq_addr_set_port(&addr, (uint16_t)(o->port_min + (start + i) % count));
+        if (bind(fd, &addr.sa, sq_addr_len(&addr)) == 0) {
+            return 0;
+        }
+        if (errno != EADDRINUSE) {
+            return SQ_ERR_IO;
+        }
+    }
+    return SQ_ERR_IO;
+}
+
+static int open_socket(struct sq_udp *udp, const struct sq_udp_options *o)
+{
+    udp->fd = socket(sq_addr_family(&o->bind), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (udp->fd < 0) {
+        return SQ_ERR_IO;
+    }
+    int err = set_options(udp->fd, o);
+    err = err ? err : bind_port(udp->fd, o);
+    if (err) {
+        return err;
+    }
+    socklen_t len = sizeof(udp->local);
+    if (getsockname(udp->fd, &udp->local.sa, &len) < 0) {
+        return SQ_ERR_IO;
+    }
+    return sq_watch_start(udp->loop, &udp->watch, udp->fd, SQ_READ, on_ready, udp);
+}
+
+int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
+                void *ctx, struct sq_udp **ret_udp)
+{
+    int family = sq_addr_family(&options->bind);
+    if ((family != AF_INET && family != AF_INET6) || options->port_max < options->port_min ||
+        options->dscp > 63) {
+        return SQ_ERR_INVALID;
+    }
+    struct sq_udp *udp = sq_zalloc(sizeof(*udp));
+    if (!udp) {
+        return SQ_ERR_NOMEM;
+    }
+    udp->loop = loop;
+    udp->gso = true;
+    udp->fn = fn;
+    udp->ctx = ctx;
+    int err = open_socket(udp, options);
+    if (err) {
+        int saved = errno;
+        sq_udp_close(udp);
+        errno = saved;
+        return err;
+    }
+    *ret_udp = udp;
+    return 0;
+}
+
+void sq_udp_close(struct sq_udp *udp)
+{
+    if (!udp) {
+        return;
+    }
+    sq_watch_stop(&udp->watch);
+    if (udp->fd >= 0) {
+        close(udp->fd);
+        udp->fd = -1;
+    }
+    udp->closed = true;
+    if (!udp->receiving) {
+        sq_free(udp);
+    }
+}
+
+void sq_udp_set_receiver(struct sq_udp *udp, sq_udp_recv_fn fn, void *ctx)
+{
+    udp->fn = fn;
+    udp->ctx = ctx;
+}
+
+const struct sq_addr *sq_udp_local(const struct sq_udp *udp)
+{
+    return &udp->local;
+}
+
+int sq_udp_fd(const struct sq_udp *udp)
+{
+    return udp->fd;
+}
+
+int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote)
+{
+    if (connect(udp->fd, &remote->sa, sq_addr_len(remote)) < 0) {
+        return SQ_ERR_IO;
+    }
+    udp->connected = true;
+    udp->remote = *remote;
+    return 0;
+}
+
+int sq_udp_disconnect(struct sq_udp *udp)
+{
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    if (connect(udp->fd, &none, sizeof(none)) < 0) {
+        return SQ_ERR_IO;
+    }
+    udp->connected = false;
+    /* The kernel gives up a port that it chose itself: take it again. */
+    struct sq_addr now;
+    socklen_t len = sizeof(now);
+    if (getsockname(udp->fd, &now.sa, &len) < 0) {
+        return SQ_ERR_IO;
+    }
+    if (!sq_addr_equal(&now, &udp->local) &&
+        bind(udp->fd, &udp->local.sa, sq_addr_len(&udp->local)) < 0) {
+        return SQ_ERR_IO;
+    }
+    return 0;
+}
+
+bool sq_udp_is_connected(const struct sq_udp *udp)
+{
+    return udp->connected;
+}
+
+/* --- receiving --- */
+
+struct control {
+    uint64_t recv_ns;
+    size_t segment; /* size of the datagrams that GRO merged; 0: one datagram */
+};
+
+static struct control read_control(struct sq_udp *udp, struct msghdr *msg)
+{
+    struct control c = {.recv_ns = sq_loop_now(udp->loop), .segment = 0};
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+        if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec ts;
+            memcpy(&ts, CMSG_DATA(h), sizeof(ts));
+            uint64_t wall = (uint64_t)ts.tv_sec * SQ_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+            uint64_t stamp = wall - (uint64_t)sq_loop_wall_offset_ns(udp->loop);
+            /* Unless the wall clock has just been set. */
+            if (stamp + STAMP_AGE_MAX_NS > c.recv_ns && stamp < c.recv_ns + STAMP_AGE_MAX_NS) {
+                c.recv_ns = stamp;
+            }
+        } else if (h->cmsg_level == IPPROTO_UDP && h->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(h), sizeof(size));
+            c.segment = size > 0 ? (size_t)size : 0;
+        }
+    }
+    return c;
+}
+
+/* Hands over what was read, cut into the datagrams that were sent. */
+static void deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,
+                    const struct control *c)
+{
+    size_t step = c->segment ? c->segment : len;
+    size_t at = 0;
+    do {
+        size_t n = len - at < step ? len - at : step;
+        struct sq_datagram d = {.data = data + at, .len = n, .from = from, .recv_ns = c->recv_ns};
+        udp->counters.received++;
+        udp->counters.received_bytes += n;
+        at += n;
+        if (udp->fn) {
+            udp->fn(udp->ctx, &d);
+        }
+    } while (at < len && !udp->closed);
+}
+
+/* Reads one message into the arena: the sender's address, then the bytes. 0, or SQ_ERR_AGAIN when
+ * there is nothing or no room (the rest waits in the socket for the next iteration). */
+static int receive_one(struct sq_udp *udp, struct sq_arena *arena)
+{
+    const size_t head = (sizeof(struct sq_addr) + 15) & ~(size_t)15;
+    if (arena->size - arena->used < head + DATAGRAM_MAX) {
+        return SQ_ERR_AGAIN;
+    }
+    struct sq_addr *from = (struct sq_addr *)(void *)(arena->bytes + arena->used);
+    uint8_t *data = (uint8_t *)from + head;
+    struct iovec iov = {.iov_base = data, .iov_len = DATAGRAM_MAX};
+    _Alignas(struct cmsghdr) char control[CONTROL_BYTES];
+    struct msghdr msg = {.msg_name = from,
+                         .msg_namelen = sizeof(*from),
+                         .msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(udp->fd, &msg, 0);
+    if (n < 0) {
+        if (errno == ECONNREFUSED) { /* an ICMP error waited: told here instead of at a send */
+            udp->counters.send_refused++;
+            return 0;
+        }
+        return SQ_ERR_AGAIN;
+    }
+    size_t used = head + (size_t)n;
+    arena->used += (used + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    struct control c = read_control(udp, &msg);
+    deliver(udp, from, data, (size_t)n, &c);
+    return udp->closed ? SQ_ERR_CLOSED : 0;
+}
+
+static void on_ready(void *ctx, unsigned ready)
+{
+    struct sq_udp *udp = ctx;
+    struct sq_arena *arena = sq_loop_arena(udp->loop);
+    udp->receiving = true;
+    for (int i = 0; i < SQ_UDP_READS_MAX && receive_one(udp, arena) == 0; i++) {
+    }
+    udp->receiving = false;
+    if (udp->closed) {
+        sq_free(udp);
+    }
+}
+
+/* --- sending --- */
+
+static int count_failure(struct sq_udp *udp, size_t datagrams)
+{
+    switch (errno) {
+    case EAGAIN:
+        udp->counters.send_again += datagrams;
+        return SQ_ERR_AGAIN;
+    case ENOBUFS:
+        udp->counters.send_nobufs += datagrams;
+        return SQ_ERR_AGAIN;
+    case ECONNREFUSED:
+        udp->counters.send_refused += datagrams;
+        return SQ_ERR_REFUSED;
+    default:
+        udp->counters.send_errors += datagrams;
+        return SQ_ERR_IO;
+    }
+}
+
+/* NULL: goes to the connected remote by itself. */
+static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct sq_addr *to)
+{
+    return udp->connected && (!to || sq_addr_equal(to, &udp->remote)) ? NULL : to;
+}
+
+int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+{
+    to = effective_to(udp, to);
+    ssize_t n;
+    /* A waiting ICMP error of an earlier datagram is told once, in place of sending: try again. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        n = to ? sendto(udp->fd, data, len, 0, &to->sa, sq_addr_len(to))
+               : send(udp->fd, data, len, 0);
+        if (n >= 0) {
+            udp->counters.sent++;
+            udp->counters.sent_bytes += len;
+            return 0;
+        }
+        if (errno != ECONNREFUSED || attempt > 0) {
+            break;
+        }
+        udp->counters.send_refused++;
+    }
+    return count_failure(udp, 1);
+}
+
+struct gso_control {
+    _Alignas(struct cmsghdr) char bytes[GSO_CONTROL_BYTES];
+};
+
+/* How many datagrams from `at` on may go as one GSO send; 1 if it would not pay. */
+static size_t gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
+{
+    if (!udp->gso || n < SQ_UDP_GSO_MIN || d[0].iov_len == 0) {
+        return 1;
+    }
+    size_t size = d[0].iov_len;
+    size_t bytes = size;
+    size_t run = 1;
+    while (run < n && run < GSO_SEGMENTS_MAX && d[run].iov_len > 0 && d[run].iov_len <= size &&
+           bytes + d[run].iov_len <= GSO_BYTES_MAX) {
+        bytes += d[run].iov_len;
+        run++;
+        if (d[run - 1].iov_len < size) { /* only the last segment may be shorter */
+            break;
+        }
+    }
+    return run >= SQ_UDP_GSO_MIN ? run : 1;
+}
+
+static void set_gso(struct msghdr *msg, struct gso_control *control, size_t segment)
+{
+    msg->msg_control = control->bytes;
+    msg->msg_controllen = sizeof(control->bytes);
+    struct cmsghdr *h = CMSG_FIRSTHDR(msg);
+    h->cmsg_level = IPPROTO_UDP;
+    h->cmsg_type = UDP_SEGMENT;
+    h->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+    uint16_t size = (uint16_t)segment;
+    memcpy(CMSG_DATA(h), &size, sizeof(size));
+}
+
+static void count_sent(struct sq_udp *udp, const struct iovec *d, size_t n)
+{
+    udp->counters.sent += n;
+    for (size_t i = 0; i < n; i++) {
+        udp->counters.sent_bytes += d[i].iov_len;
+    }
+    udp->counters.gso_batches += n > 1;
+}
+
+/* Sends at most SQ_UDP_BATCH_MAX datagrams in one system call; sets *ret_sent, and returns the
+ * error that stopped it or 0. */
+static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagrams,
+                     size_t n, size_t *ret_sent)
+{
+    struct mmsghdr msgs[SQ_UDP_BATCH_MAX];
+    struct gso_control controls[SQ_UDP_BATCH_MAX / SQ_UDP_GSO_MIN];
+    unsigned count = 0;
+    size_t gso_count = 0;
+    for (size_t at = 0; at < n && count < SQ_UDP_BATCH_MAX;) {
+        size_t run = gso_count < SQ_UDP_BATCH_MAX / SQ_UDP_GSO_MIN
+                         ? gso_run(udp, datagrams + at, n - at)
+                         : 1;
+        struct msghdr *msg = &msgs[count++].msg_hdr;
+        *msg = (struct msghdr){.msg_name = to ? (void *)(uintptr_t)&to->sa : NULL,
+                               .msg_namelen = to ? sq_addr_len(to) : 0,
+                               .msg_iov = (struct iovec *)(uintptr_t)(datagrams + at),
+                               .msg_iovlen = run};
+        if (run > 1) {
+            set_gso(msg, &controls[gso_count++], datagrams[at].iov_len);
+        }
+        at += run;
+    }
+    int done = sendmmsg(udp->fd, msgs, count, 0);
+    int err = done < 0 ? SQ_ERR_IO : 0;
+    size_t sent = 0;
+    for (int i = 0; i < done; i++) {
+        count_sent(udp, datagrams + sent, msgs[i].msg_hdr.msg_iovlen);
+        sent += msgs[i].msg_hdr.msg_iovlen;
+    }
+    *ret_sent = sent;
+    return err;
+}
+
+size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
+                         const struct iovec *datagrams, size_t n)
+{
+    to = effective_to(udp, to);
+    size_t at = 0;
+    bool retried = false;
+    while (at < n) {
+        size_t sent = 0;
+        /* sendmmsg tells an error only when its first message met it: the next round finds it. */
+        int err = send_some(udp, to, datagrams + at, n - at, &sent);
+        at += sent;
+        if (err == 0) {
+            retried = false;
+            continue;
+        }
+        if (errno == ECONNREFUSED && !retried) { /* of an earlier datagram */
+            udp->counters.send_refused++;
+            retried = true;
+        } else if (udp->gso && gso_run(udp, datagrams + at, n - at) > 1 &&
+                   (errno == EINVAL || errno == EIO || errno == EOPNOTSUPP)) {
+            udp->gso = false; /* this path cannot: one by one from here on */
+        } else {
+            (void)count_failure(udp, n - at);
+            break;
+        }
+    }
+    return at;
+}
+
+void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters)
+{
+    *ret_counters = udp->counters;
+    /* SO_MEMINFO tells the socket's drops whenever asked; SO_RXQ_OVFL would tell them only with the
+     * next datagram that gets through. */
+    uint32_t info[SK_MEMINFO_VARS];
+    socklen_t len = sizeof(info);
+    if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
+        len > SK_MEMINFO_DROPS * sizeof(uint32_t)) {
+        ret_counters->recv_drops = info[SK_MEMINFO_DROPS];
+    }
+}
+
+void sq_udp_buffer_sizes(const struct sq_udp *udp, int *ret_recv_bytes, int *ret_send_bytes)
+{
+    socklen_t len = sizeof(int);
+    (void)getsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, ret_recv_bytes, &len);
+    len = sizeof(int);
+    (void)getsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, ret_send_bytes, &len);
+}
