@@ -181,8 +181,8 @@ static void report(double *client_us, double *server_us, size_t rounds, const ch
            client_us[0], server_us[rounds / 2], server_us[0]);
 }
 
-/* bench_dtls_floor [HANDSHAKES [GROUPS]]: GROUPS must hold P-256, the curve of the certificates, and
- * may put another before it, as in X25519:P-256. */
+/* bench_dtls_floor [HANDSHAKES [GROUPS]]. GROUPS must hold the certificates' own curve, P-256, but
+ * may name another one before it, as X25519:P-256 does. */
 int main(int argc, char **argv)
 {
     unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;

@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLOT_NS          SQ_NS_PER_MS
 #define AUDIO_EVERY_MS   20 /* 50 packets/s */
 #define FRAME_EVERY_MS   40 /* 25 frames/s */
 #define FRAMES_A_SECOND  25
@@ -35,6 +34,7 @@ struct options {
     unsigned peers;
     unsigned seconds;
     unsigned warm_seconds;
+    unsigned slot_ms; /* how often the loop wakes; all that fell due since is sent at once */
     bool video;
     bool cm;
     int cpu;
@@ -169,10 +169,10 @@ static void receive_all(struct floor *f)
     }
 }
 
-static void run_slots(struct floor *f, uint64_t start_ns, uint64_t slots)
+static void run_slots(struct floor *f, uint64_t start_ns, uint64_t ms)
 {
-    for (uint64_t i = 1; i <= slots; i++) {
-        uint64_t due_ns = start_ns + i * SLOT_NS;
+    for (uint64_t i = f->opt.slot_ms; i <= ms; i += f->opt.slot_ms) {
+        uint64_t due_ns = start_ns + i * SQ_NS_PER_MS;
         struct timespec due = {.tv_sec = (time_t)(due_ns / SQ_NS_PER_SEC),
                                .tv_nsec = (long)(due_ns % SQ_NS_PER_SEC)};
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR) {
@@ -181,8 +181,10 @@ static void run_slots(struct floor *f, uint64_t start_ns, uint64_t slots)
         f->late[sq_min_u64(late_ns / LATE_BUCKET_NS, LATE_BUCKETS - 1)]++;
         f->late_max_ns = sq_max_u64(f->late_max_ns, late_ns);
         receive_all(f);
-        send_slot(f);
-        f->slot++;
+        for (unsigned k = 0; k < f->opt.slot_ms; k++) {
+            send_slot(f);
+            f->slot++;
+        }
     }
 }
 
@@ -285,16 +287,16 @@ static void floor_close(struct floor *f)
 /* 0, or 1 when less than 99.9 % of the packets came back. */
 static int floor_run(struct floor *f)
 {
-    uint64_t warm = (uint64_t)f->opt.warm_seconds * 1000;
-    uint64_t slots = (uint64_t)f->opt.seconds * 1000;
-    run_slots(f, sq_clock_ns(), warm);
+    uint64_t warm_ms = (uint64_t)f->opt.warm_seconds * 1000;
+    uint64_t hold_ms = (uint64_t)f->opt.seconds * 1000;
+    run_slots(f, sq_clock_ns(), warm_ms);
     f->totals = (struct totals){0};
     memset(f->late, 0, sizeof(f->late));
     f->late_max_ns = 0;
 
     uint64_t start_ns = sq_clock_ns();
     uint64_t cpu_before_us = cpu_us();
-    run_slots(f, start_ns, slots);
+    run_slots(f, start_ns, hold_ms);
     uint64_t used_us = cpu_us() - cpu_before_us;
     double seconds = (double)(sq_clock_ns() - start_ns) / 1e9;
 
@@ -328,6 +330,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
         {"cm", no_argument, NULL, 'c'},
         {"cpu", required_argument, NULL, 'g'},
         {"reflector", required_argument, NULL, 'r'},
+        {"slot", required_argument, NULL, 't'},
         {0},
     };
     int c;
@@ -352,6 +355,9 @@ static bool parse_options(int argc, char **argv, struct options *o)
         case 'g':
             o->cpu = (int)value;
             break;
+        case 't':
+            o->slot_ms = (unsigned)value;
+            break;
         case 'r':
             o->reflector_cpu = (int)value;
             break;
@@ -359,17 +365,18 @@ static bool parse_options(int argc, char **argv, struct options *o)
             return false;
         }
     }
-    return optind == argc && o->peers > 0 && o->peers <= PEERS_MAX && o->seconds > 0;
+    return optind == argc && o->peers > 0 && o->peers <= PEERS_MAX && o->seconds > 0 &&
+           o->slot_ms > 0 && o->slot_ms <= AUDIO_EVERY_MS;
 }
 
 int main(int argc, char **argv)
 {
     static struct floor f = {
-        .opt = {.peers = 100, .seconds = 20, .warm_seconds = 2, .reflector_cpu = 1}};
+        .opt = {.peers = 100, .seconds = 20, .warm_seconds = 2, .slot_ms = 1, .reflector_cpu = 1}};
     int status = 2;
     if (!parse_options(argc, argv, &f.opt)) {
         fprintf(stderr, "usage: bench_floor [--peers N] [--seconds S] [--warm S] [--video] [--cm] "
-                        "[--cpu CORE] [--reflector CORE]\n");
+                        "[--slot MS] [--cpu CORE] [--reflector CORE]\n");
         return status;
     }
     int err = floor_open(&f);
