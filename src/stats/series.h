@@ -4,6 +4,7 @@
 #define SQ_STATS_SERIES_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,0 +1,233 @@
+/* The table alone; what is done with it stands in metrics.c. */
+#include "stats/metrics.h"
+
+static const struct sq_metric table[SQ_METRIC_COUNT] = {
+    [SQ_METRIC_AUDIO_IN] =
+        {"audio.in", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Number of audio tracks on which the peer received at least one RTP packet.",
+         "inbound-rtp.packetsReceived"},
+    [SQ_METRIC_AUDIO_IN_BITRATE] =
+        {"audio.in.bitrate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "RTP payload bits received in a second on all audio tracks of the peer; RTP headers, "
+         "padding and retransmissions are not in it.",
+         "inbound-rtp.bytesReceived"},
+    [SQ_METRIC_AUDIO_IN_LOSS] = {"audio.in.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
+                                 "Share of the audio packets sent to the peer that never came, "
+                                 "retransmissions not even then: lost over lost plus received.",
+                                 "inbound-rtp.packetsLost, inbound-rtp.packetsReceived"},
+    [SQ_METRIC_AUDIO_IN_JITTER] =
+        {"audio.in.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Interarrival jitter of the audio packets received (RFC 3550, section 6.4.1).",
+         "inbound-rtp.jitter"},
+    [SQ_METRIC_AUDIO_IN_RTT] =
+        {"audio.in.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_REPORT, 1000,
+         "Round-trip time of the path that the audio came over, from the ICE checks on it.",
+         "candidate-pair.currentRoundTripTime"},
+    [SQ_METRIC_AUDIO_IN_NACK] = {"audio.in.nack", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                 "NACK packets the peer sent to ask for lost audio packets.",
+                                 "inbound-rtp.nackCount"},
+    [SQ_METRIC_AUDIO_OUT] =
+        {"audio.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Number of audio tracks on which the peer sent at least one RTP packet.",
+         "outbound-rtp.packetsSent"},
+    [SQ_METRIC_AUDIO_OUT_BITRATE] =
+        {"audio.out.bitrate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "RTP payload bits sent in a second on all audio tracks of the peer; RTP headers, padding "
+         "and retransmissions are not in it.",
+         "outbound-rtp.bytesSent"},
+    [SQ_METRIC_AUDIO_OUT_LOSS] = {"audio.out.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
+                                  "Share of the audio packets sent by the peer that the other side "
+                                  "reports as lost: its cumulative loss over packets sent.",
+                                  "remote-inbound-rtp.packetsLost, outbound-rtp.packetsSent"},
+    [SQ_METRIC_AUDIO_OUT_JITTER] =
+        {"audio.out.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_LOW,
+         SQ_SAMPLING_REPORT, 1000,
+         "Interarrival jitter of the peer's audio as the other side reports it.",
+         "remote-inbound-rtp.jitter"},
+    [SQ_METRIC_AUDIO_OUT_RTT] = {"audio.out.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_REPORT, 1000,
+                                 "Round-trip time to the receiver of the peer's audio, from its "
+                                 "receiver reports (RFC 3550, section 6.4.1).",
+                                 "remote-inbound-rtp.roundTripTime"},
+    [SQ_METRIC_AUDIO_OUT_NACK] = {"audio.out.nack", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                  "NACK packets the peer got for its audio.",
+                                  "outbound-rtp.nackCount"},
+    [SQ_METRIC_VIDEO_IN] =
+        {"video.in", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Number of video tracks on which the peer received at least one RTP packet.",
+         "inbound-rtp.packetsReceived"},
+    [SQ_METRIC_VIDEO_IN_BITRATE] =
+        {"video.in.bitrate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "RTP payload bits received in a second on all video tracks of the peer; RTP headers, "
+         "padding and retransmissions are not in it.",
+         "inbound-rtp.bytesReceived"},
+    [SQ_METRIC_VIDEO_IN_LOSS] = {"video.in.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
+                                 "Share of the video packets sent to the peer that never came, "
+                                 "retransmissions not even then: lost over lost plus received.",
+                                 "inbound-rtp.packetsLost, inbound-rtp.packetsReceived"},
+    [SQ_METRIC_VIDEO_IN_JITTER] =
+        {"video.in.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+         SQ_BETTER_LOW, SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Interarrival jitter of the video packets received (RFC 3550, section 6.4.1).",
+         "inbound-rtp.jitter"},
+    [SQ_METRIC_VIDEO_IN_RTT] =
+        {"video.in.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_REPORT, 1000,
+         "Round-trip time of the path that the video came over, from the ICE checks on it.",
+         "candidate-pair.currentRoundTripTime"},
+    [SQ_METRIC_VIDEO_IN_FPS] = {"video.in.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
+                                "Frames that became decodable in a second.",
+                                "inbound-rtp.framesPerSecond"},
+    [SQ_METRIC_VIDEO_IN_FREEZE] = {"video.in.freeze", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                   SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                   "Time the picture stood still in freezes, all video tracks "
+                                   "together; one that lasts to the end of the call is counted.",
+                                   "inbound-rtp.totalFreezesDuration"},
+    [SQ_METRIC_VIDEO_IN_FREEZES] =
+        {"video.in.freezes", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Number of freezes: a frame came max(3 d, d + 150 ms) or more after the one before it, "
+         "where d is the average over the latest 30 frames.",
+         "inbound-rtp.freezeCount"},
+    [SQ_METRIC_VIDEO_IN_WIDTH] = {"video.in.width", SQ_UNIT_PIXELS, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1,
+                                  "Width of the frames received.", "inbound-rtp.frameWidth"},
+    [SQ_METRIC_VIDEO_IN_HEIGHT] = {"video.in.height", SQ_UNIT_PIXELS, SQ_KIND_DISTRIBUTION,
+                                   SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1,
+                                   "Height of the frames received.", "inbound-rtp.frameHeight"},
+    [SQ_METRIC_VIDEO_IN_NACK] = {"video.in.nack", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                 "NACK packets the peer sent to ask for lost video packets.",
+                                 "inbound-rtp.nackCount"},
+    [SQ_METRIC_VIDEO_IN_PLI] = {"video.in.pli", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                "Picture loss indications the peer sent to ask for a key frame.",
+                                "inbound-rtp.pliCount"},
+    [SQ_METRIC_VIDEO_OUT] =
+        {"video.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Number of video tracks on which the peer sent at least one RTP packet.",
+         "outbound-rtp.packetsSent"},
+    [SQ_METRIC_VIDEO_OUT_BITRATE] =
+        {"video.out.bitrate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "RTP payload bits sent in a second on all video tracks of the peer; RTP headers, padding "
+         "and retransmissions are not in it.",
+         "outbound-rtp.bytesSent"},
+    [SQ_METRIC_VIDEO_OUT_LOSS] = {"video.out.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
+                                  "Share of the video packets sent by the peer that the other side "
+                                  "reports as lost: its cumulative loss over packets sent.",
+                                  "remote-inbound-rtp.packetsLost, outbound-rtp.packetsSent"},
+    [SQ_METRIC_VIDEO_OUT_JITTER] =
+        {"video.out.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_LOW,
+         SQ_SAMPLING_REPORT, 1000,
+         "Interarrival jitter of the peer's video as the other side reports it.",
+         "remote-inbound-rtp.jitter"},
+    [SQ_METRIC_VIDEO_OUT_RTT] = {"video.out.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_REPORT, 1000,
+                                 "Round-trip time to the receiver of the peer's video, from its "
+                                 "receiver reports (RFC 3550, section 6.4.1).",
+                                 "remote-inbound-rtp.roundTripTime"},
+    [SQ_METRIC_VIDEO_OUT_FPS] = {"video.out.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT,
+                                 SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
+                                 "Frames sent in a second.", "outbound-rtp.framesPerSecond"},
+    [SQ_METRIC_VIDEO_OUT_WIDTH] = {"video.out.width", SQ_UNIT_PIXELS, SQ_KIND_DISTRIBUTION,
+                                   SQ_FLOW_OUT, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1,
+                                   "Width of the frames sent.", "outbound-rtp.frameWidth"},
+    [SQ_METRIC_VIDEO_OUT_HEIGHT] = {"video.out.height", SQ_UNIT_PIXELS, SQ_KIND_DISTRIBUTION,
+                                    SQ_FLOW_OUT, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1,
+                                    "Height of the frames sent.", "outbound-rtp.frameHeight"},
+    [SQ_METRIC_VIDEO_OUT_NACK] = {"video.out.nack", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                  "NACK packets the peer got for its video.",
+                                  "outbound-rtp.nackCount"},
+    [SQ_METRIC_VIDEO_OUT_PLI] = {"video.out.pli", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
+                                 "Picture loss indications the peer got for its video.",
+                                 "outbound-rtp.pliCount"},
+    [SQ_METRIC_SETUP_DNS] =
+        {"setup.dns", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "From the lookup of the target's name to its answer; not taken for a numeric address.",
+         ""},
+    [SQ_METRIC_SETUP_CONNECT] = {"setup.connect", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
+                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
+                                 "From the first TCP SYN (or equivalent) towards the signalling "
+                                 "server to the open connection.",
+                                 ""},
+    [SQ_METRIC_SETUP_TLS] = {"setup.tls", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
+                             SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
+                             "TLS handshake with the signalling server.", ""},
+    [SQ_METRIC_SETUP_SIGNALING] = {"setup.signaling", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION,
+                                   SQ_FLOW_NONE, SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
+                                   "From the open connection to the signalling server until both "
+                                   "session descriptions are set.",
+                                   ""},
+    [SQ_METRIC_SETUP_ICE] =
+        {"setup.ice", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "From the first candidate check until a pair is nominated on which both sides may send.",
+         "transport.iceState, candidate-pair.state"},
+    [SQ_METRIC_SETUP_DTLS] =
+        {"setup.dtls", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "From the first DTLS packet until the handshake is complete and its fingerprint checked.",
+         "transport.dtlsState"},
+    [SQ_METRIC_SETUP_MEDIA] =
+        {"setup.media", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "From the end of the DTLS handshake until the first media the peer asked for: an audio "
+         "packet, or a decodable video frame where there is no audio.",
+         "inbound-rtp.packetsReceived, inbound-rtp.framesDecoded"},
+    [SQ_METRIC_SETUP_TOTAL] = {"setup.total", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
+                               SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
+                               "From the intended start of the peer until its first media.", ""},
+    [SQ_METRIC_PEERS_OK] = {"peers.ok", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE,
+                            SQ_BETTER_HIGH, SQ_SAMPLING_RUN, 1,
+                            "Peers that connected, had the media they asked for, and kept it to "
+                            "their end. As a percentage: of the peers started.",
+                            ""},
+    [SQ_METRIC_PEERS_FAILED] =
+        {"peers.failed", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_RUN, 1,
+         "Peers that ended with a cause of failure. As a percentage: of the peers started.", ""},
+    [SQ_METRIC_PEERS_DROPPED] =
+        {"peers.dropped", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_RUN, 1,
+         "Peers that were connected and lost their connection or media before their end; also "
+         "counted as failed. As a percentage: of the peers started.",
+         ""},
+    [SQ_METRIC_GENERATOR_LATENESS] = {"generator.lateness", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION,
+                                      SQ_FLOW_NONE, SQ_BETTER_LOW, SQ_SAMPLING_TIMER, 1000,
+                                      "How long after its due time the generator served a timer: "
+                                      "how late its own packets leave.",
+                                      ""},
+    [SQ_METRIC_GENERATOR_CPU] = {"generator.cpu", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
+                                 SQ_FLOW_NONE, SQ_BETTER_LOW, SQ_SAMPLING_THREAD_SECOND, 1000,
+                                 "CPU time of a generator thread; 100 % is one whole core.", ""},
+    [SQ_METRIC_GENERATOR_DROPS] = {"generator.drops", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE,
+                                   SQ_BETTER_LOW, SQ_SAMPLING_RUN, 1,
+                                   "Packets the generator itself lost: receive buffers that were "
+                                   "full, and sends the kernel refused.",
+                                   ""},
+};
+
+const struct sq_metric *sq_metric_get(enum sq_metric_id id)
+{
+    return (unsigned)id < SQ_METRIC_COUNT ? &table[id] : NULL;
+}
