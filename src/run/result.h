@@ -100,7 +100,7 @@ enum sq_flow {
 struct sq_flow_totals {
     uint32_t tracks; /* channels that carried media */
     uint64_t packets;
-    uint64_t bytes;      /* RTP payload and headers, as W3C bytesReceived + headerBytesReceived */
+    uint64_t bytes;      /* RTP payload, as W3C bytesReceived and bytesSent */
     int64_t lost;        /* packets; may be negative (duplicates), as in RFC 3550 */
     double bitrate_kbps; /* average over the time with media, the sum of all tracks */
     double loss_percent; /* of what the sender sent */
@@ -263,8 +263,8 @@ struct sq_result {
     char *command; /* owned; the command line, secrets left out by the caller */
     char *target;  /* owned, nullable */
     struct sq_host host;
-    bool interrupted;            /* by a signal, before its planned end */
-    char error[256];             /* why the target could not be reached; "" */
+    bool interrupted; /* by a signal, before its planned end */
+    char error[256];  /* why the target could not be reached at all, else ""; gives exit code 3 */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
     char verdict_reason[320];     /* one sentence */

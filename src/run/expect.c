@@ -1,0 +1,380 @@
+#include "run/expect.h"
+
+#include "base/mem.h"
+#include "run/expect_int.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What judging a part of the expression gave. */
+struct finding {
+    bool holds;
+    double value;                      /* NAN: no sample */
+    const struct sq_expect_node *term; /* the one that decided */
+};
+
+enum peer_answer { PEER_NO_SAMPLE, PEER_HOLDS, PEER_HOLDS_NOT };
+
+bool sq_expect_counts_peers(enum sq_metric_id id)
+{
+    return id == SQ_METRIC_PEERS_OK || id == SQ_METRIC_PEERS_FAILED ||
+           id == SQ_METRIC_PEERS_DROPPED;
+}
+
+bool sq_expect_is_channels(enum sq_metric_id id)
+{
+    return id == SQ_METRIC_AUDIO_IN || id == SQ_METRIC_AUDIO_OUT || id == SQ_METRIC_VIDEO_IN ||
+           id == SQ_METRIC_VIDEO_OUT;
+}
+
+static bool compare(double value, enum sq_expect_op op, double number)
+{
+    double slack = 1e-9 * fmax(1, fabs(number)); /* what decimal fractions lose */
+    if (isnan(value)) {
+        return false;
+    }
+    switch (op) {
+    case SQ_OP_EQUAL:
+        return fabs(value - number) <= slack;
+    case SQ_OP_UNEQUAL:
+        return fabs(value - number) > slack;
+    case SQ_OP_LESS:
+        return value < number;
+    case SQ_OP_LESS_EQUAL:
+        return value <= number + slack;
+    case SQ_OP_GREATER:
+        return value > number;
+    case SQ_OP_GREATER_EQUAL:
+        return value >= number - slack;
+    }
+    return false;
+}
+
+/* ---- One peer ---- */
+
+/* Where a metric of media is kept in a peer's row: which flow, and which figure of it. */
+enum figure {
+    FIGURE_NONE,
+    FIGURE_TRACKS,
+    FIGURE_BITRATE,
+    FIGURE_LOSS,
+    FIGURE_JITTER,
+    FIGURE_RTT,
+    FIGURE_NACK,
+    FIGURE_PLI,
+    FIGURE_FPS,
+    FIGURE_FREEZE,
+    FIGURE_FREEZES,
+    FIGURE_WIDTH,
+    FIGURE_HEIGHT,
+    FIGURE_STAGE, /* the number is an enum sq_stage */
+};
+
+struct place {
+    enum figure figure;
+    int of; /* enum sq_flow or enum sq_stage */
+};
+
+static const struct place places[SQ_METRIC_COUNT] = {
+    [SQ_METRIC_AUDIO_IN] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_LOSS] = {FIGURE_LOSS, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_JITTER] = {FIGURE_JITTER, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_RTT] = {FIGURE_RTT, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_OUT] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_AUDIO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_AUDIO_OUT_LOSS] = {FIGURE_LOSS, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_AUDIO_OUT_JITTER] = {FIGURE_JITTER, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_AUDIO_OUT_RTT] = {FIGURE_RTT, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_AUDIO_OUT_NACK] = {FIGURE_NACK, SQ_FLOW_AUDIO_OUT},
+    [SQ_METRIC_VIDEO_IN] = {FIGURE_TRACKS, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_LOSS] = {FIGURE_LOSS, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_JITTER] = {FIGURE_JITTER, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_RTT] = {FIGURE_RTT, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_FPS] = {FIGURE_FPS, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_FREEZE] = {FIGURE_FREEZE, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_FREEZES] = {FIGURE_FREEZES, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_WIDTH] = {FIGURE_WIDTH, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_OUT] = {FIGURE_TRACKS, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_LOSS] = {FIGURE_LOSS, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_JITTER] = {FIGURE_JITTER, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_RTT] = {FIGURE_RTT, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_FPS] = {FIGURE_FPS, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_WIDTH] = {FIGURE_WIDTH, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_VIDEO_OUT_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_SETUP_DNS] = {FIGURE_STAGE, SQ_STAGE_DNS},
+    [SQ_METRIC_SETUP_CONNECT] = {FIGURE_STAGE, SQ_STAGE_CONNECT},
+    [SQ_METRIC_SETUP_TLS] = {FIGURE_STAGE, SQ_STAGE_TLS},
+    [SQ_METRIC_SETUP_SIGNALING] = {FIGURE_STAGE, SQ_STAGE_SIGNALING},
+    [SQ_METRIC_SETUP_ICE] = {FIGURE_STAGE, SQ_STAGE_ICE},
+    [SQ_METRIC_SETUP_DTLS] = {FIGURE_STAGE, SQ_STAGE_DTLS},
+    [SQ_METRIC_SETUP_MEDIA] = {FIGURE_STAGE, SQ_STAGE_MEDIA},
+    [SQ_METRIC_SETUP_TOTAL] = {FIGURE_STAGE, SQ_STAGE_TOTAL},
+};
+
+bool sq_expect_has_peer_value(enum sq_metric_id id)
+{
+    return places[id].figure != FIGURE_NONE;
+}
+
+double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
+{
+    struct place place = places[id];
+    if (place.figure == FIGURE_STAGE) {
+        return p->stage_ms[place.of];
+    }
+    if (place.figure == FIGURE_NONE || !p->connected) {
+        return NAN;
+    }
+    const struct sq_flow_totals *f = &p->flow[place.of];
+    if (place.figure == FIGURE_TRACKS) {
+        return f->tracks; /* 0 channels is an answer, all else needs one */
+    }
+    if (f->tracks == 0) {
+        return NAN;
+    }
+    switch (place.figure) {
+    case FIGURE_BITRATE:
+        return f->bitrate_kbps;
+    case FIGURE_LOSS:
+        return f->loss_percent;
+    case FIGURE_JITTER:
+        return f->jitter_ms;
+    case FIGURE_RTT:
+        return f->rtt_ms;
+    case FIGURE_NACK:
+        return (double)f->nack;
+    case FIGURE_PLI:
+        return (double)f->pli;
+    case FIGURE_FPS:
+        return f->fps;
+    case FIGURE_FREEZE:
+        return f->freeze_ms;
+    case FIGURE_FREEZES:
+        return (double)f->freezes;
+    case FIGURE_WIDTH:
+        return f->width ? f->width : NAN;
+    case FIGURE_HEIGHT:
+        return f->height ? f->height : NAN;
+    default:
+        return NAN;
+    }
+}
+
+/* Recursion is bounded by the parser's SQ_EXPECT_TERMS_MAX and SQ_EXPECT_DEPTH_MAX. */
+static enum peer_answer judge_peer(const struct sq_expect *e, int index,
+                                   const struct sq_peer_row *p)
+{
+    const struct sq_expect_node *n = &e->nodes[index];
+    if (n->kind == SQ_EXPECT_TERM) {
+        double value = sq_expect_peer_value(p, n->metric);
+        if (isnan(value)) {
+            return PEER_NO_SAMPLE;
+        }
+        return compare(value, n->op, n->number) ? PEER_HOLDS : PEER_HOLDS_NOT;
+    }
+    enum peer_answer left = judge_peer(e, n->left, p);
+    enum peer_answer right = judge_peer(e, n->right, p);
+    enum peer_answer decides = n->kind == SQ_EXPECT_AND ? PEER_HOLDS_NOT : PEER_HOLDS;
+    if (left == decides || right == decides) {
+        return decides;
+    }
+    return left == PEER_NO_SAMPLE || right == PEER_NO_SAMPLE ? PEER_NO_SAMPLE : left;
+}
+
+static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
+                         struct sq_expectation *out)
+{
+    uint64_t holds = 0, misses = 0, failed_before = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *p = &r->peers[i];
+        if (p->outcome == SQ_OUTCOME_PENDING) {
+            continue;
+        }
+        enum peer_answer answer = judge_peer(e, e->root, p);
+        if (answer == PEER_NO_SAMPLE && p->outcome == SQ_OUTCOME_FAILED) {
+            failed_before++; /* a peer that failed early may not make the share look better */
+            misses++;
+        } else {
+            holds += answer == PEER_HOLDS;
+            misses += answer == PEER_HOLDS_NOT;
+        }
+    }
+    SQ_RESULT_SET(out->unit, "% of peers");
+    if (holds + misses == failed_before) {
+        out->ok = false;
+        out->value = NAN;
+        SQ_RESULT_SET(out->message, "no sample: no peer had a value of it");
+        return;
+    }
+    out->value = 100.0 * (double)holds / (double)(holds + misses);
+    out->ok = compare(out->value, SQ_OP_GREATER_EQUAL, e->peers_percent);
+    char text[sizeof(out->message)];
+    int n = snprintf(text, sizeof(text), "holds for %llu of %llu peers (%.4g %%), wanted %.6g %%",
+                     (unsigned long long)holds, (unsigned long long)(holds + misses), out->value,
+                     e->peers_percent);
+    if (failed_before > 0 && n > 0 && (size_t)n < sizeof(text)) {
+        snprintf(text + n, sizeof(text) - (size_t)n, "; %llu failed before they had a value",
+                 (unsigned long long)failed_before);
+    }
+    SQ_RESULT_SET(out->message, text);
+}
+
+/* ---- The whole run ---- */
+
+static double peer_count_value(const struct sq_expect_node *n, const struct sq_result *r)
+{
+    const struct sq_peer_counts *c = &r->counts;
+    uint64_t count = n->metric == SQ_METRIC_PEERS_OK       ? c->ok
+                     : n->metric == SQ_METRIC_PEERS_FAILED ? c->failed
+                                                           : c->dropped;
+    if (c->started == 0) {
+        return NAN;
+    }
+    return n->share ? 100.0 * (double)count / (double)c->started : (double)count;
+}
+
+/* Every connected peer by itself: the value of the one that is furthest from what was wanted. */
+static struct finding judge_channels(const struct sq_expect_node *n, const struct sq_result *r)
+{
+    struct finding f = {.holds = false, .value = NAN, .term = n};
+    for (size_t i = 0; i < r->peer_count; i++) {
+        double value = sq_expect_peer_value(&r->peers[i], n->metric);
+        if (isnan(value)) {
+            continue;
+        }
+        bool holds = compare(value, n->op, n->number);
+        bool upward = n->op == SQ_OP_LESS || n->op == SQ_OP_LESS_EQUAL;
+        bool worse = isnan(f.value) || (upward ? value > f.value : value < f.value);
+        if (isnan(f.value) || (f.holds && !holds) || (f.holds == holds && worse)) {
+            f.value = value;
+            f.holds = holds;
+        }
+    }
+    return f;
+}
+
+static struct finding judge_term(const struct sq_expect_node *n, const struct sq_result *r)
+{
+    struct finding f = {.value = NAN, .term = n};
+    if (sq_expect_counts_peers(n->metric)) {
+        f.value = peer_count_value(n, r);
+    } else if (n->metric == SQ_METRIC_GENERATOR_DROPS) {
+        f.value = (double)(r->generator.receive_drops + r->generator.send_errors);
+    } else if (sq_expect_is_channels(n->metric) && !n->has_agg) {
+        return judge_channels(n, r);
+    } else {
+        const struct sq_metric_row *m = sq_result_metric(r, n->metric);
+        if (!m && n->agg.kind == SQ_AGG_COUNT) {
+            f.value = 0;
+        } else if (m && n->agg.kind == SQ_AGG_LAST) {
+            f.value = m->last;
+        } else if (m && n->agg.kind == SQ_AGG_RATE) {
+            f.value = m->hist->sums.count > 0
+                          ? sq_metric_aggregate(m->hist, n->metric, n->agg) / r->duration_s
+                          : NAN;
+        } else if (m) {
+            f.value = sq_metric_aggregate(m->hist, n->metric, n->agg);
+        }
+    }
+    f.holds = compare(f.value, n->op, n->number);
+    return f;
+}
+
+static struct finding judge_node(const struct sq_expect *e, int index, const struct sq_result *r)
+{
+    const struct sq_expect_node *n = &e->nodes[index];
+    if (n->kind == SQ_EXPECT_TERM) {
+        return judge_term(n, r);
+    }
+    struct finding left = judge_node(e, n->left, r);
+    struct finding right = judge_node(e, n->right, r);
+    if (n->kind == SQ_EXPECT_AND) {
+        return left.holds ? right : left;
+    }
+    return left.holds || !right.holds ? left : right;
+}
+
+static const char *term_unit(const struct sq_expect_node *n)
+{
+    if (n->has_agg && n->agg.kind == SQ_AGG_COUNT) {
+        return "";
+    }
+    if (n->share) {
+        return "%";
+    }
+    return sq_metric_unit_text(sq_metric_get(n->metric)->unit);
+}
+
+void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
+                    struct sq_expectation *ret_outcome)
+{
+    ret_outcome->level = e->level;
+    if (e->by_peer) {
+        eval_by_peer(e, r, ret_outcome);
+        return;
+    }
+    struct finding f = judge_node(e, e->root, r);
+    const struct sq_expect_node *n = f.term;
+    const char *name = sq_metric_get(n->metric)->name;
+    const char *unit = term_unit(n);
+    const char *space = unit[0] ? " " : "";
+    char text[sizeof(ret_outcome->message)];
+    if (isnan(f.value)) {
+        snprintf(text, sizeof(text), "no sample: nothing measured %s", name);
+    } else {
+        bool every = sq_expect_is_channels(n->metric) && !n->has_agg;
+        snprintf(text, sizeof(text), "%s%s%s is %.6g%s%s%s, wanted %s %.6g%s%s", name,
+                 n->has_agg ? "." : "", n->agg_text, f.value, space, unit,
+                 every ? " at the worst peer" : "", sq_expect_op_text(n->op), n->number, space,
+                 unit);
+    }
+    ret_outcome->ok = f.holds;
+    ret_outcome->value = f.value;
+    SQ_RESULT_SET(ret_outcome->unit, unit);
+    SQ_RESULT_SET(ret_outcome->message, text);
+}
+
+/* ---- All of them ---- */
+
+static int judge_one(const struct sq_expect *e, struct sq_result *r)
+{
+    struct sq_expectation *row = sq_result_add_expectation(r, e->text);
+    if (!row) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_expect_eval(e, r, row);
+    return 0;
+}
+
+int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
+{
+    struct sq_expect *implied = NULL;
+    bool about_peers = false;
+    int err = 0;
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        sq_free(r->expectations[i].expr);
+    }
+    r->expectation_count = 0;
+    sq_result_tally(r);
+    for (size_t i = 0; i < n && !err; i++) {
+        about_peers = about_peers || sq_expect_names(list[i], "peers.ok") ||
+                      sq_expect_names(list[i], "peers.failed");
+        err = judge_one(list[i], r);
+    }
+    if (!err && !about_peers) {
+        err = sq_expect_parse(SQ_EXPECT_DEFAULT, &implied, NULL);
+        err = err ? err : judge_one(implied, r);
+    }
+    sq_expect_destroy(implied);
+    (void)sq_verdict(r);
+    return err;
+}

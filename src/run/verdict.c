@@ -1,0 +1,120 @@
+#include "run/expect.h"
+#include <stdio.h>
+#include <string.h>
+
+static size_t count_failed(const struct sq_result *r, const struct sq_expectation **ret_first)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        const struct sq_expectation *e = &r->expectations[i];
+        if (!e->ok && e->level == SQ_LEVEL_ERROR) {
+            if (n++ == 0) {
+                *ret_first = e;
+            }
+        }
+    }
+    return n;
+}
+
+static bool any_connected(const struct sq_result *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].connected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The cause that hit most peers, or NULL. */
+static const struct sq_peer_row *main_failure(const struct sq_result *r, enum sq_failure *ret_cause)
+{
+    size_t worst = 0;
+    for (size_t c = 1; c < SQ_FAILURE_COUNT; c++) {
+        if (r->failures[c].count > 0 &&
+            (!worst || r->failures[c].count > r->failures[worst].count)) {
+            worst = c;
+        }
+    }
+    if (!worst) {
+        return NULL;
+    }
+    *ret_cause = (enum sq_failure)worst;
+    return &r->peers[r->failures[worst].example];
+}
+
+static void unreached_reason(const struct sq_result *r, char *text, size_t size)
+{
+    enum sq_failure cause = SQ_FAILURE_NONE;
+    const struct sq_peer_row *example = main_failure(r, &cause);
+    if (r->error[0]) {
+        snprintf(text, size, "%s", r->error);
+    } else if (r->peer_count == 0) {
+        snprintf(text, size, "no peer was started");
+    } else if (example) {
+        snprintf(text, size, "none of %llu peers connected; most failed with cause %s: %s",
+                 (unsigned long long)r->counts.started, sq_failure_name(cause),
+                 example->message[0] ? example->message : sq_failure_words(cause));
+    } else {
+        snprintf(text, size, "none of %llu peers connected before the run ended",
+                 (unsigned long long)r->counts.started);
+    }
+}
+
+static void failed_reason(size_t failed, const struct sq_expectation *first, char *text,
+                          size_t size)
+{
+    if (failed == 1) {
+        snprintf(text, size, "an expectation failed: %s", first->message);
+    } else {
+        snprintf(text, size, "%zu expectations failed, the first: %s", failed, first->message);
+    }
+}
+
+/* The verdict of what was measured, as if nobody had interrupted it. */
+static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, char *text,
+                 size_t size)
+{
+    const struct sq_expectation *first = NULL;
+    size_t failed = count_failed(r, &first);
+    if (!r->generator.ok) {
+        *ret_verdict = SQ_VERDICT_INVALID;
+        snprintf(text, size,
+                 "the generator was the bottleneck, so this says nothing about the "
+                 "service: %s",
+                 r->generator.reason[0] ? r->generator.reason : "no reason given");
+        return SQ_EXIT_INVALID;
+    }
+    if (r->error[0] || !any_connected(r)) {
+        *ret_verdict = SQ_VERDICT_ERROR;
+        unreached_reason(r, text, size);
+        return SQ_EXIT_UNREACHED;
+    }
+    if (failed > 0) {
+        *ret_verdict = SQ_VERDICT_FAIL;
+        failed_reason(failed, first, text, size);
+        return SQ_EXIT_EXPECTATION;
+    }
+    *ret_verdict = SQ_VERDICT_PASS;
+    snprintf(text, size, "every expectation held");
+    return SQ_EXIT_HELD;
+}
+
+int sq_verdict(struct sq_result *r)
+{
+    char text[512];
+    sq_result_tally(r);
+    r->exit_code = judge(r, &r->verdict, text, sizeof(text));
+    if (r->interrupted) {
+        char inner[sizeof(text)];
+        memcpy(inner, text, sizeof(inner));
+        bool passed = r->verdict == SQ_VERDICT_PASS;
+        /* What was measured so far can show that the service fails, but not that it would have
+         * held to the end. */
+        r->verdict = passed ? SQ_VERDICT_ERROR : r->verdict;
+        snprintf(text, sizeof(text), "interrupted before its end; so far: %.400s", inner);
+        r->exit_code = SQ_EXIT_INTERRUPTED;
+    }
+    SQ_RESULT_SET(r->verdict_reason, text);
+    return r->exit_code;
+}
