@@ -74,7 +74,8 @@ const char *sq_srtp_profile_name(enum sq_srtp_profile profile);
  * received; SQ_ERR_NOTFOUND. */
 int sq_srtp_stream_index(const struct sq_srtp *session, int local, uint32_t ssrc, uint32_t *ret_roc,
                          uint16_t *ret_seq) SQ_MUST_USE;
-/* Forgets a stream that ended, both its RTP and its RTCP state; unknown ones are ignored. */
+/* Forgets a stream that ended, both its RTP and its RTCP state; unknown ones are ignored. A local
+ * SSRC must not be used again in this session: its nonces would repeat. */
 void sq_srtp_stream_remove(struct sq_srtp *session, int local, uint32_t ssrc);
 
 /* One RTP packet of a batch, worked on in place. */
