@@ -155,7 +155,9 @@ struct sq_peer_config {
     const struct sq_addr *stun_servers; /* copied */
     size_t stun_servers_len;            /* at most 4 */
     uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
-    bool keep_dtls; /* keep the TLS state after the handshake (else freed after some seconds) */
+    bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
+    bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own */
+    uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: say nothing */
 };
 
 /* env and ops are borrowed for the peer's life. */

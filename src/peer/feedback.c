@@ -1,0 +1,479 @@
+/* RTCP both ways: reports, NACK, PLI, FIR, REMB, transport-wide feedback and BYE. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "peer/peer.h"
+#include "peer/peer_int.h"
+#include "peer/rtp/schedule.h"
+#include <string.h>
+
+#define NACKS_MAX   80 /* sequence numbers of one NACK message */
+#define RESENDS_MAX 128
+
+uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
+{
+    return sq_ntp_from_wall_ns((uint64_t)((int64_t)now_ns + env->wall_offset_ns));
+}
+
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track_tx *tx = peer->tracks[i]->tx;
+        if (tx && tx->rtp.rtt_measurements > 0) {
+            return tx->rtp.rtt_ns;
+        }
+    }
+    struct sq_ice_pair_stats pair;
+    if (sq_ice_selected_stats(peer->ice, &pair, NULL, NULL) == 0) {
+        return pair.current_round_trip_ns;
+    }
+    return 0;
+}
+
+/* ---- Sending
+ * -------------------------------------------------------------------------------------- */
+
+struct compound {
+    struct sq_wire w;
+    uint8_t buf[SQ_RTCP_ROOM + SQ_SRTCP_OVERHEAD_MAX_BYTES];
+};
+
+static void begin(struct compound *c)
+{
+    c->w = sq_wire_writer(c->buf, SQ_RTCP_ROOM);
+}
+
+static void send_compound(struct sq_peer *peer, struct compound *c)
+{
+    size_t len;
+    if (c->w.err || c->w.pos == 0 || !peer->srtp ||
+        sq_srtp_protect_rtcp(peer->env->srtp, peer->srtp, c->buf, c->w.pos, sizeof(c->buf), &len) !=
+            0) {
+        return;
+    }
+    const struct sq_dgram dgram = {c->buf, len};
+    sq_peer_send_dgrams(peer, &dgram, 1);
+}
+
+/* The SSRC to report as: of the first track that sends, else of the first track. */
+static uint32_t own_ssrc(const struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (peer->tracks[i]->tx && peer->tracks[i]->tx->rtp.started) {
+            return peer->tracks[i]->ssrc;
+        }
+    }
+    return peer->tracks_len > 0 ? peer->tracks[0]->ssrc : 1;
+}
+
+static size_t gather_blocks(struct sq_peer *peer, uint64_t now_ns, struct sq_rtcp_block *blocks)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < peer->tracks_len && n < SQ_PEER_TRACKS_MAX; i++) {
+        struct sq_track_rx *rx = peer->tracks[i]->rx;
+        if (rx && sq_rtp_receiver_report(&rx->rtp, now_ns, &blocks[n])) {
+            n++;
+        }
+    }
+    return n;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* SRs of all senders; the blocks go with the first, as many as a packet takes; returns how many
+ * went. */
+static size_t put_sender_reports(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w,
+                                 const struct sq_rtcp_block *blocks, size_t n)
+{
+    size_t told = 0;
+    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
+        struct sq_rtcp_report sr;
+        if (!track->tx || !track->can_send || w->pos > SQ_RTCP_ROOM / 2 ||
+            !sq_rtp_sender_report(&track->tx->rtp, now_ns, ntp, &sr)) {
+            continue;
+        }
+        size_t take = least(n - told, 8);
+        sq_rtcp_put_sr(w, &sr, blocks + told, take);
+        told += take;
+    }
+    return told;
+}
+
+static void put_remb(struct sq_peer *peer, struct sq_wire *w)
+{
+    uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        if (track->rx && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
+            ssrcs[n++] = track->rx->rtp.ssrc;
+        }
+    }
+    if (peer->remb_bps > 0 && n > 0) {
+        sq_rtcp_put_remb(w, own_ssrc(peer), peer->remb_bps, ssrcs, n);
+    }
+}
+
+static bool has_video(const struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        if (track->kind == SQ_MEDIA_VIDEO && (track->can_send || track->can_receive)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void schedule(struct sq_peer *peer, uint64_t now_ns)
+{
+    enum sq_rtp_kind kind = has_video(peer) ? SQ_RTP_VIDEO : SQ_RTP_AUDIO;
+    peer->rtcp_at_ns = now_ns + sq_rtcp_interval_ns(kind, peer->rtcp_first, 0, &peer->env->rand);
+    peer->rtcp_first = false;
+}
+
+void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns)
+{
+    schedule(peer, now_ns);
+    sq_peer_due(peer, peer->rtcp_at_ns);
+}
+
+void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
+{
+    struct sq_rtcp_block blocks[SQ_PEER_TRACKS_MAX];
+    struct compound c;
+    size_t n = gather_blocks(peer, now_ns, blocks);
+    begin(&c);
+    size_t told = put_sender_reports(peer, now_ns, &c.w, blocks, n);
+    do {
+        if (c.w.pos == 0 || told < n) {
+            size_t take = least(n - told, SQ_RTCP_BLOCKS_MAX);
+            sq_rtcp_put_rr(&c.w, own_ssrc(peer), blocks + told, take);
+            told += take;
+        }
+        sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
+        put_remb(peer, &c.w);
+        send_compound(peer, &c);
+        begin(&c);
+    } while (told < n);
+    schedule(peer, now_ns);
+}
+
+void sq_peer_send_bye(struct sq_peer *peer)
+{
+    uint32_t ssrcs[SQ_RTCP_BLOCKS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < peer->tracks_len && n < SQ_RTCP_BLOCKS_MAX; i++) {
+        if (peer->tracks[i]->tx && peer->tracks[i]->tx->rtp.started) {
+            ssrcs[n++] = peer->tracks[i]->ssrc;
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    struct compound c;
+    begin(&c);
+    sq_rtcp_put_rr(&c.w, ssrcs[0], NULL,
+                   0); /* a compound begins with a report, RFC 3550 section 6.1 */
+    sq_rtcp_put_sdes_cname(&c.w, ssrcs[0], sq_view_of(peer->cname));
+    sq_rtcp_put_bye(&c.w, ssrcs, n, (struct sq_view){NULL, 0});
+    send_compound(peer, &c);
+}
+
+void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
+{
+    struct sq_track_rx *rx = track->rx;
+    struct sq_peer *peer = track->peer;
+    if (!rx || !peer->srtp || (rx->pli_sent_ns && now_ns < rx->pli_sent_ns + SQ_PLI_INTERVAL_NS)) {
+        return;
+    }
+    rx->pli_sent_ns = now_ns;
+    struct compound c;
+    begin(&c);
+    if (track->fb & SQ_JSEP_FB_NACK_PLI) {
+        rx->rtp.pli_count++;
+        sq_rtcp_put_pli(&c.w, own_ssrc(peer), rx->rtp.ssrc);
+    } else if (track->fb & SQ_JSEP_FB_CCM_FIR) {
+        rx->rtp.fir_count++;
+        const struct sq_rtcp_fir_entry entry = {.ssrc = rx->rtp.ssrc, .seq = rx->fir_seq++};
+        sq_rtcp_put_fir(&c.w, own_ssrc(peer), &entry, 1);
+    }
+    send_compound(peer, &c);
+}
+
+/* ---- Feedback that is due
+ * -------------------------------------------------------------------------- */
+
+static uint64_t key_frame_due(const struct sq_peer *peer, const struct sq_track *track)
+{
+    const struct sq_track_rx *rx = track->rx;
+    if (peer->forward_only || track->kind != SQ_MEDIA_VIDEO || !track->can_receive) {
+        return SQ_NEVER;
+    }
+    uint64_t due = sq_vp8_assembler_key_due_ns(&rx->vp8);
+    if (due == SQ_NEVER) {
+        return due;
+    }
+    return rx->pli_sent_ns ? sq_max_u64(due, rx->pli_sent_ns + SQ_PLI_INTERVAL_NS) : due;
+}
+
+uint64_t sq_peer_feedback_due(const struct sq_peer *peer)
+{
+    if (!peer->srtp || !peer->has_path) {
+        return SQ_NEVER;
+    }
+    uint64_t due = SQ_NEVER;
+    if (peer->twcc_recorder) {
+        due = sq_twcc_recorder_next_ns(peer->twcc_recorder);
+    }
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        if (track->rx) {
+            due = sq_min_u64(due, sq_rtp_receiver_next_ns(&track->rx->rtp));
+            due = sq_min_u64(due, key_frame_due(peer, track));
+        }
+    }
+    return due;
+}
+
+static void send_nacks(struct sq_track *track, uint64_t now_ns)
+{
+    struct sq_track_rx *rx = track->rx;
+    uint16_t seqs[NACKS_MAX];
+    if (sq_rtp_receiver_next_ns(&rx->rtp) > now_ns) {
+        return;
+    }
+    size_t n =
+        sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
+    if (n > 0) {
+        struct compound c;
+        begin(&c);
+        sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);
+        send_compound(track->peer, &c);
+    }
+    if (rx->rtp.key_frame_needed) {
+        rx->rtp.key_frame_needed = false;
+        sq_track_request_key_frame(track, now_ns);
+    }
+}
+
+static void send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
+{
+    struct sq_twcc_recorder *recorder = peer->twcc_recorder;
+    while (sq_twcc_recorder_next_ns(recorder) <= now_ns) {
+        struct compound c;
+        begin(&c);
+        if (!sq_twcc_recorder_build(recorder, now_ns, own_ssrc(peer), &c.w)) {
+            break;
+        }
+        send_compound(peer, &c);
+    }
+}
+
+void sq_peer_run_feedback(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->twcc_recorder) {
+        send_transport_feedback(peer, now_ns);
+    }
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
+        if (!track->rx) {
+            continue;
+        }
+        send_nacks(track, now_ns);
+        if (key_frame_due(peer, track) <= now_ns) {
+            sq_track_request_key_frame(track, now_ns);
+        }
+    }
+}
+
+/* ---- Receiving
+ * ------------------------------------------------------------------------------------- */
+
+static struct sq_track *track_by_local_ssrc(struct sq_peer *peer, uint32_t ssrc)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (peer->tracks[i]->ssrc == ssrc && peer->tracks[i]->tx) {
+            return peer->tracks[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sq_track *track_by_remote_ssrc(struct sq_peer *peer, uint32_t ssrc)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (peer->tracks[i]->rx && peer->tracks[i]->rx->rtp.ssrc == ssrc) {
+            return peer->tracks[i];
+        }
+    }
+    return NULL;
+}
+
+static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_report report;
+    if (sq_rtcp_parse_report(packet, &report) != 0) {
+        return;
+    }
+    struct sq_track *from = track_by_remote_ssrc(peer, report.ssrc);
+    if (report.is_sr && from) {
+        sq_rtp_receiver_on_sr(&from->rx->rtp, now_ns, &report);
+    }
+    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
+    for (size_t i = 0; i < report.block_count; i++) {
+        struct sq_rtcp_block block = sq_rtcp_block_at(&report, i);
+        struct sq_track *track = track_by_local_ssrc(peer, block.ssrc);
+        if (track) {
+            sq_rtp_sender_on_block(&track->tx->rtp, now_ns, ntp, &block);
+        }
+    }
+}
+
+static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_nack nack;
+    struct sq_rtp_resend resends[RESENDS_MAX];
+    if (sq_rtcp_parse_nack(packet, &nack) != 0) {
+        return;
+    }
+    struct sq_track *track = track_by_local_ssrc(peer, nack.media_ssrc);
+    if (!track) {
+        return;
+    }
+    size_t n = sq_rtp_sender_on_nack(&track->tx->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends,
+                                     RESENDS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        sq_track_resend(track, &resends[i], now_ns);
+    }
+}
+
+static void key_frame_wanted(struct sq_track *track)
+{
+    if (track->media) {
+        sq_track_send_key_frame(track);
+    } else {
+        sq_peer_emit(track->peer, (struct sq_peer_event){.type = SQ_PEER_EV_KEY_FRAME_REQUEST,
+                                                         .track = track,
+                                                         .mid = sq_track_mid(track)});
+    }
+}
+
+static void on_pli(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_pli pli;
+    if (sq_rtcp_parse_pli(packet, &pli) != 0) {
+        return;
+    }
+    struct sq_track *track = track_by_local_ssrc(peer, pli.media_ssrc);
+    if (track) {
+        track->tx->rtp.pli_count++;
+        key_frame_wanted(track);
+    }
+}
+
+static void on_fir(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_fir fir;
+    if (sq_rtcp_parse_fir(packet, &fir) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < fir.entry_count; i++) {
+        struct sq_rtcp_fir_entry entry = sq_rtcp_fir_at(&fir, i);
+        struct sq_track *track = track_by_local_ssrc(peer, entry.ssrc);
+        if (track && sq_rtp_sender_on_fir(&track->tx->rtp, entry.seq)) {
+            key_frame_wanted(track);
+        }
+    }
+}
+
+static void on_twcc(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_twcc feedback;
+    struct sq_twcc_result results[SQ_TWCC_LOG_ROOM];
+    struct sq_twcc_summary summary;
+    size_t n;
+    if (peer->twcc_log && sq_rtcp_parse_twcc(packet, &feedback) == 0) {
+        /* Totals stay in the log; nothing steers by the single results. */
+        int err = sq_twcc_log_on_feedback(peer->twcc_log, now_ns, &feedback, results,
+                                          SQ_TWCC_LOG_ROOM, &n, &summary);
+        (void)err;
+    }
+}
+
+static void on_remb(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_remb remb;
+    if (sq_rtcp_parse_remb(packet, &remb) == 0) {
+        peer->transport.remb_bps = (double)remb.bitrate_bps;
+    }
+}
+
+static void on_bye(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+{
+    struct sq_rtcp_bye bye;
+    if (sq_rtcp_parse_bye(packet, &bye) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < bye.count; i++) {
+        struct sq_track *track = track_by_remote_ssrc(peer, sq_load_u32(bye.ssrcs + 4 * i));
+        if (track) {
+            sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_BYE,
+                                                      .track = track,
+                                                      .mid = sq_track_mid(track)});
+        }
+    }
+}
+
+static void dispatch(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
+{
+    switch (packet->kind) {
+    case SQ_RTCP_KIND_SR:
+    case SQ_RTCP_KIND_RR:
+        on_report(peer, now_ns, packet);
+        break;
+    case SQ_RTCP_KIND_NACK:
+        on_nack(peer, now_ns, packet);
+        break;
+    case SQ_RTCP_KIND_PLI:
+        on_pli(peer, packet);
+        break;
+    case SQ_RTCP_KIND_FIR:
+        on_fir(peer, packet);
+        break;
+    case SQ_RTCP_KIND_TWCC:
+        on_twcc(peer, now_ns, packet);
+        break;
+    case SQ_RTCP_KIND_REMB:
+        on_remb(peer, packet);
+        break;
+    case SQ_RTCP_KIND_BYE:
+        on_bye(peer, packet);
+        break;
+    default:
+        break;
+    }
+}
+
+void sq_peer_on_rtcp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len)
+{
+    size_t plain_len;
+    int err = sq_srtp_unprotect_rtcp(peer->env->srtp, peer->srtp, buf, len, &plain_len);
+    if (err) {
+        if (err == SQ_ERR_REPLAY) {
+            peer->transport.replayed++;
+        } else {
+            peer->transport.srtp_errors++;
+        }
+        return;
+    }
+    struct sq_rtcp_iter it = sq_rtcp_iter(buf, plain_len);
+    struct sq_rtcp_packet packet;
+    while (peer->state != SQ_PEER_CLOSED && sq_rtcp_next(&it, &packet)) {
+        dispatch(peer, now_ns, &packet);
+    }
+}

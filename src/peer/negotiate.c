@@ -1,0 +1,269 @@
+/* Offers and answers: JSEP's result is put in force in ICE, DTLS and the tracks. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "peer/peer.h"
+#include "peer/peer_int.h"
+#include <stdio.h>
+#include <string.h>
+
+static int say(char *why, int err, const struct sq_sdp_error *error)
+{
+    if (why && error->line > 0) {
+        snprintf(why, SQ_PEER_TEXT_MAX, "SDP line %u: %s", error->line, error->text);
+    } else if (why) {
+        snprintf(why, SQ_PEER_TEXT_MAX, "%s", error->text[0] ? error->text : sq_err_name(err));
+    }
+    return err;
+}
+
+/* ---- The local description ----------------------------------------------------------------------
+ */
+
+struct local_texts {
+    char fingerprint[SQ_FINGERPRINT_TEXT_BYTES + 16];
+    char lines[SQ_ICE_LOCAL_MAX][SQ_ICE_CANDIDATE_TEXT];
+    const char *candidates[SQ_ICE_LOCAL_MAX];
+};
+
+static struct sq_jsep_transport describe_transport(const struct sq_peer *peer,
+                                                   struct local_texts *texts)
+{
+    snprintf(texts->fingerprint, sizeof(texts->fingerprint), "%s %s",
+             sq_cert_fingerprint_hash(peer->cert), sq_cert_fingerprint(peer->cert));
+    size_t n = sq_ice_local_count(peer->ice);
+    for (size_t i = 0; i < n; i++) {
+        texts->candidates[i] = sq_ice_candidate_format(sq_ice_local(peer->ice, i), texts->lines[i]);
+    }
+    return (struct sq_jsep_transport){
+        .ice_ufrag = sq_ice_ufrag(peer->ice),
+        .ice_pwd = sq_ice_pwd(peer->ice),
+        .fingerprint = texts->fingerprint,
+        .ice_lite = peer->lite,
+        .trickle = true,
+        .candidates = texts->candidates,
+        .n_candidates = n,
+        .end_of_candidates = sq_ice_gathering_is_done(peer->ice),
+    };
+}
+
+/* Host candidates are there at once and stand in the description; later ones are told by event. */
+static int gather(struct sq_peer *peer)
+{
+    peer->gathering = true;
+    int err = sq_ice_gather(peer->ice, peer->now_ns);
+    peer->gathering = false;
+    return err;
+}
+
+static void start_clock(struct sq_peer *peer)
+{
+    if (peer->state == SQ_PEER_NEW) {
+        peer->state = SQ_PEER_CONNECTING;
+        peer->connect_by_ns = peer->now_ns + peer->connect_timeout_ns;
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_STATE, .state = peer->state});
+    }
+}
+
+static int first_gather(struct sq_peer *peer, bool offering)
+{
+    if (peer->state != SQ_PEER_NEW) {
+        return 0;
+    }
+    int err = peer->lite ? 0 : sq_ice_set_controlling(peer->ice, offering);
+    return err ? err : gather(peer);
+}
+
+/* ---- Results ------------------------------------------------------------------------------------
+ */
+
+static const char *fingerprint_text(const struct sq_sdp_fingerprint *f,
+                                    char out[static SQ_FINGERPRINT_TEXT_BYTES])
+{
+    char *at = out;
+    for (size_t i = 0; i < f->len_bytes; i++) {
+        at += sprintf(at, i ? ":%02X" : "%02X", f->bytes[i]);
+    }
+    return out;
+}
+
+static int apply_fingerprints(struct sq_peer *peer, const struct sq_jsep_remote *remote)
+{
+    char texts[SQ_JSEP_FINGERPRINTS_MAX][SQ_FINGERPRINT_TEXT_BYTES];
+    struct sq_dtls_fingerprint prints[SQ_JSEP_FINGERPRINTS_MAX];
+    for (size_t i = 0; i < remote->n_fingerprints; i++) {
+        prints[i].hash = remote->fingerprints[i].hash;
+        prints[i].value = fingerprint_text(&remote->fingerprints[i], texts[i]);
+    }
+    return sq_dtls_set_remote(peer->dtls, prints, remote->n_fingerprints);
+}
+
+/* The remote transport takes effect once an exchange is complete. */
+static int apply_transport(struct sq_peer *peer, const struct sq_jsep_result *result)
+{
+    const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
+    if (!result->negotiated || !remote) {
+        return 0;
+    }
+    int err = 0;
+    if (peer->remote_applied && result->dtls_restart) {
+        err = sq_peer_make_dtls(peer);
+    }
+    if (!err && !peer->dtls_started) {
+        err = apply_fingerprints(peer, remote);
+    }
+    if (!err) {
+        err = sq_ice_set_remote(peer->ice, peer->now_ns, remote->ice_ufrag, remote->ice_pwd,
+                                remote->ice_lite);
+    }
+    if (err) {
+        return err;
+    }
+    if (!peer->remote_applied) {
+        peer->remote_applied = true;
+        peer->times.negotiated = peer->now_ns;
+    }
+    peer->ice_changed = true;
+    sq_peer_after_ice(peer);
+    return 0;
+}
+
+static int apply_candidates(struct sq_peer *peer, const struct sq_jsep_result *result)
+{
+    for (size_t i = 0; i < result->n_candidates; i++) {
+        /* One that is of no use to us (a host name, TCP, garbage) does not spoil the others. */
+        int err =
+            sq_ice_add_remote_line(peer->ice, peer->now_ns, sq_view_of(result->candidates[i].text));
+        if (err == SQ_ERR_NOMEM) {
+            return err;
+        }
+    }
+    if (result->end_of_candidates) {
+        sq_ice_remote_done(peer->ice, peer->now_ns);
+    }
+    return 0;
+}
+
+static int apply_negotiated(struct sq_peer *peer, const struct sq_jsep_result *result)
+{
+    int err = sq_peer_sync_tracks(peer);
+    if (!err && result->negotiated) {
+        err = sq_peer_apply_tracks(peer);
+    }
+    if (!err) {
+        err = apply_transport(peer, result);
+    }
+    if (!err && result->negotiated) {
+        sq_peer_start_sources(peer);
+    }
+    return err;
+}
+
+static void rearm(struct sq_peer *peer)
+{
+    sq_peer_due(peer, sq_peer_next_timeout(peer));
+}
+
+/* ---- Public -------------------------------------------------------------------------------------
+ */
+
+static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
+{
+    struct sq_sdp_error error = {0};
+    struct sq_jsep_result result = {0};
+    char *text = NULL;
+    struct local_texts *texts = sq_malloc(sizeof(*texts));
+    int err = texts ? first_gather(peer, offer) : SQ_ERR_NOMEM;
+    if (!err) {
+        struct sq_jsep_transport transport = describe_transport(peer, texts);
+        err = offer ? sq_jsep_create_offer(peer->jsep, &transport, &text, &error)
+                    : sq_jsep_create_answer(peer->jsep, &transport, &text, &error);
+    }
+    if (!err) {
+        err =
+            sq_jsep_set_local(peer->jsep, offer ? SQ_JSEP_OFFER : SQ_JSEP_ANSWER, &result, &error);
+    }
+    if (!err) {
+        start_clock(peer);
+        err = apply_negotiated(peer, &result);
+        sq_jsep_result_free(&result);
+    }
+    sq_free(texts);
+    if (err) {
+        sq_free(text);
+        return say(why, err, &error);
+    }
+    *ret_sdp = text;
+    if (peer->gathered) {
+        peer->gathered = false;
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_GATHERING_DONE});
+    }
+    rearm(peer);
+    return 0;
+}
+
+int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart, char **ret_sdp,
+                         char why[SQ_PEER_TEXT_MAX])
+{
+    peer->now_ns = now_ns;
+    if (ice_restart && peer->state != SQ_PEER_NEW) {
+        int err = sq_ice_restart(peer->ice, now_ns, NULL, NULL);
+        err = err ? err : gather(peer);
+        if (err) {
+            return err;
+        }
+    }
+    return create(peer, true, ret_sdp, why);
+}
+
+int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
+                          char why[SQ_PEER_TEXT_MAX])
+{
+    peer->now_ns = now_ns;
+    return create(peer, false, ret_sdp, why);
+}
+
+int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
+                       const char *sdp, char why[SQ_PEER_TEXT_MAX])
+{
+    peer->now_ns = now_ns;
+    struct sq_sdp_error error = {0};
+    struct sq_jsep_result result = {0};
+    int err = sq_jsep_set_remote(peer->jsep, type == SQ_SDP_OFFER ? SQ_JSEP_OFFER : SQ_JSEP_ANSWER,
+                                 sdp, strlen(sdp), &result, &error);
+    if (err) {
+        return say(why, err, &error);
+    }
+    if (type == SQ_SDP_OFFER && result.ice_restart) {
+        err = sq_ice_restart(peer->ice, now_ns, NULL, NULL);
+        err = err ? err : gather(peer);
+    }
+    err = err ? err : apply_negotiated(peer, &result);
+    err = err ? err : apply_candidates(peer, &result);
+    sq_jsep_result_free(&result);
+    if (err) {
+        return say(why, err, &error);
+    }
+    sq_peer_after_ice(peer);
+    rearm(peer);
+    return 0;
+}
+
+int sq_peer_rollback(struct sq_peer *peer)
+{
+    return sq_jsep_set_local(peer->jsep, SQ_JSEP_ROLLBACK, NULL, NULL);
+}
+
+int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate)
+{
+    peer->now_ns = now_ns;
+    int err = sq_ice_add_remote_line(peer->ice, now_ns, sq_view_of(candidate));
+    sq_peer_after_ice(peer);
+    rearm(peer);
+    return err;
+}
+
+void sq_peer_local_ice(const struct sq_peer *peer, const char **ret_ufrag, const char **ret_pwd)
+{
+    *ret_ufrag = sq_ice_ufrag(peer->ice);
+    *ret_pwd = sq_ice_pwd(peer->ice);
+}

@@ -1,0 +1,550 @@
+/* A peer's life: ICE, DTLS and SRTP put together, datagrams in and out, time-outs and states. */
+#include "peer/peer.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "peer/peer_int.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Events ------------------------------------------------------------------------------------
+ */
+
+void sq_peer_emit(struct sq_peer *peer, struct sq_peer_event event)
+{
+    if (peer->closing || !peer->ops->event) {
+        return;
+    }
+    event.now_ns = peer->now_ns;
+    event.text = event.text ? event.text : "";
+    event.mid = event.mid ? event.mid : "";
+    peer->ops->event(peer->ctx, &event);
+}
+
+static void set_state(struct sq_peer *peer, enum sq_peer_state state, enum sq_peer_cause cause,
+                      const char *text)
+{
+    if (peer->state == state || peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    peer->state = state;
+    sq_peer_emit(peer, (struct sq_peer_event){
+                           .type = SQ_PEER_EV_STATE, .state = state, .cause = cause, .text = text});
+}
+
+void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fmt, ...)
+{
+    if (peer->state == SQ_PEER_FAILED || peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    char text[SQ_PEER_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    peer->has_path = false;
+    peer->connect_by_ns = SQ_NEVER;
+    set_state(peer, SQ_PEER_FAILED, cause, text);
+}
+
+/* ---- Time-outs ---------------------------------------------------------------------------------
+ */
+
+void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
+{
+    if (at_ns < peer->armed_ns && peer->state != SQ_PEER_CLOSED) {
+        peer->armed_ns = at_ns;
+        if (peer->ops->arm) {
+            peer->ops->arm(peer->ctx, at_ns);
+        }
+    }
+}
+
+static uint64_t earliest(const struct sq_peer *peer)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return SQ_NEVER;
+    }
+    uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
+    at = sq_min_u64(at, peer->rtcp_at_ns);
+    at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
+    if (peer->dtls) {
+        at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
+    }
+    at = sq_min_u64(at, sq_peer_feedback_due(peer));
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        at = sq_min_u64(at, sq_track_next_send_ns(peer->tracks[i]));
+    }
+    return at;
+}
+
+uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
+{
+    return earliest(peer);
+}
+
+static void check_connect_timeout(struct sq_peer *peer)
+{
+    if (peer->now_ns < peer->connect_by_ns) {
+        return;
+    }
+    peer->connect_by_ns = SQ_NEVER;
+    double waited_s = (double)peer->connect_timeout_ns / 1e9;
+    if (peer->times.ice_connected == 0) {
+        sq_peer_fail(
+            peer, SQ_PEER_CAUSE_ICE,
+            "no ICE candidate pair answered within %.3g s (%zu local, %zu remote candidates, %zu "
+            "of the remote ones host names that were not resolved)",
+            waited_s, sq_ice_local_count(peer->ice), sq_ice_remote_count(peer->ice),
+            sq_ice_unresolved(peer->ice));
+    } else {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "the DTLS handshake was not over within %.3g s",
+                     waited_s);
+    }
+}
+
+static void release_dtls(struct sq_peer *peer)
+{
+    if (peer->now_ns < peer->release_at_ns) {
+        return;
+    }
+    peer->release_at_ns = SQ_NEVER;
+    /* Without memory for it, the state simply stays. */
+    if (peer->dtls && sq_dtls_release(peer->dtls) != 0) {
+        peer->keep_dtls = true;
+    }
+}
+
+void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    peer->now_ns = now_ns;
+    peer->armed_ns = SQ_NEVER;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (sq_track_next_send_ns(peer->tracks[i]) <= now_ns) {
+            sq_track_run_source(peer->tracks[i], now_ns);
+        }
+    }
+    if (sq_peer_feedback_due(peer) <= now_ns) {
+        sq_peer_run_feedback(peer, now_ns);
+    }
+    if (peer->rtcp_at_ns <= now_ns) {
+        sq_peer_send_reports(peer, now_ns);
+    }
+    if (sq_ice_next_timeout(peer->ice) <= now_ns) {
+        sq_ice_on_timeout(peer->ice, now_ns);
+        sq_peer_after_ice(peer);
+    }
+    if (peer->dtls && sq_dtls_next_timeout(peer->dtls) <= now_ns) {
+        sq_dtls_on_timeout(peer->dtls, now_ns);
+    }
+    release_dtls(peer);
+    check_connect_timeout(peer);
+    peer->armed_ns = SQ_NEVER;
+    sq_peer_due(peer, earliest(peer));
+}
+
+/* ---- Datagrams ---------------------------------------------------------------------------------
+ */
+
+void sq_peer_send_dgrams(struct sq_peer *peer, const struct sq_dgram *dgrams, size_t n)
+{
+    if (!peer->has_path) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        peer->transport.bytes_sent += dgrams[i].len;
+    }
+    peer->transport.packets_sent += n;
+    peer->ops->send(peer->ctx, peer->path_base, &peer->path_remote, dgrams, n);
+}
+
+static void receive_media(struct sq_peer *peer, int base, const struct sq_addr *from, uint8_t *buf,
+                          size_t len, bool rtcp)
+{
+    if (!peer->srtp || !sq_ice_may_receive(peer->ice, base, from)) {
+        peer->transport.discarded++;
+    } else if (rtcp) {
+        sq_peer_on_rtcp(peer, peer->now_ns, buf, len);
+    } else {
+        sq_rx_push(peer->env, peer, peer->now_ns, buf, len);
+    }
+}
+
+void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const struct sq_addr *from,
+                     uint8_t *buf, size_t len)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    peer->now_ns = now_ns;
+    peer->transport.packets_received++;
+    peer->transport.bytes_received += len;
+    switch (sq_packet_kind(buf, len)) {
+    case SQ_PACKET_RTP:
+        receive_media(peer, base, from, buf, len, false);
+        return; /* the batch arms what it needs */
+    case SQ_PACKET_RTCP:
+        receive_media(peer, base, from, buf, len, true);
+        break;
+    case SQ_PACKET_STUN:
+        if (sq_ice_receive(peer->ice, now_ns, base, from, buf, len) != 0) {
+            peer->transport.discarded++;
+        }
+        sq_peer_after_ice(peer);
+        break;
+    case SQ_PACKET_DTLS:
+        if (peer->dtls) {
+            sq_dtls_receive(peer->dtls, now_ns, buf, len);
+        }
+        break;
+    default:
+        peer->transport.discarded++;
+        break;
+    }
+    sq_peer_due(peer, earliest(peer));
+}
+
+/* ---- ICE ---------------------------------------------------------------------------------------
+ */
+
+static void on_ice_send(void *ctx, int base_id, const struct sq_addr *to, const void *buf,
+                        size_t len)
+{
+    struct sq_peer *peer = ctx;
+    struct sq_dgram dgram = {buf, len};
+    peer->transport.packets_sent++;
+    peer->transport.bytes_sent += len;
+    peer->ops->send(peer->ctx, base_id, to, &dgram, 1);
+}
+
+static void on_ice_candidate(void *ctx, const struct sq_ice_candidate *c)
+{
+    struct sq_peer *peer = ctx;
+    char text[SQ_ICE_CANDIDATE_TEXT];
+    if (peer->gathering) { /* stands in the description that is being made */
+        return;
+    }
+    const struct sq_jsep_transceiver *first = sq_jsep_first(peer->jsep);
+    while (first && first->mline < 0) {
+        first = first->next;
+    }
+    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_LOCAL_CANDIDATE,
+                                              .text = sq_ice_candidate_format(c, text),
+                                              .mid = first ? first->mid : "0",
+                                              .mline = first ? first->mline : 0});
+}
+
+static void on_ice_gathered(void *ctx)
+{
+    struct sq_peer *peer = ctx;
+    peer->gathered = true;
+    if (!peer->gathering) {
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_GATHERING_DONE});
+    }
+}
+
+static void on_ice_state(void *ctx, enum sq_ice_state state)
+{
+    struct sq_peer *peer = ctx;
+    peer->ice_state = state;
+    peer->ice_changed = true;
+}
+
+static void on_ice_pair(void *ctx, int base_id, const struct sq_addr *remote)
+{
+    struct sq_peer *peer = ctx;
+    (void)base_id;
+    (void)remote;
+    peer->ice_changed = true;
+}
+
+static const struct sq_ice_callbacks ice_callbacks = {
+    .send = on_ice_send,
+    .local_candidate = on_ice_candidate,
+    .gathering_done = on_ice_gathered,
+    .state = on_ice_state,
+    .selected_pair = on_ice_pair,
+};
+
+static void update_path(struct sq_peer *peer)
+{
+    int base;
+    struct sq_addr remote;
+    if (!sq_ice_selected(peer->ice, &base, &remote)) {
+        peer->has_path = false;
+        return;
+    }
+    bool changed =
+        !peer->has_path || base != peer->path_base || !sq_addr_equal(&remote, &peer->path_remote);
+    peer->has_path = true;
+    peer->path_base = base;
+    peer->path_remote = remote;
+    if (changed) {
+        sq_peer_emit(peer, (struct sq_peer_event){
+                               .type = SQ_PEER_EV_SELECTED_PAIR, .base = base, .remote = remote});
+    }
+}
+
+static void start_dtls(struct sq_peer *peer)
+{
+    if (peer->dtls_started || !peer->dtls || !peer->has_path || !peer->remote_applied) {
+        return;
+    }
+    const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
+    peer->dtls_started = true;
+    enum sq_dtls_role role =
+        remote->dtls_role == SQ_JSEP_DTLS_PASSIVE ? SQ_DTLS_SERVER : SQ_DTLS_CLIENT;
+    int err = sq_dtls_start(peer->dtls, role, peer->now_ns);
+    if (err) {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "DTLS cannot start: %s", sq_err_name(err));
+    }
+}
+
+static void ice_connected(struct sq_peer *peer)
+{
+    if (peer->times.ice_connected == 0) {
+        peer->times.ice_connected = peer->now_ns;
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_ICE_CONNECTED});
+    }
+    start_dtls(peer);
+    if (peer->state == SQ_PEER_DISCONNECTED) {
+        set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
+    }
+}
+
+static void ice_failed(struct sq_peer *peer)
+{
+    if (peer->times.dtls_connected != 0) {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_MEDIA_LOST,
+                     "the connection was lost: consent checks went unanswered (RFC 7675)");
+    } else {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_ICE,
+                     "no ICE candidate pair works (%zu local, %zu remote candidates)",
+                     sq_ice_local_count(peer->ice), sq_ice_remote_count(peer->ice));
+    }
+}
+
+void sq_peer_after_ice(struct sq_peer *peer)
+{
+    if (!peer->ice_changed) {
+        return;
+    }
+    peer->ice_changed = false;
+    update_path(peer);
+    switch (peer->ice_state) {
+    case SQ_ICE_CONNECTED:
+    case SQ_ICE_COMPLETED:
+        ice_connected(peer);
+        break;
+    case SQ_ICE_DISCONNECTED:
+        if (peer->state == SQ_PEER_CONNECTED) {
+            set_state(peer, SQ_PEER_DISCONNECTED, SQ_PEER_CAUSE_NONE,
+                      "consent checks go unanswered");
+        }
+        break;
+    case SQ_ICE_FAILED:
+        ice_failed(peer);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- DTLS --------------------------------------------------------------------------------------
+ */
+
+static void on_dtls_send(void *ctx, const uint8_t *bytes, size_t len)
+{
+    struct sq_dgram dgram = {bytes, len};
+    sq_peer_send_dgrams(ctx, &dgram, 1);
+}
+
+static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
+{
+    struct sq_peer *peer = ctx;
+    struct sq_srtp *srtp = NULL;
+    int err = sq_srtp_create(peer->env->srtp, keys->profile, &keys->local, &keys->remote, &srtp);
+    if (err) {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "SRTP keys of the handshake are of no use: %s",
+                     sq_err_name(err));
+        return;
+    }
+    sq_env_forget_peer(peer->env, peer);
+    sq_srtp_destroy(peer->srtp);
+    peer->srtp = srtp;
+    peer->connect_by_ns = SQ_NEVER;
+    if (!peer->keep_dtls) {
+        peer->release_at_ns = peer->now_ns + SQ_DTLS_LINGER_NS;
+    }
+    if (peer->times.dtls_connected == 0) {
+        peer->times.dtls_connected = peer->now_ns;
+    }
+    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_DTLS_CONNECTED});
+    set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
+    sq_peer_start_sources(peer);
+    sq_peer_start_rtcp(peer, peer->now_ns);
+}
+
+static void on_dtls_failed(void *ctx, int err, const char *text)
+{
+    (void)err;
+    sq_peer_fail(ctx, SQ_PEER_CAUSE_DTLS, "%s", text);
+}
+
+static void on_dtls_closed(void *ctx)
+{
+    sq_peer_fail(ctx, SQ_PEER_CAUSE_MEDIA_LOST,
+                 "the other side closed the connection (DTLS close_notify)");
+}
+
+int sq_peer_make_dtls(struct sq_peer *peer)
+{
+    const struct sq_dtls_events events = {
+        .user = peer,
+        .send = on_dtls_send,
+        .connected = on_dtls_connected,
+        .failed = on_dtls_failed,
+        .closed = on_dtls_closed,
+    };
+    struct sq_dtls *dtls;
+    int err = sq_dtls_create(peer->env->dtls, peer->cert, &events, &dtls);
+    if (err) {
+        return err;
+    }
+    sq_dtls_destroy(peer->dtls);
+    peer->dtls = dtls;
+    peer->dtls_started = false;
+    peer->release_at_ns = SQ_NEVER;
+    return 0;
+}
+
+/* ---- Life --------------------------------------------------------------------------------------
+ */
+
+static int make_ice(struct sq_peer *peer, const struct sq_peer_config *config)
+{
+    struct sq_ice_config ice;
+    sq_ice_config_init(&ice, &peer->env->rand);
+    ice.lite = config->ice_lite;
+    int err = sq_ice_create(&ice, &ice_callbacks, peer, &peer->ice);
+    for (size_t i = 0; !err && i < config->stun_servers_len; i++) {
+        err = sq_ice_add_stun_server(peer->ice, &config->stun_servers[i]);
+    }
+    return err;
+}
+
+static void make_names(struct sq_peer *peer, const struct sq_peer_config *config)
+{
+    struct sq_rand *rand = &peer->env->rand;
+    if (config->cname) {
+        snprintf(peer->cname, sizeof(peer->cname), "%s", config->cname);
+    } else {
+        sq_rand_ice_chars(rand, peer->cname, 16); /* RFC 7022, section 4.2: 96 bits */
+    }
+    if (config->stream_id) {
+        snprintf(peer->stream_id, sizeof(peer->stream_id), "%s", config->stream_id);
+    } else {
+        snprintf(peer->stream_id, sizeof(peer->stream_id), "%08x%08x%08x", sq_rand_u32(rand),
+                 sq_rand_u32(rand), sq_rand_u32(rand));
+    }
+}
+
+static int build(struct sq_peer *peer, const struct sq_peer_config *config)
+{
+    make_names(peer, config);
+    const struct sq_jsep_config jsep = {
+        .session_id = sq_rand_u64(&peer->env->rand) >> 1,
+        .cname = peer->cname,
+        .answer_passive = config->passive,
+    };
+    int err = sq_jsep_new(&jsep, &peer->jsep);
+    err = err ? err : make_ice(peer, config);
+    err = err ? err : sq_peer_make_dtls(peer);
+    return err;
+}
+
+int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
+                   const struct sq_peer_ops *ops, void *ctx, struct sq_peer **ret_peer)
+{
+    struct sq_peer *peer = sq_zalloc(sizeof(*peer));
+    if (!peer) {
+        return SQ_ERR_NOMEM;
+    }
+    peer->env = env;
+    peer->ops = ops;
+    peer->ctx = ctx;
+    peer->cert = sq_cert_pool_get(env->certs, env->next_cert++);
+    peer->armed_ns = peer->connect_by_ns = peer->release_at_ns = peer->rtcp_at_ns = SQ_NEVER;
+    peer->rtcp_first = true;
+    peer->passive = config->passive;
+    peer->lite = config->ice_lite;
+    peer->keep_dtls = config->keep_dtls;
+    peer->forward_only = config->forward_only;
+    peer->remb_bps = config->remb_bps;
+    peer->connect_timeout_ns =
+        config->connect_timeout_ns ? config->connect_timeout_ns : SQ_CONNECT_TIMEOUT_NS;
+    peer->transport.remb_bps = -1;
+    int err = build(peer, config);
+    if (err) {
+        sq_peer_destroy(peer);
+        return err;
+    }
+    *ret_peer = peer;
+    return 0;
+}
+
+void sq_peer_close(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    peer->now_ns = now_ns;
+    peer->closing = true;
+    sq_rx_flush(peer->env);
+    sq_tx_flush(peer->env);
+    if (peer->srtp && peer->has_path) {
+        sq_peer_send_bye(peer);
+    }
+    if (peer->dtls) {
+        sq_dtls_close(peer->dtls);
+    }
+    sq_ice_close(peer->ice);
+    peer->has_path = false;
+    peer->state = SQ_PEER_CLOSED;
+}
+
+void sq_peer_destroy(struct sq_peer *peer)
+{
+    if (!peer) {
+        return;
+    }
+    peer->closing = true;
+    sq_env_forget_peer(peer->env, peer);
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        sq_track_free(peer->tracks[i]);
+    }
+    sq_free(peer->tracks);
+    sq_free(peer->ssrcs);
+    if (peer->twcc_log) {
+        sq_twcc_log_close(peer->twcc_log);
+    }
+    if (peer->twcc_recorder) {
+        sq_twcc_recorder_close(peer->twcc_recorder);
+    }
+    sq_free(peer->twcc_log);
+    sq_free(peer->twcc_recorder);
+    sq_srtp_destroy(peer->srtp);
+    sq_dtls_destroy(peer->dtls);
+    sq_ice_destroy(peer->ice);
+    sq_jsep_free(peer->jsep);
+    sq_free(peer);
+}
+
+int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr)
+{
+    return sq_ice_add_base(peer->ice, base, addr);
+}

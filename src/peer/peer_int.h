@@ -1,0 +1,204 @@
+/* Inside of the peer: shared by env.c, peer.c, negotiate.c, track.c, receive.c, feedback.c,
+ * stats.c. */
+#ifndef SQ_PEER_PEER_INT_H
+#define SQ_PEER_PEER_INT_H
+
+#include "media/opus.h"
+#include "media/source.h"
+#include "media/vp8.h"
+#include "peer/dtls/dtls.h"
+#include "peer/ice/ice.h"
+#include "peer/jsep/jsep.h"
+#include "peer/peer.h"
+#include "peer/rtcp/rtcp.h"
+#include "peer/rtp/receiver.h"
+#include "peer/rtp/rtp.h"
+#include "peer/rtp/sender.h"
+#include "peer/rtp/twcc.h"
+#include "peer/srtp/srtp.h"
+
+#define SQ_BATCH_MAX SQ_SRTP_BATCH_MAX
+#define SQ_TX_ROOM                                                                                 \
+    1536                 /* a datagram, the tag, and the 31 bytes a header template may overwrite  \
+                          */
+#define SQ_SSRCS_MAX 128 /* remote SSRCs of a peer that are told apart */
+
+#define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s */
+#define SQ_TWCC_RECORDER_ROOM 512
+#define SQ_RTCP_ROOM          1200 /* bytes of a compound before protection */
+#define SQ_PLI_INTERVAL_NS    (300 * SQ_NS_PER_MS)
+#define SQ_PLI_AFTER_NS       (200 * SQ_NS_PER_MS) /* a frame may wait so long before a PLI */
+#define SQ_BURST_PACKETS      10 /* of one track at a time: frames of up to 3 Mbit/s whole */
+#define SQ_BURST_GAP_NS                                                                            \
+    (5 * SQ_NS_PER_MS) /* a larger frame goes on after this, as browsers pace                      \
+                        */
+#define SQ_DTLS_LINGER_NS                                                                          \
+    (5 * SQ_NS_PER_SEC) /* a last flight may be asked for again; then TLS state goes */
+#define SQ_CONNECT_TIMEOUT_NS (30 * SQ_NS_PER_SEC)
+
+/* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the flush.
+ */
+struct sq_tx_batch {
+    struct sq_srtp_job jobs[SQ_BATCH_MAX]; /* job i lies in buf[i]; user is the peer */
+    size_t n;
+    uint8_t buf[SQ_BATCH_MAX][SQ_TX_ROOM];
+};
+
+/* Incoming SRTP of all peers of the thread. */
+struct sq_rx_batch {
+    struct sq_srtp_job jobs[SQ_BATCH_MAX]; /* user is the peer, or NULL when it has gone */
+    uint64_t now_ns[SQ_BATCH_MAX];
+    size_t n;
+    bool busy; /* being delivered */
+};
+
+struct sq_peer_env {
+    struct sq_srtp_engine *srtp;
+    struct sq_dtls_ctx *dtls;
+    struct sq_cert_pool *certs;
+    size_t next_cert;
+    struct sq_rand rand;
+    int64_t wall_offset_ns;
+    struct sq_tx_batch tx;
+    struct sq_rx_batch rx;
+};
+
+/* Sending side of a track; made when it may first send. */
+struct sq_track_tx {
+    struct sq_rtp_sender rtp;
+    struct sq_rtp_template header;
+    struct sq_source source;
+    bool source_runs;
+    uint64_t resume_ns; /* a burst was cut: not before this; 0 otherwise */
+};
+
+/* Receiving side of a track; made when its first packet comes. */
+struct sq_track_rx {
+    struct sq_rtp_receiver rtp;
+    uint64_t first_packet_ns;
+    uint64_t pli_sent_ns;
+    uint8_t fir_seq;
+    bool media_seen; /* FIRST_MEDIA was told */
+    union {
+        struct sq_vp8_assembler vp8;
+        struct sq_opus_tracker opus;
+    };
+};
+
+struct sq_track {
+    struct sq_peer *peer;
+    struct sq_jsep_transceiver *jsep; /* NULL once stopped and forgotten */
+    void *user;
+    const struct sq_clip_track *media;
+    enum sq_media_kind kind;
+    uint32_t ssrc; /* local */
+    bool can_send, can_receive;
+    uint8_t pt, recv_pt;
+    uint8_t fb; /* SQ_JSEP_FB_… */
+    struct sq_track_tx *tx;
+    struct sq_track_rx *rx;
+};
+
+struct sq_ssrc_entry {
+    uint32_t ssrc;
+    struct sq_track *track;
+};
+
+struct sq_peer_counters {
+    uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
+    uint64_t srtp_errors, replayed, discarded;
+    double remb_bps;
+};
+
+struct sq_peer {
+    struct sq_peer_env *env;
+    const struct sq_peer_ops *ops;
+    void *ctx;
+    uint64_t now_ns; /* of the call that is being served */
+
+    enum sq_peer_state state;
+    uint64_t armed_ns; /* the time-out last told to the owner */
+    uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
+    bool rtcp_first;
+    bool failing; /* within fail() */
+
+    struct sq_jsep *jsep;
+    struct sq_ice *ice;
+    struct sq_dtls *dtls;
+    const struct sq_cert *cert;
+    struct sq_srtp *srtp;
+
+    bool gathering, dtls_started, remote_applied;
+    bool closing, passive, lite, keep_dtls, forward_only;
+    bool ice_changed; /* set by ICE's call-backs, worked off after the call */
+    bool gathered;    /* gathering_done came */
+    enum sq_ice_state ice_state;
+    uint64_t remb_bps;
+    uint64_t connect_timeout_ns;
+    char cname[32];
+    char stream_id[40];
+    char dtls_text[SQ_PEER_TEXT_MAX];
+    int dtls_err;
+
+    bool has_path;
+    int path_base;
+    struct sq_addr path_remote;
+
+    struct sq_rtp_ext_ids ids; /* of all sections together, for reading */
+    struct sq_twcc_log *twcc_log;
+    struct sq_twcc_recorder *twcc_recorder;
+    bool twcc_negotiated;
+
+    struct sq_track **tracks; /* owned, at most SQ_PEER_TRACKS_MAX */
+    size_t tracks_len, tracks_room;
+    struct sq_ssrc_entry *ssrcs;
+    size_t ssrcs_len, ssrcs_room, ssrcs_last;
+
+    struct sq_peer_times times;
+    struct sq_peer_counters transport;
+};
+
+/* env.c */
+uint8_t *
+sq_tx_begin(struct sq_peer_env *env); /* SQ_TX_ROOM bytes; then commit, or nothing was meant */
+void sq_tx_commit(struct sq_peer_env *env, struct sq_peer *peer, size_t len);
+void sq_tx_flush(struct sq_peer_env *env);
+void sq_rx_push(struct sq_peer_env *env, struct sq_peer *peer, uint64_t now_ns, uint8_t *buf,
+                size_t len);
+void sq_rx_flush(struct sq_peer_env *env);
+void sq_env_forget_peer(struct sq_peer_env *env, const struct sq_peer *peer);
+uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns);
+
+/* peer.c */
+void sq_peer_send_dgrams(struct sq_peer *peer, const struct sq_dgram *dgrams, size_t n);
+void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
+void sq_peer_emit(struct sq_peer *peer, struct sq_peer_event event);
+void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fmt, ...)
+    SQ_PRINTF(3, 4);
+void sq_peer_after_ice(struct sq_peer *peer); /* works off what ICE's call-backs noted */
+int sq_peer_make_dtls(struct sq_peer *peer) SQ_MUST_USE;
+
+/* track.c */
+int sq_peer_sync_tracks(struct sq_peer *peer) SQ_MUST_USE;  /* a track for each transceiver */
+int sq_peer_apply_tracks(struct sq_peer *peer) SQ_MUST_USE; /* after a negotiation */
+void sq_peer_start_sources(struct sq_peer *peer);
+void sq_track_free(struct sq_track *track);
+uint64_t sq_track_next_send_ns(const struct sq_track *track);
+void sq_track_run_source(struct sq_track *track, uint64_t now_ns);
+void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend, uint64_t now_ns);
+
+/* receive.c */
+void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
+void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track);
+void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
+
+/* feedback.c */
+void sq_peer_on_rtcp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
+void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns);
+void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns);
+void sq_peer_send_bye(struct sq_peer *peer);
+uint64_t sq_peer_feedback_due(const struct sq_peer *peer); /* NACK, PLI, transport-cc */
+void sq_peer_run_feedback(struct sq_peer *peer, uint64_t now_ns);
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer); /* 0: not known */
+
+#endif

@@ -1,0 +1,134 @@
+/* What a peer knows about itself, by W3C's names. */
+#include "base/time.h"
+#include "peer/peer.h"
+#include "peer/peer_int.h"
+#include <stdio.h>
+#include <string.h>
+
+static void video_stats(const struct sq_track_rx *rx, uint64_t now_ns, struct sq_inbound_stats *s)
+{
+    const struct sq_vp8_stats *v = &rx->vp8.stats;
+    s->frames_received = v->frames_received;
+    s->frames_decoded = v->frames_decoded;
+    s->key_frames_decoded = v->key_frames_decoded;
+    s->frames_dropped = v->frames_dropped;
+    s->frames_per_second = sq_vp8_assembler_fps(&rx->vp8, now_ns);
+    s->frame_width = v->frame_width;
+    s->frame_height = v->frame_height;
+    s->freeze_count = v->freeze_count;
+    uint64_t open_ns = sq_vp8_assembler_open_freeze_ns(&rx->vp8, now_ns);
+    s->freeze_count += open_ns > 0;
+    s->total_freezes_duration_s = (double)(v->total_freezes_ns + open_ns) / 1e9;
+}
+
+void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
+                            struct sq_inbound_stats *ret_stats)
+{
+    struct sq_inbound_stats s = {0};
+    const struct sq_track_rx *rx = track->rx;
+    if (rx) {
+        struct sq_rtp_inbound_stats in;
+        struct sq_rtp_remote_outbound_stats remote;
+        sq_rtp_receiver_stats(&rx->rtp, &in);
+        sq_rtp_receiver_remote_stats(&rx->rtp, &remote);
+        s.ssrc = in.ssrc;
+        s.packets_received = in.packets_received;
+        s.bytes_received = in.bytes_received;
+        s.header_bytes_received = in.header_bytes_received;
+        s.packets_lost = in.packets_lost;
+        s.packets_missing = in.packets_lost_network;
+        s.packets_expected = in.packets_expected;
+        s.packets_repaired = in.retransmitted_packets_received;
+        s.packets_duplicated = in.packets_duplicated;
+        s.jitter_s = in.jitter_s;
+        s.nack_count = in.nack_count;
+        s.pli_count = in.pli_count;
+        s.first_packet_ns = rx->first_packet_ns;
+        s.last_packet_ns = in.last_packet_received_ns;
+        s.remote_packets_sent = remote.packets_sent;
+        s.remote_bytes_sent = remote.bytes_sent;
+        if (track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
+            video_stats(rx, now_ns, &s);
+        }
+    }
+    *ret_stats = s;
+}
+
+void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
+                             struct sq_outbound_stats *ret_stats)
+{
+    (void)now_ns;
+    struct sq_outbound_stats s = {.ssrc = track->ssrc, .round_trip_time_s = -1};
+    if (track->tx) {
+        struct sq_rtp_outbound_stats out;
+        struct sq_rtp_remote_inbound_stats remote;
+        sq_rtp_sender_stats(&track->tx->rtp, &out);
+        sq_rtp_sender_remote_stats(&track->tx->rtp, &remote);
+        s.packets_sent = out.packets_sent;
+        s.bytes_sent = out.bytes_sent;
+        s.header_bytes_sent = out.header_bytes_sent;
+        s.retransmitted_packets_sent = out.retransmitted_packets_sent;
+        s.retransmitted_bytes_sent = out.retransmitted_bytes_sent;
+        s.frames_sent = out.frames_sent;
+        s.key_frames_sent = out.key_frames_sent;
+        s.nack_count = out.nack_count;
+        s.pli_count = out.pli_count;
+        s.fir_count = out.fir_count;
+        s.remote_packets_lost = remote.packets_lost;
+        s.remote_fraction_lost = remote.fraction_lost;
+        s.remote_jitter_s = remote.jitter_s;
+        s.total_round_trip_time_s = remote.total_round_trip_time_s;
+        s.round_trip_time_measurements = remote.round_trip_time_measurements;
+        if (remote.round_trip_time_measurements > 0) {
+            s.round_trip_time_s = remote.round_trip_time_s;
+        }
+    }
+    *ret_stats = s;
+}
+
+void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats)
+{
+    struct sq_transport_stats s = {
+        .state = peer->state,
+        .packets_sent = peer->transport.packets_sent,
+        .packets_received = peer->transport.packets_received,
+        .bytes_sent = peer->transport.bytes_sent,
+        .bytes_received = peer->transport.bytes_received,
+        .srtp_errors = peer->transport.srtp_errors,
+        .discarded = peer->transport.discarded,
+        .current_round_trip_time_s = -1,
+        .available_outgoing_bps = peer->transport.remb_bps,
+    };
+    struct sq_ice_pair_stats pair;
+    struct sq_ice_candidate local;
+    struct sq_ice_candidate remote;
+    if (sq_ice_selected_stats(peer->ice, &pair, &local, &remote) == 0) {
+        snprintf(s.local_type, sizeof(s.local_type), "%s", sq_ice_type_name(local.type));
+        snprintf(s.remote_type, sizeof(s.remote_type), "%s", sq_ice_type_name(remote.type));
+        sq_addr_format(&local.addr, s.local_addr);
+        sq_addr_format(&remote.addr, s.remote_addr);
+        if (pair.current_round_trip_ns > 0) {
+            s.current_round_trip_time_s = (double)pair.current_round_trip_ns / 1e9;
+        }
+    }
+    const struct sq_jsep_remote *jsep = sq_jsep_remote(peer->jsep);
+    if (jsep && peer->dtls_started) {
+        snprintf(s.dtls_role, sizeof(s.dtls_role), "%s",
+                 jsep->dtls_role == SQ_JSEP_DTLS_PASSIVE ? "server" : "client");
+    }
+    if (peer->srtp) {
+        const char *name = sq_srtp_profile_name(sq_srtp_get_profile(peer->srtp));
+        snprintf(s.srtp_profile, sizeof(s.srtp_profile), "%s", name ? name : "");
+    }
+    *ret_stats = s;
+}
+
+const struct sq_peer_times *sq_peer_times(const struct sq_peer *peer)
+{
+    return &peer->times;
+}
+
+enum sq_peer_state sq_peer_state(const struct sq_peer *peer)
+{
+    return peer->state;
+}
