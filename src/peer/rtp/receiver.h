@@ -26,7 +26,7 @@ enum sq_rtp_rx {
     SQ_RTP_RX_DUPLICATE = 1u << 1,     /* came before */
     SQ_RTP_RX_LATE = 1u << 2,          /* with NEW: behind the highest, network reordering */
     SQ_RTP_RX_RETRANSMITTED = 1u << 3, /* with NEW: it was asked for and fills its hole */
-    SQ_RTP_RX_TOO_OLD = 1u << 4,       /* behind the window, counted as discarded */
+    SQ_RTP_RX_TOO_OLD = 1u << 4,       /* behind the window; counts as discarded */
     SQ_RTP_RX_RESTART = 1u << 5,       /* with NEW: the source began anew at this place */
     SQ_RTP_RX_SUSPECT = 1u << 6, /* a wild sequence number; counted if the next one follows it */
     SQ_RTP_RX_GAP = 1u << 7      /* with NEW: packets are missing before it */
@@ -54,12 +54,14 @@ struct sq_rtp_receiver {
     /* Counters since the start; a restart of the source does not reset them. */
     uint64_t packets_received; /* all, with duplicates and retransmissions */
     uint64_t packets_duplicated;
-    uint64_t packets_discarded; /* came behind the window; the caller adds its jitter buffer's */
-    uint64_t bytes_received;    /* payload */
+    uint64_t packets_too_old;       /* came behind the window: not known whether seen before */
+    uint64_t packets_discarded;     /* written by the caller: too late or early for its buffer */
+    uint64_t bytes_received;        /* payload */
     uint64_t header_bytes_received; /* headers and padding */
     uint64_t packets_late;          /* reordered: arrived behind a newer one, not asked for */
     uint64_t retransmitted_packets_received; /* filled a hole that was asked for */
     uint64_t retransmitted_bytes_received;   /* their payload */
+    uint64_t packets_repaired_elsewhere;     /* of them: by sq_rtp_receiver_on_repair */
     uint64_t packets_suspect;                /* wild ones that no successor confirmed */
     uint64_t restarts;
     uint64_t packets_abandoned; /* given up: requests without result, or no room to ask */
@@ -75,8 +77,9 @@ struct sq_rtp_receiver {
     uint64_t first_ext;                 /* lowest of the present run */
     uint64_t seen[SQ_RTP_WINDOW / 64];  /* by extended number modulo the window */
     uint64_t asked[SQ_RTP_WINDOW / 64]; /* was ever asked for */
-    uint32_t bad_seq;                   /* what would confirm a suspect packet; 65536 + = none */
-    uint32_t suspect_ts;
+    uint64_t first_at_ns;               /* arrival of the first packet */
+    uint32_t highest_ts;                /* time-stamp of the highest */
+    uint32_t bad_seq;              /* what would confirm a suspect packet; above 65535 = none */
     uint16_t suspect_header_bytes; /* of the suspect packet, counted when it is confirmed */
     uint16_t suspect_payload_bytes;
 

@@ -66,7 +66,7 @@ struct sq_rtp_sender {
     uint32_t history_room; /* a power of two, or 0 */
     uint32_t history_used;
     struct sq_rtp_history_entry *history; /* owned */
-    uint16_t *resent_ms; /* owned: ms modulo 2^16 of the last retransmission, 0 = none */
+    uint16_t *resent_ms; /* owned: ms modulo 2^16 when it was last given to be resent, 0 = never */
 };
 
 /* Zero-initialised is closed. history_packets is 0 or a power of two up to SQ_RTP_HISTORY_MAX, else
@@ -109,20 +109,20 @@ struct sq_rtp_resend {
     uint32_t cookie;
 };
 
-/* A NACK message for this SSRC arrived: counts it, and gives what to send again (up to max; call
- * with room for SQ_RTCP_NACK_PER_PAIR * pair_count to lose none). A packet that was sent again less
- * than a round trip ago (rtt_ns; 0 = not known) is left out, as browsers do. The caller sends each
- * and then calls sq_rtp_sender_resent. */
+/* A NACK message for this SSRC arrived: counts it, and gives what to send again (up to max; with
+ * room for SQ_RTCP_NACK_PER_PAIR * pair_count none is left out). A packet given less than three
+ * quarters of a round trip ago (rtt_ns; 0 = not known; 10 ms at least) is not given again, as
+ * browsers do; so a packet that is named twice comes once. The caller sends each and then calls
+ * sq_rtp_sender_resent. */
 size_t sq_rtp_sender_on_nack(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t rtt_ns,
                              const struct sq_rtcp_nack *nack, struct sq_rtp_resend *ret_packets,
                              size_t max);
 /* SQ_ERR_NOTFOUND when it is not in the history any more, or never was. */
 int sq_rtp_sender_find(const struct sq_rtp_sender *s, uint16_t seq,
                        struct sq_rtp_resend *ret_packet) SQ_MUST_USE;
-/* A packet was sent again on this SSRC. With RTX the other SSRC's sender counts the bytes: then
- * call it with lengths of 0 and it only marks the history. */
-void sq_rtp_sender_resent(struct sq_rtp_sender *s, uint64_t now_ns, uint16_t seq,
-                          size_t header_bytes, size_t payload_bytes);
+/* A packet was sent again on this SSRC: counts it. (With RTX the other SSRC's sender counts it.) */
+void sq_rtp_sender_resent(struct sq_rtp_sender *s, uint64_t now_ns, size_t header_bytes,
+                          size_t payload_bytes);
 /* True where this FIR is a new command (RFC 5104, 4.3.1.2): send a key frame. PLI: count it with
  * pli_count. */
 bool sq_rtp_sender_on_fir(struct sq_rtp_sender *s, uint8_t command_seq);

@@ -25,7 +25,7 @@ struct sq_twcc_log {
     uint16_t next_seq;
     uint64_t epoch_ns;     /* send times are stored from here */
     int64_t ref_unwrapped; /* last reference time, 64 ms, beyond its 24 bits */
-    bool epoch_set, ref_set;
+    bool ref_set;
     /* Totals over all feedback. */
     uint64_t packets_sent;
     uint64_t packets_acked; /* reported as received */
@@ -70,11 +70,11 @@ int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct
 /* ---- Receiver: arrivals, and the feedback made of them ---- */
 
 struct sq_twcc_recorder {
-    uint32_t *arrival; /* owned; ticks of 250 us by sequence number modulo room, 0 = not arrived */
+    uint32_t *arrival; /* owned; ticks of 250 us, modulo 2^32, by number modulo room; 0 = none */
     uint32_t room;     /* a power of two */
     uint64_t interval_ns;
     uint64_t next_ns;     /* when feedback is due; SQ_NEVER without news */
-    uint64_t epoch_ns;    /* arrival ticks count from here, a multiple of 64 ms */
+    uint64_t last_ns;     /* when the last feedback was made */
     uint64_t start_ext;   /* first one that the next feedback tells about */
     uint64_t end_ext;     /* one past the highest seen */
     uint32_t restart_seq; /* what would confirm a restart of the numbers */
@@ -98,9 +98,9 @@ static inline uint64_t sq_twcc_recorder_next_ns(const struct sq_twcc_recorder *r
 {
     return r->next_ns;
 }
-/* Appends one feedback message; call it while sq_twcc_recorder_next_ns is not past now_ns. True
- * where a message was written; false where there is nothing to tell, or w has too little room (then
- * w->err is set only if it was before: at least 64 bytes are needed). */
+/* Appends one feedback message. Call it once sq_twcc_recorder_next_ns has come, until it returns
+ * false: there is nothing (more) to tell, or w has no room for 64 bytes. True where a message was
+ * written. */
 bool sq_twcc_recorder_build(struct sq_twcc_recorder *r, uint64_t now_ns, uint32_t sender_ssrc,
                             struct sq_wire *w);
 
