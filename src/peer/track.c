@@ -485,7 +485,7 @@ void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend,
         return;
     }
     size_t header_len = put_packet(track, now_ns, &out);
-    sq_rtp_sender_resent(&tx->rtp, now_ns, resend->seq, header_len, out.head_len + out.payload_len);
+    sq_rtp_sender_resent(&tx->rtp, now_ns, header_len, out.head_len + out.payload_len);
 }
 
 void sq_track_send_key_frame(struct sq_track *track)
