@@ -1,0 +1,82 @@
+/* An endpoint is a peer with its sockets on a loop: what carries a struct sq_peer in a real
+ * process. The load generator's users are made of them, and so is the lab's side of the wire.
+ *
+ * A carrier is what all endpoints of a thread share: the loop, the peers' environment, local
+ * addresses and counters. All calls in the loop's thread. */
+#ifndef SQ_RUN_ENDPOINT_H
+#define SQ_RUN_ENDPOINT_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/loop.h"
+#include "peer/peer.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_CARRIER_ADDRS_MAX 4 /* local addresses, each a socket of every endpoint */
+
+struct sq_carrier;
+struct sq_endpoint;
+
+struct sq_carrier_config {
+    uint64_t seed;
+    bool force_openssl_srtp, prefer_cm;
+    const struct sq_addr *addrs; /* to bind to, port 0; copied; none: sq_carrier_default_addrs */
+    size_t addrs_len;
+    const struct sq_addr *stun_servers; /* copied */
+    size_t stun_servers_len;
+    int socket_buffer_bytes;     /* of each socket; 0: the system's default */
+    uint16_t port_min, port_max; /* 0, 0: any */
+};
+
+struct sq_carrier_counters {
+    uint64_t endpoints; /* alive now */
+    uint64_t datagrams_sent, bytes_sent;
+    uint64_t datagrams_received, bytes_received;
+    uint64_t send_errors;   /* datagrams that the kernel did not take, refusals left out */
+    uint64_t send_refused;  /* ICMP port unreachable: nobody listens there (any more) */
+    uint64_t receive_drops; /* datagrams lost at full socket buffers, as last looked at */
+};
+
+/* `loop` is borrowed and outlives the carrier. */
+int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
+                      struct sq_carrier **ret_carrier) SQ_MUST_USE;
+/* After all its endpoints. NULL is allowed. */
+void sq_carrier_destroy(struct sq_carrier *carrier);
+struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier);
+struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier);
+/* Asks each socket for its drops (a system call each): once a second, not more. */
+void sq_carrier_poll_drops(struct sq_carrier *carrier);
+const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier);
+
+/* Addresses to bind to by default so that `target` can be reached: the loopback address for a
+ * loopback target; the other usable addresses of this host for any other or for NULL, at most
+ * SQ_CARRIER_ADDRS_MAX. */
+int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_addrs,
+                             size_t *ret_len) SQ_MUST_USE;
+
+/* What an endpoint tells. Borrowed for its life. */
+struct sq_endpoint_ops {
+    void (*event)(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event);
+    /* See struct sq_peer_ops; both nullable. */
+    void (*rtp)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                uint64_t now_ns);
+    bool (*resend)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track, uint32_t cookie,
+                   struct sq_rtp_out *ret_out);
+};
+
+/* Opens a socket on each of the carrier's addresses, and makes the peer with them. stun_servers of
+ * `config` are the carrier's. SQ_ERR_IO with errno (no more descriptors or ports), SQ_ERR_NOMEM. */
+int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
+                       const struct sq_endpoint_ops *ops, void *ctx,
+                       struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
+/* Says goodbye to the other side and closes, from any callback: memory goes with the loop's present
+ * iteration, no event comes any more. NULL is allowed. */
+void sq_endpoint_close(struct sq_endpoint *endpoint);
+struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint);
+/* The endpoint that carries this peer; it must be carried by one. */
+struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer);
+void *sq_endpoint_ctx(const struct sq_endpoint *endpoint);
+
+#endif
