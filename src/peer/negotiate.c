@@ -55,6 +55,16 @@ static int gather(struct sq_peer *peer)
     return err;
 }
 
+static int restart(struct sq_peer *peer)
+{
+    int err = sq_ice_restart(peer->ice, peer->now_ns, NULL, NULL);
+    if (!err) {
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_ICE_RESTART});
+        err = gather(peer);
+    }
+    return err;
+}
+
 static void start_clock(struct sq_peer *peer)
 {
     if (peer->state == SQ_PEER_NEW) {
@@ -205,12 +215,9 @@ int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart
                          char why[SQ_PEER_TEXT_MAX])
 {
     peer->now_ns = now_ns;
-    if (ice_restart && peer->state != SQ_PEER_NEW) {
-        int err = sq_ice_restart(peer->ice, now_ns, NULL, NULL);
-        err = err ? err : gather(peer);
-        if (err) {
-            return err;
-        }
+    int err = ice_restart && peer->state != SQ_PEER_NEW ? restart(peer) : 0;
+    if (err) {
+        return say(why, err, &(struct sq_sdp_error){0});
     }
     return create(peer, true, ret_sdp, why);
 }
@@ -234,8 +241,7 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
         return say(why, err, &error);
     }
     if (type == SQ_SDP_OFFER && result.ice_restart) {
-        err = sq_ice_restart(peer->ice, now_ns, NULL, NULL);
-        err = err ? err : gather(peer);
+        err = restart(peer);
     }
     err = err ? err : apply_negotiated(peer, &result);
     err = err ? err : apply_candidates(peer, &result);

@@ -121,7 +121,7 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     if (peer->state == SQ_PEER_CLOSED) {
         return;
     }
-    peer->now_ns = now_ns;
+    peer->now_ns = peer->clock_ns = now_ns;
     peer->armed_ns = SQ_NEVER;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         if (sq_track_next_send_ns(peer->tracks[i]) <= now_ns) {
@@ -180,7 +180,10 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
     if (peer->state == SQ_PEER_CLOSED) {
         return;
     }
+    /* Arrival times come from the kernel and may lie before a time-out that was served since. Media
+     * wants them as they are; protocol state wants a clock that never runs backwards. */
     peer->now_ns = now_ns;
+    uint64_t clock_ns = sq_max_u64(now_ns, peer->clock_ns);
     peer->transport.packets_received++;
     peer->transport.bytes_received += len;
     switch (sq_packet_kind(buf, len)) {
@@ -191,14 +194,16 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
         receive_media(peer, base, from, buf, len, true);
         break;
     case SQ_PACKET_STUN:
-        if (sq_ice_receive(peer->ice, now_ns, base, from, buf, len) != 0) {
+        peer->now_ns = clock_ns;
+        if (sq_ice_receive(peer->ice, clock_ns, base, from, buf, len) != 0) {
             peer->transport.discarded++;
         }
         sq_peer_after_ice(peer);
         break;
     case SQ_PACKET_DTLS:
+        peer->now_ns = clock_ns;
         if (peer->dtls) {
-            sq_dtls_receive(peer->dtls, now_ns, buf, len);
+            sq_dtls_receive(peer->dtls, clock_ns, buf, len);
         }
         break;
     default:
@@ -278,14 +283,18 @@ static void update_path(struct sq_peer *peer)
         peer->has_path = false;
         return;
     }
-    bool changed =
-        !peer->has_path || base != peer->path_base || !sq_addr_equal(&remote, &peer->path_remote);
+    bool nominated = peer->ice_state == SQ_ICE_COMPLETED;
+    bool changed = !peer->has_path || nominated != peer->path_nominated ||
+                   base != peer->path_base || !sq_addr_equal(&remote, &peer->path_remote);
     peer->has_path = true;
+    peer->path_nominated = nominated;
     peer->path_base = base;
     peer->path_remote = remote;
     if (changed) {
-        sq_peer_emit(peer, (struct sq_peer_event){
-                               .type = SQ_PEER_EV_SELECTED_PAIR, .base = base, .remote = remote});
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_SELECTED_PAIR,
+                                                  .base = base,
+                                                  .remote = remote,
+                                                  .nominated = nominated});
     }
 }
 
@@ -547,4 +556,9 @@ void sq_peer_destroy(struct sq_peer *peer)
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr)
 {
     return sq_ice_add_base(peer->ice, base, addr);
+}
+
+void *sq_peer_ctx(const struct sq_peer *peer)
+{
+    return peer->ctx;
 }

@@ -91,7 +91,8 @@ enum sq_peer_event_type {
     SQ_PEER_EV_LOCAL_CANDIDATE, /* text: "candidate:…" (RFC 8839), mid, mline */
     SQ_PEER_EV_GATHERING_DONE,  /* end-of-candidates */
     SQ_PEER_EV_ICE_CONNECTED,   /* the first valid pair */
-    SQ_PEER_EV_SELECTED_PAIR,   /* nominated: base and remote hold */
+    SQ_PEER_EV_SELECTED_PAIR,   /* data goes this way now: base, remote, nominated */
+    SQ_PEER_EV_ICE_RESTART,     /* other addresses of the remote may be heard from now */
     SQ_PEER_EV_DTLS_CONNECTED,  /* keys are there */
     SQ_PEER_EV_TRACK, /* track: after set_remote, one that now sends to us, or stopped doing so */
     SQ_PEER_EV_FIRST_MEDIA, /* track: its first RTP packet (audio) or first decodable frame (video)
@@ -111,6 +112,7 @@ struct sq_peer_event {
     struct sq_track *track;
     int base;
     struct sq_addr remote;
+    bool nominated;
 };
 
 /* A packet to send by hand, in the place of a clip. */
@@ -167,6 +169,9 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
  * outside its own call-backs. */
 void sq_peer_close(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_destroy(struct sq_peer *peer);
+
+/* As given to sq_peer_create. */
+void *sq_peer_ctx(const struct sq_peer *peer);
 
 /* A socket at `addr`. Before the first description, or later for a path that came up. */
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;

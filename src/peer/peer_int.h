@@ -114,7 +114,8 @@ struct sq_peer {
     struct sq_peer_env *env;
     const struct sq_peer_ops *ops;
     void *ctx;
-    uint64_t now_ns; /* of the call that is being served */
+    uint64_t now_ns;   /* of the call that is being served */
+    uint64_t clock_ns; /* of the latest time-out */
 
     enum sq_peer_state state;
     uint64_t armed_ns; /* the time-out last told to the owner */
@@ -140,7 +141,7 @@ struct sq_peer {
     char dtls_text[SQ_PEER_TEXT_MAX];
     int dtls_err;
 
-    bool has_path;
+    bool has_path, path_nominated;
     int path_base;
     struct sq_addr path_remote;
 

@@ -1,0 +1,417 @@
+#include "run/endpoint.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "net/ifaddr.h"
+#include "net/udp.h"
+#include <string.h>
+
+#define IFADDRS_MAX 64
+
+struct sq_carrier {
+    struct sq_loop *loop;
+    struct sq_peer_env *env;
+    struct sq_rand rand;
+    struct sq_flush_hook hook;
+    struct sq_endpoint *alive; /* all that are not closed */
+    struct sq_endpoint *dead;  /* closed in this iteration, freed at its end */
+    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
+    size_t addrs_len;
+    struct sq_addr stun_servers[4];
+    size_t stun_servers_len;
+    int socket_buffer_bytes;
+    uint16_t port_min, port_max;
+    struct sq_carrier_counters counters;
+    uint64_t closed_drops; /* of sockets that are gone */
+};
+
+/* A socket of an endpoint; the peer's base number is its index. */
+struct path {
+    struct sq_endpoint *endpoint;
+    struct sq_udp *udp;
+};
+
+struct sq_endpoint {
+    struct sq_carrier *carrier;
+    struct sq_endpoint *next, **prev;
+    struct sq_peer *peer;
+    const struct sq_endpoint_ops *ops;
+    void *ctx;
+    struct sq_timer timer;
+    bool closed;
+    int connected; /* index of the path whose socket is connected to the selected remote, or -1 */
+    struct path paths[SQ_CARRIER_ADDRS_MAX];
+};
+
+/* ---- Carrier
+ * ------------------------------------------------------------------------------------- */
+
+static void free_endpoint(struct sq_endpoint *endpoint)
+{
+    sq_peer_destroy(endpoint->peer);
+    sq_free(endpoint);
+}
+
+static void free_dead(struct sq_carrier *carrier)
+{
+    while (carrier->dead) {
+        struct sq_endpoint *endpoint = carrier->dead;
+        carrier->dead = endpoint->next;
+        free_endpoint(endpoint);
+    }
+}
+
+static void on_flush(void *ctx)
+{
+    struct sq_carrier *carrier = ctx;
+    sq_peer_env_flush(carrier->env, sq_loop_now(carrier->loop));
+    free_dead(carrier);
+}
+
+int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
+                      struct sq_carrier **ret_carrier)
+{
+    if (config->addrs_len > SQ_CARRIER_ADDRS_MAX || config->stun_servers_len > 4) {
+        return SQ_ERR_INVALID;
+    }
+    struct sq_carrier *carrier = sq_zalloc(sizeof(*carrier));
+    if (!carrier) {
+        return SQ_ERR_NOMEM;
+    }
+    carrier->loop = loop;
+    sq_rand_seed(&carrier->rand, config->seed ^ 0x5ca1ab1eULL);
+    memcpy(carrier->addrs, config->addrs, config->addrs_len * sizeof(struct sq_addr));
+    carrier->addrs_len = config->addrs_len;
+    if (config->stun_servers_len > 0) {
+        memcpy(carrier->stun_servers, config->stun_servers,
+               config->stun_servers_len * sizeof(struct sq_addr));
+    }
+    carrier->stun_servers_len = config->stun_servers_len;
+    carrier->socket_buffer_bytes = config->socket_buffer_bytes;
+    carrier->port_min = config->port_min;
+    carrier->port_max = config->port_max;
+    const struct sq_peer_env_config env = {
+        .seed = config->seed,
+        .now_ns = sq_loop_now(loop),
+        .wall_offset_ns = sq_loop_wall_offset_ns(loop),
+        .force_openssl_srtp = config->force_openssl_srtp,
+        .prefer_cm = config->prefer_cm,
+    };
+    int err = carrier->addrs_len > 0
+                  ? 0
+                  : sq_carrier_default_addrs(NULL, carrier->addrs, &carrier->addrs_len);
+    err = err ? err : sq_peer_env_create(&env, &carrier->env);
+    if (err) {
+        sq_free(carrier);
+        return err;
+    }
+    sq_loop_on_flush(loop, &carrier->hook, on_flush, carrier);
+    *ret_carrier = carrier;
+    return 0;
+}
+
+void sq_carrier_destroy(struct sq_carrier *carrier)
+{
+    if (!carrier) {
+        return;
+    }
+    while (carrier->alive) {
+        sq_endpoint_close(carrier->alive);
+    }
+    free_dead(carrier);
+    sq_loop_off_flush(&carrier->hook);
+    sq_peer_env_destroy(carrier->env);
+    sq_free(carrier);
+}
+
+struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier)
+{
+    return carrier->loop;
+}
+
+struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier)
+{
+    return &carrier->rand;
+}
+
+void sq_carrier_poll_drops(struct sq_carrier *carrier)
+{
+    uint64_t drops = carrier->closed_drops;
+    for (struct sq_endpoint *e = carrier->alive; e; e = e->next) {
+        for (size_t i = 0; i < carrier->addrs_len; i++) {
+            struct sq_udp_counters counters;
+            if (e->paths[i].udp) {
+                sq_udp_get_counters(e->paths[i].udp, &counters);
+                drops += counters.recv_drops;
+            }
+        }
+    }
+    carrier->counters.receive_drops = drops;
+}
+
+const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier)
+{
+    return &carrier->counters;
+}
+
+int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_addrs,
+                             size_t *ret_len)
+{
+    if (target && sq_addr_is_loopback(target)) {
+        ret_addrs[0] = *target;
+        sq_addr_set_port(&ret_addrs[0], 0);
+        *ret_len = 1;
+        return 0;
+    }
+    struct sq_ifaddr found[IFADDRS_MAX];
+    size_t n = 0;
+    int err = sq_ifaddr_list(found, IFADDRS_MAX, &n);
+    if (err) {
+        return err;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n && kept < SQ_CARRIER_ADDRS_MAX; i++) {
+        if (!found[i].loopback && !found[i].link_local) {
+            ret_addrs[kept++] = found[i].addr;
+        }
+    }
+    if (kept == 0) {
+        return SQ_ERR_NOTFOUND;
+    }
+    *ret_len = kept;
+    return 0;
+}
+
+/* ---- Endpoint: the peer's call-backs
+ * --------------------------------------------------------------- */
+
+static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
+                         const struct sq_dgram *dgrams, size_t n)
+{
+    struct sq_endpoint *endpoint = ctx;
+    struct sq_carrier_counters *counters = &endpoint->carrier->counters;
+    struct sq_udp *udp = endpoint->paths[base].udp;
+    size_t sent = 0;
+    int err = 0;
+    if (!udp) {
+        return;
+    }
+    if (n == 1) {
+        err = sq_udp_send(udp, to, dgrams[0].buf, dgrams[0].len);
+        sent = err ? 0 : 1;
+    } else {
+        struct iovec iov[SQ_UDP_BATCH_MAX];
+        size_t most = n < SQ_UDP_BATCH_MAX ? n : SQ_UDP_BATCH_MAX;
+        for (size_t i = 0; i < most; i++) {
+            iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)dgrams[i].buf,
+                                    .iov_len = dgrams[i].len};
+        }
+        sent = sq_udp_send_batch(udp, to, iov, most);
+    }
+    for (size_t i = 0; i < sent; i++) {
+        counters->bytes_sent += dgrams[i].len;
+    }
+    counters->datagrams_sent += sent;
+    if (err == SQ_ERR_REFUSED) {
+        counters->send_refused++;
+    } else {
+        counters->send_errors += n - sent;
+    }
+}
+
+static void on_peer_arm(void *ctx, uint64_t at_ns)
+{
+    struct sq_endpoint *endpoint = ctx;
+    if (!endpoint->closed) {
+        sq_timer_start(sq_loop_timers(endpoint->carrier->loop), &endpoint->timer, at_ns);
+    }
+}
+
+static void disconnect(struct sq_endpoint *endpoint)
+{
+    if (endpoint->connected >= 0 &&
+        sq_udp_disconnect(endpoint->paths[endpoint->connected].udp) == 0) {
+        endpoint->connected = -1;
+    }
+}
+
+/* A connected socket costs the kernel less for each packet; it hears nobody else, which is right
+ * once the pair is nominated. */
+static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
+{
+    disconnect(endpoint);
+    if (event->nominated && sq_udp_connect(endpoint->paths[event->base].udp, &event->remote) == 0) {
+        endpoint->connected = event->base;
+    }
+}
+
+static void on_peer_event(void *ctx, const struct sq_peer_event *event)
+{
+    struct sq_endpoint *endpoint = ctx;
+    if (event->type == SQ_PEER_EV_SELECTED_PAIR) {
+        follow_pair(endpoint, event);
+    } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
+        disconnect(endpoint);
+    }
+    if (!endpoint->closed && endpoint->ops->event) {
+        endpoint->ops->event(endpoint->ctx, endpoint, event);
+    }
+}
+
+static void on_peer_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                        const struct sq_rtp_exts *exts, uint64_t now_ns)
+{
+    struct sq_endpoint *endpoint = ctx;
+    if (!endpoint->closed) {
+        endpoint->ops->rtp(endpoint->ctx, endpoint, track, packet, exts, now_ns);
+    }
+}
+
+static bool on_peer_resend(void *ctx, struct sq_track *track, uint32_t cookie,
+                           struct sq_rtp_out *ret_out)
+{
+    struct sq_endpoint *endpoint = ctx;
+    return !endpoint->closed &&
+           endpoint->ops->resend(endpoint->ctx, endpoint, track, cookie, ret_out);
+}
+
+/* ---- Endpoint: life
+ * -------------------------------------------------------------------------------- */
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    struct sq_endpoint *endpoint = ctx;
+    sq_peer_on_timeout(endpoint->peer, now_ns);
+}
+
+static void on_datagram(void *ctx, const struct sq_datagram *datagram)
+{
+    struct path *path = ctx;
+    struct sq_endpoint *endpoint = path->endpoint;
+    struct sq_carrier_counters *counters = &endpoint->carrier->counters;
+    counters->datagrams_received++;
+    counters->bytes_received += datagram->len;
+    sq_peer_receive(endpoint->peer, datagram->recv_ns, (int)(path - endpoint->paths),
+                    datagram->from, datagram->data, datagram->len);
+}
+
+static void close_sockets(struct sq_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->carrier->addrs_len; i++) {
+        struct sq_udp_counters counters;
+        if (endpoint->paths[i].udp) {
+            sq_udp_get_counters(endpoint->paths[i].udp, &counters);
+            endpoint->carrier->closed_drops += counters.recv_drops;
+        }
+        sq_udp_close(endpoint->paths[i].udp);
+        endpoint->paths[i].udp = NULL;
+    }
+}
+
+static int open_paths(struct sq_endpoint *endpoint)
+{
+    struct sq_carrier *carrier = endpoint->carrier;
+    for (size_t i = 0; i < carrier->addrs_len; i++) {
+        struct path *path = &endpoint->paths[i];
+        const struct sq_udp_options options = {
+            .bind = carrier->addrs[i],
+            .port_min = carrier->port_min,
+            .port_max = carrier->port_max,
+            .recv_buffer_bytes = carrier->socket_buffer_bytes,
+            .send_buffer_bytes = carrier->socket_buffer_bytes,
+        };
+        path->endpoint = endpoint;
+        int err = sq_udp_open(carrier->loop, &options, on_datagram, path, &path->udp);
+        err = err ? err : sq_peer_add_base(endpoint->peer, (int)i, sq_udp_local(path->udp));
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *config)
+{
+    static const struct sq_peer_ops plain = {
+        .send = on_peer_send, .arm = on_peer_arm, .event = on_peer_event};
+    static const struct sq_peer_ops forwarding = {.send = on_peer_send,
+                                                  .arm = on_peer_arm,
+                                                  .event = on_peer_event,
+                                                  .rtp = on_peer_rtp,
+                                                  .resend = on_peer_resend};
+    struct sq_peer_config with_stun = *config;
+    with_stun.stun_servers = endpoint->carrier->stun_servers;
+    with_stun.stun_servers_len = endpoint->carrier->stun_servers_len;
+    bool forwards = endpoint->ops->rtp && endpoint->ops->resend;
+    return sq_peer_create(endpoint->carrier->env, &with_stun, forwards ? &forwarding : &plain,
+                          endpoint, &endpoint->peer);
+}
+
+int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
+                       const struct sq_endpoint_ops *ops, void *ctx,
+                       struct sq_endpoint **ret_endpoint)
+{
+    if ((ops->rtp != NULL) != (ops->resend != NULL)) {
+        return SQ_ERR_INVALID;
+    }
+    struct sq_endpoint *endpoint = sq_zalloc(sizeof(*endpoint));
+    if (!endpoint) {
+        return SQ_ERR_NOMEM;
+    }
+    endpoint->carrier = carrier;
+    endpoint->ops = ops;
+    endpoint->ctx = ctx;
+    endpoint->connected = -1;
+    sq_timer_init(&endpoint->timer, on_timer, endpoint);
+    int err = make_peer(endpoint, config);
+    err = err ? err : open_paths(endpoint);
+    if (err) {
+        sq_timer_stop(&endpoint->timer);
+        close_sockets(endpoint);
+        free_endpoint(endpoint);
+        return err;
+    }
+    endpoint->next = carrier->alive;
+    endpoint->prev = &carrier->alive;
+    if (endpoint->next) {
+        endpoint->next->prev = &endpoint->next;
+    }
+    carrier->alive = endpoint;
+    carrier->counters.endpoints++;
+    *ret_endpoint = endpoint;
+    return 0;
+}
+
+void sq_endpoint_close(struct sq_endpoint *endpoint)
+{
+    if (!endpoint || endpoint->closed) {
+        return;
+    }
+    struct sq_carrier *carrier = endpoint->carrier;
+    endpoint->closed = true;
+    sq_peer_close(endpoint->peer, sq_loop_now(carrier->loop));
+    sq_timer_stop(&endpoint->timer);
+    close_sockets(endpoint);
+    *endpoint->prev = endpoint->next;
+    if (endpoint->next) {
+        endpoint->next->prev = endpoint->prev;
+    }
+    endpoint->next = carrier->dead;
+    carrier->dead = endpoint;
+    carrier->counters.endpoints--;
+}
+
+struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint)
+{
+    return endpoint->peer;
+}
+
+struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer)
+{
+    return sq_peer_ctx(peer);
+}
+
+void *sq_endpoint_ctx(const struct sq_endpoint *endpoint)
+{
+    return endpoint->ctx;
+}
