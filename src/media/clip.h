@@ -22,14 +22,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_CLIP_TRACKS_MAX      8
-#define SQ_CLIP_FRAMES_MAX      (1U << 20) /* a track */
-#define SQ_CLIP_PACKETS_MAX     (1U << 20) /* a track: a cookie of sq_source names one in 20 bits */
-#define SQ_CLIP_FILE_MAX        (1U << 30)
-#define SQ_CLIP_WHY_MAX         320
-#define SQ_CLIP_PATH_MAX        4096
-#define SQ_CLIP_PAYLOAD_DEFAULT 1180 /* RTP payload with the VP8 descriptor: 1,252 bytes of IPv4   \
-                                      */
+#define SQ_CLIP_TRACKS_MAX  8
+#define SQ_CLIP_FRAMES_MAX  (1U << 20) /* a track */
+#define SQ_CLIP_PACKETS_MAX (1U << 20) /* a track: a cookie of sq_source names one in 20 bits */
+#define SQ_CLIP_FILE_MAX    (1U << 30)
+#define SQ_CLIP_WHY_MAX     320
+#define SQ_CLIP_PATH_MAX    4096
+#define SQ_CLIP_PAYLOAD_DEFAULT                                                                    \
+    1180 /* RTP payload with the VP8 descriptor: 1,252 bytes of IPv4                               \
+          */
 #define SQ_CLIP_PAYLOAD_MIN     64
 #define SQ_CLIP_PAYLOAD_MAX     9000
 #define SQ_CLIP_DESCRIPTOR_ROOM 6 /* kept free in each video payload for the VP8 descriptor */

@@ -56,7 +56,8 @@ struct sq_opus_tracker { /* under 300 bytes */
     uint32_t last_timestamp;
     uint32_t delay_ticks; /* play-out delay over the least transit */
     uint16_t last_seq;
-    bool started, concealing, dtx, late_in_window;
+    uint8_t late_in_a_row;
+    bool started, playing, concealing, dtx, late_in_window;
 };
 
 void sq_opus_tracker_init(struct sq_opus_tracker *t);

@@ -12,8 +12,8 @@
 #define SQ_SOURCE_HEAD_MAX 8
 
 enum sq_source_flags {
-    /* Sends TL0PICIDX, TID and KEYIDX as Chromium does with temporal layers; without it, X and a
-     * 15-bit PictureID only, as Chromium does with one layer. */
+    /* Adds TL0PICIDX and TID 0, as Chromium does with temporal layers; without it, a 15-bit
+     * PictureID only, as Chromium does with one layer. */
     SQ_SOURCE_TL0PICIDX = 1,
 };
 
@@ -43,10 +43,9 @@ struct sq_source {
     uint32_t frame;                    /* its frame */
     uint32_t slot;                     /* frames begun so far: PictureID = picture_id0 + slot */
     uint16_t picture_id0;
-    uint8_t tl0_0, key_index0;
+    uint8_t tl0_0; /* TL0PICIDX = tl0_0 + slot */
     uint8_t flags;
     bool want_key;
-    bool started;        /* something was handed out */
     uint32_t key_frames; /* begun */
     uint32_t jumps;      /* key frames that were asked for and came out of turn */
 };

@@ -52,6 +52,7 @@ int sq_vp8_frame_header_parse(const uint8_t *frame, size_t len,
 #define SQ_VP8_WINDOW_FRAMES  32   /* frames waiting for a missing packet */
 #define SQ_VP8_WINDOW_PACKETS 1024 /* packets behind the newest that are still told apart */
 #define SQ_VP8_FREEZE_FRAMES  30
+#define SQ_VP8_PADDING_KEPT   16
 
 /* A frame that became decodable (and so, without a decoder, "was shown"). */
 struct sq_vp8_frame {
@@ -109,15 +110,20 @@ struct sq_vp8_assembler { /* at most 1.5 KB; internals below `stats` are its own
     uint64_t gap_sum_us;
     uint64_t shown_ns; /* when the latest frame was */
     uint32_t gap_at, gap_count;
-    uint32_t second_at[2]; /* fps: index and ... */
-    uint16_t second[11];   /* ... frames shown in tenths of a second */
-    uint8_t head, count;   /* of pending */
-    bool started, decoding, have_shown;
+    uint64_t latest_ns;     /* of the latest push */
+    uint64_t tenth;         /* fps: the latest tenth of a second, and ... */
+    uint16_t per_tenth[11]; /* ... frames shown in each of the latest */
+    uint16_t padding[SQ_VP8_PADDING_KEPT];
+    uint8_t padding_at, padding_count;
+    uint8_t head, count; /* of pending */
+    bool have_seq;       /* newest_seq is set */
+    bool have_last;      /* last_timestamp is set */
+    bool decoding;       /* a key frame was decoded: `last` is set */
+    bool have_shown;     /* shown_ns is set */
     uint16_t newest_seq;
     uint32_t last_timestamp; /* of the latest frame shown or given up */
-    bool have_last;
-    struct sq_vp8_pending last; /* the latest frame decoded */
     uint32_t old_in_a_row;
+    struct sq_vp8_pending last; /* the latest frame decoded */
 };
 
 /* `blocked_after_ns`: how long a frame may wait for what it needs before a key frame is asked for

@@ -1,0 +1,163 @@
+/* RFC 7741 descriptors, the front of RFC 6386 frames, and the collector of frames' bytes. */
+#include "media/vp8.h"
+
+#include "base/mem.h"
+#include "base/wire.h"
+#include <string.h>
+
+enum { X = 0x80, N = 0x20, S = 0x10, I = 0x80, L = 0x40, T = 0x20, K = 0x10, M = 0x80, Y = 0x20 };
+
+int sq_vp8_descriptor_parse(const uint8_t *payload, size_t len,
+                            struct sq_vp8_descriptor *ret_descriptor)
+{
+    struct sq_wire w = sq_wire_reader(payload, len);
+    uint8_t first = sq_wire_u8(&w);
+    uint8_t extension = first & X ? sq_wire_u8(&w) : 0;
+    struct sq_vp8_descriptor d = {.picture_id = -1,
+                                  .tl0_pic_idx = -1,
+                                  .tid = -1,
+                                  .key_idx = -1,
+                                  .partition = first & 7,
+                                  .start = (first & S) != 0,
+                                  .non_reference = (first & N) != 0};
+    if (extension & I) {
+        uint8_t id = sq_wire_u8(&w);
+        d.wide = (id & M) != 0;
+        d.picture_id = d.wide ? (id & 0x7f) << 8 | sq_wire_u8(&w) : id;
+    }
+    if (extension & L) {
+        d.tl0_pic_idx = sq_wire_u8(&w);
+    }
+    if (extension & (T | K)) {
+        uint8_t byte = sq_wire_u8(&w);
+        d.tid = extension & T ? (int8_t)(byte >> 6) : -1;
+        d.layer_sync = (extension & T) && (byte & Y);
+        d.key_idx = extension & K ? (int8_t)(byte & 0x1f) : -1;
+    }
+    if (w.err || w.pos == len) {
+        return SQ_ERR_TRUNCATED;
+    }
+    d.len_bytes = (uint8_t)w.pos;
+    *ret_descriptor = d;
+    return 0;
+}
+
+size_t sq_vp8_descriptor_write(const struct sq_vp8_descriptor *d,
+                               uint8_t out[static SQ_VP8_DESCRIPTOR_MAX])
+{
+    struct sq_wire w = sq_wire_writer(out, SQ_VP8_DESCRIPTOR_MAX);
+    unsigned extension = 0;
+    extension |= d->picture_id >= 0 ? I : 0U;
+    extension |= d->tl0_pic_idx >= 0 ? L : 0U;
+    extension |= d->tid >= 0 ? T : 0U;
+    extension |= d->key_idx >= 0 ? K : 0U;
+    sq_wire_put_u8(&w, (uint8_t)((extension ? X : 0U) | (d->non_reference ? N : 0U) |
+                                 (d->start ? S : 0U) | (d->partition & 7U)));
+    if (extension) {
+        sq_wire_put_u8(&w, (uint8_t)extension);
+    }
+    if (extension & I) {
+        if (d->wide) {
+            sq_wire_put_u16(&w, (uint16_t)(0x8000 | (d->picture_id & 0x7fff)));
+        } else {
+            sq_wire_put_u8(&w, (uint8_t)(d->picture_id & 0x7f));
+        }
+    }
+    if (extension & L) {
+        sq_wire_put_u8(&w, (uint8_t)d->tl0_pic_idx);
+    }
+    if (extension & (T | K)) {
+        unsigned tid = d->tid >= 0 ? (unsigned)d->tid & 3U : 0U;
+        unsigned key_idx = d->key_idx >= 0 ? (unsigned)d->key_idx & 0x1fU : 0U;
+        sq_wire_put_u8(&w, (uint8_t)(tid << 6 | (d->layer_sync ? Y : 0U) | key_idx));
+    }
+    return w.pos;
+}
+
+int sq_vp8_frame_header_parse(const uint8_t *frame, size_t len,
+                              struct sq_vp8_frame_header *ret_header)
+{
+    if (len < 3) {
+        return SQ_ERR_TRUNCATED;
+    }
+    uint32_t tag = frame[0] | (uint32_t)frame[1] << 8 | (uint32_t)frame[2] << 16;
+    struct sq_vp8_frame_header h = {.key = !(tag & 1),
+                                    .version = (uint8_t)(tag >> 1 & 7),
+                                    .show = (tag >> 4 & 1) != 0,
+                                    .first_partition_bytes = tag >> 5};
+    if (h.key) {
+        if (len < 10) {
+            return SQ_ERR_TRUNCATED;
+        }
+        if (sq_load_u24(frame + 3) != 0x9d012a) {
+            return SQ_ERR_FORMAT;
+        }
+        /* Little-endian, and the two upper bits are a scale that asks for nothing of us. */
+        h.width = (uint16_t)((frame[6] | frame[7] << 8) & 0x3fff);
+        h.height = (uint16_t)((frame[8] | frame[9] << 8) & 0x3fff);
+        if (h.width == 0 || h.height == 0) {
+            return SQ_ERR_FORMAT;
+        }
+    }
+    *ret_header = h;
+    return 0;
+}
+
+/* ---- collector ---- */
+
+#define PAYLOAD_MAX 1536
+
+struct sq_vp8_collector {
+    struct {
+        uint16_t seq;
+        uint16_t len; /* 0: empty */
+        uint8_t bytes[PAYLOAD_MAX];
+    } slots[SQ_VP8_WINDOW_PACKETS];
+};
+
+int sq_vp8_collector_new(struct sq_vp8_collector **ret_collector)
+{
+    struct sq_vp8_collector *c = sq_zalloc(sizeof(*c));
+    if (!c) {
+        return SQ_ERR_NOMEM;
+    }
+    *ret_collector = c;
+    return 0;
+}
+
+void sq_vp8_collector_free(struct sq_vp8_collector *c)
+{
+    sq_free(c);
+}
+
+void sq_vp8_collector_push(struct sq_vp8_collector *c, uint16_t seq, const uint8_t *payload,
+                           size_t len)
+{
+    struct sq_vp8_descriptor d;
+    if (sq_vp8_descriptor_parse(payload, len, &d) != 0 || len - d.len_bytes > PAYLOAD_MAX) {
+        return;
+    }
+    size_t i = seq % SQ_VP8_WINDOW_PACKETS;
+    c->slots[i].seq = seq;
+    c->slots[i].len = (uint16_t)(len - d.len_bytes);
+    memcpy(c->slots[i].bytes, payload + d.len_bytes, len - d.len_bytes);
+}
+
+int sq_vp8_collector_frame(const struct sq_vp8_collector *c, const struct sq_vp8_frame *frame,
+                           uint8_t *out, size_t room, size_t *ret_len)
+{
+    struct sq_wire w = sq_wire_writer(out, room);
+    for (uint32_t n = 0; n < frame->packets; n++) {
+        uint16_t seq = (uint16_t)(frame->first_seq + n);
+        size_t i = seq % SQ_VP8_WINDOW_PACKETS;
+        if (c->slots[i].seq != seq || c->slots[i].len == 0) {
+            return SQ_ERR_NOTFOUND;
+        }
+        sq_wire_put(&w, c->slots[i].bytes, c->slots[i].len);
+    }
+    if (w.err) {
+        return w.err;
+    }
+    *ret_len = w.pos;
+    return 0;
+}
