@@ -1,0 +1,537 @@
+/* An HTTP request. Redirects are followed here and not by libcurl, which would keep a method set by
+ * name whatever the status, and could not be asked to keep the token from other hosts. */
+#include "base/mem.h"
+#include "net/http_int.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEAD_MAX_BYTES 65536 /* of the answer's headers */
+#define METHOD_MAX     32
+
+struct sq_http {
+    struct sq_loop *loop;
+    struct sq_http_multi *multi;
+    CURL *easy;
+    bool added; /* to the multi */
+    sq_http_fn fn;
+    void *ctx;
+
+    char method[METHOD_MAX];
+    char *url; /* of the present leg */
+    char *first_url;
+    char **headers; /* copies; NULL at the end */
+    char *bearer;
+    char *ca_file;
+    char *body;
+    size_t body_len;
+    size_t body_max;
+    bool no_redirects, insecure, fresh;
+    uint64_t timeout_ns, connect_timeout_ns;
+
+    struct curl_slist *sent_headers;
+    uint64_t start_ns, leg_start_ns;
+    unsigned redirects;
+    bool too_long;
+    struct sq_buf head; /* the last answer's header lines, each ended by NUL */
+    struct sq_buf got;
+    struct sq_http_header fields[SQ_HTTP_HEADERS_MAX];
+    size_t field_count;
+    char curl_text[CURL_ERROR_SIZE];
+    char text[SQ_NET_TEXT_MAX];
+};
+
+/* --- life --- */
+
+static void free_request(struct sq_http *r)
+{
+    if (r->added) {
+        (void)curl_multi_remove_handle(sq_http_multi_handle(r->multi), r->easy);
+    }
+    curl_easy_cleanup(r->easy);
+    curl_slist_free_all(r->sent_headers);
+    for (char **h = r->headers; h && *h; h++) {
+        sq_free(*h);
+    }
+    sq_free(r->headers);
+    sq_free(r->url);
+    sq_free(r->first_url);
+    sq_free(r->bearer);
+    sq_free(r->ca_file);
+    sq_free(r->body);
+    sq_buf_free(&r->head);
+    sq_buf_free(&r->got);
+    sq_free(r);
+}
+
+void sq_http_cancel(struct sq_http *request)
+{
+    if (request) {
+        free_request(request);
+    }
+}
+
+/* --- libcurl's callbacks --- */
+
+static size_t on_header(char *line, size_t size, size_t n, void *ctx)
+{
+    struct sq_http *r = ctx;
+    size_t len = size * n;
+    struct sq_view v = sq_view_trim((struct sq_view){.at = line, .len = len});
+    if (sq_view_starts(v, "HTTP/")) { /* a new answer: after 100 Continue, for one */
+        sq_buf_free(&r->head);
+        return len;
+    }
+    if (v.len > 0 && r->head.len + v.len < HEAD_MAX_BYTES) {
+        sq_buf_add(&r->head, v.at, v.len);
+        sq_buf_add(&r->head, "", 1);
+    }
+    return r->head.err ? 0 : len;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct sq_http *r = ctx;
+    size_t len = size * n;
+    if (len > r->body_max - r->got.len) {
+        r->too_long = true;
+        return 0; /* ends the transfer */
+    }
+    sq_buf_add(&r->got, bytes, len);
+    return r->got.err ? 0 : len;
+}
+
+/* --- setting up a leg --- */
+
+static bool same_origin(const char *a, const char *b)
+{
+    struct sq_url x;
+    struct sq_url y;
+    return sq_url_parse(a, &x) == 0 && sq_url_parse(b, &y) == 0 && x.port == y.port &&
+           x.scheme.len == y.scheme.len && x.host.len == y.host.len &&
+           strncasecmp(x.scheme.at, y.scheme.at, x.scheme.len) == 0 &&
+           strncasecmp(x.host.at, y.host.at, x.host.len) == 0;
+}
+
+static bool is_secret(const char *line)
+{
+    return strncasecmp(line, "authorization:", 14) == 0 || strncasecmp(line, "cookie:", 7) == 0;
+}
+
+static int add_header(struct sq_http *r, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(r->sent_headers, line);
+    if (!longer) {
+        return SQ_ERR_NOMEM;
+    }
+    r->sent_headers = longer;
+    return 0;
+}
+
+/* "Name:" takes a header away that libcurl would add by itself. */
+static int build_headers(struct sq_http *r)
+{
+    curl_slist_free_all(r->sent_headers);
+    r->sent_headers = NULL;
+    bool home = same_origin(r->first_url, r->url);
+    bool has_type = false;
+    int err = add_header(r, "Expect:");
+    for (char **h = r->headers; h && *h && err == 0; h++) {
+        has_type = has_type || strncasecmp(*h, "content-type:", 13) == 0;
+        if (home || !is_secret(*h)) {
+            err = add_header(r, *h);
+        }
+    }
+    if (err == 0 && !(has_type && r->body_len > 0)) {
+        err = has_type ? 0 : add_header(r, "Content-Type:");
+    }
+    if (err == 0 && r->bearer && home) {
+        struct sq_buf line = {0};
+        sq_buf_printf(&line, "Authorization: Bearer %s", r->bearer);
+        err = line.err ? line.err : add_header(r, line.text);
+        sq_buf_free(&line);
+    }
+    return err;
+}
+
+static void set_method(struct sq_http *r)
+{
+    CURL *e = r->easy;
+    if (strcmp(r->method, "HEAD") == 0) {
+        (void)curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    bool post = strcmp(r->method, "POST") == 0;
+    if (post || r->body) {
+        (void)curl_easy_setopt(e, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+        (void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    } else {
+        (void)curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    }
+    if (!post && strcmp(r->method, "GET") != 0) {
+        (void)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
+    }
+}
+
+static bool is_loopback(const char *url)
+{
+    struct sq_url u;
+    struct sq_addr a;
+    char host[256];
+    if (sq_url_parse(url, &u) != 0 || u.host.len >= sizeof(host)) {
+        return false;
+    }
+    memcpy(host, u.host.at, u.host.len);
+    host[u.host.len] = '\0';
+    return strcasecmp(host, "localhost") == 0 ||
+           (sq_addr_parse(host, 0, &a) == 0 && sq_addr_is_loopback(&a));
+}
+
+static long ms_left(uint64_t timeout_ns, uint64_t used_ns)
+{
+    uint64_t left = timeout_ns > used_ns ? timeout_ns - used_ns : 0;
+    return left < SQ_NS_PER_MS ? 1L : (long)(left / SQ_NS_PER_MS);
+}
+
+static int start_leg(struct sq_http *r)
+{
+    CURL *e = r->easy;
+    r->leg_start_ns = sq_clock_ns();
+    curl_easy_reset(e);
+    sq_buf_free(&r->head);
+    sq_buf_free(&r->got);
+    int err = build_headers(r);
+    if (err) {
+        return err;
+    }
+    (void)curl_easy_setopt(e, CURLOPT_PRIVATE, r);
+    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->curl_text);
+    (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    /* One connection a user, as real users have, not one shared by all as HTTP/2 would. */
+    (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
+    (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
+    (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->sent_headers);
+    uint64_t used = r->leg_start_ns - r->start_ns;
+    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns, used));
+    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns, 0));
+    (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
+    (void)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, r->fresh ? 1L : 0L);
+    (void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, r->insecure ? 0L : 1L);
+    (void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, r->insecure ? 0L : 2L);
+    if (r->ca_file) {
+        (void)curl_easy_setopt(e, CURLOPT_CAINFO, r->ca_file);
+    }
+    if (is_loopback(r->url)) {
+        (void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    }
+    set_method(r);
+    if (curl_easy_setopt(e, CURLOPT_URL, r->url) != CURLE_OK ||
+        curl_multi_add_handle(sq_http_multi_handle(r->multi), e) != CURLM_OK) {
+        return SQ_ERR_NOMEM;
+    }
+    r->added = true;
+    return 0;
+}
+
+/* --- the answer --- */
+
+static void split_headers(struct sq_http *r)
+{
+    r->field_count = 0;
+    char *at = r->head.text;
+    char *stop = at ? at + r->head.len : NULL;
+    while (at && at < stop && r->field_count < SQ_HTTP_HEADERS_MAX) {
+        size_t len = strlen(at);
+        char *colon = memchr(at, ':', len);
+        if (colon) {
+            *colon = '\0';
+            char *value = colon + 1;
+            while (*value == ' ' || *value == '\t') {
+                value++;
+            }
+            r->fields[r->field_count++] = (struct sq_http_header){.name = at, .value = value};
+        }
+        at += len + 1;
+    }
+}
+
+const char *sq_http_header(const struct sq_http_response *response, const char *name, size_t nth)
+{
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (strcasecmp(response->headers[i].name, name) == 0 && nth-- == 0) {
+            return response->headers[i].value;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t info_ns(CURL *easy, CURLINFO what)
+{
+    curl_off_t us = 0;
+    return curl_easy_getinfo(easy, what, &us) == CURLE_OK && us > 0 ? (uint64_t)us * SQ_NS_PER_US
+                                                                    : 0;
+}
+
+/* libcurl's times are counted from the leg's start, each the end of its phase. */
+static struct sq_http_times read_times(const struct sq_http *r)
+{
+    struct sq_http_times t = {.total_ns = sq_clock_ns() - r->start_ns};
+    uint64_t dns = info_ns(r->easy, CURLINFO_NAMELOOKUP_TIME_T);
+    uint64_t connect = info_ns(r->easy, CURLINFO_CONNECT_TIME_T);
+    uint64_t tls = info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T);
+    uint64_t first = info_ns(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
+    long connects = 0;
+    (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (connects > 0 || connect == 0) {
+        t.dns_ns = dns;
+        t.connect_ns = connect > dns ? connect - dns : 0;
+        t.tls_ns = tls > connect ? tls - connect : 0;
+    }
+    t.first_byte_ns = first ? r->leg_start_ns - r->start_ns + first : 0;
+    return t;
+}
+
+/* How far a transfer got that ended without an answer. */
+static enum sq_stream_phase reached(const struct sq_http *r)
+{
+    struct sq_url u;
+    bool tls = sq_url_parse(r->url, &u) == 0 && sq_view_is_nocase(u.scheme, "https");
+    if (info_ns(r->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
+        return SQ_PHASE_DNS;
+    }
+    if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0) {
+        return SQ_PHASE_CONNECT;
+    }
+    return tls && info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T) == 0 ? SQ_PHASE_TLS : SQ_PHASE_OPEN;
+}
+
+static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *during)
+{
+    long os_errno = 0;
+    (void)curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
+    *during = reached(r);
+    switch (code) {
+    case CURLE_OK:
+        return 0;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        *during = SQ_PHASE_DNS;
+        return SQ_ERR_DNS;
+    case CURLE_COULDNT_CONNECT:
+        *during = SQ_PHASE_CONNECT;
+        return os_errno == ETIMEDOUT                       ? SQ_ERR_TIMEOUT
+               : os_errno == ECONNREFUSED || os_errno == 0 ? SQ_ERR_REFUSED
+                                                           : SQ_ERR_IO;
+    case CURLE_OPERATION_TIMEDOUT:
+        return SQ_ERR_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        *during = SQ_PHASE_TLS;
+        return SQ_ERR_TLS;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return SQ_ERR_INVALID;
+    case CURLE_OUT_OF_MEMORY:
+        return SQ_ERR_NOMEM;
+    case CURLE_WRITE_ERROR:
+        return r->too_long ? SQ_ERR_NOSPACE : SQ_ERR_NOMEM;
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_PARTIAL_FILE:
+        *during = SQ_PHASE_OPEN;
+        return SQ_ERR_CLOSED;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_TRANSFER_MODE:
+        return SQ_ERR_FORMAT;
+    default:
+        return SQ_ERR_IO;
+    }
+}
+
+static void deliver(struct sq_http *r, int err, enum sq_stream_phase during, CURLcode code)
+{
+    struct sq_http_response a = {.err = err,
+                                 .during = during,
+                                 .text = "",
+                                 .final_url = r->url,
+                                 .redirects = r->redirects,
+                                 .headers = r->fields,
+                                 .header_count = r->field_count,
+                                 .body = r->got.text ? r->got.text : "",
+                                 .body_len = r->got.len,
+                                 .times = read_times(r)};
+    long status = 0;
+    long port = 0;
+    char *ip = NULL;
+    (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    a.status = (int)status;
+    if (curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip &&
+        curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK &&
+        sq_addr_parse(ip, (uint16_t)port, &a.remote) != 0) {
+        a.remote.sa.sa_family = AF_UNSPEC;
+    }
+    if (err) {
+        const char *why = r->too_long        ? "the answer's body is too long"
+                          : r->curl_text[0]  ? r->curl_text
+                          : code == CURLE_OK ? sq_err_name(err)
+                                             : curl_easy_strerror(code);
+        snprintf(r->text, sizeof(r->text), "%s %.120s: %s", r->method, r->url, why);
+        a.text = r->text;
+    }
+    r->fn(r->ctx, &a);
+    free_request(r);
+}
+
+/* What the next leg is asked with, RFC 9110, section 15.4. */
+static void change_method(struct sq_http *r, long status)
+{
+    bool post = strcmp(r->method, "POST") == 0;
+    bool head = strcmp(r->method, "HEAD") == 0;
+    if ((status == 303 && !head) || ((status == 301 || status == 302) && post)) {
+        snprintf(r->method, sizeof(r->method), "GET");
+        sq_free(r->body);
+        r->body = NULL;
+        r->body_len = 0;
+    }
+}
+
+/* 0: the next leg runs; SQ_ERR_STATE: this answer is the last; else an error. */
+static int redirect(struct sq_http *r)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    bool is_redirect =
+        status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    struct sq_http_response look = {.headers = r->fields, .header_count = r->field_count};
+    const char *location = sq_http_header(&look, "Location", 0);
+    if (!is_redirect || r->no_redirects || !location) {
+        return SQ_ERR_STATE;
+    }
+    if (r->redirects == SQ_HTTP_REDIRECTS_MAX) {
+        snprintf(r->curl_text, sizeof(r->curl_text), "more than %d redirects",
+                 SQ_HTTP_REDIRECTS_MAX);
+        return SQ_ERR_INVALID;
+    }
+    char *next = sq_url_resolve(r->url, location);
+    if (!next) {
+        snprintf(r->curl_text, sizeof(r->curl_text), "redirected to '%.100s', which is no URL",
+                 location);
+        return SQ_ERR_FORMAT;
+    }
+    sq_free(r->url);
+    r->url = next;
+    r->redirects++;
+    change_method(r, status);
+    return start_leg(r);
+}
+
+void sq_http_transfer_done(struct sq_http *r, CURLcode result)
+{
+    (void)curl_multi_remove_handle(sq_http_multi_handle(r->multi), r->easy);
+    r->added = false;
+    split_headers(r);
+    enum sq_stream_phase during;
+    int err = map_error(r, result, &during);
+    if (err == 0) {
+        int next = redirect(r);
+        if (next == 0) {
+            return;
+        }
+        err = next == SQ_ERR_STATE ? 0 : next;
+    }
+    deliver(r, err, during, result);
+}
+
+/* --- starting --- */
+
+static int copy_text(const char *from, char **to)
+{
+    *to = from ? sq_strdup(from) : NULL;
+    return from && !*to ? SQ_ERR_NOMEM : 0;
+}
+
+static int copy_headers(struct sq_http *r, const char *const *headers)
+{
+    size_t n = 0;
+    while (headers && headers[n]) {
+        if (strpbrk(headers[n], "\r\n") || !strchr(headers[n], ':')) {
+            return SQ_ERR_INVALID;
+        }
+        n++;
+    }
+    r->headers = sq_calloc(n + 1, sizeof(*r->headers));
+    int err = r->headers ? 0 : SQ_ERR_NOMEM;
+    for (size_t i = 0; i < n && err == 0; i++) {
+        err = copy_text(headers[i], &r->headers[i]);
+    }
+    return err;
+}
+
+static int copy_options(struct sq_http *r, const struct sq_http_options *o)
+{
+    int err = copy_headers(r, o->headers);
+    err = err ? err : copy_text(o->url, &r->url);
+    err = err ? err : copy_text(o->url, &r->first_url);
+    err = err ? err : copy_text(o->bearer, &r->bearer);
+    err = err ? err : copy_text(o->ca_file, &r->ca_file);
+    if (err == 0 && o->body) {
+        r->body = sq_strndup(o->body, o->body_len);
+        r->body_len = o->body_len;
+        err = r->body ? 0 : SQ_ERR_NOMEM;
+    }
+    snprintf(r->method, sizeof(r->method), "%s", o->method);
+    r->body_max = o->body_max_bytes ? o->body_max_bytes : SQ_HTTP_BODY_DEFAULT_BYTES;
+    r->no_redirects = o->no_redirects;
+    r->insecure = o->insecure;
+    r->fresh = o->fresh_connection;
+    r->timeout_ns = o->timeout_ns ? o->timeout_ns : SQ_HTTP_TIMEOUT_DEFAULT_NS;
+    r->connect_timeout_ns = o->connect_timeout_ns ? o->connect_timeout_ns : r->timeout_ns;
+    return err;
+}
+
+int sq_http_start(struct sq_loop *loop, const struct sq_http_options *options, sq_http_fn fn,
+                  void *ctx, struct sq_http **ret_request)
+{
+    struct sq_url url;
+    if (!options->method || strlen(options->method) >= METHOD_MAX ||
+        strpbrk(options->method, " \r\n") || sq_url_parse(options->url, &url) != 0 ||
+        (options->bearer && strpbrk(options->bearer, "\r\n"))) {
+        return SQ_ERR_INVALID;
+    }
+    struct sq_http_multi *multi;
+    int err = sq_http_multi_get(loop, &multi);
+    if (err) {
+        return err;
+    }
+    struct sq_http *r = sq_zalloc(sizeof(*r));
+    if (!r) {
+        return SQ_ERR_NOMEM;
+    }
+    r->loop = loop;
+    r->multi = multi;
+    r->fn = fn;
+    r->ctx = ctx;
+    r->start_ns = sq_clock_ns();
+    err = copy_options(r, options);
+    if (err == 0) {
+        r->easy = curl_easy_init();
+        err = r->easy ? start_leg(r) : SQ_ERR_NOMEM;
+    }
+    if (err) {
+        free_request(r);
+        return err;
+    }
+    *ret_request = r;
+    return 0;
+}
