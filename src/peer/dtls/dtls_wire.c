@@ -1,0 +1,78 @@
+/* A look at datagrams before OpenSSL gets them. */
+#include "base/wire.h"
+#include "peer/dtls/dtls_int.h"
+
+#define VERSION_MAJOR      0xfe /* DTLS versions are ones' complements: 0xfeff, 0xfefd */
+#define MESSAGE_MAX_BYTES  (1u << 16)
+#define HANDSHAKE_TYPE_MAX 24
+
+/* RFC 6347, section 4.2.2: fragments of unencrypted handshake messages fill their record. */
+static bool fragments_plausible(struct sq_wire *w)
+{
+    while (sq_wire_left(w) > 0) {
+        uint8_t type = sq_wire_u8(w);
+        uint32_t length = sq_wire_u24(w);
+        sq_wire_skip(w, 2);
+        uint32_t offset = sq_wire_u24(w);
+        uint32_t part = sq_wire_u24(w);
+        sq_wire_skip(w, part);
+        if (w->err || type > HANDSHAKE_TYPE_MAX || length > MESSAGE_MAX_BYTES ||
+            (uint64_t)offset + part > length) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool record_plausible(struct sq_wire *w)
+{
+    uint8_t type = sq_wire_u8(w);
+    uint8_t major = sq_wire_u8(w);
+    sq_wire_skip(w, 1);
+    uint16_t epoch = sq_wire_u16(w);
+    sq_wire_skip(w, 6);
+    uint16_t len = sq_wire_u16(w);
+    const uint8_t *body = sq_wire_read(w, len);
+    if (w->err || type < CONTENT_CCS || type > CONTENT_DATA || major != VERSION_MAJOR || len == 0) {
+        return false;
+    }
+    if (epoch > 0) {
+        return true; /* encrypted: OpenSSL drops what is not authentic */
+    }
+    struct sq_wire inner = sq_wire_reader(body, len);
+    switch (type) {
+    case CONTENT_HANDSHAKE:
+        return fragments_plausible(&inner);
+    case CONTENT_CCS:
+        return len == 1 && body[0] == 1;
+    case CONTENT_ALERT:
+        return len == 2 && (body[0] == SSL3_AL_WARNING || body[0] == SSL3_AL_FATAL);
+    default:
+        return false; /* data is never in clear */
+    }
+}
+
+bool sq_dtls_plausible(const uint8_t *bytes, size_t len)
+{
+    struct sq_wire w = sq_wire_reader(bytes, len);
+    while (sq_wire_left(&w) > 0) {
+        if (!record_plausible(&w)) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+bool sq_dtls_has_handshake(const uint8_t *bytes, size_t len)
+{
+    struct sq_wire w = sq_wire_reader(bytes, len);
+    while (sq_wire_left(&w) > 0) {
+        uint8_t type = sq_wire_u8(&w);
+        sq_wire_skip(&w, RECORD_HEADER_BYTES - 3);
+        sq_wire_skip(&w, sq_wire_u16(&w));
+        if (!w.err && type == CONTENT_HANDSHAKE) {
+            return true;
+        }
+    }
+    return false;
+}
