@@ -9,7 +9,7 @@
 static int say(char *why, int err, const struct sq_sdp_error *error)
 {
     if (why && error->line > 0) {
-        snprintf(why, SQ_PEER_TEXT_MAX, "SDP line %u: %s", error->line, error->text);
+        snprintf(why, SQ_PEER_TEXT_MAX, "SDP line %u: %.200s", error->line, error->text);
     } else if (why) {
         snprintf(why, SQ_PEER_TEXT_MAX, "%s", error->text[0] ? error->text : sq_err_name(err));
     }

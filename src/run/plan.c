@@ -1,0 +1,41 @@
+#include "run/plan.h"
+
+#include "base/time.h"
+
+void sq_plan_defaults(struct sq_plan *plan)
+{
+    *plan = (struct sq_plan){
+        .peers = 1,
+        .room = "squall",
+        .publishers = UINT64_MAX,
+        .audio = true,
+        .video = true,
+        .listen = true,
+        .trickle = true,
+        .threads = 1,
+        .answer_timeout_ns = 10 * SQ_NS_PER_SEC,
+        .connect_timeout_ns = 15 * SQ_NS_PER_SEC,
+        .media_timeout_ns = 10 * SQ_NS_PER_SEC,
+        .lateness_p99_max_ms = 20,
+        .cpu_max_percent = 95,
+        .drops_max_share = 0.001,
+    };
+}
+
+uint64_t sq_plan_arrivals(const struct sq_plan *plan)
+{
+    if (plan->hold_ns == 0 || plan->duration_ns == 0) {
+        return plan->peers;
+    }
+    return (uint64_t)(plan->rate_per_s * (double)plan->duration_ns / 1e9);
+}
+
+uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index)
+{
+    return plan->room_size ? index / plan->room_size : 0;
+}
+
+bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index)
+{
+    return (plan->room_size ? index % plan->room_size : index) < plan->publishers;
+}

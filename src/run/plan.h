@@ -1,0 +1,73 @@
+/* The plan of a run: what the command line (and later the scenario) asks for, complete and checked.
+ */
+#ifndef SQ_RUN_PLAN_H
+#define SQ_RUN_PLAN_H
+
+#include "base/addr.h"
+#include "run/endpoint.h"
+#include "signal/signal.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_PLAN_PEERS_MAX   1000000
+#define SQ_PLAN_THREADS_MAX 128
+
+struct sq_clip;
+
+/* Texts and tables are borrowed for the run.
+ *
+ * Arrivals: `rate_per_s` users a second begin, each at its own intended time (open model: a slow
+ * service does not slow them down). Without hold there are `peers` of them, and they stay until
+ * `duration_ns` is over. With hold each leaves after it; arrivals go on until the duration is over,
+ * or, without one, until `peers` have begun. At most `peers` are there at once: an arrival beyond
+ * that is counted as missed, never hidden. */
+struct sq_plan {
+    const struct sq_target *target;
+    const struct sq_signal_ops *adapter;
+    const struct sq_clip *clip;
+
+    uint64_t peers;
+    double rate_per_s;
+    uint64_t hold_ns;      /* 0: until the end */
+    uint64_t duration_ns;  /* from the start to the beginning of the ramp down; 0: see above */
+    uint64_t ramp_down_ns; /* over how long they leave at the end */
+    unsigned threads;
+
+    const char *room;    /* name, or prefix of the names when there are several */
+    uint64_t room_size;  /* users a room; 0: all in one */
+    uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
+    bool audio, video;   /* kinds that are sent and received */
+    bool listen;         /* publishers watch as well */
+    const char *token;
+    bool insecure;
+    const char *ca_file;
+    bool trickle;
+
+    uint64_t seed;
+    uint64_t answer_timeout_ns;  /* each answer of the signalling server */
+    uint64_t connect_timeout_ns; /* ICE and DTLS */
+    uint64_t media_timeout_ns;   /* from connected to the first media */
+    const struct sq_addr *addrs; /* to bind to */
+    size_t addrs_len;
+    const struct sq_addr *stun_servers;
+    size_t stun_servers_len;
+    bool force_openssl_srtp, prefer_cm;
+    int socket_buffer_bytes;
+    uint64_t dumps; /* keep the statistics of that many peers, second by second */
+
+    /* Bounds of the generator's own health: past one of them the run is invalid. */
+    double lateness_p99_max_ms;
+    double cpu_max_percent;
+    double drops_max_share; /* of the datagrams received */
+};
+
+/* Fills in what a user need not say. */
+void sq_plan_defaults(struct sq_plan *plan);
+/* Users that begin over the whole run, if all goes to plan; UINT64_MAX when that is open. */
+uint64_t sq_plan_arrivals(const struct sq_plan *plan);
+/* The users of a room, the role of user `index` in it: true if it publishes. */
+bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index);
+uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index);
+
+#endif

@@ -1,0 +1,535 @@
+#include "run/user.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "media/clip.h"
+#include "net/loop.h"
+#include "run/user_int.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
+
+/* ---- Story
+ * ---------------------------------------------------------------------------------------- */
+
+static double run_ms(const struct sq_user *user, uint64_t at_ns)
+{
+    return ((double)at_ns - (double)user->env->start_ns) / 1e6;
+}
+
+static void tell(struct sq_user *user, const char *type, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static void tell(struct sq_user *user, const char *type, const char *fmt, ...)
+{
+    char value[SQ_PEER_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(value, sizeof(value), fmt, args);
+    va_end(args);
+    /* A story with a line missing for want of memory is better than none. */
+    int err = sq_trace_event(&user->trace, run_ms(user, sq_loop_now(user->env->loop)), type, value);
+    (void)err;
+}
+
+/* ---- Ending
+ * --------------------------------------------------------------------------------------- */
+
+static void close_peers(struct sq_user *user)
+{
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        struct sq_user_peer *peer = &user->peers[i];
+        if (peer->endpoint) {
+            sq_user_finish_peer(peer, now_ns);
+            sq_endpoint_close(peer->endpoint);
+            peer->endpoint = NULL;
+        }
+        sq_free(peer->marks);
+        peer->marks = NULL;
+        peer->marks_len = 0;
+    }
+}
+
+/* The outcome is known: counts it, and lets go of the media. */
+static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
+                   const char *text)
+{
+    if (user->counted) {
+        return;
+    }
+    user->counted = true;
+    struct sq_tally *tally = user->env->tally;
+    if (user->state == SQ_USER_UP) {
+        tally->connected--;
+    }
+    user->row.outcome = outcome;
+    user->row.cause = cause;
+    SQ_RESULT_SET(user->row.message, text);
+    user->row.end_ms = run_ms(user, sq_loop_now(user->env->loop));
+    if (outcome == SQ_OUTCOME_OK) {
+        tally->ok++;
+    } else if (outcome == SQ_OUTCOME_FAILED) {
+        tally->failed++;
+        tally->failed_by_cause[cause]++;
+        tell(user, "failed", "%s: %s", sq_failure_name(cause), text);
+    } else {
+        tally->pending++;
+    }
+    close_peers(user);
+    sq_user_finish_row(user);
+}
+
+static void finish(struct sq_user *user)
+{
+    if (user->state == SQ_USER_OVER) {
+        return;
+    }
+    user->state = SQ_USER_OVER;
+    sq_timer_stop(&user->timer);
+    user->env->done(user->env->ctx, user);
+}
+
+/* Tells the service, waits for its answer a little, and is over then. */
+static void leave_service(struct sq_user *user)
+{
+    user->state = SQ_USER_LEAVING;
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                   sq_loop_now(user->env->loop) + LEAVE_TIMEOUT_NS);
+    if (user->signal) {
+        user->env->plan->adapter->leave(user->signal);
+    } else {
+        finish(user);
+    }
+}
+
+static void fail(struct sq_user *user, enum sq_failure cause, const char *text)
+{
+    if (user->state != SQ_USER_SETTING_UP && user->state != SQ_USER_UP) {
+        return;
+    }
+    settle(user, SQ_OUTCOME_FAILED, cause, text);
+    leave_service(user);
+}
+
+void sq_user_leave(struct sq_user *user)
+{
+    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+        settle(user, user->state == SQ_USER_UP ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING,
+               SQ_FAILURE_NONE, "");
+        leave_service(user);
+    }
+}
+
+void sq_user_abort(struct sq_user *user)
+{
+    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+        settle(user, user->state == SQ_USER_UP ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING,
+               SQ_FAILURE_NONE, "");
+    }
+    finish(user);
+}
+
+/* ---- Getting up
+ * ------------------------------------------------------------------------------------ */
+
+static bool wants_media(const struct sq_user_peer *peer)
+{
+    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
+        if (sq_track_current_direction(sq_peer_track(rtc, i)) & SQ_DIR_RECVONLY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void record_stage(struct sq_user *user, enum sq_stage stage, double ms)
+{
+    user->row.stage_ms[stage] = ms;
+    sq_tally_record(user->env->tally, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
+}
+
+static uint64_t first_media_ns(const struct sq_peer_times *times)
+{
+    return times->first_audio ? times->first_audio : times->first_frame;
+}
+
+/* Stages of the peer that tells most: the first one that receives, else the first. */
+static void record_stages(struct sq_user *user, uint64_t now_ns)
+{
+    const struct sq_user_peer *peer = &user->peers[0];
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint && user->peers[i].media) {
+            peer = &user->peers[i];
+            break;
+        }
+    }
+    uint64_t up_ns = now_ns;
+    if (peer->endpoint) {
+        const struct sq_peer_times *t = sq_peer_times(sq_endpoint_peer(peer->endpoint));
+        uint64_t media_ns = first_media_ns(t);
+        record_stage(user, SQ_STAGE_ICE, ((double)t->ice_connected - (double)t->negotiated) / 1e6);
+        record_stage(user, SQ_STAGE_DTLS,
+                     ((double)t->dtls_connected - (double)t->ice_connected) / 1e6);
+        if (media_ns) {
+            record_stage(user, SQ_STAGE_MEDIA,
+                         fmax(0, ((double)media_ns - (double)t->dtls_connected) / 1e6));
+            up_ns = sq_max_u64(media_ns, t->dtls_connected);
+        }
+    }
+    record_stage(user, SQ_STAGE_TOTAL, ((double)up_ns - (double)user->intended_ns) / 1e6);
+}
+
+static void get_up(struct sq_user *user)
+{
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    user->state = SQ_USER_UP;
+    user->up_ns = now_ns;
+    user->sampled_ns = now_ns;
+    user->row.connected = true;
+    user->env->tally->connected++;
+    user->env->tally->up_total++;
+    record_stages(user, now_ns);
+    sq_hist_small_record(&user->env->second->setup_ms,
+                         (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+    uint64_t hold_ns = user->env->plan->hold_ns;
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                   hold_ns ? now_ns + hold_ns : SQ_NEVER);
+}
+
+static void check_up(struct sq_user *user)
+{
+    if (user->state != SQ_USER_SETTING_UP || !user->joined) {
+        return;
+    }
+    bool connected = true;
+    bool media = true;
+    for (size_t i = 0; i < user->peers_len; i++) {
+        const struct sq_user_peer *peer = &user->peers[i];
+        if (peer->endpoint) {
+            connected = connected && peer->connected;
+            media = media && (peer->media || !wants_media(peer));
+        }
+    }
+    if (connected && media) {
+        get_up(user);
+    } else if (connected) {
+        sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                       sq_loop_now(user->env->loop) + user->env->plan->media_timeout_ns);
+    }
+}
+
+static bool all_connected(const struct sq_user *user)
+{
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint && !user->peers[i].connected) {
+            return false;
+        }
+    }
+    return user->peers_len > 0;
+}
+
+static void set_up_took_too_long(struct sq_user *user)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    const struct sq_plan *plan = user->env->plan;
+    if (user->joined && all_connected(user)) {
+        snprintf(text, sizeof(text), "connected, but no media came within %.3g s",
+                 (double)plan->media_timeout_ns / 1e9);
+        fail(user, SQ_FAILURE_NO_MEDIA, text);
+    } else {
+        snprintf(text, sizeof(text), "the set-up was not over after %.3g s (%s)",
+                 (double)(sq_loop_now(user->env->loop) - user->started_ns) / 1e9,
+                 user->joined ? "signed in, not all peers connected" : "not signed in");
+        fail(user, SQ_FAILURE_TIMEOUT, text);
+    }
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct sq_user *user = ctx;
+    if (user->state == SQ_USER_SETTING_UP) {
+        set_up_took_too_long(user);
+    } else if (user->state == SQ_USER_UP) {
+        sq_user_leave(user); /* held as long as it was to */
+    } else if (user->state == SQ_USER_LEAVING) {
+        finish(user);
+    }
+}
+
+/* ---- The peers' events
+ * ------------------------------------------------------------------------------ */
+
+static enum sq_failure cause_of(enum sq_peer_cause cause)
+{
+    switch (cause) {
+    case SQ_PEER_CAUSE_ICE:
+        return SQ_FAILURE_ICE;
+    case SQ_PEER_CAUSE_DTLS:
+        return SQ_FAILURE_DTLS;
+    case SQ_PEER_CAUSE_MEDIA_LOST:
+        return SQ_FAILURE_MEDIA_LOST;
+    default:
+        return SQ_FAILURE_PROTOCOL;
+    }
+}
+
+static const char *state_name(enum sq_peer_state state)
+{
+    static const char *const names[] = {"new",          "connecting", "connected",
+                                        "disconnected", "failed",     "closed"};
+    return names[state];
+}
+
+static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event *event)
+{
+    struct sq_user *user = peer->user;
+    tell(user, "connectionstatechange", "%s%s%s", state_name(event->state),
+         event->text[0] ? ": " : "", event->text);
+    if (event->state == SQ_PEER_CONNECTED) {
+        peer->connected = true;
+        check_up(user);
+    } else if (event->state == SQ_PEER_FAILED) {
+        fail(user, cause_of(event->cause), event->text);
+    }
+}
+
+static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event)
+{
+    struct sq_user_peer *peer = ctx;
+    struct sq_user *user = peer->user;
+    char remote[SQ_ADDR_TEXT_MAX];
+    if (user->signal && user->state != SQ_USER_LEAVING && user->state != SQ_USER_OVER) {
+        user->env->plan->adapter->peer_event(user->signal, sq_endpoint_peer(endpoint), event);
+    }
+    switch (event->type) {
+    case SQ_PEER_EV_STATE:
+        on_peer_state(peer, event);
+        break;
+    case SQ_PEER_EV_SELECTED_PAIR:
+        tell(user, "selectedcandidatepairchange", "%s %s", sq_addr_format(&event->remote, remote),
+             event->nominated ? "nominated" : "valid");
+        break;
+    case SQ_PEER_EV_FIRST_MEDIA:
+        tell(user, "firstmedia", "%s mid %s",
+             sq_track_kind(event->track) == SQ_MEDIA_VIDEO ? "video" : "audio", event->mid);
+        peer->media = true;
+        check_up(user);
+        break;
+    default:
+        break;
+    }
+}
+
+static const struct sq_endpoint_ops endpoint_ops = {.event = on_event};
+
+/* ---- The adapter's host
+ * ----------------------------------------------------------------------------- */
+
+static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
+{
+    struct sq_user *user = ctx;
+    if (user->peers_len == SQ_USER_PEERS_MAX) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_user_peer *peer = &user->peers[user->peers_len];
+    const struct sq_peer_config config = {.connect_timeout_ns =
+                                              user->env->plan->connect_timeout_ns};
+    *peer = (struct sq_user_peer){.user = user};
+    snprintf(peer->label, sizeof(peer->label), "%s", label);
+    int err = sq_endpoint_create(user->env->carrier, &config, &endpoint_ops, peer, &peer->endpoint);
+    if (err) {
+        return err;
+    }
+    user->peers_len++;
+    *ret_peer = sq_endpoint_peer(peer->endpoint);
+    return 0;
+}
+
+static void host_drop_peer(void *ctx, struct sq_peer *rtc)
+{
+    struct sq_user *user = ctx;
+    for (size_t i = 0; i < user->peers_len; i++) {
+        struct sq_user_peer *peer = &user->peers[i];
+        if (peer->endpoint && sq_endpoint_peer(peer->endpoint) == rtc) {
+            sq_user_finish_peer(peer, sq_loop_now(user->env->loop));
+            sq_endpoint_close(peer->endpoint);
+            peer->endpoint = NULL;
+        }
+    }
+    check_up(user);
+}
+
+static void host_phase(void *ctx, enum sq_phase phase, uint64_t took_ns)
+{
+    struct sq_user *user = ctx;
+    record_stage(user, (enum sq_stage)phase, (double)took_ns / 1e6);
+}
+
+static void host_joined(void *ctx)
+{
+    struct sq_user *user = ctx;
+    user->joined = true;
+    check_up(user);
+}
+
+static void host_failed(void *ctx, enum sq_cause cause, const char *text)
+{
+    struct sq_user *user = ctx;
+    if (user->state == SQ_USER_LEAVING) {
+        finish(user);
+        return;
+    }
+    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+        settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
+        finish(user);
+    }
+}
+
+static void host_left(void *ctx)
+{
+    finish(ctx);
+}
+
+static void host_note(void *ctx, const char *text)
+{
+    tell(ctx, "signaling", "%s", text);
+}
+
+/* ---- Life
+ * ------------------------------------------------------------------------------------------- */
+
+static void describe(struct sq_user *user)
+{
+    const struct sq_plan *plan = user->env->plan;
+    bool sends = sq_plan_publishes(plan, user->index);
+    bool listens = plan->listen || !sends;
+    uint64_t number = sq_plan_room_number(plan, user->index);
+    snprintf(user->name, sizeof(user->name), "squall-%llu", (unsigned long long)user->index);
+    if (plan->room_size) {
+        snprintf(user->room, sizeof(user->room), "%.30s-%llu", plan->room,
+                 (unsigned long long)number);
+    } else {
+        snprintf(user->room, sizeof(user->room), "%.47s", plan->room);
+    }
+    user->want = (struct sq_signal_user){
+        .index = user->index,
+        .name = user->name,
+        .room = user->room,
+        .send_audio = sends && plan->audio,
+        .send_video = sends && plan->video,
+        .recv_audio = listens && plan->audio,
+        .recv_video = listens && plan->video,
+        .audio = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL,
+        .video = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL,
+        .token = plan->token,
+        .insecure = plan->insecure,
+        .ca_file = plan->ca_file,
+        .trickle = plan->trickle,
+        .timeout_ns = plan->answer_timeout_ns,
+    };
+    SQ_RESULT_SET(user->row.id, user->name);
+    SQ_RESULT_SET(user->row.room, user->room);
+    SQ_RESULT_SET(user->row.role, !sends ? "viewer" : listens ? "participant" : "publisher");
+    user->row.start_ms = run_ms(user, user->intended_ns);
+    user->row.end_ms = NAN;
+    for (int i = 0; i < SQ_STAGE_COUNT; i++) {
+        user->row.stage_ms[i] = NAN;
+    }
+}
+
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
+                   struct sq_user **ret_user)
+{
+    struct sq_user *user = sq_zalloc(sizeof(*user));
+    if (!user) {
+        return SQ_ERR_NOMEM;
+    }
+    user->env = env;
+    user->index = index;
+    user->intended_ns = intended_ns;
+    user->host = (struct sq_signal_host){
+        .loop = env->loop,
+        .make_peer = host_make_peer,
+        .drop_peer = host_drop_peer,
+        .phase = host_phase,
+        .joined = host_joined,
+        .failed = host_failed,
+        .left = host_left,
+        .note = host_note,
+    };
+    sq_timer_init(&user->timer, on_timer, user);
+    describe(user);
+    *ret_user = user;
+    return 0;
+}
+
+void sq_user_start(struct sq_user *user)
+{
+    const struct sq_plan *plan = user->env->plan;
+    user->state = SQ_USER_SETTING_UP;
+    user->started_ns = sq_loop_now(user->env->loop);
+    user->env->tally->started++;
+    uint64_t limit_ns =
+        4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
+    int err = plan->adapter->open(plan->target, &user->want, &user->host, user, &user->signal);
+    if (err) {
+        char text[SQ_PEER_TEXT_MAX];
+        snprintf(text, sizeof(text), "the session could not be made: %s", sq_err_name(err));
+        fail(user, SQ_FAILURE_PROTOCOL, text);
+    }
+}
+
+void sq_user_destroy(struct sq_user *user)
+{
+    if (!user) {
+        return;
+    }
+    sq_timer_stop(&user->timer);
+    close_peers(user);
+    user->env->plan->adapter->destroy(user->signal);
+    for (size_t i = 0; i < user->trace.event_count; i++) {
+        sq_free(user->trace.events[i].value);
+    }
+    for (size_t i = 0; i < user->trace.series_count; i++) {
+        sq_free(user->trace.series[i].values);
+    }
+    sq_free(user->trace.events);
+    sq_free(user->trace.series);
+    sq_free(user);
+}
+
+bool sq_user_is_over(const struct sq_user *user)
+{
+    return user->state == SQ_USER_OVER;
+}
+
+uint64_t sq_user_index(const struct sq_user *user)
+{
+    return user->index;
+}
+
+int sq_user_report(struct sq_user *user, struct sq_result *result)
+{
+    struct sq_peer_row *row = sq_result_add_peer(result);
+    if (!row) {
+        return SQ_ERR_NOMEM;
+    }
+    *row = user->row;
+    if (user->row.outcome != SQ_OUTCOME_FAILED && user->index >= user->env->plan->dumps) {
+        return 0;
+    }
+    struct sq_peer_trace *trace = sq_result_add_trace(result, result->peer_count - 1);
+    if (trace) { /* past the table's end there is just no dump of this one */
+        size_t peer = trace->peer;
+        *trace = user->trace;
+        trace->peer = peer;
+        memset(&user->trace, 0, sizeof(user->trace));
+    }
+    return 0;
+}

@@ -1,0 +1,74 @@
+/* A virtual user: signs in by its adapter, connects its peers, sends and receives, stays, and
+ * leaves. Each ends in exactly one outcome. All in its shard's thread. */
+#ifndef SQ_RUN_USER_H
+#define SQ_RUN_USER_H
+
+#include "run/plan.h"
+#include "run/result.h"
+#include "stats/hist.h"
+#include "stats/metrics.h"
+
+struct sq_user;
+
+/* What the users of a shard add up: counters since the start, and samples. */
+struct sq_tally {
+    uint64_t started, connected, ok, failed, pending; /* connected: now */
+    uint64_t failed_by_cause[SQ_FAILURE_COUNT];
+    uint64_t up_total;                        /* that were connected ever */
+    struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
+    double last[SQ_METRIC_COUNT];
+};
+
+/* Records a sample; without memory for a histogram it is left out, and `lost_samples` says so. */
+void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value);
+void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from);
+void sq_tally_free(struct sq_tally *tally);
+
+/* Sums of one second over users; gauges are summed with their weights. */
+struct sq_second {
+    double bits[SQ_FLOW_COUNT];
+    uint64_t packets[SQ_FLOW_COUNT]; /* expected in, sent out */
+    double lost[SQ_FLOW_COUNT];
+    double jitter_ms_sum[SQ_FLOW_COUNT];
+    uint64_t jitter_n[SQ_FLOW_COUNT];
+    double rtt_ms_sum;
+    uint64_t rtt_n;
+    struct sq_hist_small rtt_us;
+    double fps_sum;
+    uint64_t fps_n;
+    uint64_t freezes;
+    struct sq_hist_small setup_ms; /* setup.total of those who got up in it */
+};
+
+/* What a user needs of its shard. */
+struct sq_user_env {
+    const struct sq_plan *plan;
+    struct sq_loop *loop;
+    struct sq_carrier *carrier;
+    struct sq_tally *tally;
+    struct sq_second *second;
+    uint64_t start_ns; /* of the run */
+    /* The user is over: its row is final. It is destroyed by the shard, later. */
+    void (*done)(void *ctx, struct sq_user *user);
+    void *ctx;
+};
+
+/* intended_ns is when it was to begin: times count from there. */
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
+                   struct sq_user **ret_user) SQ_MUST_USE;
+/* Begins; may call `done` at once. */
+void sq_user_start(struct sq_user *user);
+/* Leaves in good order; `done` comes. One that was not up yet ends as pending. */
+void sq_user_leave(struct sq_user *user);
+/* At once and without goodbyes: outcome as by leave. */
+void sq_user_abort(struct sq_user *user);
+void sq_user_destroy(struct sq_user *user); /* NULL is allowed */
+
+/* Takes the samples of the time since the last call. */
+void sq_user_sample(struct sq_user *user, uint64_t now_ns);
+bool sq_user_is_over(const struct sq_user *user);
+uint64_t sq_user_index(const struct sq_user *user);
+/* Moves its row into the result, and its trace if it has one; the user has none afterwards. */
+int sq_user_report(struct sq_user *user, struct sq_result *result) SQ_MUST_USE;
+
+#endif

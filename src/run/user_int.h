@@ -1,0 +1,66 @@
+/* Inside of a user: shared by user.c and user_sample.c. */
+#ifndef SQ_RUN_USER_INT_H
+#define SQ_RUN_USER_INT_H
+
+#include "run/user.h"
+
+#define SQ_USER_PEERS_MAX 8
+
+enum sq_user_state {
+    SQ_USER_IDLE,
+    SQ_USER_SETTING_UP, /* signalling, ICE, DTLS, first media */
+    SQ_USER_UP,
+    SQ_USER_LEAVING, /* outcome is known; the service is being told */
+    SQ_USER_OVER,
+};
+
+/* What a track's counters were when they were last looked at. */
+struct sq_track_mark {
+    uint64_t in_bytes, in_expected, in_freezes;
+    int64_t in_lost;
+    uint64_t out_bytes, out_packets, out_frames, out_rtt_count;
+    int64_t out_lost;
+};
+
+struct sq_user_peer {
+    struct sq_user *user;
+    struct sq_endpoint *endpoint;
+    char label[16];
+    bool connected, media;
+    struct sq_track_mark *marks; /* owned; one a track */
+    size_t marks_len;
+};
+
+/* Sums for the averages of a row. */
+struct sq_flow_sums {
+    double jitter_ms, rtt_ms, seconds, fps;
+    uint64_t jitter_n, rtt_n, fps_n;
+    uint64_t expected;
+};
+
+struct sq_user {
+    const struct sq_user_env *env;
+    uint64_t index;
+    uint64_t intended_ns, started_ns, up_ns, sampled_ns;
+    enum sq_user_state state;
+    bool joined, counted;
+    struct sq_signal_user want;
+    char name[48], room[48];
+    struct sq_signal *signal;
+    struct sq_signal_host host;
+    struct sq_user_peer peers[SQ_USER_PEERS_MAX];
+    size_t peers_len;
+    struct sq_timer timer; /* what is waited for in this state */
+    struct sq_peer_row row;
+    struct sq_flow_sums sums[SQ_FLOW_COUNT];
+    struct sq_peer_trace trace;
+    double last_ice_rtt_s;
+};
+
+/* user_sample.c */
+/* Adds a peer's final counters to the row: just before it is closed. */
+void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
+/* Averages of the row, and the samples that are taken once a user. */
+void sq_user_finish_row(struct sq_user *user);
+
+#endif

@@ -1,0 +1,435 @@
+/* Samples of a user: each second while it is up, and once at its end. What a metric's sample is
+ * stands in stats/metrics.h. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "media/clip.h"
+#include "net/loop.h"
+#include "run/user_int.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The metrics of a flow, so that audio and video, in and out, are one piece of code. */
+struct flow_metrics {
+    enum sq_metric_id channels, bitrate, loss, jitter, rtt, nack, pli;
+};
+
+static const struct flow_metrics metrics_of[SQ_FLOW_COUNT] = {
+    [SQ_FLOW_AUDIO_IN] = {SQ_METRIC_AUDIO_IN, SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_IN_LOSS,
+                          SQ_METRIC_AUDIO_IN_JITTER, SQ_METRIC_AUDIO_IN_RTT,
+                          SQ_METRIC_AUDIO_IN_NACK, SQ_METRIC_COUNT},
+    [SQ_FLOW_AUDIO_OUT] = {SQ_METRIC_AUDIO_OUT, SQ_METRIC_AUDIO_OUT_BITRATE,
+                           SQ_METRIC_AUDIO_OUT_LOSS, SQ_METRIC_AUDIO_OUT_JITTER,
+                           SQ_METRIC_AUDIO_OUT_RTT, SQ_METRIC_AUDIO_OUT_NACK, SQ_METRIC_COUNT},
+    [SQ_FLOW_VIDEO_IN] = {SQ_METRIC_VIDEO_IN, SQ_METRIC_VIDEO_IN_BITRATE, SQ_METRIC_VIDEO_IN_LOSS,
+                          SQ_METRIC_VIDEO_IN_JITTER, SQ_METRIC_VIDEO_IN_RTT,
+                          SQ_METRIC_VIDEO_IN_NACK, SQ_METRIC_VIDEO_IN_PLI},
+    [SQ_FLOW_VIDEO_OUT] = {SQ_METRIC_VIDEO_OUT, SQ_METRIC_VIDEO_OUT_BITRATE,
+                           SQ_METRIC_VIDEO_OUT_LOSS, SQ_METRIC_VIDEO_OUT_JITTER,
+                           SQ_METRIC_VIDEO_OUT_RTT, SQ_METRIC_VIDEO_OUT_NACK,
+                           SQ_METRIC_VIDEO_OUT_PLI},
+};
+
+/* ---- Tally
+ * ------------------------------------------------------------------------------------------ */
+
+void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value)
+{
+    if (!tally->metrics[id]) {
+        tally->metrics[id] = sq_zalloc(sizeof(struct sq_hist));
+    }
+    if (tally->metrics[id] && !isnan(value)) {
+        sq_metric_record(tally->metrics[id], id, value);
+        tally->last[id] = value;
+    }
+}
+
+void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
+{
+    to->started += from->started;
+    to->connected += from->connected;
+    to->ok += from->ok;
+    to->failed += from->failed;
+    to->pending += from->pending;
+    to->up_total += from->up_total;
+    for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
+        to->failed_by_cause[i] += from->failed_by_cause[i];
+    }
+    for (int i = 0; i < SQ_METRIC_COUNT; i++) {
+        if (!from->metrics[i]) {
+            continue;
+        }
+        if (!to->metrics[i]) {
+            to->metrics[i] = sq_zalloc(sizeof(struct sq_hist));
+        }
+        if (to->metrics[i]) {
+            sq_hist_merge(to->metrics[i], from->metrics[i]);
+            to->last[i] = from->last[i];
+        }
+    }
+}
+
+void sq_tally_free(struct sq_tally *tally)
+{
+    for (int i = 0; i < SQ_METRIC_COUNT; i++) {
+        sq_free(tally->metrics[i]);
+        tally->metrics[i] = NULL;
+    }
+}
+
+/* ---- A second
+ * ---------------------------------------------------------------------------------------- */
+
+/* What a user's tracks of one flow did since they were last looked at. */
+struct flow_delta {
+    uint64_t bytes;
+    uint64_t packets;
+    double lost;
+    bool carries;
+};
+
+struct sampling {
+    struct sq_user *user;
+    uint64_t now_ns;
+    double seconds;
+    struct flow_delta flows[SQ_FLOW_COUNT];
+};
+
+static void record(struct sampling *s, enum sq_metric_id id, double value)
+{
+    sq_tally_record(s->user->env->tally, id, value);
+}
+
+static void dump(struct sampling *s, const char *id, const char *type, const char *name,
+                 double value)
+{
+    struct sq_user *user = s->user;
+    if (user->index < user->env->plan->dumps) {
+        double start_ms = ((double)user->up_ns - (double)user->env->start_ns) / 1e6;
+        /* Without memory the series ends early. */
+        int err = sq_trace_value(&user->trace, id, type, name, start_ms, 1000, value);
+        (void)err;
+    }
+}
+
+static void note_jitter(struct sampling *s, enum sq_flow flow, double jitter_ms)
+{
+    struct sq_second *second = s->user->env->second;
+    record(s, metrics_of[flow].jitter, jitter_ms);
+    second->jitter_ms_sum[flow] += jitter_ms;
+    second->jitter_n[flow]++;
+    s->user->sums[flow].jitter_ms += jitter_ms;
+    s->user->sums[flow].jitter_n++;
+}
+
+static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
+{
+    struct sq_second *second = s->user->env->second;
+    record(s, metrics_of[flow].rtt, rtt_ms);
+    second->rtt_ms_sum += rtt_ms;
+    second->rtt_n++;
+    sq_hist_small_record(&second->rtt_us, (uint64_t)(rtt_ms * 1000));
+    s->user->sums[flow].rtt_ms += rtt_ms;
+    s->user->sums[flow].rtt_n++;
+}
+
+static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool video)
+{
+    char id[48];
+    snprintf(id, sizeof(id), "IT01%c%u", video ? 'V' : 'A', in->ssrc);
+    dump(s, id, "inbound-rtp", "packetsReceived", (double)in->packets_received);
+    dump(s, id, "inbound-rtp", "bytesReceived", (double)in->bytes_received);
+    dump(s, id, "inbound-rtp", "packetsLost", (double)in->packets_lost);
+    dump(s, id, "inbound-rtp", "jitter", in->jitter_s);
+    dump(s, id, "inbound-rtp", "nackCount", (double)in->nack_count);
+    if (video) {
+        dump(s, id, "inbound-rtp", "framesDecoded", (double)in->frames_decoded);
+        dump(s, id, "inbound-rtp", "framesPerSecond", in->frames_per_second);
+        dump(s, id, "inbound-rtp", "freezeCount", (double)in->freeze_count);
+        dump(s, id, "inbound-rtp", "pliCount", (double)in->pli_count);
+        dump(s, id, "inbound-rtp", "frameWidth", in->frame_width);
+        dump(s, id, "inbound-rtp", "frameHeight", in->frame_height);
+    }
+}
+
+static void sample_in(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
+{
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
+    struct flow_delta *delta = &s->flows[flow];
+    struct sq_inbound_stats in;
+    sq_track_inbound_stats(track, s->now_ns, &in);
+    if (in.packets_received == 0) {
+        return;
+    }
+    delta->carries = true;
+    delta->bytes += in.bytes_received - mark->in_bytes;
+    delta->packets += in.packets_expected - mark->in_expected;
+    delta->lost += (double)(in.packets_lost - mark->in_lost);
+    if (in.bytes_received > mark->in_bytes) {
+        note_jitter(s, flow, in.jitter_s * 1e3);
+    }
+    if (video) {
+        struct sq_second *second = s->user->env->second;
+        record(s, SQ_METRIC_VIDEO_IN_FPS, in.frames_per_second);
+        second->fps_sum += in.frames_per_second;
+        second->fps_n++;
+        s->user->sums[flow].fps += in.frames_per_second;
+        s->user->sums[flow].fps_n++;
+        second->freezes += in.freeze_count - mark->in_freezes;
+        if (in.frame_width) {
+            record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
+            record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
+        }
+    }
+    dump_in(s, &in, video);
+    mark->in_bytes = in.bytes_received;
+    mark->in_expected = in.packets_expected;
+    mark->in_lost = in.packets_lost;
+    mark->in_freezes = in.freeze_count;
+}
+
+static void sample_video_out(struct sampling *s, const struct sq_outbound_stats *out,
+                             struct sq_track_mark *mark)
+{
+    double fps = (double)(out->frames_sent - mark->out_frames) / s->seconds;
+    const struct sq_clip_track *clip = s->user->want.video;
+    record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
+    s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
+    s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
+    if (clip) {
+        record(s, SQ_METRIC_VIDEO_OUT_WIDTH, clip->width);
+        record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, clip->height);
+    }
+    mark->out_frames = out->frames_sent;
+}
+
+static void sample_out(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
+{
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    enum sq_flow flow = video ? SQ_FLOW_VIDEO_OUT : SQ_FLOW_AUDIO_OUT;
+    struct flow_delta *delta = &s->flows[flow];
+    struct sq_outbound_stats out;
+    sq_track_outbound_stats(track, s->now_ns, &out);
+    if (out.packets_sent == 0) {
+        return;
+    }
+    uint64_t fresh_bytes = out.bytes_sent - out.retransmitted_bytes_sent;
+    uint64_t fresh_packets = out.packets_sent - out.retransmitted_packets_sent;
+    delta->carries = true;
+    delta->bytes += fresh_bytes - mark->out_bytes;
+    delta->packets += fresh_packets - mark->out_packets;
+    delta->lost += (double)(out.remote_packets_lost - mark->out_lost);
+    if (out.round_trip_time_measurements > mark->out_rtt_count) {
+        note_rtt(s, flow, out.round_trip_time_s * 1e3);
+        note_jitter(s, flow, out.remote_jitter_s * 1e3);
+    }
+    if (video) {
+        sample_video_out(s, &out, mark);
+    }
+    char id[48];
+    snprintf(id, sizeof(id), "OT01%c%u", video ? 'V' : 'A', out.ssrc);
+    dump(s, id, "outbound-rtp", "packetsSent", (double)out.packets_sent);
+    dump(s, id, "outbound-rtp", "bytesSent", (double)out.bytes_sent);
+    dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
+    dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
+    dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);
+    mark->out_bytes = fresh_bytes;
+    mark->out_packets = fresh_packets;
+    mark->out_lost = out.remote_packets_lost;
+    mark->out_rtt_count = out.round_trip_time_measurements;
+}
+
+/* Room for the marks of all its tracks. */
+static bool mark_tracks(struct sq_user_peer *peer, size_t n)
+{
+    if (n <= peer->marks_len) {
+        return true;
+    }
+    struct sq_track_mark *grown = sq_realloc(peer->marks, n * sizeof(*grown));
+    if (!grown) {
+        return false;
+    }
+    memset(grown + peer->marks_len, 0, (n - peer->marks_len) * sizeof(*grown));
+    peer->marks = grown;
+    peer->marks_len = n;
+    return true;
+}
+
+static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
+{
+    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    size_t n = sq_peer_track_count(rtc);
+    if (!mark_tracks(peer, n)) {
+        return;
+    }
+    bool receives = false;
+    for (size_t i = 0; i < n; i++) {
+        struct sq_track *track = sq_peer_track(rtc, i);
+        sample_in(s, track, &peer->marks[i]);
+        sample_out(s, track, &peer->marks[i]);
+        receives = receives || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
+    }
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(rtc, &transport);
+    double rtt_s = transport.current_round_trip_time_s;
+    if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
+        s->user->last_ice_rtt_s = rtt_s;
+        for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
+            if (s->flows[flow].carries) {
+                note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
+            }
+        }
+    }
+}
+
+static void close_flow(struct sampling *s, enum sq_flow flow)
+{
+    const struct flow_delta *delta = &s->flows[flow];
+    struct sq_second *second = s->user->env->second;
+    if (!delta->carries) {
+        return;
+    }
+    double bits = (double)delta->bytes * 8;
+    record(s, metrics_of[flow].bitrate, bits / s->seconds / 1e3);
+    second->bits[flow] += bits / s->seconds;
+    second->packets[flow] += delta->packets;
+    second->lost[flow] += delta->lost;
+    s->user->sums[flow].seconds += s->seconds;
+}
+
+void sq_user_sample(struct sq_user *user, uint64_t now_ns)
+{
+    if (user->state != SQ_USER_UP || now_ns <= user->sampled_ns) {
+        return;
+    }
+    struct sampling s = {
+        .user = user, .now_ns = now_ns, .seconds = (double)(now_ns - user->sampled_ns) / 1e9};
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            sample_peer(&s, &user->peers[i]);
+        }
+    }
+    for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
+        close_flow(&s, (enum sq_flow)flow);
+    }
+    user->sampled_ns = now_ns;
+}
+
+/* ---- The end
+ * ------------------------------------------------------------------------------------------ */
+
+static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+{
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
+    struct sq_flow_totals *totals = &user->row.flow[flow];
+    struct sq_inbound_stats in;
+    sq_track_inbound_stats(track, now_ns, &in);
+    if (in.packets_received == 0) {
+        return;
+    }
+    totals->tracks++;
+    totals->packets += in.packets_received;
+    totals->bytes += in.bytes_received + in.header_bytes_received;
+    totals->lost += in.packets_lost;
+    totals->nack += in.nack_count;
+    totals->pli += in.pli_count;
+    totals->frames += in.frames_decoded;
+    totals->key_frames += in.key_frames_decoded;
+    totals->freezes += in.freeze_count;
+    totals->freeze_ms += in.total_freezes_duration_s * 1e3;
+    user->sums[flow].expected += in.packets_expected;
+    if (in.frame_width) {
+        totals->width = in.frame_width;
+        totals->height = in.frame_height;
+    }
+}
+
+static void total_out(struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+{
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    enum sq_flow flow = video ? SQ_FLOW_VIDEO_OUT : SQ_FLOW_AUDIO_OUT;
+    struct sq_flow_totals *totals = &user->row.flow[flow];
+    struct sq_outbound_stats out;
+    sq_track_outbound_stats(track, now_ns, &out);
+    if (out.packets_sent == 0) {
+        return;
+    }
+    totals->tracks++;
+    totals->packets += out.packets_sent;
+    totals->bytes += out.bytes_sent + out.header_bytes_sent;
+    totals->lost += out.remote_packets_lost;
+    totals->nack += out.nack_count;
+    totals->pli += out.pli_count + out.fir_count;
+    totals->frames += out.frames_sent;
+    totals->key_frames += out.key_frames_sent;
+    user->sums[flow].expected += out.packets_sent;
+    if (video && user->want.video) {
+        totals->width = user->want.video->width;
+        totals->height = user->want.video->height;
+    }
+}
+
+void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
+{
+    struct sq_user *user = peer->user;
+    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
+        total_in(user, sq_peer_track(rtc, i), now_ns);
+        total_out(user, sq_peer_track(rtc, i), now_ns);
+    }
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(rtc, &transport);
+    if (transport.local_type[0]) {
+        char pair[2 * SQ_ADDR_TEXT_MAX + 16];
+        SQ_RESULT_SET(user->row.local_candidate, transport.local_type);
+        SQ_RESULT_SET(user->row.remote_candidate, transport.remote_type);
+        snprintf(pair, sizeof(pair), "udp %s -> %s", transport.local_addr, transport.remote_addr);
+        SQ_RESULT_SET(user->row.pair, pair);
+    }
+}
+
+static double mean(double sum, uint64_t n)
+{
+    return n > 0 ? sum / (double)n : NAN;
+}
+
+static void finish_flow(struct sq_user *user, enum sq_flow flow)
+{
+    const struct flow_metrics *metrics = &metrics_of[flow];
+    struct sq_flow_totals *totals = &user->row.flow[flow];
+    const struct sq_flow_sums *sums = &user->sums[flow];
+    struct sq_tally *tally = user->env->tally;
+    totals->jitter_ms = mean(sums->jitter_ms, sums->jitter_n);
+    totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
+    totals->fps = mean(sums->fps, sums->fps_n);
+    totals->bitrate_kbps =
+        sums->seconds > 0 ? (double)totals->bytes * 8 / 1e3 / sums->seconds : NAN;
+    double lost = totals->lost > 0 ? (double)totals->lost : 0;
+    totals->loss_percent = sums->expected > 0 ? 100 * lost / (double)sums->expected : NAN;
+    if (!user->row.connected) {
+        return;
+    }
+    sq_tally_record(tally, metrics->channels, totals->tracks);
+    if (totals->tracks == 0) {
+        return;
+    }
+    sq_tally_record(tally, metrics->loss, totals->loss_percent);
+    sq_tally_record(tally, metrics->nack, (double)totals->nack);
+    if (metrics->pli != SQ_METRIC_COUNT) {
+        sq_tally_record(tally, metrics->pli, (double)totals->pli);
+    }
+}
+
+void sq_user_finish_row(struct sq_user *user)
+{
+    for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
+        finish_flow(user, (enum sq_flow)flow);
+    }
+    const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
+    if (user->row.connected && video->tracks > 0) {
+        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);
+        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZES, (double)video->freezes);
+    }
+}
