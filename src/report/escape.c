@@ -155,6 +155,14 @@ void sq_escape_csv(struct sq_buf *out, const char *text)
     }
 }
 
+void sq_escape_terminal(struct sq_buf *out, const char *text)
+{
+    for (uint32_t c = sq_utf8_next(&text); c != 0; c = sq_utf8_next(&text)) {
+        bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
+        put_utf8(out, control ? REPLACEMENT : c);
+    }
+}
+
 void sq_escape_file_name(struct sq_buf *out, const char *text)
 {
     static const char allowed[] =

@@ -21,6 +21,10 @@ void sq_escape_xml(struct sq_buf *out, const char *text);
  * formula (= + - @, tab or CR in front) gets an apostrophe before it. */
 void sq_escape_csv(struct sq_buf *out, const char *text);
 
+/* Plain text for a terminal: control characters (C0, DEL, C1) become U+FFFD, so that a peer's name
+ * cannot move the cursor or change colours. */
+void sq_escape_terminal(struct sq_buf *out, const char *text);
+
 /* A file name of letters, digits, '.', '_' and '-': everything else becomes '_'; never empty, never
  * begins with '.'. */
 void sq_escape_file_name(struct sq_buf *out, const char *text);

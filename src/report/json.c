@@ -92,3 +92,9 @@ void sq_json_null(struct sq_json *j, const char *key)
     lead_in(j, key);
     sq_buf_puts(j->out, "null");
 }
+
+void sq_json_raw(struct sq_json *j, const char *key, const char *json)
+{
+    lead_in(j, key);
+    sq_buf_puts(j->out, json);
+}

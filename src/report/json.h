@@ -25,6 +25,8 @@ void sq_json_number(struct sq_json *j, const char *key, double number);
 void sq_json_integer(struct sq_json *j, const char *key, uint64_t number);
 void sq_json_flag(struct sq_json *j, const char *key, bool flag);
 void sq_json_null(struct sq_json *j, const char *key);
+/* A value that is JSON already; not escaped for HTML. */
+void sq_json_raw(struct sq_json *j, const char *key, const char *json);
 
 /* The number alone, as sq_json_number writes it; nothing for NAN (CSV's empty field). */
 void sq_number_put(struct sq_buf *out, double number);

@@ -1,0 +1,141 @@
+/* timeline.csv and peers.csv (RFC 4180: comma, CRLF, a header line; a field without a value is
+ * empty). */
+#include "report/escape.h"
+#include "report/report_int.h"
+
+static void comma_number(struct sq_buf *out, double number)
+{
+    sq_buf_puts(out, ",");
+    sq_number_put(out, number);
+}
+
+static void comma_integer(struct sq_buf *out, uint64_t number)
+{
+    sq_buf_printf(out, ",%llu", (unsigned long long)number);
+}
+
+static void comma_text(struct sq_buf *out, const char *text)
+{
+    sq_buf_puts(out, ",");
+    sq_escape_csv(out, text);
+}
+
+static const char *const timeline_flow_columns[] = {"bitrate_kbps", "loss_percent", "jitter_ms"};
+
+static void timeline_header(struct sq_buf *out)
+{
+    sq_buf_puts(out, "t_s,planned,started,connected,ok,failed");
+    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
+        sq_buf_printf(out, ",failed.%s", sq_failure_name((enum sq_failure)c));
+    }
+    for (size_t k = 0; k < 3; k++) {
+        for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+            sq_buf_printf(out, ",%s.%s", sq_flow_name((enum sq_flow)f), timeline_flow_columns[k]);
+        }
+    }
+    sq_buf_puts(out, ",rtt_ms,rtt_p95_ms,video.in.fps,freezes,setup_p50_ms,setup_p95_ms,"
+                     "lateness_p99_ms,lateness_max_ms,cpu_percent,send_errors,receive_drops\r\n");
+}
+
+void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
+{
+    timeline_header(out);
+    for (size_t i = 0; i < r->timeline_count; i++) {
+        const struct sq_timeline_row *t = &r->timeline[i];
+        sq_number_put(out, t->t_s);
+        comma_integer(out, t->planned);
+        comma_integer(out, t->started);
+        comma_integer(out, t->connected);
+        comma_integer(out, t->ok);
+        comma_integer(out, t->failed);
+        for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
+            comma_integer(out, t->failed_by_cause[c]);
+        }
+        const double *flows[] = {t->bitrate_kbps, t->loss_percent, t->jitter_ms};
+        for (size_t k = 0; k < 3; k++) {
+            for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+                comma_number(out, flows[k][f]);
+            }
+        }
+        comma_number(out, t->rtt_ms);
+        comma_number(out, t->rtt_p95_ms);
+        comma_number(out, t->fps_in);
+        comma_integer(out, t->freezes);
+        comma_number(out, t->setup_p50_ms);
+        comma_number(out, t->setup_p95_ms);
+        comma_number(out, t->lateness_p99_ms);
+        comma_number(out, t->lateness_max_ms);
+        comma_number(out, t->cpu_percent);
+        comma_integer(out, t->send_errors);
+        comma_integer(out, t->receive_drops);
+        sq_buf_puts(out, "\r\n");
+    }
+}
+
+static void peers_header(struct sq_buf *out)
+{
+    static const char *const columns[] = {
+        "tracks",    "packets", "bytes",     "lost",  "bitrate_kbps", "loss_percent",
+        "jitter_ms", "rtt_ms",  "nack",      "pli",   "frames",       "key_frames",
+        "fps",       "freezes", "freeze_ms", "width", "height",
+    };
+    sq_buf_puts(out, "peer,room,role,start_ms,end_ms,outcome,cause,message,connected,reconnects");
+    for (int s = 0; s < SQ_STAGE_COUNT; s++) {
+        sq_buf_printf(out, ",setup.%s_ms", sq_stage_name((enum sq_stage)s));
+    }
+    for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+        for (size_t c = 0; c < sizeof(columns) / sizeof(columns[0]); c++) {
+            sq_buf_printf(out, ",%s.%s", sq_flow_name((enum sq_flow)f), columns[c]);
+        }
+    }
+    sq_buf_puts(out, ",local_candidate,remote_candidate,pair\r\n");
+}
+
+static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
+{
+    comma_integer(out, f->tracks);
+    comma_integer(out, f->packets);
+    comma_integer(out, f->bytes);
+    sq_buf_printf(out, ",%lld", (long long)f->lost);
+    comma_number(out, f->bitrate_kbps);
+    comma_number(out, f->loss_percent);
+    comma_number(out, f->jitter_ms);
+    comma_number(out, f->rtt_ms);
+    comma_integer(out, f->nack);
+    comma_integer(out, f->pli);
+    comma_integer(out, f->frames);
+    comma_integer(out, f->key_frames);
+    comma_number(out, f->fps);
+    comma_integer(out, f->freezes);
+    comma_number(out, f->freeze_ms);
+    comma_integer(out, f->width);
+    comma_integer(out, f->height);
+}
+
+void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
+{
+    peers_header(out);
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *p = &r->peers[i];
+        sq_escape_csv(out, p->id);
+        comma_text(out, p->room);
+        comma_text(out, p->role);
+        comma_number(out, p->start_ms);
+        comma_number(out, p->end_ms);
+        comma_text(out, sq_outcome_name(p->outcome));
+        comma_text(out, sq_failure_name(p->cause));
+        comma_text(out, p->message);
+        comma_integer(out, p->connected);
+        comma_integer(out, p->reconnects);
+        for (int s = 0; s < SQ_STAGE_COUNT; s++) {
+            comma_number(out, p->stage_ms[s]);
+        }
+        for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+            put_flow(out, &p->flow[f]);
+        }
+        comma_text(out, p->local_candidate);
+        comma_text(out, p->remote_candidate);
+        comma_text(out, p->pair);
+        sq_buf_puts(out, "\r\n");
+    }
+}

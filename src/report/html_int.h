@@ -1,0 +1,26 @@
+/* The parts of report.html. */
+#ifndef SQ_REPORT_HTML_INT_H
+#define SQ_REPORT_HTML_INT_H
+
+#include "report/report_int.h"
+
+#define SQ_HTML_POINTS_MAX 600 /* of a chart; longer runs are drawn in steps of several seconds */
+#define SQ_HTML_EVENTS_MAX 40  /* of one peer's story */
+
+/* Text as HTML content: escaped. */
+void sq_html_text(struct sq_buf *out, const char *text);
+/* A table cell with a number for people. */
+void sq_html_number_cell(struct sq_buf *out, double number);
+/* A bar of the stages of a set-up with its key; nothing when no stage is known. */
+void sq_html_stages(struct sq_buf *out, const double stage_ms[SQ_STAGE_COUNT]);
+
+void sq_html_data(const struct sq_result *r, struct sq_buf *out);
+void sq_html_worst_peers(const struct sq_result *r, const struct sq_report_html_options *options,
+                         struct sq_buf *out);
+void sq_html_expectations(const struct sq_result *r, struct sq_buf *out);
+void sq_html_failures(const struct sq_result *r, struct sq_buf *out);
+void sq_html_metrics(const struct sq_result *r, struct sq_buf *out);
+void sq_html_generator(const struct sq_result *r, struct sq_buf *out);
+void sq_html_configuration(const struct sq_result *r, struct sq_buf *out);
+
+#endif

@@ -1,0 +1,153 @@
+/* Numbers and times for people, and which peers to look at first. */
+#include "base/time.h"
+#include "report/report_int.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void sq_report_time(struct sq_buf *out, uint64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / SQ_NS_PER_SEC);
+    struct tm utc;
+    char text[32];
+    if (!gmtime_r(&seconds, &utc)) {
+        memset(&utc, 0, sizeof(utc));
+    }
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+    sq_buf_printf(out, "%s.%03uZ", text, (unsigned)(wall_ns % SQ_NS_PER_SEC / SQ_NS_PER_MS));
+}
+
+uint64_t sq_report_wall_at(const struct sq_result *r, double t_ms)
+{
+    if (!isfinite(t_ms) || t_ms < 0) {
+        return r->started_wall_ns;
+    }
+    return r->started_wall_ns + (uint64_t)(t_ms * (double)SQ_NS_PER_MS);
+}
+
+void sq_report_human(struct sq_buf *out, double number)
+{
+    double size = fabs(number);
+    char digits[64];
+    if (!isfinite(number)) {
+        sq_buf_puts(out, "–");
+        return;
+    }
+    int decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3;
+    if (size >= 1e15) {
+        sq_buf_printf(out, "%.4g", number);
+        return;
+    }
+    if (number == floor(number)) {
+        decimals = 0;
+    }
+    snprintf(digits, sizeof(digits), "%.*f", decimals, size);
+    size_t whole = strcspn(digits, ".");
+    if (number < 0 && strspn(digits, "0.") < strlen(digits)) {
+        sq_buf_puts(out, "-");
+    }
+    for (size_t i = 0; i < whole; i++) {
+        if (i > 0 && (whole - i) % 3 == 0) {
+            sq_buf_puts(out, ",");
+        }
+        sq_buf_add(out, &digits[i], 1);
+    }
+    sq_buf_puts(out, digits + whole);
+}
+
+void sq_report_human_unit(struct sq_buf *out, double number, const char *unit)
+{
+    if (strcmp(unit, "ms") == 0 && fabs(number) >= 10000) {
+        number /= 1000;
+        unit = "s";
+    } else if (strcmp(unit, "kbit/s") == 0 && fabs(number) >= 1e7) {
+        number /= 1e6;
+        unit = "Gbit/s";
+    } else if (strcmp(unit, "kbit/s") == 0 && fabs(number) >= 1e4) {
+        number /= 1e3;
+        unit = "Mbit/s";
+    }
+    sq_report_human(out, number);
+    if (unit[0] && isfinite(number)) {
+        sq_buf_puts(out, " ");
+        sq_buf_puts(out, unit);
+    }
+}
+
+/* ---- The worst peers ---- */
+
+static double or_zero(double number)
+{
+    return isfinite(number) ? number : 0;
+}
+
+/* How bad it was for a user who did connect: a second of frozen picture weighs as much as 2 % of
+ * loss, or as two seconds of set-up. Only an order of looking, not a score. */
+static double badness(const struct sq_peer_row *p)
+{
+    double sum = 0;
+    for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+        sum += or_zero(p->flow[f].loss_percent) / 2;
+    }
+    sum += or_zero(p->flow[SQ_FLOW_VIDEO_IN].freeze_ms) / 1000;
+    sum += or_zero(p->stage_ms[SQ_STAGE_TOTAL]) / 2000;
+    sum += p->reconnects;
+    return sum;
+}
+
+static bool is_listed(const size_t *peers, size_t n, size_t peer)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (peers[i] == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Failed peers in rounds: one of each cause, then the next of each, up to `max`. */
+static size_t pick_failed(const struct sq_result *r, size_t *peers, size_t max)
+{
+    size_t next[SQ_FAILURE_COUNT] = {0};
+    size_t n = 0;
+    bool found = true;
+    while (found && n < max) {
+        found = false;
+        for (int c = 1; c < SQ_FAILURE_COUNT && n < max; c++) {
+            size_t i = r->failures[c].count > 0 ? next[c] : r->peer_count;
+            while (i < r->peer_count &&
+                   !(r->peers[i].outcome == SQ_OUTCOME_FAILED && (int)r->peers[i].cause == c)) {
+                i++;
+            }
+            next[c] = i + 1;
+            if (i < r->peer_count) {
+                peers[n++] = i;
+                found = true;
+            }
+        }
+    }
+    return n;
+}
+
+size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX])
+{
+    size_t n = pick_failed(r, ret_peers, SQ_REPORT_WORST_MAX / 2);
+    while (n < SQ_REPORT_WORST_MAX) {
+        size_t worst = r->peer_count;
+        double most = 0;
+        for (size_t i = 0; i < r->peer_count; i++) {
+            double bad = badness(&r->peers[i]);
+            bool usable = r->peers[i].connected && r->peers[i].outcome != SQ_OUTCOME_FAILED;
+            if (usable && bad > most && !is_listed(ret_peers, n, i)) {
+                most = bad;
+                worst = i;
+            }
+        }
+        if (worst == r->peer_count) {
+            break;
+        }
+        ret_peers[n++] = worst;
+    }
+    return n;
+}

@@ -1,0 +1,39 @@
+/* What the files of src/report share. */
+#ifndef SQ_REPORT_REPORT_INT_H
+#define SQ_REPORT_REPORT_INT_H
+
+#include "base/str.h"
+#include "report/json.h"
+#include "report/report.h"
+
+#define SQ_REPORT_DUMP_DIR  "webrtc-internals"
+#define SQ_REPORT_WORST_MAX 10
+
+struct sq_report_html_options {
+    bool in_directory; /* the other files lie beside it: link to them */
+};
+
+void sq_report_summary(const struct sq_result *r, struct sq_buf *out);
+void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out);
+void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out);
+void sq_report_junit(const struct sq_result *r, struct sq_buf *out);
+void sq_report_html(const struct sq_result *r, const struct sq_report_html_options *options,
+                    struct sq_buf *out);
+
+/* File name of a peer's dump within SQ_REPORT_DUMP_DIR; the row's number keeps two alike names
+ * apart. */
+void sq_report_dump_name(const struct sq_result *r, size_t peer, struct sq_buf *out);
+/* "2026-11-21T03:45:01.250Z" (RFC 3339, UTC). */
+void sq_report_time(struct sq_buf *out, uint64_t wall_ns);
+/* The wall clock at a time of the run. */
+uint64_t sq_report_wall_at(const struct sq_result *r, double t_ms);
+/* A number for people: three to four digits, "12 345", "0.42"; a dash for NAN. */
+void sq_report_human(struct sq_buf *out, double number);
+/* The value and its unit for people: "1.25 s" of 1250 ms, "2.4 Mbit/s" of 2400 kbit/s. */
+void sq_report_human_unit(struct sq_buf *out, double number, const char *unit);
+/* Indexes of the peers to look at first, at most SQ_REPORT_WORST_MAX; returns how many. Those that
+ * failed (different causes first) take up to half, then those with freezes, loss and slow set-up.
+ */
+size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX]);
+
+#endif

@@ -1,0 +1,159 @@
+/* summary.json: share/schema/summary.schema.json describes it. */
+#include "report/report_int.h"
+#include <math.h>
+
+static void put_run(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_buf time = {0};
+    sq_report_time(&time, r->started_wall_ns);
+    if (time.err) {
+        j->out->err = time.err;
+    }
+    sq_json_open(j, "run", '{');
+    sq_json_text(j, "id", r->run_id);
+    sq_json_text(j, "started", time.text ? time.text : "");
+    sq_json_number(j, "duration_s", r->duration_s);
+    sq_json_integer(j, "seed", r->seed);
+    sq_json_text(j, "command", r->command ? r->command : "");
+    sq_json_text(j, "target", r->target);
+    sq_json_flag(j, "interrupted", r->interrupted);
+    sq_json_open(j, "host", '{');
+    sq_json_text(j, "name", r->host.name);
+    sq_json_text(j, "kernel", r->host.kernel);
+    sq_json_text(j, "cpu", r->host.cpu);
+    sq_json_integer(j, "cores", r->host.cores);
+    sq_json_close(j, '}');
+    sq_json_close(j, '}');
+    sq_buf_free(&time);
+}
+
+static void put_config(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "config", '{');
+    for (size_t i = 0; i < r->config_count; i++) {
+        const struct sq_config_row *c = &r->config[i];
+        if (c->type == SQ_CONFIG_NUMBER) {
+            sq_json_number(j, c->key, c->number);
+        } else if (c->type == SQ_CONFIG_BOOL) {
+            sq_json_flag(j, c->key, c->flag);
+        } else {
+            sq_json_text(j, c->key, c->text);
+        }
+    }
+    sq_json_close(j, '}');
+}
+
+static void put_expectations(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "expectations", '[');
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        const struct sq_expectation *e = &r->expectations[i];
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "expr", e->expr);
+        sq_json_number(j, "value", e->value);
+        sq_json_text(j, "unit", e->unit);
+        sq_json_flag(j, "ok", e->ok);
+        sq_json_text(j, "level", e->level == SQ_LEVEL_WARN ? "warn" : "error");
+        sq_json_text(j, "message", e->message);
+        sq_json_close(j, '}');
+    }
+    sq_json_close(j, ']');
+}
+
+static void put_peers(struct sq_json *j, const struct sq_peer_counts *c)
+{
+    sq_json_open(j, "peers", '{');
+    sq_json_integer(j, "planned", c->planned);
+    sq_json_integer(j, "started", c->started);
+    sq_json_integer(j, "ok", c->ok);
+    sq_json_integer(j, "failed", c->failed);
+    sq_json_integer(j, "dropped", c->dropped);
+    sq_json_integer(j, "pending", c->pending);
+    sq_json_close(j, '}');
+}
+
+static void put_metrics(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "metrics", '{');
+    for (size_t i = 0; i < r->metric_count; i++) {
+        const struct sq_metric *m = sq_metric_get(r->metrics[i].id);
+        struct sq_metric_figures f;
+        sq_metric_row_figures(&r->metrics[i], &f);
+        sq_json_open(j, m->name, '{');
+        sq_json_text(j, "unit", sq_metric_unit_text(m->unit));
+        sq_json_integer(j, "count", f.count);
+        sq_json_number(j, "min", f.min);
+        sq_json_number(j, "avg", f.avg);
+        sq_json_number(j, "p50", f.p50);
+        sq_json_number(j, "p90", f.p90);
+        sq_json_number(j, "p95", f.p95);
+        sq_json_number(j, "p99", f.p99);
+        sq_json_number(j, "max", f.max);
+        sq_json_close(j, '}');
+    }
+    sq_json_close(j, '}');
+}
+
+static void put_failures(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "failures", '[');
+    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
+        if (r->failures[c].count == 0) {
+            continue;
+        }
+        const struct sq_peer_row *p = &r->peers[r->failures[c].example];
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "cause", sq_failure_name((enum sq_failure)c));
+        sq_json_integer(j, "count", r->failures[c].count);
+        sq_json_open(j, "example", '{');
+        sq_json_text(j, "peer", p->id);
+        sq_json_text(j, "room", p->room);
+        sq_json_text(j, "message", p->message);
+        sq_json_close(j, '}');
+        sq_json_close(j, '}');
+    }
+    sq_json_close(j, ']');
+}
+
+static void put_generator(struct sq_json *j, const struct sq_generator_health *g)
+{
+    sq_json_open(j, "generator", '{');
+    sq_json_open(j, "lateness_ms", '{');
+    sq_json_number(j, "p50", g->lateness_p50_ms);
+    sq_json_number(j, "p99", g->lateness_p99_ms);
+    sq_json_number(j, "max", g->lateness_max_ms);
+    sq_json_close(j, '}');
+    sq_json_number(j, "cpu_percent", g->cpu_percent);
+    sq_json_integer(j, "send_errors", g->send_errors);
+    sq_json_integer(j, "receive_drops", g->receive_drops);
+    sq_json_integer(j, "threads", g->threads);
+    sq_json_flag(j, "ok", g->ok);
+    sq_json_text(j, "reason", g->reason);
+    sq_json_close(j, '}');
+}
+
+void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
+{
+    struct sq_json j = {.out = out, .pretty = true};
+    sq_json_open(&j, NULL, '{');
+    sq_json_integer(&j, "schema", SQ_RESULT_SCHEMA);
+    sq_json_open(&j, "tool", '{');
+    sq_json_text(&j, "name", "squall");
+    sq_json_text(&j, "version", r->tool_version);
+    sq_json_text(&j, "commit", r->tool_commit);
+    sq_json_close(&j, '}');
+    put_run(&j, r);
+    put_config(&j, r);
+    sq_json_text(&j, "verdict", sq_verdict_name(r->verdict));
+    sq_json_text(&j, "reason", r->verdict_reason);
+    sq_json_integer(&j, "exit_code", (uint64_t)r->exit_code);
+    put_expectations(&j, r);
+    put_peers(&j, &r->counts);
+    put_metrics(&j, r);
+    put_failures(&j, r);
+    put_generator(&j, &r->generator);
+    sq_json_number(&j, "score", r->score);
+    sq_json_number(&j, "mos", r->mos);
+    sq_json_close(&j, '}');
+    sq_buf_puts(out, "\n");
+}

@@ -1,0 +1,235 @@
+#include "report/text.h"
+
+#include "report/escape.h"
+#include "report/report_int.h"
+#include <math.h>
+#include <string.h>
+
+#define NAME_WIDTH 22
+#define CELL_WIDTH 9
+#define EXPR_WIDTH 44
+
+struct text {
+    struct sq_buf *out;
+    const struct sq_result *r;
+    bool color;
+};
+
+/* SGR codes; nothing when colours are off. */
+static void paint(struct text *t, const char *code)
+{
+    if (t->color) {
+        sq_buf_printf(t->out, "\033[%sm", code);
+    }
+}
+
+static size_t width_of(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+static void spaces(struct sq_buf *out, size_t n)
+{
+    sq_buf_printf(out, "%*s", (int)n, "");
+}
+
+/* The text, made harmless, and filled up to `width` characters. */
+static void put_left(struct sq_buf *out, const char *text, size_t width)
+{
+    size_t n = width_of(text);
+    sq_escape_terminal(out, text);
+    spaces(out, n < width ? width - n : 1);
+}
+
+static void put_right(struct sq_buf *out, double number, size_t width)
+{
+    struct sq_buf text = {0};
+    sq_report_human(&text, number);
+    if (text.text) {
+        size_t n = width_of(text.text);
+        spaces(out, n < width ? width - n : 1);
+        sq_buf_puts(out, text.text);
+    }
+    out->err = out->err ? out->err : text.err;
+    sq_buf_free(&text);
+}
+
+static void put_heading(struct text *t, const char *heading)
+{
+    sq_buf_puts(t->out, "\n");
+    paint(t, "1");
+    sq_buf_puts(t->out, heading);
+    paint(t, "0");
+    sq_buf_puts(t->out, "\n");
+}
+
+static void put_verdict(struct text *t)
+{
+    static const char *const marks[] = {"✓ PASS", "✗ FAIL", "? INVALID", "! ERROR"};
+    static const char *const colors[] = {"1;32", "1;31", "1;33", "1;31"};
+    sq_buf_puts(t->out, "\n");
+    paint(t, colors[t->r->verdict]);
+    sq_buf_puts(t->out, marks[t->r->verdict]);
+    paint(t, "0");
+    sq_buf_puts(t->out, "  ");
+    sq_escape_terminal(t->out, t->r->verdict_reason);
+    sq_buf_printf(t->out, "  (exit code %d)\n", t->r->exit_code);
+}
+
+static void put_expectations(struct text *t)
+{
+    if (t->r->expectation_count == 0) {
+        return;
+    }
+    put_heading(t, "Expectations");
+    for (size_t i = 0; i < t->r->expectation_count; i++) {
+        const struct sq_expectation *e = &t->r->expectations[i];
+        bool warning = !e->ok && e->level == SQ_LEVEL_WARN;
+        sq_buf_puts(t->out, "  ");
+        paint(t, e->ok ? "32" : warning ? "33" : "31");
+        sq_buf_puts(t->out, e->ok ? "✓" : warning ? "!" : "✗");
+        paint(t, "0");
+        sq_buf_puts(t->out, " ");
+        put_left(t->out, e->expr, EXPR_WIDTH);
+        if (e->ok && isfinite(e->value)) {
+            sq_report_human_unit(t->out, e->value, e->unit);
+        } else {
+            sq_escape_terminal(t->out, e->message);
+        }
+        sq_buf_puts(t->out, "\n");
+    }
+}
+
+static void put_peers(struct text *t)
+{
+    const struct sq_peer_counts *c = &t->r->counts;
+    put_heading(t, "Peers");
+    sq_buf_printf(t->out, "  %llu of %llu planned started: %llu ok, %llu failed",
+                  (unsigned long long)c->started, (unsigned long long)c->planned,
+                  (unsigned long long)c->ok, (unsigned long long)c->failed);
+    if (c->dropped > 0) {
+        sq_buf_printf(t->out, " (%llu of them dropped after they had connected)",
+                      (unsigned long long)c->dropped);
+    }
+    sq_buf_printf(t->out, ", %llu pending\n", (unsigned long long)c->pending);
+}
+
+/* Width and height say little on a terminal; they are in the files. */
+static bool is_shown(const struct sq_metric_row *m)
+{
+    return m && m->hist->sums.count > 0 && sq_metric_get(m->id)->unit != SQ_UNIT_PIXELS &&
+           strncmp(sq_metric_get(m->id)->name, "generator.", 10) != 0;
+}
+
+static void put_metrics(struct text *t)
+{
+    static const char *const columns[] = {"avg", "min", "p50", "p95", "p99", "max"};
+    bool any = false;
+    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+        const struct sq_metric_row *m = sq_result_metric(t->r, (enum sq_metric_id)id);
+        if (!is_shown(m)) {
+            continue;
+        }
+        if (!any) {
+            put_heading(t, "Metrics");
+            spaces(t->out, 2 + NAME_WIDTH + CELL_WIDTH);
+            for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+                sq_buf_printf(t->out, "%*s", CELL_WIDTH, columns[i]);
+            }
+            sq_buf_puts(t->out, "\n");
+            any = true;
+        }
+        struct sq_metric_figures f;
+        sq_metric_row_figures(m, &f);
+        const double cells[] = {f.avg, f.min, f.p50, f.p95, f.p99, f.max};
+        sq_buf_puts(t->out, "  ");
+        put_left(t->out, sq_metric_get(m->id)->name, NAME_WIDTH);
+        put_left(t->out, sq_metric_unit_text(sq_metric_get(m->id)->unit), CELL_WIDTH);
+        for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+            put_right(t->out, cells[i], CELL_WIDTH);
+        }
+        sq_buf_puts(t->out, "\n");
+    }
+}
+
+static void put_failures(struct text *t)
+{
+    const struct sq_result *r = t->r;
+    if (r->counts.failed == 0) {
+        return;
+    }
+    put_heading(t, "Failures");
+    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
+        if (r->failures[c].count == 0) {
+            continue;
+        }
+        const struct sq_peer_row *p = &r->peers[r->failures[c].example];
+        sq_buf_printf(t->out, "  %6llu  %-11s  %s\n", (unsigned long long)r->failures[c].count,
+                      sq_failure_name((enum sq_failure)c), sq_failure_words((enum sq_failure)c));
+        sq_buf_puts(t->out, "          for example ");
+        sq_escape_terminal(t->out, p->id);
+        if (p->room[0]) {
+            sq_buf_puts(t->out, " in ");
+            sq_escape_terminal(t->out, p->room);
+        }
+        sq_buf_puts(t->out, ": ");
+        sq_escape_terminal(t->out, p->message);
+        sq_buf_puts(t->out, "\n");
+    }
+}
+
+static void put_generator(struct text *t)
+{
+    const struct sq_generator_health *g = &t->r->generator;
+    put_heading(t, "Generator");
+    sq_buf_puts(t->out, "  ");
+    paint(t, g->ok ? "32" : "33");
+    sq_buf_puts(t->out, g->ok ? "✓ kept up" : "? did not keep up");
+    paint(t, "0");
+    sq_buf_puts(t->out, ": timers late p99 ");
+    sq_report_human_unit(t->out, g->lateness_p99_ms, "ms");
+    sq_buf_puts(t->out, ", max ");
+    sq_report_human_unit(t->out, g->lateness_max_ms, "ms");
+    sq_buf_puts(t->out, "; CPU of the busiest of ");
+    sq_buf_printf(t->out, "%u thread%s ", g->threads, g->threads == 1 ? "" : "s");
+    sq_report_human_unit(t->out, g->cpu_percent, "%");
+    sq_buf_printf(t->out, "; %llu send errors, %llu receive drops\n",
+                  (unsigned long long)g->send_errors, (unsigned long long)g->receive_drops);
+    if (!g->ok) {
+        sq_buf_puts(t->out, "  ");
+        sq_escape_terminal(t->out, g->reason);
+        sq_buf_puts(t->out, "\n");
+    }
+}
+
+void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
+                           struct sq_buf *out)
+{
+    struct text t = {.out = out, .r = r, .color = options->color};
+    put_verdict(&t);
+    put_expectations(&t);
+    put_peers(&t);
+    put_metrics(&t);
+    put_failures(&t);
+    put_generator(&t);
+    if (options->dir) {
+        sq_buf_puts(out, "\nReport: ");
+        sq_escape_terminal(out, options->dir);
+        sq_buf_puts(out, "/report.html\n");
+    }
+}
+
+void sq_report_text(const struct sq_result *r, const struct sq_report_text_options *options,
+                    FILE *out)
+{
+    struct sq_buf text = {0};
+    sq_report_text_render(r, options, &text);
+    if (!text.err) {
+        (void)fwrite(text.text, 1, text.len, out);
+    }
+    sq_buf_free(&text);
+}

@@ -1,0 +1,228 @@
+/* Files: each is written beside its place, synced, and renamed into it. */
+#include "report/report.h"
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "report/report_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Says what could not be done and to which file; errno tells why. */
+static int fail_io(struct sq_report_error *error, const char *what, const char *path)
+{
+    int saved = errno;
+    if (error) {
+        error->saved_errno = saved;
+        snprintf(error->message, sizeof(error->message), "cannot %s %.380s: %s", what, path,
+                 strerror(saved));
+    }
+    return SQ_ERR_IO;
+}
+
+static int fail_memory(struct sq_report_error *error, const char *path)
+{
+    if (error) {
+        error->saved_errno = ENOMEM;
+        snprintf(error->message, sizeof(error->message), "cannot write %.380s: no memory", path);
+    }
+    return SQ_ERR_NOMEM;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return SQ_ERR_IO;
+        }
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_to(int fd, const char *path, const struct sq_buf *content,
+                    struct sq_report_error *error)
+{
+    int err = write_all(fd, content->text, content->len);
+    if (!err && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) { /* not a thing of disks */
+        err = SQ_ERR_IO;
+    }
+    return err ? fail_io(error, "write", path) : 0;
+}
+
+/* A device or a pipe is written to as it is: it must not be replaced by a file. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+/* The content to a file of that name, at once or not at all. */
+static int put_file(const char *path, const struct sq_buf *content, struct sq_report_error *error)
+{
+    struct sq_buf temporary = {0};
+    bool special = is_special(path);
+    uint32_t random = 0;
+    int fd = -1;
+    int err = 0;
+    sq_rand_secret(&random, sizeof(random));
+    sq_buf_printf(&temporary, "%s.%08x.tmp", path, (unsigned)random);
+    if (content->err || temporary.err) {
+        err = fail_memory(error, path);
+        goto out;
+    }
+    fd = special ? open(path, O_WRONLY | O_CLOEXEC)
+                 : open(temporary.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        err = fail_io(error, "write", path);
+        goto out;
+    }
+    err = write_to(fd, path, content, error);
+    if (!special && !err && rename(temporary.text, path) != 0) {
+        err = fail_io(error, "write", path);
+    }
+    if (!special && err) {
+        unlink(temporary.text);
+    }
+out:
+    if (fd >= 0) {
+        close(fd);
+    }
+    sq_buf_free(&temporary);
+    return err;
+}
+
+/* Makes the folder and those above it. */
+static int make_folders(const char *dir, struct sq_report_error *error)
+{
+    char *path = sq_strdup(dir);
+    int err = 0;
+    if (!path) {
+        return fail_memory(error, dir);
+    }
+    for (char *slash = path + 1; !err && *path; slash++) {
+        char kept = *slash;
+        if (kept != '/' && kept != '\0') {
+            continue;
+        }
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+            err = fail_io(error, "make the folder", path);
+        }
+        *slash = kept;
+        if (kept == '\0') {
+            break;
+        }
+    }
+    sq_free(path);
+    return err;
+}
+
+void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out)
+{
+    static const struct sq_report_html_options alone = {.in_directory = false};
+    switch (kind) {
+    case SQ_REPORT_JSON:
+        sq_report_summary(r, out);
+        break;
+    case SQ_REPORT_JUNIT:
+        sq_report_junit(r, out);
+        break;
+    case SQ_REPORT_HTML:
+        sq_report_html(r, &alone, out);
+        break;
+    case SQ_REPORT_TIMELINE:
+        sq_report_timeline_csv(r, out);
+        break;
+    case SQ_REPORT_PEERS:
+        sq_report_peers_csv(r, out);
+        break;
+    }
+}
+
+int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
+                         struct sq_report_error *ret_error)
+{
+    struct sq_buf content = {0};
+    int err = 0;
+    sq_report_render(r, kind, &content);
+    if (strcmp(path, "-") != 0) {
+        err = put_file(path, &content, ret_error);
+    } else if (content.err) {
+        err = fail_memory(ret_error, "to standard output");
+    } else {
+        /* stdio may hold text of the same stream back */
+        err = fflush(stdout) == 0 ? write_all(STDOUT_FILENO, content.text, content.len) : SQ_ERR_IO;
+        err = err ? fail_io(ret_error, "write", "to standard output") : 0;
+    }
+    sq_buf_free(&content);
+    return err;
+}
+
+static int put_in(const char *dir, const char *name, const struct sq_buf *content,
+                  struct sq_report_error *error)
+{
+    struct sq_buf path = {0};
+    sq_buf_printf(&path, "%s/%s", dir, name);
+    int err = path.err ? fail_memory(error, dir) : put_file(path.text, content, error);
+    sq_buf_free(&path);
+    return err;
+}
+
+static int write_dumps(const struct sq_result *r, const char *dir, struct sq_report_error *error)
+{
+    struct sq_buf folder = {0};
+    int err = 0;
+    if (r->trace_count == 0) {
+        return 0;
+    }
+    sq_buf_printf(&folder, "%s/%s", dir, SQ_REPORT_DUMP_DIR);
+    err = folder.err ? fail_memory(error, dir) : make_folders(folder.text, error);
+    for (size_t i = 0; i < r->trace_count && !err; i++) {
+        struct sq_buf name = {0}, content = {0};
+        sq_report_dump_name(r, r->traces[i].peer, &name);
+        sq_report_render_dump(r, &r->traces[i], &content);
+        err = name.err ? fail_memory(error, folder.text)
+                       : put_in(folder.text, name.text, &content, error);
+        sq_buf_free(&name);
+        sq_buf_free(&content);
+    }
+    sq_buf_free(&folder);
+    return err;
+}
+
+int sq_report_write(const struct sq_result *r, const char *dir, struct sq_report_error *ret_error)
+{
+    static const struct {
+        const char *name;
+        enum sq_report_kind kind;
+    } files[] = {
+        {"timeline.csv", SQ_REPORT_TIMELINE}, {"peers.csv", SQ_REPORT_PEERS},
+        {"junit.xml", SQ_REPORT_JUNIT},       {"report.html", SQ_REPORT_HTML},
+        {"summary.json", SQ_REPORT_JSON}, /* last: who waits for it finds the others there */
+    };
+    static const struct sq_report_html_options beside = {.in_directory = true};
+    int err = make_folders(dir, ret_error);
+    if (!err) {
+        err = write_dumps(r, dir, ret_error);
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !err; i++) {
+        struct sq_buf content = {0};
+        if (files[i].kind == SQ_REPORT_HTML) {
+            sq_report_html(r, &beside, &content);
+        } else {
+            sq_report_render(r, files[i].kind, &content);
+        }
+        err = put_in(dir, files[i].name, &content, ret_error);
+        sq_buf_free(&content);
+    }
+    return err;
+}
