@@ -202,7 +202,8 @@ struct sq_ice_pair_stats {
     uint32_t responses_sent;
     uint32_t consent_requests_sent;
     uint64_t current_round_trip_ns; /* 0: none yet */
-    uint64_t total_round_trip_ns;   /* over responses_received */
+    uint64_t total_round_trip_ns;   /* over round_trips */
+    uint32_t round_trips;           /* answers to requests that were sent once only */
 };
 
 /* "frozen", "waiting", "in-progress", "succeeded", "failed". */
