@@ -14,7 +14,8 @@ struct sq_http {
     struct sq_loop *loop;
     struct sq_http_multi *multi;
     CURL *easy;
-    bool added; /* to the multi */
+    bool added;      /* to the multi */
+    bool delivering; /* freed when the callback has returned */
     sq_http_fn fn;
     void *ctx;
 
@@ -67,7 +68,7 @@ static void free_request(struct sq_http *r)
 
 void sq_http_cancel(struct sq_http *request)
 {
-    if (request) {
+    if (request && !request->delivering) {
         free_request(request);
     }
 }
@@ -352,7 +353,6 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
         *during = SQ_PHASE_OPEN;
         return SQ_ERR_CLOSED;
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_TRANSFER_MODE:
         return SQ_ERR_FORMAT;
     default:
         return SQ_ERR_IO;
@@ -386,9 +386,10 @@ static void deliver(struct sq_http *r, int err, enum sq_stream_phase during, CUR
                           : r->curl_text[0]  ? r->curl_text
                           : code == CURLE_OK ? sq_err_name(err)
                                              : curl_easy_strerror(code);
-        snprintf(r->text, sizeof(r->text), "%s %.120s: %s", r->method, r->url, why);
+        snprintf(r->text, sizeof(r->text), "%s %.100s: %.170s", r->method, r->url, why);
         a.text = r->text;
     }
+    r->delivering = true;
     r->fn(r->ctx, &a);
     free_request(r);
 }

@@ -43,7 +43,8 @@ const char *sq_httpd_header(const struct sq_httpd_request *request, const char *
 /* NUL-terminated behind its bytes. */
 const char *sq_httpd_body(const struct sq_httpd_request *request, size_t *ret_len);
 struct sq_addr sq_httpd_remote(const struct sq_httpd_request *request);
-/* Told when the client went away before the answer; the request is gone then. fn may be NULL. */
+/* Told when the server ends before the answer; the request is gone then. A client that goes away
+ * while its answer is deferred is only noticed when the answer is sent. fn may be NULL. */
 void sq_httpd_on_gone(struct sq_httpd_request *request, void (*fn)(void *ctx), void *ctx);
 
 /* Answers and ends the request. headers: nullable "Name: value" lines with NULL at the end; body is

@@ -65,7 +65,7 @@ int sq_stream_connect(struct sq_loop *loop, const struct sq_stream_options *opti
                       struct sq_stream **ret_stream) SQ_MUST_USE;
 /* An open stream over a connected descriptor (accepted, or one that a library hands over). `early`
  * bytes, copied, are delivered first, from the loop. When the stream is freed, release(release_ctx)
- * runs instead of close(fd), if not NULL. */
+ * runs instead of close(fd), if not NULL. On failure the descriptor stays the caller's. */
 int sq_stream_from_fd(struct sq_loop *loop, int fd, const void *early, size_t early_len,
                       void (*release)(void *ctx), void *release_ctx,
                       const struct sq_stream_events *events, void *ctx,
