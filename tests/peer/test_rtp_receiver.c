@@ -405,7 +405,7 @@ static void asks_by_time_and_gives_up(void **state)
         asked += (unsigned)nacks_at(&r, end_ms, 400, seqs);
     }
     assert_int_equal(asked, 3);
-    assert_int_equal(end_ms, 5000 + 1200);
+    assert_int_equal(end_ms, 5000 + 1210);
     assert_true(r.key_frame_needed);
     /* It comes when nobody waits any more, and is still told apart. */
     p = packet(13, 0);

@@ -140,12 +140,12 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
     size_t count = 0;
     for (unsigned i = 0; i < r->missing_count; i++) {
         struct sq_rtp_missing m = r->missing[i];
-        uint32_t give_up_at = m.born_ms + give_up_ms;
         uint32_t due =
             m.tries ? m.born_ms + m.asked_after_ms + repeat_ms : m.born_ms + SQ_RTP_NACK_WAIT_MS;
         bool newer = (uint16_t)((uint16_t)r->highest_ext - m.seen_by) >= SQ_RTP_NACK_REORDER;
         bool is_due = now_ms >= due || (m.tries == 0 && newer);
-        if (now_ms >= give_up_at || (is_due && m.tries >= SQ_RTP_NACK_TRIES)) {
+        /* The last request has its round trip, too, before the packet is given up. */
+        if (is_due && (now_ms - m.born_ms >= give_up_ms || m.tries >= SQ_RTP_NACK_TRIES)) {
             abandon(r, 1);
             continue;
         }
@@ -159,7 +159,6 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
             }
             due = now_ms + repeat_ms;
         }
-        due = due < give_up_at ? due : give_up_at;
         next_ms = due < next_ms ? due : next_ms;
         unasked += m.tries == 0;
         r->missing[keep++] = m;

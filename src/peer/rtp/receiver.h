@@ -15,10 +15,11 @@
 #define SQ_RTP_MISSING_MAX    80   /* packets that are being asked for at one time */
 #define SQ_RTP_DROPOUT_MAX    3000 /* a larger step forward may be a restart (RFC 3550, A.1) */
 #define SQ_RTP_NACK_TRIES     10
-#define SQ_RTP_NACK_REORDER   2   /* newer packets before a hole counts as lost ... */
-#define SQ_RTP_NACK_WAIT_MS   10  /* ... or this long, whichever is first */
-#define SQ_RTP_NACK_REPEAT_MS 20  /* the least time between two requests for a packet */
-#define SQ_RTP_NACK_GIVEUP_MS 500 /* or three round trips, where that is more (2 s at most) */
+#define SQ_RTP_NACK_REORDER   2  /* newer packets before a hole counts as lost ... */
+#define SQ_RTP_NACK_WAIT_MS   10 /* ... or this long, whichever is first */
+#define SQ_RTP_NACK_REPEAT_MS 20 /* the least time between two requests for a packet */
+#define SQ_RTP_NACK_GIVEUP_MS                                                                      \
+    500 /* no request after it, or three round trips where that is more (2 s at most) */
 
 /* Result of sq_rtp_receiver_on_packet. NEW alone is the ordinary case. */
 enum sq_rtp_rx {

@@ -66,7 +66,7 @@ size_t sq_rtp_sender_on_nack(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t 
 {
     uint64_t hold_ms = sq_max_u64(rtt_ns / 4 * 3 / SQ_NS_PER_MS, RESEND_LEAST_MS);
     uint16_t now_ms = (uint16_t)(now_ns / SQ_NS_PER_MS);
-    uint16_t stamp = now_ms ? now_ms : 1;
+    now_ms = now_ms ? now_ms : 1; /* 0 means never */
     size_t count = 0;
     s->nack_count++;
     for (size_t i = 0; i < nack->pair_count && count < max; i++) {
@@ -84,7 +84,7 @@ size_t sq_rtp_sender_on_nack(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t 
                 s->nack_suppressed++;
                 continue;
             }
-            *resent = stamp;
+            *resent = now_ms;
             ret_packets[count++] = found;
         }
     }
