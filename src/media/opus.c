@@ -252,13 +252,12 @@ static void follow_transit(struct sq_opus_tracker *t, uint64_t now_ns, int64_t t
     }
 }
 
-static void too_late(struct sq_opus_tracker *t, int64_t ticks)
+/* Play-out was ahead of a packet: had the delay been this, the packet were in time. */
+static void raise_delay(struct sq_opus_tracker *t, int64_t ticks)
 {
-    t->stats.packets_discarded++;
-    t->late_in_window = true;
-    t->late_in_a_row++;
     int64_t wanted = t->delay_ticks + (t->play_at * QUANTUM - ticks) + LATE_MARGIN;
     t->delay_ticks = wanted > DELAY_MOST ? DELAY_MOST : (uint32_t)wanted;
+    t->late_in_window = true;
 }
 
 /* Marks [from, to) as received; false if all of it was so already. */
@@ -297,7 +296,9 @@ int sq_opus_tracker_push(struct sq_opus_tracker *t, uint64_t now_ns, uint16_t se
         t->play_at = from; /* overtaken on its way, and still in time */
     }
     if (to <= t->play_at && (from < 0 || t->late_in_a_row + 1 < LATE_RUN)) {
-        too_late(t, ticks);
+        t->stats.packets_discarded++;
+        t->late_in_a_row++;
+        raise_delay(t, ticks);
         return 0;
     }
     if (to <= t->play_at) { /* the path itself became longer: play-out falls back to where it is */
@@ -305,6 +306,8 @@ int sq_opus_tracker_push(struct sq_opus_tracker *t, uint64_t now_ns, uint16_t se
         t->play_at = t->known_until = from;
         t->transit_min = t->transit_min_before = ticks_since_base(t, now_ns) - ticks;
         t->late_in_window = true;
+    } else if (from < t->play_at) { /* its front is missed */
+        raise_delay(t, ticks);
     }
     t->late_in_a_row = 0;
     follow_transit(t, now_ns, ticks);

@@ -76,7 +76,7 @@ void sq_source_skip(struct sq_source *s, uint64_t now_ns);
 
 /* Makes a packet again that sq_source_next gave, for an answer to NACK: head, fragment, marker,
  * level and flags are the same. `cookie` and `ticks` (modulo 2^32 is enough) are what that packet
- * had; due_ns is not known and comes out 0. True for the latest 4,096 frames; SQ_ERR_NOTFOUND for a
+ * had; due_ns is not known and comes out 0. True for the latest 4,095 frames; SQ_ERR_NOTFOUND for a
  * cookie that this source never gave. */
 int sq_source_repeat(const struct sq_source *s, uint32_t cookie, uint64_t ticks,
                      struct sq_source_packet *ret_packet) SQ_MUST_USE;
