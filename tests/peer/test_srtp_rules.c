@@ -368,26 +368,26 @@ static void check_batch(struct pair *p)
     enum { N = 80 };
     struct packet wire[N];
     struct sq_srtp_job jobs[N];
-    for (uint16_t i = 0; i < N; i++) {
-        wire[i] = rtp(3, (uint16_t)(65516 + i), 30u + i);
+    for (int i = 0; i < N; i++) {
+        wire[i] = rtp(3, (uint16_t)(65516 + i), 30u + (size_t)i);
         jobs[i] = (struct sq_srtp_job){
             .session = p->a, .pkt = wire[i].bytes, .len = wire[i].len, .room = ROOM};
     }
     sq_srtp_protect_batch(p->e, jobs, N);
-    for (uint16_t i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++) {
         assert_int_equal(jobs[i].err, 0);
         wire[i].len = jobs[i].ret_len;
     }
     wire[30] = wire[29];
     wire[31].bytes[15] ^= 1;
-    for (uint16_t i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++) {
         jobs[i].session = p->b;
         jobs[i].len = wire[i].len;
     }
     sq_srtp_unprotect_batch(p->e, jobs, N);
-    for (uint16_t i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++) {
         assert_int_equal(jobs[i].err, i == 30 ? SQ_ERR_REPLAY : i == 31 ? SQ_ERR_AUTH : 0);
-        struct packet plain = rtp(3, (uint16_t)(65516 + i), 30u + i);
+        struct packet plain = rtp(3, (uint16_t)(65516 + i), 30u + (size_t)i);
         if (jobs[i].err == 0) {
             assert_int_equal(jobs[i].ret_len, plain.len);
             assert_memory_equal(wire[i].bytes, plain.bytes, plain.len);

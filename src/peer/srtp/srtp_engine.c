@@ -198,7 +198,7 @@ void sq_srtp_cm_cipher(struct sq_srtp_engine *e, struct cm_item *items, size_t n
 void sq_srtp_cm_tags(struct sq_srtp_engine *e, struct cm_item *items, const size_t *lens, size_t n,
                      bool sending)
 {
-    if (e->mb && sq_srtp_mb_lanes_pay(e->mb, n)) {
+    if (e->mb && sq_srtp_mb_lanes_pay(e->mb, lens, n)) {
         sq_srtp_mb_cm_tags(e->mb, items, lens, n, sending);
         return;
     }

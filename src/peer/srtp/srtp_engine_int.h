@@ -17,8 +17,8 @@ int sq_srtp_mb_gcm(struct mb *mb, bool sealing, const struct keys *k, const uint
                    const uint8_t *aad, size_t aad_len, uint8_t *data, size_t len,
                    uint8_t *tag) SQ_MUST_USE;
 void sq_srtp_mb_cm_cipher(struct mb *mb, struct cm_item *items, size_t n, bool sending);
-/* True where hashing n packets in lanes is faster than one by one. */
-bool sq_srtp_mb_lanes_pay(const struct mb *mb, size_t n);
+/* True where hashing n packets of these lengths in lanes is faster than one by one. */
+bool sq_srtp_mb_lanes_pay(const struct mb *mb, const size_t *lens, size_t n);
 void sq_srtp_mb_cm_tags(struct mb *mb, struct cm_item *items, const size_t *lens, size_t n,
                         bool sending);
 

@@ -10,17 +10,25 @@
 #include <string.h>
 
 #define AES128_ROUND_KEYS_BYTES 176
-/* Below this many packets OpenSSL hashes them faster one by one: measured with bench/micro, without
- * and with the processor's SHA instructions. */
-#define LANES_MIN       4
-#define LANES_MIN_SHANI 10
+/* The library stores to its key data with aligned moves, though its header forgets to say so unless
+ * LINUX is defined. */
+#define GCM_KEY_ALIGN 64u
+#define GCM_KEY_ROOM                                                                               \
+    ((sizeof(struct gcm_key_data) + GCM_KEY_ALIGN - 1) & ~(size_t)(GCM_KEY_ALIGN - 1))
+/* Below this many packets OpenSSL hashes them faster one by one; with the processor's SHA
+ * instructions later, and later still for short ones. Measured with bench/micro/srtp.c. */
+#define LANES_MIN             4
+#define LANES_MIN_SHANI       8
+#define LANES_MIN_SHANI_SHORT 13
+#define SHORT_BYTES           400
 
 struct mb {
     IMB_MGR *mgr;
-    size_t lanes_min;
-    struct gcm_key_data gcm_short; /* of keys that are not kept expanded */
-    struct gcm_context_data gcm_ctx;
+    bool shani;
+    struct gcm_key_data *gcm_short;   /* in gcm_block: of keys that are not kept expanded */
+    struct gcm_context_data *gcm_ctx; /* in gcm_block, behind it */
     IMB_JOB jobs[SQ_SRTP_BATCH_MAX];
+    uint8_t gcm_block[GCM_KEY_ROOM + sizeof(struct gcm_context_data) + GCM_KEY_ALIGN];
 };
 
 int sq_srtp_mb_create(struct mb **ret_mb)
@@ -29,6 +37,9 @@ int sq_srtp_mb_create(struct mb **ret_mb)
     if (!mb) {
         return SQ_ERR_NOMEM;
     }
+    size_t pad = -(uintptr_t)mb->gcm_block & (GCM_KEY_ALIGN - 1);
+    mb->gcm_short = (struct gcm_key_data *)(mb->gcm_block + pad);
+    mb->gcm_ctx = (struct gcm_context_data *)(mb->gcm_block + pad + GCM_KEY_ROOM);
     mb->mgr = alloc_mb_mgr(0);
     if (!mb->mgr) {
         sq_srtp_mb_destroy(mb);
@@ -40,7 +51,7 @@ int sq_srtp_mb_create(struct mb **ret_mb)
         sq_srtp_mb_destroy(mb);
         return SQ_ERR_UNSUPPORTED;
     }
-    mb->lanes_min = mb->mgr->features & IMB_FEATURE_SHANI ? LANES_MIN_SHANI : LANES_MIN;
+    mb->shani = mb->mgr->features & IMB_FEATURE_SHANI;
     *ret_mb = mb;
     return 0;
 }
@@ -78,14 +89,14 @@ int sq_srtp_mb_gcm(struct mb *mb, bool sealing, const struct keys *k, const uint
 {
     const struct gcm_key_data *key = k->expanded;
     if (!key) {
-        IMB_AES128_GCM_PRE(mb->mgr, k->key, &mb->gcm_short);
-        key = &mb->gcm_short;
+        IMB_AES128_GCM_PRE(mb->mgr, k->key, mb->gcm_short);
+        key = mb->gcm_short;
     }
     if (sealing) {
-        IMB_AES128_GCM_ENC(mb->mgr, key, &mb->gcm_ctx, data, data, len, iv, aad, aad_len, tag,
+        IMB_AES128_GCM_ENC(mb->mgr, key, mb->gcm_ctx, data, data, len, iv, aad, aad_len, tag,
                            GCM_TAG_BYTES);
     } else {
-        IMB_AES128_GCM_DEC(mb->mgr, key, &mb->gcm_ctx, data, data, len, iv, aad, aad_len, tag,
+        IMB_AES128_GCM_DEC(mb->mgr, key, mb->gcm_ctx, data, data, len, iv, aad, aad_len, tag,
                            GCM_TAG_BYTES);
     }
     return 0;
@@ -121,9 +132,16 @@ void sq_srtp_mb_cm_cipher(struct mb *mb, struct cm_item *items, size_t n, bool s
     }
 }
 
-bool sq_srtp_mb_lanes_pay(const struct mb *mb, size_t n)
+bool sq_srtp_mb_lanes_pay(const struct mb *mb, const size_t *lens, size_t n)
 {
-    return n >= mb->lanes_min;
+    if (n < LANES_MIN || !mb->shani) {
+        return n >= LANES_MIN;
+    }
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += lens[i];
+    }
+    return n >= (total < n * SHORT_BYTES ? LANES_MIN_SHANI_SHORT : LANES_MIN_SHANI);
 }
 
 void sq_srtp_mb_cm_tags(struct mb *mb, struct cm_item *items, const size_t *lens, size_t n,
@@ -184,7 +202,7 @@ void sq_srtp_mb_cm_cipher(struct mb *mb, struct cm_item *items, size_t n, bool s
 {
 }
 
-bool sq_srtp_mb_lanes_pay(const struct mb *mb, size_t n)
+bool sq_srtp_mb_lanes_pay(const struct mb *mb, const size_t *lens, size_t n)
 {
     return false;
 }
