@@ -19,7 +19,7 @@ struct sq_wire {
 
 static inline struct sq_wire sq_wire_reader(const void *buf, size_t len)
 {
-    return (struct sq_wire){.buf = (uint8_t *)(uintptr_t)buf, .len = len, .pos = 0, .err = 0};
+    return (struct sq_wire){.buf = (uint8_t *)buf, .len = len, .pos = 0, .err = 0};
 }
 
 static inline struct sq_wire sq_wire_writer(void *buf, size_t room)
