@@ -485,6 +485,12 @@ void sq_user_start(struct sq_user *user)
     }
 }
 
+void sq_user_release(struct sq_user *user)
+{
+    user->env->plan->adapter->destroy(user->signal);
+    user->signal = NULL;
+}
+
 void sq_user_destroy(struct sq_user *user)
 {
     if (!user) {
@@ -492,7 +498,7 @@ void sq_user_destroy(struct sq_user *user)
     }
     sq_timer_stop(&user->timer);
     close_peers(user);
-    user->env->plan->adapter->destroy(user->signal);
+    sq_user_release(user);
     for (size_t i = 0; i < user->trace.event_count; i++) {
         sq_free(user->trace.events[i].value);
     }
@@ -507,6 +513,11 @@ void sq_user_destroy(struct sq_user *user)
 bool sq_user_is_over(const struct sq_user *user)
 {
     return user->state == SQ_USER_OVER;
+}
+
+const char *sq_user_failure(const struct sq_user *user)
+{
+    return user->row.outcome == SQ_OUTCOME_FAILED ? user->row.message : "";
 }
 
 uint64_t sq_user_index(const struct sq_user *user)

@@ -62,11 +62,15 @@ void sq_user_start(struct sq_user *user);
 void sq_user_leave(struct sq_user *user);
 /* At once and without goodbyes: outcome as by leave. */
 void sq_user_abort(struct sq_user *user);
+/* One that is over gives its signalling back; from outside its call-backs. */
+void sq_user_release(struct sq_user *user);
 void sq_user_destroy(struct sq_user *user); /* NULL is allowed */
 
 /* Takes the samples of the time since the last call. */
 void sq_user_sample(struct sq_user *user, uint64_t now_ns);
 bool sq_user_is_over(const struct sq_user *user);
+/* Why it failed, a sentence; "" if it did not. */
+const char *sq_user_failure(const struct sq_user *user);
 uint64_t sq_user_index(const struct sq_user *user);
 /* Moves its row into the result, and its trace if it has one; the user has none afterwards. */
 int sq_user_report(struct sq_user *user, struct sq_result *result) SQ_MUST_USE;

@@ -1,0 +1,84 @@
+#include "run/health.h"
+
+#include "stats/metrics.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define BUSY_SHARE 0.1
+
+static void blame(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
+
+/* The first reason stands: later ones mostly follow from it. */
+static void blame(struct sq_generator_health *h, const char *fmt, ...)
+{
+    if (!h->ok) {
+        return;
+    }
+    h->ok = false;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(h->reason, sizeof(h->reason), fmt, args);
+    va_end(args);
+}
+
+static void fill_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
+{
+    h->lateness_p50_ms = h->lateness_p99_ms = h->lateness_max_ms = NAN;
+    if (in->lateness && in->lateness->sums.count > 0) {
+        enum sq_metric_id id = SQ_METRIC_GENERATOR_LATENESS;
+        h->lateness_p50_ms = sq_metric_value(id, (double)sq_hist_quantile(in->lateness, 0.5));
+        h->lateness_p99_ms = sq_metric_value(id, (double)sq_hist_quantile(in->lateness, 0.99));
+        h->lateness_max_ms = sq_metric_value(id, (double)in->lateness->sums.max);
+    }
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+void sq_health_judge(const struct sq_health_input *in, struct sq_generator_health *ret_health)
+{
+    const struct sq_plan *plan = in->plan;
+    struct sq_generator_health h = {.ok = true,
+                                    .threads = in->threads,
+                                    .send_errors = in->send_errors,
+                                    .receive_drops = in->receive_drops};
+    size_t busy = 0;
+    for (size_t i = 0; i < in->timeline_count; i++) {
+        h.cpu_percent = fmax(h.cpu_percent, in->timeline[i].cpu_percent);
+        busy += in->timeline[i].cpu_percent > plan->cpu_max_percent;
+    }
+    fill_lateness(in, &h);
+    if (h.lateness_p99_ms > plan->lateness_p99_max_ms) {
+        blame(&h,
+              "timers were %.1f ms late (p99; the bound is %.1f ms): too little CPU for so many "
+              "peers",
+              h.lateness_p99_ms, plan->lateness_p99_max_ms);
+    }
+    if (in->timeline_count > 0 && (double)busy >= BUSY_SHARE * (double)in->timeline_count &&
+        busy > 0) {
+        blame(&h,
+              "a generator thread used over %.0f %% of its core in %zu of %zu seconds: use fewer "
+              "peers or more "
+              "--threads",
+              plan->cpu_max_percent, busy, in->timeline_count);
+    }
+    if (share(in->receive_drops, in->datagrams_received) > plan->drops_max_share) {
+        blame(&h,
+              "the kernel dropped %llu of %llu datagrams at full socket buffers of the generator",
+              (unsigned long long)in->receive_drops, (unsigned long long)in->datagrams_received);
+    }
+    if (share(in->send_errors, in->datagrams_sent) > plan->drops_max_share) {
+        blame(&h, "%llu of %llu datagrams could not be sent by the generator",
+              (unsigned long long)in->send_errors, (unsigned long long)in->datagrams_sent);
+    }
+    *ret_health = h;
+}
+
+bool sq_health_of_second(const struct sq_plan *plan, const struct sq_timeline_row *row)
+{
+    return row->lateness_p99_ms <= plan->lateness_p99_max_ms &&
+           row->cpu_percent <= plan->cpu_max_percent;
+}

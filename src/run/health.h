@@ -1,0 +1,26 @@
+/* The generator watches itself: past one of these bounds a run says nothing about the service
+ * (verdict invalid). */
+#ifndef SQ_RUN_HEALTH_H
+#define SQ_RUN_HEALTH_H
+
+#include "run/plan.h"
+#include "run/result.h"
+#include "stats/hist.h"
+
+struct sq_health_input {
+    const struct sq_plan *plan; /* the bounds */
+    uint32_t threads;
+    uint64_t datagrams_sent, datagrams_received;
+    uint64_t send_errors, receive_drops;
+    const struct sq_hist *lateness; /* generator.lateness; nullable */
+    const struct sq_timeline_row *timeline;
+    size_t timeline_count;
+};
+
+/* Fills ret_health, its reason included. Busy counts the share of seconds: a thread near its whole
+ * core in a tenth of all seconds or more has no reserve, whatever the average. */
+void sq_health_judge(const struct sq_health_input *input, struct sq_generator_health *ret_health);
+/* Is this second's generator within its bounds? For the live view. */
+bool sq_health_of_second(const struct sq_plan *plan, const struct sq_timeline_row *row);
+
+#endif

@@ -1,0 +1,449 @@
+#include "run/run.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "net/loop.h"
+#include "run/arrivals.h"
+#include "run/health.h"
+#include "run/shard.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHANGE_AHEAD_NS (20 * SQ_NS_PER_MS) /* shards hear of a new rate before it takes effect */
+#define START_AHEAD_NS  (50 * SQ_NS_PER_MS) /* time for the threads to get going */
+#define SECONDS_OPEN    8                   /* seconds that shards may be apart in their reports */
+
+/* A second that not all shards have told of yet. */
+struct open_second {
+    struct sq_second sum;
+    unsigned heard;
+    double lateness_p99_us, lateness_max_us, cpu_percent;
+};
+
+struct sq_run {
+    const struct sq_plan *plan;
+    struct sq_loop *loop;
+    const struct sq_run_ops *ops;
+    void *ctx;
+    uint64_t start_ns, end_ns;
+    struct sq_timer end_timer;
+    struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
+    unsigned shards_len, shards_done;
+    bool joined, draining, paused;
+    struct sq_arrivals arrivals;
+    struct sq_shard_report latest[SQ_PLAN_THREADS_MAX];
+    struct open_second open[SECONDS_OPEN];
+    uint64_t seconds;       /* told so far */
+    struct sq_result *rows; /* owned: the time line so far */
+    uint64_t send_errors_before, drops_before;
+    char example[200];
+};
+
+/* A report on its way from a shard's thread to the run's. */
+struct message {
+    struct sq_run *run;
+    struct sq_shard_report report;
+};
+
+/* ---- Seconds
+ * ----------------------------------------------------------------------------------------- */
+
+static void add_second(struct sq_second *to, const struct sq_second *from)
+{
+    for (int i = 0; i < SQ_FLOW_COUNT; i++) {
+        to->bits[i] += from->bits[i];
+        to->packets[i] += from->packets[i];
+        to->lost[i] += from->lost[i];
+        to->jitter_ms_sum[i] += from->jitter_ms_sum[i];
+        to->jitter_n[i] += from->jitter_n[i];
+    }
+    to->rtt_ms_sum += from->rtt_ms_sum;
+    to->rtt_n += from->rtt_n;
+    to->fps_sum += from->fps_sum;
+    to->fps_n += from->fps_n;
+    to->freezes += from->freezes;
+    sq_hist_small_merge(&to->rtt_us, &from->rtt_us);
+    sq_hist_small_merge(&to->setup_ms, &from->setup_ms);
+}
+
+static double ratio(double sum, uint64_t n)
+{
+    return n > 0 ? sum / (double)n : NAN;
+}
+
+static uint64_t planned_by(const struct sq_run *run, uint64_t now_ns)
+{
+    uint64_t due = sq_arrivals_due(&run->arrivals, now_ns);
+    return sq_min_u64(due, sq_plan_arrivals(run->plan));
+}
+
+static void fill_flows(struct sq_timeline_row *row, const struct sq_second *sum)
+{
+    for (int i = 0; i < SQ_FLOW_COUNT; i++) {
+        row->bitrate_kbps[i] = sum->bits[i] / 1e3;
+        row->loss_percent[i] =
+            sum->packets[i] ? fmax(0, 100 * sum->lost[i] / (double)sum->packets[i]) : NAN;
+        row->jitter_ms[i] = ratio(sum->jitter_ms_sum[i], sum->jitter_n[i]);
+    }
+    row->rtt_ms = ratio(sum->rtt_ms_sum, sum->rtt_n);
+    row->rtt_p95_ms = sum->rtt_n ? (double)sq_hist_small_quantile(&sum->rtt_us, 0.95) / 1e3 : NAN;
+    row->fps_in = ratio(sum->fps_sum, sum->fps_n);
+    row->freezes = sum->freezes;
+    if (sum->setup_ms.sums.count > 0) {
+        row->setup_p50_ms = (double)sq_hist_small_quantile(&sum->setup_ms, 0.5);
+        row->setup_p95_ms = (double)sq_hist_small_quantile(&sum->setup_ms, 0.95);
+    }
+}
+
+static void fill_counts(struct sq_run *run, struct sq_timeline_row *row)
+{
+    uint64_t send_errors = 0;
+    uint64_t drops = 0;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        const struct sq_shard_report *r = &run->latest[i];
+        row->started += r->started;
+        row->connected += r->connected;
+        row->ok += r->ok;
+        row->failed += r->failed;
+        for (int c = 0; c < SQ_FAILURE_COUNT; c++) {
+            row->failed_by_cause[c] += r->failed_by_cause[c];
+        }
+        send_errors += r->counters.send_errors;
+        drops += r->counters.receive_drops;
+    }
+    row->send_errors = send_errors - run->send_errors_before;
+    row->receive_drops = drops > run->drops_before ? drops - run->drops_before : 0;
+    run->send_errors_before = send_errors;
+    run->drops_before = sq_max_u64(drops, run->drops_before);
+}
+
+static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
+{
+    struct sq_run_live live = {
+        .plan = run->plan,
+        .row = row,
+        .rate_per_s = run->arrivals.rate_per_s,
+        .paused = run->paused,
+        .draining = run->draining,
+        .example = run->example,
+    };
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        live.missed += run->latest[i].missed;
+        live.setup_p50_ms = fmax(live.setup_p50_ms, (double)run->latest[i].setup_p50_ms);
+        live.setup_p95_ms = fmax(live.setup_p95_ms, (double)run->latest[i].setup_p95_ms);
+    }
+    live.health.lateness_p99_ms = row->lateness_p99_ms;
+    live.health.lateness_max_ms = row->lateness_max_ms;
+    live.health.cpu_percent = row->cpu_percent;
+    live.health.threads = run->shards_len;
+    live.health.send_errors = run->send_errors_before;
+    live.health.receive_drops = run->drops_before;
+    live.health.ok = sq_health_of_second(run->plan, row);
+    if (run->ops->second) {
+        run->ops->second(run->ctx, &live);
+    }
+}
+
+static void close_second(struct sq_run *run, struct open_second *open)
+{
+    run->seconds++;
+    struct sq_timeline_row *row = sq_result_add_second(run->rows);
+    struct sq_timeline_row spare = {0};
+    if (!row) { /* past the table's end the totals go on */
+        row = &spare;
+    }
+    row->t_s = (double)run->seconds;
+    row->planned = planned_by(run, run->start_ns + run->seconds * SQ_NS_PER_SEC);
+    fill_counts(run, row);
+    fill_flows(row, &open->sum);
+    row->lateness_p99_ms = open->lateness_p99_us / 1e3;
+    row->lateness_max_ms = open->lateness_max_us / 1e3;
+    row->cpu_percent = open->cpu_percent;
+    memset(open, 0, sizeof(*open));
+    tell_second(run, row);
+}
+
+static bool shard_is_past(const struct sq_run *run, unsigned i, uint64_t second_no)
+{
+    return run->latest[i].done || run->latest[i].second_no >= second_no;
+}
+
+static void close_seconds(struct sq_run *run)
+{
+    while (run->shards_done < run->shards_len) {
+        for (unsigned i = 0; i < run->shards_len; i++) {
+            if (!shard_is_past(run, i, run->seconds + 1)) {
+                return;
+            }
+        }
+        close_second(run, &run->open[(run->seconds + 1) % SECONDS_OPEN]);
+    }
+}
+
+static void on_report(void *ctx)
+{
+    struct message *message = ctx;
+    struct sq_run *run = message->run;
+    const struct sq_shard_report *report = &message->report;
+    struct open_second *open = &run->open[report->second_no % SECONDS_OPEN];
+    run->latest[report->shard] = *report;
+    add_second(&open->sum, &report->second);
+    open->lateness_p99_us = fmax(open->lateness_p99_us, (double)report->lateness_p99_us);
+    open->lateness_max_us = fmax(open->lateness_max_us, (double)report->lateness_max_us);
+    open->cpu_percent = fmax(open->cpu_percent, report->cpu_percent);
+    if (report->example[0]) {
+        memcpy(run->example, report->example, sizeof(run->example));
+    }
+    close_seconds(run);
+    if (report->done && ++run->shards_done == run->shards_len) {
+        run->end_ns = sq_loop_now(run->loop);
+        sq_timer_stop(&run->end_timer);
+        run->ops->done(run->ctx);
+    }
+    sq_free(message);
+}
+
+/* In a shard's thread. */
+static void send_report(void *ctx, const struct sq_shard_report *report)
+{
+    struct sq_run *run = ctx;
+    struct message *message = sq_malloc(sizeof(*message));
+    if (!message) {
+        return;
+    }
+    message->run = run;
+    message->report = *report;
+    if (sq_loop_post(run->loop, on_report, message) != 0) {
+        sq_free(message);
+    }
+}
+
+/* ---- Orders
+ * -------------------------------------------------------------------------------------------- */
+
+static void order_rate(struct sq_run *run, double rate_per_s, bool paused)
+{
+    uint64_t at_ns = sq_loop_now(run->loop) + CHANGE_AHEAD_NS;
+    sq_arrivals_set_rate(&run->arrivals, at_ns, rate_per_s);
+    sq_arrivals_pause(&run->arrivals, at_ns, paused);
+    run->paused = paused;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_shard_set_rate(run->shards[i], at_ns, rate_per_s, paused);
+    }
+}
+
+void sq_run_set_rate(struct sq_run *run, double rate_per_s)
+{
+    order_rate(run, rate_per_s, run->paused);
+}
+
+double sq_run_rate(const struct sq_run *run)
+{
+    return run->arrivals.rate_per_s;
+}
+
+void sq_run_pause(struct sq_run *run, bool paused)
+{
+    order_rate(run, run->arrivals.rate_per_s, paused);
+}
+
+static void drain(struct sq_run *run, uint64_t over_ns)
+{
+    if (run->draining) {
+        return;
+    }
+    run->draining = true;
+    sq_timer_stop(&run->end_timer);
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_shard_drain(run->shards[i], over_ns);
+    }
+}
+
+void sq_run_drain(struct sq_run *run)
+{
+    drain(run, sq_min_u64(run->plan->ramp_down_ns, SQ_NS_PER_SEC));
+}
+
+void sq_run_abort(struct sq_run *run)
+{
+    run->draining = true;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_shard_abort(run->shards[i]);
+    }
+}
+
+static void on_end(void *ctx, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct sq_run *run = ctx;
+    drain(run, run->plan->ramp_down_ns);
+}
+
+/* ---- Life
+ * ---------------------------------------------------------------------------------------------- */
+
+static int start_shards(struct sq_run *run)
+{
+    for (unsigned i = 0; i < run->plan->threads; i++) {
+        const struct sq_shard_config config = {
+            .plan = run->plan,
+            .number = i,
+            .start_ns = run->start_ns,
+            .report = send_report,
+            .ctx = run,
+        };
+        int err = sq_shard_start(&config, &run->shards[i]);
+        if (err) {
+            return err;
+        }
+        run->shards_len++;
+    }
+    return 0;
+}
+
+static void join(struct sq_run *run)
+{
+    for (unsigned i = 0; i < run->shards_len && !run->joined; i++) {
+        sq_shard_join(run->shards[i]);
+    }
+    run->joined = true;
+}
+
+int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct sq_run_ops *ops,
+                 void *ctx, struct sq_run **ret_run)
+{
+    struct sq_run *run = sq_zalloc(sizeof(*run));
+    if (!run) {
+        return SQ_ERR_NOMEM;
+    }
+    run->plan = plan;
+    run->loop = loop;
+    run->ops = ops;
+    run->ctx = ctx;
+    run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
+    sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
+    sq_timer_init(&run->end_timer, on_end, run);
+    int err = sq_result_create(&run->rows);
+    err = err ? err : start_shards(run);
+    if (err) {
+        sq_run_destroy(run);
+        return err;
+    }
+    if (plan->duration_ns) {
+        sq_timer_start(sq_loop_timers(loop), &run->end_timer, run->start_ns + plan->duration_ns);
+    }
+    *ret_run = run;
+    return 0;
+}
+
+void sq_run_destroy(struct sq_run *run)
+{
+    if (!run) {
+        return;
+    }
+    if (!run->joined) {
+        sq_run_abort(run);
+        join(run);
+    }
+    sq_timer_stop(&run->end_timer);
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_shard_destroy(run->shards[i]);
+    }
+    sq_result_destroy(run->rows);
+    sq_free(run);
+}
+
+/* ---- Results
+ * -------------------------------------------------------------------------------------------- */
+
+/* The rows of all shards in the order of the users' indices. */
+static int collect_peers(struct sq_run *run, struct sq_result *result)
+{
+    size_t at[SQ_PLAN_THREADS_MAX] = {0};
+    for (;;) {
+        struct sq_user *next = NULL;
+        unsigned from = 0;
+        for (unsigned i = 0; i < run->shards_len; i++) {
+            if (at[i] >= sq_shard_user_count(run->shards[i])) {
+                continue;
+            }
+            struct sq_user *user = sq_shard_user(run->shards[i], at[i]);
+            if (!next || sq_user_index(user) < sq_user_index(next)) {
+                next = user;
+                from = i;
+            }
+        }
+        if (!next) {
+            return 0;
+        }
+        int err = sq_user_report(next, result);
+        if (err) {
+            return err;
+        }
+        at[from]++;
+    }
+}
+
+static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
+{
+    for (int i = 0; i < SQ_METRIC_COUNT; i++) {
+        const struct sq_metric *metric = sq_metric_get((enum sq_metric_id)i);
+        if (!tally->metrics[i]) {
+            continue;
+        }
+        struct sq_metric_row *row =
+            sq_result_add_metric(result, metric->name, sq_metric_unit_text(metric->unit));
+        if (!row) {
+            return SQ_ERR_NOMEM;
+        }
+        row->hist = tally->metrics[i]; /* handed over */
+        row->last = tally->last[i];
+        tally->metrics[i] = NULL;
+    }
+    return 0;
+}
+
+static int collect_timeline(struct sq_run *run, struct sq_result *result)
+{
+    for (size_t i = 0; i < run->rows->timeline_count; i++) {
+        struct sq_timeline_row *row = sq_result_add_second(result);
+        if (!row) {
+            return SQ_ERR_NOMEM;
+        }
+        *row = run->rows->timeline[i];
+    }
+    return 0;
+}
+
+int sq_run_collect(struct sq_run *run, struct sq_result *result)
+{
+    struct sq_tally tally = {0};
+    struct sq_health_input health = {.plan = run->plan, .threads = run->shards_len};
+    join(run);
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_tally_merge(&tally, sq_shard_tally(run->shards[i]));
+        const struct sq_carrier_counters *counters = sq_shard_counters(run->shards[i]);
+        health.datagrams_sent += counters->datagrams_sent;
+        health.datagrams_received += counters->datagrams_received;
+        health.send_errors += counters->send_errors;
+        health.receive_drops += counters->receive_drops;
+    }
+    health.lateness = tally.metrics[SQ_METRIC_GENERATOR_LATENESS];
+    health.timeline = run->rows->timeline;
+    health.timeline_count = run->rows->timeline_count;
+    sq_health_judge(&health, &result->generator);
+    sq_tally_record(&tally, SQ_METRIC_GENERATOR_DROPS,
+                    (double)(health.send_errors + health.receive_drops));
+
+    result->duration_s = (double)(run->end_ns - run->start_ns) / 1e9;
+    result->counts.planned = planned_by(run, run->end_ns);
+    if (!(run->plan->hold_ns && run->plan->duration_ns)) {
+        result->counts.planned = run->plan->peers;
+    }
+    int err = collect_peers(run, result);
+    err = err ? err : collect_timeline(run, result);
+    err = err ? err : collect_metrics(&tally, result);
+    sq_tally_free(&tally);
+    return err;
+}

@@ -1,0 +1,454 @@
+#include "run/shard.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "net/loop.h"
+#include "run/arrivals.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SLICES        10 /* users are sampled in turn, a tenth of them each tenth of a second */
+#define SLICE_NS      (SQ_NS_PER_SEC / SLICES)
+#define STARTS_MAX    64 /* users begun in one go: packets must not wait for them */
+#define DRAIN_TICK_NS (10 * SQ_NS_PER_MS)
+
+/* The latest word of the run's thread. */
+struct order {
+    uint64_t at_ns, over_ns;
+    double rate_per_s;
+    bool paused;
+};
+
+struct sq_shard {
+    struct sq_shard_config config;
+    pthread_t thread;
+    struct sq_loop *loop;
+    struct sq_carrier *carrier;
+    struct sq_user_env env;
+    struct sq_tally tally;
+    struct sq_second second;
+    struct sq_arrivals arrivals;
+    struct sq_timer arrival_timer, slice_timer, drain_timer;
+    struct sq_flush_hook hook;
+
+    struct sq_user **users; /* owned, in order of index */
+    struct sq_user **over;  /* ended in this iteration; as much room */
+    size_t users_len, users_room, over_len;
+    size_t alive;
+    uint64_t next_index, total; /* the next arrival's index; one past the last of all shards */
+    uint64_t missed;
+
+    uint64_t slice, second_no;
+    struct sq_hist_small lateness_us; /* of this second */
+    uint64_t lateness_max_us;
+    uint64_t cpu_ns, cpu_start_ns, wall_ns, wall_start_ns;
+    double cpu_percent;
+
+    bool draining, reported_done;
+    size_t drain_at, drain_step;
+    char example[200];
+
+    pthread_mutex_t lock; /* of `order` alone */
+    struct order order;   /* of the run's thread */
+};
+
+/* ---- Reports
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_lateness(void *ctx, uint64_t lateness_ns)
+{
+    struct sq_shard *shard = ctx;
+    uint64_t us = lateness_ns / 1000;
+    sq_hist_small_record(&shard->lateness_us, us);
+    shard->lateness_max_us = sq_max_u64(shard->lateness_max_us, us);
+    sq_tally_record(&shard->tally, SQ_METRIC_GENERATOR_LATENESS, (double)us / 1e3);
+}
+
+static void measure_cpu(struct sq_shard *shard)
+{
+    uint64_t cpu_ns = sq_thread_cpu_ns();
+    uint64_t wall_ns = sq_clock_ns();
+    if (wall_ns > shard->wall_ns) {
+        shard->cpu_percent =
+            100.0 * (double)(cpu_ns - shard->cpu_ns) / (double)(wall_ns - shard->wall_ns);
+        sq_tally_record(&shard->tally, SQ_METRIC_GENERATOR_CPU, shard->cpu_percent);
+    }
+    shard->cpu_ns = cpu_ns;
+    shard->wall_ns = wall_ns;
+}
+
+static void publish(struct sq_shard *shard, bool done)
+{
+    measure_cpu(shard);
+    sq_carrier_poll_drops(shard->carrier);
+    const struct sq_hist *setup = shard->tally.metrics[SQ_METRIC_SETUP_TOTAL];
+    struct sq_shard_report report = {
+        .shard = shard->config.number,
+        .second_no = ++shard->second_no,
+        .second = shard->second,
+        .started = shard->tally.started,
+        .connected = shard->tally.connected,
+        .ok = shard->tally.ok,
+        .failed = shard->tally.failed,
+        .pending = shard->tally.pending,
+        .missed = shard->missed,
+        .lateness_p99_us = sq_hist_small_quantile(&shard->lateness_us, 0.99),
+        .lateness_max_us = shard->lateness_max_us,
+        .cpu_percent = shard->cpu_percent,
+        .counters = *sq_carrier_counters(shard->carrier),
+        .done = done,
+    };
+    if (setup) {
+        report.setup_p50_ms =
+            (uint64_t)sq_metric_value(SQ_METRIC_SETUP_TOTAL, (double)sq_hist_quantile(setup, 0.5));
+        report.setup_p95_ms =
+            (uint64_t)sq_metric_value(SQ_METRIC_SETUP_TOTAL, (double)sq_hist_quantile(setup, 0.95));
+    }
+    memcpy(report.failed_by_cause, shard->tally.failed_by_cause, sizeof(report.failed_by_cause));
+    memcpy(report.example, shard->example, sizeof(report.example));
+    memset(&shard->second, 0, sizeof(shard->second));
+    sq_hist_small_clear(&shard->lateness_us);
+    shard->lateness_max_us = 0;
+    shard->config.report(shard->config.ctx, &report);
+}
+
+static bool no_more_come(const struct sq_shard *shard)
+{
+    return shard->draining || shard->next_index >= shard->total;
+}
+
+static void check_done(struct sq_shard *shard)
+{
+    if (!shard->reported_done && shard->alive == 0 && no_more_come(shard)) {
+        shard->reported_done = true;
+        publish(shard, true);
+        sq_timer_stop(&shard->slice_timer);
+        sq_timer_stop(&shard->arrival_timer);
+        sq_timer_stop(&shard->drain_timer);
+        sq_loop_stop(shard->loop);
+    }
+}
+
+static void on_slice(void *ctx, uint64_t now_ns)
+{
+    struct sq_shard *shard = ctx;
+    for (size_t i = shard->slice % SLICES; i < shard->users_len; i += SLICES) {
+        sq_user_sample(shard->users[i], now_ns);
+    }
+    shard->slice++;
+    if (shard->slice % SLICES == 0) {
+        publish(shard, false);
+    }
+    uint64_t next_ns = shard->config.start_ns + (shard->slice + 1) * SLICE_NS;
+    sq_timer_start(sq_loop_timers(shard->loop), &shard->slice_timer,
+                   sq_max_u64(next_ns, now_ns + SQ_NS_PER_MS));
+}
+
+/* ---- Arrivals
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_user_done(void *ctx, struct sq_user *user)
+{
+    struct sq_shard *shard = ctx;
+    const char *failure = sq_user_failure(user);
+    if (failure[0]) {
+        snprintf(shard->example, sizeof(shard->example), "%s", failure);
+    }
+    shard->over[shard->over_len++] = user;
+    shard->alive--;
+}
+
+static bool add_user(struct sq_shard *shard, uint64_t index, uint64_t intended_ns)
+{
+    if (shard->users_len == shard->users_room) {
+        size_t room = shard->users_room ? shard->users_room * 2 : 64;
+        struct sq_user **grown = sq_realloc(shard->users, room * sizeof(struct sq_user *));
+        if (!grown) {
+            return false;
+        }
+        shard->users = grown;
+        grown = sq_realloc(shard->over, room * sizeof(struct sq_user *));
+        if (!grown) {
+            return false;
+        }
+        shard->over = grown;
+        shard->users_room = room;
+    }
+    struct sq_user *user;
+    if (sq_user_create(&shard->env, index, intended_ns, &user) != 0) {
+        return false;
+    }
+    shard->users[shard->users_len++] = user;
+    shard->alive++;
+    sq_user_start(user);
+    return true;
+}
+
+/* This shard's part of the most users at once. */
+static uint64_t alive_max(const struct sq_shard *shard)
+{
+    const struct sq_plan *plan = shard->config.plan;
+    return (plan->peers + plan->threads - 1 - shard->config.number) / plan->threads;
+}
+
+static void on_arrival(void *ctx, uint64_t now_ns)
+{
+    struct sq_shard *shard = ctx;
+    unsigned begun = 0;
+    uint64_t due = sq_arrivals_due(&shard->arrivals, now_ns);
+    while (!shard->draining && shard->next_index < shard->total && shard->next_index < due &&
+           begun < STARTS_MAX) {
+        uint64_t intended_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
+        if (shard->alive >= alive_max(shard) || !add_user(shard, shard->next_index, intended_ns)) {
+            shard->missed++;
+        }
+        shard->next_index += shard->config.plan->threads;
+        begun++;
+    }
+    if (no_more_come(shard)) {
+        check_done(shard);
+        return;
+    }
+    uint64_t next_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
+    if (next_ns != SQ_NEVER) {
+        sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer,
+                       sq_max_u64(next_ns, now_ns));
+    }
+}
+
+/* ---- Orders
+ * ------------------------------------------------------------------------------------------ */
+
+static struct order read_order(struct sq_shard *shard)
+{
+    pthread_mutex_lock(&shard->lock);
+    struct order order = shard->order;
+    pthread_mutex_unlock(&shard->lock);
+    return order;
+}
+
+static void do_rate(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    struct order order = read_order(shard);
+    sq_arrivals_set_rate(&shard->arrivals, order.at_ns, order.rate_per_s);
+    sq_arrivals_pause(&shard->arrivals, order.at_ns, order.paused);
+    if (!shard->draining) {
+        on_arrival(shard, sq_loop_now(shard->loop));
+    }
+}
+
+static void on_drain_tick(void *ctx, uint64_t now_ns)
+{
+    struct sq_shard *shard = ctx;
+    for (size_t i = 0; i < shard->drain_step && shard->drain_at < shard->users_len;
+         shard->drain_at++) {
+        if (!sq_user_is_over(shard->users[shard->drain_at])) {
+            sq_user_leave(shard->users[shard->drain_at]);
+            i++;
+        }
+    }
+    if (shard->drain_at < shard->users_len) {
+        sq_timer_start(sq_loop_timers(shard->loop), &shard->drain_timer, now_ns + DRAIN_TICK_NS);
+    }
+    check_done(shard);
+}
+
+static void do_drain(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    uint64_t ticks = read_order(shard).over_ns / DRAIN_TICK_NS + 1;
+    shard->draining = true;
+    shard->drain_at = 0;
+    shard->drain_step = shard->alive / ticks + 1;
+    sq_timer_stop(&shard->arrival_timer);
+    on_drain_tick(shard, sq_loop_now(shard->loop));
+}
+
+static void do_abort(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    shard->draining = true;
+    for (size_t i = 0; i < shard->users_len; i++) {
+        sq_user_abort(shard->users[i]);
+    }
+    check_done(shard);
+}
+
+/* A full queue of posts would mean 65,536 orders waiting; without memory the order is lost, and a
+ * second Ctrl-C remains. */
+static void post(struct sq_shard *shard, sq_loop_fn fn)
+{
+    int err = sq_loop_post(shard->loop, fn, shard);
+    (void)err;
+}
+
+void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s, bool paused)
+{
+    pthread_mutex_lock(&shard->lock);
+    shard->order.at_ns = at_ns;
+    shard->order.rate_per_s = rate_per_s;
+    shard->order.paused = paused;
+    pthread_mutex_unlock(&shard->lock);
+    post(shard, do_rate);
+}
+
+void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns)
+{
+    pthread_mutex_lock(&shard->lock);
+    shard->order.over_ns = over_ns;
+    pthread_mutex_unlock(&shard->lock);
+    post(shard, do_drain);
+}
+
+void sq_shard_abort(struct sq_shard *shard)
+{
+    post(shard, do_abort);
+}
+
+/* ---- Life
+ * --------------------------------------------------------------------------------------------- */
+
+/* Users end in call-backs deep below; what they held, and the shard's own end, wait until those
+ * have returned. */
+static void on_flush(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    for (size_t i = 0; i < shard->over_len; i++) {
+        sq_user_release(shard->over[i]);
+    }
+    shard->over_len = 0;
+    check_done(shard);
+}
+
+static int make_carrier(struct sq_shard *shard)
+{
+    const struct sq_plan *plan = shard->config.plan;
+    const struct sq_carrier_config config = {
+        .seed = plan->seed + shard->config.number,
+        .force_openssl_srtp = plan->force_openssl_srtp,
+        .prefer_cm = plan->prefer_cm,
+        .addrs = plan->addrs,
+        .addrs_len = plan->addrs_len,
+        .stun_servers = plan->stun_servers,
+        .stun_servers_len = plan->stun_servers_len,
+        .socket_buffer_bytes = plan->socket_buffer_bytes,
+    };
+    return sq_carrier_create(shard->loop, &config, &shard->carrier);
+}
+
+static void *thread_main(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    shard->cpu_ns = shard->cpu_start_ns = sq_thread_cpu_ns();
+    shard->wall_ns = shard->wall_start_ns = sq_clock_ns();
+    sq_loop_refresh_now(shard->loop);
+    sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer, shard->config.start_ns);
+    sq_timer_start(sq_loop_timers(shard->loop), &shard->slice_timer,
+                   shard->config.start_ns + SLICE_NS);
+    int err = sq_loop_run(shard->loop);
+    if (err) {
+        snprintf(shard->example, sizeof(shard->example), "the event loop failed: %s",
+                 sq_err_name(err));
+        publish(shard, true);
+    }
+    shard->cpu_percent = 100.0 * (double)(sq_thread_cpu_ns() - shard->cpu_start_ns) /
+                         (double)(sq_clock_ns() - shard->wall_start_ns + 1);
+    return NULL;
+}
+
+int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_shard)
+{
+    struct sq_shard *shard = sq_zalloc(sizeof(*shard));
+    if (!shard) {
+        return SQ_ERR_NOMEM;
+    }
+    const struct sq_plan *plan = config->plan;
+    shard->config = *config;
+    pthread_mutex_init(&shard->lock, NULL);
+    shard->next_index = config->number;
+    shard->total = plan->hold_ns && plan->duration_ns ? UINT64_MAX : plan->peers;
+    shard->order.rate_per_s = plan->rate_per_s;
+    sq_arrivals_init(&shard->arrivals, config->start_ns, plan->rate_per_s);
+    sq_timer_init(&shard->arrival_timer, on_arrival, shard);
+    sq_timer_init(&shard->slice_timer, on_slice, shard);
+    sq_timer_init(&shard->drain_timer, on_drain_tick, shard);
+    int err = sq_loop_new(NULL, &shard->loop);
+    err = err ? err : make_carrier(shard);
+    if (err) {
+        sq_shard_destroy(shard);
+        return err;
+    }
+    sq_loop_on_lateness(shard->loop, on_lateness, shard);
+    sq_loop_on_flush(shard->loop, &shard->hook, on_flush, shard);
+    shard->env = (struct sq_user_env){
+        .plan = plan,
+        .loop = shard->loop,
+        .carrier = shard->carrier,
+        .tally = &shard->tally,
+        .second = &shard->second,
+        .start_ns = config->start_ns,
+        .done = on_user_done,
+        .ctx = shard,
+    };
+    if (pthread_create(&shard->thread, NULL, thread_main, shard) != 0) {
+        sq_shard_destroy(shard);
+        return SQ_ERR_IO;
+    }
+    *ret_shard = shard;
+    return 0;
+}
+
+void sq_shard_join(struct sq_shard *shard)
+{
+    pthread_join(shard->thread, NULL);
+}
+
+const struct sq_tally *sq_shard_tally(const struct sq_shard *shard)
+{
+    return &shard->tally;
+}
+
+const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard)
+{
+    return sq_carrier_counters(shard->carrier);
+}
+
+size_t sq_shard_user_count(const struct sq_shard *shard)
+{
+    return shard->users_len;
+}
+
+struct sq_user *sq_shard_user(const struct sq_shard *shard, size_t i)
+{
+    return shard->users[i];
+}
+
+double sq_shard_cpu_percent(const struct sq_shard *shard)
+{
+    return shard->cpu_percent;
+}
+
+void sq_shard_destroy(struct sq_shard *shard)
+{
+    if (!shard) {
+        return;
+    }
+    for (size_t i = 0; i < shard->users_len; i++) {
+        sq_user_destroy(shard->users[i]);
+    }
+    sq_free(shard->users);
+    sq_free(shard->over);
+    sq_timer_stop(&shard->arrival_timer);
+    sq_timer_stop(&shard->slice_timer);
+    sq_timer_stop(&shard->drain_timer);
+    if (shard->loop) {
+        sq_loop_off_flush(&shard->hook);
+    }
+    sq_carrier_destroy(shard->carrier);
+    sq_loop_free(shard->loop);
+    sq_tally_free(&shard->tally);
+    pthread_mutex_destroy(&shard->lock);
+    sq_free(shard);
+}

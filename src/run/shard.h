@@ -1,0 +1,53 @@
+/* A shard: a thread with its own loop, sockets, users and counters. Nothing is shared on the packet
+ * path; the run's thread hears of it once a second by a posted message. */
+#ifndef SQ_RUN_SHARD_H
+#define SQ_RUN_SHARD_H
+
+#include "run/plan.h"
+#include "run/result.h"
+#include "run/user.h"
+
+struct sq_shard;
+
+/* What a shard says each second, and for the last time when it is done. Plain copies. */
+struct sq_shard_report {
+    unsigned shard;
+    uint64_t second_no; /* 1 for the first */
+    struct sq_second second;
+    uint64_t started, connected, ok, failed, pending, missed;
+    uint64_t failed_by_cause[SQ_FAILURE_COUNT];
+    uint64_t lateness_p99_us, lateness_max_us; /* of this second */
+    double cpu_percent;                        /* of this second */
+    struct sq_carrier_counters counters;       /* since the start */
+    uint64_t setup_p50_ms, setup_p95_ms;       /* since the start */
+    bool done;                                 /* all users are over and no more come */
+    char example[200];                         /* the latest failure's sentence, "" if none */
+};
+
+struct sq_shard_config {
+    const struct sq_plan *plan;
+    unsigned number; /* 0 … plan->threads - 1: users with index % threads == number are its own */
+    uint64_t start_ns; /* of the run, by sq_clock_ns */
+    /* In the shard's thread; the report is borrowed. */
+    void (*report)(void *ctx, const struct sq_shard_report *report);
+    void *ctx;
+};
+
+/* Makes the loop and the thread and starts it. SQ_ERR_IO with errno, SQ_ERR_NOMEM, … */
+int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_shard) SQ_MUST_USE;
+/* From the run's thread; take effect soon. */
+void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s, bool paused);
+/* No more arrivals; users leave, spread over `over_ns`. */
+void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns);
+/* Everyone goes at once. */
+void sq_shard_abort(struct sq_shard *shard);
+/* Waits for the thread; then what it holds may be read. */
+void sq_shard_join(struct sq_shard *shard);
+const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
+const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
+size_t sq_shard_user_count(const struct sq_shard *shard);
+struct sq_user *sq_shard_user(const struct sq_shard *shard, size_t i); /* in order of index */
+double sq_shard_cpu_percent(const struct sq_shard *shard);             /* over its life */
+void sq_shard_destroy(struct sq_shard *shard); /* after join; NULL is allowed */
+
+#endif
