@@ -388,12 +388,10 @@ static int collect_peers(struct sq_run *run, struct sq_result *result)
 static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
 {
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
-        const struct sq_metric *metric = sq_metric_get((enum sq_metric_id)i);
         if (!tally->metrics[i]) {
             continue;
         }
-        struct sq_metric_row *row =
-            sq_result_add_metric(result, metric->name, sq_metric_unit_text(metric->unit));
+        struct sq_metric_row *row = sq_result_add_metric(result, (enum sq_metric_id)i);
         if (!row) {
             return SQ_ERR_NOMEM;
         }
