@@ -95,15 +95,14 @@ static void put_broke(const struct sq_result *r, struct sq_buf *out)
             lines++;
         }
     }
-    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
-        uint64_t count = r->failures[c].count;
-        if (count > 0) {
-            sq_buf_printf(&list, "<li><strong>%llu %s</strong> with <code>%s</code>: %s</li>\n",
-                          (unsigned long long)count, count == 1 ? "peer failed" : "peers failed",
-                          sq_failure_name((enum sq_failure)c),
-                          sq_failure_words((enum sq_failure)c));
-            lines++;
-        }
+    enum sq_failure causes[SQ_FAILURE_COUNT];
+    size_t n = sq_report_causes(r, causes);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t count = r->failures[causes[i]].count;
+        sq_buf_printf(&list, "<li><strong>%llu %s</strong> with <code>%s</code>: %s</li>\n",
+                      (unsigned long long)count, count == 1 ? "peer failed" : "peers failed",
+                      sq_failure_name(causes[i]), sq_failure_words(causes[i]));
+        lines++;
     }
     if (lines > 0) {
         sq_buf_printf(out, "<div class=\"broke %s\"><h2>What broke</h2>\n<ul>\n",
@@ -152,15 +151,15 @@ static void put_tiles(const struct sq_result *r, struct sq_buf *out)
     sq_report_human(out, (double)c->started);
     sq_buf_puts(out, "</small></dd></div>\n");
     put_tile(out, "Failed", (double)c->failed, "", c->failed > 0);
-    put_tile(out, "of these dropped", (double)c->dropped, "", c->dropped > 0);
+    put_tile(out, "Dropped", (double)c->dropped, "", c->dropped > 0);
     if (c->pending > 0) {
         put_tile(out, "Still pending", (double)c->pending, "", false);
     }
-    put_metric_tile(r, out, "Set-up, p95", SQ_METRIC_SETUP_TOTAL, p95);
-    put_metric_tile(r, out, "Video in, a peer", SQ_METRIC_VIDEO_IN_BITRATE, avg);
-    put_metric_tile(r, out, "Video loss, p95", SQ_METRIC_VIDEO_IN_LOSS, p95);
-    put_metric_tile(r, out, "Audio loss, p95", SQ_METRIC_AUDIO_IN_LOSS, p95);
-    put_metric_tile(r, out, "Round trip, p95", SQ_METRIC_VIDEO_IN_RTT, p95);
+    put_metric_tile(r, out, "Set-up p95", SQ_METRIC_SETUP_TOTAL, p95);
+    put_metric_tile(r, out, "Video in avg", SQ_METRIC_VIDEO_IN_BITRATE, avg);
+    put_metric_tile(r, out, "Video loss p95", SQ_METRIC_VIDEO_IN_LOSS, p95);
+    put_metric_tile(r, out, "Audio loss p95", SQ_METRIC_AUDIO_IN_LOSS, p95);
+    put_metric_tile(r, out, "RTT p95", SQ_METRIC_VIDEO_IN_RTT, p95);
     put_tile(out, "Duration", r->duration_s, "s", false);
     sq_buf_puts(out, "</dl>\n");
 }

@@ -51,9 +51,9 @@ void sq_html_expectations(const struct sq_result *r, struct sq_buf *out)
         const struct sq_expectation *e = &r->expectations[i];
         sq_buf_puts(out, "<tr><td>");
         put_badge(out, e);
-        sq_buf_puts(out, "</td><th scope=\"row\"><code>");
+        sq_buf_puts(out, "</td><th scope=\"row\" class=\"expr\"><code>");
         sq_html_text(out, e->expr);
-        sq_buf_puts(out, "</code></th><td class=\"n\">");
+        sq_buf_puts(out, "</code></th><td class=\"n again\">");
         if (isfinite(e->value)) {
             sq_report_human_unit(out, e->value, e->unit);
         } else {
@@ -66,7 +66,9 @@ void sq_html_expectations(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, "</tbody></table></div></section>\n");
 }
 
-static void put_failure_row(const struct sq_result *r, enum sq_failure cause, struct sq_buf *out)
+/* The bar compares the causes; `most` is the count of the most frequent. */
+static void put_failure_row(const struct sq_result *r, enum sq_failure cause, uint64_t most,
+                            struct sq_buf *out)
 {
     const struct sq_failure_row *f = &r->failures[cause];
     const struct sq_peer_row *p = &r->peers[f->example];
@@ -79,7 +81,7 @@ static void put_failure_row(const struct sq_result *r, enum sq_failure cause, st
                   " %%)</small><span class=\"bar\" aria-hidden=\"true\">"
                   "<span style=\"width:%.1f%%\"></span></span></td>"
                   "<td class=\"text wide\">%s</td><td class=\"text wide\"><strong>",
-                  share, sq_failure_words(cause));
+                  100.0 * (double)f->count / (double)most, sq_failure_words(cause));
     sq_html_text(out, p->id);
     sq_buf_puts(out, "</strong> ");
     sq_html_text(out, p->message);
@@ -96,10 +98,10 @@ void sq_html_failures(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, "<div class=\"card\"><table class=\"stack\"><thead><tr><th scope=\"col\">"
                      "cause</th><th scope=\"col\" class=\"n\">peers</th><th scope=\"col\">meaning"
                      "</th><th scope=\"col\">for example</th></tr></thead><tbody>\n");
-    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
-        if (r->failures[c].count > 0) {
-            put_failure_row(r, (enum sq_failure)c, out);
-        }
+    enum sq_failure causes[SQ_FAILURE_COUNT];
+    size_t n = sq_report_causes(r, causes);
+    for (size_t i = 0; i < n; i++) {
+        put_failure_row(r, causes[i], r->failures[causes[0]].count, out);
     }
     sq_buf_puts(out, "</tbody></table></div></section>\n");
 }

@@ -75,6 +75,25 @@ void sq_report_human_unit(struct sq_buf *out, double number, const char *unit)
     }
 }
 
+size_t sq_report_causes(const struct sq_result *r,
+                        enum sq_failure ret_causes[static SQ_FAILURE_COUNT])
+{
+    size_t n = 0;
+    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
+        size_t at = n;
+        if (r->failures[c].count == 0) {
+            continue;
+        }
+        while (at > 0 && r->failures[ret_causes[at - 1]].count < r->failures[c].count) {
+            ret_causes[at] = ret_causes[at - 1];
+            at--;
+        }
+        ret_causes[at] = (enum sq_failure)c;
+        n++;
+    }
+    return n;
+}
+
 /* ---- The worst peers ---- */
 
 static double or_zero(double number)

@@ -31,6 +31,9 @@ uint64_t sq_report_wall_at(const struct sq_result *r, double t_ms);
 void sq_report_human(struct sq_buf *out, double number);
 /* The value and its unit for people: "1.25 s" of 1250 ms, "2.4 Mbit/s" of 2400 kbit/s. */
 void sq_report_human_unit(struct sq_buf *out, double number, const char *unit);
+/* Causes that hit at least one peer, the most frequent first; returns how many. */
+size_t sq_report_causes(const struct sq_result *r,
+                        enum sq_failure ret_causes[static SQ_FAILURE_COUNT]);
 /* Indexes of the peers to look at first, at most SQ_REPORT_WORST_MAX; returns how many. Those that
  * failed (different causes first) take up to half, then those with freezes, loss and slow set-up.
  */

@@ -163,13 +163,13 @@ static void put_failures(struct text *t)
         return;
     }
     put_heading(t, "Failures");
-    for (int c = 1; c < SQ_FAILURE_COUNT; c++) {
-        if (r->failures[c].count == 0) {
-            continue;
-        }
+    enum sq_failure causes[SQ_FAILURE_COUNT];
+    size_t n = sq_report_causes(r, causes);
+    for (size_t i = 0; i < n; i++) {
+        enum sq_failure c = causes[i];
         const struct sq_peer_row *p = &r->peers[r->failures[c].example];
         sq_buf_printf(t->out, "  %6llu  %-11s  %s\n", (unsigned long long)r->failures[c].count,
-                      sq_failure_name((enum sq_failure)c), sq_failure_words((enum sq_failure)c));
+                      sq_failure_name(c), sq_failure_words(c));
         sq_buf_puts(t->out, "          for example ");
         sq_escape_terminal(t->out, p->id);
         if (p->room[0]) {

@@ -314,6 +314,18 @@ static const char *term_unit(const struct sq_expect_node *n)
     return sq_metric_unit_text(sq_metric_get(n->metric)->unit);
 }
 
+/* Short, unless that would make a value look like the bound it missed. */
+static void format_value(double value, double bound, char out[static 32])
+{
+    char other[32];
+    int digits = fabs(value) >= 10000 ? 9 : 4;
+    snprintf(out, 32, "%.*g", digits, value);
+    snprintf(other, sizeof(other), "%.*g", digits, bound);
+    if (value != bound && strcmp(out, other) == 0) {
+        snprintf(out, 32, "%.9g", value);
+    }
+}
+
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
                     struct sq_expectation *ret_outcome)
 {
@@ -332,8 +344,10 @@ void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
         snprintf(text, sizeof(text), "no sample: nothing measured %s", name);
     } else {
         bool every = sq_expect_is_channels(n->metric) && !n->has_agg;
-        snprintf(text, sizeof(text), "%s%s%s is %.6g%s%s%s, wanted %s %.6g%s%s", name,
-                 n->has_agg ? "." : "", n->agg_text, f.value, space, unit,
+        char value[32];
+        format_value(f.value, n->number, value);
+        snprintf(text, sizeof(text), "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s", name,
+                 n->has_agg ? "." : "", n->agg_text, value, space, unit,
                  every ? " at the worst peer" : "", sq_expect_op_text(n->op), n->number, space,
                  unit);
     }

@@ -1,0 +1,386 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "report/escape.h"
+#include "report/report.h"
+#include "report/sample.h"
+#include "report/text.h"
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char evil[] =
+    "=1+1\"b\\\x01\x1b[2J</script><img src=x onerror=alert(1)>,\r\n&'\xff\x7f";
+
+static struct sq_result *sample(unsigned peers, unsigned seconds, const char *hostile)
+{
+    struct sq_result *r = sample_result(
+        &(struct sample_options){.peers = peers, .seconds = seconds, .hostile = hostile});
+    assert_non_null(r);
+    return r;
+}
+
+static char *render(const struct sq_result *r, enum sq_report_kind kind, size_t *ret_len)
+{
+    struct sq_buf out = {0};
+    sq_report_render(r, kind, &out);
+    assert_int_equal(out.err, 0);
+    *ret_len = out.len;
+    return sq_buf_take(&out);
+}
+
+/* A reader of RFC 4180 that counts: every row must have as many fields as the first. */
+static size_t check_csv(const char *text, size_t *ret_rows)
+{
+    size_t fields = 1, expected = 0, rows = 0;
+    bool quoted = false;
+    for (const char *c = text; *c; c++) {
+        if (quoted) {
+            if (c[0] == '"' && c[1] == '"') {
+                c++;
+            } else if (*c == '"') {
+                quoted = false;
+                assert_true(c[1] == ',' || c[1] == '\r');
+            }
+        } else if (*c == '"') {
+            assert_true(c == text || c[-1] == ',' || c[-1] == '\n');
+            quoted = true;
+        } else if (*c == ',') {
+            fields++;
+        } else if (*c == '\r') {
+            assert_int_equal(c[1], '\n');
+            c++;
+            expected = expected ? expected : fields;
+            assert_int_equal(fields, expected);
+            rows++;
+            fields = 1;
+        } else {
+            assert_int_not_equal(*c, '\n');
+        }
+    }
+    assert_false(quoted);
+    *ret_rows = rows;
+    return expected;
+}
+
+static void csv_is_rfc_4180(void **state)
+{
+    const char *const hostile[] = {NULL, evil};
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_result *r = sample(60, 12, hostile[i]);
+        size_t len, rows;
+        char *peers = render(r, SQ_REPORT_PEERS, &len);
+        check_csv(peers, &rows);
+        assert_int_equal(rows, 61);
+        char *timeline = render(r, SQ_REPORT_TIMELINE, &len);
+        check_csv(timeline, &rows);
+        assert_int_equal(rows, 13);
+        assert_true(strncmp(timeline, "t_s,planned,started,connected,ok,failed,failed.dns", 50) ==
+                    0);
+        free(peers);
+        free(timeline);
+        sq_result_destroy(r);
+    }
+}
+
+static void escapes(void **state)
+{
+    static const struct {
+        void (*escape)(struct sq_buf *, const char *);
+        const char *in, *out;
+    } cases[] = {
+        {sq_escape_csv, "plain", "plain"},
+        {sq_escape_csv, "a,b", "\"a,b\""},
+        {sq_escape_csv, "say \"hi\"", "\"say \"\"hi\"\"\""},
+        {sq_escape_csv, "=SUM(A1)", "'=SUM(A1)"},
+        {sq_escape_csv, "-1,2", "\"'-1,2\""},
+        {sq_escape_csv, "two\nlines", "\"two\nlines\""},
+        {sq_escape_xml, "<a b='c'>&\"", "&lt;a b=&#39;c&#39;&gt;&amp;&quot;"},
+        {sq_escape_xml, "x\x01\x1f\x7fy\n", "x\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdy&#10;"},
+        {sq_escape_xml, "\xef\xbf\xbe\xef\xbf\xbf",
+         "\xef\xbf\xbd\xef\xbf\xbd"}, /* U+FFFE, U+FFFF */
+        {sq_escape_xml, "caf\xc3\xa9 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xf0\x9f\x98\x80"},
+        {sq_escape_xml, "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* overlong */
+        {sq_escape_xml, "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* surrogate */
+        {sq_escape_xml, "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* cut short */
+        {sq_escape_terminal, "a\x1b[31mb", "a\xef\xbf\xbd[31mb"},
+        {sq_escape_terminal, "\xc2\x9b", "\xef\xbf\xbd"}, /* C1: CSI in one character */
+        {sq_escape_file_name, "../../etc/passwd", "_.._.._etc_passwd"},
+        {sq_escape_file_name, "", "_"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sq_buf out = {0};
+        cases[i].escape(&out, cases[i].in);
+        assert_string_equal(out.text, cases[i].out);
+        sq_buf_free(&out);
+    }
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what)) {
+        n++;
+    }
+    return n;
+}
+
+static void junit_is_well_formed(void **state)
+{
+    const char *const hostile[] = {NULL, evil};
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_result *r = sample(60, 5, hostile[i]);
+        size_t len;
+        char *xml = render(r, SQ_REPORT_JUNIT, &len);
+        char head[128];
+        size_t cases = count_of(xml, "<testcase "), failed = count_of(xml, "<failure ");
+        snprintf(head, sizeof(head), "tests=\"%zu\" failures=\"%zu\" errors=\"0\"", cases, failed);
+        assert_int_equal(count_of(xml, head), 2);
+        assert_true(cases >= r->expectation_count + 2 && failed > 0);
+        assert_int_equal(count_of(xml, "<img"), 0);
+        for (size_t k = 0; k < len; k++) {
+            assert_true((unsigned char)xml[k] >= 0x20 || xml[k] == '\n');
+        }
+        /* An independent parser. */
+        FILE *python = popen("python3 -c 'import sys, xml.dom.minidom; "
+                             "xml.dom.minidom.parseString(sys.stdin.buffer.read())'",
+                             "w");
+        assert_non_null(python);
+        assert_int_equal(fwrite(xml, 1, len, python), len);
+        assert_int_equal(pclose(python), 0);
+        free(xml);
+        sq_result_destroy(r);
+    }
+}
+
+/* A test case that fails while the run passes would contradict the exit code. */
+static void junit_agrees_with_the_verdict(void **state)
+{
+    struct sq_result *r = sample(60, 5, NULL);
+    size_t len;
+    r->verdict = SQ_VERDICT_PASS;
+    r->exit_code = 0;
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        r->expectations[i].ok = true;
+    }
+    char *xml = render(r, SQ_REPORT_JUNIT, &len);
+    assert_int_equal(count_of(xml, "<failure "), 0);
+    assert_true(count_of(xml, "no peer fails with ice") > 0);
+    free(xml);
+    sq_result_destroy(r);
+}
+
+/* The charts' data, cut out of the page. */
+static json_t *chart_data(const char *html)
+{
+    const char *from = strstr(html, "id=\"data\">");
+    assert_non_null(from);
+    from += strlen("id=\"data\">");
+    const char *to = strstr(from, "</script>");
+    assert_non_null(to);
+    json_t *data = json_loadb(from, (size_t)(to - from), 0, NULL);
+    assert_non_null(data);
+    return data;
+}
+
+static void html_keeps_hostile_text_out(void **state)
+{
+    struct sq_result *r = sample(60, 5, evil);
+    size_t len;
+    char *html = render(r, SQ_REPORT_HTML, &len);
+    assert_int_equal(count_of(html, "<img"), 0);
+    assert_int_equal(count_of(html, "<script"), 2);
+    assert_int_equal(count_of(html, "</script>"), 2);
+    assert_int_equal(count_of(html, " src="), count_of(html, "&lt;img src="));
+    assert_int_equal(count_of(html, "href=\"http"), 0);
+    assert_true(count_of(html, "&lt;img src=x onerror=alert(1)&gt;") > 0);
+    for (size_t k = 0; k < len; k++) {
+        assert_true((unsigned char)html[k] >= 0x20 || html[k] == '\n');
+    }
+    json_decref(chart_data(html));
+    free(html);
+    sq_result_destroy(r);
+}
+
+static void html_stays_small(void **state)
+{
+    struct sq_result *r = sample(10000, 1500, NULL);
+    size_t len;
+    char *html = render(r, SQ_REPORT_HTML, &len);
+    assert_true(len < 250000);
+    assert_int_equal(count_of(html, "class=\"peer card\""), 10);
+    json_t *data = chart_data(html);
+    const json_t *t = json_object_get(data, "t");
+    assert_int_equal(json_array_size(t), 500); /* steps of three seconds */
+    assert_true(json_number_value(json_array_get(t, 499)) == 1500);
+    json_t *column;
+    const char *key;
+    json_object_foreach(data, key, column)
+    {
+        if (json_is_array(column)) {
+            assert_int_equal(json_array_size(column), 500);
+        }
+    }
+    json_decref(data);
+    free(html);
+    sq_result_destroy(r);
+}
+
+/* What an empty result looks like: nothing may crash or divide by zero. */
+static void empty_results_are_written(void **state)
+{
+    struct sq_result *r = sample(0, 0, NULL);
+    static const struct sq_report_text_options plain = {0};
+    for (int kind = SQ_REPORT_JSON; kind <= SQ_REPORT_PEERS; kind++) {
+        size_t len;
+        char *text = render(r, (enum sq_report_kind)kind, &len);
+        assert_true(len > 0);
+        assert_null(strstr(text, "nan"));
+        free(text);
+    }
+    struct sq_buf out = {0};
+    sq_report_text_render(r, &plain, &out);
+    assert_non_null(strstr(out.text, "ERROR  no peer was started"));
+    sq_buf_free(&out);
+    sq_result_destroy(r);
+}
+
+static void dump_opens_in_viewers(void **state)
+{
+    struct sq_result *r = sample(100, 30, NULL);
+    size_t with_stats = 0;
+    for (size_t i = 0; i < r->trace_count; i++) {
+        struct sq_buf out = {0};
+        sq_report_render_dump(r, &r->traces[i], &out);
+        json_t *dump = json_loads(out.text, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(dump);
+        assert_true(json_is_array(json_object_get(dump, "getUserMedia")));
+        assert_true(json_is_string(json_object_get(dump, "UserAgent")));
+        json_t *connections = json_object_get(dump, "PeerConnections");
+        json_t *connection = json_object_iter_value(json_object_iter(connections));
+        assert_true(json_is_object(json_object_get(connection, "rtcConfiguration")));
+        json_t *entry;
+        size_t k;
+        json_array_foreach(json_object_get(connection, "updateLog"), k, entry)
+        {
+            const char *value = json_string_value(json_object_get(entry, "value"));
+            assert_non_null(value);
+            if (strcmp(json_string_value(json_object_get(entry, "type")), "icecandidate") == 0) {
+                assert_non_null(strstr(value, ", candidate: candidate:1 "));
+            }
+        }
+        const char *key;
+        json_t *stat;
+        json_object_foreach(json_object_get(connection, "stats"), key, stat)
+        {
+            json_t *values =
+                json_loads(json_string_value(json_object_get(stat, "values")), 0, NULL);
+            assert_int_equal(json_array_size(values), 15);
+            assert_string_equal(json_string_value(json_object_get(stat, "statsType")),
+                                "inbound-rtp");
+            assert_non_null(strstr(key, "IT01V3735928559-"));
+            json_decref(values);
+            with_stats++;
+        }
+        json_decref(dump);
+        sq_buf_free(&out);
+    }
+    assert_true(with_stats >= 3); /* timestamp, packetsReceived and jitter */
+    sq_result_destroy(r);
+}
+
+static size_t files_in(const char *dir)
+{
+    DIR *d = opendir(dir);
+    size_t n = 0;
+    assert_non_null(d);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        n += e->d_name[0] != '.';
+        assert_null(strstr(e->d_name, ".tmp"));
+    }
+    closedir(d);
+    return n;
+}
+
+static void writes_a_directory(void **state)
+{
+    char root[] = "/tmp/sq-report-XXXXXX";
+    char dir[64], dumps[96], command[128];
+    struct sq_result *r = sample(60, 5, NULL);
+    struct sq_report_error error = {0};
+    assert_non_null(mkdtemp(root));
+    snprintf(dir, sizeof(dir), "%s/a/b", root);
+    snprintf(dumps, sizeof(dumps), "%s/webrtc-internals", dir);
+    for (int round = 0; round < 2; round++) { /* over an older one as well */
+        assert_int_equal(sq_report_write(r, dir, &error), 0);
+        assert_int_equal(files_in(dir), 6);
+        assert_int_equal(files_in(dumps), r->trace_count);
+    }
+    snprintf(command, sizeof(command), "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+    sq_result_destroy(r);
+}
+
+static void errors_name_the_file(void **state)
+{
+    struct sq_result *r = sample(5, 1, NULL);
+    struct sq_report_error error = {0};
+    assert_int_equal(sq_report_write(r, "/dev/null/x", &error), SQ_ERR_IO);
+    assert_non_null(strstr(error.message, "/dev/null"));
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JSON, "/nowhere/at/all.json", &error),
+                     SQ_ERR_IO);
+    assert_string_equal(error.message,
+                        "cannot write /nowhere/at/all.json: No such file or directory");
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JSON, "/nowhere/at/all.json", NULL),
+                     SQ_ERR_IO);
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JSON, "/dev/full", &error), SQ_ERR_IO);
+    assert_non_null(strstr(error.message, "No space left"));
+    /* A device stays a device. */
+    struct stat st;
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JSON, "/dev/null", &error), 0);
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    sq_result_destroy(r);
+}
+
+static void terminal_text(void **state)
+{
+    struct sq_result *r = sample(200, 30, evil);
+    static const struct sq_report_text_options plain = {.dir = "out/x"};
+    struct sq_buf out = {0};
+    sq_report_text_render(r, &plain, &out);
+    assert_int_equal(out.err, 0);
+    assert_null(strchr(out.text, '\033'));
+    assert_non_null(strstr(out.text, "✗ FAIL"));
+    assert_non_null(strstr(out.text, "✓ video.in > 0"));
+    assert_non_null(strstr(out.text, "Report: out/x/report.html"));
+    sq_buf_free(&out);
+    sq_result_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(csv_is_rfc_4180),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(junit_is_well_formed),
+        cmocka_unit_test(junit_agrees_with_the_verdict),
+        cmocka_unit_test(html_keeps_hostile_text_out),
+        cmocka_unit_test(html_stays_small),
+        cmocka_unit_test(empty_results_are_written),
+        cmocka_unit_test(dump_opens_in_viewers),
+        cmocka_unit_test(writes_a_directory),
+        cmocka_unit_test(errors_name_the_file),
+        cmocka_unit_test(terminal_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

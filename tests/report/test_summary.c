@@ -1,0 +1,185 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "report/report.h"
+#include "report/sample.h"
+#include "report/schema.h"
+#include "report/text.h"
+#include "run/expect.h"
+#include <math.h>
+#include <string.h>
+
+static json_t *summary_of(const struct sq_result *r)
+{
+    struct sq_buf text = {0};
+    json_error_t error;
+    sq_report_render(r, SQ_REPORT_JSON, &text);
+    assert_int_equal(text.err, 0);
+    json_t *parsed = json_loads(text.text, JSON_REJECT_DUPLICATES, &error);
+    if (!parsed) {
+        fail_msg("%s at line %d", error.text, error.line);
+    }
+    sq_buf_free(&text);
+    return parsed;
+}
+
+static json_t *load_schema(void)
+{
+    json_error_t error;
+    json_t *schema = json_load_file(SQ_SOURCE_DIR "/share/schema/summary.schema.json", 0, &error);
+    if (!schema) {
+        fail_msg("%s at line %d", error.text, error.line);
+    }
+    return schema;
+}
+
+static void assert_valid(const json_t *value)
+{
+    char why[512] = "";
+    json_t *schema = load_schema();
+    if (!schema_check(schema, value, "", why, sizeof(why))) {
+        fail_msg("%s", why);
+    }
+    json_decref(schema);
+}
+
+static void follows_the_schema(void **state)
+{
+    static const struct sample_options samples[] = {
+        {.peers = 200, .seconds = 30},
+        {.peers = 20, .seconds = 5, .healthy = true},
+        {.peers = 20, .seconds = 5, .starved = true},
+        {.peers = 0, .seconds = 0},
+        {.peers = 40,
+         .seconds = 3,
+         .hostile = "\x01\xff</script>\"\\'&\n\x7f\xed\xa0\x80 \xc3\xa9"},
+    };
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        struct sq_result *r = sample_result(&samples[i]);
+        assert_non_null(r);
+        json_t *value = summary_of(r);
+        assert_valid(value);
+        json_decref(value);
+        sq_result_destroy(r);
+    }
+}
+
+/* The validator itself must be able to say no. */
+static void the_validator_refuses(void **state)
+{
+    char why[512];
+    json_t *schema = load_schema();
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    static const char *const changes[] = {
+        "{\"verdict\": \"maybe\"}",
+        "{\"exit_code\": 7}",
+        "{\"score\": \"10\"}",
+        "{\"peers\": {\"planned\": 1}}",
+        "{\"failures\": [{\"cause\": \"bad luck\"}]}",
+        "{\"tool\": {\"name\": \"squall\", \"version\": \"1\", \"commit\": \"2\", \"x\": 1}}",
+    };
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        json_t *value = summary_of(r);
+        json_t *change = json_loads(changes[i], 0, NULL);
+        assert_non_null(change);
+        assert_int_equal(json_object_update(value, change), 0);
+        assert_false(schema_check(schema, value, "", why, sizeof(why)));
+        json_decref(change);
+        json_decref(value);
+    }
+    sq_result_destroy(r);
+    json_decref(schema);
+}
+
+static json_int_t integer_at(const json_t *value, const char *a, const char *b)
+{
+    return json_integer_value(json_object_get(json_object_get(value, a), b));
+}
+
+static void figures_agree(void **state)
+{
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 200, .seconds = 30});
+    json_t *v = summary_of(r);
+    assert_int_equal(integer_at(v, "peers", "started"), 200);
+    assert_int_equal(integer_at(v, "peers", "ok") + integer_at(v, "peers", "failed") +
+                         integer_at(v, "peers", "pending"),
+                     200);
+    json_int_t by_cause = 0;
+    size_t i;
+    json_t *failure;
+    json_array_foreach(json_object_get(v, "failures"), i, failure)
+    {
+        by_cause += json_integer_value(json_object_get(failure, "count"));
+        const json_t *example = json_object_get(failure, "example");
+        assert_true(json_string_length(json_object_get(example, "message")) > 0);
+    }
+    assert_int_equal(by_cause, integer_at(v, "peers", "failed"));
+    assert_string_equal(json_string_value(json_object_get(v, "verdict")), "fail");
+    assert_int_equal(json_integer_value(json_object_get(v, "exit_code")), 1);
+    assert_true(json_is_null(json_object_get(v, "score")));
+    assert_true(json_is_null(json_object_get(v, "mos")));
+    const json_t *total = json_object_get(json_object_get(v, "metrics"), "setup.total");
+    assert_int_equal(json_integer_value(json_object_get(total, "count")), 190);
+    assert_string_equal(json_string_value(json_object_get(total, "unit")), "ms");
+    double p50 = json_number_value(json_object_get(total, "p50"));
+    double max = json_number_value(json_object_get(total, "max"));
+    assert_true(p50 > 50 && p50 < max && max < 500);
+    json_decref(v);
+    sq_result_destroy(r);
+}
+
+static void hostile_text_stays_text(void **state)
+{
+    static const char evil[] = "a\"b\\\x01</script><img src=x>\n\xff";
+    struct sample_options o = {.peers = 40, .seconds = 3, .hostile = evil};
+    struct sq_result *r = sample_result(&o);
+    json_t *v = summary_of(r);
+    const json_t *first = json_array_get(json_object_get(v, "failures"), 0);
+    const json_t *example = json_object_get(first, "example");
+    assert_string_equal(json_string_value(json_object_get(example, "peer")),
+                        "a\"b\\\x01</script><img src=x>\n\xef\xbf\xbd");
+    json_decref(v);
+    sq_result_destroy(r);
+}
+
+/* Each allocation of the writers fails in turn: told, nothing lost, nothing leaked. */
+static void survives_no_memory(void **state)
+{
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 30, .seconds = 3});
+    static const struct sq_report_text_options plain = {.color = true, .dir = "out"};
+    for (int kind = SQ_REPORT_JSON; kind <= SQ_REPORT_PEERS + 2; kind++) {
+        bool done = false;
+        for (size_t nth = 1; !done; nth++) {
+            struct sq_buf out = {0};
+            sq_mem_fail_at(nth);
+            if (kind <= SQ_REPORT_PEERS) {
+                sq_report_render(r, (enum sq_report_kind)kind, &out);
+            } else if (kind == SQ_REPORT_PEERS + 1) {
+                sq_report_render_dump(r, &r->traces[0], &out);
+            } else {
+                sq_report_text_render(r, &plain, &out);
+            }
+            done = sq_mem_count() < nth;
+            sq_mem_fail_at(0);
+            assert_int_equal(out.err, done ? 0 : SQ_ERR_NOMEM);
+            sq_buf_free(&out);
+            assert_true(nth < 100000);
+        }
+    }
+    sq_result_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follows_the_schema), cmocka_unit_test(the_validator_refuses),
+        cmocka_unit_test(figures_agree),      cmocka_unit_test(hostile_text_stays_text),
+        cmocka_unit_test(survives_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
