@@ -85,8 +85,8 @@ static void net_noise(struct net *net, int to, uint64_t at_ns, const uint8_t *li
     case 1: /* cut off */
         len = sq_rand_below(&net->rnd, (uint32_t)len);
         break;
-    case 2: /* a handshake header that makes no sense */
-        memset(bytes + 13, 0xff, len > 25 ? 12 : 0);
+    case 2: /* a fragment that reaches beyond its message */
+        memset(bytes + 19, 0xff, len > 25 ? 3 : 0);
         bytes[11] = len > 25 ? bytes[11] : 0xff;
         break;
     default: /* encrypted for an epoch, with a wrong tag */

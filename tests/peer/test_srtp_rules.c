@@ -345,8 +345,10 @@ static void check_replay(struct pair *p)
     assert_int_equal(unprotect(p->e, p->b, &p0), 0);
     p0 = wire[23]; /* 127 behind: the last that can be told */
     assert_int_equal(unprotect(p->e, p->b, &p0), 0);
-    p0 = wire[22];
-    assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
+    for (size_t old = 0; old <= 22; old++) {
+        p0 = wire[old];
+        assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
+    }
     p0 = wire[23];
     assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
     p0 = wire[299]; /* ahead by more than the window */
@@ -502,7 +504,9 @@ static void check_many_streams(struct pair *p)
     sq_srtp_stream_remove(p->b, 0, 0x50000);
     sq_srtp_stream_remove(p->b, 0, 0x50000);
     assert_int_equal(unprotect(p->e, p->b, &again), 0);
-    assert_int_equal(through(p, 0x70000, 102), 0);
+    for (uint32_t i = 6; i < SQ_SRTP_STREAMS_MAX; i++) { /* also those that were moved */
+        assert_int_equal(through(p, i * 0x10000, 102), 0);
+    }
 }
 
 static void many_streams(void **state)
