@@ -304,12 +304,13 @@ static enum sq_stream_phase reached(const struct sq_http *r)
     struct sq_url u;
     bool tls = sq_url_parse(r->url, &u) == 0 && sq_view_is_nocase(u.scheme, "https");
     if (info_ns(r->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
-        return SQ_PHASE_DNS;
+        return SQ_STREAM_DNS;
     }
     if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0) {
-        return SQ_PHASE_CONNECT;
+        return SQ_STREAM_CONNECT;
     }
-    return tls && info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T) == 0 ? SQ_PHASE_TLS : SQ_PHASE_OPEN;
+    return tls && info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T) == 0 ? SQ_STREAM_TLS
+                                                                    : SQ_STREAM_OPEN;
 }
 
 static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *during)
@@ -322,10 +323,10 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
         return 0;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        *during = SQ_PHASE_DNS;
+        *during = SQ_STREAM_DNS;
         return SQ_ERR_DNS;
     case CURLE_COULDNT_CONNECT:
-        *during = SQ_PHASE_CONNECT;
+        *during = SQ_STREAM_CONNECT;
         return os_errno == ETIMEDOUT                       ? SQ_ERR_TIMEOUT
                : os_errno == ECONNREFUSED || os_errno == 0 ? SQ_ERR_REFUSED
                                                            : SQ_ERR_IO;
@@ -337,7 +338,7 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
-        *during = SQ_PHASE_TLS;
+        *during = SQ_STREAM_TLS;
         return SQ_ERR_TLS;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -350,7 +351,7 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
-        *during = SQ_PHASE_OPEN;
+        *during = SQ_STREAM_OPEN;
         return SQ_ERR_CLOSED;
     case CURLE_WEIRD_SERVER_REPLY:
         return SQ_ERR_FORMAT;

@@ -53,7 +53,7 @@ static void progress(struct sq_stream *s);
 /* Frees everything but the struct. */
 static void tear_down(struct sq_stream *s)
 {
-    s->phase = SQ_PHASE_CLOSED;
+    s->phase = SQ_STREAM_CLOSED;
     sq_timer_stop(&s->timer);
     sq_timer_stop(&s->again);
     sq_dns_cancel(s->query);
@@ -160,14 +160,14 @@ static int update_watch(struct sq_stream *s)
 static void on_timeout(void *ctx, uint64_t now_ns)
 {
     static const char *const doing[] = {
-        [SQ_PHASE_DNS] = "resolve",
-        [SQ_PHASE_CONNECT] = "connect to",
-        [SQ_PHASE_TLS] = "finish the TLS handshake with",
+        [SQ_STREAM_DNS] = "resolve",
+        [SQ_STREAM_CONNECT] = "connect to",
+        [SQ_STREAM_TLS] = "finish the TLS handshake with",
     };
     struct sq_stream *s = ctx;
     enter(s);
-    if (s->phase == SQ_PHASE_OPEN) { /* the linger */
-        end(s, 0, SQ_PHASE_OPEN);
+    if (s->phase == SQ_STREAM_OPEN) { /* the linger */
+        end(s, 0, SQ_STREAM_OPEN);
     } else {
         char took[32];
         snprintf(s->text, sizeof(s->text), "cannot %s %s: no answer within %s", doing[s->phase],
@@ -229,7 +229,7 @@ static int flush(struct sq_stream *s, bool *ret_drained)
 
 int sq_stream_send(struct sq_stream *s, const void *data, size_t len)
 {
-    if (s->phase != SQ_PHASE_OPEN || s->shutting || s->pending_err) {
+    if (s->phase != SQ_STREAM_OPEN || s->shutting || s->pending_err) {
         return SQ_ERR_STATE;
     }
     if (len > s->max - s->len) {
@@ -280,7 +280,7 @@ size_t sq_stream_queued_bytes(const struct sq_stream *stream)
 
 void sq_stream_shutdown(struct sq_stream *s)
 {
-    if (s->phase == SQ_PHASE_CLOSED || s->shutting) {
+    if (s->phase == SQ_STREAM_CLOSED || s->shutting) {
         return;
     }
     s->shutting = true;
@@ -296,7 +296,7 @@ static bool deliver(struct sq_stream *s, const uint8_t *data, size_t len)
     if (s->events.on_data) {
         s->events.on_data(s->ctx, data, len);
     }
-    return s->phase == SQ_PHASE_OPEN;
+    return s->phase == SQ_STREAM_OPEN;
 }
 
 static void read_some(struct sq_stream *s)
@@ -317,7 +317,7 @@ static void read_some(struct sq_stream *s)
             return;
         }
         if (n <= 0) {
-            end(s, (int)n, SQ_PHASE_OPEN);
+            end(s, (int)n, SQ_STREAM_OPEN);
             return;
         }
         if (!deliver(s, buf, (size_t)n)) {
@@ -332,19 +332,19 @@ static void progress_open(struct sq_stream *s)
     bool drained = false;
     int err = s->pending_err ? s->pending_err : flush(s, &drained);
     if (err) {
-        end(s, err, SQ_PHASE_OPEN);
+        end(s, err, SQ_STREAM_OPEN);
         return;
     }
     if (drained && s->events.on_drained) {
         s->events.on_drained(s->ctx);
     }
-    if (s->phase == SQ_PHASE_OPEN) {
+    if (s->phase == SQ_STREAM_OPEN) {
         read_some(s);
     }
-    if (s->phase == SQ_PHASE_OPEN) {
+    if (s->phase == SQ_STREAM_OPEN) {
         err = update_watch(s);
         if (err) {
-            end(s, err, SQ_PHASE_OPEN);
+            end(s, err, SQ_STREAM_OPEN);
         }
     }
 }
@@ -364,21 +364,22 @@ static int connect_step(struct sq_stream *s)
     if (err) {
         return err;
     }
-    if (s->phase == SQ_PHASE_CONNECT && s->tls) {
-        end_phase(s, &s->times.connect_ns, SQ_PHASE_TLS);
+    if (s->phase == SQ_STREAM_CONNECT && s->tls) {
+        end_phase(s, &s->times.connect_ns, SQ_STREAM_TLS);
         return sq_tls_filter_new(s->loop, &s->tls_options, s->host, s->who, s->bottom, s->text,
                                  &s->top);
     }
-    end_phase(s, s->phase == SQ_PHASE_TLS ? &s->times.tls_ns : &s->times.connect_ns, SQ_PHASE_OPEN);
+    end_phase(s, s->phase == SQ_STREAM_TLS ? &s->times.tls_ns : &s->times.connect_ns,
+              SQ_STREAM_OPEN);
     return 0;
 }
 
 static void progress(struct sq_stream *s)
 {
     enter(s);
-    if (s->phase == SQ_PHASE_CONNECT || s->phase == SQ_PHASE_TLS) {
+    if (s->phase == SQ_STREAM_CONNECT || s->phase == SQ_STREAM_TLS) {
         int err = 0;
-        while (err == 0 && s->phase != SQ_PHASE_OPEN) {
+        while (err == 0 && s->phase != SQ_STREAM_OPEN) {
             err = connect_step(s);
         }
         if (err == 0) {
@@ -391,7 +392,7 @@ static void progress(struct sq_stream *s)
             }
         }
     }
-    if (s->phase == SQ_PHASE_OPEN) {
+    if (s->phase == SQ_STREAM_OPEN) {
         progress_open(s);
     }
     (void)leave(s);
@@ -406,7 +407,7 @@ static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
     if (err) {
         snprintf(s->text, sizeof(s->text), "%s", answer->text);
     } else {
-        end_phase(s, &s->times.dns_ns, SQ_PHASE_CONNECT);
+        end_phase(s, &s->times.dns_ns, SQ_STREAM_CONNECT);
         struct sq_addr numeric;
         if (sq_addr_parse(s->host, 0, &numeric) == 0) {
             s->times.dns_ns = 0;
@@ -421,7 +422,7 @@ static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
         s->top = s->bottom;
     }
     if (err) {
-        end(s, err, SQ_PHASE_DNS);
+        end(s, err, SQ_STREAM_DNS);
     } else {
         progress(s);
     }
@@ -526,7 +527,7 @@ int sq_stream_from_fd(struct sq_loop *loop, int fd, const void *early, size_t ea
         return err;
     }
     s->top = s->bottom;
-    s->phase = SQ_PHASE_OPEN;
+    s->phase = SQ_STREAM_OPEN;
     go_on_soon(s); /* starts watching, too */
     *ret_stream = s;
     return 0;

@@ -12,11 +12,11 @@ struct sq_stream;
 #define SQ_STREAM_TIMEOUT_DEFAULT_NS  (10 * SQ_NS_PER_SEC)
 
 enum sq_stream_phase {
-    SQ_PHASE_DNS,
-    SQ_PHASE_CONNECT,
-    SQ_PHASE_TLS,
-    SQ_PHASE_OPEN,
-    SQ_PHASE_CLOSED
+    SQ_STREAM_DNS,
+    SQ_STREAM_CONNECT,
+    SQ_STREAM_TLS,
+    SQ_STREAM_OPEN,
+    SQ_STREAM_CLOSED
 };
 
 struct sq_tls_options {

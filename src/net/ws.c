@@ -244,7 +244,7 @@ static void push(struct sq_ws *ws)
     uint16_t sent = wslay_event_get_status_code_sent(ws->frames);
     bool drained = sq_stream_queued_bytes(ws->stream) == 0;
     if (drained && wslay_event_get_close_received(ws->frames)) {
-        end(ws, 0, SQ_PHASE_OPEN);
+        end(ws, 0, SQ_STREAM_OPEN);
     } else if (drained && !wslay_event_want_read(ws->frames)) { /* we found a violation */
         if (sent == CODE_TOO_BIG && ws->text[0] == '\0') {
             snprintf(ws->text, sizeof(ws->text),
@@ -253,7 +253,7 @@ static void push(struct sq_ws *ws)
             snprintf(ws->text, sizeof(ws->text),
                      "the other side broke the WebSocket protocol (closed with %u)", sent);
         }
-        end(ws, sent == CODE_TOO_BIG ? SQ_ERR_NOSPACE : SQ_ERR_FORMAT, SQ_PHASE_OPEN);
+        end(ws, sent == CODE_TOO_BIG ? SQ_ERR_NOSPACE : SQ_ERR_FORMAT, SQ_STREAM_OPEN);
     } else if (!sq_timer_active(&ws->timer)) {
         sq_timer_start(sq_loop_timers(ws->loop), &ws->timer, sq_clock_ns() + CLOSE_WAIT_NS);
     }
@@ -342,16 +342,16 @@ static void on_timer(void *ctx, uint64_t now_ns)
     ws->busy++;
     if (ws->was_open) {
         snprintf(ws->text, sizeof(ws->text), "the other side did not answer the close frame");
-        end(ws, SQ_ERR_TIMEOUT, SQ_PHASE_OPEN);
+        end(ws, SQ_ERR_TIMEOUT, SQ_STREAM_OPEN);
     } else if (ws->upgrade && ws->upgrade->head_end) { /* a refusal whose body never ended */
         snprintf(ws->text, sizeof(ws->text), "the server refused the WebSocket: HTTP %d",
                  ws->upgrade->status);
-        end(ws, SQ_ERR_REFUSED, SQ_PHASE_OPEN);
+        end(ws, SQ_ERR_REFUSED, SQ_STREAM_OPEN);
     } else {
         char took[32];
         snprintf(ws->text, sizeof(ws->text), "no answer to the WebSocket upgrade within %s",
                  sq_format_duration(ws->timeout_ns, took));
-        end(ws, SQ_ERR_TIMEOUT, SQ_PHASE_OPEN);
+        end(ws, SQ_ERR_TIMEOUT, SQ_STREAM_OPEN);
     }
     leave(ws);
 }
@@ -383,7 +383,7 @@ static bool upgrade_step(struct sq_ws *ws, const uint8_t *data, size_t len, size
     }
     err = err ? err : make_frames(ws, true);
     if (err) {
-        end(ws, err, SQ_PHASE_OPEN);
+        end(ws, err, SQ_STREAM_OPEN);
         return false;
     }
     sq_timer_stop(&ws->timer);

@@ -27,7 +27,7 @@ struct sq_ws_end {
     int err; /* 0: closed in order by either side; SQ_ERR_DNS, _REFUSED (also an answer other than
                 101), _TIMEOUT, _TLS, _FORMAT (not WebSocket), _CLOSED (without a close frame), _IO
               */
-    enum sq_stream_phase during; /* SQ_PHASE_OPEN also while the upgrade is asked for */
+    enum sq_stream_phase during; /* SQ_STREAM_OPEN also while the upgrade is asked for */
     bool was_open;
     uint16_t code;      /* close code received, 1006 if none came (RFC 6455, section 7.1.5) */
     const char *reason; /* of the close frame; "" */
