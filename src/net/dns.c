@@ -30,7 +30,8 @@ struct dns {
     bool channel_open;
     struct ares_watch *watches;
     struct sq_timer timer; /* c-ares' own time-outs */
-    size_t queries;
+    size_t queries;        /* with those that c-ares has not let go of yet */
+    size_t live;           /* without those */
 };
 
 struct sq_dns_query {
@@ -169,13 +170,18 @@ int sq_dns_set_servers(struct sq_loop *loop, const char *servers_csv)
     if (err) {
         return err;
     }
-    return ares_set_servers_ports_csv(dns->channel, servers_csv) == ARES_SUCCESS ? 0
-                                                                                 : SQ_ERR_INVALID;
+    if (dns->live > 0) {
+        return SQ_ERR_STATE;
+    }
+    ares_cancel(dns->channel); /* those that nobody waits for would stand in the way */
+    int status = ares_set_servers_ports_csv(dns->channel, servers_csv);
+    return status == ARES_SUCCESS ? 0 : SQ_ERR_INVALID;
 }
 
 static void let_go(struct sq_dns_query *q)
 {
     sq_timer_stop(&q->timer);
+    q->dns->live -= !q->abandoned;
     q->abandoned = true;
     if (!q->in_ares) {
         q->dns->queries--;
@@ -325,6 +331,7 @@ int sq_dns_resolve(struct sq_loop *loop, const char *host, uint16_t port, int fa
         return SQ_ERR_NOMEM;
     }
     dns->queries++;
+    dns->live++;
     q->dns = dns;
     q->fn = fn;
     q->ctx = ctx;

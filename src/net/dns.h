@@ -30,8 +30,8 @@ int sq_dns_resolve(struct sq_loop *loop, const char *host, uint16_t port, int fa
                    struct sq_dns_query **ret_query) SQ_MUST_USE;
 /* The callback will not run. NULL is allowed. */
 void sq_dns_cancel(struct sq_dns_query *query);
-/* Name servers for this loop, "10.0.0.1,10.0.0.2:5353" (a test's own); before or between queries.
- */
+/* Name servers for this loop, "10.0.0.1,10.0.0.2:5353" (a test's own); before or between queries
+ * (SQ_ERR_STATE). SQ_ERR_INVALID. */
 int sq_dns_set_servers(struct sq_loop *loop, const char *servers_csv) SQ_MUST_USE;
 
 #endif

@@ -299,10 +299,13 @@ static int add_header(struct MHD_Response *response, const char *line)
         return SQ_ERR_INVALID;
     }
     value = sq_view_trim(value);
+    if (value.len == 0) { /* libmicrohttpd sends no header without a value */
+        return 0;
+    }
     sq_buf_add(&n, name.at, name.len);
     sq_buf_add(&v, value.at, value.len);
     int err = n.err ? n.err : v.err;
-    if (err == 0 && MHD_add_response_header(response, n.text, v.text ? v.text : "") != MHD_YES) {
+    if (err == 0 && MHD_add_response_header(response, n.text, v.text) != MHD_YES) {
         err = SQ_ERR_INVALID;
     }
     sq_buf_free(&n);
