@@ -395,9 +395,8 @@ static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
         if (!row) {
             return SQ_ERR_NOMEM;
         }
-        row->hist = tally->metrics[i]; /* handed over */
+        sq_hist_merge(row->hist, tally->metrics[i]);
         row->last = tally->last[i];
-        tally->metrics[i] = NULL;
     }
     return 0;
 }
