@@ -404,7 +404,7 @@ static void hostile_bytes(void **state)
     typed = 0;
     for (unsigned round = 0; round < 60000; round++) {
         size_t cut = round % 4 == 0 ? 1 + sq_rand_below(&rand, (uint32_t)len) : len;
-        uint8_t *b = malloc(cut);
+        uint8_t *b = malloc(cut ? cut : 1);
         assert_non_null(b);
         memcpy(b, good, cut);
         for (unsigned flips = 1 + sq_rand_below(&rand, 6); flips > 0; flips--) {

@@ -204,9 +204,15 @@ static void a_long_outage_is_loss(void **state)
     assert_int_equal(r.missing_count, 0); /* far too many to ask for */
     assert_int_equal(s.packets_abandoned, 5000);
     assert_false(r.key_frame_needed); /* audio has none */
-    /* The same jump with another clock is a restart. */
-    struct sq_rtp_packet p = packet(20000, 123);
-    assert_int_equal(sq_rtp_receiver_on_packet(&r, 300000 * MS, &p), SQ_RTP_RX_SUSPECT);
+    /* Such a jump with another clock is a restart, or one that the time does not explain. */
+    sq_rtp_receiver_init(&r, 7, 48000, SQ_RTP_AUDIO, true);
+    for (unsigned n = 0; n < 100; n++) {
+        give(&r, n, 0, 0);
+    }
+    struct sq_rtp_packet p = packet(100 + 5000, 3000000000u);
+    assert_int_equal(sq_rtp_receiver_on_packet(&r, 103000 * MS, &p), SQ_RTP_RX_SUSPECT);
+    p = packet(30000, 1000 + 960 * 5100);
+    assert_int_equal(sq_rtp_receiver_on_packet(&r, 103000 * MS, &p), SQ_RTP_RX_SUSPECT);
 }
 
 /* 30 % loss with reordering, duplicates and several wraps against a plain list of what came. */
@@ -430,6 +436,45 @@ static void the_original_after_a_request_is_not_a_loss(void **state)
     assert_int_equal(stats_of(&r).packets_lost_network, 0);
 }
 
+/* After a second request the first one's answer may come at any time. */
+static void the_answer_to_the_first_of_two_requests(void **state)
+{
+    struct sq_rtp_receiver r;
+    uint16_t seqs[SQ_RTP_MISSING_MAX];
+    sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
+    struct sq_rtp_packet p = packet(10, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    p = packet(12, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(nacks_at(&r, 10, 50, seqs), 1);
+    assert_int_equal(nacks_at(&r, 60, 50, seqs), 1);
+    p = packet(11, 0);
+    assert_int_equal(sq_rtp_receiver_on_packet(&r, 65 * MS, &p),
+                     SQ_RTP_RX_NEW | SQ_RTP_RX_RETRANSMITTED);
+}
+
+/* A request is remembered for its own packet, not for the one that has its place in the window
+ * later. */
+static void requests_leave_the_window(void **state)
+{
+    struct sq_rtp_receiver r;
+    uint16_t seqs[SQ_RTP_MISSING_MAX];
+    sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
+    for (unsigned n = 0; n < 20 + SQ_RTP_WINDOW; n++) {
+        if (n == 10 || n == 10 + SQ_RTP_WINDOW) {
+            continue;
+        }
+        struct sq_rtp_packet p = packet((uint16_t)n, 0);
+        sq_rtp_receiver_on_packet(&r, n * MS, &p);
+        if (n < 100) {
+            (void)nacks_at(&r, n, 10, seqs);
+        }
+    }
+    assert_true(r.nack_packets > 0);
+    struct sq_rtp_packet p = packet(10 + SQ_RTP_WINDOW, 0);
+    assert_int_equal(sq_rtp_receiver_on_packet(&r, 540 * MS, &p), SQ_RTP_RX_NEW | SQ_RTP_RX_LATE);
+}
+
 static void key_frames_and_repairs_end_the_asking(void **state)
 {
     struct sq_rtp_receiver r;
@@ -570,6 +615,8 @@ int main(void)
         cmocka_unit_test(asks_after_reordering_had_its_chance),
         cmocka_unit_test(asks_by_time_and_gives_up),
         cmocka_unit_test(the_original_after_a_request_is_not_a_loss),
+        cmocka_unit_test(the_answer_to_the_first_of_two_requests),
+        cmocka_unit_test(requests_leave_the_window),
         cmocka_unit_test(key_frames_and_repairs_end_the_asking),
         cmocka_unit_test(too_many_missing_ask_for_a_key_frame),
         cmocka_unit_test(sender_reports),

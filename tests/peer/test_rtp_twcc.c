@@ -39,7 +39,7 @@ static const uint8_t by_hand[] = {
 
 static void message_by_hand(void **state)
 {
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     uint8_t bytes[sizeof(by_hand)];
     memcpy(bytes, by_hand, sizeof(bytes));
     assert_int_equal(sizeof(by_hand), 44);
@@ -74,7 +74,7 @@ static void message_by_hand(void **state)
 
 static void messages_that_lie(void **state)
 {
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     const struct {
         size_t at;
         uint8_t to;
@@ -196,7 +196,7 @@ static void take_feedback(struct link *l, uint64_t now_ns, const uint8_t *bytes,
 {
     static struct sq_twcc_result results[SQ_TWCC_LOG_DEFAULT];
     struct sq_twcc_summary sum;
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     size_t n = 0;
     unsigned received = 0, lost = 0;
     assert_int_equal(parse(bytes, len, &fb), 0);
@@ -373,7 +373,7 @@ static bool build(struct sq_twcc_recorder *r, uint64_t now_ns, uint8_t *out, siz
 static void recorder_bounds(void **state)
 {
     struct sq_twcc_recorder r;
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     uint8_t out[1500];
     assert_int_equal(sq_twcc_recorder_init(&r, 100, 0), SQ_ERR_INVALID);
     assert_int_equal(sq_twcc_recorder_init(&r, 32768, 0), SQ_ERR_INVALID);
@@ -431,7 +431,7 @@ static void recorder_bounds(void **state)
 static void many_messages_in_little_room(void **state)
 {
     struct sq_twcc_recorder r;
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     struct sq_rand rand;
     uint8_t out[1500];
     sq_rand_seed(&rand, 6);
@@ -475,7 +475,7 @@ static void log_refuses_what_it_can_not_hold(void **state)
     /* A message about packets that were never sent: a run of 8191, then of 64. */
     uint8_t bytes[] = {0x8f, 205, 0,    5,    0, 0, 0, 1, 0,    0,    0, 2,
                        0,    0,   0x1f, 0xff, 0, 0, 1, 0, 0x1f, 0xff, 0, 0};
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     assert_int_equal(parse(bytes, sizeof(bytes), &fb), 0);
     assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results, 64, &n, &sum), SQ_ERR_FORMAT);
     assert_int_equal(n, 7);
@@ -506,7 +506,7 @@ static void delay_variation(void **state)
     struct sq_twcc_recorder r;
     struct sq_twcc_result results[64];
     struct sq_twcc_summary sum;
-    struct sq_rtcp_twcc fb;
+    struct sq_rtcp_twcc fb = {0};
     uint8_t out[256];
     size_t n;
     assert_int_equal(sq_twcc_log_init(&l, 64, 9), 0);
@@ -522,6 +522,35 @@ static void delay_variation(void **state)
     assert_int_equal(sum.rtt_ns, (300 - 100 - 8 * 12) * MS);
     sq_twcc_log_close(&l);
     sq_twcc_recorder_close(&r);
+}
+
+/* Feedback that overtook another one: its reference time steps back, also across the wrap of 24
+ * bits. */
+static void feedback_out_of_order(void **state)
+{
+    struct sq_twcc_log l;
+    struct sq_twcc_result results[4][4];
+    struct sq_twcc_summary sum;
+    const int32_t references[] = {0x7fffff, -0x800000, 0x7ffffe, -0x7fffff};
+    const int64_t want[] = {0, 1, -1, 2};
+    assert_int_equal(sq_twcc_log_init(&l, 64, 0), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct sq_rtcp_twcc_mark mark = {.received = true};
+        const struct sq_rtcp_twcc build_fb = {.base_seq = (uint16_t)i,
+                                              .reference_time = references[i]};
+        struct sq_rtcp_twcc fb = {0};
+        uint8_t out[64];
+        size_t n = 0;
+        (void)sq_twcc_log_take(&l, 0, 1);
+        struct sq_wire w = sq_wire_writer(out, sizeof(out));
+        sq_rtcp_put_twcc(&w, &build_fb, &mark, 1);
+        assert_int_equal(parse(out, w.pos, &fb), 0);
+        assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results[i], 4, &n, &sum), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(results[i][0].arrival_ns - results[0][0].arrival_ns,
+                         want[i] * (int64_t)SQ_TWCC_REF_NS);
+    }
+    sq_twcc_log_close(&l);
 }
 
 static void failed_allocations(void **state)
@@ -559,7 +588,7 @@ static void hostile_numbers(void **state)
         while (sq_twcc_recorder_next_ns(&r) <= now_ns) {
             static struct sq_twcc_result results[1024];
             struct sq_twcc_summary sum;
-            struct sq_rtcp_twcc fb;
+            struct sq_rtcp_twcc fb = {0};
             uint8_t out[1300];
             size_t n;
             if (!build(&r, now_ns, out, 64 + sq_rand_below(&rand, 1200), &fb)) {
@@ -589,6 +618,7 @@ int main(void)
         cmocka_unit_test(many_messages_in_little_room),
         cmocka_unit_test(log_refuses_what_it_can_not_hold),
         cmocka_unit_test(delay_variation),
+        cmocka_unit_test(feedback_out_of_order),
         cmocka_unit_test(failed_allocations),
         cmocka_unit_test(hostile_numbers),
     };

@@ -263,7 +263,6 @@ static unsigned go_forward(struct sq_rtp_receiver *r, uint64_t now_ns,
         }
     }
     bit_set(r->seen, ext);
-    bit_clear(r->asked, ext);
     r->highest_ext = ext;
     r->highest_ts = pkt->ts;
     if (r->unasked_count) {
