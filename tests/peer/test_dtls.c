@@ -43,6 +43,7 @@ struct end {
     size_t sent;
     size_t biggest;
     bool release_at_once;
+    int echo; /* messages to send back from within the callback; then it closes */
 };
 
 struct net {
@@ -148,6 +149,12 @@ static void on_data(void *user, const uint8_t *bytes, size_t len)
     e->data_n++;
     e->data_len = len;
     memcpy(e->data, bytes, len);
+    if (e->echo > 0) {
+        assert_int_equal(sq_dtls_send(e->dtls, bytes, len), 0);
+        if (--e->echo == 0) {
+            sq_dtls_close(e->dtls);
+        }
+    }
 }
 
 static int end_make(struct net *net, int number, struct sq_dtls_ctx *with)
@@ -276,6 +283,33 @@ static void handshake_and_data(void **state)
     assert_int_equal(sq_dtls_get_state(net.end[1].dtls), SQ_DTLS_CLOSED);
     assert_int_equal(sq_dtls_send(net.end[1].dtls, message, 1), SQ_ERR_STATE);
     assert_int_equal(sq_dtls_start(net.end[1].dtls, SQ_DTLS_CLIENT, net.now_ns), SQ_ERR_STATE);
+    net_free(&net);
+}
+
+/* Data and the end of it from within callbacks, several records in one datagram. */
+static void talk_from_callbacks(void **state)
+{
+    struct net net;
+    net_make(&net, 2);
+    net.end[1].echo = 5;
+    net_start(&net);
+    net_run(&net, UINT64_MAX);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(sq_dtls_send(net.end[0].dtls, (const uint8_t *)"hello", 5), 0);
+        assert_int_equal(sq_dtls_send(net.end[0].dtls, (const uint8_t *)"again", 5), 0);
+        if (net.n == 2) {
+            struct flying *f = &net.queue[0];
+            memcpy(f->bytes + f->len, net.queue[1].bytes, net.queue[1].len);
+            f->len += net.queue[1].len;
+            net.n = 1;
+        }
+        net_run(&net, UINT64_MAX);
+        assert_int_equal(net.end[0].data_n, round < 2 ? 2 * (round + 1) : 5);
+    }
+    assert_int_equal(net.end[0].data_n, 5);
+    assert_memory_equal(net.end[0].data, "hello", 5);
+    assert_int_equal(net.end[0].closed, 1);
+    assert_int_equal(net.end[1].data_n, 5);
     net_free(&net);
 }
 
@@ -657,6 +691,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_and_data),
+        cmocka_unit_test(talk_from_callbacks),
         cmocka_unit_test(bad_network),
         cmocka_unit_test(garbage_does_not_kill),
         cmocka_unit_test(wrong_fingerprint),

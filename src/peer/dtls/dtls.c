@@ -115,6 +115,20 @@ static void fail_ssl(struct sq_dtls *d)
     fail(d, reason == ERR_R_MALLOC_FAILURE ? SQ_ERR_NOMEM : SQ_ERR_TLS, text);
 }
 
+/* A connected peer keeps OpenSSL's 18 KB of record buffers only while it reads or writes: OpenSSL
+ * does that by itself for TLS alone. */
+static bool buffers_take(struct sq_dtls *d)
+{
+    return SSL_alloc_buffers(d->ssl) == 1;
+}
+
+static void buffers_drop(struct sq_dtls *d)
+{
+    if (d->ssl && d->state == SQ_DTLS_CONNECTED && !d->receiving) {
+        (void)SSL_free_buffers(d->ssl);
+    }
+}
+
 static int last_flight_keep(struct sq_dtls *d, const struct flight *flight)
 {
     if (d->role != SQ_DTLS_SERVER || flight->overflow || flight->used == 0) {
@@ -264,8 +278,12 @@ void sq_dtls_receive(struct sq_dtls *dtls, uint64_t now_ns, const uint8_t *bytes
     case SQ_DTLS_FAILED:
         return;
     }
+    if (!buffers_take(dtls)) {
+        return; /* lost for want of memory, as on the way */
+    }
     dtls->in = bytes;
     dtls->in_len = len;
+    dtls->receiving = true;
     if (dtls->state == SQ_DTLS_HANDSHAKE) {
         handshake_step(dtls);
     }
@@ -273,6 +291,8 @@ void sq_dtls_receive(struct sq_dtls *dtls, uint64_t now_ns, const uint8_t *bytes
         read_all(dtls);
     }
     dtls->in = NULL;
+    dtls->receiving = false;
+    buffers_drop(dtls);
 }
 
 int sq_dtls_start(struct sq_dtls *dtls, enum sq_dtls_role role, uint64_t now_ns)
@@ -314,7 +334,7 @@ void sq_dtls_on_timeout(struct sq_dtls *dtls, uint64_t now_ns)
                          : "the remote answered nothing to the DTLS handshake");
         return;
     }
-    if (!dtls->ssl || now_ns < dtls->timer_ns) {
+    if (dtls->state != SQ_DTLS_HANDSHAKE || now_ns < dtls->timer_ns) {
         return;
     }
     uint32_t doubled = dtls->timeout_ms * 2;
@@ -344,7 +364,12 @@ int sq_dtls_send(struct sq_dtls *dtls, const uint8_t *bytes, size_t len)
         return SQ_ERR_INVALID;
     }
     ERR_clear_error();
-    return SSL_write(dtls->ssl, bytes, (int)len) == (int)len ? 0 : SQ_ERR_TLS;
+    int err = buffers_take(dtls) ? 0 : SQ_ERR_NOMEM;
+    if (!err && SSL_write(dtls->ssl, bytes, (int)len) != (int)len) {
+        err = SQ_ERR_TLS;
+    }
+    buffers_drop(dtls);
+    return err;
 }
 
 void sq_dtls_close(struct sq_dtls *dtls)
@@ -354,7 +379,9 @@ void sq_dtls_close(struct sq_dtls *dtls)
     }
     if (dtls->state == SQ_DTLS_CONNECTED) {
         ERR_clear_error();
-        (void)SSL_shutdown(dtls->ssl);
+        if (buffers_take(dtls)) {
+            (void)SSL_shutdown(dtls->ssl);
+        }
     } else if (dtls->state == SQ_DTLS_RELEASED && dtls->goodbye_len > 0) {
         dtls->events.send(dtls->events.user, dtls->goodbye, dtls->goodbye_len);
     }
@@ -370,7 +397,8 @@ int sq_dtls_release(struct sq_dtls *dtls)
         return SQ_ERR_STATE;
     }
     uint8_t *goodbye = sq_malloc(CLOSE_MAX_BYTES);
-    if (!goodbye) {
+    if (!goodbye || !buffers_take(dtls)) {
+        sq_free(goodbye);
         return SQ_ERR_NOMEM;
     }
     struct flight flight = {.used = 0, .overflow = false};

@@ -65,7 +65,8 @@ struct sq_dtls_keys {
 };
 
 /* Called from within start, receive, on_timeout, send and close. A callback may call any function
- * of this header but sq_dtls_destroy. `send` is needed, the others may be NULL. */
+ * of this header but sq_dtls_destroy; `send` none at all. `send` is needed, the others may be
+ * NULL. */
 struct sq_dtls_events {
     void *user;
     /* A datagram for the remote; bytes are borrowed for the call. */
@@ -113,7 +114,7 @@ uint64_t sq_dtls_next_timeout(const struct sq_dtls *dtls);
 void sq_dtls_on_timeout(struct sq_dtls *dtls, uint64_t now_ns);
 
 /* One message of 1 to SQ_DTLS_DATA_MAX_BYTES bytes. SQ_ERR_STATE unless connected, SQ_ERR_INVALID,
- * SQ_ERR_TLS. */
+ * SQ_ERR_NOMEM, SQ_ERR_TLS. */
 int sq_dtls_send(struct sq_dtls *dtls, const uint8_t *bytes, size_t len) SQ_MUST_USE;
 
 /* Sends close_notify where there is a connection, and ends. Nothing is called back afterwards. */
