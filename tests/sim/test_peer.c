@@ -1,0 +1,437 @@
+/* Whole peers against each other over a simulated network, in virtual time. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "media/clip.h"
+#include "sim/simnet.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SEC SQ_NS_PER_SEC
+#define MS  SQ_NS_PER_MS
+
+static struct sq_clip *clip;
+
+static int open_clip(void **state)
+{
+    char why[SQ_CLIP_WHY_MAX];
+    (void)state;
+    int err = sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, why);
+    if (err) {
+        fprintf(stderr, "%s\n", why);
+    }
+    return err;
+}
+
+static int close_clip(void **state)
+{
+    (void)state;
+    sq_clip_close(clip);
+    return 0;
+}
+
+static struct sq_track *add(struct simnode *node, enum sq_media_kind kind,
+                            enum sq_direction direction)
+{
+    struct sq_track *track;
+    const struct sq_clip_track *media =
+        sq_clip_track(clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
+    assert_int_equal(sq_peer_add_track(simnode_peer(node), kind, direction, media, &track), 0);
+    return track;
+}
+
+static void add_both(struct simnode *node)
+{
+    add(node, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    add(node, SQ_MEDIA_VIDEO, SQ_DIR_SENDRECV);
+}
+
+static struct sq_inbound_stats in_stats(struct simnet *net, struct simnode *node, size_t track)
+{
+    struct sq_inbound_stats s;
+    sq_track_inbound_stats(sq_peer_track(simnode_peer(node), track), simnet_now(net), &s);
+    return s;
+}
+
+static struct sq_outbound_stats out_stats(struct simnet *net, struct simnode *node, size_t track)
+{
+    struct sq_outbound_stats s;
+    sq_track_outbound_stats(sq_peer_track(simnode_peer(node), track), simnet_now(net), &s);
+    return s;
+}
+
+struct pair {
+    struct simnet *net;
+    struct simnode *a, *b;
+};
+
+static struct pair make_pair(uint64_t seed, const struct sq_peer_config *ca,
+                             const struct sq_peer_config *cb, bool v6)
+{
+    static const struct sq_peer_config plain = {0};
+    struct pair p;
+    p.net = simnet_new(seed, 2);
+    p.a = simnet_add(p.net, ca ? ca : &plain, v6, NULL, NULL);
+    p.b = simnet_add(p.net, cb ? cb : &plain, v6, NULL, NULL);
+    add_both(p.a);
+    add_both(p.b);
+    return p;
+}
+
+static void assert_connected(struct simnode *node)
+{
+    if (simnode_state(node) != SQ_PEER_CONNECTED) {
+        fail_msg("state %d: %s", simnode_state(node), simnode_text(node));
+    }
+}
+
+static void assert_media_flows(struct pair *p, double seconds)
+{
+    struct simnode *nodes[] = {p->a, p->b};
+    for (int i = 0; i < 2; i++) {
+        struct sq_inbound_stats audio = in_stats(p->net, nodes[i], 0);
+        struct sq_inbound_stats video = in_stats(p->net, nodes[i], 1);
+        assert_true((double)audio.packets_received > 45 * seconds);
+        assert_true((double)video.frames_decoded > 22 * seconds);
+        assert_int_equal(video.frame_width, 640);
+        assert_int_equal(video.frame_height, 360);
+        assert_true(video.key_frames_decoded >= 1);
+        assert_int_equal(audio.packets_lost, 0);
+        assert_int_equal(video.freeze_count, 0);
+    }
+}
+
+static void two_peers_talk(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct pair p = make_pair(1, NULL, NULL, v6);
+        uint64_t t0 = simnet_now(p.net);
+        simnet_negotiate(p.net, p.a, p.b, false);
+        simnet_run(p.net, t0 + 10 * SEC);
+        assert_connected(p.a);
+        assert_connected(p.b);
+        assert_media_flows(&p, 9);
+        /* Round trip: 10 ms of the links; the report's own resolution is 1/65536 s. */
+        struct sq_outbound_stats out = out_stats(p.net, p.a, 1);
+        assert_true(out.round_trip_time_measurements > 3);
+        assert_true(fabs(out.round_trip_time_s - 0.010) < 0.001);
+        struct sq_transport_stats transport;
+        sq_peer_transport_stats(simnode_peer(p.a), &transport);
+        assert_string_equal(transport.srtp_profile, "AEAD_AES_128_GCM");
+        assert_string_equal(transport.local_type, "host");
+        assert_int_equal(transport.srtp_errors, 0);
+        simnet_free(p.net);
+    }
+}
+
+static void bit_rate_is_the_clips(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(7, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    struct sq_inbound_stats before = in_stats(p.net, p.b, 1);
+    simnet_run(p.net, simnet_now(p.net) + 60 * SEC);
+    struct sq_inbound_stats after = in_stats(p.net, p.b, 1);
+    double bps = (double)(after.bytes_received - before.bytes_received) * 8 / 60;
+    double want = sq_clip_track(clip, SQ_CLIP_VIDEO)->average_bps;
+    assert_true(fabs(bps / want - 1) < 0.02);
+    simnet_free(p.net);
+}
+
+static void loss_is_true_at_both_ends(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(3, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 3 * SEC);
+    assert_connected(p.a);
+    simnode_link(p.a)->loss = 0.05;
+    simnet_run(p.net, simnet_now(p.net) + 60 * SEC);
+    simnode_link(p.a)->loss = 0;
+    simnet_run(p.net, simnet_now(p.net) + 6 * SEC);
+    struct sq_inbound_stats audio = in_stats(p.net, p.b, 0);
+    struct sq_inbound_stats video = in_stats(p.net, p.b, 1);
+    const struct simcounters *link = simnode_counters(p.a);
+    /* Each packet that the link lost was a hole at the receiver: a repeated one may have been lost
+     * again. */
+    struct sq_outbound_stats out = out_stats(p.net, p.a, 1);
+    uint64_t missing = audio.packets_missing + video.packets_missing;
+    assert_true(missing <= link->rtp_lost);
+    assert_true(missing + out.retransmitted_packets_sent / 10 >= link->rtp_lost);
+    assert_true(out.retransmitted_packets_sent > 0);
+    /* Video is repaired by NACK, audio is not asked for again. */
+    assert_true(video.packets_repaired > video.packets_missing * 9 / 10);
+    assert_true(video.packets_lost < (int64_t)video.packets_missing / 10);
+    assert_true(audio.packets_lost > 0);
+    /* What the receiver counts is what it reports to the sender. */
+    assert_true(llabs(out_stats(p.net, p.a, 0).remote_packets_lost - audio.packets_lost) <= 2);
+    simnet_free(p.net);
+}
+
+static void pli_brings_a_key_frame(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(4, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    /* A whole second is lost: more than NACK brings back. */
+    simnode_link(p.a)->cut = true;
+    simnet_run(p.net, simnet_now(p.net) + 1500 * MS);
+    simnode_link(p.a)->cut = false;
+    uint64_t keys = out_stats(p.net, p.a, 1).key_frames_sent;
+    simnet_run(p.net, simnet_now(p.net) + 2 * SEC);
+    struct sq_inbound_stats video = in_stats(p.net, p.b, 1);
+    assert_true(video.freeze_count >= 1);
+    assert_true(video.total_freezes_duration_s > 1.2 && video.total_freezes_duration_s < 2.5);
+    assert_true(out_stats(p.net, p.a, 1).key_frames_sent > keys);
+    uint64_t decoded = video.frames_decoded;
+    simnet_run(p.net, simnet_now(p.net) + 2 * SEC);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded >= decoded + 45);
+    simnet_free(p.net);
+}
+
+static void jitter_is_true(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(5, NULL, NULL, false);
+    simnode_link(p.a)->jitter_ns = 20 * MS;
+    simnode_link(p.a)->reorder = true;
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 30 * SEC);
+    /* The mean of |a - b| of two uniform numbers from 0 to 20 ms is 20/3 ms; the estimator wanders
+     * around it. */
+    double jitter_ms = in_stats(p.net, p.b, 0).jitter_s * 1e3;
+    assert_true(jitter_ms > 4.5 && jitter_ms < 9.5);
+    assert_true(in_stats(p.net, p.a, 0).jitter_s * 1e3 < 0.1);
+    simnet_free(p.net);
+}
+
+static void survives_a_bad_network(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(6, NULL, NULL, false);
+    struct simnode *nodes[] = {p.a, p.b};
+    for (int i = 0; i < 2; i++) {
+        *simnode_link(nodes[i]) = (struct simlink){.delay_ns = 50 * MS,
+                                                   .jitter_ns = 30 * MS,
+                                                   .reorder = true,
+                                                   .loss = 0.1,
+                                                   .duplicate = 0.02};
+    }
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 30 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_true(in_stats(p.net, p.a, 1).frames_decoded > 300);
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(simnode_peer(p.a), &transport);
+    assert_int_equal(transport.srtp_errors, 0);
+    simnet_free(p.net);
+}
+
+static void nothing_answers(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.connect_timeout_ns = 10 * SEC};
+    struct pair p = make_pair(8, &config, NULL, false);
+    simnode_link(p.a)->cut = true;
+    simnode_link(p.b)->cut = true;
+    simnet_negotiate(p.net, p.a, p.b, false);
+    uint64_t t0 = simnet_now(p.net);
+    simnet_run(p.net, t0 + 9900 * MS);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    simnet_run(p.net, t0 + 10100 * MS);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_ICE);
+    simnet_free(p.net);
+}
+
+static void consent_expires(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(9, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    assert_connected(p.a);
+    simnode_link(p.b)->cut = true;
+    uint64_t cut_ns = simnet_now(p.net);
+    simnet_run(p.net, cut_ns + 20 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_DISCONNECTED);
+    simnet_run(p.net, cut_ns + 40 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_MEDIA_LOST);
+    simnet_free(p.net);
+}
+
+static void wrong_fingerprint(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(10, NULL, NULL, false);
+    char why[SQ_PEER_TEXT_MAX];
+    char *offer = NULL;
+    char *answer = NULL;
+    uint64_t now = simnet_now(p.net);
+    assert_int_equal(sq_peer_create_offer(simnode_peer(p.a), now, false, &offer, why), 0);
+    assert_int_equal(sq_peer_set_remote(simnode_peer(p.b), now, SQ_SDP_OFFER, offer, why), 0);
+    assert_int_equal(sq_peer_create_answer(simnode_peer(p.b), now, &answer, why), 0);
+    char *at = answer;
+    while ((at = strstr(at, "fingerprint:sha-256 ")) != NULL) {
+        at += strlen("fingerprint:sha-256 ");
+        *at = *at == 'A' ? 'B' : 'A';
+    }
+    assert_int_equal(sq_peer_set_remote(simnode_peer(p.a), now, SQ_SDP_ANSWER, answer, why), 0);
+    simnet_run(p.net, now + 5 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_DTLS);
+    assert_non_null(strstr(simnode_text(p.a), "fingerprint"));
+    sq_free(offer);
+    sq_free(answer);
+    simnet_free(p.net);
+}
+
+static void ice_lite_and_passive(void **state)
+{
+    (void)state;
+    const struct sq_peer_config lite = {.ice_lite = true, .passive = true};
+    struct pair p = make_pair(11, NULL, &lite, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_media_flows(&p, 4);
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(simnode_peer(p.b), &transport);
+    assert_string_equal(transport.dtls_role, "server");
+    simnet_free(p.net);
+    /* And the lite side may offer. */
+    p = make_pair(12, &lite, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    assert_connected(p.a);
+    assert_media_flows(&p, 4);
+    simnet_free(p.net);
+}
+
+static void restart_keeps_media_going(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(13, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+    for (int i = 0; i < 2; i++) {
+        const char *ufrag;
+        const char *pwd;
+        char before[64];
+        sq_peer_local_ice(simnode_peer(p.a), &ufrag, &pwd);
+        snprintf(before, sizeof(before), "%s", ufrag);
+        simnet_negotiate(p.net, i ? p.b : p.a, i ? p.a : p.b, true);
+        sq_peer_local_ice(simnode_peer(p.a), &ufrag, &pwd);
+        assert_string_not_equal(before, ufrag);
+        simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
+        assert_connected(p.a);
+        assert_connected(p.b);
+    }
+    assert_media_flows(&p, 14);
+    simnet_free(p.net);
+}
+
+static void renegotiation_adds_and_pauses(void **state)
+{
+    (void)state;
+    struct simnet *net = simnet_new(14, 2);
+    const struct sq_peer_config plain = {0};
+    struct pair p = {net, simnet_add(net, &plain, false, NULL, NULL),
+                     simnet_add(net, &plain, false, NULL, NULL)};
+    add(p.a, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    add(p.b, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    simnet_negotiate(net, p.a, p.b, false);
+    simnet_run(net, simnet_now(net) + 3 * SEC);
+    struct sq_track *video = add(p.b, SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY);
+    simnet_negotiate(net, p.b, p.a, false);
+    simnet_run(net, simnet_now(net) + 3 * SEC);
+    assert_int_equal(sq_peer_track_count(simnode_peer(p.a)), 2);
+    uint64_t frames = in_stats(net, p.a, 1).frames_decoded;
+    assert_true(frames > 50);
+    assert_int_equal(sq_track_set_direction(video, SQ_DIR_INACTIVE), 0);
+    simnet_negotiate(net, p.b, p.a, false);
+    simnet_run(net, simnet_now(net) + 3 * SEC);
+    assert_true(in_stats(net, p.a, 1).frames_decoded <= frames + 2);
+    assert_int_equal(sq_track_set_direction(video, SQ_DIR_SENDONLY), 0);
+    simnet_negotiate(net, p.b, p.a, false);
+    simnet_run(net, simnet_now(net) + 3 * SEC);
+    assert_true(in_stats(net, p.a, 1).frames_decoded > frames + 50);
+    assert_int_equal(in_stats(net, p.a, 1).freeze_count, 0);
+    simnet_free(net);
+}
+
+static void a_thousand_peers(void **state)
+{
+    (void)state;
+    enum { PAIRS = 500 };
+    static struct simnode *nodes[2 * PAIRS];
+    struct simnet *net = simnet_new(15, 2 * PAIRS);
+    const struct sq_peer_config plain = {0};
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        nodes[i] = simnet_add(net, &plain, i % 4 < 2, NULL, NULL);
+        struct simlink *link = simnode_link(nodes[i]);
+        link->delay_ns = (uint64_t)(1 + i % 80) * MS;
+        link->jitter_ns = (uint64_t)(i % 7) * MS;
+        link->reorder = i % 3 == 0;
+        link->loss = i % 5 == 0 ? 0.03 : 0;
+        if (i % 10 == 9) { /* too narrow for audio and video: 20 s of queueing and loss */
+            link->rate_bps = 800000;
+            link->queue_bytes = 30000;
+        }
+        add_both(nodes[i]);
+    }
+    for (int i = 0; i < PAIRS; i++) {
+        simnet_negotiate(net, nodes[2 * i], nodes[2 * i + 1], false);
+    }
+    simnet_run(net, simnet_now(net) + 5 * SEC);
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        assert_connected(nodes[i]);
+        struct sq_inbound_stats audio = in_stats(net, nodes[i], 0);
+        struct sq_inbound_stats video = in_stats(net, nodes[i], 1);
+        const struct simlink *link = simnode_link(nodes[i ^ 1]);
+        assert_true(audio.packets_received > 100);
+        if (!link->rate_bps) {
+            assert_true(video.frames_decoded > 60);
+        } else {
+            assert_true(simnode_counters(nodes[i ^ 1])->dropped_at_queue > 0);
+            assert_true(video.packets_missing > 0);
+        }
+        if (link->loss == 0 && !link->rate_bps) {
+            assert_int_equal(audio.packets_lost, 0);
+        }
+    }
+    simnet_free(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_peers_talk),
+        cmocka_unit_test(bit_rate_is_the_clips),
+        cmocka_unit_test(loss_is_true_at_both_ends),
+        cmocka_unit_test(pli_brings_a_key_frame),
+        cmocka_unit_test(jitter_is_true),
+        cmocka_unit_test(survives_a_bad_network),
+        cmocka_unit_test(nothing_answers),
+        cmocka_unit_test(consent_expires),
+        cmocka_unit_test(wrong_fingerprint),
+        cmocka_unit_test(ice_lite_and_passive),
+        cmocka_unit_test(restart_keeps_media_going),
+        cmocka_unit_test(renegotiation_adds_and_pauses),
+        cmocka_unit_test(a_thousand_peers),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
