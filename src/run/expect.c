@@ -215,12 +215,12 @@ static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
         SQ_RESULT_SET(out->message, "no sample: no peer had a value of it");
         return;
     }
-    out->value = 100.0 * (double)holds / (double)(holds + misses);
+    unsigned long long judged = holds + misses;
+    out->value = 100.0 * (double)holds / (double)judged;
     out->ok = compare(out->value, SQ_OP_GREATER_EQUAL, e->peers_percent);
     char text[sizeof(out->message)];
     int n = snprintf(text, sizeof(text), "holds for %llu of %llu peers (%.4g %%), wanted %.6g %%",
-                     (unsigned long long)holds, (unsigned long long)(holds + misses), out->value,
-                     e->peers_percent);
+                     (unsigned long long)holds, judged, out->value, e->peers_percent);
     if (failed_before > 0 && n > 0 && (size_t)n < sizeof(text)) {
         snprintf(text + n, sizeof(text) - (size_t)n, "; %llu failed before they had a value",
                  (unsigned long long)failed_before);

@@ -243,12 +243,13 @@ struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char
     return row;
 }
 
-static int add_config(struct sq_result *r, const char *key, const struct sq_config_row *content)
+static int add_config(struct sq_result *r, const char *key, const char *text,
+                      const struct sq_config_row *content)
 {
     char *key_copy = sq_strdup(key);
-    char *text_copy = content->text ? sq_strdup(content->text) : NULL;
+    char *text_copy = text ? sq_strdup(text) : NULL;
     struct sq_config_row *row = NULL;
-    if (key_copy && (!content->text || text_copy)) {
+    if (key_copy && (!text || text_copy)) {
         row = GROW(r, config, config, SQ_RESULT_CONFIG_MAX);
     }
     if (!row) {
@@ -264,20 +265,20 @@ static int add_config(struct sq_result *r, const char *key, const struct sq_conf
 
 int sq_result_config_text(struct sq_result *r, const char *key, const char *text)
 {
-    struct sq_config_row row = {.type = SQ_CONFIG_STRING, .text = (char *)(uintptr_t)text};
-    return add_config(r, key, &row);
+    struct sq_config_row row = {.type = SQ_CONFIG_STRING};
+    return add_config(r, key, text, &row);
 }
 
 int sq_result_config_number(struct sq_result *r, const char *key, double number)
 {
     struct sq_config_row row = {.type = SQ_CONFIG_NUMBER, .number = number};
-    return add_config(r, key, &row);
+    return add_config(r, key, NULL, &row);
 }
 
 int sq_result_config_flag(struct sq_result *r, const char *key, bool flag)
 {
     struct sq_config_row row = {.type = SQ_CONFIG_BOOL, .flag = flag};
-    return add_config(r, key, &row);
+    return add_config(r, key, NULL, &row);
 }
 
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer)

@@ -38,21 +38,21 @@ static void record(struct sample *s, enum sq_metric_id id, double value)
 }
 
 static const struct {
-    enum sq_failure cause;
     const char *message;
+    enum sq_failure cause;
     bool connected;
 } failures[] = {
-    {SQ_FAILURE_ICE, "no candidate pair answered within 15 s (6 pairs tried, 42 checks sent)",
+    {"no candidate pair answered within 15 s (6 pairs tried, 42 checks sent)", SQ_FAILURE_ICE,
      false},
-    {SQ_FAILURE_ICE, "no candidate pair answered within 15 s (4 pairs tried, 28 checks sent)",
+    {"no candidate pair answered within 15 s (4 pairs tried, 28 checks sent)", SQ_FAILURE_ICE,
      false},
-    {SQ_FAILURE_SIGNALING, "the server answered the join with 503 Service Unavailable", false},
-    {SQ_FAILURE_ICE, "no candidate pair answered within 15 s (6 pairs tried, 40 checks sent)",
+    {"the server answered the join with 503 Service Unavailable", SQ_FAILURE_SIGNALING, false},
+    {"no candidate pair answered within 15 s (6 pairs tried, 40 checks sent)", SQ_FAILURE_ICE,
      false},
-    {SQ_FAILURE_MEDIA_LOST, "no RTP for 5.0 s after 12.3 s of media; consent had expired", true},
-    {SQ_FAILURE_DTLS, "the certificate's fingerprint is not the one of the answer", false},
-    {SQ_FAILURE_TIMEOUT, "no answer to the offer within 10 s", false},
-    {SQ_FAILURE_MEDIA_LOST, "no RTP for 5.0 s after 17.9 s of media; consent had expired", true},
+    {"no RTP for 5.0 s after 12.3 s of media; consent had expired", SQ_FAILURE_MEDIA_LOST, true},
+    {"the certificate's fingerprint is not the one of the answer", SQ_FAILURE_DTLS, false},
+    {"no answer to the offer within 10 s", SQ_FAILURE_TIMEOUT, false},
+    {"no RTP for 5.0 s after 17.9 s of media; consent had expired", SQ_FAILURE_MEDIA_LOST, true},
 };
 
 static void fill_flow(struct sample *s, struct sq_flow_totals *f, enum sq_flow flow, double life_s)

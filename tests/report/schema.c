@@ -1,6 +1,5 @@
 #include "report/schema.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,14 +54,14 @@ static bool in_enum(const json_t *list, const json_t *value)
     return false;
 }
 
-static bool known_keywords(const json_t *schema, struct check *c, const char *path)
+static bool known_keywords(json_t *schema, struct check *c, const char *path)
 {
     static const char *const known = "|$schema|title|description|type|required|properties|items|"
                                      "additionalProperties|enum|minimum|";
     const char *key;
     json_t *unused;
     char wrapped[80];
-    json_object_foreach((json_t *)(uintptr_t)schema, key, unused)
+    json_object_foreach(schema, key, unused)
     {
         snprintf(wrapped, sizeof(wrapped), "|%s|", key);
         if (!strstr(known, wrapped)) {
@@ -72,11 +71,10 @@ static bool known_keywords(const json_t *schema, struct check *c, const char *pa
     return true;
 }
 
-static bool check_members(const json_t *schema, const json_t *value, const char *path,
-                          struct check *c)
+static bool check_members(json_t *schema, json_t *value, const char *path, struct check *c)
 {
     const json_t *properties = json_object_get(schema, "properties");
-    const json_t *additional = json_object_get(schema, "additionalProperties");
+    json_t *additional = json_object_get(schema, "additionalProperties");
     const char *key;
     json_t *member;
     size_t i;
@@ -88,9 +86,9 @@ static bool check_members(const json_t *schema, const json_t *value, const char 
             return wrong(c, path, json_string_value(name));
         }
     }
-    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    json_object_foreach(value, key, member)
     {
-        const json_t *rule = json_object_get(properties, key);
+        json_t *rule = json_object_get(properties, key);
         snprintf(inner, sizeof(inner), "%.180s/%.60s", path, key);
         if (!rule && !additional && strcmp(path, "") != 0 && properties) {
             return wrong(c, inner, "is not in the schema");
@@ -103,16 +101,15 @@ static bool check_members(const json_t *schema, const json_t *value, const char 
     return true;
 }
 
-bool schema_check(const json_t *schema, const json_t *value, const char *path, char *why,
-                  size_t why_size)
+bool schema_check(json_t *schema, json_t *value, const char *path, char *why, size_t why_size)
 {
     struct check c = {why, why_size};
     const json_t *type = json_object_get(schema, "type");
     const json_t *values = json_object_get(schema, "enum");
     const json_t *minimum = json_object_get(schema, "minimum");
-    const json_t *items = json_object_get(schema, "items");
+    json_t *items = json_object_get(schema, "items");
     size_t i;
-    const json_t *item;
+    json_t *item;
     if (!known_keywords(schema, &c, path)) {
         return false;
     }

@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 /* On failure `why` says where and what. A keyword that is not known to it fails as well. */
-bool schema_check(const json_t *schema, const json_t *value, const char *path, char *why,
-                  size_t why_size);
+bool schema_check(json_t *schema, json_t *value, const char *path, char *why, size_t why_size);
 
 #endif

@@ -38,7 +38,7 @@ static json_t *load_schema(void)
     return schema;
 }
 
-static void assert_valid(const json_t *value)
+static void assert_valid(json_t *value)
 {
     char why[512] = "";
     json_t *schema = load_schema();
