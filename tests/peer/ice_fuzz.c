@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "peer/ice/ice.h"
 #include "peer/stun/stun.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,8 +106,7 @@ static void feed_mended(struct fuzz *f, const uint8_t *piece, size_t len, enum s
     struct sq_stun_writer w = sq_stun_begin(buf, sizeof(buf), cls, SQ_STUN_BINDING, tid);
     if (cls == SQ_STUN_REQUEST) {
         char user[64];
-        strcpy(user, sq_ice_ufrag(f->ice));
-        strcat(user, ":rfrg");
+        snprintf(user, sizeof(user), "%s:rfrg", sq_ice_ufrag(f->ice));
         sq_stun_put_text(&w, SQ_STUN_USERNAME, user);
     } else if (len > 0 && (piece[0] & 1)) {
         sq_stun_put_xor_addr(&w, SQ_STUN_XOR_MAPPED_ADDRESS, from);

@@ -109,7 +109,7 @@ static void writes(void **state)
 {
     struct sq_ice_candidate c = {.type = SQ_ICE_SRFLX, .component = 1, .priority = 1694498815};
     char out[SQ_ICE_CANDIDATE_TEXT];
-    strcpy(c.foundation, "2");
+    c.foundation[0] = '2';
     c.addr = ice_addr("203.0.113.7", 5000);
     c.related = ice_addr("10.0.0.17", 6000);
     assert_string_equal(

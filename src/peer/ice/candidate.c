@@ -138,8 +138,8 @@ static int parse_extensions(struct sq_view rest, struct sq_ice_candidate *c,
         } else if (sq_view_is_nocase(name, "ufrag")) {
             *ret_ufrag = value;
         } else if (sq_view_is_nocase(name, "tcptype") && c->transport != SQ_ICE_UDP) {
-            for (uint8_t t = SQ_ICE_TCP_ACTIVE; t <= SQ_ICE_TCP_SO; t++) {
-                c->transport = sq_view_is_nocase(value, tcp_types[t]) ? t : c->transport;
+            for (int t = SQ_ICE_TCP_ACTIVE; t <= SQ_ICE_TCP_SO; t++) {
+                c->transport = sq_view_is_nocase(value, tcp_types[t]) ? (uint8_t)t : c->transport;
             }
         }
     }

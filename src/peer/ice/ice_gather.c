@@ -96,16 +96,16 @@ int sq_ice_gather(struct sq_ice *ice, uint64_t now_ns)
     if (ice->gathering || ice->state == SQ_ICE_CLOSED) {
         return SQ_ERR_STATE;
     }
-    for (uint8_t i = 0; i < ice->bases.n; i++) {
+    for (uint16_t i = 0; i < ice->bases.n; i++) {
         /* After a failed call only what is missing is made up for. */
-        int err = ice_base_at(ice, i)->local == ICE_NONE ? ice_publish_base(ice, i) : 0;
+        int err = ice_base_at(ice, i)->local == ICE_NONE ? ice_publish_base(ice, (uint8_t)i) : 0;
         if (err) {
             return err;
         }
     }
     ice->queries.n = 0;
-    for (uint8_t i = 0; i < ice->bases.n; i++) {
-        int err = ice_ask_servers(ice, i);
+    for (uint16_t i = 0; i < ice->bases.n; i++) {
+        int err = ice_ask_servers(ice, (uint8_t)i);
         if (err) {
             return err;
         }
