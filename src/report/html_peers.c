@@ -9,12 +9,19 @@ static const char peers_head[] =
     "then the connected ones with the longest freezes, the most loss and the slowest set-up.</p>\n";
 
 static const char flow_table[] =
-    "<h4>Media</h4><div class=\"scroll\"><table><thead><tr><th scope=\"col\">direction</th>"
+    "<h3>Media</h3><div class=\"scroll\"><table><thead><tr><th scope=\"col\">direction</th>"
     "<th scope=\"col\" class=\"n\">tracks</th><th scope=\"col\" class=\"n\">kbit/s</th>"
     "<th scope=\"col\" class=\"n\">packets</th><th scope=\"col\" class=\"n\">loss %</th>"
     "<th scope=\"col\" class=\"n\">jitter ms</th><th scope=\"col\" class=\"n\">round trip ms</th>"
     "<th scope=\"col\" class=\"n\">frames/s</th><th scope=\"col\" class=\"n\">freezes</th>"
     "<th scope=\"col\" class=\"n\">frozen ms</th></tr></thead><tbody>\n";
+
+static const char events_before_label[] =
+    "<h3>Events</h3><div class=\"events scroll\" tabindex=\"0\" role=\"region\" "
+    "aria-label=\"Events of ";
+static const char events_after_label[] =
+    "\"><table><thead><tr><th scope=\"col\" class=\"n\">s</th><th scope=\"col\">event</th>"
+    "<th scope=\"col\">value</th></tr></thead><tbody>\n";
 
 void sq_html_stages(struct sq_buf *out, const double stage_ms[SQ_STAGE_COUNT])
 {
@@ -87,7 +94,7 @@ static void put_path(const struct sq_peer_row *p, struct sq_buf *out)
     if (!p->pair[0] && !p->local_candidate[0]) {
         return;
     }
-    sq_buf_puts(out, "<h4>Path</h4><code>");
+    sq_buf_puts(out, "<h3>Path</h3><code>");
     sq_html_text(out, p->pair);
     sq_buf_puts(out, "</code> (");
     sq_html_text(out, p->local_candidate);
@@ -115,10 +122,9 @@ static void put_events(const struct sq_result *r, size_t peer, struct sq_buf *ou
     if (!t || t->event_count == 0) {
         return;
     }
-    sq_buf_puts(out, "<h4>Events</h4><div class=\"events scroll\" tabindex=\"0\" role=\"region\" "
-                     "aria-label=\"Events\"><table><thead><tr><th scope=\"col\" class=\"n\">s</th>"
-                     "<th scope=\"col\">event</th><th scope=\"col\">value</th></tr></thead>"
-                     "<tbody>\n");
+    sq_buf_puts(out, events_before_label);
+    sq_html_text(out, r->peers[peer].id);
+    sq_buf_puts(out, events_after_label);
     for (size_t i = 0; i < t->event_count && i < SQ_HTML_EVENTS_MAX; i++) {
         const struct sq_trace_event *e = &t->events[i];
         sq_buf_printf(out, "<tr><td class=\"n\">%.3f</td><th scope=\"row\">", e->t_ms / 1000);
@@ -168,7 +174,7 @@ static void put_dump_link(const struct sq_result *r, size_t peer, struct sq_buf 
     }
     sq_report_dump_name(r, peer, &name);
     if (!name.err) {
-        sq_buf_puts(out, "<h4>Dump</h4><a href=\"" SQ_REPORT_DUMP_DIR "/");
+        sq_buf_puts(out, "<h3>Dump</h3><a href=\"" SQ_REPORT_DUMP_DIR "/");
         sq_html_text(out, name.text);
         sq_buf_puts(out, "\">statistics and events</a>, as chrome://webrtc-internals writes "
                          "them\n");
@@ -188,7 +194,7 @@ static void put_peer(const struct sq_result *r, size_t peer,
                   failed ? "fail" : "warn",
                   failed ? sq_failure_name(p->cause) : sq_outcome_name(p->outcome));
     put_why(p, out);
-    sq_buf_puts(out, "</span></summary><div class=\"story\">\n<h4>Who and when</h4>");
+    sq_buf_puts(out, "</span></summary><div class=\"story\">\n<h3>Who and when</h3>");
     sq_html_text(out, p->role[0] ? p->role : "peer");
     if (p->room[0]) {
         sq_buf_puts(out, " in ");
@@ -200,7 +206,7 @@ static void put_peer(const struct sq_result *r, size_t peer,
         sq_buf_puts(out, ", ended at ");
         sq_report_human_unit(out, p->end_ms / 1000, "s");
     }
-    sq_buf_puts(out, "\n<h4>Set-up</h4>");
+    sq_buf_puts(out, "\n<h3>Set-up</h3>");
     sq_html_stages(out, p->stage_ms);
     put_flows(p, out);
     put_path(p, out);

@@ -12,7 +12,7 @@ static const char failures_head[] = "<section id=\"failures\" aria-labelledby=\"
 static const char metrics_head[] =
     "<section id=\"metrics\" aria-labelledby=\"h-metrics\"><h2 id=\"h-metrics\">Metrics</h2>\n";
 static const char metrics_table[] =
-    "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"h-metrics\">"
+    "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of metrics\">"
     "<table class=\"metrics\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">unit</th>"
     "<th scope=\"col\" class=\"n\">avg</th><th scope=\"col\" class=\"n\">min</th>"
     "<th scope=\"col\" class=\"n\">p50</th><th scope=\"col\" class=\"n\">p90</th>"
