@@ -92,6 +92,16 @@ static void csv_is_rfc_4180(void **state)
     }
 }
 
+static void escape_json_in_html(struct sq_buf *out, const char *text)
+{
+    sq_escape_json(out, text, true);
+}
+
+static void escape_json_alone(struct sq_buf *out, const char *text)
+{
+    sq_escape_json(out, text, false);
+}
+
 static void escapes(void **state)
 {
     static const struct {
@@ -112,6 +122,13 @@ static void escapes(void **state)
         {sq_escape_xml, "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* overlong */
         {sq_escape_xml, "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* surrogate */
         {sq_escape_xml, "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},                 /* cut short */
+        {sq_escape_xml, "\xe0\x80\xaf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* overlong */
+        {sq_escape_xml, "\xf0\x82\x82\xac",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* overlong */
+        {sq_escape_xml, "\xf4\x90\x80\x80",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* above U+10FFFF */
+        {escape_json_in_html, "</script>", "\\u003c/script>"},
+        {escape_json_alone, "a < \"b\"\\\n\x02", "a < \\\"b\\\"\\\\\\n\\u0002"},
         {sq_escape_terminal, "a\x1b[31mb", "a\xef\xbf\xbd[31mb"},
         {sq_escape_terminal, "\xc2\x9b", "\xef\xbf\xbd"}, /* C1: CSI in one character */
         {sq_escape_file_name, "../../etc/passwd", "_.._.._etc_passwd"},
