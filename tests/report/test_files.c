@@ -347,6 +347,15 @@ static void writes_a_directory(void **state)
     sq_result_destroy(r);
 }
 
+/* 200 peers, left in the build folder to be looked at in a browser. */
+static void a_sample_to_look_at(void **state)
+{
+    struct sq_result *r = sample(200, 30, NULL);
+    struct sq_report_error error = {0};
+    assert_int_equal(sq_report_write(r, SQ_BINARY_DIR "/report-sample", &error), 0);
+    sq_result_destroy(r);
+}
+
 static void errors_name_the_file(void **state)
 {
     struct sq_result *r = sample(5, 1, NULL);
@@ -396,6 +405,7 @@ int main(void)
         cmocka_unit_test(empty_results_are_written),
         cmocka_unit_test(dump_opens_in_viewers),
         cmocka_unit_test(writes_a_directory),
+        cmocka_unit_test(a_sample_to_look_at),
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(terminal_text),
     };
