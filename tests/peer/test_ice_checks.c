@@ -86,6 +86,64 @@ static void frozen_until_the_first_works(void **state)
     sq_ice_destroy(p.ice);
 }
 
+/* Section 7.2.5.3.3: what worked unfreezes its like, which then goes before lesser waiting pairs.
+ */
+static void success_unfreezes(void **state)
+{
+    struct puppet p;
+    puppet_start(&p, false, false, NULL);
+    puppet_candidate(&p, "1", 100, 1);
+    puppet_candidate(&p, "1", 90, 2);
+    puppet_candidate(&p, "2", 10, 3);
+    assert_int_equal(pair(&p, 1).state, SQ_ICE_PAIR_FROZEN);
+    puppet_run(&p, p.now_ns + 60 * MS);
+    assert_int_equal(pair(&p, 0).state, SQ_ICE_PAIR_SUCCEEDED);
+    assert_int_equal(pair(&p, 1).state, SQ_ICE_PAIR_SUCCEEDED);
+    assert_int_equal(pair(&p, 2).requests_sent, 0);
+    sq_ice_destroy(p.ice);
+}
+
+/* A base that comes late (a TURN allocation, a new interface) is told and checked at once. */
+static void late_base(void **state)
+{
+    struct puppet p;
+    struct sq_addr second = ice_addr("10.0.0.9", 9);
+    puppet_start(&p, false, false, NULL);
+    p.answers = false;
+    puppet_candidate(&p, "1", 100, 1);
+    puppet_run(&p, p.now_ns + 100 * MS);
+    assert_int_equal(sq_ice_add_base(p.ice, 1, &second), 0);
+    assert_int_equal(p.candidates, 2);
+    assert_int_equal(sq_ice_pair_count(p.ice), 2);
+    assert_true(sq_ice_next_timeout(p.ice) <= p.now_ns);
+    puppet_run(&p, p.now_ns + 60 * MS);
+    assert_int_equal(pair(&p, 1).requests_sent, 1);
+    sq_ice_destroy(p.ice);
+}
+
+/* A relayed base while gathering is held back for it. */
+static void relayed_base(void **state)
+{
+    struct puppet p;
+    puppet_start(&p, false, false, NULL);
+    assert_true(sq_ice_gathering_is_done(p.ice));
+    assert_int_equal(sq_ice_restart(p.ice, p.now_ns, NULL, NULL), 0);
+    sq_ice_hold_gathering(p.ice);
+    assert_int_equal(sq_ice_gather(p.ice, p.now_ns), 0);
+    assert_false(sq_ice_gathering_is_done(p.ice));
+    struct sq_ice_base relay = {.id = 3, .transport = SQ_ICE_UDP, .type = SQ_ICE_RELAY};
+    relay.addr = ice_addr("198.51.100.7", 40000);
+    relay.related = ice_addr("203.0.113.7", 5000);
+    assert_int_equal(sq_ice_add_base_full(p.ice, p.now_ns, &relay), 0);
+    sq_ice_release_gathering(p.ice, p.now_ns);
+    assert_true(sq_ice_gathering_is_done(p.ice));
+    const struct sq_ice_candidate *c = sq_ice_local(p.ice, 1);
+    assert_int_equal(c->type, SQ_ICE_RELAY);
+    assert_true(sq_addr_equal(&c->related, &relay.related));
+    assert_int_equal(c->priority >> 24, 0);
+    sq_ice_destroy(p.ice);
+}
+
 static void one_check_every_ta(void **state)
 {
     struct puppet p;
@@ -258,6 +316,9 @@ int main(void)
         cmocka_unit_test(role_conflict_answer),
         cmocka_unit_test(other_errors_fail_the_pair),
         cmocka_unit_test(frozen_until_the_first_works),
+        cmocka_unit_test(success_unfreezes),
+        cmocka_unit_test(late_base),
+        cmocka_unit_test(relayed_base),
         cmocka_unit_test(one_check_every_ta),
         cmocka_unit_test(silence_after_nomination),
         cmocka_unit_test(triggered_in_progress),

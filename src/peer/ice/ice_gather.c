@@ -49,6 +49,8 @@ int sq_ice_add_base_full(struct sq_ice *ice, uint64_t now_ns, const struct sq_ic
     }
     if (now_ns) {
         ice_conclude(ice, now_ns);
+    } else {
+        ice->timeout_ns = 0; /* without a clock here: at the next sq_ice_on_timeout, due now */
     }
     return 0;
 }
