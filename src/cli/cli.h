@@ -1,0 +1,15 @@
+/* The commands. Each takes what follows its name and returns the exit code (docs/exit-codes.md). */
+#ifndef SQ_CLI_CLI_H
+#define SQ_CLI_CLI_H
+
+#include "base/err.h"
+#include "run/result.h"
+
+int sq_cmd_run(int argc, char **argv);
+int sq_cmd_lab(int argc, char **argv);
+
+/* A usage or configuration error: a sentence on standard error, and where help is. Returns
+ * SQ_EXIT_USAGE. */
+int sq_usage(const char *command, const char *fmt, ...) SQ_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,474 @@
+/* squall run: from the command line to the verdict. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/progress.h"
+#include "cli/run_options.h"
+#include "lab/lab.h"
+#include "media/clip.h"
+#include "net/dns.h"
+#include "net/rlimit.h"
+#include "net/route.h"
+#include "report/report.h"
+#include "report/text.h"
+#include "run/run.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define WHY_MAX        512
+#define SPARE_FDS      256 /* files, libraries, the lab's own */
+#define FDS_A_PEER     3   /* signalling, and media sockets come on top */
+#define STUN_DEFAULT   3478
+#define LAB_FDS_A_PEER 3
+
+struct session {
+    struct sq_run_options options;
+    struct sq_plan plan;
+    struct sq_target target;
+    struct sq_lab *lab;
+    struct sq_clip *clip;
+    struct sq_loop *loop;
+    struct sq_run *run;
+    struct sq_control control;
+    struct sq_progress progress;
+    struct sq_result *result;
+    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
+    struct sq_addr stun[4];
+    char lab_url[SQ_LAB_URL_MAX];
+    char why[WHY_MAX];
+    bool finished, interrupted, paused;
+};
+
+static int refuse(struct session *s, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static int refuse(struct session *s, int err, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(s->why, sizeof(s->why), fmt, args);
+    va_end(args);
+    return err;
+}
+
+/* ---- Getting ready
+ * --------------------------------------------------------------------------------- */
+
+/* `lab:` is a lab of our own, in this process. */
+static int start_lab(struct session *s, const char *rest)
+{
+    enum sq_lab_url which = SQ_LAB_URL_ROOM;
+    if (strcmp(rest, "echo") == 0) {
+        s->plan.room = "echo";
+    } else if (strcmp(rest, "whip") == 0) {
+        which = SQ_LAB_URL_ECHO;
+    } else if (rest[0] != '\0') {
+        return refuse(s, SQ_ERR_INVALID, "target 'lab:%s': expected lab:, lab:echo or lab:whip",
+                      rest);
+    }
+    const struct sq_lab_config config = {.seed = s->plan.seed + 1, .prefer_cm = s->plan.prefer_cm};
+    int err = sq_lab_start(&config, &s->lab, s->why, sizeof(s->why));
+    if (!err) {
+        sq_lab_url(s->lab, which, s->lab_url);
+    }
+    return err;
+}
+
+static int find_target(struct session *s)
+{
+    const char *url = s->options.target_url;
+    if (strncmp(url, "lab:", 4) == 0) {
+        int err = start_lab(s, url + 4);
+        if (err) {
+            return err;
+        }
+        url = s->lab_url;
+    }
+    int err = sq_target_parse(url, &s->target, s->why, sizeof(s->why));
+    if (err) {
+        return err;
+    }
+    s->plan.target = &s->target;
+    s->plan.adapter = sq_signal_find(s->target.scheme);
+    if (!s->plan.adapter) {
+        return refuse(s, SQ_ERR_UNSUPPORTED, "target '%s': %s is not built yet", url,
+                      s->target.scheme);
+    }
+    if (strncmp(s->target.scheme, "whip", 4) == 0) {
+        /* WHIP publishes; only an echo, such as the lab's, sends something back. */
+        s->plan.listen = s->lab != NULL || s->options.echo;
+    } else if (strncmp(s->target.scheme, "whep", 4) == 0) {
+        s->plan.publishers = 0;
+    }
+    return s->plan.adapter->check ? s->plan.adapter->check(&s->target, s->why) : 0;
+}
+
+static int open_clip(struct session *s)
+{
+    char path[SQ_CLIP_PATH_MAX];
+    char why[SQ_CLIP_WHY_MAX];
+    const char *name = s->options.media;
+    if (sq_clip_builtin(name, path) != 0) {
+        return refuse(
+            s, SQ_ERR_NOTFOUND,
+            "--media %s: no such clip; expected default, small or a .sqclip file (looked in "
+            "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
+            name);
+    }
+    if (sq_clip_open(path, 0, &s->clip, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
+    }
+    s->plan.clip = s->clip;
+    return 0;
+}
+
+struct lookup {
+    bool over;
+    int err;
+    struct sq_addr addr;
+};
+
+static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
+{
+    struct lookup *lookup = ctx;
+    lookup->over = true;
+    lookup->err = answer->err;
+    if (!answer->err && answer->n > 0) {
+        lookup->addr = answer->addrs[0];
+    }
+}
+
+static int resolve(struct session *s, const char *host, uint16_t port, struct sq_addr *ret_addr)
+{
+    struct lookup lookup = {0};
+    struct sq_dns_query *query;
+    int err = sq_dns_resolve(s->loop, host, port, AF_UNSPEC, 0, on_lookup, &lookup, &query);
+    while (!err && !lookup.over) {
+        err = sq_loop_run_once(s->loop, SQ_NS_PER_SEC);
+    }
+    err = err ? err : lookup.err;
+    if (!err) {
+        *ret_addr = lookup.addr;
+    }
+    return err;
+}
+
+/* Media leaves from the address that the target is reached from, unless the user names others. */
+static int find_addrs(struct session *s)
+{
+    const struct sq_option_list *ips = &s->options.local_ips;
+    s->plan.addrs = s->addrs;
+    if (ips->n > SQ_CARRIER_ADDRS_MAX) {
+        return refuse(s, SQ_ERR_INVALID, "--local-ip: at most %d addresses", SQ_CARRIER_ADDRS_MAX);
+    }
+    for (size_t i = 0; i < ips->n; i++) {
+        if (sq_addr_parse(ips->items[i], 0, &s->addrs[i]) != 0) {
+            return refuse(s, SQ_ERR_INVALID,
+                          "--local-ip %s: expected a numeric IPv4 or IPv6 address", ips->items[i]);
+        }
+    }
+    s->plan.addrs_len = ips->n;
+    if (ips->n > 0) {
+        return 0;
+    }
+    struct sq_addr remote;
+    if (resolve(s, s->target.host, s->target.port, &remote) == 0 &&
+        sq_route_source(&remote, &s->addrs[0]) == 0) {
+        s->plan.addrs_len = 1;
+        return 0;
+    }
+    /* Each peer will say for itself what is wrong with the name. */
+    if (sq_carrier_default_addrs(NULL, s->addrs, &s->plan.addrs_len) != 0) {
+        return refuse(s, SQ_ERR_NOTFOUND, "this host has no network address to send media from");
+    }
+    return 0;
+}
+
+static int find_stun(struct session *s)
+{
+    const struct sq_option_list *list = &s->options.stun;
+    if (list->n > 4) {
+        return refuse(s, SQ_ERR_INVALID, "--stun: at most 4 servers");
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        char host[256];
+        uint64_t port = STUN_DEFAULT;
+        const char *colon = strrchr(list->items[i], ':');
+        size_t len = colon ? (size_t)(colon - list->items[i]) : strlen(list->items[i]);
+        if (len == 0 || len >= sizeof(host) ||
+            (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
+            return refuse(s, SQ_ERR_INVALID, "--stun %s: expected HOST or HOST:PORT",
+                          list->items[i]);
+        }
+        memcpy(host, list->items[i], len);
+        host[len] = '\0';
+        if (resolve(s, host, (uint16_t)port, &s->stun[i]) != 0) {
+            return refuse(s, SQ_ERR_DNS, "--stun %s: the name '%s' cannot be resolved",
+                          list->items[i], host);
+        }
+    }
+    s->plan.stun_servers = s->stun;
+    s->plan.stun_servers_len = list->n;
+    return 0;
+}
+
+static int raise_limits(struct session *s)
+{
+    uint64_t each = FDS_A_PEER + s->plan.addrs_len + (s->lab ? LAB_FDS_A_PEER : 0);
+    uint64_t needed = s->plan.peers * each + SPARE_FDS;
+    uint64_t limit = 0;
+    if (sq_raise_fd_limit(needed, &limit) != 0) {
+        return refuse(s, SQ_ERR_REFUSED,
+                      "--peers %llu needs %llu file descriptors, but the limit is %llu and may not "
+                      "be raised: run "
+                      "'ulimit -n %llu' first (as root), or use fewer peers (at most %llu)",
+                      (unsigned long long)s->plan.peers, (unsigned long long)needed,
+                      (unsigned long long)limit, (unsigned long long)needed,
+                      (unsigned long long)(limit > SPARE_FDS ? (limit - SPARE_FDS) / each : 0));
+    }
+    return 0;
+}
+
+static void describe_host(struct sq_host *host)
+{
+    struct utsname name;
+    if (uname(&name) == 0) {
+        char kernel[sizeof(name.sysname) + sizeof(name.release) + 2];
+        SQ_RESULT_SET(host->name, name.nodename);
+        snprintf(kernel, sizeof(kernel), "%s %s", name.sysname, name.release);
+        SQ_RESULT_SET(host->kernel, kernel);
+    }
+    host->cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    FILE *cpuinfo = fopen("/proc/cpuinfo", "re");
+    char line[256];
+    while (cpuinfo && fgets(line, sizeof(line), cpuinfo)) {
+        const char *colon = strchr(line, ':');
+        if (colon && strncmp(line, "model name", 10) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            SQ_RESULT_SET(host->cpu, colon + 2);
+            break;
+        }
+    }
+    if (cpuinfo) {
+        fclose(cpuinfo);
+    }
+}
+
+/* The command line; a token is left out. */
+static int describe_command(struct session *s, int argc, char **argv)
+{
+    struct sq_buf b = {0};
+    sq_buf_puts(&b, "squall run");
+    bool secret = false;
+    for (int i = 0; i < argc; i++) {
+        bool token = strncmp(argv[i], "--token", 7) == 0;
+        sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s",
+                      secret                       ? "***"
+                      : token && argv[i][7] == '=' ? "--token=***"
+                                                   : argv[i]);
+        secret = token && argv[i][7] == '\0';
+    }
+    s->result->command = sq_buf_take(&b);
+    return s->result->command ? 0 : SQ_ERR_NOMEM;
+}
+
+static int make_result(struct session *s, int argc, char **argv)
+{
+    int err = sq_result_create(&s->result);
+    if (err) {
+        return err;
+    }
+    uint32_t random;
+    sq_rand_secret(&random, sizeof(random));
+    s->result->started_wall_ns = sq_wall_ns();
+    sq_result_make_id(s->result->started_wall_ns, random, s->result->run_id);
+    SQ_RESULT_SET(s->result->tool_version, SQ_VERSION);
+    SQ_RESULT_SET(s->result->tool_commit, SQ_COMMIT);
+    s->result->seed = s->plan.seed;
+    describe_host(&s->result->host);
+    err = describe_command(s, argc, argv);
+    err = err ? err : sq_result_replace_text(&s->result->target, s->options.target_url);
+    return err ? err : sq_run_options_describe(&s->options, &s->plan, s->result);
+}
+
+/* ---- While it runs
+ * ---------------------------------------------------------------------------------- */
+
+static void on_second(void *ctx, const struct sq_run_live *live)
+{
+    struct session *s = ctx;
+    sq_progress_second(&s->progress, live);
+}
+
+static void on_done(void *ctx)
+{
+    struct session *s = ctx;
+    s->finished = true;
+    sq_loop_stop(s->loop);
+}
+
+static void on_key(void *ctx, char key)
+{
+    struct session *s = ctx;
+    double rate = sq_run_rate(s->run);
+    static const struct {
+        char key;
+        double step;
+    } steps[] = {{'+', 1}, {'-', -1}, {'*', 10}, {'/', -10}};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        if (key == steps[i].key) {
+            sq_run_set_rate(s->run, rate + steps[i].step > 0 ? rate + steps[i].step : 0);
+        }
+    }
+    if (key == 'p') {
+        s->paused = !s->paused;
+        sq_run_pause(s->run, s->paused);
+    } else if (key == 'q') {
+        sq_run_drain(s->run);
+    }
+}
+
+static void on_interrupt(void *ctx, unsigned count)
+{
+    struct session *s = ctx;
+    s->interrupted = true;
+    if (count == 1) {
+        sq_progress_say(
+            &s->progress,
+            "Interrupted: everyone leaves, results are kept. Once more ends it at once.");
+        sq_run_drain(s->run);
+    } else {
+        sq_run_abort(s->run);
+    }
+}
+
+static int execute(struct session *s)
+{
+    static const struct sq_run_ops ops = {.second = on_second, .done = on_done};
+    sq_progress_init(&s->progress, s->options.target_url, s->options.tui, s->options.quiet);
+    s->control.key = on_key;
+    s->control.interrupt = on_interrupt;
+    s->control.ctx = s;
+    int err = sq_run_start(&s->plan, s->loop, &ops, s, &s->run);
+    if (err) {
+        return refuse(s, err, "the run cannot start: %s%s%s", sq_err_name(err),
+                      err == SQ_ERR_IO ? ": " : "", err == SQ_ERR_IO ? strerror(errno) : "");
+    }
+    err = sq_control_start(&s->control, s->loop, !s->options.quiet);
+    while (!err && !s->finished) {
+        err = sq_loop_run(s->loop);
+    }
+    sq_progress_end(&s->progress);
+    sq_control_stop(&s->control);
+    return err ? err : sq_run_collect(s->run, s->result);
+}
+
+/* ---- Results
+ * ------------------------------------------------------------------------------------------ */
+
+static int write_one(struct session *s, enum sq_report_kind kind, const char *path)
+{
+    struct sq_report_error error;
+    if (!path) {
+        return 0;
+    }
+    int err = sq_report_write_file(s->result, kind, path, &error);
+    return err ? refuse(s, err, "%s", error.message) : 0;
+}
+
+static int write_results(struct session *s)
+{
+    char dir[4096];
+    struct sq_report_error error;
+    if (s->options.out) {
+        snprintf(dir, sizeof(dir), "%s", s->options.out);
+    } else {
+        snprintf(dir, sizeof(dir), "squall-results/%s", s->result->run_id);
+    }
+    /* The text first: whatever happens to the disk, the verdict was seen. */
+    if (!s->options.quiet) {
+        bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
+        FILE *out = to_stdout ? stderr : stdout;
+        const struct sq_report_text_options text = {.color = isatty(fileno(out)), .dir = dir};
+        sq_report_text(s->result, &text, out);
+        fflush(out);
+    }
+    int err = sq_report_write(s->result, dir, &error);
+    if (err) {
+        return refuse(s, err, "%s", error.message);
+    }
+    err = write_one(s, SQ_REPORT_JSON, s->options.json);
+    err = err ? err : write_one(s, SQ_REPORT_JUNIT, s->options.junit);
+    return err ? err : write_one(s, SQ_REPORT_HTML, s->options.html);
+}
+
+static int judge(struct session *s)
+{
+    s->result->interrupted = s->interrupted;
+    sq_result_tally(s->result);
+    return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
+}
+
+static int prepare(struct session *s, int argc, char **argv)
+{
+    int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
+    err = err ? err : sq_control_block_signals();
+    err = err ? err : sq_loop_new(NULL, &s->loop);
+    err = err ? err : open_clip(s);
+    err = err ? err : find_target(s);
+    err = err ? err : find_addrs(s);
+    err = err ? err : find_stun(s);
+    err = err ? err : raise_limits(s);
+    return err ? err : make_result(s, argc, argv);
+}
+
+static void clean_up(struct session *s)
+{
+    sq_run_destroy(s->run);
+    sq_lab_stop(s->lab);
+    sq_loop_free(s->loop);
+    sq_clip_close(s->clip);
+    sq_target_free(&s->target);
+    sq_result_destroy(s->result);
+    sq_run_options_free(&s->options);
+}
+
+int sq_cmd_run(int argc, char **argv)
+{
+    struct session *s = sq_zalloc(sizeof(*s));
+    if (!s) {
+        return sq_usage("run", "no memory");
+    }
+    int code = SQ_EXIT_USAGE;
+    int err = sq_run_options_parse(&s->options, argc, argv, s->why, sizeof(s->why));
+    if (!err && s->options.help) {
+        sq_run_options_help();
+        code = SQ_EXIT_HELD;
+        goto out;
+    }
+    err = err ? err : prepare(s, argc, argv);
+    if (err) {
+        sq_usage("run", "%s", s->why[0] ? s->why : sq_err_name(err));
+        goto out;
+    }
+    err = execute(s);
+    err = err ? err : judge(s);
+    if (!err) {
+        code = s->result->exit_code;
+        err = write_results(s);
+    }
+    if (err) {
+        fprintf(stderr, "squall: %s\n", s->why[0] ? s->why : sq_err_name(err));
+        code = code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
+    }
+out:
+    clean_up(s);
+    sq_free(s);
+    return code;
+}

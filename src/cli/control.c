@@ -1,0 +1,88 @@
+#include "cli/control.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static void signal_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+int sq_control_block_signals(void)
+{
+    sigset_t set;
+    signal_set(&set);
+    return sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? 0 : SQ_ERR_IO;
+}
+
+static void on_signal(void *ctx, unsigned ready)
+{
+    struct sq_control *control = ctx;
+    struct signalfd_siginfo info;
+    (void)ready;
+    if (read(control->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        control->interrupt(control->ctx, ++control->interrupts);
+    }
+}
+
+static void on_keys(void *ctx, unsigned ready)
+{
+    struct sq_control *control = ctx;
+    char keys[16];
+    (void)ready;
+    ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
+    if (n <= 0) {
+        sq_watch_stop(&control->keys);
+    }
+    for (ssize_t i = 0; i < n; i++) {
+        control->key(control->ctx, keys[i]);
+    }
+}
+
+static int start_keys(struct sq_control *control, struct sq_loop *loop)
+{
+    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &control->before) != 0) {
+        return 0;
+    }
+    struct termios raw = control->before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    /* A job in the background may not change the terminal: the call would stop it. */
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0) {
+        return 0;
+    }
+    control->raw = true;
+    return sq_watch_start(loop, &control->keys, STDIN_FILENO, SQ_READ, on_keys, control);
+}
+
+int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want_keys)
+{
+    sigset_t set;
+    signal_set(&set);
+    control->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (control->signal_fd < 0) {
+        return SQ_ERR_IO;
+    }
+    int err =
+        sq_watch_start(loop, &control->signals, control->signal_fd, SQ_READ, on_signal, control);
+    if (!err && want_keys) {
+        err = start_keys(control, loop);
+    }
+    return err;
+}
+
+void sq_control_stop(struct sq_control *control)
+{
+    sq_watch_stop(&control->keys);
+    sq_watch_stop(&control->signals);
+    if (control->signal_fd > 0) {
+        close(control->signal_fd);
+        control->signal_fd = -1;
+    }
+    if (control->raw) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &control->before);
+        control->raw = false;
+    }
+}

@@ -1,0 +1,29 @@
+/* The user's hands on a run: keys of a terminal (SIPp's), Ctrl-C and SIGTERM, as call-backs on a
+ * loop. */
+#ifndef SQ_CLI_CONTROL_H
+#define SQ_CLI_CONTROL_H
+
+#include "base/err.h"
+#include "net/loop.h"
+#include <stdbool.h>
+#include <termios.h>
+
+struct sq_control {
+    struct sq_watch keys, signals;
+    int signal_fd;
+    bool raw; /* the terminal's settings were changed */
+    struct termios before;
+    void (*key)(void *ctx, char key);
+    void (*interrupt)(void *ctx, unsigned count); /* 1 for the first signal */
+    unsigned interrupts;
+    void *ctx;
+};
+
+/* Blocks SIGINT and SIGTERM for this thread and those it starts: before any thread. SQ_ERR_IO. */
+int sq_control_block_signals(void) SQ_MUST_USE;
+/* Keys are read only where `want_keys` and standard input is a terminal. SQ_ERR_IO with errno. */
+int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want_keys) SQ_MUST_USE;
+/* Puts the terminal back. Allowed on a zeroed one. */
+void sq_control_stop(struct sq_control *control);
+
+#endif

@@ -1,0 +1,269 @@
+#include "cli/progress.h"
+
+#include "base/str.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define PLAIN_EVERY_S 5
+#define BAR_WIDTH     30
+
+#define BOLD  "\033[1m"
+#define DIM   "\033[2m"
+#define RED   "\033[31m"
+#define GREEN "\033[32m"
+#define RESET "\033[0m"
+
+void sq_progress_init(struct sq_progress *p, const char *target, bool live_wanted, bool quiet)
+{
+    *p = (struct sq_progress){
+        .live = live_wanted && !quiet && isatty(STDERR_FILENO), .quiet = quiet, .target = target};
+}
+
+/* ---- Pieces
+ * --------------------------------------------------------------------------------------- */
+
+/* A number of kbit/s in the unit that suits it. */
+static const char *rate_text(double kbps, char out[static 24])
+{
+    if (isnan(kbps)) {
+        snprintf(out, 24, "-");
+    } else if (kbps >= 1e6) {
+        snprintf(out, 24, "%.2f Gbit/s", kbps / 1e6);
+    } else if (kbps >= 1e3) {
+        snprintf(out, 24, "%.1f Mbit/s", kbps / 1e3);
+    } else {
+        snprintf(out, 24, "%.0f kbit/s", kbps);
+    }
+    return out;
+}
+
+static const char *number_text(double value, const char *unit, char out[static 24])
+{
+    if (isnan(value)) {
+        snprintf(out, 24, "-");
+    } else {
+        snprintf(out, 24, value < 10 ? "%.2f%s" : "%.0f%s", value, unit);
+    }
+    return out;
+}
+
+static void add_causes(struct sq_buf *b, const struct sq_timeline_row *row)
+{
+    const char *before = " (";
+    for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
+        if (row->failed_by_cause[i]) {
+            sq_buf_printf(b, "%s%s %llu", before, sq_failure_name((enum sq_failure)i),
+                          (unsigned long long)row->failed_by_cause[i]);
+            before = ", ";
+        }
+    }
+    if (before[0] == ',') {
+        sq_buf_puts(b, ")");
+    }
+}
+
+static void add_bar(struct sq_buf *b, double share)
+{
+    int full = (int)lround(fmin(fmax(share, 0), 1) * BAR_WIDTH);
+    for (int i = 0; i < BAR_WIDTH; i++) {
+        sq_buf_puts(b, i < full ? "█" : "░");
+    }
+}
+
+/* ---- Live
+ * ------------------------------------------------------------------------------------------ */
+
+static void add_head(struct sq_buf *b, const struct sq_progress *p, const struct sq_run_live *live)
+{
+    const struct sq_plan *plan = live->plan;
+    char left[32];
+    char duration[32];
+    double total_s = (double)plan->duration_ns / 1e9;
+    sq_buf_printf(b, BOLD "squall" RESET " %s   ", p->target);
+    if (total_s > 0) {
+        add_bar(b, live->row->t_s / total_s);
+    }
+    sq_buf_printf(b, " %s", sq_format_duration((uint64_t)(live->row->t_s * 1e9), left));
+    if (total_s > 0) {
+        sq_buf_printf(b, " of %s", sq_format_duration(plan->duration_ns, duration));
+    }
+    sq_buf_printf(b, "%s\n\n",
+                  live->draining ? "   leaving…"
+                  : live->paused ? "   arrivals paused"
+                                 : "");
+}
+
+static void add_peers(struct sq_buf *b, const struct sq_run_live *live)
+{
+    const struct sq_timeline_row *row = live->row;
+    sq_buf_printf(
+        b, "  peers      " GREEN "%llu connected" RESET "  %llu left well  %s%llu failed" RESET,
+        (unsigned long long)row->connected, (unsigned long long)row->ok, row->failed ? RED : DIM,
+        (unsigned long long)row->failed);
+    add_causes(b, row);
+    sq_buf_printf(b, "\n  arrivals   %llu begun of %llu due  at %.3g/s",
+                  (unsigned long long)row->started, (unsigned long long)row->planned,
+                  live->rate_per_s);
+    if (live->missed) {
+        sq_buf_printf(b, "  " RED "%llu missed" RESET, (unsigned long long)live->missed);
+    }
+    char p50[24];
+    char p95[24];
+    sq_buf_printf(b, "\n  set-up     p50 %s  p95 %s\n",
+                  number_text(live->setup_p50_ms > 0 ? live->setup_p50_ms : NAN, " ms", p50),
+                  number_text(live->setup_p95_ms > 0 ? live->setup_p95_ms : NAN, " ms", p95));
+}
+
+static void add_flow(struct sq_buf *b, const struct sq_timeline_row *row, enum sq_flow flow,
+                     const char *name)
+{
+    char rate[24];
+    char loss[24];
+    char jitter[24];
+    if (row->bitrate_kbps[flow] > 0) {
+        sq_buf_printf(b, "  %-10s %-14s loss %-8s jitter %-9s", name,
+                      rate_text(row->bitrate_kbps[flow], rate),
+                      number_text(row->loss_percent[flow], " %", loss),
+                      number_text(row->jitter_ms[flow], " ms", jitter));
+        if (flow == SQ_FLOW_VIDEO_IN && !isnan(row->fps_in)) {
+            sq_buf_printf(b, " %.1f frames/s  freezes %llu", row->fps_in,
+                          (unsigned long long)row->freezes);
+        }
+        sq_buf_puts(b, "\n");
+    }
+}
+
+static void add_health(struct sq_buf *b, const struct sq_run_live *live)
+{
+    const struct sq_generator_health *h = &live->health;
+    char late[24];
+    char rtt[24];
+    char rtt95[24];
+    sq_buf_printf(b, "  round trip %s  p95 %s\n", number_text(live->row->rtt_ms, " ms", rtt),
+                  number_text(live->row->rtt_p95_ms, " ms", rtt95));
+    sq_buf_printf(b,
+                  "  generator  %s" RESET
+                  "  lateness p99 %s  cpu %.0f %% of a core  drops %llu  send errors %llu\n",
+                  h->ok ? GREEN "ok" : RED "overloaded",
+                  number_text(h->lateness_p99_ms, " ms", late), h->cpu_percent,
+                  (unsigned long long)h->receive_drops, (unsigned long long)h->send_errors);
+    if (live->example[0]) {
+        sq_buf_printf(b, DIM "  latest failure: %.120s" RESET "\n", live->example);
+    }
+    sq_buf_puts(b, DIM "\n  + - * / rate   p pause   q end" RESET "\n");
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned n = 0;
+    for (; *text; text++) {
+        n += *text == '\n';
+    }
+    return n;
+}
+
+/* Cuts each line at the terminal's width, so that none wraps and the place to redraw stays known.
+ */
+static void print_cut(const char *text)
+{
+    struct winsize size = {0};
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    int column = 0;
+    bool escape = false;
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '\033') {
+            escape = true;
+        }
+        bool visible = !escape && c != '\n' && (c & 0xc0) != 0x80;
+        column += visible;
+        if (escape || c == '\n' || column <= width) {
+            fputc(c, stderr);
+        }
+        if (escape && c == 'm') {
+            escape = false;
+        }
+        if (c == '\n') {
+            column = 0;
+        }
+    }
+}
+
+static void draw(struct sq_progress *p, const struct sq_run_live *live)
+{
+    struct sq_buf b = {0};
+    add_head(&b, p, live);
+    add_peers(&b, live);
+    add_flow(&b, live->row, SQ_FLOW_VIDEO_IN, "video in");
+    add_flow(&b, live->row, SQ_FLOW_VIDEO_OUT, "video out");
+    add_flow(&b, live->row, SQ_FLOW_AUDIO_IN, "audio in");
+    add_flow(&b, live->row, SQ_FLOW_AUDIO_OUT, "audio out");
+    add_health(&b, live);
+    if (b.err == 0) {
+        if (p->lines) {
+            fprintf(stderr, "\033[%uA\033[J", p->lines);
+        }
+        print_cut(b.text);
+        fflush(stderr);
+        p->lines = count_lines(b.text);
+    }
+    sq_buf_free(&b);
+}
+
+/* ---- Plain
+ * ------------------------------------------------------------------------------------------ */
+
+static void print_line(const struct sq_run_live *live)
+{
+    const struct sq_timeline_row *row = live->row;
+    struct sq_buf b = {0};
+    char in[24];
+    char loss[24];
+    char late[24];
+    sq_buf_printf(&b, "%6.0fs  %llu of %llu begun, %llu connected, %llu left well, %llu failed",
+                  row->t_s, (unsigned long long)row->started, (unsigned long long)row->planned,
+                  (unsigned long long)row->connected, (unsigned long long)row->ok,
+                  (unsigned long long)row->failed);
+    add_causes(&b, row);
+    sq_buf_printf(
+        &b, "; in %s, video loss %s; generator lateness p99 %s, cpu %.0f %%%s",
+        rate_text(row->bitrate_kbps[SQ_FLOW_VIDEO_IN] + row->bitrate_kbps[SQ_FLOW_AUDIO_IN], in),
+        number_text(row->loss_percent[SQ_FLOW_VIDEO_IN], " %", loss),
+        number_text(row->lateness_p99_ms, " ms", late), row->cpu_percent,
+        live->health.ok ? "" : " OVERLOADED");
+    if (b.err == 0) {
+        fprintf(stderr, "%s\n", b.text);
+    }
+    sq_buf_free(&b);
+}
+
+void sq_progress_second(struct sq_progress *p, const struct sq_run_live *live)
+{
+    if (p->quiet) {
+        return;
+    }
+    if (p->live) {
+        draw(p, live);
+    } else if (p->seconds_shown++ % PLAIN_EVERY_S == 0) {
+        print_line(live);
+    }
+}
+
+void sq_progress_say(struct sq_progress *p, const char *text)
+{
+    if (!p->quiet) {
+        fprintf(stderr, "%s\n", text);
+        p->lines = 0;
+    }
+}
+
+void sq_progress_end(struct sq_progress *p)
+{
+    if (p->live && p->lines) {
+        fputc('\n', stderr);
+    }
+    p->lines = 0;
+}

@@ -1,0 +1,333 @@
+#include "cli/run_options.h"
+
+#include "base/rand.h"
+#include "base/str.h"
+#include "base/time.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
+#define RAMP_DEFAULT_S      10.0
+#define RATE_DEFAULT_MAX    100.0
+#define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
+#define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
+
+#define OPTIONS_MAX 48
+
+/* The table points into *o; it is made anew for each use. */
+static void make_table(struct sq_run_options *o, struct sq_option table[static OPTIONS_MAX])
+{
+    const struct sq_option rows[] = {
+        {.name = "Load", .type = SQ_OPTION_HEADING},
+        {"peers", SQ_OPTION_COUNT, &o->peers, "N", "peers at once (default 1)", 1,
+         SQ_PLAN_PEERS_MAX},
+        {"rate", SQ_OPTION_RATE, &o->rate_per_s, "R",
+         "arrivals, such as 20/s or 90/m (default: all within 10 s)", 0, 0},
+        {"duration", SQ_OPTION_DURATION, &o->duration_ns, "D",
+         "of the whole run, ramp down left out (default 30s)", 0, 0},
+        {"hold", SQ_OPTION_DURATION, &o->hold_ns, "D",
+         "how long each peer stays (default: until the end)", 0, 0},
+        {"ramp", SQ_OPTION_TEXT, &o->ramp, "UP[:DOWN]",
+         "bring all peers up over UP, and down over DOWN", 0, 0},
+        {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
+         SQ_PLAN_THREADS_MAX},
+        {.name = "Rooms and media", .type = SQ_OPTION_HEADING},
+        {"room", SQ_OPTION_TEXT, &o->room, "NAME",
+         "room, or the prefix of their names (default squall)", 0, 0},
+        {"room-size", SQ_OPTION_COUNT, &o->room_size, "N", "peers a room (default: all in one)", 1,
+         SQ_PLAN_PEERS_MAX},
+        {"publishers", SQ_OPTION_COUNT, &o->publishers, "N",
+         "of each room; the others only watch (default: all)", 0, SQ_PLAN_PEERS_MAX},
+        {"no-listen", SQ_OPTION_NO_FLAG, &o->listen, NULL, "publishers do not watch", 0, 0},
+        {"echo", SQ_OPTION_FLAG, &o->echo, NULL, "by WHIP: ask the server to send the media back",
+         0, 0},
+        {"media", SQ_OPTION_TEXT, &o->media, "CLIP",
+         "what is sent: default, small, or a .sqclip file", 0, 0},
+        {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
+        {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
+        {.name = "Verdict", .type = SQ_OPTION_HEADING},
+        {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
+         "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
+        {"lateness-max", SQ_OPTION_NUMBER, &o->lateness_max_ms, "MS",
+         "p99 of the generator's own timers (default 20)", 0, 0},
+        {.name = "Results", .type = SQ_OPTION_HEADING},
+        {"out", SQ_OPTION_TEXT, &o->out, "DIR", "results directory (default squall-results/RUN-ID)",
+         0, 0},
+        {"json", SQ_OPTION_TEXT, &o->json, "FILE", "summary.json as one file; - is standard output",
+         0, 0},
+        {"junit", SQ_OPTION_TEXT, &o->junit, "FILE", "junit.xml as one file", 0, 0},
+        {"html", SQ_OPTION_TEXT, &o->html, "FILE", "report.html as one file", 0, 0},
+        {"dump", SQ_OPTION_COUNT, &o->dump, "N",
+         "webrtc-internals dumps of the first N peers (failed ones always)", 0, 1000},
+        {"quiet", SQ_OPTION_FLAG, &o->quiet, NULL, "no progress, no closing text", 0, 0},
+        {"no-tui", SQ_OPTION_NO_FLAG, &o->tui, NULL, "plain lines instead of the live view", 0, 0},
+        {.name = "Connection", .type = SQ_OPTION_HEADING},
+        {"token", SQ_OPTION_TEXT, &o->token, "TEXT", "bearer token (or the variable SQUALL_TOKEN)",
+         0, 0},
+        {"insecure", SQ_OPTION_FLAG, &o->insecure, NULL, "do not verify the server's certificate",
+         0, 0},
+        {"ca", SQ_OPTION_TEXT, &o->ca_file, "FILE",
+         "PEM file of an authority to trust besides the system's", 0, 0},
+        {"no-trickle", SQ_OPTION_NO_FLAG, &o->trickle, NULL,
+         "all candidates within the description", 0, 0},
+        {"stun", SQ_OPTION_LIST, &o->stun, "HOST:PORT", "STUN server; may come again", 0, 0},
+        {"local-ip", SQ_OPTION_LIST, &o->local_ips, "IP",
+         "send media from this address; may come again", 0, 0},
+        {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
+        {"answer-timeout", SQ_OPTION_DURATION, &o->answer_timeout_ns, "D",
+         "for each answer of the signalling (10s)", 0, 0},
+        {"connect-timeout", SQ_OPTION_DURATION, &o->connect_timeout_ns, "D",
+         "for ICE and DTLS (15s)", 0, 0},
+        {"media-timeout", SQ_OPTION_DURATION, &o->media_timeout_ns, "D",
+         "from connected to the first media (10s)", 0, 0},
+        {.name = "Other", .type = SQ_OPTION_HEADING},
+        {"seed", SQ_OPTION_COUNT, &o->seed, "N", "of every random choice (default: by the clock)",
+         0, SEED_MAX},
+        {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
+        {.name = NULL},
+    };
+    _Static_assert(sizeof(rows) / sizeof(*rows) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+    memcpy(table, rows, sizeof(rows));
+}
+
+static void set_defaults(struct sq_run_options *o)
+{
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    *o = (struct sq_run_options){
+        .peers = 1,
+        .publishers = UINT64_MAX,
+        .room = plan.room,
+        .media = "default",
+        .audio = true,
+        .video = true,
+        .listen = true,
+        .trickle = true,
+        .tui = true,
+        .srtp = "gcm",
+        .seed = UINT64_MAX,
+        .answer_timeout_ns = plan.answer_timeout_ns,
+        .connect_timeout_ns = plan.connect_timeout_ns,
+        .media_timeout_ns = plan.media_timeout_ns,
+        .lateness_max_ms = plan.lateness_p99_max_ms,
+    };
+}
+
+static int parse_expectations(struct sq_run_options *o, char *why, size_t why_room)
+{
+    for (size_t i = 0; i < o->expect.n; i++) {
+        struct sq_expect_error error = {.column = 1};
+        int err =
+            sq_expect_parse(o->expect.items[i], &o->expectations[o->expectations_len], &error);
+        if (err) {
+            snprintf(why, why_room, "--expect '%s', column %zu: %s", o->expect.items[i],
+                     error.column, error.message[0] ? error.message : sq_err_name(err));
+            return SQ_ERR_INVALID;
+        }
+        o->expectations_len++;
+    }
+    return 0;
+}
+
+int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
+                         size_t why_room)
+{
+    struct sq_option table[OPTIONS_MAX];
+    struct sq_option_list rest = {0};
+    set_defaults(o);
+    make_table(o, table);
+    int err = sq_options_parse(table, argc, argv, &rest, why, why_room);
+    if (err || o->help) {
+        return err;
+    }
+    if (rest.n != 1) {
+        snprintf(why, why_room,
+                 rest.n == 0 ? "run: expected a target, such as lab: or whip+https://host/path"
+                             : "run: expected one target, got another: '%s'",
+                 rest.n == 0 ? "" : rest.items[1]);
+        return SQ_ERR_INVALID;
+    }
+    o->target_url = rest.items[0];
+    if (!o->token) {
+        o->token = getenv("SQUALL_TOKEN");
+    }
+    if (o->seed == UINT64_MAX) {
+        sq_rand_secret(&o->seed, sizeof(o->seed));
+        o->seed &= SEED_MAX;
+    }
+    return parse_expectations(o, why, why_room);
+}
+
+void sq_run_options_free(struct sq_run_options *o)
+{
+    for (size_t i = 0; i < o->expectations_len; i++) {
+        sq_expect_destroy(o->expectations[i]);
+    }
+    o->expectations_len = 0;
+}
+
+void sq_run_options_help(void)
+{
+    struct sq_run_options o;
+    struct sq_option table[OPTIONS_MAX];
+    set_defaults(&o);
+    make_table(&o, table);
+    puts("Usage: squall run TARGET [OPTION…]\n\n"
+         "Drives peers through a service and says whether it held. TARGET is one of\n"
+         "  lab:                                       the embedded lab's rooms (lab:echo, "
+         "lab:whip)\n"
+         "  janus+ws://HOST:8188/?plugin=echotest      Janus (also videoroom&room=ID; janus+wss)\n"
+         "  whip+https://HOST/PATH                     publish by WHIP (whip+http)\n"
+         "  whep+https://HOST/PATH                     watch by WHEP (whep+http)\n"
+         "  room+ws://HOST:PORT/room                   a lab somewhere else (room+wss)");
+    sq_options_help(table);
+    puts("\nWhile it runs: + - change the rate of arrivals by 1/s, * / by 10/s, p pauses them, q "
+         "ends the run.\n"
+         "Ctrl-C ends it in good order and keeps the results; a second one ends it at once.\n"
+         "Exit codes: 0 held, 1 an expectation failed, 2 usage, 3 not reached, 4 the generator was "
+         "the\n"
+         "bottleneck, 130 interrupted.");
+}
+
+static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_ns)
+{
+    char buf[64];
+    if (strlen(text) >= sizeof(buf)) {
+        return SQ_ERR_FORMAT;
+    }
+    strcpy(buf, text);
+    char *down = strchr(buf, ':');
+    if (down) {
+        *down++ = '\0';
+        int err = sq_parse_duration(down, ret_down_ns);
+        if (err) {
+            return err;
+        }
+    }
+    return sq_parse_duration(buf, ret_up_ns);
+}
+
+static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                     size_t why_room)
+{
+    uint64_t up_ns = 0;
+    uint64_t down_ns = SQ_NEVER;
+    if (o->ramp && parse_ramp(o->ramp, &up_ns, &down_ns) != 0) {
+        snprintf(why, why_room, "--ramp %s: expected UP or UP:DOWN, each a duration such as 10s",
+                 o->ramp);
+        return SQ_ERR_INVALID;
+    }
+    if (o->ramp && o->rate_per_s > 0) {
+        snprintf(why, why_room, "--ramp and --rate say the same in two ways: give one of them");
+        return SQ_ERR_INVALID;
+    }
+    plan->peers = o->peers;
+    plan->hold_ns = o->hold_ns;
+    plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : DURATION_DEFAULT_NS;
+    plan->rate_per_s = o->rate_per_s;
+    if (plan->rate_per_s <= 0) {
+        double over_s = up_ns ? (double)up_ns / 1e9 : RAMP_DEFAULT_S;
+        plan->rate_per_s = fmax((double)o->peers / over_s, up_ns ? 1e-6 : 1);
+        if (!up_ns) {
+            plan->rate_per_s = fmin(plan->rate_per_s, RATE_DEFAULT_MAX);
+        }
+    }
+    plan->ramp_down_ns = down_ns;
+    if (down_ns == SQ_NEVER) {
+        double seconds = (double)o->peers / (4 * plan->rate_per_s);
+        plan->ramp_down_ns = (uint64_t)fmin(seconds * 1e9, (double)RAMP_DOWN_MAX_NS);
+    }
+    return 0;
+}
+
+int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
+                        size_t why_room)
+{
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    int err = plan_load(o, &plan, why, why_room);
+    if (err) {
+        return err;
+    }
+    if (!o->audio && !o->video) {
+        snprintf(why, why_room, "--no-audio and --no-video together leave nothing to send");
+        return SQ_ERR_INVALID;
+    }
+    if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
+        snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
+        return SQ_ERR_INVALID;
+    }
+    if (o->lateness_max_ms <= 0) {
+        snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
+        return SQ_ERR_INVALID;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    plan.threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
+    if (plan.threads > o->peers) {
+        plan.threads = (unsigned)o->peers;
+    }
+    if (plan.threads > SQ_PLAN_THREADS_MAX) {
+        plan.threads = SQ_PLAN_THREADS_MAX;
+    }
+    plan.room = o->room;
+    plan.room_size = o->room_size;
+    plan.publishers = o->publishers;
+    plan.audio = o->audio;
+    plan.video = o->video;
+    plan.listen = o->listen;
+    plan.token = o->token;
+    plan.insecure = o->insecure;
+    plan.ca_file = o->ca_file;
+    plan.trickle = o->trickle;
+    plan.seed = o->seed;
+    plan.answer_timeout_ns = o->answer_timeout_ns;
+    plan.connect_timeout_ns = o->connect_timeout_ns;
+    plan.media_timeout_ns = o->media_timeout_ns;
+    plan.prefer_cm = strcmp(o->srtp, "cm") == 0;
+    plan.dumps = o->dump;
+    plan.lateness_p99_max_ms = o->lateness_max_ms;
+    *ret_plan = plan;
+    return 0;
+}
+
+int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
+                            struct sq_result *result)
+{
+    int err = sq_result_config_text(result, "target", o->target_url);
+    err = err ? err : sq_result_config_number(result, "peers", (double)plan->peers);
+    err = err ? err : sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
+    err = err ? err : sq_result_config_number(result, "hold_s", (double)plan->hold_ns / 1e9);
+    err =
+        err ? err : sq_result_config_number(result, "duration_s", (double)plan->duration_ns / 1e9);
+    err = err ? err
+              : sq_result_config_number(result, "ramp_down_s", (double)plan->ramp_down_ns / 1e9);
+    err = err ? err : sq_result_config_number(result, "threads", plan->threads);
+    err = err ? err : sq_result_config_text(result, "room", plan->room);
+    if (!err && plan->room_size) {
+        err = sq_result_config_number(result, "room_size", (double)plan->room_size);
+    }
+    if (!err && plan->publishers != UINT64_MAX) {
+        err = sq_result_config_number(result, "publishers", (double)plan->publishers);
+    }
+    err = err ? err : sq_result_config_flag(result, "listen", plan->listen);
+    err = err ? err : sq_result_config_text(result, "media", o->media);
+    err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
+    err = err ? err : sq_result_config_flag(result, "video", plan->video);
+    err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
+    err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);
+    err = err ? err : sq_result_config_flag(result, "insecure", plan->insecure);
+    err = err ? err
+              : sq_result_config_number(result, "answer_timeout_s",
+                                        (double)plan->answer_timeout_ns / 1e9);
+    err = err ? err
+              : sq_result_config_number(result, "connect_timeout_s",
+                                        (double)plan->connect_timeout_ns / 1e9);
+    err = err ? err
+              : sq_result_config_number(result, "media_timeout_s",
+                                        (double)plan->media_timeout_ns / 1e9);
+    return err ? err
+               : sq_result_config_number(result, "lateness_max_ms", plan->lateness_p99_max_ms);
+}

@@ -1,0 +1,41 @@
+/* What `squall run` takes, as given, and the plan that is made of it. */
+#ifndef SQ_CLI_RUN_OPTIONS_H
+#define SQ_CLI_RUN_OPTIONS_H
+
+#include "cli/options.h"
+#include "run/expect.h"
+#include "run/plan.h"
+#include "run/result.h"
+
+#define SQ_RUN_EXPECT_MAX SQ_OPTION_LIST_MAX
+
+struct sq_run_options {
+    bool help;
+    const char *target_url;
+    uint64_t peers, threads, room_size, publishers, seed, dump;
+    bool publishers_given;
+    double rate_per_s;
+    uint64_t hold_ns, duration_ns;
+    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp;
+    bool audio, video, listen, echo, insecure, trickle, quiet, tui;
+    struct sq_option_list expect, stun, local_ips;
+    uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
+    double lateness_max_ms;
+
+    struct sq_expect *expectations[SQ_RUN_EXPECT_MAX]; /* owned */
+    size_t expectations_len;
+};
+
+/* Reads the words after "run". On failure `why` says what is wrong. */
+int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
+                         size_t why_room) SQ_MUST_USE;
+void sq_run_options_free(struct sq_run_options *o);
+void sq_run_options_help(void);
+/* Everything but target, adapter, clip, addresses and STUN servers, which take looking up. */
+int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
+                        size_t why_room) SQ_MUST_USE;
+/* The configuration as rows of the result; secrets are left out. */
+int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
+                            struct sq_result *result) SQ_MUST_USE;
+
+#endif
