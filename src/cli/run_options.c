@@ -198,7 +198,7 @@ static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_
     if (strlen(text) >= sizeof(buf)) {
         return SQ_ERR_FORMAT;
     }
-    strcpy(buf, text);
+    memcpy(buf, text, strlen(text) + 1);
     char *down = strchr(buf, ':');
     if (down) {
         *down++ = '\0';

@@ -185,6 +185,16 @@ int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_a
 /* ---- Endpoint: the peer's call-backs
  * --------------------------------------------------------------- */
 
+/* struct iovec has no const; sending does not write. */
+static void *memory_of(const uint8_t *buf)
+{
+    union {
+        const uint8_t *in;
+        void *out;
+    } cast = {.in = buf};
+    return cast.out;
+}
+
 static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
                          const struct sq_dgram *dgrams, size_t n)
 {
@@ -203,8 +213,8 @@ static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
         struct iovec iov[SQ_UDP_BATCH_MAX];
         size_t most = n < SQ_UDP_BATCH_MAX ? n : SQ_UDP_BATCH_MAX;
         for (size_t i = 0; i < most; i++) {
-            iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)dgrams[i].buf,
-                                    .iov_len = dgrams[i].len};
+            iov[i].iov_base = memory_of(dgrams[i].buf);
+            iov[i].iov_len = dgrams[i].len;
         }
         sent = sq_udp_send_batch(udp, to, iov, most);
     }

@@ -76,7 +76,9 @@ static int decode(struct sq_view v, char **out)
 static char *keep(char **store, const char *bytes, size_t n)
 {
     char *at = *store;
-    memcpy(at, bytes, n);
+    if (n > 0) {
+        memcpy(at, bytes, n);
+    }
     at[n] = '\0';
     *store += n + 1;
     return at;
