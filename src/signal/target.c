@@ -174,8 +174,8 @@ static int parse_parts(struct sq_target *t, const struct scheme *scheme, struct 
     t->secure = scheme->secure;
     t->port = scheme->port;
     int err = parse_authority(t, authority, &at, why, why_room);
-    if (err) {
-        return err;
+    if (err || !t->host) {
+        return err ? err : SQ_ERR_INVALID;
     }
     struct sq_view kept = scheme->own_query ? plain : path;
     char *path_at = at;
