@@ -132,6 +132,7 @@ struct sq_jsep_transceiver {
     bool stopping;                           /* stop was asked for, and is not yet agreed */
     bool stopped;     /* its section was rejected, or it was stopped; sq_jsep_forget ends it */
     bool own_section; /* as given to sq_jsep_add */
+    bool from_remote; /* a remote offer made it */
     bool can_send;    /* now: agreed direction, a codec */
     bool can_receive;
 
@@ -231,8 +232,8 @@ struct sq_jsep_transport {
     bool end_of_candidates;
 };
 
-/* Return a description (sq_free). create_offer only in stable or have-local-offer, create_answer
- * only in have-remote-offer; else SQ_ERR_STATE. What set_local takes is the latest created one. */
+/* Return a description (sq_free). create_offer only in stable, create_answer only in
+ * have-remote-offer; else SQ_ERR_STATE. What set_local takes is the latest created one. */
 int sq_jsep_create_offer(struct sq_jsep *j, const struct sq_jsep_transport *local, char **ret_text,
                          struct sq_sdp_error *ret_error) SQ_MUST_USE;
 int sq_jsep_create_answer(struct sq_jsep *j, const struct sq_jsep_transport *local, char **ret_text,

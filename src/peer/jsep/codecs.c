@@ -1,0 +1,558 @@
+/* The tables of codecs and header extensions, and what is done with their rows. A codec that comes
+ * later is a row (and its name in enum sq_jsep_codec_id). */
+#include "peer/jsep/jsep_int.h"
+
+#include "base/mem.h"
+#include <string.h>
+#include <strings.h>
+
+#define FB_VIDEO                                                                                   \
+    (SQ_JSEP_FB_NACK | SQ_JSEP_FB_NACK_PLI | SQ_JSEP_FB_CCM_FIR | SQ_JSEP_FB_REMB |                \
+     SQ_JSEP_FB_TRANSPORT_CC)
+
+#define VIDEO_ROW(payload_type, coding)                                                            \
+    .name = (coding), .kind = SQ_JSEP_VIDEO, .pt = (payload_type), .clock_rate_hz = 90000,         \
+    .channels = 1
+#define RTX_ROW(payload_type, of)                                                                  \
+    VIDEO_ROW(payload_type, "rtx"), .refers = JSEP_REFERS_APT, .main = (of)
+#define AUDIO_ROW(payload_type, coding, rate_hz, n_channels)                                       \
+    .name = (coding), .kind = SQ_JSEP_AUDIO, .pt = (payload_type), .clock_rate_hz = (rate_hz),     \
+    .channels = (n_channels)
+
+const struct jsep_row jsep_rows[SQ_JSEP_CODECS] = {
+    [SQ_JSEP_OPUS] = {AUDIO_ROW(111, "opus", 48000, 2), .fmtp = "minptime=10;useinbandfec=1",
+                      .fb = SQ_JSEP_FB_TRANSPORT_CC, .by_default = true},
+    [SQ_JSEP_RED] = {AUDIO_ROW(63, "red", 48000, 2), .refers = JSEP_REFERS_RED,
+                     .main = SQ_JSEP_OPUS},
+    [SQ_JSEP_G722] = {AUDIO_ROW(9, "G722", 8000, 1)},
+    [SQ_JSEP_PCMU] = {AUDIO_ROW(0, "PCMU", 8000, 1)},
+    [SQ_JSEP_PCMA] = {AUDIO_ROW(8, "PCMA", 8000, 1)},
+    [SQ_JSEP_DTMF_48000] = {AUDIO_ROW(110, "telephone-event", 48000, 1)},
+    [SQ_JSEP_DTMF_8000] = {AUDIO_ROW(126, "telephone-event", 8000, 1)},
+    [SQ_JSEP_VP8] = {VIDEO_ROW(96, "VP8"), .fb = FB_VIDEO, .by_default = true},
+    [SQ_JSEP_VP9] = {VIDEO_ROW(98, "VP9"), .fb = FB_VIDEO, .fmtp = "profile-id=0",
+                     .key = "profile-id", .value = "0", .value_implied = true},
+    [SQ_JSEP_H264_MODE1] =
+        {VIDEO_ROW(108, "H264"), .fb = FB_VIDEO, .echo_fmtp = true,
+         .fmtp = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+         .key = "packetization-mode", .value = "1"},
+    [SQ_JSEP_H264_MODE0] =
+        {VIDEO_ROW(114, "H264"), .fb = FB_VIDEO, .echo_fmtp = true,
+         .fmtp = "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
+         .key = "packetization-mode", .value = "0", .value_implied = true},
+    [SQ_JSEP_AV1] = {VIDEO_ROW(45, "AV1"), .fb = FB_VIDEO, .fmtp = "level-idx=5;profile=0;tier=0",
+                     .key = "profile", .value = "0", .value_implied = true},
+    [SQ_JSEP_VP8_RTX] = {RTX_ROW(97, SQ_JSEP_VP8)},
+    [SQ_JSEP_VP9_RTX] = {RTX_ROW(99, SQ_JSEP_VP9)},
+    [SQ_JSEP_H264_MODE1_RTX] = {RTX_ROW(109, SQ_JSEP_H264_MODE1)},
+    [SQ_JSEP_H264_MODE0_RTX] = {RTX_ROW(115, SQ_JSEP_H264_MODE0)},
+    [SQ_JSEP_AV1_RTX] = {RTX_ROW(46, SQ_JSEP_AV1)},
+};
+
+#define EXT(field) offsetof(struct sq_jsep_ext_ids, field)
+
+/* Extensions that neither kind has are known by name and not offered or accepted yet. */
+const struct jsep_ext_row jsep_ext_rows[JSEP_EXTS] = {
+    {"urn:ietf:params:rtp-hdrext:ssrc-audio-level", EXT(audio_level), 1, true, false},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", EXT(abs_send_time), 2, true,
+     true},
+    {"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", EXT(transport_cc),
+     3, true, true},
+    {"urn:ietf:params:rtp-hdrext:sdes:mid", EXT(mid), 4, true, true},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", EXT(playout_delay), 5, false,
+     false},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/video-content-type", EXT(video_content_type), 6,
+     false, false},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/video-timing", EXT(video_timing), 7, false,
+     false},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/color-space", EXT(color_space), 8, false, false},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time", EXT(abs_capture_time), 9,
+     false, false},
+    {"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", EXT(rid), 10, false, true},
+    {"urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", EXT(repaired_rid), 11, false, true},
+    {"https://aomediacodec.github.io/av1-rtp-spec/"
+     "#dependency-descriptor-rtp-header-extension",
+     EXT(dependency_descriptor), 12, false, false},
+    {"urn:3gpp:video-orientation", EXT(video_orientation), 13, false, false},
+    {"urn:ietf:params:rtp-hdrext:toffset", EXT(toffset), 14, false, false},
+};
+
+/* RTCP feedback as written, in Chromium's order. */
+static const struct {
+    const char *text;
+    uint8_t bit;
+} feedbacks[] = {
+    {"goog-remb", SQ_JSEP_FB_REMB},    {"transport-cc", SQ_JSEP_FB_TRANSPORT_CC},
+    {"ccm fir", SQ_JSEP_FB_CCM_FIR},   {"nack", SQ_JSEP_FB_NACK},
+    {"nack pli", SQ_JSEP_FB_NACK_PLI},
+};
+
+static bool bit_get(const uint8_t *bits, unsigned n)
+{
+    return bits[n / 8] >> (n % 8) & 1U;
+}
+
+static void bit_set(uint8_t *bits, unsigned n)
+{
+    bits[n / 8] = (uint8_t)(bits[n / 8] | 1U << (n % 8));
+}
+
+enum sq_jsep_codec_id sq_jsep_codec_by_name(const char *name)
+{
+    for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+        if (strcasecmp(jsep_rows[row].name, name) == 0) {
+            return (enum sq_jsep_codec_id)row;
+        }
+    }
+    return SQ_JSEP_CODECS;
+}
+
+const struct sq_jsep_codec *jsep_codec_find(const struct jsep_section *s, unsigned row)
+{
+    for (size_t i = 0; i < s->n_codecs; i++) {
+        if (s->codecs[i].id == row) {
+            return &s->codecs[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- What a transceiver wants ------------------------------------------------------------------
+ */
+
+size_t jsep_wanted_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS])
+{
+    size_t n = 0;
+    if (t->n_prefs == 0) {
+        for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+            if (jsep_rows[row].kind == t->kind && jsep_rows[row].by_default) {
+                rows[n++] = (uint8_t)row;
+            }
+        }
+        return n;
+    }
+    for (unsigned i = 0; i < t->n_prefs && n < SQ_JSEP_CODECS; i++) {
+        rows[n++] = t->prefs[i];
+    }
+    return n;
+}
+
+bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row)
+{
+    uint8_t rows[SQ_JSEP_CODECS];
+    size_t n = jsep_wanted_rows(t, rows);
+    return memchr(rows, (int)row, n) != NULL;
+}
+
+/* ---- Reading a remote section -------------------------------------------------------------------
+ */
+
+/* What the lines of a section say about one payload type. */
+struct payload {
+    struct sq_sdp_rtpmap map; /* map.name.at is NULL without a=rtpmap */
+    struct sq_view fmtp;
+    uint8_t fb;
+    uint8_t row; /* JSEP_NO_PT until matched */
+};
+
+/* RFC 3551, table 4: types that need no a=rtpmap. */
+static void static_payloads(struct payload payloads[128])
+{
+    static const uint8_t rows[] = {SQ_JSEP_PCMU, SQ_JSEP_PCMA, SQ_JSEP_G722};
+    for (size_t i = 0; i < sizeof(rows); i++) {
+        const struct jsep_row *row = &jsep_rows[rows[i]];
+        payloads[row->pt].map = (struct sq_sdp_rtpmap){.pt = row->pt,
+                                                       .name = sq_view_of(row->name),
+                                                       .clock_rate_hz = row->clock_rate_hz,
+                                                       .channels = row->channels};
+    }
+}
+
+static uint8_t feedback_bit(struct sq_view value)
+{
+    for (size_t i = 0; i < sizeof(feedbacks) / sizeof(*feedbacks); i++) {
+        if (sq_view_is(value, feedbacks[i].text)) {
+            return feedbacks[i].bit;
+        }
+    }
+    return 0;
+}
+
+/* Lines that do not parse are left alone: they speak of codecs or features that are not ours. */
+static void collect_payloads(const struct sq_sdp_section *section, struct payload payloads[128])
+{
+    uint8_t fb_all = 0;
+    for (size_t i = 0; i < section->n_lines; i++) {
+        const struct sq_sdp_line *line = &section->lines[i];
+        struct sq_sdp_rtpmap map;
+        struct sq_sdp_fmtp fmtp;
+        struct sq_sdp_rtcp_fb fb;
+        if (sq_view_is(line->name, "rtpmap") && !sq_sdp_parse_rtpmap(line->value, &map)) {
+            payloads[map.pt].map = map;
+        } else if (sq_view_is(line->name, "fmtp") && !sq_sdp_parse_fmtp(line->value, &fmtp)) {
+            payloads[fmtp.pt].fmtp = fmtp.params;
+        } else if (sq_view_is(line->name, "rtcp-fb") && !sq_sdp_parse_rtcp_fb(line->value, &fb)) {
+            uint8_t *bits = fb.pt < 0 ? &fb_all : &payloads[fb.pt].fb;
+            *bits |= feedback_bit(fb.value);
+        }
+    }
+    for (size_t pt = 0; pt < 128; pt++) {
+        payloads[pt].fb |= fb_all;
+    }
+}
+
+/* profile-level-id of H.264's constrained baseline (RFC 6184, section 8.1), the only profile that
+ * every browser has. */
+static bool h264_baseline(struct sq_view fmtp)
+{
+    struct sq_view id;
+    if (!sq_sdp_fmtp_param(fmtp, "profile-level-id", &id)) {
+        return true;
+    }
+    /* profile_idc 0x42, and constraint_set1 in the byte that follows it */
+    return id.len == 6 && id.at[0] == '4' && id.at[1] == '2' && strchr("4567cdefCDEF", id.at[2]);
+}
+
+/* The payload type that the parameters of RTX or RED name; -1 if they name none. */
+static int referred_pt(const struct jsep_row *row, struct sq_view fmtp)
+{
+    struct sq_view number = {NULL, 0};
+    uint64_t pt;
+    if (row->refers == JSEP_REFERS_APT) {
+        (void)sq_sdp_fmtp_param(fmtp, "apt", &number);
+    } else {
+        number = sq_view_trim(sq_view_cut(&fmtp, '/'));
+    }
+    return sq_view_u64(number, 127, &pt) ? -1 : (int)pt;
+}
+
+static bool row_matches(unsigned id, const struct payload *p, const struct payload *all)
+{
+    const struct jsep_row *row = &jsep_rows[id];
+    if (!sq_view_is_nocase(p->map.name, row->name) || p->map.clock_rate_hz != row->clock_rate_hz ||
+        p->map.channels != row->channels) {
+        return false;
+    }
+    struct sq_view value;
+    if (row->key) {
+        bool told = sq_sdp_fmtp_param(p->fmtp, row->key, &value);
+        if (told ? !sq_view_is(value, row->value) : !row->value_implied) {
+            return false;
+        }
+    }
+    if (row->refers != JSEP_REFERS_NOT) {
+        int pt = referred_pt(row, p->fmtp);
+        return pt >= 0 ? all[pt].row == row->main
+                       : row->refers == JSEP_REFERS_RED; /* Firefox tells nothing */
+    }
+    return (id != SQ_JSEP_H264_MODE0 && id != SQ_JSEP_H264_MODE1) || h264_baseline(p->fmtp);
+}
+
+/* Matches the payload types of the m= line with rows, in order; codecs that refer to others come in
+ * a second pass, when those are known. */
+static size_t match_payloads(struct sq_view fmts, struct payload payloads[128], uint8_t kind,
+                             bool referring, uint32_t *taken)
+{
+    size_t found = 0;
+    for (struct sq_view w = sq_sdp_word(&fmts); w.len; w = sq_sdp_word(&fmts)) {
+        uint64_t pt;
+        if (sq_view_u64(w, 127, &pt) || payloads[pt].row != JSEP_NO_PT ||
+            !payloads[pt].map.name.at) {
+            continue;
+        }
+        for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+            bool refers = jsep_rows[row].refers != JSEP_REFERS_NOT;
+            if (jsep_rows[row].kind == kind && refers == referring && !(*taken >> row & 1U) &&
+                row_matches(row, &payloads[pt], payloads)) {
+                payloads[pt].row = (uint8_t)row;
+                *taken |= 1U << row;
+                found++;
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+int jsep_read_codecs(const struct sq_sdp_media *m, struct jsep_section *s)
+{
+    struct payload payloads[128] = {0};
+    for (size_t pt = 0; pt < 128; pt++) {
+        payloads[pt].row = JSEP_NO_PT;
+    }
+    static_payloads(payloads);
+    collect_payloads(&m->section, payloads);
+    uint32_t taken = 0;
+    size_t n = match_payloads(m->fmts, payloads, s->kind, false, &taken);
+    n += match_payloads(m->fmts, payloads, s->kind, true, &taken);
+    if (n == 0) {
+        return 0;
+    }
+    s->codecs = sq_calloc(n, sizeof(*s->codecs));
+    if (!s->codecs) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_view fmts = m->fmts;
+    for (struct sq_view w = sq_sdp_word(&fmts); w.len; w = sq_sdp_word(&fmts)) {
+        uint64_t pt;
+        if (sq_view_u64(w, 127, &pt) || payloads[pt].row == JSEP_NO_PT) {
+            continue;
+        }
+        struct payload *p = &payloads[pt];
+        const struct jsep_row *row = &jsep_rows[p->row];
+        struct sq_jsep_codec *c = &s->codecs[s->n_codecs];
+        *c = (struct sq_jsep_codec){.id = p->row,
+                                    .pt = (uint8_t)pt,
+                                    .recv_pt = (uint8_t)pt,
+                                    .channels = row->channels,
+                                    .fb = p->fb & row->fb,
+                                    .clock_rate_hz = row->clock_rate_hz,
+                                    .name = row->name};
+        int apt = row->refers == JSEP_REFERS_APT ? referred_pt(row, p->fmtp) : 0;
+        c->apt = (uint8_t)(apt < 0 ? 0 : apt);
+        c->fmtp = sq_strndup(p->fmtp.at ? p->fmtp.at : "", p->fmtp.len);
+        if (!c->fmtp) {
+            return SQ_ERR_NOMEM;
+        }
+        s->n_codecs++;
+        p->row = JSEP_NO_PT; /* a payload type that the m= line names twice counts once */
+    }
+    return 0;
+}
+
+static bool ext_fits(const struct jsep_ext_row *row, uint8_t kind)
+{
+    return kind == SQ_JSEP_AUDIO ? row->audio : row->video;
+}
+
+/* RFC 8285, section 5: an extmap at the session level is for every section. Ids of one byte only;
+ * 15 means "stop" in the one-byte form. */
+static void read_extmaps(const struct sq_sdp_section *section, struct jsep_section *s)
+{
+    const struct sq_sdp_line *line = sq_sdp_attr(section, "extmap");
+    for (; line; line = sq_sdp_attr_next(section, "extmap", line)) {
+        struct sq_sdp_extmap e;
+        if (sq_sdp_parse_extmap(line->value, &e) || e.id > 255 || e.id == 15) {
+            continue;
+        }
+        for (unsigned x = 0; x < JSEP_EXTS; x++) {
+            if (ext_fits(&jsep_ext_rows[x], s->kind) && sq_view_is(e.uri, jsep_ext_rows[x].uri) &&
+                s->ext[x].id == 0 && e.direction != SQ_SDP_INACTIVE) {
+                s->ext[x] = (struct jsep_ext){(uint8_t)e.id, (uint8_t)e.direction};
+            }
+        }
+    }
+}
+
+void jsep_read_exts(const struct sq_sdp *sdp, const struct sq_sdp_media *m, struct jsep_section *s)
+{
+    read_extmaps(&m->section, s);
+    read_extmaps(&sdp->session, s);
+}
+
+void jsep_ext_public(const struct jsep_section *s, struct sq_jsep_ext_ids *ret_ids)
+{
+    memset(ret_ids, 0, sizeof(*ret_ids));
+    for (unsigned x = 0; x < JSEP_EXTS; x++) {
+        ((uint8_t *)ret_ids)[jsep_ext_rows[x].offset] = s->ext[x].id;
+    }
+}
+
+/* ---- One meaning a payload type and an id
+ * -------------------------------------------------------- */
+
+static void note_section(struct sq_jsep *j, const struct sq_sdp_section *section)
+{
+    const struct sq_sdp_line *line = sq_sdp_attr(section, "extmap");
+    for (; line; line = sq_sdp_attr_next(section, "extmap", line)) {
+        struct sq_sdp_extmap e;
+        if (!sq_sdp_parse_extmap(line->value, &e) && e.id < 256) {
+            bit_set(j->seen_ids, e.id);
+        }
+    }
+}
+
+void jsep_note_taken(struct sq_jsep *j, const struct sq_sdp *sdp)
+{
+    note_section(j, &sdp->session);
+    for (size_t i = 0; i < sdp->n_media; i++) {
+        const struct sq_sdp_media *m = &sdp->media[i];
+        note_section(j, &m->section);
+        struct sq_view fmts = m->fmts;
+        for (struct sq_view w = sq_sdp_word(&fmts); w.len; w = sq_sdp_word(&fmts)) {
+            uint64_t pt;
+            if (!sq_view_u64(w, 127, &pt)) {
+                bit_set(j->seen_pts, (unsigned)pt);
+            }
+        }
+    }
+}
+
+void jsep_claim(struct sq_jsep *j, const struct jsep_section *s)
+{
+    for (size_t i = 0; i < s->n_codecs; i++) {
+        for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+            if (j->pt_of_row[row] == s->codecs[i].recv_pt) {
+                j->pt_of_row[row] = JSEP_NO_PT;
+            }
+        }
+        j->pt_of_row[s->codecs[i].id] = s->codecs[i].recv_pt;
+    }
+    for (unsigned x = 0; x < JSEP_EXTS; x++) {
+        if (s->ext[x].id == 0) {
+            continue;
+        }
+        for (unsigned other = 0; other < JSEP_EXTS; other++) {
+            if (j->id_of_ext[other] == s->ext[x].id) {
+                j->id_of_ext[other] = 0;
+            }
+        }
+        j->id_of_ext[x] = s->ext[x].id;
+    }
+}
+
+static bool pt_is_free(const struct sq_jsep *j, const struct jsep_section *s, unsigned pt)
+{
+    for (size_t i = 0; i < s->n_codecs; i++) {
+        if (s->codecs[i].recv_pt == pt) {
+            return false;
+        }
+    }
+    return !bit_get(j->seen_pts, pt) && !memchr(j->pt_of_row, (int)pt, sizeof(j->pt_of_row));
+}
+
+/* The payload type to offer: the section's own, else the session's, else the table's, else a free
+ * dynamic one (RFC 3551, section 3; 35 to 63 when 96 to 127 are used up, RFC 5761, section 4). */
+static uint8_t choose_pt(struct sq_jsep *j, unsigned row, const struct jsep_section *old,
+                         const struct jsep_section *s)
+{
+    const struct sq_jsep_codec *had = old ? jsep_codec_find(old, row) : NULL;
+    if (had) {
+        return had->recv_pt;
+    }
+    uint8_t pt = j->pt_of_row[row];
+    for (size_t i = 0; pt != JSEP_NO_PT && i < s->n_codecs; i++) {
+        pt = s->codecs[i].recv_pt == pt ? JSEP_NO_PT : pt;
+    }
+    if (pt != JSEP_NO_PT) {
+        return pt;
+    }
+    if (jsep_rows[row].pt < 35 || pt_is_free(j, s, jsep_rows[row].pt)) {
+        return jsep_rows[row].pt; /* static types have one meaning anyway */
+    }
+    for (unsigned n = 0; n < 32 + 29; n++) {
+        unsigned candidate = n < 32 ? 96 + n : 35 + (n - 32);
+        if (pt_is_free(j, s, candidate)) {
+            return (uint8_t)candidate;
+        }
+    }
+    return JSEP_NO_PT;
+}
+
+static uint8_t choose_ext_id(const struct sq_jsep *j, unsigned x, const struct jsep_section *s)
+{
+    bool used[16] = {true, [15] = true};
+    for (unsigned i = 0; i < JSEP_EXTS; i++) {
+        used[s->ext[i].id < 15 ? s->ext[i].id : 15] = true;
+    }
+    uint8_t known = j->id_of_ext[x];
+    if (known != 0 && (known > 14 || !used[known])) {
+        return known;
+    }
+    for (unsigned i = 0; i < JSEP_EXTS; i++) {
+        used[j->id_of_ext[i] < 15 ? j->id_of_ext[i] : 15] = true;
+    }
+    for (unsigned id = 1; id < 15; id++) {
+        used[id] = used[id] || bit_get(j->seen_ids, id);
+    }
+    if (!used[jsep_ext_rows[x].id]) {
+        return jsep_ext_rows[x].id;
+    }
+    for (uint8_t id = 1; id < 15; id++) {
+        if (!used[id]) {
+            return id;
+        }
+    }
+    return 0; /* the one-byte form has no id left: go without */
+}
+
+static void offer_exts(struct sq_jsep *j, const struct jsep_section *old, struct jsep_section *s)
+{
+    for (unsigned x = 0; x < JSEP_EXTS; x++) {
+        if (old && old->ext[x].id) {
+            s->ext[x] = (struct jsep_ext){old->ext[x].id, SQ_SDP_SENDRECV};
+        }
+    }
+    for (unsigned x = 0; x < JSEP_EXTS; x++) {
+        if (ext_fits(&jsep_ext_rows[x], s->kind) && s->ext[x].id == 0) {
+            s->ext[x] = (struct jsep_ext){choose_ext_id(j, x, s), SQ_SDP_SENDRECV};
+            j->id_of_ext[x] = s->ext[x].id;
+        }
+    }
+}
+
+int jsep_offer_codecs(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
+                      const struct jsep_section *old, struct jsep_section *s)
+{
+    uint8_t rows[SQ_JSEP_CODECS];
+    size_t n = jsep_wanted_rows(t, rows);
+    s->codecs = sq_calloc(n ? n : 1, sizeof(*s->codecs));
+    if (!s->codecs) {
+        return SQ_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct jsep_row *row = &jsep_rows[rows[i]];
+        if (row->refers != JSEP_REFERS_NOT && !memchr(rows, row->main, n)) {
+            continue; /* without the codec that it carries it means nothing */
+        }
+        uint8_t pt = choose_pt(j, rows[i], old, s);
+        if (pt == JSEP_NO_PT) {
+            return SQ_ERR_NOMEM;
+        }
+        struct sq_jsep_codec *c = &s->codecs[s->n_codecs];
+        *c = (struct sq_jsep_codec){.id = rows[i],
+                                    .pt = pt,
+                                    .recv_pt = pt,
+                                    .channels = row->channels,
+                                    .fb = row->fb,
+                                    .clock_rate_hz = row->clock_rate_hz,
+                                    .name = row->name};
+        s->n_codecs++;
+        if (j->pt_of_row[rows[i]] == JSEP_NO_PT) {
+            j->pt_of_row[rows[i]] = pt;
+        }
+    }
+    offer_exts(j, old, s);
+    return 0;
+}
+
+/* ---- Writing
+ * -------------------------------------------------------------------------------------- */
+
+void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *c, bool is_offer,
+                      struct sq_buf *out)
+{
+    const struct jsep_row *row = &jsep_rows[c->id];
+    unsigned pt = c->recv_pt;
+    sq_buf_printf(out, "a=rtpmap:%u %s/%u", pt, row->name, (unsigned)row->clock_rate_hz);
+    if (row->channels > 1) {
+        sq_buf_printf(out, "/%u", row->channels);
+    }
+    sq_buf_puts(out, "\r\n");
+    for (size_t i = 0; i < sizeof(feedbacks) / sizeof(*feedbacks); i++) {
+        if (c->fb & feedbacks[i].bit) {
+            sq_buf_printf(out, "a=rtcp-fb:%u %s\r\n", pt, feedbacks[i].text);
+        }
+    }
+    const struct sq_jsep_codec *main =
+        row->refers == JSEP_REFERS_NOT ? NULL : jsep_codec_find(s, row->main);
+    if (main && row->refers == JSEP_REFERS_APT) {
+        sq_buf_printf(out, "a=fmtp:%u apt=%u\r\n", pt, main->recv_pt);
+    } else if (main) {
+        sq_buf_printf(out, "a=fmtp:%u %u/%u\r\n", pt, main->recv_pt, main->recv_pt);
+    } else if (row->echo_fmtp && !is_offer && c->fmtp && c->fmtp[0]) {
+        sq_buf_printf(out, "a=fmtp:%u %s\r\n", pt, c->fmtp);
+    } else if (row->fmtp) {
+        sq_buf_printf(out, "a=fmtp:%u %s\r\n", pt, row->fmtp);
+    }
+}
