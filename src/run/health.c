@@ -33,9 +33,10 @@ static void fill_lateness(const struct sq_health_input *in, struct sq_generator_
     }
 }
 
-static double share(uint64_t part, uint64_t whole)
+/* Of `lost` to `lost` and `rest` together: where nothing got through at all, the share is 1. */
+static double share(uint64_t lost, uint64_t rest)
 {
-    return whole > 0 ? (double)part / (double)whole : 0;
+    return lost > 0 ? (double)lost / ((double)lost + (double)rest) : 0;
 }
 
 void sq_health_judge(const struct sq_health_input *in, struct sq_generator_health *ret_health)
@@ -68,11 +69,13 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
     if (share(in->receive_drops, in->datagrams_received) > plan->drops_max_share) {
         blame(&h,
               "the kernel dropped %llu of %llu datagrams at full socket buffers of the generator",
-              (unsigned long long)in->receive_drops, (unsigned long long)in->datagrams_received);
+              (unsigned long long)in->receive_drops,
+              (unsigned long long)(in->datagrams_received + in->receive_drops));
     }
     if (share(in->send_errors, in->datagrams_sent) > plan->drops_max_share) {
         blame(&h, "%llu of %llu datagrams could not be sent by the generator",
-              (unsigned long long)in->send_errors, (unsigned long long)in->datagrams_sent);
+              (unsigned long long)in->send_errors,
+              (unsigned long long)(in->datagrams_sent + in->send_errors));
     }
     *ret_health = h;
 }
