@@ -9,7 +9,10 @@ void sq_arrivals_init(struct sq_arrivals *a, uint64_t start_ns, double rate_per_
 
 static double count_at(const struct sq_arrivals *a, uint64_t now_ns)
 {
-    if (a->paused || now_ns <= a->since_ns) {
+    if (now_ns < a->since_ns) {
+        return fmax(0, a->before - a->old_rate_per_s * (double)(a->since_ns - now_ns) / 1e9);
+    }
+    if (a->paused) {
         return a->before;
     }
     return a->before + a->rate_per_s * (double)(now_ns - a->since_ns) / 1e9;
@@ -17,9 +20,11 @@ static double count_at(const struct sq_arrivals *a, uint64_t now_ns)
 
 static void rebase(struct sq_arrivals *a, uint64_t at_ns)
 {
-    at_ns = sq_max_u64(at_ns, a->since_ns);
-    a->before = count_at(a, at_ns);
-    a->since_ns = at_ns;
+    if (at_ns > a->since_ns) {
+        a->before = count_at(a, at_ns);
+        a->since_ns = at_ns;
+        a->old_rate_per_s = a->paused ? 0 : a->rate_per_s;
+    }
 }
 
 void sq_arrivals_set_rate(struct sq_arrivals *a, uint64_t at_ns, double rate_per_s)
@@ -46,7 +51,8 @@ uint64_t sq_arrivals_time_ns(const struct sq_arrivals *a, uint64_t index)
 {
     double ahead = (double)index - a->before;
     if (ahead <= 0) {
-        return a->since_ns;
+        double ago_ns = a->old_rate_per_s > 0 ? -ahead / a->old_rate_per_s * 1e9 : 0;
+        return ago_ns < (double)a->since_ns ? a->since_ns - (uint64_t)ago_ns : 0;
     }
     if (a->paused || a->rate_per_s <= 0) {
         return SQ_NEVER;

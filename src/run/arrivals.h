@@ -12,6 +12,7 @@ struct sq_arrivals {
     uint64_t since_ns; /* the present rate holds since then */
     double before;     /* arrivals until then */
     double rate_per_s;
+    double old_rate_per_s; /* until then, 0 while it was paused: changes are told ahead of time */
     bool paused;
 };
 
@@ -21,8 +22,8 @@ void sq_arrivals_set_rate(struct sq_arrivals *a, uint64_t at_ns, double rate_per
 void sq_arrivals_pause(struct sq_arrivals *a, uint64_t at_ns, bool paused);
 /* Users that are due by now_ns, the one at the very start included. */
 uint64_t sq_arrivals_due(const struct sq_arrivals *a, uint64_t now_ns);
-/* The intended start of user `index`: SQ_NEVER while paused or at rate 0; since_ns for one that was
- * due before. */
+/* The intended start of user `index`: SQ_NEVER while paused or at rate 0. Of one that was due
+ * before the last change: by the rate before it, since_ns if there was none. */
 uint64_t sq_arrivals_time_ns(const struct sq_arrivals *a, uint64_t index);
 
 #endif
