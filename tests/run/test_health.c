@@ -1,0 +1,238 @@
+/* The generator's own bounds: each reason for INVALID by itself, at its bound and past it, and that
+ * INVALID stands before every other verdict. */
+#include "base/mem.h"
+#include "run/expect.h"
+#include "run/health.h"
+#include "stats/metrics.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SECONDS 20
+
+struct bench {
+    struct sq_plan plan;
+    struct sq_hist *lateness;
+    struct sq_timeline_row timeline[SECONDS];
+    struct sq_health_input input;
+    struct sq_generator_health health;
+};
+
+/* A quiet generator: 1,000 timers 0.4 ms late, half a core, no drops. */
+static void make(struct bench *b)
+{
+    memset(b, 0, sizeof(*b));
+    sq_plan_defaults(&b->plan);
+    b->lateness = sq_zalloc(sizeof(*b->lateness));
+    assert_non_null(b->lateness);
+    for (int i = 0; i < 1000; i++) {
+        sq_metric_record(b->lateness, SQ_METRIC_GENERATOR_LATENESS, 0.4);
+    }
+    for (int i = 0; i < SECONDS; i++) {
+        b->timeline[i].cpu_percent = 50;
+    }
+    b->input = (struct sq_health_input){.plan = &b->plan,
+                                        .threads = 2,
+                                        .datagrams_sent = 100000,
+                                        .datagrams_received = 100000,
+                                        .lateness = b->lateness,
+                                        .timeline = b->timeline,
+                                        .timeline_count = SECONDS};
+}
+
+static void judge(struct bench *b)
+{
+    sq_health_judge(&b->input, &b->health);
+}
+
+static void assert_blamed(struct bench *b, const char *word)
+{
+    judge(b);
+    assert_false(b->health.ok);
+    if (!strstr(b->health.reason, word)) {
+        fail_msg("'%s' does not say '%s'", b->health.reason, word);
+    }
+}
+
+static void assert_well(struct bench *b)
+{
+    judge(b);
+    if (!b->health.ok) {
+        fail_msg("blamed: %s", b->health.reason);
+    }
+    assert_string_equal(b->health.reason, "");
+}
+
+static void a_quiet_one_is_well(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    assert_well(&b);
+    assert_int_equal(b.health.threads, 2);
+    assert_true(fabs(b.health.lateness_p99_ms - 0.4) < 0.05);
+    assert_true(fabs(b.health.lateness_p50_ms - 0.4) < 0.05);
+    assert_true(b.health.cpu_percent == 50);
+    sq_free(b.lateness);
+}
+
+static void nothing_measured(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    struct sq_generator_health health;
+    sq_plan_defaults(&plan);
+    const struct sq_health_input input = {.plan = &plan, .threads = 1};
+    sq_health_judge(&input, &health);
+    assert_true(health.ok); /* a run that was over at once did not fail by its generator */
+    assert_true(isnan(health.lateness_p99_ms) && isnan(health.lateness_max_ms));
+}
+
+static void late_timers(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    for (int i = 0; i < 9; i++) { /* 9 of 1,009: below the 99th percentile */
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    assert_well(&b);
+    assert_true(b.health.lateness_max_ms > 75);
+    for (int i = 0; i < 9; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    assert_blamed(&b, "timers were");
+    b.plan.lateness_p99_max_ms = 100; /* the bound is the plan's */
+    assert_well(&b);
+    sq_free(b.lateness);
+}
+
+static void a_busy_thread(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.timeline[3].cpu_percent = 99;
+    assert_well(&b); /* 1 of 20 seconds */
+    assert_true(b.health.cpu_percent == 99);
+    b.timeline[4].cpu_percent = 95; /* at the bound, not past it */
+    assert_well(&b);
+    b.timeline[5].cpu_percent = 95.5; /* 2 of 20: a tenth */
+    assert_blamed(&b, "2 of 20 seconds");
+    sq_free(b.lateness);
+}
+
+static void dropped_datagrams(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.input.receive_drops = 100; /* 0.1 % is the bound */
+    assert_well(&b);
+    assert_int_equal(b.health.receive_drops, 100);
+    b.input.receive_drops = 101;
+    assert_blamed(&b, "dropped 101 of 100101 datagrams");
+    sq_free(b.lateness);
+}
+
+static void sends_that_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.input.send_errors = 100;
+    assert_well(&b);
+    b.input.send_errors = 101;
+    assert_blamed(&b, "101 of 100101 datagrams could not be sent");
+    /* Not one got out: that is no reason to call it healthy. */
+    b.input.datagrams_sent = 0;
+    assert_blamed(&b, "could not be sent");
+    sq_free(b.lateness);
+}
+
+static void the_first_reason_stands(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    for (int i = 0; i < 100; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    b.input.receive_drops = 50000;
+    assert_blamed(&b, "timers were");
+    sq_free(b.lateness);
+}
+
+static void the_live_view_judges_a_second(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    struct sq_timeline_row row = {.lateness_p99_ms = 1, .cpu_percent = 60};
+    assert_true(sq_health_of_second(&plan, &row));
+    row.cpu_percent = 96;
+    assert_false(sq_health_of_second(&plan, &row));
+    row = (struct sq_timeline_row){.lateness_p99_ms = 21, .cpu_percent = 60};
+    assert_false(sq_health_of_second(&plan, &row));
+}
+
+/* Whatever the service did, a starved generator gives INVALID and exit code 4: never a pass, and
+ * never "the server failed". */
+static void invalid_before_every_verdict(void **state)
+{
+    (void)state;
+    static const struct {
+        bool connected, expectation_ok;
+        int healthy_exit;
+    } cases[] = {{true, true, SQ_EXIT_HELD},
+                 {true, false, SQ_EXIT_EXPECTATION},
+                 {false, true, SQ_EXIT_UNREACHED}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        for (int starved = 0; starved < 2; starved++) {
+            struct bench b;
+            struct sq_result *r;
+            make(&b);
+            assert_int_equal(sq_result_create(&r), 0);
+            struct sq_peer_row *peer = sq_result_add_peer(r);
+            assert_non_null(peer);
+            peer->connected = cases[i].connected;
+            peer->outcome = cases[i].connected ? SQ_OUTCOME_OK : SQ_OUTCOME_FAILED;
+            peer->cause = cases[i].connected ? SQ_FAILURE_NONE : SQ_FAILURE_ICE;
+            struct sq_expectation *e = sq_result_add_expectation(r, "video.in > 0");
+            assert_non_null(e);
+            e->ok = cases[i].expectation_ok;
+            b.input.send_errors = starved ? 5000 : 0;
+            sq_health_judge(&b.input, &r->generator);
+            int code = sq_verdict(r);
+            assert_int_equal(code, starved ? SQ_EXIT_INVALID : cases[i].healthy_exit);
+            assert_int_equal(r->verdict == SQ_VERDICT_INVALID, starved);
+            if (starved) {
+                assert_non_null(strstr(r->verdict_reason, "could not be sent"));
+            }
+            sq_result_destroy(r);
+            sq_free(b.lateness);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quiet_one_is_well),
+        cmocka_unit_test(nothing_measured),
+        cmocka_unit_test(late_timers),
+        cmocka_unit_test(a_busy_thread),
+        cmocka_unit_test(dropped_datagrams),
+        cmocka_unit_test(sends_that_failed),
+        cmocka_unit_test(the_first_reason_stands),
+        cmocka_unit_test(the_live_view_judges_a_second),
+        cmocka_unit_test(invalid_before_every_verdict),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* The plan: defaults, arrivals over the whole run, rooms and roles. */
+#include "base/time.h"
+#include "run/plan.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void defaults_are_complete(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    assert_int_equal(plan.peers, 1);
+    assert_int_equal(plan.threads, 1);
+    assert_true(plan.audio && plan.video && plan.listen && plan.trickle);
+    assert_false(plan.insecure);
+    assert_non_null(plan.room);
+    assert_true(plan.answer_timeout_ns > 0 && plan.connect_timeout_ns > 0 &&
+                plan.media_timeout_ns > 0);
+    /* Without bounds a starved generator would pass. */
+    assert_true(plan.lateness_p99_max_ms > 0 && plan.cpu_max_percent > 0 &&
+                plan.cpu_max_percent <= 100);
+    assert_true(plan.drops_max_share > 0 && plan.drops_max_share < 0.01);
+}
+
+static void arrivals_of_the_whole_run(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.peers = 30;
+    plan.rate_per_s = 5;
+    plan.duration_ns = 60 * SQ_NS_PER_SEC;
+    assert_int_equal(sq_plan_arrivals(&plan), 30); /* no hold: each comes once and stays */
+    plan.hold_ns = 2 * SQ_NS_PER_SEC;
+    assert_int_equal(sq_plan_arrivals(&plan), 300); /* they come as long as the run lasts */
+    plan.duration_ns = 0;
+    assert_int_equal(sq_plan_arrivals(&plan), 30); /* hold alone: each comes once and leaves */
+}
+
+static void rooms_and_roles(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    for (uint64_t i = 0; i < 1000; i += 111) { /* one room, all publish */
+        assert_int_equal(sq_plan_room_number(&plan, i), 0);
+        assert_true(sq_plan_publishes(&plan, i));
+    }
+    plan.publishers = 2; /* one room: the first two */
+    assert_true(sq_plan_publishes(&plan, 1));
+    assert_false(sq_plan_publishes(&plan, 2));
+    assert_false(sq_plan_publishes(&plan, 1000));
+    plan.room_size = 5; /* the first two of each room */
+    static const bool publishes[] = {true, true, false, false, false};
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_int_equal(sq_plan_room_number(&plan, i), i / 5);
+        assert_int_equal(sq_plan_publishes(&plan, i), publishes[i % 5]);
+    }
+    plan.publishers = 0;
+    assert_false(sq_plan_publishes(&plan, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_complete),
+        cmocka_unit_test(arrivals_of_the_whole_run),
+        cmocka_unit_test(rooms_and_roles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
