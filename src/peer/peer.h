@@ -138,7 +138,8 @@ struct sq_peer_ops {
     /* The next time-out is now at `at_ns`, earlier than said before. */
     void (*arm)(void *ctx, uint64_t at_ns);
     void (*event)(void *ctx, const struct sq_peer_event *event);
-    /* Each RTP packet as it arrives, in the clear, duplicates left out; NULL: not wanted. */
+    /* Each RTP packet as it arrives, in the clear, duplicates left out, those of padding only
+     * included (payload_bytes 0); NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                 const struct sq_rtp_exts *exts, uint64_t now_ns);
     /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,

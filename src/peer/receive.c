@@ -234,7 +234,7 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
     } else if (!track->rx->media_seen) {
         tell_first_media(track);
     }
-    if (peer->ops->rtp && packet.payload_bytes > 0) {
+    if (peer->ops->rtp) {
         peer->ops->rtp(peer->ctx, track, &packet, &exts, now_ns);
     }
 }

@@ -433,12 +433,12 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         return SQ_ERR_NOSPACE;
     }
     struct sq_track_tx *tx = track->tx;
-    if (out->explicit_seq) {
-        tx->rtp.next_seq = out->seq;
-    }
     uint32_t ts = tx->rtp.ts_base + out->timestamp;
     uint16_t seq =
-        sq_rtp_sender_take(&tx->rtp, now_ns, ts, tx->header.len, payload_len, out->cookie);
+        out->explicit_seq
+            ? sq_rtp_sender_take_at(&tx->rtp, now_ns, out->seq, ts, tx->header.len, payload_len,
+                                    out->cookie)
+            : sq_rtp_sender_take(&tx->rtp, now_ns, ts, tx->header.len, payload_len, out->cookie);
     const struct outgoing packet = {
         .ts = ts,
         .seq = seq,

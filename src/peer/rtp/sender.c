@@ -45,6 +45,46 @@ void sq_rtp_sender_close(struct sq_rtp_sender *s)
     s->history_room = s->history_used = 0;
 }
 
+static void skip_to(struct sq_rtp_sender *s, uint16_t seq)
+{
+    uint16_t ahead = (uint16_t)(seq - s->next_seq);
+    for (uint16_t i = 0; s->started && i < ahead && i < s->history_room; i++) {
+        s->history[(uint16_t)(seq - 1 - i) & (s->history_room - 1)].cookie = SQ_RTP_NO_COOKIE;
+    }
+    if (s->started) {
+        uint32_t used = s->history_used + ahead;
+        s->history_used = used < s->history_room ? used : s->history_room;
+    }
+    s->next_seq = seq;
+}
+
+uint16_t sq_rtp_sender_take_at(struct sq_rtp_sender *s, uint64_t now_ns, uint16_t seq, uint32_t ts,
+                               size_t header_bytes, size_t payload_bytes, uint32_t cookie)
+{
+    uint16_t next_seq = s->next_seq;
+    if (!s->started || (int16_t)(seq - next_seq) >= 0) {
+        skip_to(s, seq);
+        return sq_rtp_sender_take(s, now_ns, ts, header_bytes, payload_bytes, cookie);
+    }
+    /* Late: neither the count nor the clock of sender reports follows it. */
+    uint32_t ts_last = s->ts_last;
+    uint64_t ts_at_ns = s->ts_at_ns;
+    uint32_t used = s->history_used;
+    struct sq_rtp_history_entry *place =
+        s->history_room ? &s->history[seq & (s->history_room - 1)] : NULL;
+    struct sq_rtp_history_entry newer = place ? *place : (struct sq_rtp_history_entry){0};
+    s->next_seq = seq;
+    sq_rtp_sender_take(s, now_ns, ts, header_bytes, payload_bytes, cookie);
+    s->next_seq = next_seq;
+    s->ts_last = ts_last;
+    s->ts_at_ns = ts_at_ns;
+    s->history_used = used;
+    if (place && (uint16_t)(next_seq - seq) > s->history_room) {
+        *place = newer; /* too late to be kept */
+    }
+    return seq;
+}
+
 int sq_rtp_sender_find(const struct sq_rtp_sender *s, uint16_t seq,
                        struct sq_rtp_resend *ret_packet)
 {

@@ -102,6 +102,12 @@ static inline uint16_t sq_rtp_sender_take(struct sq_rtp_sender *s, uint64_t now_
     return seq;
 }
 
+/* The same with a sequence number of the caller's: ahead of the next one, what is skipped was never
+ * sent and can't be asked for; behind it, a hole is filled late, and the count goes on from where
+ * it was. Returns seq. */
+uint16_t sq_rtp_sender_take_at(struct sq_rtp_sender *s, uint64_t now_ns, uint16_t seq, uint32_t ts,
+                               size_t header_bytes, size_t payload_bytes, uint32_t cookie);
+
 /* What a NACK asks to be sent again. */
 struct sq_rtp_resend {
     uint16_t seq;
