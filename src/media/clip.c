@@ -318,9 +318,8 @@ static int map_file(struct sq_clip *c, char *why)
         (void)bad(&k, err, 0, "%s", strerror(errno));
         goto out;
     }
-    c->map = map;
+    c->map = c->mapping = map;
     c->map_bytes = (size_t)st.st_size;
-    c->mapped = true;
     err = 0;
 out:
     if (fd >= 0) {
@@ -376,8 +375,8 @@ void sq_clip_close(struct sq_clip *c)
         sq_free(c->tracks[i].packets);
         sq_free(c->tracks[i].keys);
     }
-    if (c->mapped) {
-        (void)munmap((void *)(uintptr_t)c->map, c->map_bytes);
+    if (c->mapping) {
+        (void)munmap(c->mapping, c->map_bytes);
     }
     sq_free(c->path);
     sq_free(c);

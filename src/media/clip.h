@@ -86,7 +86,7 @@ struct sq_clip {
     char *path;
     const uint8_t *map; /* the file */
     size_t map_bytes;
-    bool mapped; /* false: the bytes are borrowed */
+    void *mapping; /* the same, to be unmapped; NULL: the bytes are borrowed */
     size_t track_count;
     struct sq_clip_track tracks[SQ_CLIP_TRACKS_MAX];
 };

@@ -6,7 +6,7 @@
 #define PACKET_BITS 20 /* of a cookie: which packet of the track */
 #define SLOT_MASK   ((1U << SLOT_BITS) - 1)
 #define PACKET_MASK ((1U << PACKET_BITS) - 1)
-_Static_assert(SQ_CLIP_PACKETS_MAX == 1U << PACKET_BITS, "a cookie names each packet");
+_Static_assert(SQ_CLIP_PACKETS_MAX <= PACKET_MASK + 1, "a cookie names each packet");
 
 static uint64_t ns_of(const struct sq_source *s, uint64_t ticks)
 {

@@ -189,6 +189,7 @@ static void messages_name_the_place(void **state)
         {26, 3, SQ_ERR_FORMAT, "byte 26: expected 1 or 2 channels, found 3"},
         {35, 0, SQ_ERR_FORMAT, "byte 32: expected 1 to 1048576 frames, found 0"},
         {32, 1, SQ_ERR_FORMAT, "byte 32: expected 1 to"},
+        {35, 127, SQ_ERR_TRUNCATED, "byte 56: expected an index"},
         {59, 1, SQ_ERR_TRUNCATED, "byte 56: expected an index"},
         {67, 1, SQ_ERR_TRUNCATED, "byte 64: expected 15 bytes of data"},
         {88 + 1, 1, SQ_ERR_UNSUPPORTED, "byte 89: expected VP8"},

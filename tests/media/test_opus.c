@@ -44,7 +44,7 @@ static void frame_counts_and_the_rules(void **state)
 {
     static uint8_t big[1400] = {1 << 3};
     static const struct {
-        uint8_t bytes[12];
+        uint8_t bytes[16];
         size_t len;
         int err;
         unsigned frames;

@@ -94,8 +94,12 @@ static void small_numbers_are_exact(void **state)
 static void deviation_does_not_cancel(void **state)
 {
     static struct sq_hist h;
-    sq_hist_clear(&h);
     uint64_t base = UINT64_C(1) << 47;
+    sq_hist_clear(&h);
+    sq_hist_record(&h, 1);
+    sq_hist_record(&h, 2); /* the average is no whole number */
+    assert_true(fabs(sq_hist_stddev(&h.sums) - 0.5) < 1e-12);
+    sq_hist_clear(&h);
     for (int i = 0; i < 1000; i++) {
         sq_hist_record_n(&h, base + 1, 3);
         sq_hist_record_n(&h, base + 5, 1);

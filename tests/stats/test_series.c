@@ -119,6 +119,14 @@ static void rate_slides_over_its_window(void **state)
     }
     assert_true(sq_rate_get(&r, &rate));
     assert_float_equal(rate, 300, 0.01);
+    /* Told once a second only, the window is still two seconds. */
+    for (int i = 0; i < 10; i++) {
+        now += SQ_NS_PER_SEC;
+        total += i < 7 ? 5000 : 300;
+        sq_rate_update(&r, now, total);
+    }
+    assert_true(sq_rate_get(&r, &rate));
+    assert_float_equal(rate, 300, 0.01);
     /* It must not forget the window at once, nor remember beyond it. */
     for (int i = 0; i < 50; i++) {
         now += 20 * SQ_NS_PER_MS;
