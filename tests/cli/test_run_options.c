@@ -1,0 +1,221 @@
+/* What `squall run` is given, and the plan that comes of it. */
+#include "base/time.h"
+#include "cli/run_options.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SEC SQ_NS_PER_SEC
+
+static char why[512];
+static char buf[2048];
+
+/* Words are divided by '|', since expectations have blanks. */
+static int parse(const char *line, struct sq_run_options *o)
+{
+    static char *argv[128];
+    int argc = 0;
+    why[0] = '\0';
+    snprintf(buf, sizeof(buf), "%s", line);
+    for (char *word = strtok(buf, "|"); word; word = strtok(NULL, "|")) {
+        argv[argc++] = word;
+    }
+    return sq_run_options_parse(o, argc, argv, why, sizeof(why));
+}
+
+static struct sq_plan plan_of(const char *line)
+{
+    struct sq_run_options o;
+    struct sq_plan plan;
+    int err = parse(line, &o);
+    err = err ? err : sq_run_options_plan(&o, &plan, why, sizeof(why));
+    if (err) {
+        fail_msg("%s: %s", line, why);
+    }
+    sq_run_options_free(&o);
+    return plan;
+}
+
+static void assert_refused(const char *line, const char *word)
+{
+    struct sq_run_options o;
+    struct sq_plan plan;
+    int err = parse(line, &o);
+    err = err ? err : sq_run_options_plan(&o, &plan, why, sizeof(why));
+    sq_run_options_free(&o);
+    if (!err || !strstr(why, word)) {
+        fail_msg("'%s' gives %d '%s', which should say '%s'", line, err, why, word);
+    }
+}
+
+static void a_target_is_enough(void **state)
+{
+    (void)state;
+    struct sq_plan plan = plan_of("lab:");
+    assert_int_equal(plan.peers, 1);
+    assert_int_equal(plan.threads, 1);
+    assert_int_equal(plan.hold_ns, 0);
+    assert_int_equal(plan.duration_ns, 30 * SEC);
+    assert_true(plan.rate_per_s == 1);
+    assert_true(plan.audio && plan.video && plan.listen && plan.trickle);
+    assert_false(plan.insecure || plan.prefer_cm);
+    assert_int_equal(plan.publishers, UINT64_MAX);
+    assert_int_equal(plan.room_size, 0);
+}
+
+static void rate_follows_peers_unless_given(void **state)
+{
+    (void)state;
+    assert_true(fabs(plan_of("lab:|--peers|200").rate_per_s - 20) < 1e-9); /* within 10 s */
+    assert_true(plan_of("lab:|--peers|50000").rate_per_s == 100);          /* 100/s at most */
+    assert_true(plan_of("lab:|--peers|200|--rate|90/m").rate_per_s == 1.5);
+    assert_true(fabs(plan_of("lab:|--peers|200|--ramp|4s").rate_per_s - 50) < 1e-9);
+    assert_true(fabs(plan_of("lab:|--peers|1|--ramp|10s").rate_per_s - 0.1) < 1e-9);
+    assert_int_equal(plan_of("lab:|--peers|200|--ramp|4s:7s").ramp_down_ns, 7 * SEC);
+    assert_int_equal(plan_of("lab:|--ramp|4s:0s").ramp_down_ns, 0);
+    assert_true(plan_of("lab:|--peers|5000").ramp_down_ns == 2 * SEC);
+}
+
+static void hold_and_duration(void **state)
+{
+    (void)state;
+    struct sq_plan plan = plan_of("lab:|--hold|5s");
+    assert_int_equal(plan.hold_ns, 5 * SEC);
+    assert_int_equal(plan.duration_ns, 0); /* until all have been there */
+    plan = plan_of("lab:|--hold|5s|--duration|2m");
+    assert_int_equal(plan.duration_ns, 120 * SEC);
+    plan = plan_of("lab:|--duration|500ms");
+    assert_int_equal(plan.duration_ns, SEC / 2);
+    assert_int_equal(plan.hold_ns, 0);
+}
+
+static void all_else_arrives_in_the_plan(void **state)
+{
+    (void)state;
+    struct sq_plan plan =
+        plan_of("--peers|64|--threads|3|--room|r|--room-size|8|--publishers|2|--no-listen|"
+                "--no-video|--token|t0k|--insecure|--ca|/x.pem|--no-trickle|--srtp|cm|--dump|4|"
+                "--lateness-max|7.5|--answer-timeout|1s|--connect-timeout|2s|--media-timeout|3s|"
+                "--seed|99|room+ws://localhost:1/");
+    assert_int_equal(plan.peers, 64);
+    assert_int_equal(plan.threads, 3);
+    assert_string_equal(plan.room, "r");
+    assert_int_equal(plan.room_size, 8);
+    assert_int_equal(plan.publishers, 2);
+    assert_true(plan.audio);
+    assert_false(plan.video || plan.listen || plan.trickle);
+    assert_true(plan.insecure && plan.prefer_cm);
+    assert_string_equal(plan.token, "t0k");
+    assert_string_equal(plan.ca_file, "/x.pem");
+    assert_int_equal(plan.dumps, 4);
+    assert_true(plan.lateness_p99_max_ms == 7.5);
+    assert_int_equal(plan.answer_timeout_ns, SEC);
+    assert_int_equal(plan.connect_timeout_ns, 2 * SEC);
+    assert_int_equal(plan.media_timeout_ns, 3 * SEC);
+    assert_int_equal(plan.seed, 99);
+}
+
+static void threads_are_no_more_than_peers(void **state)
+{
+    (void)state;
+    assert_int_equal(plan_of("lab:|--peers|2|--threads|16").threads, 2);
+    assert_true(plan_of("lab:|--peers|1000").threads >= 1);
+    assert_true(plan_of("lab:|--peers|1000").threads <= SQ_PLAN_THREADS_MAX);
+}
+
+static void a_seed_is_made_and_fits_json(void **state)
+{
+    (void)state;
+    uint64_t first = plan_of("lab:").seed;
+    assert_true(first < 1ULL << 53);
+    assert_true(plan_of("lab:").seed != first || plan_of("lab:").seed != first);
+    assert_int_equal(plan_of("lab:|--seed|0").seed, 0);
+}
+
+static void the_token_may_come_from_the_environment(void **state)
+{
+    (void)state;
+    setenv("SQUALL_TOKEN", "from-env", 1);
+    assert_string_equal(plan_of("lab:").token, "from-env");
+    assert_string_equal(plan_of("lab:|--token|given").token, "given");
+    unsetenv("SQUALL_TOKEN");
+    assert_null(plan_of("lab:").token);
+}
+
+static void refusals_say_what_was_expected(void **state)
+{
+    (void)state;
+    assert_refused("--peers|3", "expected a target");
+    assert_refused("lab:|whip+http://x/", "got another: 'whip+http://x/'");
+    assert_refused("lab:|--peers|0", "--peers 0: expected a whole number from 1");
+    assert_refused("lab:|--ramp|10s|--rate|3/s", "--ramp and --rate");
+    assert_refused("lab:|--ramp|10", "--ramp 10: expected UP or UP:DOWN");
+    assert_refused("lab:|--ramp|10s:", "--ramp 10s:: expected UP or UP:DOWN");
+    assert_refused("lab:|--ramp|"
+                   "1111111111111111111111111111111111111111111111111111111111111111111111111111s",
+                   "expected UP or UP:DOWN");
+    assert_refused("lab:|--no-audio|--no-video", "nothing to send");
+    assert_refused("lab:|--srtp|rot13", "--srtp rot13: expected gcm or cm");
+    assert_refused("lab:|--lateness-max|0", "above 0");
+    assert_refused("lab:|--lateness-max|-3", "above 0");
+    assert_refused("lab:|--expect|video.in.loss < 1%|--expect|video.inn > 0", "column");
+    assert_refused("lab:|--expect|nonsense", "--expect 'nonsense'");
+    assert_refused("lab:|--seed|9007199254740992", "--seed");
+}
+
+static void help_wins_over_what_is_missing(void **state)
+{
+    (void)state;
+    struct sq_run_options o;
+    assert_int_equal(parse("--help", &o), 0);
+    assert_true(o.help);
+    sq_run_options_free(&o);
+}
+
+/* Secrets stay out of what is written down. */
+static void the_token_is_not_described(void **state)
+{
+    (void)state;
+    struct sq_run_options o;
+    struct sq_plan plan;
+    struct sq_result *r;
+    assert_int_equal(parse("lab:|--token|s3cret|--peers|9|--expect|video.in > 0", &o), 0);
+    assert_int_equal(o.expectations_len, 1);
+    assert_int_equal(sq_run_options_plan(&o, &plan, why, sizeof(why)), 0);
+    assert_int_equal(sq_result_create(&r), 0);
+    assert_int_equal(sq_run_options_describe(&o, &plan, r), 0);
+    bool peers = false;
+    for (size_t i = 0; i < r->config_count; i++) {
+        const struct sq_config_row *row = &r->config[i];
+        assert_true(!row->text || !strstr(row->text, "s3cret"));
+        peers = peers || (strcmp(row->key, "peers") == 0 && row->number == 9);
+    }
+    assert_true(peers);
+    sq_result_destroy(r);
+    sq_run_options_free(&o);
+}
+
+int main(void)
+{
+    unsetenv("SQUALL_TOKEN");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_target_is_enough),
+        cmocka_unit_test(rate_follows_peers_unless_given),
+        cmocka_unit_test(hold_and_duration),
+        cmocka_unit_test(all_else_arrives_in_the_plan),
+        cmocka_unit_test(threads_are_no_more_than_peers),
+        cmocka_unit_test(a_seed_is_made_and_fits_json),
+        cmocka_unit_test(the_token_may_come_from_the_environment),
+        cmocka_unit_test(refusals_say_what_was_expected),
+        cmocka_unit_test(help_wins_over_what_is_missing),
+        cmocka_unit_test(the_token_is_not_described),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
