@@ -169,9 +169,19 @@ static bool shard_is_past(const struct sq_run *run, unsigned i, uint64_t second_
     return run->latest[i].done || run->latest[i].second_no >= second_no;
 }
 
+/* The last second that any shard has told of: once all are done, nothing comes after it. */
+static uint64_t newest_second(const struct sq_run *run)
+{
+    uint64_t newest = 0;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        newest = sq_max_u64(newest, run->latest[i].second_no);
+    }
+    return newest;
+}
+
 static void close_seconds(struct sq_run *run)
 {
-    while (run->shards_done < run->shards_len) {
+    while (run->seconds < newest_second(run)) {
         for (unsigned i = 0; i < run->shards_len; i++) {
             if (!shard_is_past(run, i, run->seconds + 1)) {
                 return;
