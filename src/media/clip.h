@@ -92,7 +92,7 @@ struct sq_clip {
 };
 
 /* Maps the file, checks all of it and cuts it into payloads of at most `payload_max_bytes` (0: the
- * default). Fragments of a frame differ by at most one byte in length. On failure `why` holds a
+ * default). Fragments of a frame have one length, the last a little less. On failure `why` holds a
  * sentence with the path, the offset and what was expected there. SQ_ERR_IO, SQ_ERR_FORMAT,
  * SQ_ERR_TRUNCATED, SQ_ERR_UNSUPPORTED (a newer version, an unknown codec), SQ_ERR_INVALID
  * (payload_max_bytes), SQ_ERR_NOMEM. Owned by the caller. */

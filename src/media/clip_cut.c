@@ -7,15 +7,18 @@ static uint32_t fragments_of(const struct sq_clip_frame *f, size_t most_bytes)
     return (uint32_t)((f->len_bytes + most_bytes - 1) / most_bytes);
 }
 
-/* Fragments of one frame are of nearly equal length, as libwebrtc cuts them: the longer ones last.
- */
+/* Fragments of one frame are of one length and the last a little shorter: nearly equal, as
+ * libwebrtc cuts them, and in the shape that the kernel segments by itself (UDP_SEGMENT). */
 static void cut_frame(struct sq_clip_track *t, uint32_t frame, struct sq_clip_packet *packet)
 {
     struct sq_clip_frame *f = &t->frames[frame];
     uint32_t offset = f->offset;
     uint32_t left = f->len_bytes;
+    uint32_t each = f->packets ? (left + f->packets - 1U) / f->packets : 0;
+    /* A frame of very few bytes would have nothing left for the last one. */
+    bool even = f->packets > 0 && each * (f->packets - 1U) < left;
     for (uint32_t i = 0; i < f->packets; i++) {
-        uint32_t len = left / (f->packets - i);
+        uint32_t len = even && i + 1U < f->packets ? each : left / (f->packets - i);
         unsigned flags = f->flags & (SQ_CLIP_KEY | SQ_CLIP_VOICE);
         flags |= i == 0 ? SQ_CLIP_FIRST : 0U;
         flags |= i + 1U == f->packets ? SQ_CLIP_LAST : 0U;

@@ -13,7 +13,7 @@
 struct sq_udp;
 
 #define SQ_UDP_BATCH_MAX 64 /* datagrams of one sq_udp_send_batch that go into one system call */
-#define SQ_UDP_GSO_MIN   4  /* equal segments from which UDP_SEGMENT pays (measured) */
+#define SQ_UDP_GSO_MIN   3  /* equal segments from which UDP_SEGMENT pays (measured) */
 #define SQ_UDP_READS_MAX 16 /* datagrams read of one socket before the next socket's turn */
 
 struct sq_datagram {
