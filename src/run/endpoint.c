@@ -8,6 +8,11 @@
 
 #define IFADDRS_MAX 64
 
+/* What sockets count by themselves. */
+struct failures {
+    uint64_t send_errors, send_refused, receive_drops;
+};
+
 struct sq_carrier {
     struct sq_loop *loop;
     struct sq_peer_env *env;
@@ -22,7 +27,7 @@ struct sq_carrier {
     int socket_buffer_bytes;
     uint16_t port_min, port_max;
     struct sq_carrier_counters counters;
-    uint64_t closed_drops; /* of sockets that are gone */
+    struct failures closed; /* of sockets that are gone */
 };
 
 /* A socket of an endpoint; the peer's base number is its index. */
@@ -80,7 +85,9 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     }
     carrier->loop = loop;
     sq_rand_seed(&carrier->rand, config->seed ^ 0x5ca1ab1eULL);
-    memcpy(carrier->addrs, config->addrs, config->addrs_len * sizeof(struct sq_addr));
+    if (config->addrs_len > 0) {
+        memcpy(carrier->addrs, config->addrs, config->addrs_len * sizeof(struct sq_addr));
+    }
     carrier->addrs_len = config->addrs_len;
     if (config->stun_servers_len > 0) {
         memcpy(carrier->stun_servers, config->stun_servers,
@@ -134,19 +141,28 @@ struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier)
     return &carrier->rand;
 }
 
-void sq_carrier_poll_drops(struct sq_carrier *carrier)
+static void add_failures(struct failures *sum, const struct sq_udp *udp)
 {
-    uint64_t drops = carrier->closed_drops;
+    struct sq_udp_counters counters;
+    if (udp) {
+        sq_udp_get_counters(udp, &counters);
+        sum->send_errors += counters.send_again + counters.send_nobufs + counters.send_errors;
+        sum->send_refused += counters.send_refused;
+        sum->receive_drops += counters.recv_drops;
+    }
+}
+
+void sq_carrier_poll(struct sq_carrier *carrier)
+{
+    struct failures sum = carrier->closed;
     for (struct sq_endpoint *e = carrier->alive; e; e = e->next) {
         for (size_t i = 0; i < carrier->addrs_len; i++) {
-            struct sq_udp_counters counters;
-            if (e->paths[i].udp) {
-                sq_udp_get_counters(e->paths[i].udp, &counters);
-                drops += counters.recv_drops;
-            }
+            add_failures(&sum, e->paths[i].udp);
         }
     }
-    carrier->counters.receive_drops = drops;
+    carrier->counters.send_errors = sum.send_errors;
+    carrier->counters.send_refused = sum.send_refused;
+    carrier->counters.receive_drops = sum.receive_drops;
 }
 
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier)
@@ -195,6 +211,7 @@ static void *memory_of(const uint8_t *buf)
     return cast.out;
 }
 
+/* What the kernel did not take is counted by the sockets: see sq_carrier_poll. */
 static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
                          const struct sq_dgram *dgrams, size_t n)
 {
@@ -202,31 +219,24 @@ static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
     struct sq_carrier_counters *counters = &endpoint->carrier->counters;
     struct sq_udp *udp = endpoint->paths[base].udp;
     size_t sent = 0;
-    int err = 0;
     if (!udp) {
         return;
     }
     if (n == 1) {
-        err = sq_udp_send(udp, to, dgrams[0].buf, dgrams[0].len);
-        sent = err ? 0 : 1;
+        sent = sq_udp_send(udp, to, dgrams[0].buf, dgrams[0].len) == 0 ? 1 : 0;
     } else {
         struct iovec iov[SQ_UDP_BATCH_MAX];
-        size_t most = n < SQ_UDP_BATCH_MAX ? n : SQ_UDP_BATCH_MAX;
-        for (size_t i = 0; i < most; i++) {
+        n = n < SQ_UDP_BATCH_MAX ? n : SQ_UDP_BATCH_MAX; /* a peer's batch is no longer */
+        for (size_t i = 0; i < n; i++) {
             iov[i].iov_base = memory_of(dgrams[i].buf);
             iov[i].iov_len = dgrams[i].len;
         }
-        sent = sq_udp_send_batch(udp, to, iov, most);
+        sent = sq_udp_send_batch(udp, to, iov, n);
     }
     for (size_t i = 0; i < sent; i++) {
         counters->bytes_sent += dgrams[i].len;
     }
     counters->datagrams_sent += sent;
-    if (err == SQ_ERR_REFUSED) {
-        counters->send_refused++;
-    } else {
-        counters->send_errors += n - sent;
-    }
 }
 
 static void on_peer_arm(void *ctx, uint64_t at_ns)
@@ -308,11 +318,7 @@ static void on_datagram(void *ctx, const struct sq_datagram *datagram)
 static void close_sockets(struct sq_endpoint *endpoint)
 {
     for (size_t i = 0; i < endpoint->carrier->addrs_len; i++) {
-        struct sq_udp_counters counters;
-        if (endpoint->paths[i].udp) {
-            sq_udp_get_counters(endpoint->paths[i].udp, &counters);
-            endpoint->carrier->closed_drops += counters.recv_drops;
-        }
+        add_failures(&endpoint->carrier->closed, endpoint->paths[i].udp);
         sq_udp_close(endpoint->paths[i].udp);
         endpoint->paths[i].udp = NULL;
     }

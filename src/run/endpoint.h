@@ -33,9 +33,10 @@ struct sq_carrier_counters {
     uint64_t endpoints; /* alive now */
     uint64_t datagrams_sent, bytes_sent;
     uint64_t datagrams_received, bytes_received;
+    /* As of the last sq_carrier_poll: */
     uint64_t send_errors;   /* datagrams that the kernel did not take, refusals left out */
     uint64_t send_refused;  /* ICMP port unreachable: nobody listens there (any more) */
-    uint64_t receive_drops; /* datagrams lost at full socket buffers, as last looked at */
+    uint64_t receive_drops; /* datagrams lost at full socket buffers */
 };
 
 /* `loop` is borrowed and outlives the carrier. */
@@ -45,8 +46,8 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
 void sq_carrier_destroy(struct sq_carrier *carrier);
 struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier);
 struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier);
-/* Asks each socket for its drops (a system call each): once a second, not more. */
-void sq_carrier_poll_drops(struct sq_carrier *carrier);
+/* Asks each socket for its failures (a system call each): once a second, not more. */
+void sq_carrier_poll(struct sq_carrier *carrier);
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier);
 
 /* Addresses to bind to by default so that `target` can be reached: the loopback address for a

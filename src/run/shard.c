@@ -81,7 +81,7 @@ static void measure_cpu(struct sq_shard *shard)
 static void publish(struct sq_shard *shard, bool done)
 {
     measure_cpu(shard);
-    sq_carrier_poll_drops(shard->carrier);
+    sq_carrier_poll(shard->carrier);
     const struct sq_hist *setup = shard->tally.metrics[SQ_METRIC_SETUP_TOTAL];
     struct sq_shard_report report = {
         .shard = shard->config.number,
