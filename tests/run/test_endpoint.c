@@ -1,0 +1,452 @@
+/* Endpoints: peers on real sockets of the loopback, two on one loop. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "run/endpoint.h"
+#include "run/rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LIMIT_MS 15000
+
+struct side {
+    struct sq_carrier *carrier;
+    struct sq_endpoint *endpoint;
+    enum sq_peer_state state;
+    unsigned audio, video, nominated, restarts, events, events_after_close;
+    bool close_self_at_media; /* what to do within the call-back */
+    struct side *close_at_media;
+};
+
+struct room {
+    struct sq_loop *loop;
+    struct side a, b;
+};
+
+static void close_side(struct side *side)
+{
+    struct sq_endpoint *endpoint = side->endpoint;
+    side->endpoint = NULL;
+    sq_endpoint_close(endpoint);
+}
+
+static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event)
+{
+    struct side *side = ctx;
+    side->events++;
+    if (side->endpoint != endpoint) {
+        side->events_after_close++;
+        return;
+    }
+    if (event->type == SQ_PEER_EV_STATE) {
+        side->state = event->state;
+    } else if (event->type == SQ_PEER_EV_SELECTED_PAIR && event->nominated) {
+        side->nominated++;
+    } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
+        side->restarts++;
+    } else if (event->type == SQ_PEER_EV_FIRST_MEDIA) {
+        bool video = sq_track_kind(event->track) == SQ_MEDIA_VIDEO;
+        *(video ? &side->video : &side->audio) += 1;
+        if (side->close_at_media) {
+            close_side(side->close_at_media);
+            side->close_at_media = NULL;
+        }
+        if (side->close_self_at_media) {
+            close_side(side);
+        }
+    }
+}
+
+static const struct sq_endpoint_ops ops = {.event = on_event};
+
+static struct sq_carrier *make_carrier(struct sq_loop *loop, const char *ip,
+                                       struct sq_carrier_config config)
+{
+    struct sq_addr addr;
+    struct sq_carrier *carrier;
+    assert_int_equal(sq_addr_parse(ip, 0, &addr), 0);
+    config.addrs = &addr;
+    config.addrs_len = 1;
+    assert_int_equal(sq_carrier_create(loop, &config, &carrier), 0);
+    return carrier;
+}
+
+static void make_side(struct side *side)
+{
+    const struct sq_peer_config config = {.connect_timeout_ns = 10 * SQ_NS_PER_SEC};
+    assert_int_equal(sq_endpoint_create(side->carrier, &config, &ops, side, &side->endpoint), 0);
+    assert_ptr_equal(sq_endpoint_of(sq_endpoint_peer(side->endpoint)), side->endpoint);
+    assert_ptr_equal(sq_endpoint_ctx(side->endpoint), side);
+}
+
+/* Each side with a carrier of its own, as client and server have them. */
+static void make_room(struct room *room, const char *ip, struct sq_carrier_config config)
+{
+    memset(room, 0, sizeof(*room));
+    assert_int_equal(sq_loop_new(NULL, &room->loop), 0);
+    config.seed++;
+    room->a.carrier = make_carrier(room->loop, ip, config);
+    config.seed++;
+    room->b.carrier = make_carrier(room->loop, ip, config);
+    make_side(&room->a);
+    make_side(&room->b);
+    rig_add_tracks(sq_endpoint_peer(room->a.endpoint));
+    rig_negotiate(room->loop, sq_endpoint_peer(room->a.endpoint),
+                  sq_endpoint_peer(room->b.endpoint), false);
+}
+
+static void free_room(struct room *room)
+{
+    assert_int_equal(room->a.events_after_close + room->b.events_after_close, 0);
+    sq_carrier_destroy(room->a.carrier);
+    sq_carrier_destroy(room->b.carrier);
+    sq_loop_free(room->loop);
+}
+
+static uint64_t received(const struct side *side, size_t track)
+{
+    struct sq_inbound_stats in;
+    sq_track_inbound_stats(sq_peer_track(sq_endpoint_peer(side->endpoint), track), 0, &in);
+    return in.packets_received;
+}
+
+static struct sq_transport_stats transport_of(const struct side *side)
+{
+    struct sq_transport_stats t;
+    sq_peer_transport_stats(sq_endpoint_peer(side->endpoint), &t);
+    return t;
+}
+
+static bool media_both_ways(void *ctx)
+{
+    struct room *room = ctx;
+    const struct side *sides[] = {&room->a, &room->b};
+    for (int i = 0; i < 2; i++) {
+        if (!sides[i]->audio || !sides[i]->video || !sides[i]->nominated ||
+            received(sides[i], 0) < 20 || received(sides[i], 1) < 20) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void talk(const char *ip, struct sq_carrier_config config, const char *profile)
+{
+    struct room room;
+    make_room(&room, ip, config);
+    assert_true(rig_until(room.loop, media_both_ways, &room, LIMIT_MS));
+    const struct side *sides[] = {&room.a, &room.b};
+    for (int i = 0; i < 2; i++) {
+        struct sq_transport_stats t = transport_of(sides[i]);
+        sq_carrier_poll(sides[i]->carrier);
+        assert_int_equal(sides[i]->state, SQ_PEER_CONNECTED);
+        assert_string_equal(t.srtp_profile, profile);
+        assert_int_equal(t.srtp_errors, 0);
+        assert_string_equal(t.local_type, "host");
+        int fd = rig_socket_of(t.local_addr);
+        assert_true(fd >= 0);
+        assert_true(rig_is_connected(fd));
+        const struct sq_carrier_counters *c = sq_carrier_counters(sides[i]->carrier);
+        assert_int_equal(c->endpoints, 1);
+        assert_int_equal(c->send_errors + c->send_refused, 0);
+        assert_int_equal(c->datagrams_received, t.packets_received);
+        assert_int_equal(c->datagrams_sent, t.packets_sent);
+        assert_int_equal(c->bytes_received, t.bytes_received);
+        assert_int_equal(c->bytes_sent, t.bytes_sent);
+    }
+    /* What one side sent is what the other received, but for what is on its way. */
+    const struct sq_carrier_counters *a = sq_carrier_counters(room.a.carrier);
+    const struct sq_carrier_counters *b = sq_carrier_counters(room.b.carrier);
+    assert_true(b->datagrams_received <= a->datagrams_sent &&
+                b->datagrams_received + 40 > a->datagrams_sent);
+
+    assert_int_equal(a->receive_drops, 0);
+    free_room(&room);
+}
+
+static void ipv4(void **state)
+{
+    (void)state;
+    talk("127.0.0.1", (struct sq_carrier_config){.seed = 1}, "AEAD_AES_128_GCM");
+}
+
+static void ipv6(void **state)
+{
+    (void)state;
+    talk("::1", (struct sq_carrier_config){.seed = 2}, "AEAD_AES_128_GCM");
+}
+
+static void the_other_profile(void **state)
+{
+    (void)state;
+    talk("127.0.0.1", (struct sq_carrier_config){.seed = 3, .prefer_cm = true},
+         "AES_CM_128_HMAC_SHA1_80");
+}
+
+static void without_libipsec_mb(void **state)
+{
+    (void)state;
+    talk("127.0.0.1", (struct sq_carrier_config){.seed = 4, .force_openssl_srtp = true},
+         "AEAD_AES_128_GCM");
+    talk("127.0.0.1",
+         (struct sq_carrier_config){.seed = 5, .force_openssl_srtp = true, .prefer_cm = true},
+         "AES_CM_128_HMAC_SHA1_80");
+}
+
+/* ---- ICE restart ---- */
+
+static bool both_nominated_again(void *ctx)
+{
+    struct room *room = ctx;
+    return room->a.nominated > 1 && room->b.nominated > 1;
+}
+
+struct more {
+    struct room *room;
+    uint64_t a, b;
+};
+
+static bool more_video(void *ctx)
+{
+    struct more *m = ctx;
+    return received(&m->room->a, 1) > m->a + 20 && received(&m->room->b, 1) > m->b + 20;
+}
+
+/* A restart may bring other remote addresses: the socket must hear them, and is connected again
+ * once a pair of the new generation is nominated. */
+static void a_restart_disconnects(void **state)
+{
+    (void)state;
+    struct room room;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 6});
+    assert_true(rig_until(room.loop, media_both_ways, &room, LIMIT_MS));
+    int fd_a = rig_socket_of(transport_of(&room.a).local_addr);
+    int fd_b = rig_socket_of(transport_of(&room.b).local_addr);
+    assert_true(rig_is_connected(fd_a) && rig_is_connected(fd_b));
+    room.a.nominated = room.b.nominated = 1;
+    rig_negotiate(room.loop, sq_endpoint_peer(room.a.endpoint), sq_endpoint_peer(room.b.endpoint),
+                  true);
+    assert_int_equal(room.a.restarts, 1);
+    assert_int_equal(room.b.restarts, 1);
+    assert_false(rig_is_connected(fd_a) || rig_is_connected(fd_b));
+    assert_true(rig_until(room.loop, both_nominated_again, &room, LIMIT_MS));
+    assert_true(rig_is_connected(fd_a) && rig_is_connected(fd_b));
+    struct more m = {&room, received(&room.a, 1), received(&room.b, 1)};
+    assert_true(rig_until(room.loop, more_video, &m, LIMIT_MS));
+    assert_int_equal(room.a.state, SQ_PEER_CONNECTED);
+    free_room(&room);
+}
+
+/* ---- Closing ---- */
+
+static bool a_is_gone(void *ctx)
+{
+    struct room *room = ctx;
+    return !room->a.endpoint;
+}
+
+static bool both_are_gone(void *ctx)
+{
+    struct room *room = ctx;
+    return !room->a.endpoint && !room->b.endpoint;
+}
+
+static bool b_knows(void *ctx)
+{
+    struct room *room = ctx;
+    return room->b.state == SQ_PEER_CLOSED || room->b.state == SQ_PEER_FAILED;
+}
+
+static void closes_within_its_call_back(void **state)
+{
+    (void)state;
+    struct room room;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 7});
+    room.a.close_self_at_media = true;
+    assert_true(rig_until(room.loop, a_is_gone, &room, LIMIT_MS));
+    assert_int_equal(sq_carrier_counters(room.a.carrier)->endpoints, 0);
+    assert_int_equal(sq_carrier_counters(room.b.carrier)->endpoints, 1);
+    /* The goodbye went out: the other side need not wait for its consent to expire. */
+    assert_true(rig_until(room.loop, b_knows, &room, 5000));
+    free_room(&room);
+}
+
+/* The other endpoint of the same thread is closed from within a delivery, with packets of it
+ * waiting in the same batch. */
+static void closes_another_within_a_call_back(void **state)
+{
+    (void)state;
+    struct room room;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 8});
+    room.a.close_at_media = &room.b;
+    room.a.close_self_at_media = true;
+    assert_true(rig_until(room.loop, both_are_gone, &room, LIMIT_MS));
+    free_room(&room);
+}
+
+static void closes_on_a_shared_carrier(void **state)
+{
+    (void)state;
+    struct room room;
+    memset(&room, 0, sizeof(room));
+    assert_int_equal(sq_loop_new(NULL, &room.loop), 0);
+    room.a.carrier = make_carrier(room.loop, "127.0.0.1", (struct sq_carrier_config){.seed = 9});
+    room.b.carrier = room.a.carrier;
+    make_side(&room.a);
+    make_side(&room.b);
+    assert_int_equal(sq_carrier_counters(room.a.carrier)->endpoints, 2);
+    rig_add_tracks(sq_endpoint_peer(room.a.endpoint));
+    rig_negotiate(room.loop, sq_endpoint_peer(room.a.endpoint), sq_endpoint_peer(room.b.endpoint),
+                  false);
+    room.b.close_at_media = &room.a;
+    room.b.close_self_at_media = true;
+    assert_true(rig_until(room.loop, both_are_gone, &room, LIMIT_MS));
+    assert_int_equal(sq_carrier_counters(room.a.carrier)->endpoints, 0);
+    room.b.carrier = NULL;
+    free_room(&room);
+}
+
+/* A carrier that goes takes its endpoints along. */
+static void destroyed_in_the_middle(void **state)
+{
+    (void)state;
+    struct room room;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 10});
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(sq_loop_run_once(room.loop, SQ_NS_PER_MS), 0);
+    }
+    room.a.endpoint = room.b.endpoint = NULL;
+    sq_carrier_destroy(room.a.carrier);
+    sq_carrier_destroy(room.b.carrier);
+    sq_loop_free(room.loop);
+    sq_endpoint_close(NULL);
+    sq_carrier_destroy(NULL);
+}
+
+/* ---- Counters ---- */
+
+static bool a_was_refused(void *ctx)
+{
+    struct room *room = ctx;
+    sq_carrier_poll(room->a.carrier);
+    return sq_carrier_counters(room->a.carrier)->send_refused > 20;
+}
+
+/* A server that dies leaves a closed port: that is no failure of the generator. */
+static void a_dead_server_is_no_send_error(void **state)
+{
+    (void)state;
+    struct room room;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 11});
+    assert_true(rig_until(room.loop, media_both_ways, &room, LIMIT_MS));
+    int fd = rig_socket_of(transport_of(&room.b).local_addr);
+    int other = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(fd >= 0 && other >= 0);
+    assert_true(dup2(other, fd) == fd); /* b's socket is gone, as with a killed process */
+    close(other);
+    assert_true(rig_until(room.loop, a_was_refused, &room, LIMIT_MS));
+    assert_int_equal(sq_carrier_counters(room.a.carrier)->send_errors, 0);
+    free_room(&room);
+}
+
+/* ---- What cannot be made ---- */
+
+static void refused_settings(void **state)
+{
+    (void)state;
+    struct sq_loop *loop;
+    struct sq_carrier *carrier = NULL;
+    struct sq_endpoint *endpoint = NULL;
+    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX + 1];
+    assert_int_equal(sq_loop_new(NULL, &loop), 0);
+    for (size_t i = 0; i <= SQ_CARRIER_ADDRS_MAX; i++) {
+        assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addrs[i]), 0);
+    }
+    struct sq_carrier_config config = {.addrs = addrs, .addrs_len = SQ_CARRIER_ADDRS_MAX + 1};
+    assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
+    config.addrs_len = 1;
+    config.stun_servers = addrs;
+    config.stun_servers_len = 5;
+    assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
+    config.stun_servers_len = 0;
+    config.port_min = config.port_max = 0;
+    /* An address that is not this host's: TEST-NET-1, RFC 5737. */
+    assert_int_equal(sq_addr_parse("192.0.2.1", 0, &addrs[0]), 0);
+    assert_int_equal(sq_carrier_create(loop, &config, &carrier), 0);
+    const struct sq_peer_config plain = {0};
+    assert_int_equal(sq_endpoint_create(carrier, &plain, &ops, NULL, &endpoint), SQ_ERR_IO);
+    assert_null(endpoint);
+    assert_int_equal(sq_carrier_counters(carrier)->endpoints, 0);
+    sq_carrier_destroy(carrier);
+    sq_loop_free(loop);
+}
+
+static void loopback_targets_get_loopback_sockets(void **state)
+{
+    (void)state;
+    struct sq_addr target;
+    struct sq_addr found[SQ_CARRIER_ADDRS_MAX];
+    size_t n = 0;
+    assert_int_equal(sq_addr_parse("127.0.0.1", 8188, &target), 0);
+    assert_int_equal(sq_carrier_default_addrs(&target, found, &n), 0);
+    assert_int_equal(n, 1);
+    assert_true(sq_addr_is_loopback(&found[0]));
+    assert_int_equal(sq_addr_port(&found[0]), 0);
+    int err = sq_carrier_default_addrs(NULL, found, &n);
+    assert_true(err == SQ_ERR_NOTFOUND || n > 0); /* a host without a network has none */
+    for (size_t i = 0; !err && i < n; i++) {
+        assert_false(sq_addr_is_loopback(&found[i]) || sq_addr_is_link_local(&found[i]));
+    }
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    struct sq_loop *loop;
+    struct sq_addr addr;
+    assert_int_equal(sq_loop_new(NULL, &loop), 0);
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addr), 0);
+    const struct sq_carrier_config config = {.addrs = &addr, .addrs_len = 1};
+    const struct sq_peer_config plain = {0};
+    bool made = false;
+    for (size_t nth = 1; !made; nth++) {
+        struct sq_carrier *carrier = NULL;
+        struct sq_endpoint *endpoint = NULL;
+        assert_true(nth < 1000);
+        sq_mem_fail_at(nth);
+        int err = sq_carrier_create(loop, &config, &carrier);
+        err = err ? err : sq_endpoint_create(carrier, &plain, &ops, NULL, &endpoint);
+        sq_mem_fail_at(0);
+        assert_true(err == 0 || err == SQ_ERR_NOMEM || err == SQ_ERR_CRYPTO);
+        made = err == 0;
+        assert_true(made == (endpoint != NULL));
+        sq_carrier_destroy(carrier);
+    }
+    sq_loop_free(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ipv4),
+        cmocka_unit_test(ipv6),
+        cmocka_unit_test(the_other_profile),
+        cmocka_unit_test(without_libipsec_mb),
+        cmocka_unit_test(a_restart_disconnects),
+        cmocka_unit_test(closes_within_its_call_back),
+        cmocka_unit_test(closes_another_within_a_call_back),
+        cmocka_unit_test(closes_on_a_shared_carrier),
+        cmocka_unit_test(destroyed_in_the_middle),
+        cmocka_unit_test(a_dead_server_is_no_send_error),
+        cmocka_unit_test(refused_settings),
+        cmocka_unit_test(loopback_targets_get_loopback_sockets),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}
