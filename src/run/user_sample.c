@@ -86,6 +86,7 @@ struct flow_delta {
     uint64_t packets;
     double lost;
     bool carries;
+    bool agreed; /* a track of it is negotiated, whether something comes or not */
 };
 
 struct sampling {
@@ -159,6 +160,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     struct flow_delta *delta = &s->flows[flow];
     struct sq_inbound_stats in;
     sq_track_inbound_stats(track, s->now_ns, &in);
+    delta->agreed = delta->agreed || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
     if (in.packets_received == 0) {
         return;
     }
@@ -288,6 +290,9 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     const struct flow_delta *delta = &s->flows[flow];
     struct sq_second *second = s->user->env->second;
     if (!delta->carries) {
+        if (delta->agreed) { /* silence where media was agreed is a rate of 0, not a missing one */
+            record(s, metrics_of[flow].bitrate, 0);
+        }
         return;
     }
     double bits = (double)delta->bytes * 8;
