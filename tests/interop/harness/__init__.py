@@ -1,0 +1,1 @@
+"""What the interop tests share. Python's standard library only."""

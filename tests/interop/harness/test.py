@@ -1,0 +1,85 @@
+"""A test program holds cases: functions that take a Test. `run` starts those named on the command
+line (all without any), each with a folder of its own, and stops what a case started."""
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+from . import sandbox
+from .proc import Failure, Process
+from .squall import Lab, Run, squall_program
+
+
+class Test:
+    def __init__(self, name):
+        self.name = name
+        self.squall = squall_program()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"squall-{name}-"))
+        self.processes = []
+        self.closers = []
+
+    def start(self, name, argv, **more):
+        taken = [p.name for p in self.processes]
+        unique = name if name not in taken else f"{name}-{len(taken)}"
+        process = Process(self.folder, unique, argv, **more)
+        self.processes.append(process)
+        return process
+
+    def run(self, target, *options, **more):
+        return Run(self, target, *options, **more)
+
+    def lab(self, *options, **more):
+        return Lab(self, *options, **more)
+
+    def stop(self):
+        for close in reversed(self.closers):
+            close()
+        for process in reversed(self.processes):
+            process.stop()
+
+    def clean(self):
+        if os.environ.get("SQUALL_INTEROP_KEEP"):
+            print(f"kept: {self.folder}")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def note(text):
+    print(f"  {text}", flush=True)
+
+
+def one(name, case):
+    test = Test(name)
+    began = time.monotonic()
+    good = False
+    try:
+        case(test)
+        good = True
+    except (Exception, KeyboardInterrupt) as problem:
+        if not isinstance(problem, Failure):
+            traceback.print_exc(file=sys.stdout)
+        print(f"FAILED {name}: {problem}")
+        for process in test.processes:
+            print(process.story())
+    finally:
+        test.stop()
+        test.clean()
+    print(f"{'ok' if good else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    return good
+
+
+def run(cases):
+    """cases: functions, named as ctest knows them with - for _."""
+    named = {case.__name__.replace("_", "-"): case for case in cases}
+    wanted = sys.argv[1:] or list(named)
+    unknown = [w for w in wanted if w not in named]
+    if unknown:
+        sys.exit(f"no case {', '.join(unknown)}; there are {', '.join(named)}")
+    sandbox.enter()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    good = [one(name, named[name]) for name in wanted]
+    sys.exit(0 if all(good) else 1)
