@@ -36,10 +36,10 @@ static long rss_kb(void)
 static int add_tracks(struct sq_peer *peer, const struct sq_clip *clip, bool video)
 {
     int err = sq_peer_add_track(peer, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV,
-                                sq_clip_track(clip, SQ_CLIP_AUDIO), NULL);
+                                clip ? sq_clip_track(clip, SQ_CLIP_AUDIO) : NULL, NULL);
     if (!err && video) {
         err = sq_peer_add_track(peer, SQ_MEDIA_VIDEO, SQ_DIR_SENDRECV,
-                                sq_clip_track(clip, SQ_CLIP_VIDEO), NULL);
+                                clip ? sq_clip_track(clip, SQ_CLIP_VIDEO) : NULL, NULL);
     }
     return err;
 }
@@ -67,6 +67,27 @@ static int connect_pair(struct sq_carrier *carrier, const struct sq_clip *clip, 
     err = err ? err : sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, answer, why);
     sq_free(offer);
     sq_free(answer);
+    return err;
+}
+
+/* Everything from an empty peer to SRTP keys, and nothing else. */
+static int measure_setup(struct sq_carrier *carrier, size_t n)
+{
+    struct pair *pairs = calloc(n, sizeof(*pairs));
+    int err = pairs ? 0 : SQ_ERR_NOMEM;
+    uint64_t cpu_ns = sq_thread_cpu_ns();
+    size_t up = 0;
+    for (size_t i = 0; !err && i < n; i++) {
+        err = connect_pair(carrier, NULL, true, &pairs[i]);
+        while (!err && sq_peer_state(sq_endpoint_peer(pairs[i].a)) == SQ_PEER_CONNECTING) {
+            err = sq_loop_run_once(sq_carrier_loop(carrier), SQ_NS_PER_MS);
+        }
+        up += !err && sq_peer_state(sq_endpoint_peer(pairs[i].a)) == SQ_PEER_CONNECTED;
+    }
+    cpu_ns = sq_thread_cpu_ns() - cpu_ns;
+    printf("set-up: %.0f us CPU a peer (%zu of %zu pairs connected)\n",
+           (double)cpu_ns / 1e3 / 2 / (double)n, up, n);
+    free(pairs);
     return err;
 }
 
@@ -116,9 +137,11 @@ int main(int argc, char **argv)
     size_t n = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 50;
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 10;
     bool video = true;
+    bool setup = false;
     struct sq_carrier_config config = {.seed = 1, .addrs_len = 1};
     struct sq_addr addr;
     for (int i = 3; i < argc; i++) {
+        setup = setup || strcmp(argv[i], "setup") == 0;
         video = video && strcmp(argv[i], "audio") != 0;
         config.prefer_cm = config.prefer_cm || strcmp(argv[i], "cm") == 0;
     }
@@ -136,7 +159,9 @@ int main(int argc, char **argv)
     err = err ? err : sq_clip_open(path, 0, &clip, why);
     err = err ? err : sq_loop_new(NULL, &loop);
     err = err ? err : sq_carrier_create(loop, &config, &carrier);
-    err = err ? err : measure(carrier, clip, n, seconds, video);
+    if (!err) {
+        err = setup ? measure_setup(carrier, n) : measure(carrier, clip, n, seconds, video);
+    }
     if (err) {
         fprintf(stderr, "bench_pairs: %s (%s)\n", sq_err_name(err), why);
     }
