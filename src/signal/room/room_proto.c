@@ -260,7 +260,7 @@ static size_t sequence(const unsigned char *s)
     return bad ? 0 : n;
 }
 
-static void put_string(struct sq_buf *b, const char *text)
+void sq_room_put_string(struct sq_buf *b, const char *text)
 {
     sq_buf_puts(b, "\"");
     for (const unsigned char *s = (const unsigned char *)(text ? text : ""); *s;) {
@@ -289,7 +289,7 @@ static void put_string(struct sq_buf *b, const char *text)
 static void put_text(struct sq_buf *b, const char *key, const char *text)
 {
     sq_buf_printf(b, ",\"%s\":", key);
-    put_string(b, text);
+    sq_room_put_string(b, text);
 }
 
 static void put_join(struct sq_buf *b, const struct sq_room_msg *msg)
@@ -310,7 +310,7 @@ static void put_tracks(struct sq_buf *b, const struct sq_room_msg *msg)
     sq_buf_puts(b, ",\"tracks\":[");
     for (size_t i = 0; i < msg->tracks_len; i++) {
         sq_buf_puts(b, i ? ",{\"mid\":" : "{\"mid\":");
-        put_string(b, msg->tracks[i].mid);
+        sq_room_put_string(b, msg->tracks[i].mid);
         put_text(b, "id", msg->tracks[i].id);
         put_text(b, "name", msg->tracks[i].name);
         sq_buf_puts(b, "}");

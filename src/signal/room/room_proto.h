@@ -78,6 +78,10 @@ void sq_room_msg_free(struct sq_room_msg *msg);
  * is written with U+FFFD in the place of what is wrong. */
 char *sq_room_write(const struct sq_room_msg *msg) SQ_MUST_USE;
 
+/* Appends `text` (NULL: "") as a JSON string with its quotes, mended like the above. */
+struct sq_buf;
+void sq_room_put_string(struct sq_buf *b, const char *text);
+
 /* For a fuzzer: parses, writes and parses again; aborts if that does not give the same. */
 void sq_room_fuzz(const uint8_t *data, size_t len);
 

@@ -1,0 +1,244 @@
+/* Inside of the lab: shared by lab.c, member.c, sfu.c, client.c, http.c, whip.c, stats.c, stun.c.
+ * All of it runs in the lab's thread. */
+#ifndef SQ_LAB_LAB_INT_H
+#define SQ_LAB_LAB_INT_H
+
+#include "lab/lab.h"
+#include "net/httpd.h"
+#include "net/udp.h"
+#include "net/ws.h"
+#include "peer/rtp/rtp.h"
+#include "run/endpoint.h"
+#include "signal/room/room_proto.h"
+
+#define SQ_LAB_RING_PACKETS    512          /* a power of two */
+#define SQ_LAB_RING_BYTES      (256 * 1024) /* 2 s of 1 Mbit/s */
+#define SQ_LAB_RING_ECHO_BYTES (96 * 1024)
+#define SQ_LAB_PADS_KEPT       16
+#define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
+#define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
+#define SQ_LAB_REMB_BPS        5000000 /* what a publisher without transport-cc may send */
+
+struct sq_lab;
+struct sq_lab_room;
+struct sq_lab_member;
+struct sq_lab_port;
+
+/* ---- Forwarding (sfu.c)
+ * ------------------------------------------------------------------------- */
+
+/* The latest packets of a video source, copied once for all who may ask for one again. */
+struct sq_lab_ring {
+    struct {
+        uint32_t number;
+        uint64_t at; /* place in the stream of bytes; in the slab modulo room */
+        uint16_t len;
+        bool marker;
+    } packets[SQ_LAB_RING_PACKETS];
+    uint32_t next; /* number of the next packet; they are also the cookies */
+    uint64_t end;
+    size_t room;
+    uint8_t slab[];
+};
+
+/* A published track. */
+struct sq_lab_source {
+    struct sq_lab_source *next; /* of the room, the oldest first */
+    struct sq_lab_port *port;   /* where it comes in */
+    struct sq_lab_port *ports;  /* where it goes out; by next_of_source */
+    bool video;
+    bool live;        /* packets have come */
+    bool key_wanted;  /* somebody asked for a key frame that has not come yet */
+    bool in_room;     /* stands in the room's list */
+    bool vp8;         /* its key frames can be told from its other frames */
+    unsigned waiting; /* ports that begin with the next key frame */
+    bool started;
+    uint64_t highest;       /* extended sequence number, as it came */
+    uint64_t highest_clean; /* the same with padding-only packets taken out */
+    uint64_t pads_total;
+    uint64_t pads[SQ_LAB_PADS_KEPT]; /* the last of them, extended numbers */
+    uint32_t last_ts;
+    uint64_t last_ns;
+    uint64_t packets, bytes; /* taken from the publisher */
+    struct sq_lab_ring *ring;
+};
+
+/* A track of a member: publishes (source), or carries somebody's source to it (from), or both. */
+struct sq_lab_port {
+    struct sq_lab_port *next; /* of the member */
+    struct sq_lab_member *member;
+    struct sq_track *track;
+    bool video;
+    struct sq_lab_source *source; /* owned; NULL: does not publish */
+
+    struct sq_lab_source *from; /* NULL: free */
+    struct sq_lab_port *next_of_source, **prev_of_source;
+    bool ready;   /* connected and negotiated: may send */
+    bool waiting; /* counted in from->waiting */
+    bool started; /* the numbers below hold */
+    uint64_t first_clean;
+    uint16_t seq_offset; /* out = (uint16_t)clean + seq_offset */
+    uint32_t ts_offset;
+    uint16_t next_seq; /* where the next source goes on */
+    uint32_t next_ts;
+    uint64_t stopped_ns; /* 0: nothing was sent yet */
+};
+
+struct sq_lab_source *sq_lab_source_new(struct sq_lab_port *port, bool echo) SQ_MUST_USE;
+/* Detaches whoever listens. The room's list is the caller's. */
+void sq_lab_source_free(struct sq_lab_source *source);
+void sq_lab_attach(struct sq_lab_port *port, struct sq_lab_source *source);
+void sq_lab_detach(struct sq_lab_port *port);
+/* The port may send from now on: audio at once, video from the next key frame, which is asked for.
+ */
+void sq_lab_port_ready(struct sq_lab_port *port, uint64_t now_ns);
+void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *packet,
+                   const struct sq_rtp_exts *exts, uint64_t now_ns);
+bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_out *ret_out);
+void sq_lab_want_key(struct sq_lab_source *source, uint64_t now_ns);
+
+/* ---- Members and rooms (member.c)
+ * ---------------------------------------------------------------- */
+
+enum sq_lab_kind { SQ_LAB_ROOM, SQ_LAB_WHIP, SQ_LAB_WHEP };
+
+struct sq_lab_member {
+    struct sq_lab *lab;
+    struct sq_lab_room *room;
+    struct sq_lab_member *next, **prev; /* of the room */
+    size_t index;                       /* in lab->members */
+    enum sq_lab_kind kind;
+    char id[SQ_LAB_ID_MAX];
+    char name[SQ_ROOM_NAME_MAX + 1];
+    struct sq_endpoint *endpoint;
+    struct sq_peer *peer;
+    struct sq_lab_port *ports; /* in order of birth */
+    size_t ports_len;
+    bool subscribe, publish_audio, publish_video, echo, connected;
+    bool leaving; /* being taken down */
+    uint64_t joined_ns;
+
+    /* A room's member: offers go by its client. */
+    struct sq_lab_client *client;
+    struct sq_timer timer; /* the next offer, or the answer's time-out */
+    bool offer_out, dirty, restart;
+    uint32_t seq;
+
+    /* WHIP and WHEP. */
+    char *offer; /* owned: what the client offered, for ICE restarts */
+    unsigned etag;
+};
+
+struct sq_lab_room {
+    struct sq_lab_room *next, **prev;
+    char name[SQ_ROOM_NAME_MAX + 1];
+    struct sq_lab_member *members;
+    size_t members_len;
+    struct sq_lab_source *sources; /* live or not, echoes left out */
+};
+
+struct sq_lab_join {
+    enum sq_lab_kind kind;
+    const char *room, *name;
+    bool publish_audio, publish_video, subscribe;
+    bool passive;
+};
+
+bool sq_lab_is_echo(const char *room);
+/* SQ_ERR_NOSPACE: the lab is full; SQ_ERR_NOMEM, SQ_ERR_IO. */
+int sq_lab_member_new(struct sq_lab *lab, const struct sq_lab_join *join,
+                      struct sq_lab_member **ret_member) SQ_MUST_USE;
+/* Takes it out of its room and closes its connection; from any call-back. */
+void sq_lab_member_free(struct sq_lab_member *member);
+/* A port for the track; direction as negotiated by the caller. */
+int sq_lab_port_new(struct sq_lab_member *member, struct sq_track *track,
+                    struct sq_lab_port **ret_port) SQ_MUST_USE;
+/* The port publishes; an echo also sends it back. */
+int sq_lab_publish(struct sq_lab_port *port) SQ_MUST_USE;
+/* After a negotiation or once connected: ports that may send now. */
+void sq_lab_member_activate(struct sq_lab_member *member, uint64_t now_ns);
+/* Gives the room's live sources to the free ports that its negotiation has already (WHEP). */
+void sq_lab_member_fill(struct sq_lab_member *member);
+struct sq_lab_room *sq_lab_room_find(struct sq_lab *lab, const char *name);
+/* The member of a WHIP or WHEP resource, or NULL. */
+struct sq_lab_member *sq_lab_member_by_id(struct sq_lab *lab, enum sq_lab_kind kind,
+                                          const char *room, const char *id);
+void sq_lab_clock_start(struct sq_lab_member *member, uint64_t after_ns);
+
+/* Negotiation of a room's member (negotiate.c). */
+void sq_lab_negotiate_init(struct sq_lab_member *member);
+void sq_lab_negotiate_soon(struct sq_lab_member *member);
+void sq_lab_negotiate_now(struct sq_lab_member *member);
+/* 0, or an error with a sentence in why. */
+int sq_lab_on_answer(struct sq_lab_member *member, const char *sdp, uint32_t seq,
+                     char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+
+/* ---- WebSocket clients (client.c)
+ * ---------------------------------------------------------------- */
+
+struct sq_lab_client {
+    struct sq_lab *lab;
+    struct sq_lab_client *next, **prev;
+    struct sq_ws *ws; /* NULL until the upgrade is done */
+    struct sq_lab_member *member;
+    struct sq_timer timer;
+    uint64_t heard_ns;
+    bool closing;
+};
+
+void sq_lab_client_upgrade(struct sq_lab *lab, struct sq_httpd_request *request);
+int sq_lab_client_send(struct sq_lab_client *client, const struct sq_room_msg *msg);
+/* Tells the error, lets the member go and closes; from any call-back. */
+void sq_lab_client_fail(struct sq_lab_client *client, const char *code, const char *fmt, ...)
+    SQ_PRINTF(3, 4);
+void sq_lab_client_free(struct sq_lab_client *client);
+
+/* ---- HTTP
+ * ---------------------------------------------------------------------------------------- */
+
+void sq_lab_on_http(void *ctx, struct sq_httpd_request *request);
+/* A plain answer with a sentence; `extra` is NULL or one more header. */
+void sq_lab_http_say(struct sq_httpd_request *request, int status, const char *extra,
+                     const char *fmt, ...) SQ_PRINTF(4, 5);
+/* True if the request may go on; else it was answered 401. */
+bool sq_lab_http_authorized(struct sq_lab *lab, struct sq_httpd_request *request);
+bool sq_lab_token_is_right(const struct sq_lab *lab, const char *token);
+/* Paths below /whip/ and /whep/. */
+void sq_lab_on_whip(struct sq_lab *lab, struct sq_httpd_request *request, bool whep,
+                    const char *rest);
+void sq_lab_on_stats(struct sq_lab *lab, struct sq_httpd_request *request);
+
+/* ---- STUN (stun.c) ---- */
+int sq_lab_stun_open(struct sq_lab *lab) SQ_MUST_USE;
+
+/* ---- The lab
+ * ------------------------------------------------------------------------------------- */
+
+struct sq_lab {
+    struct sq_lab_config config; /* texts and tables are copies */
+    struct sq_addr media[SQ_CARRIER_ADDRS_MAX];
+    size_t media_len;
+    char *cert_pem, *key_pem, *token;
+
+    struct sq_loop *loop;
+    struct sq_carrier *carrier;
+    struct sq_httpd *httpd;
+    struct sq_udp *stun;
+    struct sq_addr http_addr, stun_addr;
+    uint64_t started_ns;
+    bool stopping;
+
+    struct sq_lab_room *rooms;
+    struct sq_lab_client *clients;
+    struct sq_lab_member **members; /* holes are NULL */
+    size_t members_room, members_len, members_hint;
+    uint64_t ids; /* running number of room members */
+    struct sq_lab_counters counters;
+    uint64_t stun_answered;
+
+    struct sq_lab_thread *thread;
+};
+
+uint64_t sq_lab_now(const struct sq_lab *lab);
+
+#endif
