@@ -106,7 +106,8 @@ static void dump(struct sampling *s, const char *id, const char *type, const cha
 {
     struct sq_user *user = s->user;
     if (user->index < user->env->plan->dumps) {
-        double start_ms = ((double)user->up_ns - (double)user->env->start_ns) / 1e6;
+        /* Of the first value of each series: a track may come later than the user. */
+        double start_ms = ((double)s->now_ns - (double)user->env->start_ns) / 1e6;
         /* Without memory the series ends early. */
         int err = sq_trace_value(&user->trace, id, type, name, start_ms, 1000, value);
         (void)err;
@@ -336,7 +337,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     }
     totals->tracks++;
     totals->packets += in.packets_received;
-    totals->bytes += in.bytes_received + in.header_bytes_received;
+    totals->bytes += in.bytes_received;
     totals->lost += in.packets_lost;
     totals->nack += in.nack_count;
     totals->pli += in.pli_count;
@@ -363,7 +364,7 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
     }
     totals->tracks++;
     totals->packets += out.packets_sent;
-    totals->bytes += out.bytes_sent + out.header_bytes_sent;
+    totals->bytes += out.bytes_sent;
     totals->lost += out.remote_packets_lost;
     totals->nack += out.nack_count;
     totals->pli += out.pli_count + out.fir_count;
