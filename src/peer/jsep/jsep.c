@@ -431,9 +431,11 @@ static bool mid_used(const struct jsep_desc *d, const char *mid)
 
 void jsep_make_mid(struct sq_jsep *j, const struct jsep_desc *other, char mid[SQ_JSEP_MID_MAX])
 {
+    char made[SQ_JSEP_MID_MAX] = {0}; /* `mid` may stand in `other`, and must not meet itself */
     do {
-        snprintf(mid, SQ_JSEP_MID_MAX, "%u", j->next_mid++);
-    } while (mid_used(&j->agreed, mid) || (other && mid_used(other, mid)));
+        snprintf(made, sizeof(made), "%u", j->next_mid++);
+    } while (mid_used(&j->agreed, made) || (other && mid_used(other, made)));
+    memcpy(mid, made, sizeof(made));
 }
 
 /* ---- What readers see

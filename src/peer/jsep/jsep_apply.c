@@ -112,6 +112,7 @@ static void end_transceiver(struct sq_jsep_transceiver *t)
 /* `next` becomes the agreed description; it is taken over. */
 static void agree(struct sq_jsep *j, struct jsep_desc *next)
 {
+    bool data_refused = false;
     for (size_t i = 0; i < next->n; i++) {
         struct jsep_section *s = &next->sections[i];
         struct sq_jsep_transceiver *had = was_live(j, i) ? j->agreed.sections[i].tr : NULL;
@@ -122,9 +123,8 @@ static void agree(struct sq_jsep *j, struct jsep_desc *next)
             end_transceiver(s->tr);
             s->tr = NULL;
         }
-        if (s->kind == SQ_JSEP_DATA && s->rejected) {
-            j->want_data = false; /* asking again and again would help nobody */
-        }
+        data_refused = data_refused || (s->kind == SQ_JSEP_DATA && s->rejected &&
+                                        (i >= j->agreed.n || was_live(j, i)));
         if (s->rejected) {
             jsep_section_strip(s);
         } else if (is_media(s)) {
@@ -137,6 +137,9 @@ static void agree(struct sq_jsep *j, struct jsep_desc *next)
     j->agreed = *next;
     memset(next, 0, sizeof(*next));
     next->transport = -1;
+    if (data_refused && !sq_jsep_data(j).negotiated) {
+        j->want_data = false; /* asking again and again would help nobody */
+    }
     j->state = SQ_JSEP_STABLE;
     jsep_sync(j);
 }
@@ -230,11 +233,13 @@ static int apply_local_answer(struct sq_jsep *j, struct sq_jsep_result *result,
             move_remote_facts(&j->pending.sections[i], &next.sections[i]);
         }
     }
-    if (j->pending_remote) {
+    if (j->pending_remote && next.transport >= 0) {
         jsep_remote_free(j->remote);
         j->remote = j->pending_remote;
-        j->pending_remote = NULL;
+    } else {
+        jsep_remote_free(j->pending_remote); /* everything was rejected: no transport */
     }
+    j->pending_remote = NULL;
     agree(j, &next);
     j->was_offerer = false;
     result->negotiated = true;
