@@ -61,8 +61,8 @@ void jsep_remote_free(struct sq_jsep_remote *r)
     if (!r) {
         return;
     }
-    sq_free((char *)(uintptr_t)r->ice_ufrag);
-    sq_free((char *)(uintptr_t)r->ice_pwd);
+    sq_free(r->ice_ufrag);
+    sq_free(r->ice_pwd);
     sq_free(r);
 }
 

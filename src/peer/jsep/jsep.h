@@ -253,7 +253,7 @@ enum sq_jsep_dtls_role { SQ_JSEP_DTLS_UNDECIDED, SQ_JSEP_DTLS_ACTIVE, SQ_JSEP_DT
 
 /* The remote end of the transport, and what the two sides agreed about it. */
 struct sq_jsep_remote {
-    const char *ice_ufrag, *ice_pwd; /* NUL-terminated */
+    char *ice_ufrag, *ice_pwd; /* NUL-terminated; borrowed by readers */
     bool ice_lite;
     bool ice_trickle; /* a=ice-options has trickle */
     struct sq_sdp_fingerprint fingerprints[SQ_JSEP_FINGERPRINTS_MAX];

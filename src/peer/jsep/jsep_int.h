@@ -18,7 +18,9 @@ enum jsep_refers { JSEP_REFERS_NOT, JSEP_REFERS_APT, JSEP_REFERS_RED };
 
 struct jsep_row {
     const char *name;
-    const char *fmtp; /* ours; NULL for none */
+    const char *fmtp;  /* ours; NULL for none */
+    const char *key;   /* format parameter that must be equal; NULL for none */
+    const char *value; /* what `key` must be */
     uint32_t clock_rate_hz;
     uint8_t kind; /* enum sq_jsep_kind */
     uint8_t pt;   /* preferred, as Chromium has it */
@@ -28,9 +30,7 @@ struct jsep_row {
     uint8_t main;       /* with `refers`: the row of the codec that it carries */
     bool by_default;    /* offered and accepted without preferences */
     bool echo_fmtp;     /* the answer repeats the offer's parameters */
-    const char *key;    /* format parameter that must be equal; NULL for none */
-    const char *value;  /* what `key` must be; */
-    bool value_implied; /* … and is when it is not told */
+    bool value_implied; /* `key` has `value` when it is not told */
 };
 
 struct jsep_ext_row {

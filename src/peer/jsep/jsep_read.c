@@ -361,7 +361,7 @@ static const struct sq_sdp_line *transport_attr(const struct sq_sdp *sdp, int tr
 }
 
 static int read_credential(const struct sq_sdp *sdp, const struct jsep_desc *d, const char *name,
-                           size_t min, const char **ret_text, struct sq_sdp_error *error)
+                           size_t min, char **ret_text, struct sq_sdp_error *error)
 {
     const struct sq_sdp_line *line = transport_attr(sdp, d->transport, name);
     if (!line) {
