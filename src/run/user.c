@@ -420,6 +420,7 @@ static void describe(struct sq_user *user)
         .index = user->index,
         .name = user->name,
         .room = user->room,
+        .room_number = number,
         .send_audio = sends && plan->audio,
         .send_video = sends && plan->video,
         .recv_audio = listens && plan->audio,
