@@ -154,7 +154,7 @@ static size_t fire_list(struct sq_timer_wheel *wheel, struct sq_timer_link *list
         unlink_timer(timer);
         wheel->count--;
         fired++;
-        if (lateness) {
+        if (lateness && timer->deadline_ns != 0) {
             lateness(lateness_ctx, now_ns - timer->deadline_ns);
         }
         timer->fn(timer->ctx, now_ns);

@@ -22,7 +22,8 @@ struct sq_timer;
 /* The timer is stopped when this runs; it may start itself again, stop others, or free its owner.
  */
 typedef void (*sq_timer_fn)(void *ctx, uint64_t now_ns);
-/* Told for every timer that fires: how far behind its deadline. */
+/* Told for every timer that fires, but those started with deadline 0 ("at once"): how far behind
+ * its deadline. */
 typedef void (*sq_lateness_fn)(void *ctx, uint64_t lateness_ns);
 
 struct sq_timer_link {

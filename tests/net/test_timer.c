@@ -203,6 +203,11 @@ static void lateness_is_measured_from_the_deadline(void **state)
     sq_timer_start(&one, &p.timer, 10 * SQ_NS_PER_MS - 300);
     sq_timer_wheel_advance(&one, 12 * SQ_NS_PER_MS, remember, &late);
     assert_int_equal(late, 2 * SQ_NS_PER_MS + 300);
+    /* 0 is "at once", which is never late. */
+    late = 0;
+    sq_timer_start(&one, &p.timer, 0);
+    assert_int_equal(sq_timer_wheel_advance(&one, 13 * SQ_NS_PER_MS, remember, &late), 1);
+    assert_int_equal(late, 0);
 }
 
 static void far_deadlines_stand_and_stop(void **state)
