@@ -306,7 +306,10 @@ static enum sq_stream_phase reached(const struct sq_http *r)
     if (info_ns(r->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
         return SQ_STREAM_DNS;
     }
-    if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0) {
+    /* libcurl counts TLS into the connect time; the local port is told as soon as TCP stands. */
+    long local_port = 0;
+    (void)curl_easy_getinfo(r->easy, CURLINFO_LOCAL_PORT, &local_port);
+    if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0 && local_port <= 0) {
         return SQ_STREAM_CONNECT;
     }
     return tls && info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T) == 0 ? SQ_STREAM_TLS

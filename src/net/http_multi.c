@@ -65,17 +65,19 @@ static void drop_watch(struct curl_watch *w)
     sq_free(w);
 }
 
-static int watch_new(struct sq_http_multi *m, curl_socket_t fd, unsigned interest)
+/* A failure is not told to libcurl, which would give up all transfers for the one: this one times
+ * out. */
+static void watch_new(struct sq_http_multi *m, curl_socket_t fd, unsigned interest)
 {
     struct curl_watch *w = sq_zalloc(sizeof(*w));
     if (!w) {
-        return -1;
+        return;
     }
     w->multi = m;
     w->fd = fd;
     if (sq_watch_start(m->loop, &w->watch, fd, interest, on_curl_ready, w) != 0) {
         sq_free(w);
-        return -1;
+        return;
     }
     w->next = m->watches;
     w->prev = &m->watches;
@@ -83,7 +85,7 @@ static int watch_new(struct sq_http_multi *m, curl_socket_t fd, unsigned interes
         w->next->prev = &w->next;
     }
     m->watches = w;
-    return curl_multi_assign(m->multi, fd, w) == CURLM_OK ? 0 : -1;
+    (void)curl_multi_assign(m->multi, fd, w);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
@@ -99,9 +101,12 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     unsigned interest =
         (what & CURL_POLL_IN ? SQ_READ : 0U) | (what & CURL_POLL_OUT ? SQ_WRITE : 0U);
     if (w) {
-        return sq_watch_set(&w->watch, interest) == 0 ? 0 : -1;
+        int err = sq_watch_set(&w->watch, interest);
+        (void)err; /* as in watch_new */
+    } else {
+        watch_new(m, fd, interest);
     }
-    return watch_new(m, fd, interest);
+    return 0;
 }
 
 static int on_curl_timeout(CURLM *multi, long timeout_ms, void *ctx)

@@ -4,14 +4,17 @@
 #include "base/str.h"
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#define BACKLOG        4096
-#define IDLE_DEFAULT_S 60
-#define WAIT_MAX_NS    (10 * SQ_NS_PER_SEC)
+#define BACKLOG           4096
+#define IDLE_DEFAULT_S    60
+#define TLS_LAST_WORDS_NS (50 * SQ_NS_PER_MS)
+#define WAIT_MAX_NS       (10 * SQ_NS_PER_SEC)
 
 /* Belongs to its request until the 101 answer is out, then to the WebSocket, until that lets go of
  * the socket. */
@@ -21,6 +24,10 @@ struct upgrade {
     struct sq_ws_options options;
     sq_httpd_ws_fn fn;
     void *ctx;
+    /* TLS only: see on_client_end. */
+    struct sq_watch client_watch;
+    struct sq_timer client_gone;
+    int sock;
 };
 
 struct sq_httpd {
@@ -33,6 +40,7 @@ struct sq_httpd {
     sq_httpd_fn fn;
     void *ctx;
     size_t body_max;
+    bool tls;
     struct sq_httpd_request *waiting; /* handled, suspended, not answered */
 };
 
@@ -360,9 +368,53 @@ static void on_release(void *ctx)
 {
     struct upgrade *u = ctx;
     struct sq_httpd *h = u->httpd;
+    sq_watch_stop(&u->client_watch);
+    sq_timer_stop(&u->client_gone);
     (void)MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
     kick(h);
     sq_free(u);
+}
+
+/* libmicrohttpd leaves Nagle's algorithm on: a second message would wait for the client's delayed
+ * acknowledgement of the first, 40 ms of nothing. */
+static void send_at_once(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const int one = 1;
+    if (info) {
+        /* A message that is late is all that comes of a failure. */
+        (void)setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    }
+}
+
+/* With TLS libmicrohttpd hands over one end of a socket pair, and says nothing there when the
+ * client ends its connection: so that is watched for here, and the pair's reading side is ended
+ * when what the client sent last has had the time to come through. */
+static void on_client_end(void *ctx, unsigned ready)
+{
+    struct upgrade *u = ctx;
+    sq_watch_stop(&u->client_watch);
+    sq_timer_start(sq_loop_timers(u->httpd->loop), &u->client_gone,
+                   sq_clock_ns() + TLS_LAST_WORDS_NS);
+    kick(u->httpd);
+}
+
+static void on_client_gone(void *ctx, uint64_t now_ns)
+{
+    (void)shutdown(((struct upgrade *)ctx)->sock, SHUT_RD);
+}
+
+static int watch_client(struct upgrade *u, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    sq_timer_init(&u->client_gone, on_client_gone, u);
+    if (!u->httpd->tls || !info) {
+        return 0;
+    }
+    return sq_watch_start(u->httpd->loop, &u->client_watch, info->connect_fd, SQ_PEER_END,
+                          on_client_end, u);
 }
 
 /* The 101 answer is out; libmicrohttpd hands the socket over. */
@@ -378,9 +430,12 @@ static void on_upgraded(void *cls, struct MHD_Connection *connection, void *con_
     void *ctx = u->ctx;
     struct sq_ws *ws = NULL;
     u->handle = handle;
+    send_at_once(connection);
+    u->sock = sock;
     struct sq_ws_options options = u->options;
-    if (sq_ws_server(h->loop, sock, extra, extra_len, on_release, u, &options, NULL, NULL, &ws) !=
-        0) {
+    if (watch_client(u, connection) != 0 ||
+        sq_ws_server(h->loop, sock, extra, extra_len, on_release, u, &options, NULL, NULL, &ws) !=
+            0) {
         on_release(u);
         ws = NULL;
     }
@@ -457,6 +512,7 @@ static int start_daemon(struct sq_httpd *h, const struct sq_httpd_options *o, in
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     bool secure = o->cert_pem && o->key_pem;
+    h->tls = secure;
     unsigned connections = o->connections_max ? o->connections_max : SQ_HTTPD_CONNECTIONS_MAX;
     unsigned idle = o->idle_timeout_s ? o->idle_timeout_s : IDLE_DEFAULT_S;
     h->daemon = MHD_start_daemon(

@@ -217,7 +217,8 @@ void sq_loop_set_service(struct sq_loop *loop, enum sq_loop_service which, void 
 static uint32_t epoll_bits(unsigned interest)
 {
     return (interest & SQ_READ ? (uint32_t)EPOLLIN : 0U) |
-           (interest & SQ_WRITE ? (uint32_t)EPOLLOUT : 0U);
+           (interest & SQ_WRITE ? (uint32_t)EPOLLOUT : 0U) |
+           (interest & SQ_PEER_END ? (uint32_t)EPOLLRDHUP : 0U);
 }
 
 int sq_watch_start(struct sq_loop *loop, struct sq_watch *watch, int fd, unsigned interest,
@@ -422,7 +423,7 @@ static void serve_events(struct sq_loop *loop)
         } else if (ev->events) { /* 0: stopped meanwhile */
             unsigned ready = (ev->events & EPOLLIN ? SQ_READ : 0U) |
                              (ev->events & EPOLLOUT ? SQ_WRITE : 0U) |
-                             (ev->events & (EPOLLERR | EPOLLHUP) ? SQ_HANGUP : 0U);
+                             (ev->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) ? SQ_HANGUP : 0U);
             loop->stats.events++;
             loop->rate_events++;
             watch->fn(watch->ctx, ready);

@@ -41,8 +41,9 @@ struct sq_loop_stats {
     size_t watches;           /* now */
 };
 
-/* Interest and readiness. SQ_HANGUP is only told (error or peer gone), never asked for. */
-enum { SQ_READ = 1, SQ_WRITE = 2, SQ_HANGUP = 4 };
+/* Interest and readiness. SQ_HANGUP is only told (error or peer gone), never asked for. SQ_PEER_END
+ * is only asked for: a stream's other side will send no more, told as SQ_HANGUP. */
+enum { SQ_READ = 1, SQ_WRITE = 2, SQ_HANGUP = 4, SQ_PEER_END = 8 };
 
 typedef void (*sq_watch_fn)(void *ctx, unsigned ready);
 typedef void (*sq_loop_fn)(void *ctx);

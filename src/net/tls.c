@@ -301,6 +301,10 @@ static void tls_shutdown(struct sq_filter *f)
 
 static void tls_free(struct sq_filter *f)
 {
+    ERR_clear_error();
+    if (of(f)->ssl && SSL_is_init_finished(of(f)->ssl)) {
+        (void)SSL_shutdown(of(f)->ssl); /* some servers hear of an end only so */
+    }
     SSL_free(of(f)->ssl);
     sq_free(of(f)->name);
     sq_free(of(f));

@@ -34,6 +34,7 @@ struct sq_ws {
     char *message; /* with room for a NUL */
     size_t message_room;
     bool was_open, open, ended;
+    bool blocked; /* the stream's queue is full: it tells when it has drained */
     int busy;
     bool freed;
     char text[SQ_NET_TEXT_MAX];
@@ -130,6 +131,7 @@ static ssize_t on_wslay_send(wslay_event_context_ptr frames, const uint8_t *data
     struct sq_ws *ws = user;
     size_t queued = ws->stream ? sq_stream_queued_bytes(ws->stream) : 0;
     size_t n = STREAM_QUEUE - queued < len ? STREAM_QUEUE - queued : len;
+    ws->blocked = n == 0;
     if (!ws->stream || n == 0) {
         wslay_event_set_error(frames,
                               ws->stream ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
@@ -233,9 +235,11 @@ static void push(struct sq_ws *ws)
     if (ws->ended || ws->freed || !ws->frames) {
         return;
     }
-    int r = wslay_event_want_write(ws->frames) ? wslay_event_send(ws->frames) : 0;
-    if (r != 0) {
-        return; /* the stream tells why it ended */
+    ws->blocked = false;
+    while (!ws->blocked && wslay_event_want_write(ws->frames)) { /* it stops at a short write */
+        if (wslay_event_send(ws->frames) != 0) {
+            return; /* the stream tells why it ended */
+        }
     }
     if (!wslay_event_get_close_sent(ws->frames)) {
         return;
