@@ -57,10 +57,10 @@ static void close_client(struct sq_lab_client *client, uint16_t code)
         member->client = NULL;
         sq_lab_member_free(member);
     }
-    sq_timer_stop(&client->timer);
-    if (client->ws) {
-        sq_ws_close(client->ws, code, NULL);
-    }
+    /* From the timer: a close frame would overtake a message that still waits for the end of this
+     * call-back. */
+    client->close_code = code;
+    sq_timer_start(sq_loop_timers(client->lab->loop), &client->timer, 0);
 }
 
 void sq_lab_client_fail(struct sq_lab_client *client, const char *code, const char *fmt, ...)
@@ -89,6 +89,10 @@ static void start_timer(struct sq_lab_client *client, uint64_t after_ns)
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_lab_client *client = ctx;
+    if (client->closing) {
+        sq_ws_close(client->ws, client->close_code, NULL);
+        return;
+    }
     if (!client->member) {
         sq_lab_client_fail(client, SQ_ROOM_CODE_TIMEOUT, "no \"join\" within %llu s",
                            (unsigned long long)(JOIN_TIMEOUT_NS / SQ_NS_PER_SEC));

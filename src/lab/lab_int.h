@@ -184,6 +184,7 @@ struct sq_lab_client {
     struct sq_timer timer;
     uint64_t heard_ns;
     bool closing;
+    uint16_t close_code;
 };
 
 void sq_lab_client_upgrade(struct sq_lab *lab, struct sq_httpd_request *request);

@@ -7,6 +7,7 @@
 #include "net/ws.h"
 #include "peer/sdp/sdp.h"
 #include "signal/room/room_proto.h"
+#include "signal/session.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -421,18 +422,7 @@ static enum sq_cause cause_of_end(const struct sq_ws_end *end)
     if (end->http_status == 401 || end->http_status == 403) {
         return SQ_CAUSE_AUTH;
     }
-    switch (end->during) {
-    case SQ_STREAM_DNS:
-        return SQ_CAUSE_DNS;
-    case SQ_STREAM_CONNECT:
-        return SQ_CAUSE_CONNECT;
-    case SQ_STREAM_TLS:
-        return SQ_CAUSE_TLS;
-    default:
-        return end->err == SQ_ERR_TIMEOUT  ? SQ_CAUSE_TIMEOUT
-               : end->err == SQ_ERR_FORMAT ? SQ_CAUSE_PROTOCOL
-                                           : SQ_CAUSE_SIGNALING;
-    }
+    return sq_session_net_cause(end->err, end->during);
 }
 
 static void on_end(void *ctx, const struct sq_ws_end *end)
@@ -540,6 +530,7 @@ static void leave(struct sq_signal *s)
     }
     bool said = s->state == JOINING || s->state == ANSWERING || s->state == IN;
     s->state = LEAVING;
+    s->peer = NULL; /* the host's alone from now on */
     if (!said) {
         gone(s);
         return;
