@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,18 @@ static char *keep(char **store, const char *bytes, size_t n)
     return at;
 }
 
+/* What names and addresses are made of; international names as they are. */
+static bool is_host(struct sq_view host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        unsigned char c = (unsigned char)host.at[i];
+        if (c < 0x80 && !isalnum(c) && (c == '\0' || !strchr("-._~%:", c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* host, [ipv6], host:port */
 static int parse_authority(struct sq_target *t, struct sq_view authority, char **store, char *why,
                            size_t why_room)
@@ -112,6 +125,11 @@ static int parse_authority(struct sq_target *t, struct sq_view authority, char *
     }
     if (host.len == 0) {
         return fail(why, why_room, "target '%s': the host is missing", t->url);
+    }
+    if (!is_host(host)) {
+        return fail(why, why_room,
+                    "target '%s': the host holds a character that no host name or address has",
+                    t->url);
     }
     if (port.at) {
         uint64_t number = 0;
