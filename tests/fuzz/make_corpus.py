@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets: tests/fuzz/corpus/TARGET. The bytes are laid out here by
+hand from the RFCs and not by Squall's own writers, so that a seed does not share their mistakes.
+Deterministic: the same files come out each time."""
+import hashlib
+import hmac
+import pathlib
+import struct
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+COOKIE = 0x2112A442
+
+
+def put(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+# ---- STUN (RFC 8489) -----------------------------------------------------------------------------
+
+def attr(kind, value):
+    return struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
+
+
+def stun(kind, attrs, key=None, fingerprint=True, tid=b"0123456789ab"):
+    body = b"".join(attrs)
+
+    def head(extra):
+        return struct.pack("!HHI", kind, len(body) + extra, COOKIE) + tid
+
+    if key is not None:
+        mac = hmac.new(key, head(24) + body, hashlib.sha1).digest()
+        body += attr(0x0008, mac)
+    if fingerprint:
+        crc = zlib.crc32(head(8) + body) ^ 0x5354554E
+        body += attr(0x8028, struct.pack("!I", crc))
+    return head(0) + body
+
+
+def xor_addr(ip, port):
+    value = bytes(b ^ m for b, m in zip(bytes(map(int, ip.split("."))), struct.pack("!I", COOKIE)))
+    return struct.pack("!BBH", 0, 1, port ^ (COOKIE >> 16)) + value
+
+
+def stun_seeds():
+    user = attr(0x0006, b"abcd:efgh")
+    priority = attr(0x0024, struct.pack("!I", 0x6E0001FF))
+    controlling = attr(0x802A, b"12345678")
+    check = [user, priority, controlling]
+    key = b"secret"
+    seeds = {
+        "request": stun(0x0001, check, key),
+        "nominating": stun(0x0001, check + [attr(0x0025, b"")], key),
+        "controlled": stun(0x0001, [user, priority, attr(0x8029, b"12345678")], key),
+        "success": stun(0x0101, [attr(0x0020, xor_addr("192.0.2.1", 32853))], key),
+        "success6": stun(0x0101, [attr(0x0020, bytes([0, 2]) + bytes(18))], key),
+        "conflict": stun(0x0111, [attr(0x0009, bytes([0, 0, 4, 87]) + b"Role Conflict")], key),
+        "unauthorized": stun(0x0111, [attr(0x0009, bytes([0, 0, 4, 1]) + b"Unauthorized"),
+                                      attr(0x0014, b"example.org"), attr(0x0015, b"f//499k")]),
+        "unknown": stun(0x0111, [attr(0x0009, bytes([0, 0, 4, 20])), attr(0x000A, b"\x00\x30\x00\x31")]),
+        "indication": stun(0x0011, [], None),
+        "bare": stun(0x0001, [], None, fingerprint=False),
+        "allocate": stun(0x0003, [attr(0x0019, bytes([17, 0, 0, 0])), attr(0x000D, b"\0\0\x02\x58")]),
+        "data": stun(0x0017, [attr(0x0012, xor_addr("10.0.0.1", 9)), attr(0x0013, b"hello")]),
+        "software": stun(0x0001, [attr(0x8022, b"a" * 33)]),
+        "mapped": stun(0x0101, [attr(0x0001, bytes([0, 1, 0x12, 0x34, 192, 0, 2, 1]))]),
+    }
+    for name, data in seeds.items():
+        put("stun", name, data)
+    return seeds
+
+
+def piece(kind, data):
+    assert len(data) < 256, len(data)
+    return bytes([kind, len(data)]) + data
+
+
+def ice_seeds(messages):
+    wait = piece(6, b"\x05")
+    line = b"candidate:2 1 udp 1694498815 10.0.0.2 2000 typ srflx raddr 10.9.9.9 rport 5"
+    for how in range(4):
+        flags = bytes([how * 3 & 15])
+        put("ice", f"life-{how}", flags + piece(1, b"\x00\x04\x6e\x00\x01\xff") + wait +
+            piece(3, b"\x01\x00") + wait + piece(2, b"\x01\x00\x03\x08" + b"12345678") + wait)
+        put("ice", f"raw-{how}", flags + b"".join(piece(0, m) for m in messages.values() if len(m) < 256))
+    put("ice", "candidates", b"\1" + piece(5, line) + piece(5, b"candidate:3 1 tcp 1 10.0.0.3 9 typ host tcptype active")
+        + piece(5, b"") + wait * 30)
+    put("ice", "conflict", b"\0" + wait + piece(4, b"\x04\x04\x00\x00\x04\x57") + wait * 5)
+    put("ice", "restart", b"\1" + piece(3, b"\1\0") + wait + piece(7, b"abcd") + wait + piece(9, b"\0\4abcd") + wait * 3)
+    put("ice", "many", b"\1" + b"".join(piece(1 | i << 3, b"\x00\x04\x6e\x00\x01\xff") + wait for i in range(8)))
+
+
+def candidate_seeds():
+    lines = [
+        "candidate:1 1 udp 2130706431 10.0.0.1 2000 typ host",
+        "a=candidate:1 1 UDP 2130706431 2001:db8::1 2000 typ host generation 0 ufrag abcd network-cost 999",
+        "candidate:842163049 1 udp 1677729535 203.0.113.7 60769 typ srflx raddr 0.0.0.0 rport 0",
+        "candidate:2 1 tcp 1518280447 10.0.0.1 9 typ host tcptype active",
+        "candidate:2 1 tcp 1518280447 10.0.0.1 8443 typ host tcptype passive generation 0",
+        "candidate:3 1 udp 41885439 198.51.100.4 50000 typ relay raddr 203.0.113.7 rport 60769",
+        "candidate:4 2 udp 1 fe80::1 1 typ prflx raddr ::1 rport 2",
+        "candidate:5 1 udp 2122260223 1f4712db-ea17-4bcf-a596-105139dfd8bf.local 54596 typ host",
+        "candidate:H6c7f57170000 1 UDP 2130706431 192.0.2.3 5000 typ host",
+        "",
+    ]
+    for i, line in enumerate(lines):
+        put("candidate", f"{i:02}", line)
+
+
+# ---- SDP -----------------------------------------------------------------------------------------
+
+def sdp_seeds():
+    for number, path in enumerate(sorted((ROOT / "tests/peer/sdp").glob("*.sdp"))):
+        text = path.read_bytes()
+        put("sdp", path.stem, text)
+        role = 1 if "answer" in path.stem else 0
+        for how in ((0, 2, 4 | 8, 16 | 2)[number % 4],):
+            put("jsep", f"{path.stem}-{how:02}", bytes([role | how]) + text)
+    put("sdp", "least", "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")
+    put("sdp", "lf-only", "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\nm=audio 9 RTP/AVP 0\na=sendonly")
+    put("sdp", "odd-lines", "v=0\r\no=jdoe 2890844526 2890842807 IN IP6 ::1\r\ns=S\r\ni=I\r\nu=http://x/\r\n"
+        "e=e@x\r\np=+1\r\nc=IN IP4 224.2.36.42/127\r\nb=AS:128\r\nt=1 2\r\nr=7d 1h 0 25h\r\nz=1 -1h\r\nk=prompt\r\n"
+        "a=recvonly\r\nm=video 51372/2 RTP/AVP 99 100\r\ni=v\r\nc=IN IP4 1.2.3.4\r\nb=TIAS:1000\r\n"
+        "a=rtpmap:99 h263-1998/90000\r\na=rid:1 send max-width=10;max-fps=3\r\na=simulcast:send 1;~2,3 recv 4\r\n"
+        "a=setup:holdconn\r\na=extmap:1/sendonly urn:x y z\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\n")
+
+
+# ---- RTP, RTCP -----------------------------------------------------------------------------------
+
+def rtp(seq, ts=1000, pt=96, marker=0, ssrc=0x11223344, payload=b"\x90\x80payload", ext=None, csrc=(), pad=0):
+    first = 0x80 | (0x10 if ext is not None else 0) | len(csrc) | (0x20 if pad else 0)
+    out = struct.pack("!BBHII", first, marker << 7 | pt, seq & 0xFFFF, ts, ssrc)
+    out += b"".join(struct.pack("!I", c) for c in csrc)
+    if ext is not None:
+        profile, body = ext
+        body += bytes(-len(body) % 4)
+        out += struct.pack("!HH", profile, len(body) // 4) + body
+    return out + payload + (bytes(pad - 1) + bytes([pad]) if pad else b"")
+
+
+def rtcp(count, kind, body):
+    return struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
+
+
+def rtp_seeds():
+    one = (0xBEDE, b"\x100" + b"\x21hi" + b"\x42\x01\x02\x03" + b"\x51\x00\x07" + b"\x60\x85")
+    two = (0x1000, b"\x01\x020a" + b"\x05\x02\x00\x09" + b"\x00\x00" + b"\x06\x01\x7f")
+    block = struct.pack("!IIIIII", 0x11223344, 0x10000001, 70000, 12, 0x11111111, 65536)
+    sr = rtcp(1, 200, struct.pack("!IQIII", 7, 0xE0000000 << 32, 90000, 10, 1000) + block)
+    rr = rtcp(1, 201, struct.pack("!I", 7) + block)
+    sdes = rtcp(1, 202, struct.pack("!I", 7) + b"\x01\x05cname\x00")
+    bye = rtcp(1, 203, struct.pack("!I", 7) + b"\x03bye")
+    nack = rtcp(1, 205, struct.pack("!IIHHHH", 7, 0x11223344, 10, 0x8001, 40, 0))
+    twcc = rtcp(15, 205, struct.pack("!IIHH", 7, 8, 65500, 9) + b"\x00\x01\x02\x05" + b"\x20\x05" + b"\xd5\x50" +
+                bytes([4, 4, 4, 4, 4, 8, 0, 5]))
+    pli = rtcp(1, 206, struct.pack("!II", 7, 0x11223344))
+    fir = rtcp(4, 206, struct.pack("!III", 7, 0, 0x11223344) + b"\x05\0\0\0")
+    remb = rtcp(15, 206, struct.pack("!II", 7, 0) + b"REMB" + b"\x01\x0b\xd0\x90" + struct.pack("!I", 0x11223344))
+    xr = rtcp(0, 207, struct.pack("!I", 7) + b"\x04\0\0\2" + bytes(8))
+    wait = piece(0, b"\x14")
+    speak = piece(2, b"")
+    take = piece(1 | 20 << 3, b"")
+    singles = {"sr": sr, "rr": rr, "sdes": sdes, "bye": bye, "nack": nack, "twcc": twcc, "pli": pli, "fir": fir,
+               "remb": remb, "xr": xr, "compound": sr + sdes + nack + pli}
+    for name, data in singles.items():
+        put("rtp_rtcp", f"rtcp-{name}", piece(5, rtp(1)) + take + wait + piece(3, data))
+    packets = {"plain": rtp(1), "one-byte": rtp(1, ext=one), "two-byte": rtp(1, ext=two), "csrc": rtp(1, csrc=(1, 2, 3)),
+               "padding": rtp(1, pad=8), "empty": rtp(1, payload=b""), "marker": rtp(65535, marker=1)}
+    for name, data in packets.items():
+        put("rtp_rtcp", f"rtp-{name}", piece(5, data) + speak)
+    loss = b"".join(piece(5, rtp(s, ts=s * 3000, ext=one)) + wait for s in (1, 2, 5, 6, 4, 9, 9, 65000, 65001)) + speak
+    put("rtp_rtcp", "loss", loss + wait * 5 + speak)
+    put("rtp_rtcp", "wrap", b"".join(piece(5, rtp(65530 + i)) for i in range(12) if i % 3) + wait + speak * 3)
+    put("rtp_rtcp", "feedback", take * 3 + wait + piece(3, twcc) + wait + piece(3, twcc))
+    put("rtp_rtcp", "reports", piece(5, rtp(1)) + piece(3, sr) + wait * 8 + piece(5, rtp(9)) + piece(3, sr) + speak)
+
+
+# ---- VP8, Opus -----------------------------------------------------------------------------------
+
+def vp8_payload(pid, start, key, body, part=0):
+    descriptor = bytes([0x80 | (0x10 if start else 0) | part, 0xC0, 0x80 | pid >> 8 & 0x7F, pid & 0xFF, pid & 0xFF])
+    if not start:
+        return descriptor + body
+    size = len(body) << 5
+    tag = struct.pack("<I", size | 0x10 | (0 if key else 1))[:3]
+    return descriptor + tag + (b"\x9d\x01\x2a" + struct.pack("<HH", 640, 360) if key else b"") + body
+
+
+def vp8_seeds():
+    def packet(flags, dseq, dts, dms, payload):
+        return piece(flags, struct.pack("bbB", dseq, dts, dms) + payload)
+
+    stream = b""
+    packets = []
+    for i in range(12):
+        packets.append(packet(0, 1, 4, 40, vp8_payload(i, True, i % 6 == 0, b"x" * 20)))
+        packets.append(packet(1, 1, 0, 0, vp8_payload(i, False, False, b"y" * 10)))
+    stream = b"".join(packets)
+    put("vp8", "stream", stream)
+    put("vp8", "lossy", b"".join(p for i, p in enumerate(packets) if i % 5 != 3))
+    put("vp8", "no-key", b"".join(packets[2:10]))
+    put("vp8", "swapped", b"".join(p for i in range(0, 12, 2) for p in (packets[i + 1], packets[i])))
+    put("vp8", "paused", b"".join(packets[:6]) + packet(4, 1, 4, 255, vp8_payload(7, True, True, b"k")) + stream[:100])
+    put("vp8", "jump", b"".join(packets[:6]) + packet(8, 100, 100, 255, vp8_payload(7, True, True, b"k")) + stream)
+    put("vp8", "plain-descriptor", packet(1, 1, 4, 40, b"\x10\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01" + bytes(9)))
+    put("vp8", "layers", packet(1, 1, 4, 40, b"\xb0\xf0\x85\x07\x65" + bytes(5)) +
+        packet(1, 1, 4, 40, b"\xa0\x30\x20\x01\x02\x03"))
+    put("vp8", "padding", b"".join(packets[:4]) + packet(0, 1, 0, 5, b"") + b"".join(packets[4:8]))
+    opus = lambda toc, body=b"abcdefgh": packet(2, 1, 1, 20, bytes([toc]) + body)
+    put("vp8", "opus", b"".join(opus(0x78) for _ in range(10)))
+    put("vp8", "opus-modes", b"".join(opus(c << 3) for c in range(32)))
+    put("vp8", "opus-counts", opus(0x79) + opus(0x7A, b"\x03abcdef") + opus(0x7B, b"\x03" + b"x" * 9) +
+        opus(0x7B, b"\xc2\x05\x02" + b"y" * 20) + opus(0x7B, b"\x42\x00\x03abcdef"))
+    put("vp8", "opus-dtx", opus(0x78) * 3 + packet(2, 1, 1, 20, b"\x78") + packet(2, 1, 20, 250, b"\x78") * 3)
+    put("vp8", "opus-lossy", b"".join(packet(2, 1 + i % 3, 1 + i % 3, 20, b"\x78abcd") for i in range(20)))
+
+
+# ---- Text ----------------------------------------------------------------------------------------
+
+def text_seeds():
+    urls = ["lab:", "room+ws://127.0.0.1:8080/room?room=a", "janus+ws://host:8188/janus?plugin=echotest",
+            "janus+wss://[::1]:8989/?plugin=videoroom&room=1234", "whip+https://example.org/whip/endpoint",
+            "whip+http://u@h:80/p?q=1&plugin=x#f", "whep+https://h/%41%20b?a=%26", "whip+http://h:65536/",
+            "sip:bob@example.org;transport=udp", "janus+ws://h", "whip+https://", "http://h/",
+            "500ms", "10s", "5m", "1h", "1.5s", "20/s", "90/m", "3600/h", "1.2M", "500k", "64000", "18446744073709551615s"]
+    for i, url in enumerate(urls):
+        put("target_url", f"{i:02}", url)
+    expectations = ["video.in > 0", "audio.in.bitrate > 40", "video.in.loss.p95 < 1%", "setup.total.p95 <= 2 s",
+                    "peers.ok >= 99%", "peers.failed == 0", "video.in.bitrate.avg >= 1.2 M for 95% of peers",
+                    "(video.in > 0 or audio.in > 0) and peers.failed < 5 else warn", "video.in.packetloss < 2",
+                    "audio.out.roundtrip.max < 300 ms", "video.in.freezes.count == 0 for 100 of peers else error",
+                    "generator.lateness.p99 < 20", "video.in.channel > 0", "video.in.fps.p99.9 >= 24 fps",
+                    "video.in.fps.stddev != 0", "audio.in.jitter.last < 30", "setup.ice.min > 0", "((video.in>0))",
+                    "video.in > ", "video.in >> 3", "for 10% of peers", "score >= 7", "x"]
+    for i, text in enumerate(expectations):
+        put("expect", f"{i:02}", text)
+    room = ['{"type":"join","room":"r","name":"n","token":"t","publish":{"audio":true,"video":true},"subscribe":true}',
+            '{"type":"joined","id":"p1"}',
+            '{"type":"offer","seq":1,"sdp":"v=0\\r\\n","tracks":[{"mid":"0","id":"p2","name":"x"}]}',
+            '{"type":"answer","seq":1,"sdp":"v=0\\r\\n"}', '{"type":"candidate","candidate":"candidate:1 1 udp 1 1.2.3.4 5 typ host"}',
+            '{"type":"candidate","candidate":""}', '{"type":"restart"}', '{"type":"leave"}', '{"type":"left"}',
+            '{"type":"error","code":"auth","text":"no\\u00e9"}', '{"type":"join","room":"\\ud83d\\ude00","extra":[1,{"a":null}]}',
+            '{"type":"offer","seq":4294967296}', '{"type":7}', '[]', '{"type":"joined","id":"a\\u0000b"}', '{}']
+    for i, text in enumerate(room):
+        put("room_proto", f"{i:02}", text)
+
+
+# ---- Clips ---------------------------------------------------------------------------------------
+
+def clip(tracks):
+    """tracks: (kind, codec, channels, clock, width, height, fps, [(ticks, flags, bytes)], duration)"""
+    head_len = 24 + 64 * len(tracks)
+    rows = b""
+    data = b""
+    heads = b""
+    index_at = head_len
+    data_at = head_len + sum(16 * len(t[7]) for t in tracks)
+    for kind, codec, channels, clock, width, height, fps, frames, duration in tracks:
+        own = b""
+        index = index_at + len(rows)
+        for ticks, flags, body in frames:
+            rows += struct.pack("!IIIBBH", len(own), len(body), ticks, flags, 20, 0)
+            own += body
+        bps = int(len(own) * 8 * clock / duration)
+        heads += struct.pack("!BBBBIIIIHHIIQQQQ", kind, codec, channels, 0, clock, len(frames), duration, bps, width,
+                             height, fps, 0, index, data_at + len(data), len(own), 0)
+        data += own
+    body = heads + rows + data
+    tail = struct.pack("!Q", 24 + len(body)) + body
+    return b"SQCLIP\r\n" + struct.pack("!HHI", 1, len(tracks), zlib.crc32(tail)) + tail
+
+
+def clip_seeds():
+    key = b"\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01" + bytes(400)
+    delta = b"\x11\x02\x00" + bytes(90)
+    video = (2, 2, 0, 90000, 640, 360, 25000, [(i * 3600, 1 if i % 4 == 0 else 0, key if i % 4 == 0 else delta)
+                                               for i in range(8)], 8 * 3600)
+    audio = (1, 1, 2, 48000, 0, 0, 0, [(i * 960, 3, b"\x78" + bytes([i]) * (20 + i)) for i in range(10)], 10 * 960)
+    for name, tracks in {"both": [audio, video], "audio": [audio], "video": [video], "none": []}.items():
+        data = clip(tracks)
+        for how in range(4):
+            put("clip", f"{name}-{how}", bytes([how]) + data)
+    put("clip", "cut", b"\0" + clip([audio])[:100])
+    put("clip", "empty", b"\1")
+
+
+def main():
+    corpus = HERE / "corpus"
+    for old in corpus.glob("*/*") if corpus.exists() else []:
+        old.unlink()
+    messages = stun_seeds()
+    ice_seeds(messages)
+    candidate_seeds()
+    sdp_seeds()
+    rtp_seeds()
+    vp8_seeds()
+    text_seeds()
+    clip_seeds()
+    for folder in sorted(corpus.iterdir()):
+        print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
+
+
+if __name__ == "__main__":
+    main()
