@@ -36,7 +36,7 @@ void janus_attach(struct sq_signal *j, struct janus_handle *handle, janus_ready_
 {
     handle->ready = attached;
     janus_send(
-        j, NULL, "attach",
+        j, handle, "attach",
         json_pack("{ss}", "plugin",
                   j->plugin == JANUS_ECHOTEST ? "janus.plugin.echotest" : "janus.plugin.videoroom"),
         false, on_attached);
