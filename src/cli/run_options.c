@@ -11,6 +11,7 @@
 
 #define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
 #define RAMP_DEFAULT_S      10.0
+#define RAMP_DEFAULT_SHARE  0.3 /* of the duration at most */
 #define RATE_DEFAULT_MAX    100.0
 #define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
 #define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
@@ -25,7 +26,7 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
         {"peers", SQ_OPTION_COUNT, &o->peers, "N", "peers at once (default 1)", 1,
          SQ_PLAN_PEERS_MAX},
         {"rate", SQ_OPTION_RATE, &o->rate_per_s, "R",
-         "arrivals, such as 20/s or 90/m (default: all within 10 s)", 0, 0},
+         "arrivals, such as 20/s or 90/m (default: all within 10 s, or a third of the run)", 0, 0},
         {"duration", SQ_OPTION_DURATION, &o->duration_ns, "D",
          "of the whole run, ramp down left out (default 30s)", 0, 0},
         {"hold", SQ_OPTION_DURATION, &o->hold_ns, "D",
@@ -230,6 +231,9 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
     plan->rate_per_s = o->rate_per_s;
     if (plan->rate_per_s <= 0) {
         double over_s = up_ns ? (double)up_ns / 1e9 : RAMP_DEFAULT_S;
+        if (!up_ns && plan->duration_ns) {
+            over_s = fmin(over_s, (double)plan->duration_ns / 1e9 * RAMP_DEFAULT_SHARE);
+        }
         plan->rate_per_s = fmax((double)o->peers / over_s, up_ns ? 1e-6 : 1);
         if (!up_ns) {
             plan->rate_per_s = fmin(plan->rate_per_s, RATE_DEFAULT_MAX);

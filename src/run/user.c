@@ -188,7 +188,7 @@ static void get_up(struct sq_user *user)
     uint64_t now_ns = sq_loop_now(user->env->loop);
     user->state = SQ_USER_UP;
     user->up_ns = now_ns;
-    user->sampled_ns = now_ns;
+    sq_user_begin_samples(user, now_ns);
     user->row.connected = true;
     user->env->tally->connected++;
     user->env->tally->up_total++;

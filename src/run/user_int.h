@@ -58,6 +58,7 @@ struct sq_user {
 };
 
 /* user_sample.c */
+void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
 /* Adds a peer's final counters to the row: just before it is closed. */
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
 /* Averages of the row, and the samples that are taken once a user. */

@@ -135,6 +135,23 @@ static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
     s->user->sums[flow].rtt_n++;
 }
 
+static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
+{
+    mark->in_bytes = in->bytes_received;
+    mark->in_expected = in->packets_expected;
+    mark->in_lost = in->packets_lost;
+    mark->in_freezes = in->freeze_count;
+}
+
+static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
+{
+    mark->out_bytes = out->bytes_sent - out->retransmitted_bytes_sent;
+    mark->out_packets = out->packets_sent - out->retransmitted_packets_sent;
+    mark->out_lost = out->remote_packets_lost;
+    mark->out_rtt_count = out->round_trip_time_measurements;
+    mark->out_frames = out->frames_sent;
+}
+
 static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool video)
 {
     char id[48];
@@ -172,28 +189,26 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (in.bytes_received > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
-    if (video) {
+    s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
+    /* A rate of frames needs a whole second of the track. */
+    if (video && s->now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
         struct sq_second *second = s->user->env->second;
         record(s, SQ_METRIC_VIDEO_IN_FPS, in.frames_per_second);
         second->fps_sum += in.frames_per_second;
         second->fps_n++;
         s->user->sums[flow].fps += in.frames_per_second;
         s->user->sums[flow].fps_n++;
-        second->freezes += in.freeze_count - mark->in_freezes;
         if (in.frame_width) {
             record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
             record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
         }
     }
     dump_in(s, &in, video);
-    mark->in_bytes = in.bytes_received;
-    mark->in_expected = in.packets_expected;
-    mark->in_lost = in.packets_lost;
-    mark->in_freezes = in.freeze_count;
+    mark_in(mark, &in);
 }
 
 static void sample_video_out(struct sampling *s, const struct sq_outbound_stats *out,
-                             struct sq_track_mark *mark)
+                             const struct sq_track_mark *mark)
 {
     double fps = (double)(out->frames_sent - mark->out_frames) / s->seconds;
     const struct sq_clip_track *clip = s->user->want.video;
@@ -204,7 +219,6 @@ static void sample_video_out(struct sampling *s, const struct sq_outbound_stats 
         record(s, SQ_METRIC_VIDEO_OUT_WIDTH, clip->width);
         record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, clip->height);
     }
-    mark->out_frames = out->frames_sent;
 }
 
 static void sample_out(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
@@ -237,10 +251,7 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
     dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
     dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);
-    mark->out_bytes = fresh_bytes;
-    mark->out_packets = fresh_packets;
-    mark->out_lost = out.remote_packets_lost;
-    mark->out_rtt_count = out.round_trip_time_measurements;
+    mark_out(mark, &out);
 }
 
 /* Room for the marks of all its tracks. */
@@ -304,9 +315,32 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     s->user->sums[flow].seconds += s->seconds;
 }
 
+/* What came before the user was up belongs to no second: marks start where the counters stand. */
+void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
+{
+    for (size_t i = 0; i < user->peers_len; i++) {
+        struct sq_user_peer *peer = &user->peers[i];
+        struct sq_peer *rtc = peer->endpoint ? sq_endpoint_peer(peer->endpoint) : NULL;
+        size_t n = rtc ? sq_peer_track_count(rtc) : 0;
+        if (!mark_tracks(peer, n)) {
+            continue;
+        }
+        for (size_t t = 0; t < n; t++) {
+            struct sq_inbound_stats in;
+            struct sq_outbound_stats out;
+            sq_track_inbound_stats(sq_peer_track(rtc, t), now_ns, &in);
+            sq_track_outbound_stats(sq_peer_track(rtc, t), now_ns, &out);
+            mark_in(&peer->marks[t], &in);
+            mark_out(&peer->marks[t], &out);
+        }
+    }
+    user->sampled_ns = now_ns;
+}
+
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
-    if (user->state != SQ_USER_UP || now_ns <= user->sampled_ns) {
+    /* The first slice after a user got up may come at once: a rate over so little says nothing. */
+    if (user->state != SQ_USER_UP || now_ns < user->sampled_ns + SQ_NS_PER_SEC / 2) {
         return;
     }
     struct sampling s = {
