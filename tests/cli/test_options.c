@@ -163,25 +163,30 @@ static void errors_name_the_option(void **state)
     }
 }
 
+static void repeat(const char *word, size_t times, char *out, size_t room)
+{
+    size_t len = strlen(word);
+    assert_true(len * times < room);
+    for (size_t i = 0; i < times; i++) {
+        memcpy(out + i * len, word, len);
+    }
+    out[len * times] = '\0';
+}
+
 static void tables_have_their_end(void **state)
 {
     (void)state;
     struct values v;
     struct sq_option_list rest;
     char why[256];
-    char line[1024] = "";
-    for (int i = 0; i < SQ_OPTION_LIST_MAX; i++) {
-        strcat(line, "--list=x ");
-    }
+    char line[1024];
+    repeat("--list=x ", SQ_OPTION_LIST_MAX, line, sizeof(line));
     assert_int_equal(parse(line, &v, &rest, why), 0);
     assert_int_equal(v.list.n, SQ_OPTION_LIST_MAX);
-    strcat(line, "--list=x ");
+    repeat("--list=x ", SQ_OPTION_LIST_MAX + 1, line, sizeof(line));
     assert_int_equal(parse(line, &v, &rest, why), SQ_ERR_INVALID);
     assert_non_null(strstr(why, "--list"));
-    line[0] = '\0';
-    for (int i = 0; i < SQ_OPTION_LIST_MAX + 5; i++) {
-        strcat(line, "x ");
-    }
+    repeat("x ", SQ_OPTION_LIST_MAX + 5, line, sizeof(line));
     (void)!parse(line, &v, &rest, why); /* more words than there is room for: no overflow */
     assert_int_equal(rest.n, SQ_OPTION_LIST_MAX);
 }

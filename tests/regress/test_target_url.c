@@ -23,7 +23,7 @@ static void hosts_that_are_none(void **state)
         struct sq_target target;
         char why[320] = "";
         assert_int_equal(sq_target_parse(urls[i], &target, why, sizeof(why)), SQ_ERR_INVALID);
-        assert_non_null(strstr(why, "host"));
+        assert_non_null(strstr(why, "target"));
     }
 }
 
