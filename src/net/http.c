@@ -201,6 +201,7 @@ static int start_leg(struct sq_http *r)
     CURL *e = r->easy;
     r->leg_start_ns = sq_clock_ns();
     curl_easy_reset(e);
+    r->field_count = 0; /* they point into head */
     sq_buf_free(&r->head);
     sq_buf_free(&r->got);
     int err = build_headers(r);

@@ -329,7 +329,7 @@ int sq_httpd_reply(struct sq_httpd_request *r, int status, const char *const *he
     }
     int err = 0;
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        body_len, (void *)(uintptr_t)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
+        body_len, (void *)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
     err = response ? 0 : SQ_ERR_NOMEM;
     for (size_t i = 0; err == 0 && headers && headers[i]; i++) {
         err = add_header(response, headers[i]);
@@ -506,8 +506,8 @@ static int start_daemon(struct sq_httpd *h, const struct sq_httpd_options *o, in
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->cert_pem},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->key_pem},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->cert_pem},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->key_pem},
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};

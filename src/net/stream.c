@@ -19,7 +19,8 @@ struct sq_stream {
     void *ctx;
     enum sq_stream_phase phase;
     char *host;
-    struct sq_tls_options tls_options; /* its strings are owned */
+    char *ca_file, *server_name, *alpn; /* nullable */
+    struct sq_tls_options tls_options;  /* points to them */
     bool tls;
     uint16_t port;
     uint64_t timeout_ns;
@@ -76,9 +77,9 @@ static void tear_down(struct sq_stream *s)
 static void free_struct(struct sq_stream *s)
 {
     sq_free(s->host);
-    sq_free((void *)(uintptr_t)s->tls_options.ca_file);
-    sq_free((void *)(uintptr_t)s->tls_options.server_name);
-    sq_free((void *)(uintptr_t)s->tls_options.alpn);
+    sq_free(s->ca_file);
+    sq_free(s->server_name);
+    sq_free(s->alpn);
     sq_free(s);
 }
 
@@ -392,7 +393,7 @@ static void progress(struct sq_stream *s)
             }
         }
     }
-    if (s->phase == SQ_STREAM_OPEN) {
+    if (s->phase == SQ_STREAM_OPEN && s->top) {
         progress_open(s);
     }
     (void)leave(s);
@@ -446,7 +447,7 @@ static struct sq_stream *new_stream(struct sq_loop *loop, const struct sq_stream
     return s;
 }
 
-static int copy_text(const char *from, const char **to)
+static int copy_text(const char *from, char **to)
 {
     *to = from ? sq_strdup(from) : NULL;
     return from && !*to ? SQ_ERR_NOMEM : 0;
@@ -454,13 +455,14 @@ static int copy_text(const char *from, const char **to)
 
 static int copy_options(struct sq_stream *s, const struct sq_stream_options *o)
 {
-    const char *host = NULL;
-    int err = copy_text(o->host, &host);
-    s->host = (char *)(uintptr_t)host;
-    s->tls_options = (struct sq_tls_options){.insecure = o->tls_options.insecure};
-    err = err ? err : copy_text(o->tls_options.ca_file, &s->tls_options.ca_file);
-    err = err ? err : copy_text(o->tls_options.server_name, &s->tls_options.server_name);
-    err = err ? err : copy_text(o->tls_options.alpn, &s->tls_options.alpn);
+    int err = copy_text(o->host, &s->host);
+    err = err ? err : copy_text(o->tls_options.ca_file, &s->ca_file);
+    err = err ? err : copy_text(o->tls_options.server_name, &s->server_name);
+    err = err ? err : copy_text(o->tls_options.alpn, &s->alpn);
+    s->tls_options = (struct sq_tls_options){.insecure = o->tls_options.insecure,
+                                             .ca_file = s->ca_file,
+                                             .server_name = s->server_name,
+                                             .alpn = s->alpn};
     s->tls = o->tls;
     s->port = o->port;
     s->timeout_ns = o->timeout_ns ? o->timeout_ns : SQ_STREAM_TIMEOUT_DEFAULT_NS;

@@ -410,9 +410,9 @@ static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct 
                          ? gso_run(udp, datagrams + at, n - at)
                          : 1;
         struct msghdr *msg = &msgs[count++].msg_hdr;
-        *msg = (struct msghdr){.msg_name = to ? (void *)(uintptr_t)&to->sa : NULL,
+        *msg = (struct msghdr){.msg_name = to ? (void *)&to->sa : NULL,
                                .msg_namelen = to ? sq_addr_len(to) : 0,
-                               .msg_iov = (struct iovec *)(uintptr_t)(datagrams + at),
+                               .msg_iov = (struct iovec *)(datagrams + at),
                                .msg_iovlen = run};
         if (run > 1) {
             set_gso(msg, &controls[gso_count++], datagrams[at].iov_len);

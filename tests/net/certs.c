@@ -60,7 +60,7 @@ void test_cert_make(struct test_cert *cert, const char *names)
 
 void test_cert_write(const struct test_cert *cert, char path[static 64])
 {
-    strcpy(path, "/tmp/squall-test-ca-XXXXXX");
+    snprintf(path, 64, "/tmp/squall-test-ca-XXXXXX");
     int fd = mkstemp(path);
     must(fd >= 0);
     must(write(fd, cert->cert_pem, strlen(cert->cert_pem)) == (ssize_t)strlen(cert->cert_pem));

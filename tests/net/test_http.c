@@ -139,9 +139,9 @@ struct result {
     enum sq_stream_phase during;
     unsigned redirects;
     char text[400], url[200], body[4096], link[2][64];
-    bool third_link;
     struct sq_http_times times;
     uint16_t port;
+    bool third_link;
 };
 
 static void on_response(void *ctx, const struct sq_http_response *a)

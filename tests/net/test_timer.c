@@ -32,13 +32,17 @@ static uint64_t slot_of(uint64_t ns)
     return (ns + SQ_TIMER_SLOT_NS - 1) / SQ_TIMER_SLOT_NS;
 }
 
+/* The reference: sorted by slot. */
+struct expected {
+    uint64_t slot;
+    struct probe *probe;
+};
+
 static int by_slot(const void *a, const void *b)
 {
-    const struct probe *const *x = a;
-    const struct probe *const *y = b;
-    uint64_t s = slot_of((*x)->due_ns);
-    uint64_t t = slot_of((*y)->due_ns);
-    return (s > t) - (s < t);
+    const struct expected *x = a;
+    const struct expected *y = b;
+    return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
 /* From tens of us to thousands of hours. */
@@ -57,7 +61,7 @@ static void random_timers_fire_in_their_slot(void **state)
     sq_rand_seed(&r, 7);
     struct sq_timer_wheel *wheel = sq_malloc(sizeof(*wheel));
     struct probe *probes = sq_calloc(N, sizeof(*probes));
-    struct probe **sorted = sq_calloc(N, sizeof(*sorted));
+    struct expected *sorted = sq_calloc(N, sizeof(*sorted));
     sq_timer_wheel_init(wheel, START_NS);
     for (size_t i = 0; i < N; i++) {
         sq_timer_init(&probes[i].timer, on_probe, &probes[i]);
@@ -74,7 +78,7 @@ static void random_timers_fire_in_their_slot(void **state)
             probes[i].due_ns = START_NS + random_delay(&r);
             sq_timer_start(wheel, &probes[i].timer, probes[i].due_ns);
         }
-        sorted[live++] = &probes[i];
+        sorted[live++] = (struct expected){.slot = slot_of(probes[i].due_ns), .probe = &probes[i]};
     }
     assert_int_equal(wheel->count, live);
     qsort(sorted, live, sizeof(*sorted), by_slot);
@@ -83,12 +87,12 @@ static void random_timers_fire_in_their_slot(void **state)
     uint64_t now = START_NS;
     while (done < live) {
         uint64_t next = sq_timer_wheel_next_ns(wheel);
-        assert_true(next <= slot_of(sorted[done]->due_ns) * SQ_TIMER_SLOT_NS);
+        assert_true(next <= sorted[done].slot * SQ_TIMER_SLOT_NS);
         now = sq_max_u64(next, now) + sq_rand_below(&r, 3000000); /* sometimes late */
         fired += sq_timer_wheel_advance(wheel, now, NULL, NULL);
-        while (done < live && slot_of(sorted[done]->due_ns) <= now / SQ_TIMER_SLOT_NS) {
-            assert_int_equal(sorted[done]->fired_ns, now);
-            assert_int_equal(sorted[done]->times, 1);
+        while (done < live && sorted[done].slot <= now / SQ_TIMER_SLOT_NS) {
+            assert_int_equal(sorted[done].probe->fired_ns, now);
+            assert_int_equal(sorted[done].probe->times, 1);
             done++;
         }
         assert_int_equal(fired, done);
