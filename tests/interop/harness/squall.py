@@ -95,10 +95,8 @@ class Results:
         return next(f["example"]["message"] for f in self.summary["failures"] if f["cause"] == cause)
 
     def dumps(self):
-        folder = self.folder / "peers"
-        if not folder.is_dir():
-            folder = next((p for p in self.folder.iterdir() if p.is_dir()), self.folder)
-        return [read_dump(path) for path in sorted(folder.glob("*.json")) if path.name != "summary.json"]
+        folder = self.folder / "webrtc-internals"
+        return [read_dump(path) for path in sorted(folder.glob("*.json"))]
 
     def started_ms(self):
         text = self.summary["run"]["started"].replace("Z", "+00:00")
