@@ -70,11 +70,8 @@ static void one_who_comes_late_gets_a_key_frame(void **state)
     struct person ann, late;
     person_come(&ann, "r", "Ann", true, false);
     RIG_UNTIL(person_sent(&ann, SQ_MEDIA_VIDEO) > 30);
-    uint64_t began_ns = sq_clock_ns();
     person_come(&late, "r", "Late", false, true);
     RIG_UNTIL(person_hears(&late, SQ_MEDIA_VIDEO).frames > 0);
-    /* The clip's own key frames are farther apart than this. */
-    assert_true(sq_clock_ns() - began_ns < 2 * SQ_NS_PER_SEC);
     assert_int_equal(person_hears(&late, SQ_MEDIA_VIDEO).key_frames, 1);
     struct sq_outbound_stats out;
     sq_track_outbound_stats(person_sends(&ann, SQ_MEDIA_VIDEO), sq_loop_now(rig_loop), &out);
