@@ -155,6 +155,9 @@ uint64_t sq_vp8_assembler_open_freeze_ns(const struct sq_vp8_assembler *a, uint6
 /* The stream pauses on purpose (muted, direction changed): the interval to the next frame is no
  * freeze. */
 void sq_vp8_assembler_pause(struct sq_vp8_assembler *a);
+/* Another source begins (a new SSRC, or numbers that began anew): frames under way are given up,
+ * the next one to be shown is a key frame. The interval to it counts as any other. */
+void sq_vp8_assembler_restart(struct sq_vp8_assembler *a);
 
 /* ---- collecting the bytes, for those who want the bitstream ---- */
 

@@ -338,16 +338,22 @@ static void add_packet(struct sq_vp8_assembler *a, struct sq_vp8_pending *p, uin
     p->flags = (uint8_t)flags;
 }
 
+void sq_vp8_assembler_restart(struct sq_vp8_assembler *a)
+{
+    give_up_first(a, a->count);
+    a->have_last = a->decoding = a->have_seq = false;
+    memset(a->received, 0, sizeof(a->received));
+    a->padding_count = 0;
+    a->old_in_a_row = 0;
+}
+
 /* A packet of a frame already shown or given up. When nothing else comes any more, the sender's
  * timestamps began anew. */
 static void late(struct sq_vp8_assembler *a)
 {
     a->stats.packets_late++;
     if (++a->old_in_a_row >= OLD_IN_A_ROW) {
-        give_up_first(a, a->count);
-        a->have_last = a->decoding = a->have_seq = false;
-        memset(a->received, 0, sizeof(a->received));
-        a->old_in_a_row = 0;
+        sq_vp8_assembler_restart(a);
     }
 }
 
