@@ -52,7 +52,9 @@ static void window_clear(struct sq_rtp_receiver *r)
 
 static uint32_t missing_ms(const struct sq_rtp_receiver *r, uint64_t now_ns)
 {
-    return (uint32_t)((now_ns - r->missing_epoch_ns) / SQ_NS_PER_MS);
+    /* Arrivals are stamped by the kernel, time-outs by the caller: they may differ by a little. */
+    return now_ns > r->missing_epoch_ns ? (uint32_t)((now_ns - r->missing_epoch_ns) / SQ_NS_PER_MS)
+                                        : 0;
 }
 
 static void missing_remove(struct sq_rtp_receiver *r, unsigned first, unsigned n)
@@ -113,8 +115,9 @@ static bool missing_fill(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t se
         if (m->seq != seq) {
             continue;
         }
-        uint32_t since_ms = missing_ms(r, now_ns) - (m->born_ms + m->asked_after_ms);
-        bool original = m->tries == 1 && since_ms < r->rtt_ns / 2 / SQ_NS_PER_MS;
+        /* Below zero where it lay in the socket while it was asked for. */
+        int64_t since_ms = (int64_t)missing_ms(r, now_ns) - m->born_ms - m->asked_after_ms;
+        bool original = m->tries == 1 && since_ms < (int64_t)(r->rtt_ns / 2 / SQ_NS_PER_MS);
         missing_remove(r, i, 1);
         return original;
     }
@@ -142,17 +145,18 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
         struct sq_rtp_missing m = r->missing[i];
         uint32_t due =
             m.tries ? m.born_ms + m.asked_after_ms + repeat_ms : m.born_ms + SQ_RTP_NACK_WAIT_MS;
+        uint32_t age_ms = now_ms > m.born_ms ? now_ms - m.born_ms : 0;
         bool newer = (uint16_t)((uint16_t)r->highest_ext - m.seen_by) >= SQ_RTP_NACK_REORDER;
         bool is_due = now_ms >= due || (m.tries == 0 && newer);
         /* The last request has its round trip, too, before the packet is given up. */
-        if (is_due && (now_ms - m.born_ms >= give_up_ms || m.tries >= SQ_RTP_NACK_TRIES)) {
+        if (is_due && (age_ms >= give_up_ms || m.tries >= SQ_RTP_NACK_TRIES)) {
             abandon(r, 1);
             continue;
         }
         if (is_due && count < max) {
             ret_seqs[count++] = m.seq;
             m.tries++;
-            m.asked_after_ms = (uint16_t)(now_ms - m.born_ms);
+            m.asked_after_ms = (uint16_t)age_ms;
             uint64_t behind = (uint16_t)((uint16_t)r->highest_ext - m.seq);
             if (behind < SQ_RTP_WINDOW) {
                 bit_set(r->asked, r->highest_ext - behind);
@@ -225,7 +229,7 @@ static void begin_run(struct sq_rtp_receiver *r, uint16_t seq, uint32_t ts)
 static bool is_outage(const struct sq_rtp_receiver *r, uint64_t now_ns,
                       const struct sq_rtp_packet *pkt, unsigned ahead)
 {
-    uint64_t gap_ns = now_ns - r->last_packet_received_ns;
+    uint64_t gap_ns = now_ns - sq_min_u64(now_ns, r->last_packet_received_ns);
     uint64_t life_ns = r->last_packet_received_ns - r->first_at_ns;
     if (ahead >= SEQ_CYCLE / 2 || gap_ns < OUTAGE_LEAST_NS || life_ns < OUTAGE_LEAST_NS) {
         return false;

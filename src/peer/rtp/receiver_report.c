@@ -37,7 +37,7 @@ bool sq_rtp_receiver_report(struct sq_rtp_receiver *r, uint64_t now_ns,
         .jitter = (uint32_t)r->jitter_units,
     };
     if (r->sr_count) {
-        uint64_t since_ns = now_ns - r->sr_arrival_ns;
+        uint64_t since_ns = now_ns - sq_min_u64(now_ns, r->sr_arrival_ns);
         uint64_t sec = since_ns / SQ_NS_PER_SEC;
         uint64_t part = (since_ns % SQ_NS_PER_SEC << 16) / SQ_NS_PER_SEC;
         b.lsr = (uint32_t)(r->sr_ntp >> 16);

@@ -158,7 +158,7 @@ uint32_t sq_rtp_sender_ts_at(const struct sq_rtp_sender *s, uint64_t now_ns)
     if (!s->started) {
         return s->ts_base;
     }
-    uint64_t since_ns = now_ns - s->ts_at_ns;
+    uint64_t since_ns = now_ns - sq_min_u64(now_ns, s->ts_at_ns);
     uint64_t units = since_ns / SQ_NS_PER_SEC * s->clock_rate +
                      since_ns % SQ_NS_PER_SEC * s->clock_rate / SQ_NS_PER_SEC;
     return s->ts_last + (uint32_t)units;

@@ -276,7 +276,8 @@ static size_t take_marks(const struct sq_twcc_recorder *r, uint64_t now_ns, size
         if (!stored) {
             continue;
         }
-        int64_t ticks = (int64_t)(now_ticks - (uint32_t)((uint32_t)now_ticks - stored));
+        /* An arrival may be stamped a little later than now, see sq_peer_receive. */
+        int64_t ticks = (int64_t)now_ticks - (int32_t)((uint32_t)now_ticks - stored);
         if (!any) {
             any = true;
             last_ticks = ticks / TICKS_PER_REF * TICKS_PER_REF;
