@@ -59,6 +59,9 @@ uint8_t *sq_tx_begin(struct sq_peer_env *env)
 
 void sq_tx_commit(struct sq_peer_env *env, struct sq_peer *peer, size_t len)
 {
+    if (env->tx.n == SQ_BATCH_MAX) {
+        return; /* written from within a flush, into the buffer to spare: lost, as on the way */
+    }
     size_t i = env->tx.n++;
     env->tx.jobs[i] = (struct sq_srtp_job){
         .session = peer->srtp, .pkt = env->tx.buf[i], .len = len, .room = SQ_TX_ROOM, .user = peer};
@@ -83,19 +86,24 @@ static void send_run(struct sq_peer_env *env, size_t from, size_t to)
 
 void sq_tx_flush(struct sq_peer_env *env)
 {
-    size_t n = env->tx.n;
-    if (n == 0) {
+    if (env->tx.busy) {
         return;
     }
-    sq_srtp_protect_batch(env->srtp, env->tx.jobs, n);
+    env->tx.busy = true;
+    /* An owner's `send` may make peers send more: that comes in behind, and has its turn. */
     size_t from = 0;
-    for (size_t i = 1; i <= n; i++) {
-        if (i == n || env->tx.jobs[i].user != env->tx.jobs[from].user) {
-            send_run(env, from, i);
-            from = i;
+    while (from < env->tx.n) {
+        size_t n = env->tx.n;
+        sq_srtp_protect_batch(env->srtp, env->tx.jobs + from, n - from);
+        for (size_t i = from + 1; i <= n; i++) {
+            if (i == n || env->tx.jobs[i].user != env->tx.jobs[from].user) {
+                send_run(env, from, i);
+                from = i;
+            }
         }
     }
     env->tx.n = 0;
+    env->tx.busy = false;
 }
 
 /* ---- Incoming ---------------------------------------------------------------------------------
@@ -104,6 +112,10 @@ void sq_tx_flush(struct sq_peer_env *env)
 void sq_rx_push(struct sq_peer_env *env, struct sq_peer *peer, uint64_t now_ns, uint8_t *buf,
                 size_t len)
 {
+    if (env->rx.n == SQ_BATCH_MAX) { /* from within a delivery that is full already */
+        peer->transport.discarded++;
+        return;
+    }
     size_t i = env->rx.n++;
     env->rx.jobs[i] = (struct sq_srtp_job){
         .session = peer->srtp, .pkt = buf, .len = len, .room = len, .user = peer};
@@ -113,27 +125,41 @@ void sq_rx_push(struct sq_peer_env *env, struct sq_peer *peer, uint64_t now_ns, 
     }
 }
 
+static void deliver(const struct sq_srtp_job *job, uint64_t now_ns)
+{
+    struct sq_peer *peer = job->user;
+    if (!peer) {
+        return;
+    }
+    if (job->err == 0) {
+        sq_peer_on_rtp(peer, now_ns, job->pkt, job->ret_len);
+    } else if (job->err != SQ_ERR_REPLAY) {
+        peer->transport.srtp_errors++;
+    } else {
+        peer->transport.replayed++;
+    }
+}
+
 void sq_rx_flush(struct sq_peer_env *env)
 {
-    size_t n = env->rx.n;
-    if (n == 0 || env->rx.busy) {
+    if (env->rx.busy) {
         return;
     }
     env->rx.busy = true;
-    sq_srtp_unprotect_batch(env->srtp, env->rx.jobs, n);
-    for (size_t i = 0; i < n; i++) {
-        struct sq_srtp_job *job = &env->rx.jobs[i];
-        struct sq_peer *peer = job->user;
-        if (!peer) {
-            continue;
+    /* What an owner's call-back feeds in comes in behind, and has its turn. */
+    size_t done = 0;
+    while (done < env->rx.n) {
+        size_t n = env->rx.n;
+        size_t first = done;
+        for (; done < n && env->rx.jobs[done].user; done++) {
         }
-        if (job->err == 0) {
-            sq_peer_on_rtp(peer, env->rx.now_ns[i], job->pkt, job->ret_len);
-        } else if (job->err != SQ_ERR_REPLAY) {
-            peer->transport.srtp_errors++;
-        } else {
-            peer->transport.replayed++;
+        if (done > first) {
+            sq_srtp_unprotect_batch(env->srtp, env->rx.jobs + first, done - first);
         }
+        for (size_t i = first; i < done; i++) {
+            deliver(&env->rx.jobs[i], env->rx.now_ns[i]);
+        }
+        done += done < n; /* one whose peer went within a call-back */
     }
     env->rx.n = 0;
     env->rx.busy = false;

@@ -9,6 +9,12 @@
 #define NACKS_MAX   80 /* sequence numbers of one NACK message */
 #define RESENDS_MAX 128
 
+/* Of a compound, in bytes: SR or RR without blocks and SDES with the longest CNAME; a block. */
+#define SENDER_BYTES  (28 + 44)
+#define BLOCK_BYTES   24
+#define SR_BLOCKS_MAX 8
+#define RR_BLOCKS_MAX 24
+
 uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
 {
     return sq_ntp_from_wall_ns((uint64_t)((int64_t)now_ns + env->wall_offset_ns));
@@ -82,27 +88,6 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* SRs of all senders; the blocks go with the first, as many as a packet takes; returns how many
- * went. */
-static size_t put_sender_reports(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w,
-                                 const struct sq_rtcp_block *blocks, size_t n)
-{
-    size_t told = 0;
-    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        struct sq_track *track = peer->tracks[i];
-        struct sq_rtcp_report sr;
-        if (!track->tx || !track->can_send || w->pos > SQ_RTCP_ROOM / 2 ||
-            !sq_rtp_sender_report(&track->tx->rtp, now_ns, ntp, &sr)) {
-            continue;
-        }
-        size_t take = least(n - told, 8);
-        sq_rtcp_put_sr(w, &sr, blocks + told, take);
-        told += take;
-    }
-    return told;
-}
-
 static void put_remb(struct sq_peer *peer, struct sq_wire *w)
 {
     uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
@@ -114,7 +99,12 @@ static void put_remb(struct sq_peer *peer, struct sq_wire *w)
         }
     }
     if (peer->remb_bps > 0 && n > 0) {
-        sq_rtcp_put_remb(w, own_ssrc(peer), peer->remb_bps, ssrcs, n);
+        struct compound c;
+        begin(&c);
+        sq_rtcp_put_remb(&c.w, own_ssrc(peer), peer->remb_bps, ssrcs, n);
+        if (!c.w.err && c.w.pos <= sq_wire_left(w)) {
+            sq_wire_put(w, c.buf, c.w.pos);
+        }
     }
 }
 
@@ -142,24 +132,57 @@ void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns)
     sq_peer_due(peer, peer->rtcp_at_ns);
 }
 
+/* Report blocks that are still to be told. */
+struct blocks {
+    struct sq_rtcp_block all[SQ_PEER_TRACKS_MAX];
+    size_t n, told;
+};
+
+/* An SR with its CNAME and as many blocks as fit; a full compound is sent before. */
+static void put_sender(struct sq_peer *peer, struct compound *c, const struct sq_rtcp_report *sr,
+                       struct blocks *blocks)
+{
+    if (sq_wire_left(&c->w) < SENDER_BYTES + SR_BLOCKS_MAX * BLOCK_BYTES) {
+        send_compound(peer, c);
+        begin(c);
+    }
+    size_t take = least(blocks->n - blocks->told, SR_BLOCKS_MAX);
+    sq_rtcp_put_sr(&c->w, sr, blocks->all + blocks->told, take);
+    blocks->told += take;
+    sq_rtcp_put_sdes_cname(&c->w, sr->ssrc, sq_view_of(peer->cname));
+}
+
+/* RFC 3550, section 6.1: each compound begins with a report and names its source. */
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
 {
-    struct sq_rtcp_block blocks[SQ_PEER_TRACKS_MAX];
+    struct blocks blocks = {.told = 0};
     struct compound c;
-    size_t n = gather_blocks(peer, now_ns, blocks);
+    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
+    blocks.n = gather_blocks(peer, now_ns, blocks.all);
     begin(&c);
-    size_t told = put_sender_reports(peer, now_ns, &c.w, blocks, n);
-    do {
-        if (c.w.pos == 0 || told < n) {
-            size_t take = least(n - told, SQ_RTCP_BLOCKS_MAX);
-            sq_rtcp_put_rr(&c.w, own_ssrc(peer), blocks + told, take);
-            told += take;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
+        struct sq_rtcp_report sr;
+        if (track->tx && track->can_send &&
+            sq_rtp_sender_report(&track->tx->rtp, now_ns, ntp, &sr)) {
+            put_sender(peer, &c, &sr, &blocks);
         }
-        sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
-        put_remb(peer, &c.w);
-        send_compound(peer, &c);
-        begin(&c);
-    } while (told < n);
+    }
+    while (c.w.pos == 0 || blocks.told < blocks.n) {
+        if (c.w.pos > 0 && sq_wire_left(&c.w) < SENDER_BYTES + RR_BLOCKS_MAX * BLOCK_BYTES) {
+            send_compound(peer, &c);
+            begin(&c);
+        }
+        bool alone = c.w.pos == 0;
+        size_t take = least(blocks.n - blocks.told, RR_BLOCKS_MAX);
+        sq_rtcp_put_rr(&c.w, own_ssrc(peer), blocks.all + blocks.told, take);
+        blocks.told += take;
+        if (alone) {
+            sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
+        }
+    }
+    put_remb(peer, &c.w);
+    send_compound(peer, &c);
     schedule(peer, now_ns);
 }
 
@@ -188,7 +211,8 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
 {
     struct sq_track_rx *rx = track->rx;
     struct sq_peer *peer = track->peer;
-    if (!rx || !peer->srtp || (rx->pli_sent_ns && now_ns < rx->pli_sent_ns + SQ_PLI_INTERVAL_NS)) {
+    if (!rx || !sq_peer_may_send(peer) ||
+        (rx->pli_sent_ns && now_ns < rx->pli_sent_ns + SQ_PLI_INTERVAL_NS)) {
         return;
     }
     rx->pli_sent_ns = now_ns;
@@ -208,36 +232,22 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
 /* ---- Feedback that is due
  * -------------------------------------------------------------------------- */
 
-static uint64_t key_frame_due(const struct sq_peer *peer, const struct sq_track *track)
+static uint64_t key_frame_due(const struct sq_track *track)
 {
     const struct sq_track_rx *rx = track->rx;
-    if (peer->forward_only || track->kind != SQ_MEDIA_VIDEO || !track->can_receive) {
+    if (track->peer->forward_only || track->kind != SQ_MEDIA_VIDEO || !track->can_receive) {
         return SQ_NEVER;
     }
-    uint64_t due = sq_vp8_assembler_key_due_ns(&rx->vp8);
+    uint64_t due = rx->rtp.key_frame_needed ? rx->clock_ns : sq_vp8_assembler_key_due_ns(&rx->vp8);
     if (due == SQ_NEVER) {
         return due;
     }
     return rx->pli_sent_ns ? sq_max_u64(due, rx->pli_sent_ns + SQ_PLI_INTERVAL_NS) : due;
 }
 
-uint64_t sq_peer_feedback_due(const struct sq_peer *peer)
+uint64_t sq_track_feedback_due(const struct sq_track *track)
 {
-    if (!peer->srtp || !peer->has_path) {
-        return SQ_NEVER;
-    }
-    uint64_t due = SQ_NEVER;
-    if (peer->twcc_recorder) {
-        due = sq_twcc_recorder_next_ns(peer->twcc_recorder);
-    }
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        const struct sq_track *track = peer->tracks[i];
-        if (track->rx) {
-            due = sq_min_u64(due, sq_rtp_receiver_next_ns(&track->rx->rtp));
-            due = sq_min_u64(due, key_frame_due(peer, track));
-        }
-    }
-    return due;
+    return sq_min_u64(sq_rtp_receiver_next_ns(&track->rx->rtp), key_frame_due(track));
 }
 
 static void send_nacks(struct sq_track *track, uint64_t now_ns)
@@ -255,13 +265,9 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
         sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);
         send_compound(track->peer, &c);
     }
-    if (rx->rtp.key_frame_needed) {
-        rx->rtp.key_frame_needed = false;
-        sq_track_request_key_frame(track, now_ns);
-    }
 }
 
-static void send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
+void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
 {
     struct sq_twcc_recorder *recorder = peer->twcc_recorder;
     while (sq_twcc_recorder_next_ns(recorder) <= now_ns) {
@@ -274,20 +280,12 @@ static void send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
     }
 }
 
-void sq_peer_run_feedback(struct sq_peer *peer, uint64_t now_ns)
+void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns)
 {
-    if (peer->twcc_recorder) {
-        send_transport_feedback(peer, now_ns);
-    }
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        struct sq_track *track = peer->tracks[i];
-        if (!track->rx) {
-            continue;
-        }
-        send_nacks(track, now_ns);
-        if (key_frame_due(peer, track) <= now_ns) {
-            sq_track_request_key_frame(track, now_ns);
-        }
+    send_nacks(track, now_ns);
+    if (key_frame_due(track) <= now_ns) {
+        track->rx->rtp.key_frame_needed = false;
+        sq_track_request_key_frame(track, now_ns);
     }
 }
 
@@ -352,10 +350,13 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     }
 }
 
-static void key_frame_wanted(struct sq_track *track)
+static void key_frame_wanted(struct sq_track *track, uint64_t now_ns)
 {
     if (track->media) {
-        sq_track_send_key_frame(track);
+        if (now_ns >= track->tx->key_until_ns) {
+            track->tx->key_until_ns = now_ns + SQ_KEY_FRAME_INTERVAL_NS;
+            sq_track_send_key_frame(track);
+        }
     } else {
         sq_peer_emit(track->peer, (struct sq_peer_event){.type = SQ_PEER_EV_KEY_FRAME_REQUEST,
                                                          .track = track,
@@ -363,7 +364,7 @@ static void key_frame_wanted(struct sq_track *track)
     }
 }
 
-static void on_pli(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+static void on_pli(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_pli pli;
     if (sq_rtcp_parse_pli(packet, &pli) != 0) {
@@ -372,11 +373,11 @@ static void on_pli(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
     struct sq_track *track = track_by_local_ssrc(peer, pli.media_ssrc);
     if (track) {
         track->tx->rtp.pli_count++;
-        key_frame_wanted(track);
+        key_frame_wanted(track, now_ns);
     }
 }
 
-static void on_fir(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+static void on_fir(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_fir fir;
     if (sq_rtcp_parse_fir(packet, &fir) != 0) {
@@ -386,7 +387,7 @@ static void on_fir(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
         struct sq_rtcp_fir_entry entry = sq_rtcp_fir_at(&fir, i);
         struct sq_track *track = track_by_local_ssrc(peer, entry.ssrc);
         if (track && sq_rtp_sender_on_fir(&track->tx->rtp, entry.seq)) {
-            key_frame_wanted(track);
+            key_frame_wanted(track, now_ns);
         }
     }
 }
@@ -440,10 +441,10 @@ static void dispatch(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp
         on_nack(peer, now_ns, packet);
         break;
     case SQ_RTCP_KIND_PLI:
-        on_pli(peer, packet);
+        on_pli(peer, now_ns, packet);
         break;
     case SQ_RTCP_KIND_FIR:
-        on_fir(peer, packet);
+        on_fir(peer, now_ns, packet);
         break;
     case SQ_RTCP_KIND_TWCC:
         on_twcc(peer, now_ns, packet);

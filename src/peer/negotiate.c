@@ -49,18 +49,52 @@ static struct sq_jsep_transport describe_transport(const struct sq_peer *peer,
 /* Host candidates are there at once and stand in the description; later ones are told by event. */
 static int gather(struct sq_peer *peer)
 {
-    peer->gathering = true;
+    if (peer->gather_begun) { /* by an earlier try, which failed further on */
+        return 0;
+    }
     int err = sq_ice_gather(peer->ice, peer->now_ns);
-    peer->gathering = false;
+    peer->gather_begun = err == 0;
     return err;
 }
 
-static int restart(struct sq_peer *peer)
+/* A failed peer may come back by this, unless it is DTLS that failed. */
+static void try_again(struct sq_peer *peer)
 {
-    int err = sq_ice_restart(peer->ice, peer->now_ns, NULL, NULL);
+    enum sq_dtls_state dtls = sq_dtls_get_state(peer->dtls);
+    if (peer->state != SQ_PEER_FAILED || dtls == SQ_DTLS_FAILED || dtls == SQ_DTLS_CLOSED) {
+        return;
+    }
+    peer->state = SQ_PEER_CONNECTING;
+    peer->connect_by_ns = peer->now_ns + peer->connect_timeout_ns;
+    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_STATE, .state = peer->state});
+}
+
+/* ufrag and pwd: NULL for new ones. */
+static int restart(struct sq_peer *peer, const char *ufrag, const char *pwd)
+{
+    int err = sq_ice_restart(peer->ice, peer->now_ns, ufrag, pwd);
+    if (err) {
+        return err;
+    }
+    peer->gather_begun = peer->described = peer->gathered = false;
+    peer->candidates_told = 0;
+    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_ICE_RESTART});
+    try_again(peer);
+    return gather(peer);
+}
+
+/* The answer brought new credentials although the offer had none: the other side restarts alone
+ * (after a rollback of its own restart, say). Ours stay as they are, and have been told. */
+static int follow_restart(struct sq_peer *peer)
+{
+    char ufrag[SQ_ICE_CRED_MAX + 1];
+    char pwd[SQ_ICE_CRED_MAX + 1];
+    snprintf(ufrag, sizeof(ufrag), "%s", sq_ice_ufrag(peer->ice));
+    snprintf(pwd, sizeof(pwd), "%s", sq_ice_pwd(peer->ice));
+    int err = restart(peer, ufrag, pwd);
     if (!err) {
-        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_ICE_RESTART});
-        err = gather(peer);
+        peer->described = true;
+        peer->candidates_told = sq_ice_local_count(peer->ice);
     }
     return err;
 }
@@ -74,13 +108,11 @@ static void start_clock(struct sq_peer *peer)
     }
 }
 
-static int first_gather(struct sq_peer *peer, bool offering)
+/* RFC 8445, section 6.1.1: who offers first controls; after a rollback that may be the other one.
+ */
+static int take_role(struct sq_peer *peer, bool offering)
 {
-    if (peer->state != SQ_PEER_NEW) {
-        return 0;
-    }
-    int err = peer->lite ? 0 : sq_ice_set_controlling(peer->ice, offering);
-    return err ? err : gather(peer);
+    return peer->lite || peer->remote_applied ? 0 : sq_ice_set_controlling(peer->ice, offering);
 }
 
 /* ---- Results ------------------------------------------------------------------------------------
@@ -182,9 +214,12 @@ static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
     struct sq_jsep_result result = {0};
     char *text = NULL;
     struct local_texts *texts = sq_malloc(sizeof(*texts));
-    int err = texts ? first_gather(peer, offer) : SQ_ERR_NOMEM;
+    size_t told = 0;
+    int err = texts ? take_role(peer, offer) : SQ_ERR_NOMEM;
+    err = err ? err : gather(peer);
     if (!err) {
         struct sq_jsep_transport transport = describe_transport(peer, texts);
+        told = transport.n_candidates;
         err = offer ? sq_jsep_create_offer(peer->jsep, &transport, &text, &error)
                     : sq_jsep_create_answer(peer->jsep, &transport, &text, &error);
     }
@@ -193,6 +228,8 @@ static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
             sq_jsep_set_local(peer->jsep, offer ? SQ_JSEP_OFFER : SQ_JSEP_ANSWER, &result, &error);
     }
     if (!err) {
+        peer->described = true;
+        peer->candidates_told = told;
         start_clock(peer);
         err = apply_negotiated(peer, &result);
         sq_jsep_result_free(&result);
@@ -203,36 +240,50 @@ static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
         return say(why, err, &error);
     }
     *ret_sdp = text;
-    if (peer->gathered) {
-        peer->gathered = false;
-        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_GATHERING_DONE});
-    }
+    peer->ice_changed = true;
+    sq_peer_after_ice(peer);
     rearm(peer);
     return 0;
+}
+
+/* The owner's clock, unless a datagram's was ahead of it. */
+static void enter(struct sq_peer *peer, uint64_t now_ns)
+{
+    peer->now_ns = peer->clock_ns = sq_max_u64(now_ns, peer->clock_ns);
 }
 
 int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart, char **ret_sdp,
                          char why[SQ_PEER_TEXT_MAX])
 {
-    peer->now_ns = now_ns;
-    int err = ice_restart && peer->state != SQ_PEER_NEW ? restart(peer) : 0;
+    enter(peer, now_ns);
+    bool again = ice_restart && peer->state != SQ_PEER_NEW;
+    bool stable = sq_jsep_state(peer->jsep) == SQ_JSEP_STABLE;
+    int err = peer->state == SQ_PEER_CLOSED || !stable ? SQ_ERR_STATE : 0;
+    err = again && !err ? restart(peer, NULL, NULL) : err;
     if (err) {
         return say(why, err, &(struct sq_sdp_error){0});
     }
+    peer->restarted = again;
     return create(peer, true, ret_sdp, why);
 }
 
 int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
                           char why[SQ_PEER_TEXT_MAX])
 {
-    peer->now_ns = now_ns;
+    enter(peer, now_ns);
+    if (peer->state == SQ_PEER_CLOSED) {
+        return say(why, SQ_ERR_STATE, &(struct sq_sdp_error){0});
+    }
     return create(peer, false, ret_sdp, why);
 }
 
 int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
                        const char *sdp, char why[SQ_PEER_TEXT_MAX])
 {
-    peer->now_ns = now_ns;
+    enter(peer, now_ns);
+    if (peer->state == SQ_PEER_CLOSED) {
+        return say(why, SQ_ERR_STATE, &(struct sq_sdp_error){0});
+    }
     struct sq_sdp_error error = {0};
     struct sq_jsep_result result = {0};
     int err = sq_jsep_set_remote(peer->jsep, type == SQ_SDP_OFFER ? SQ_JSEP_OFFER : SQ_JSEP_ANSWER,
@@ -240,9 +291,12 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
     if (err) {
         return say(why, err, &error);
     }
-    if (type == SQ_SDP_OFFER && result.ice_restart) {
-        err = restart(peer);
+    if (result.ice_restart && type == SQ_SDP_OFFER) {
+        err = restart(peer, NULL, NULL);
+    } else if (result.ice_restart && !peer->restarted) {
+        err = follow_restart(peer);
     }
+    peer->restarted = peer->restarted && type == SQ_SDP_OFFER;
     err = err ? err : apply_negotiated(peer, &result);
     err = err ? err : apply_candidates(peer, &result);
     sq_jsep_result_free(&result);
@@ -256,13 +310,15 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
 
 int sq_peer_rollback(struct sq_peer *peer)
 {
+    /* A restart that the offer began goes on: the next description tells the credentials. */
+    peer->restarted = false;
     return sq_jsep_set_local(peer->jsep, SQ_JSEP_ROLLBACK, NULL, NULL);
 }
 
 int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate)
 {
-    peer->now_ns = now_ns;
-    int err = sq_ice_add_remote_line(peer->ice, now_ns, sq_view_of(candidate));
+    enter(peer, now_ns);
+    int err = sq_ice_add_remote_line(peer->ice, peer->now_ns, sq_view_of(candidate));
     sq_peer_after_ice(peer);
     rearm(peer);
     return err;

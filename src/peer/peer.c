@@ -44,7 +44,8 @@ void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fm
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     peer->has_path = false;
-    peer->connect_by_ns = SQ_NEVER;
+    peer->connect_by_ns = peer->rtcp_at_ns = SQ_NEVER;
+    sq_peer_stop_sources(peer);
     set_state(peer, SQ_PEER_FAILED, cause, text);
 }
 
@@ -69,12 +70,21 @@ static uint64_t earliest(const struct sq_peer *peer)
     uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
     at = sq_min_u64(at, peer->rtcp_at_ns);
     at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
-    if (peer->dtls) {
-        at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
+    at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
+    if (!sq_peer_may_send(peer)) {
+        return at;
     }
-    at = sq_min_u64(at, sq_peer_feedback_due(peer));
+    if (peer->twcc_recorder) {
+        at = sq_min_u64(at, sq_twcc_recorder_next_ns(peer->twcc_recorder));
+    }
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        at = sq_min_u64(at, sq_track_next_send_ns(peer->tracks[i]));
+        const struct sq_track *track = peer->tracks[i];
+        if (track->tx) {
+            at = sq_min_u64(at, sq_track_next_send_ns(track));
+        }
+        if (track->rx) {
+            at = sq_min_u64(at, sq_track_feedback_due(track));
+        }
     }
     return at;
 }
@@ -111,8 +121,40 @@ static void release_dtls(struct sq_peer *peer)
     }
     peer->release_at_ns = SQ_NEVER;
     /* Without memory for it, the state simply stays. */
-    if (peer->dtls && sq_dtls_release(peer->dtls) != 0) {
+    if (sq_dtls_release(peer->dtls) != 0) {
         peer->keep_dtls = true;
+    }
+}
+
+/* What a call into DTLS may need of its owner: an association that a call-back replaced is freed
+ * only once it is no longer at work. */
+static void dtls_done(struct sq_peer *peer)
+{
+    peer->in_dtls = false;
+    sq_dtls_destroy(peer->dtls_before);
+    peer->dtls_before = NULL;
+}
+
+static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    peer->in_dtls = true;
+    sq_dtls_on_timeout(peer->dtls, now_ns);
+    dtls_done(peer);
+}
+
+static void run_tracks(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->twcc_recorder && sq_twcc_recorder_next_ns(peer->twcc_recorder) <= now_ns) {
+        sq_peer_send_transport_feedback(peer, now_ns);
+    }
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
+        if (track->tx && sq_track_next_send_ns(track) <= now_ns) {
+            sq_track_run_source(track, now_ns);
+        }
+        if (track->rx && sq_track_feedback_due(track) <= now_ns) {
+            sq_track_run_feedback(track, now_ns);
+        }
     }
 }
 
@@ -123,13 +165,8 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     }
     peer->now_ns = peer->clock_ns = now_ns;
     peer->armed_ns = SQ_NEVER;
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        if (sq_track_next_send_ns(peer->tracks[i]) <= now_ns) {
-            sq_track_run_source(peer->tracks[i], now_ns);
-        }
-    }
-    if (sq_peer_feedback_due(peer) <= now_ns) {
-        sq_peer_run_feedback(peer, now_ns);
+    if (sq_peer_may_send(peer)) {
+        run_tracks(peer, now_ns);
     }
     if (peer->rtcp_at_ns <= now_ns) {
         sq_peer_send_reports(peer, now_ns);
@@ -138,8 +175,8 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
         sq_ice_on_timeout(peer->ice, now_ns);
         sq_peer_after_ice(peer);
     }
-    if (peer->dtls && sq_dtls_next_timeout(peer->dtls) <= now_ns) {
-        sq_dtls_on_timeout(peer->dtls, now_ns);
+    if (sq_dtls_next_timeout(peer->dtls) <= now_ns) {
+        dtls_on_timeout(peer, now_ns);
     }
     release_dtls(peer);
     check_connect_timeout(peer);
@@ -174,6 +211,20 @@ static void receive_media(struct sq_peer *peer, int base, const struct sq_addr *
     }
 }
 
+/* Only from where an authenticated check came: records of a handshake bear no authentication. It
+ * may well come before the answer that says who it is from. */
+static void receive_dtls(struct sq_peer *peer, int base, const struct sq_addr *from, uint8_t *buf,
+                         size_t len)
+{
+    if (peer->state == SQ_PEER_FAILED || !sq_ice_may_receive(peer->ice, base, from)) {
+        peer->transport.discarded++;
+        return;
+    }
+    peer->in_dtls = true;
+    sq_dtls_receive(peer->dtls, peer->now_ns, buf, len);
+    dtls_done(peer);
+}
+
 void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const struct sq_addr *from,
                      uint8_t *buf, size_t len)
 {
@@ -194,17 +245,15 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
         receive_media(peer, base, from, buf, len, true);
         break;
     case SQ_PACKET_STUN:
-        peer->now_ns = clock_ns;
+        peer->now_ns = peer->clock_ns = clock_ns;
         if (sq_ice_receive(peer->ice, clock_ns, base, from, buf, len) != 0) {
             peer->transport.discarded++;
         }
         sq_peer_after_ice(peer);
         break;
     case SQ_PACKET_DTLS:
-        peer->now_ns = clock_ns;
-        if (peer->dtls) {
-            sq_dtls_receive(peer->dtls, clock_ns, buf, len);
-        }
+        peer->now_ns = peer->clock_ns = clock_ns;
+        receive_dtls(peer, base, from, buf, len);
         break;
     default:
         peer->transport.discarded++;
@@ -226,30 +275,19 @@ static void on_ice_send(void *ctx, int base_id, const struct sq_addr *to, const 
     peer->ops->send(peer->ctx, base_id, to, &dgram, 1);
 }
 
+/* The owner hears of what ICE's call-backs say only once the agent is at rest: it may use the peer
+ * in its events, and the agent must not be called from within its own. */
 static void on_ice_candidate(void *ctx, const struct sq_ice_candidate *c)
 {
     struct sq_peer *peer = ctx;
-    char text[SQ_ICE_CANDIDATE_TEXT];
-    if (peer->gathering) { /* stands in the description that is being made */
-        return;
-    }
-    const struct sq_jsep_transceiver *first = sq_jsep_first(peer->jsep);
-    while (first && first->mline < 0) {
-        first = first->next;
-    }
-    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_LOCAL_CANDIDATE,
-                                              .text = sq_ice_candidate_format(c, text),
-                                              .mid = first ? first->mid : "0",
-                                              .mline = first ? first->mline : 0});
+    (void)c;
+    peer->ice_changed = true;
 }
 
 static void on_ice_gathered(void *ctx)
 {
     struct sq_peer *peer = ctx;
-    peer->gathered = true;
-    if (!peer->gathering) {
-        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_GATHERING_DONE});
-    }
+    peer->gathered = peer->ice_changed = true;
 }
 
 static void on_ice_state(void *ctx, enum sq_ice_state state)
@@ -275,17 +313,56 @@ static const struct sq_ice_callbacks ice_callbacks = {
     .selected_pair = on_ice_pair,
 };
 
+static void tell_candidates(struct sq_peer *peer)
+{
+    if (!peer->described) {
+        return; /* those stand in the description that is to come */
+    }
+    const struct sq_jsep_transceiver *first = sq_jsep_first(peer->jsep);
+    while (first && first->mline < 0) {
+        first = first->next;
+    }
+    while (peer->candidates_told < sq_ice_local_count(peer->ice)) {
+        const struct sq_ice_candidate *c = sq_ice_local(peer->ice, peer->candidates_told++);
+        char text[SQ_ICE_CANDIDATE_TEXT];
+        if (c->type != SQ_ICE_PRFLX) { /* RFC 8445, section 5.1.1: those are not signalled */
+            sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_LOCAL_CANDIDATE,
+                                                      .text = sq_ice_candidate_format(c, text),
+                                                      .mid = first ? first->mid : "0",
+                                                      .mline = first ? first->mline : 0});
+        }
+    }
+    if (peer->gathered) {
+        peer->gathered = false;
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_GATHERING_DONE});
+    }
+}
+
+/* The path is lost without the peer having failed: media wait for the next one. */
+static void lose_path(struct sq_peer *peer)
+{
+    if (peer->has_path) {
+        peer->has_path = false;
+        peer->rtcp_at_ns = SQ_NEVER;
+        sq_peer_stop_sources(peer);
+    }
+}
+
 static void update_path(struct sq_peer *peer)
 {
     int base;
     struct sq_addr remote;
+    if (peer->state == SQ_PEER_FAILED || peer->state == SQ_PEER_CLOSED) {
+        return; /* a path of a failed peer serves nobody */
+    }
     if (!sq_ice_selected(peer->ice, &base, &remote)) {
-        peer->has_path = false;
+        lose_path(peer);
         return;
     }
     bool nominated = peer->ice_state == SQ_ICE_COMPLETED;
     bool changed = !peer->has_path || nominated != peer->path_nominated ||
                    base != peer->path_base || !sq_addr_equal(&remote, &peer->path_remote);
+    bool regained = !peer->has_path && peer->srtp;
     peer->has_path = true;
     peer->path_nominated = nominated;
     peer->path_base = base;
@@ -296,18 +373,23 @@ static void update_path(struct sq_peer *peer)
                                                   .remote = remote,
                                                   .nominated = nominated});
     }
+    if (regained) {
+        sq_peer_start_media(peer);
+    }
 }
 
 static void start_dtls(struct sq_peer *peer)
 {
-    if (peer->dtls_started || !peer->dtls || !peer->has_path || !peer->remote_applied) {
+    if (peer->dtls_started || !peer->has_path || !peer->remote_applied) {
         return;
     }
     const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
     peer->dtls_started = true;
     enum sq_dtls_role role =
         remote->dtls_role == SQ_JSEP_DTLS_PASSIVE ? SQ_DTLS_SERVER : SQ_DTLS_CLIENT;
+    peer->in_dtls = true;
     int err = sq_dtls_start(peer->dtls, role, peer->now_ns);
+    dtls_done(peer);
     if (err) {
         sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "DTLS cannot start: %s", sq_err_name(err));
     }
@@ -320,7 +402,9 @@ static void ice_connected(struct sq_peer *peer)
         sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_ICE_CONNECTED});
     }
     start_dtls(peer);
-    if (peer->state == SQ_PEER_DISCONNECTED) {
+    bool back = peer->state == SQ_PEER_DISCONNECTED || peer->state == SQ_PEER_CONNECTING;
+    if (back && peer->srtp && peer->has_path) {
+        peer->connect_by_ns = SQ_NEVER;
         set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
     }
 }
@@ -343,6 +427,7 @@ void sq_peer_after_ice(struct sq_peer *peer)
         return;
     }
     peer->ice_changed = false;
+    tell_candidates(peer);
     update_path(peer);
     switch (peer->ice_state) {
     case SQ_ICE_CONNECTED:
@@ -393,9 +478,10 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
         peer->times.dtls_connected = peer->now_ns;
     }
     sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_DTLS_CONNECTED});
-    set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
-    sq_peer_start_sources(peer);
-    sq_peer_start_rtcp(peer, peer->now_ns);
+    if (peer->state != SQ_PEER_DISCONNECTED) {
+        set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
+    }
+    sq_peer_start_media(peer);
 }
 
 static void on_dtls_failed(void *ctx, int err, const char *text)
@@ -424,7 +510,11 @@ int sq_peer_make_dtls(struct sq_peer *peer)
     if (err) {
         return err;
     }
-    sq_dtls_destroy(peer->dtls);
+    if (peer->in_dtls && !peer->dtls_before) {
+        peer->dtls_before = peer->dtls; /* it is at work: its call-back led here */
+    } else {
+        sq_dtls_destroy(peer->dtls);
+    }
     peer->dtls = dtls;
     peer->dtls_started = false;
     peer->release_at_ns = SQ_NEVER;
@@ -508,19 +598,17 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
 
 void sq_peer_close(struct sq_peer *peer, uint64_t now_ns)
 {
-    if (peer->state == SQ_PEER_CLOSED) {
+    if (peer->state == SQ_PEER_CLOSED || peer->closing) {
         return;
     }
     peer->now_ns = now_ns;
     peer->closing = true;
     sq_rx_flush(peer->env);
     sq_tx_flush(peer->env);
-    if (peer->srtp && peer->has_path) {
+    if (sq_peer_may_send(peer)) {
         sq_peer_send_bye(peer);
     }
-    if (peer->dtls) {
-        sq_dtls_close(peer->dtls);
-    }
+    sq_dtls_close(peer->dtls);
     sq_ice_close(peer->ice);
     peer->has_path = false;
     peer->state = SQ_PEER_CLOSED;
@@ -548,6 +636,7 @@ void sq_peer_destroy(struct sq_peer *peer)
     sq_free(peer->twcc_recorder);
     sq_srtp_destroy(peer->srtp);
     sq_dtls_destroy(peer->dtls);
+    sq_dtls_destroy(peer->dtls_before);
     sq_ice_destroy(peer->ice);
     sq_jsep_free(peer->jsep);
     sq_free(peer);
@@ -555,7 +644,12 @@ void sq_peer_destroy(struct sq_peer *peer)
 
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr)
 {
-    return sq_ice_add_base(peer->ice, base, addr);
+    int err = sq_ice_add_base(peer->ice, base, addr);
+    if (!err) {
+        sq_peer_after_ice(peer);
+        sq_peer_due(peer, earliest(peer));
+    }
+    return err;
 }
 
 void *sq_peer_ctx(const struct sq_peer *peer)

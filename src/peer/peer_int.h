@@ -3,6 +3,7 @@
 #ifndef SQ_PEER_PEER_INT_H
 #define SQ_PEER_PEER_INT_H
 
+#include "base/time.h"
 #include "media/opus.h"
 #include "media/source.h"
 #include "media/vp8.h"
@@ -23,12 +24,18 @@
                           */
 #define SQ_SSRCS_MAX 128 /* remote SSRCs of a peer that are told apart */
 
+#define SQ_HISTORY_PACKETS 256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s   \
+                                */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s */
 #define SQ_TWCC_RECORDER_ROOM 512
 #define SQ_RTCP_ROOM          1200 /* bytes of a compound before protection */
 #define SQ_PLI_INTERVAL_NS    (300 * SQ_NS_PER_MS)
 #define SQ_PLI_AFTER_NS       (200 * SQ_NS_PER_MS) /* a frame may wait so long before a PLI */
-#define SQ_BURST_PACKETS      10 /* of one track at a time: frames of up to 3 Mbit/s whole */
+#define SQ_KEY_FRAME_INTERVAL_NS                                                                   \
+    (250 * SQ_NS_PER_MS) /* asked for more often, a clip gives none; below SQ_PLI_INTERVAL_NS, so  \
+                            that jitter does not cost the other side a request */
+#define SQ_SSRC_LEFTOVER_NS (500 * SQ_NS_PER_MS) /* the SSRC before may still come in so long */
+#define SQ_BURST_PACKETS    10 /* of one track at a time: frames of up to 3 Mbit/s whole */
 #define SQ_BURST_GAP_NS                                                                            \
     (5 * SQ_NS_PER_MS) /* a larger frame goes on after this, as browsers pace                      \
                         */
@@ -41,7 +48,8 @@
 struct sq_tx_batch {
     struct sq_srtp_job jobs[SQ_BATCH_MAX]; /* job i lies in buf[i]; user is the peer */
     size_t n;
-    uint8_t buf[SQ_BATCH_MAX][SQ_TX_ROOM];
+    bool busy;                                 /* being sent */
+    uint8_t buf[SQ_BATCH_MAX + 1][SQ_TX_ROOM]; /* the last one to spare, see sq_tx_commit */
 };
 
 /* Incoming SRTP of all peers of the thread. */
@@ -63,18 +71,40 @@ struct sq_peer_env {
     struct sq_rx_batch rx;
 };
 
+struct sq_sent_exts {
+    uint16_t transport_seq;
+    uint8_t level;
+    uint8_t abs_send_time[3];
+};
+
 /* Sending side of a track; made when it may first send. */
 struct sq_track_tx {
     struct sq_rtp_sender rtp;
     struct sq_rtp_template header;
     struct sq_source source;
     bool source_runs;
-    uint64_t resume_ns; /* a burst was cut: not before this; 0 otherwise */
+    uint64_t resume_ns;    /* a burst was cut: not before this; 0 otherwise */
+    uint64_t key_until_ns; /* no other key frame is asked of the clip before this */
+    /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
+     * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes. Owned. */
+    struct sq_sent_exts *sent_exts;
+};
+
+/* Totals of the SSRCs that a track had before its present one. */
+struct sq_track_past {
+    uint64_t packets_received, bytes_received, header_bytes_received;
+    int64_t packets_lost;
+    uint64_t packets_missing, packets_expected, packets_repaired, packets_duplicated;
+    uint32_t nack_count, pli_count;
 };
 
 /* Receiving side of a track; made when its first packet comes. */
 struct sq_track_rx {
     struct sq_rtp_receiver rtp;
+    struct sq_track_past past;
+    uint64_t switched_ns; /* when the SSRC changed; 0: never */
+    uint32_t ssrc_before;
+    uint64_t clock_ns; /* the latest arrival; it never falls */
     uint64_t first_packet_ns;
     uint64_t pli_sent_ns;
     uint8_t fir_seq;
@@ -121,25 +151,28 @@ struct sq_peer {
     uint64_t armed_ns; /* the time-out last told to the owner */
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
     bool rtcp_first;
-    bool failing; /* within fail() */
 
     struct sq_jsep *jsep;
     struct sq_ice *ice;
-    struct sq_dtls *dtls;
+    struct sq_dtls *dtls;        /* never NULL once the peer is built */
+    struct sq_dtls *dtls_before; /* replaced while it was at work */
+    bool in_dtls;
     const struct sq_cert *cert;
     struct sq_srtp *srtp;
 
-    bool gathering, dtls_started, remote_applied;
+    bool dtls_started, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only;
-    bool ice_changed; /* set by ICE's call-backs, worked off after the call */
-    bool gathered;    /* gathering_done came */
+    bool gather_begun; /* since the last restart */
+    bool described;    /* a description with the present credentials is out */
+    bool restarted;    /* by the pending offer */
+    bool ice_changed;  /* set by ICE's call-backs, worked off after the call */
+    bool gathered;     /* gathering_done came, and was not told yet */
+    size_t candidates_told;
     enum sq_ice_state ice_state;
     uint64_t remb_bps;
     uint64_t connect_timeout_ns;
     char cname[32];
     char stream_id[40];
-    char dtls_text[SQ_PEER_TEXT_MAX];
-    int dtls_err;
 
     bool has_path, path_nominated;
     int path_base;
@@ -178,13 +211,24 @@ void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fm
     SQ_PRINTF(3, 4);
 void sq_peer_after_ice(struct sq_peer *peer); /* works off what ICE's call-backs noted */
 int sq_peer_make_dtls(struct sq_peer *peer) SQ_MUST_USE;
+static inline bool sq_peer_may_send(const struct sq_peer *peer)
+{
+    return peer->srtp && peer->has_path;
+}
 
 /* track.c */
 int sq_peer_sync_tracks(struct sq_peer *peer) SQ_MUST_USE;  /* a track for each transceiver */
 int sq_peer_apply_tracks(struct sq_peer *peer) SQ_MUST_USE; /* after a negotiation */
 void sq_peer_start_sources(struct sq_peer *peer);
+void sq_peer_start_media(struct sq_peer *peer); /* keys and a path are there: sources and reports */
+void sq_peer_stop_sources(struct sq_peer *peer);
 void sq_track_free(struct sq_track *track);
-uint64_t sq_track_next_send_ns(const struct sq_track *track);
+/* Of a track that has a sending side. */
+static inline uint64_t sq_track_next_send_ns(const struct sq_track *track)
+{
+    const struct sq_track_tx *tx = track->tx;
+    return tx->source_runs ? sq_max_u64(tx->resume_ns, sq_source_due_ns(&tx->source)) : SQ_NEVER;
+}
 void sq_track_run_source(struct sq_track *track, uint64_t now_ns);
 void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend, uint64_t now_ns);
 
@@ -192,14 +236,18 @@ void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend,
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
 void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track);
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
+/* Adds the totals of the SSRCs before the present one. */
+void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats);
 
 /* feedback.c */
 void sq_peer_on_rtcp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
 void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_bye(struct sq_peer *peer);
-uint64_t sq_peer_feedback_due(const struct sq_peer *peer); /* NACK, PLI, transport-cc */
-void sq_peer_run_feedback(struct sq_peer *peer, uint64_t now_ns);
+void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns);
+/* NACK and PLI, of a track that has a receiving side. */
+uint64_t sq_track_feedback_due(const struct sq_track *track);
+void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns);
 uint64_t sq_peer_rtt_ns(const struct sq_peer *peer); /* 0: not known */
 
 #endif

@@ -30,6 +30,7 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
         struct sq_rtp_inbound_stats in;
         struct sq_rtp_remote_outbound_stats remote;
         sq_rtp_receiver_stats(&rx->rtp, &in);
+        sq_track_add_past(rx, &in);
         sq_rtp_receiver_remote_stats(&rx->rtp, &remote);
         s.ssrc = in.ssrc;
         s.packets_received = in.packets_received;

@@ -22,6 +22,31 @@ static struct sq_track *find_ssrc(struct sq_peer *peer, uint32_t ssrc)
     return NULL;
 }
 
+/* A place for one more; with a full table that of a stream which its track has left. */
+static struct sq_ssrc_entry *new_entry(struct sq_peer *peer)
+{
+    if (peer->ssrcs_len < peer->ssrcs_room) {
+        return &peer->ssrcs[peer->ssrcs_len++];
+    }
+    size_t room = peer->ssrcs_room ? peer->ssrcs_room * 2 : 4;
+    if (room <= SQ_SSRCS_MAX) {
+        struct sq_ssrc_entry *grown = sq_realloc(peer->ssrcs, room * sizeof(*grown));
+        if (!grown) {
+            return NULL;
+        }
+        peer->ssrcs = grown;
+        peer->ssrcs_room = room;
+        return &peer->ssrcs[peer->ssrcs_len++];
+    }
+    for (size_t i = 0; i < peer->ssrcs_len; i++) {
+        const struct sq_track_rx *rx = peer->ssrcs[i].track->rx;
+        if (rx && rx->rtp.ssrc != peer->ssrcs[i].ssrc) {
+            return &peer->ssrcs[i];
+        }
+    }
+    return NULL;
+}
+
 void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track)
 {
     for (size_t i = 0; i < peer->ssrcs_len; i++) {
@@ -30,17 +55,10 @@ void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *tra
             return;
         }
     }
-    if (peer->ssrcs_len == peer->ssrcs_room) {
-        size_t room = peer->ssrcs_room ? peer->ssrcs_room * 2 : 4;
-        struct sq_ssrc_entry *grown =
-            room <= SQ_SSRCS_MAX ? sq_realloc(peer->ssrcs, room * sizeof(*grown)) : NULL;
-        if (!grown) {
-            return; /* the stream stays unknown, its packets are counted as discarded */
-        }
-        peer->ssrcs = grown;
-        peer->ssrcs_room = room;
+    struct sq_ssrc_entry *entry = new_entry(peer);
+    if (entry) { /* else it is looked for by MID and payload type each time */
+        *entry = (struct sq_ssrc_entry){ssrc, track};
     }
-    peer->ssrcs[peer->ssrcs_len++] = (struct sq_ssrc_entry){ssrc, track};
 }
 
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track)
@@ -81,20 +99,23 @@ static struct sq_track *by_payload_type(struct sq_peer *peer, uint8_t pt)
     return found;
 }
 
+/* RFC 8843, section 9.2: a MID in the packet counts more than what its SSRC was known for, and the
+ * SSRC more than the payload type. */
 static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_packet *packet,
                                    const struct sq_rtp_exts *exts)
 {
-    struct sq_track *track = find_ssrc(peer, packet->ssrc);
-    if (track) {
-        return track;
-    }
-    if (sq_rtp_has(exts, SQ_RTP_EXT_MID)) {
-        track = by_mid(peer, exts->mid);
+    struct sq_track *known = find_ssrc(peer, packet->ssrc);
+    struct sq_track *track = known;
+    if (sq_rtp_has(exts, SQ_RTP_EXT_MID) &&
+        !(known && known->jsep && sq_view_is(exts->mid, known->jsep->mid))) {
+        struct sq_track *named = by_mid(peer, exts->mid);
+        track = named ? named : known;
     }
     if (!track) {
         track = by_payload_type(peer, packet->pt);
     }
-    if (track) {
+    /* A stream of another payload type (RTX, FEC) is not the track's own. */
+    if (track && track != known && packet->pt == track->recv_pt) {
         sq_peer_bind_ssrc(peer, packet->ssrc, track);
     }
     return track;
@@ -123,7 +144,8 @@ static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
     if (!track->rx->media_seen) {
         tell_first_media(track);
     }
-    if (frame->key && track->rx->rtp.nack) {
+    if (frame->key) {
+        track->rx->rtp.key_frame_needed = false;
         sq_rtp_receiver_forget_before(&track->rx->rtp, frame->first_seq);
     }
 }
@@ -150,20 +172,59 @@ static bool open_rx(struct sq_track *track, const struct sq_rtp_packet *packet, 
     return true;
 }
 
-/* The other side changed the SSRC of the track (a restart, or a switched source): counters start
- * anew, the frames go on. */
-static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *packet)
+void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats)
+{
+    const struct sq_track_past *past = &rx->past;
+    stats->packets_received += past->packets_received;
+    stats->bytes_received += past->bytes_received;
+    stats->header_bytes_received += past->header_bytes_received;
+    stats->packets_lost += past->packets_lost;
+    stats->packets_lost_network += past->packets_missing;
+    stats->packets_expected += past->packets_expected;
+    stats->retransmitted_packets_received += past->packets_repaired;
+    stats->packets_duplicated += past->packets_duplicated;
+    stats->nack_count += past->nack_count;
+    stats->pli_count += past->pli_count;
+}
+
+static void restart_frames(struct sq_track *track)
+{
+    if (track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
+        sq_vp8_assembler_restart(&track->rx->vp8);
+    }
+}
+
+/* The other side changed the SSRC of the track (a restart, or a switched source). Reports tell of
+ * the new one alone; the track's statistics add what was before. */
+static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *packet, uint64_t now_ns)
 {
     struct sq_track_rx *rx = track->rx;
-    struct sq_rtp_receiver old = rx->rtp;
-    sq_rtp_receiver_init(&rx->rtp, packet->ssrc, old.clock_rate, old.kind, old.nack);
-    rx->rtp.pli_count = old.pli_count;
-    rx->rtp.fir_count = old.fir_count;
-    rx->rtp.nack_count = old.nack_count;
-    rx->rtp.packets_received = old.packets_received;
-    rx->rtp.bytes_received = old.bytes_received;
-    rx->rtp.header_bytes_received = old.header_bytes_received;
-    rx->rtp.expected_before = sq_rtp_receiver_expected(&old);
+    struct sq_rtp_inbound_stats all;
+    sq_rtp_receiver_stats(&rx->rtp, &all);
+    sq_track_add_past(rx, &all);
+    rx->past = (struct sq_track_past){
+        .packets_received = all.packets_received,
+        .bytes_received = all.bytes_received,
+        .header_bytes_received = all.header_bytes_received,
+        .packets_lost = all.packets_lost,
+        .packets_missing = all.packets_lost_network,
+        .packets_expected = all.packets_expected,
+        .packets_repaired = all.retransmitted_packets_received,
+        .packets_duplicated = all.packets_duplicated,
+        .nack_count = all.nack_count,
+        .pli_count = all.pli_count,
+    };
+    rx->ssrc_before = rx->rtp.ssrc;
+    rx->switched_ns = now_ns;
+    sq_rtp_receiver_init(&rx->rtp, packet->ssrc, rx->rtp.clock_rate, rx->rtp.kind, rx->rtp.nack);
+    restart_frames(track);
+}
+
+/* What was under way when the SSRC changed must not change it back. */
+static bool is_leftover(const struct sq_track_rx *rx, uint32_t ssrc, uint64_t now_ns)
+{
+    return ssrc == rx->ssrc_before && rx->switched_ns != 0 &&
+           now_ns < rx->switched_ns + SQ_SSRC_LEFTOVER_NS;
 }
 
 static void record_transport(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtp_exts *exts,
@@ -200,6 +261,30 @@ static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_pa
     }
 }
 
+/* Gives bits of enum sq_rtp_rx. */
+static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
+                             const struct sq_rtp_packet *packet)
+{
+    struct sq_track_rx *rx = track->rx;
+    if (packet->ssrc != rx->rtp.ssrc) {
+        if (is_leftover(rx, packet->ssrc, now_ns)) {
+            track->peer->transport.discarded++;
+            return 0;
+        }
+        switch_ssrc(track, packet, now_ns);
+    }
+    unsigned seen = sq_rtp_receiver_on_packet(&rx->rtp, now_ns, packet);
+    if (seen & SQ_RTP_RX_RESTART) {
+        restart_frames(track);
+    }
+    if (rx->rtp.nack_next_ns != SQ_NEVER) {
+        sq_peer_due(track->peer, rx->rtp.nack_next_ns);
+    } else if (rx->rtp.key_frame_needed) {
+        sq_peer_due(track->peer, now_ns); /* more is missing than can be asked for */
+    }
+    return seen;
+}
+
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len)
 {
     struct sq_rtp_packet packet;
@@ -219,13 +304,9 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         peer->transport.discarded++;
         return;
     }
-    if (packet.ssrc != track->rx->rtp.ssrc) {
-        switch_ssrc(track, &packet);
-    }
-    unsigned seen = sq_rtp_receiver_on_packet(&track->rx->rtp, now_ns, &packet);
-    if (track->rx->rtp.nack_next_ns != SQ_NEVER) {
-        sq_peer_due(peer, track->rx->rtp.nack_next_ns);
-    }
+    /* Sockets' time-stamps may fall back by microseconds; the trackers' clock must not. */
+    now_ns = peer->now_ns = track->rx->clock_ns = sq_max_u64(now_ns, track->rx->clock_ns);
+    unsigned seen = count_packet(track, now_ns, &packet);
     if (!(seen & SQ_RTP_RX_NEW)) {
         return;
     }

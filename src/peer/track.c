@@ -10,22 +10,72 @@
 /* ---- Making -------------------------------------------------------------------------------------
  */
 
-static int add_track(struct sq_peer *peer, struct sq_jsep_transceiver *jsep, uint32_t ssrc,
-                     struct sq_track **ret_track)
+static void free_sides(struct sq_track *track)
+{
+    if (track->tx) {
+        sq_rtp_sender_close(&track->tx->rtp);
+        sq_free(track->tx->sent_exts);
+    }
+    sq_free(track->tx);
+    sq_free(track->rx);
+}
+
+void sq_track_free(struct sq_track *track)
+{
+    if (track) {
+        free_sides(track);
+        sq_free(track);
+    }
+}
+
+static struct sq_track *oldest_stopped(struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (!peer->tracks[i]->jsep) {
+            return peer->tracks[i];
+        }
+    }
+    return NULL;
+}
+
+/* A peer's last place goes to the track that was stopped first; before that they stay for their
+ * statistics. */
+static struct sq_track *reuse_track(struct sq_peer *peer)
+{
+    struct sq_track *track = oldest_stopped(peer);
+    if (track) {
+        sq_peer_unbind_track(peer, track);
+        free_sides(track);
+        *track = (struct sq_track){0};
+    }
+    return track;
+}
+
+static struct sq_track *new_track(struct sq_peer *peer)
 {
     if (peer->tracks_len == SQ_PEER_TRACKS_MAX) {
-        return SQ_ERR_NOMEM;
+        return reuse_track(peer);
     }
     if (peer->tracks_len == peer->tracks_room) {
         size_t room = peer->tracks_room ? peer->tracks_room * 2 : 2;
         struct sq_track **grown = sq_realloc(peer->tracks, room * sizeof(struct sq_track *));
         if (!grown) {
-            return SQ_ERR_NOMEM;
+            return NULL;
         }
         peer->tracks = grown;
         peer->tracks_room = room;
     }
     struct sq_track *track = sq_zalloc(sizeof(*track));
+    if (track) {
+        peer->tracks[peer->tracks_len++] = track;
+    }
+    return track;
+}
+
+static int add_track(struct sq_peer *peer, struct sq_jsep_transceiver *jsep, uint32_t ssrc,
+                     struct sq_track **ret_track)
+{
+    struct sq_track *track = new_track(peer);
     if (!track) {
         return SQ_ERR_NOMEM;
     }
@@ -34,7 +84,6 @@ static int add_track(struct sq_peer *peer, struct sq_jsep_transceiver *jsep, uin
     track->kind = jsep->kind == SQ_JSEP_VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO;
     track->ssrc = ssrc;
     jsep->user = track;
-    peer->tracks[peer->tracks_len++] = track;
     *ret_track = track;
     return 0;
 }
@@ -56,7 +105,7 @@ static void track_name(const struct sq_peer *peer, uint32_t ssrc, char out[stati
 int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_direction direction,
                       const struct sq_clip_track *media, struct sq_track **ret_track)
 {
-    if (peer->tracks_len == SQ_PEER_TRACKS_MAX) {
+    if (peer->tracks_len == SQ_PEER_TRACKS_MAX && !oldest_stopped(peer)) {
         return SQ_ERR_NOMEM;
     }
     char name[64];
@@ -136,24 +185,6 @@ int sq_track_stop(struct sq_track *track)
     return 0;
 }
 
-static void free_tx(struct sq_track *track)
-{
-    if (track->tx) {
-        sq_rtp_sender_close(&track->tx->rtp);
-    }
-    sq_free(track->tx);
-    track->tx = NULL;
-}
-
-void sq_track_free(struct sq_track *track)
-{
-    if (track) {
-        free_tx(track);
-        sq_free(track->rx);
-        sq_free(track);
-    }
-}
-
 /* ---- Putting a negotiation in force
  * -------------------------------------------------------------- */
 
@@ -190,7 +221,7 @@ static int make_tx(struct sq_track *track, uint32_t clock_rate)
      * 3711, section 3.3.1). */
     int err = sq_rtp_sender_init(&tx->rtp, track->ssrc, (uint16_t)sq_rand_below(rand, 0x8000),
                                  sq_rand_u32(rand), clock_rate, video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO,
-                                 video ? SQ_RTP_HISTORY_VIDEO : 0);
+                                 video ? SQ_HISTORY_PACKETS : 0);
     if (err) {
         sq_free(tx);
         return err;
@@ -225,14 +256,23 @@ static int apply_sending(struct sq_track *track, const struct sq_rtp_ext_ids *id
         .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
     };
-    return sq_rtp_template_init(&track->tx->header, &opts, ids);
+    err = sq_rtp_template_init(&track->tx->header, &opts, ids);
+    bool changes = track->tx->header.abs_send_time_at || track->tx->header.transport_cc_at;
+    if (!err && changes && track->tx->rtp.history_room && !track->tx->sent_exts) {
+        track->tx->sent_exts = sq_calloc(SQ_HISTORY_PACKETS, sizeof(struct sq_sent_exts));
+        err = track->tx->sent_exts ? 0 : SQ_ERR_NOMEM;
+    }
+    return err;
 }
 
 static void apply_receiving(struct sq_track *track, bool was)
 {
     struct sq_peer *peer = track->peer;
     const struct sq_jsep_transceiver *t = track->jsep;
-    sq_peer_unbind_track(peer, track);
+    if (t->stopped) {
+        sq_peer_unbind_track(peer, track);
+    }
+    /* SSRCs that the packets' MID told stay known: senders leave the MID out after a while. */
     if (track->can_receive) {
         for (size_t i = 0; i < t->n_sources; i++) {
             sq_peer_bind_ssrc(peer, t->sources[i].ssrc, track);
@@ -279,6 +319,8 @@ static int apply_track(struct sq_track *track)
 
 int sq_peer_apply_tracks(struct sq_peer *peer)
 {
+    peer->ids = (struct sq_rtp_ext_ids){0};
+    peer->twcc_negotiated = false;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
         if (!track->jsep) {
@@ -298,7 +340,7 @@ int sq_peer_apply_tracks(struct sq_peer *peer)
 
 void sq_peer_start_sources(struct sq_peer *peer)
 {
-    if (!peer->srtp) {
+    if (!sq_peer_may_send(peer)) {
         return;
     }
     for (size_t i = 0; i < peer->tracks_len; i++) {
@@ -320,6 +362,21 @@ void sq_peer_start_sources(struct sq_peer *peer)
     }
 }
 
+void sq_peer_start_media(struct sq_peer *peer)
+{
+    sq_peer_start_sources(peer);
+    sq_peer_start_rtcp(peer, peer->now_ns);
+}
+
+void sq_peer_stop_sources(struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (peer->tracks[i]->tx) {
+            peer->tracks[i]->tx->source_runs = false;
+        }
+    }
+}
+
 /* ---- Sending
  * ------------------------------------------------------------------------------------- */
 
@@ -334,9 +391,16 @@ struct outgoing {
     size_t payload_len;
 };
 
+static struct sq_sent_exts *sent_exts(const struct sq_track *track, uint16_t seq)
+{
+    struct sq_sent_exts *all = track->tx->sent_exts;
+    return all ? &all[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+}
+
 /* Writes one packet into the batch; returns the header's length. The caller has checked that it
- * fits. */
-static size_t put_packet(struct sq_track *track, uint64_t now_ns, const struct outgoing *out)
+ * fits. `again`: as it was sent before, to the last bit. */
+static size_t put_packet(struct sq_track *track, uint64_t now_ns, const struct outgoing *out,
+                         bool again)
 {
     struct sq_peer *peer = track->peer;
     const struct sq_rtp_template *header = &track->tx->header;
@@ -344,11 +408,25 @@ static size_t put_packet(struct sq_track *track, uint64_t now_ns, const struct o
     size_t payload_len = out->head_len + out->payload_len;
     struct sq_rtp_stamp stamp = {
         .ts = out->ts, .seq = out->seq, .marker = out->marker, .audio_level = out->level};
-    if (header->abs_send_time_at) {
-        stamp.abs_send_time = sq_rtp_abs_send_time(now_ns);
-    }
-    if (header->transport_cc_at) {
-        stamp.transport_seq = sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len);
+    struct sq_sent_exts *sent = sent_exts(track, out->seq);
+    if (again && sent) {
+        stamp.abs_send_time = sq_load_u24(sent->abs_send_time);
+        stamp.transport_seq = sent->transport_seq;
+        stamp.audio_level = sent->level;
+    } else {
+        if (header->abs_send_time_at) {
+            stamp.abs_send_time = sq_rtp_abs_send_time(now_ns);
+        }
+        if (header->transport_cc_at) {
+            stamp.transport_seq =
+                sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len);
+        }
+        bool kept = (uint16_t)(track->tx->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS;
+        if (sent && kept) {
+            sent->transport_seq = stamp.transport_seq;
+            sent->level = stamp.audio_level;
+            sq_store_u24(sent->abs_send_time, stamp.abs_send_time);
+        }
     }
     size_t at = sq_rtp_template_write(header, buf, &stamp);
     memcpy(buf + at, out->head, out->head_len);
@@ -381,15 +459,6 @@ static struct outgoing of_source(const struct sq_source_packet *packet, uint32_t
     };
 }
 
-uint64_t sq_track_next_send_ns(const struct sq_track *track)
-{
-    const struct sq_track_tx *tx = track->tx;
-    if (!tx || !tx->source_runs) {
-        return SQ_NEVER;
-    }
-    return sq_max_u64(tx->resume_ns, sq_source_due_ns(&tx->source));
-}
-
 void sq_track_run_source(struct sq_track *track, uint64_t now_ns)
 {
     static const uint8_t none[1];
@@ -409,7 +478,7 @@ void sq_track_run_source(struct sq_track *track, uint64_t now_ns)
         if (!out.payload) {
             out.payload = none;
         }
-        put_packet(track, now_ns, &out);
+        put_packet(track, now_ns, &out, false);
         if (track->kind == SQ_MEDIA_VIDEO && packet.begin) {
             tx->rtp.frames_sent++;
             tx->rtp.key_frames_sent += packet.key;
@@ -449,7 +518,7 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         .payload = out->payload,
         .payload_len = out->payload_len,
     };
-    put_packet(track, now_ns, &packet);
+    put_packet(track, now_ns, &packet, false);
     return 0;
 }
 
@@ -484,7 +553,7 @@ void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend,
     if (!fits(track, out.head_len + out.payload_len)) {
         return;
     }
-    size_t header_len = put_packet(track, now_ns, &out);
+    size_t header_len = put_packet(track, now_ns, &out, true);
     sq_rtp_sender_resent(&tx->rtp, now_ns, header_len, out.head_len + out.payload_len);
 }
 
