@@ -1,0 +1,173 @@
+"""A browser in a room of the lab with Squall peers, two pages with each other, and WHIP and WHEP: the
+same for every browser."""
+import json
+import urllib.request
+
+from harness import figures, page, test
+from harness.proc import check, until
+from harness.sandbox import ADDRESS
+
+# The default clip (share/clips/README.md).
+WIDTH, HEIGHT, FPS = 640, 360, 25
+PEERS = 2
+
+# Bounds, with what they are made of. The browser is read every 200 ms, and read off between samples
+# (harness/figures.py): in that time come 5 frames of up to 10 packets, or a key frame of up to 50.
+PACKETS_APART = {"audio": 11, "video": 50}
+BYTES_APART = {"audio": 11 * 120, "video": 50 * 1200}
+SHARE_APART = 0.01
+AUDIO_JITTER_APART_MS = 6  # both of some ms at most: what two busy processes' scheduling adds
+FPS_APART = 1.5
+
+
+def the_lab(t):
+    lab = t.lab("--media-ip", ADDRESS)
+    with urllib.request.urlopen(lab.http("/health"), timeout=5) as answer:
+        check(answer.status == 200, "the lab's /health")
+    return lab
+
+
+def lab_member(lab, room, name):
+    with urllib.request.urlopen(lab.http(f"/stats?room={room}"), timeout=5) as answer:
+        rooms = json.load(answer)["roomList"]
+    return next((m for r in rooms for m in r["members"] if m["name"] == name), None)
+
+
+def kind_of(series):
+    return "video" if series.video else "audio"
+
+
+def bounds(kind):
+    return {"packets": PACKETS_APART[kind], "bytes": BYTES_APART[kind]}
+
+
+def check_playing(name, counter, kind):
+    """The browser really decodes it: pictures of the right size, sound that is not silence."""
+    (_, first), (_, last) = counter.samples[0], counter.samples[-1]
+    if kind == "video":
+        check((last["frameWidth"], last["frameHeight"]) == (WIDTH, HEIGHT),
+              f"{name}: picture of {last['frameWidth']}x{last['frameHeight']}")
+        check(last["framesDecoded"] - first.get("framesDecoded", 0) > 4 * FPS, f"{name}: {last['framesDecoded']} frames decoded")
+        check(last["keyFramesDecoded"] >= 1, f"{name}: no key frame decoded")
+    else:
+        check(last["totalAudioEnergy"] > first["totalAudioEnergy"], f"{name}: nothing is heard")
+        check(last["totalSamplesReceived"] > first["totalSamplesReceived"], f"{name}: no samples")
+    check(last["packetsLost"] == 0, f"{name}: {last['packetsLost']} packets lost on loopback")
+
+
+def series_of(dump, kind, direction, ssrc=None):
+    found = [s for s in dump if kind_of(s) == kind and s.kind == direction
+             and (ssrc is None or s.ssrc == ssrc)]
+    check(len(found) == 1, f"{len(found)} {direction} series of {kind}, SSRC {ssrc}")
+    return figures.of_series(found[0])
+
+
+def check_what_the_browser_got(seen, results, dumps):
+    """Squall's publishers against the browser's inbound-rtp of them."""
+    for peer, dump in zip(results.peers, dumps):
+        for kind in ("audio", "video"):
+            name = f"in {kind} {peer['peer']}"
+            check(name in seen, f"the browser has no stream '{name}', only {sorted(seen)}")
+            check_playing(name, seen[name], kind)
+            span = figures.agree(
+                f"Squall sent, the browser got {kind} of {peer['peer']}", series_of(dump, kind, "outbound-rtp"),
+                seen[name], [("packetsSent", "packetsReceived", "packets"), ("bytesSent", "bytesReceived", "bytes")],
+                SHARE_APART, bounds(kind), test.note)
+            if kind == "video":
+                frames = figures.growth(seen[name], "framesDecoded", span)
+                rate = frames * 1000 / (span[1] - span[0])
+                check(abs(rate - peer["video.out.fps"]) <= FPS_APART,
+                      f"{name}: {rate:.1f} frames/s decoded, Squall sent {peer['video.out.fps']:.1f}")
+
+
+def check_jitter(seen, dumps, ssrcs):
+    """A Squall viewer and the browser receive the same publisher's audio through the same lab."""
+    squall = series_of(dumps[1], "audio", "inbound-rtp", ssrcs[("squall-0", "audio")])
+    browser = seen["in audio squall-0"]
+    span = figures.common_span(squall, browser)
+    mine = [1000 * v for v in squall.values("jitter", *span)]
+    theirs = [1000 * v for v in browser.values("jitter", *span)]
+    means = sum(mine) / len(mine), sum(theirs) / len(theirs)
+    test.note("jitter of the same audio: Squall {:.2f} ms, the browser {:.2f} ms".format(*means))
+    check(abs(means[0] - means[1]) <= AUDIO_JITTER_APART_MS, "jitter: Squall {} ms, the browser {} ms".format(*means))
+
+
+def check_what_squall_got(seen, dumps, ssrcs, viewer):
+    """The browser's outbound-rtp against Squall's inbound of it."""
+    for kind in ("audio", "video"):
+        squall = series_of(dumps[viewer], kind, "inbound-rtp", ssrcs[("browser", kind)])
+        figures.agree(
+            f"the browser sent, Squall got {kind}", squall, seen[f"out {kind} own"],
+            [("packetsReceived", "packetsSent", "packets"), ("bytesReceived", "bytesSent", "bytes")],
+            SHARE_APART, bounds(kind), test.note)
+        check(squall.samples[-1][1]["packetsLost"] == 0, f"Squall lost the browser's {kind}")
+        if kind == "video":
+            check(squall.samples[-1][1]["framesDecoded"] > 4 * 10, "Squall put together too few of the browser's frames")
+
+
+def room_with_squall(t, Browser):
+    lab = the_lab(t)
+    guest = page.Guest(Browser(t), lab, "interop", "browser")
+    run = t.run(lab.room(), "--room", "interop", "--peers", PEERS, "--rate", "10/s", "--duration", "12s",
+                "--local-ip", ADDRESS, "--dump", PEERS, "--lateness-max", "200")
+
+    def all_there():
+        stats = guest.stats()
+        return stats["videoTracksIn"] == PEERS and stats["audioTracksIn"] == PEERS
+    until("the browser to get all tracks", all_there, 20)
+    # Who is behind which SSRC of the second Squall peer.
+    viewer = until("the lab to list squall-1", lambda: lab_member(lab, "interop", "squall-1"), 10)
+    names = {member["id"]: member["name"] for member in
+             (lab_member(lab, "interop", name) for name in ("browser", "squall-0"))}
+    ssrcs = {(names.get(o["from"]), o["kind"]): o["ssrc"] for o in viewer["outbound"]}
+    results = run.finish()
+    seen = guest.seen()
+    results.all_ok(PEERS)
+    dumps = results.dumps()
+    check_what_the_browser_got(seen, results, dumps)
+    check_what_squall_got(seen, dumps, ssrcs, viewer=1)
+    check_jitter(seen, dumps, ssrcs)
+    guest.leave()
+    until("the lab to see the browser leave", lambda: lab_member(lab, "interop", "browser") is None, 10)
+
+
+def two_pages(t, Browser):
+    lab = the_lab(t)
+    browser = Browser(t)
+    guests = [page.Guest(browser, lab, "pair", name) for name in ("one", "two")]
+    for guest, other in zip(guests, reversed(guests)):
+        until(f"{guest.name} to see {other.name}", lambda: guest.stats()["framesDecoded"] > 50, 30)
+        seen = guest.seen()
+        (_, last), (_, first) = seen[f"in audio {other.name}"].samples[-1], seen[f"in audio {other.name}"].samples[0]
+        check(last["totalAudioEnergy"] > first["totalAudioEnergy"], f"{guest.name} does not hear {other.name}")
+        video = seen[f"in video {other.name}"].samples[-1][1]
+        check(video["frameWidth"] > 0 and video["keyFramesDecoded"] >= 1, f"{guest.name}: {video}")
+        test.note(f"{guest.name} sees {other.name}: {video['framesDecoded']} frames of "
+                  f"{video['frameWidth']}x{video['frameHeight']}, {video['packetsLost']} packets lost")
+
+
+def whip_and_whep(t, Browser):
+    """The browser plays a Squall publisher by WHEP, and Squall watches what it publishes by WHIP."""
+    lab = the_lab(t)
+    browser = Browser(t)
+    tab = browser.open(lab.http())
+    publisher = t.run(f"whip+{lab.http('/whip/clip')}", "--peers", 1, "--duration", "30s", "--local-ip", ADDRESS,
+                      "--lateness-max", "200")
+    # A clip's stream must be there before it can be played.
+    until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
+    page.play(tab, lab.http("/whep/clip"))
+    tab.eval(page.WATCH % (page.MEMBERS, "play"))
+    page.publish(tab, lab.http("/whip/browser"))
+    watcher = t.run(f"whep+{lab.http('/whep/browser')}", "--peers", 2, "--rate", "10/s", "--duration", "6s",
+                    "--local-ip", ADDRESS, "--lateness-max", "200")
+    watched = watcher.finish()
+    seen = page.read_seen(tab)
+    for kind in ("audio", "video"):
+        name = next(n for n in seen if n.startswith(f"in {kind}"))
+        check_playing(name, seen[name], kind)
+    watched.all_ok(2)
+    for peer in watched.peers:
+        check(peer["video.in.frames"] > 30 and peer["audio.in.packets"] > 200 and peer["video.in.lost"] == 0,
+              f"{peer['peer']} watched {peer['video.in.frames']} frames, {peer['audio.in.packets']} audio packets")
+    publisher.process.signal()
+    check(publisher.finish().code == 130, "an interrupted publisher gives 130")

@@ -1,0 +1,20 @@
+"""Chromium, headless with fake devices, through the lab."""
+import browsers
+from harness import test
+from harness.browser import Chromium
+
+
+def chromium_room(t):
+    browsers.room_with_squall(t, Chromium)
+
+
+def chromium_pair(t):
+    browsers.two_pages(t, Chromium)
+
+
+def chromium_whip(t):
+    browsers.whip_and_whep(t, Chromium)
+
+
+if __name__ == "__main__":
+    test.run([chromium_room, chromium_pair, chromium_whip])
