@@ -7,6 +7,7 @@
 #include "run/health.h"
 #include "run/shard.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ struct open_second {
     unsigned heard;
     double lateness_p99_us, lateness_max_us, cpu_percent;
 };
+
+struct mailbox;
 
 struct sq_run {
     const struct sq_plan *plan;
@@ -38,11 +41,20 @@ struct sq_run {
     struct sq_result *rows; /* owned: the time line so far */
     uint64_t send_errors_before, drops_before;
     char example[200];
+    struct mailbox *mailbox;
+};
+
+/* Where shards send their reports. It outlives a run that is destroyed before its end for as long
+ * as posted reports are on their way. */
+struct mailbox {
+    struct sq_run *run; /* NULL once it is gone; of the run's thread alone */
+    struct sq_loop *loop;
+    atomic_uint holders; /* the run, and each message */
 };
 
 /* A report on its way from a shard's thread to the run's. */
 struct message {
-    struct sq_run *run;
+    struct mailbox *mailbox;
     struct sq_shard_report report;
 };
 
@@ -191,11 +203,15 @@ static void close_seconds(struct sq_run *run)
     }
 }
 
-static void on_report(void *ctx)
+static void let_go(struct mailbox *mailbox)
 {
-    struct message *message = ctx;
-    struct sq_run *run = message->run;
-    const struct sq_shard_report *report = &message->report;
+    if (mailbox && atomic_fetch_sub(&mailbox->holders, 1) == 1) {
+        sq_free(mailbox);
+    }
+}
+
+static void take_report(struct sq_run *run, const struct sq_shard_report *report)
+{
     struct open_second *open = &run->open[report->second_no % SECONDS_OPEN];
     run->latest[report->shard] = *report;
     add_second(&open->sum, &report->second);
@@ -211,20 +227,31 @@ static void on_report(void *ctx)
         sq_timer_stop(&run->end_timer);
         run->ops->done(run->ctx);
     }
+}
+
+static void on_report(void *ctx)
+{
+    struct message *message = ctx;
+    if (message->mailbox->run) {
+        take_report(message->mailbox->run, &message->report);
+    }
+    let_go(message->mailbox);
     sq_free(message);
 }
 
 /* In a shard's thread. */
 static void send_report(void *ctx, const struct sq_shard_report *report)
 {
-    struct sq_run *run = ctx;
+    struct mailbox *mailbox = ctx;
     struct message *message = sq_malloc(sizeof(*message));
     if (!message) {
         return;
     }
-    message->run = run;
+    message->mailbox = mailbox;
     message->report = *report;
-    if (sq_loop_post(run->loop, on_report, message) != 0) {
+    atomic_fetch_add(&mailbox->holders, 1);
+    if (sq_loop_post(mailbox->loop, on_report, message) != 0) {
+        let_go(mailbox);
         sq_free(message);
     }
 }
@@ -301,7 +328,7 @@ static int start_shards(struct sq_run *run)
             .number = i,
             .start_ns = run->start_ns,
             .report = send_report,
-            .ctx = run,
+            .ctx = run->mailbox,
         };
         int err = sq_shard_start(&config, &run->shards[i]);
         if (err) {
@@ -309,6 +336,18 @@ static int start_shards(struct sq_run *run)
         }
         run->shards_len++;
     }
+    return 0;
+}
+
+static int make_mailbox(struct sq_run *run)
+{
+    run->mailbox = sq_zalloc(sizeof(*run->mailbox));
+    if (!run->mailbox) {
+        return SQ_ERR_NOMEM;
+    }
+    run->mailbox->run = run;
+    run->mailbox->loop = run->loop;
+    atomic_init(&run->mailbox->holders, 1);
     return 0;
 }
 
@@ -334,7 +373,8 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
     sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
     sq_timer_init(&run->end_timer, on_end, run);
-    int err = sq_result_create(&run->rows);
+    int err = make_mailbox(run);
+    err = err ? err : sq_result_create(&run->rows);
     err = err ? err : start_shards(run);
     if (err) {
         sq_run_destroy(run);
@@ -361,6 +401,10 @@ void sq_run_destroy(struct sq_run *run)
         sq_shard_destroy(run->shards[i]);
     }
     sq_result_destroy(run->rows);
+    if (run->mailbox) {
+        run->mailbox->run = NULL;
+        let_go(run->mailbox);
+    }
     sq_free(run);
 }
 

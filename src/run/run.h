@@ -42,6 +42,8 @@ void sq_run_abort(struct sq_run *run);
 /* After `done`: waits for the threads and adds peers, metrics, time line and health to `result`,
  * which already holds what the caller knows. */
 int sq_run_collect(struct sq_run *run, struct sq_result *result) SQ_MUST_USE;
-void sq_run_destroy(struct sq_run *run); /* NULL is allowed */
+/* NULL is allowed. Of one that is not done: aborts and joins; reports that are on their way are
+ * freed by the loop's next iteration, and reach nobody. */
+void sq_run_destroy(struct sq_run *run);
 
 #endif

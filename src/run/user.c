@@ -63,6 +63,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     user->counted = true;
     struct sq_tally *tally = user->env->tally;
     if (user->state == SQ_USER_UP) {
+        sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
         tally->connected--;
     }
     user->row.outcome = outcome;

@@ -33,7 +33,8 @@ struct sq_user_peer {
 
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
-    double jitter_ms, rtt_ms, seconds, fps;
+    double jitter_ms, rtt_ms, fps;
+    double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
     uint64_t jitter_n, rtt_n, fps_n;
     uint64_t expected;
 };

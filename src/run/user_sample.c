@@ -309,7 +309,8 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     }
     double bits = (double)delta->bytes * 8;
     record(s, metrics_of[flow].bitrate, bits / s->seconds / 1e3);
-    second->bits[flow] += bits / s->seconds;
+    second->bits[flow] += bits;
+    s->user->sums[flow].bits += bits;
     second->packets[flow] += delta->packets;
     second->lost[flow] += delta->lost;
     s->user->sums[flow].seconds += s->seconds;
@@ -444,8 +445,7 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     totals->jitter_ms = mean(sums->jitter_ms, sums->jitter_n);
     totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
     totals->fps = mean(sums->fps, sums->fps_n);
-    totals->bitrate_kbps =
-        sums->seconds > 0 ? (double)totals->bytes * 8 / 1e3 / sums->seconds : NAN;
+    totals->bitrate_kbps = sums->seconds > 0 ? sums->bits / 1e3 / sums->seconds : NAN;
     double lost = totals->lost > 0 ? (double)totals->lost : 0;
     totals->loss_percent = sums->expected > 0 ? 100 * lost / (double)sums->expected : NAN;
     if (!user->row.connected) {
