@@ -1,0 +1,280 @@
+#include "run/fake_signal.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "net/loop.h"
+#include "run/endpoint.h"
+#include "run/rig.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ANSWER_NS   (3 * SQ_NS_PER_MS)
+#define DROP_NS     (20 * SQ_NS_PER_MS)
+#define SERVERS_MAX 16
+
+/* The answering side of a loop, made with its first session and gone with its last. */
+struct server {
+    struct sq_loop *loop;
+    struct sq_carrier *carrier;
+    unsigned users;
+};
+
+struct sq_signal {
+    const struct sq_signal_user *user;
+    const struct sq_signal_host *host;
+    void *ctx;
+    enum fake_how how;
+    struct server *server;
+    struct sq_peer *peer;
+    struct sq_endpoint *far;
+    struct sq_timer timer;
+    uint64_t opened_ns;
+    bool up, leaving;
+};
+
+static enum fake_how (*script)(uint64_t index);
+static atomic_uint sessions, leaves;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `servers` */
+static struct server servers[SERVERS_MAX];
+
+void fake_begin(enum fake_how (*how)(uint64_t index))
+{
+    script = how;
+    atomic_store(&leaves, 0);
+}
+
+unsigned fake_sessions(void)
+{
+    return atomic_load(&sessions);
+}
+
+unsigned fake_leaves(void)
+{
+    return atomic_load(&leaves);
+}
+
+/* ---- Servers ---- */
+
+static struct server *enter_server(struct sq_loop *loop)
+{
+    struct server *server = NULL;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < SERVERS_MAX; i++) {
+        if (servers[i].loop == loop) {
+            server = &servers[i];
+            break;
+        }
+        if (!servers[i].loop && !server) {
+            server = &servers[i];
+        }
+    }
+    if (server) {
+        server->loop = loop;
+        server->users++;
+    }
+    pthread_mutex_unlock(&lock);
+    struct sq_addr addr;
+    if (server && !server->carrier) {
+        const struct sq_carrier_config config = {.seed = 77, .addrs = &addr, .addrs_len = 1};
+        if (sq_addr_parse("127.0.0.1", 0, &addr) != 0 ||
+            sq_carrier_create(loop, &config, &server->carrier) != 0) {
+            return NULL;
+        }
+    }
+    return server;
+}
+
+static void leave_server(struct server *server)
+{
+    if (!server) {
+        return;
+    }
+    pthread_mutex_lock(&lock);
+    struct sq_carrier *carrier = NULL;
+    if (--server->users == 0) {
+        carrier = server->carrier;
+        *server = (struct server){.loop = NULL};
+    }
+    pthread_mutex_unlock(&lock);
+    sq_carrier_destroy(carrier);
+}
+
+/* ---- A session ---- */
+
+static const struct sq_endpoint_ops far_ops = {.event = NULL};
+
+static int add_tracks(struct sq_signal *s)
+{
+    const struct sq_signal_user *u = s->user;
+    const bool sends[] = {u->send_audio, u->send_video};
+    const bool recvs[] = {u->recv_audio, u->recv_video};
+    const struct sq_clip_track *const media[] = {u->audio, u->video};
+    int err = 0;
+    for (int i = 0; i < 2 && !err; i++) {
+        struct sq_track *track;
+        int direction = (sends[i] ? SQ_DIR_SENDONLY : 0) | (recvs[i] ? SQ_DIR_RECVONLY : 0);
+        if (direction) {
+            err =
+                sq_peer_add_track(s->peer, i ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO,
+                                  (enum sq_direction)direction, sends[i] ? media[i] : NULL, &track);
+        }
+    }
+    return err;
+}
+
+static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char **ret_answer)
+{
+    const struct sq_peer_config config = {.passive = true};
+    int err = sq_endpoint_create(s->server->carrier, &config, &far_ops, s, &s->far);
+    if (err) {
+        return err;
+    }
+    struct sq_peer *far = sq_endpoint_peer(s->far);
+    err = sq_peer_set_remote(far, now_ns, SQ_SDP_OFFER, offer, NULL);
+    for (size_t i = 0; !err && i < sq_peer_track_count(far); i++) {
+        struct sq_track *track = sq_peer_track(far, i);
+        bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+        err = sq_track_set_media(track, s->how == FAKE_NO_MEDIA ? NULL
+                                        : video                 ? s->user->video
+                                                                : s->user->audio);
+    }
+    return err ? err : sq_peer_create_answer(far, now_ns, ret_answer, NULL);
+}
+
+static void spoil(struct sq_signal *s, char *answer_text)
+{
+    if (s->how == FAKE_WRONG_CERTIFICATE) {
+        char *digits = strstr(answer_text, "sha-256 ");
+        if (digits) {
+            digits[8] = digits[8] == '0' ? '1' : '0';
+        }
+    } else if (s->how == FAKE_NOBODY_THERE) {
+        sq_endpoint_close(s->far);
+        s->far = NULL;
+    }
+}
+
+static void join(struct sq_signal *s, uint64_t now_ns)
+{
+    char *offer = NULL;
+    char *text = NULL;
+    int err = s->host->make_peer(s->ctx, "peer", &s->peer);
+    err = err ? err : add_tracks(s);
+    err = err ? err : sq_peer_create_offer(s->peer, now_ns, false, &offer, NULL);
+    err = err ? err : answer(s, offer, now_ns, &text);
+    if (!err) {
+        spoil(s, text);
+        err = sq_peer_set_remote(s->peer, now_ns, SQ_SDP_ANSWER, text, NULL);
+    }
+    sq_free(offer);
+    sq_free(text);
+    if (err) {
+        s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
+        return;
+    }
+    s->host->phase(s->ctx, SQ_PHASE_SIGNALING, now_ns - s->opened_ns);
+    s->host->note(s->ctx, "fake: joined");
+    s->host->joined(s->ctx);
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    struct sq_signal *s = ctx;
+    if (s->leaving) {
+        s->host->left(s->ctx);
+    } else if (s->how == FAKE_REFUSED) {
+        s->host->failed(s->ctx, SQ_CAUSE_SIGNALING, "the service said no");
+    } else if (s->how == FAKE_DROPS && s->up) {
+        s->host->failed(s->ctx, SQ_CAUSE_CONNECT, "the service closed the connection");
+    } else if (s->how != FAKE_SILENT) {
+        join(s, now_ns);
+    }
+}
+
+static int fake_open(const struct sq_target *target, const struct sq_signal_user *user,
+                     const struct sq_signal_host *host, void *host_ctx,
+                     struct sq_signal **ret_signal)
+{
+    (void)target;
+    enum fake_how how = script ? script(user->index) : FAKE_WELL;
+    if (how == FAKE_CANNOT_OPEN) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_signal *s = sq_zalloc(sizeof(*s));
+    if (!s) {
+        return SQ_ERR_NOMEM;
+    }
+    s->user = user;
+    s->host = host;
+    s->ctx = host_ctx;
+    s->how = how;
+    s->server = enter_server(host->loop);
+    if (!s->server) {
+        sq_free(s);
+        return SQ_ERR_NOMEM;
+    }
+    s->opened_ns = sq_loop_now(host->loop);
+    sq_timer_init(&s->timer, on_timer, s);
+    sq_timer_start(sq_loop_timers(host->loop), &s->timer, s->opened_ns + ANSWER_NS);
+    atomic_fetch_add(&sessions, 1);
+    *ret_signal = s;
+    if (how == FAKE_REFUSED_AT_ONCE) {
+        sq_timer_stop(&s->timer);
+        host->failed(host_ctx, SQ_CAUSE_AUTH, "the token is wrong");
+    }
+    return 0;
+}
+
+static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
+                            const struct sq_peer_event *event)
+{
+    (void)peer;
+    if (event->type == SQ_PEER_EV_FIRST_MEDIA) {
+        s->up = true;
+        if (s->how == FAKE_DROPS) {
+            sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + DROP_NS);
+        }
+    }
+}
+
+/* The answer comes at once from within the call, or later, by turns. */
+static void fake_leave(struct sq_signal *s)
+{
+    atomic_fetch_add(&leaves, 1);
+    s->leaving = true;
+    sq_timer_stop(&s->timer);
+    if (s->how == FAKE_NEVER_LEFT) {
+        return;
+    }
+    if (s->user->index % 2) {
+        s->host->left(s->ctx);
+    } else {
+        sq_timer_start(sq_loop_timers(s->host->loop), &s->timer,
+                       sq_loop_now(s->host->loop) + ANSWER_NS);
+    }
+}
+
+static void fake_destroy(struct sq_signal *s)
+{
+    if (!s) {
+        return;
+    }
+    sq_timer_stop(&s->timer);
+    sq_endpoint_close(s->far);
+    leave_server(s->server);
+    sq_free(s);
+    atomic_fetch_sub(&sessions, 1);
+}
+
+static const char *const schemes[] = {"fake", NULL};
+
+const struct sq_signal_ops fake_signal = {
+    .name = "fake",
+    .schemes = schemes,
+    .open = fake_open,
+    .peer_event = fake_peer_event,
+    .leave = fake_leave,
+    .destroy = fake_destroy,
+};

@@ -1,0 +1,29 @@
+/* A signalling adapter without a network: each user's offer is answered by an endpoint of the same
+ * process, on the same loop. A script says how the service behaves towards each user. */
+#ifndef SQ_TESTS_RUN_FAKE_SIGNAL_H
+#define SQ_TESTS_RUN_FAKE_SIGNAL_H
+
+#include "signal/signal.h"
+
+enum fake_how {
+    FAKE_WELL,
+    FAKE_CANNOT_OPEN,       /* open() itself fails */
+    FAKE_REFUSED_AT_ONCE,   /* failed() from within open(): auth */
+    FAKE_REFUSED,           /* failed() later: signaling */
+    FAKE_SILENT,            /* no answer ever */
+    FAKE_NOBODY_THERE,      /* answers with the address of a closed port: ice */
+    FAKE_WRONG_CERTIFICATE, /* the answer's fingerprint is another one: dtls */
+    FAKE_NO_MEDIA,          /* connects, promises media and sends none */
+    FAKE_DROPS,             /* failed() once the user is up: connect */
+    FAKE_NEVER_LEFT,        /* leave() gets no answer */
+};
+
+/* Before a run: `how` is asked for each user's index, from several threads; NULL: all well. */
+void fake_begin(enum fake_how (*how)(uint64_t index));
+/* Sessions opened and not yet destroyed; sessions that were told to leave. */
+unsigned fake_sessions(void);
+unsigned fake_leaves(void);
+
+extern const struct sq_signal_ops fake_signal;
+
+#endif
