@@ -1,0 +1,685 @@
+/* The Janus adapter against a small Janus of the tests' own. */
+#include "base/mem.h"
+#include "net/until.h"
+#include "signal/fake_janus.h"
+#include "signal/host.h"
+#include "signal/janus/janus.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ECHO "plugin=echotest"
+#define ROOM "plugin=videoroom&room=1234"
+#define TWO                                                                                        \
+    "[{\"id\":7,\"display\":\"a\",\"streams\":[{\"type\":\"audio\",\"mid\":\"0\"},{\"type\":"      \
+    "\"video\",\"mid\":\"1\"}]},{\"id\":8,\"streams\":[{\"type\":\"audio\",\"mid\":\"a\"}]}]"
+
+static struct fake_janus janus;
+static struct sig_host host;
+
+static void start(void)
+{
+    fake_start(&janus);
+    sig_host_init(&host);
+}
+
+static void open_with(const char *query)
+{
+    char url[256];
+    snprintf(url, sizeof(url), "%s?%s", janus.url, query);
+    sig_host_open(&host, url);
+}
+
+static void stop(void)
+{
+    sig_host_close(&host);
+    fake_stop(&janus);
+}
+
+static void wait_joined(void)
+{
+    RUN_UNTIL(sig_loop(), host.joined || sig_host_over(&host));
+    if (host.failed) {
+        fail_msg("%s: %s", sq_cause_name(host.cause), host.text);
+    }
+    assert_int_equal(host.joined, 1);
+}
+
+static void expect_failure(enum sq_cause cause, const char *part)
+{
+    RUN_UNTIL(sig_loop(), sig_host_over(&host));
+    if (host.cause != cause || !strstr(host.text, part)) {
+        fail_msg("cause %s: %s (expected %s: %s)", sq_cause_name(host.cause), host.text,
+                 sq_cause_name(cause), part);
+    }
+    assert_int_equal(host.failed, 1);
+}
+
+static void leave(void)
+{
+    host.ops->leave(host.signal);
+    RUN_UNTIL(sig_loop(), host.left == 1);
+    assert_int_equal(host.failed, 0);
+}
+
+static const char *member(json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* ---- Echo
+ * ------------------------------------------------------------------------------------------- */
+
+static void echotest(void **state)
+{
+    (void)state;
+    start();
+    host.user.token = "tok";
+    open_with(ECHO "&apisecret=s%26s");
+    wait_joined();
+    assert_string_equal(janus.seen[0], "create");
+    assert_string_equal(janus.seen[1], "attach");
+    assert_string_equal(janus.seen[2], "echotest");
+    assert_string_equal(member(janus.bodies[1], "plugin"), "janus.plugin.echotest");
+    assert_string_equal(member(janus.bodies[2], "token"), "tok");
+    assert_string_equal(member(janus.bodies[2], "apisecret"), "s&s");
+    json_t *body = json_object_get(janus.bodies[2], "body");
+    assert_true(json_is_true(json_object_get(body, "audio")));
+    assert_true(json_is_true(json_object_get(body, "video")));
+    assert_string_equal(host.labels[0], "echo");
+    RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)) &&
+                              sig_has_media(sq_endpoint_peer(janus.far)));
+    assert_true(host.phases_told & 1U << SQ_PHASE_CONNECT);
+    assert_true(host.phases_told & 1U << SQ_PHASE_SIGNALING);
+    leave();
+    assert_int_equal(fake_count(&janus, "hangup"), 1);
+    assert_int_equal(fake_count(&janus, "destroy"), 1);
+    RUN_UNTIL(sig_loop(), janus.ended);
+    stop();
+}
+
+/* full_trickle: Janus' candidates come before its answer, and none are in it. */
+static void trickle_before_the_answer(void **state)
+{
+    (void)state;
+    start();
+    janus.trickle_first = true;
+    open_with(ECHO);
+    wait_joined();
+    RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
+    assert_null(strstr(host.notes, "of no use"));
+    leave();
+    stop();
+}
+
+static void tell_candidate(const char *text)
+{
+    const struct sq_peer_event event = {
+        .type = text ? SQ_PEER_EV_LOCAL_CANDIDATE : SQ_PEER_EV_GATHERING_DONE,
+        .text = text ? text : "",
+        .mid = "0",
+    };
+    host.ops->peer_event(host.signal, sig_host_peer(&host, 0), &event);
+}
+
+static void our_candidates_go_out(void **state)
+{
+    (void)state;
+    start();
+    open_with(ECHO);
+    wait_joined();
+    tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "trickle") == 1);
+    json_t *message = fake_last(&janus, "trickle");
+    json_t *candidate = json_object_get(message, "candidate");
+    assert_string_equal(member(candidate, "candidate"),
+                        "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    assert_string_equal(member(candidate, "sdpMid"), "0");
+    assert_int_equal(json_integer_value(json_object_get(candidate, "sdpMLineIndex")), 0);
+    assert_int_equal(json_integer_value(json_object_get(message, "handle_id")), 21);
+    leave();
+    stop();
+}
+
+static void candidates_of_no_use_are_noted(void **state)
+{
+    (void)state;
+    start();
+    open_with(ECHO);
+    wait_joined();
+    fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21,\"candidate\":{\"candidate\":\"x\"}}");
+    fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21,\"candidate\":7}");
+    fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21}");
+    fake_tell(
+        &janus,
+        "{\"janus\":\"trickle\",\"sender\":21,\"candidates\":[[],null,{\"completed\":true}]}");
+    fake_tell(&janus, "{\"janus\":\"webrtcup\",\"sender\":21}");
+    fake_tell(&janus, "{\"janus\":\"slowlink\",\"sender\":21,\"uplink\":true}");
+    fake_tell(&janus, "{\"janus\":\"event\",\"sender\":4711}");
+    RUN_UNTIL(sig_loop(), strstr(host.notes, "for no handle of ours"));
+    assert_non_null(strstr(host.notes, "of no use"));
+    assert_non_null(strstr(host.notes, "slowlink"));
+    assert_int_equal(host.failed, 0);
+    leave();
+    stop();
+}
+
+static void echo_restarts_ice(void **state)
+{
+    (void)state;
+    start();
+    open_with(ECHO);
+    wait_joined();
+    RUN_UNTIL(sig_loop(), host.connected[0]);
+    const char *ufrag;
+    const char *pwd;
+    sq_peer_local_ice(sig_host_peer(&host, 0), &ufrag, &pwd);
+    char before[64];
+    snprintf(before, sizeof(before), "%s", ufrag);
+    assert_int_equal(host.ops->restart_ice(host.signal), 0);
+    assert_int_equal(host.ops->restart_ice(host.signal), SQ_ERR_STATE);
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "echotest") == 2);
+    sq_peer_local_ice(sig_host_peer(&host, 0), &ufrag, &pwd);
+    assert_string_not_equal(before, ufrag);
+    RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
+    leave();
+    stop();
+}
+
+/* ---- Room
+ * ------------------------------------------------------------------------------------------- */
+
+static void a_room_of_one(void **state)
+{
+    (void)state;
+    start();
+    open_with(ROOM "&pin=12&room_token=rt");
+    wait_joined();
+    json_t *body = json_object_get(fake_last(&janus, "join"), "body");
+    assert_int_equal(json_integer_value(json_object_get(body, "room")), 1234);
+    assert_string_equal(member(body, "ptype"), "publisher");
+    assert_string_equal(member(body, "display"), "squall-0");
+    assert_string_equal(member(body, "pin"), "12");
+    assert_string_equal(member(body, "token"), "rt");
+    assert_int_equal(host.peers_len, 1);
+    assert_string_equal(host.labels[0], "pub");
+    RUN_UNTIL(sig_loop(), sig_has_media(sq_endpoint_peer(janus.far)));
+    assert_int_equal(fake_count(&janus, "attach"), 1); /* nobody to subscribe to */
+    leave();
+    assert_int_equal(fake_count(&janus, "leave"), 1);
+    stop();
+}
+
+static void publishes_and_subscribes(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    open_with(ROOM);
+    wait_joined();
+    assert_int_equal(janus.sub_answers, 1); /* joined comes after the subscriber's answer */
+    assert_int_equal(fake_count(&janus, "configure"), 1);
+    json_t *body = json_object_get(fake_last(&janus, "join"), "body");
+    assert_string_equal(member(body, "ptype"), "subscriber");
+    assert_int_equal(json_integer_value(json_object_get(body, "private_id")), 99);
+    json_t *streams = json_object_get(body, "streams");
+    assert_int_equal(json_array_size(streams), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 1), "feed")), 8);
+    assert_int_equal(host.peers_len, 2);
+    RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
+    size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
+    RUN_UNTIL(sig_loop(), sig_has_media(sig_host_peer(&host, sub)));
+    leave();
+    stop();
+}
+
+#define NEWCOMER(id)                                                                               \
+    "{\"janus\":\"event\",\"sender\":21,\"plugindata\":{\"data\":{\"videoroom\":\"event\","        \
+    "\"publishers\":[{\"id\":" id ",\"streams\":[{\"type\":\"audio\",\"mid\":\"0\"}]}]}}}"
+#define GONE(how, id)                                                                              \
+    "{\"janus\":\"event\",\"sender\":21,\"plugindata\":{\"data\":{\"videoroom\":\"event\",\"" how  \
+    "\":" id "}}}"
+
+static size_t feeds_asked(void)
+{
+    size_t asked = 0;
+    for (size_t i = 0; i < janus.seen_len; i++) {
+        bool asks = strcmp(janus.seen[i], "subscribe") == 0 || strcmp(janus.seen[i], "join") == 0;
+        json_t *list = json_object_get(json_object_get(janus.bodies[i], "body"), "streams");
+        asked += asks ? json_array_size(list) : 0;
+    }
+    return asked;
+}
+
+/* The fake fails the test if a request comes while its offer has no answer. */
+static void publishers_come_and_go_one_change_at_a_time(void **state)
+{
+    (void)state;
+    start();
+    host.user.send_audio = host.user.send_video = false;
+    open_with(ROOM);
+    wait_joined(); /* a viewer in an empty room */
+    assert_int_equal(host.peers_len, 0);
+    assert_int_equal(fake_count(&janus, "configure"), 0);
+    fake_tell(&janus, NEWCOMER("31"));
+    fake_tell(&janus, NEWCOMER("32"));
+    fake_tell(&janus, NEWCOMER("32")); /* told again */
+    RUN_UNTIL(sig_loop(), janus.sub_answers >= 1);
+    fake_tell(&janus, NEWCOMER("33"));
+    fake_tell(&janus, NEWCOMER("34"));
+    RUN_UNTIL(sig_loop(), janus.sub_answers >= 2);
+    json_t *body = json_object_get(fake_last(&janus, "subscribe"), "body");
+    assert_true(json_array_size(json_object_get(body, "streams")) >= 1);
+    fake_tell(&janus, GONE("unpublished", "32"));
+    fake_tell(&janus, GONE("leaving", "32"));
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "unsubscribe") == 1);
+    body = json_object_get(fake_last(&janus, "unsubscribe"), "body");
+    json_t *streams = json_object_get(body, "streams");
+    assert_int_equal(json_array_size(streams), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 32);
+    fake_tell(&janus, GONE("leaving", "4711")); /* never heard of */
+    fake_tell(&janus, NEWCOMER("32"));          /* it is back */
+    /* 31 to 34, and 32 once more */
+    RUN_UNTIL(sig_loop(), feeds_asked() == 5 && janus.sub_answers == janus.sub_offers);
+    assert_int_equal(fake_count(&janus, "attach"), 2);
+    RUN_UNTIL(sig_loop(), host.connected[0]);
+    assert_int_equal(host.failed, 0);
+    leave();
+    stop();
+}
+
+static void audio_only_asks_for_audio(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    janus.string_ids = true;
+    host.user.send_video = host.user.recv_video = false;
+    host.user.room = "a room";
+    host.user.recv_audio = true;
+    open_with("plugin=videoroom");
+    wait_joined();
+    json_t *body = json_object_get(fake_last(&janus, "join"), "body");
+    assert_string_equal(member(body, "room"), "a room");
+    json_t *streams = json_object_get(body, "streams");
+    assert_int_equal(json_array_size(streams), 2);
+    assert_string_equal(member(json_array_get(streams, 0), "mid"), "0");
+    assert_string_equal(member(json_array_get(streams, 1), "mid"), "a");
+    body = json_object_get(fake_last(&janus, "configure"), "body");
+    assert_true(json_is_false(json_object_get(body, "video")));
+    leave();
+    stop();
+}
+
+static void only_publishing_subscribes_to_nobody(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    host.user.recv_audio = host.user.recv_video = false;
+    open_with(ROOM);
+    wait_joined();
+    assert_int_equal(fake_count(&janus, "attach"), 1);
+    leave();
+    stop();
+}
+
+static void a_missing_room_is_made(void **state)
+{
+    (void)state;
+    start();
+    janus.room_missing = true;
+    host.user.room_number = 3;
+    open_with(ROOM "&create=1&publishers=50&secret=adm");
+    wait_joined();
+    json_t *body = json_object_get(fake_last(&janus, "create-room"), "body");
+    assert_int_equal(json_integer_value(json_object_get(body, "room")), 1237);
+    assert_int_equal(json_integer_value(json_object_get(body, "publishers")), 50);
+    assert_string_equal(member(body, "secret"), "adm");
+    assert_int_equal(fake_count(&janus, "join"), 2);
+    leave();
+    stop();
+
+    start();
+    janus.room_missing = true;
+    open_with(ROOM);
+    expect_failure(SQ_CAUSE_SIGNALING, "'join of room 1234': 426 No such room (1234); create=1");
+    stop();
+}
+
+static void another_user_made_the_room(void **state)
+{
+    (void)state;
+    start();
+    janus.fault_on = "create-room";
+    janus.fault_reply =
+        "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21,\"plugindata\":{\"data\":{"
+        "\"error_code\":427,\"error\":\"Room 1234 already exists\"}}}";
+    janus.room_missing = true;
+    open_with(ROOM "&create=1");
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "create-room") == 1);
+    janus.room_missing = false;
+    wait_joined();
+    leave();
+    stop();
+}
+
+static void a_publisher_that_left_too_early(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    host.user.send_audio = host.user.send_video = false;
+    janus.fault_on = "attach"; /* the first is the publisher's; the second fails nothing */
+    janus.fault_reply = "{\"janus\":\"success\",\"transaction\":\"%T\",\"data\":{\"id\":21}}";
+    janus.fault_once = true;
+    janus.handles = 1;
+    open_with(ROOM);
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "join") == 1);
+    janus.fault_on = "join";
+    janus.fault_reply =
+        "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":22,\"plugindata\":{\"data\":{"
+        "\"error_code\":428,\"error\":\"No such feed (7)\"}}}";
+    janus.fault_once = true;
+    wait_joined();
+    assert_non_null(strstr(host.notes, "428 No such feed (7)"));
+    fake_tell(&janus, NEWCOMER("31")); /* a later one is subscribed to by a join */
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
+    leave();
+    stop();
+}
+
+static void room_restarts_ice(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    open_with(ROOM);
+    wait_joined();
+    RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
+    struct sq_peer *sub = sig_host_peer(&host, strcmp(host.labels[0], "sub") == 0 ? 0 : 1);
+    char before[64];
+    const char *ufrag;
+    const char *pwd;
+    sq_peer_local_ice(sub, &ufrag, &pwd);
+    snprintf(before, sizeof(before), "%s", ufrag);
+    assert_int_equal(host.ops->restart_ice(host.signal), 0);
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "configure") == 3 && janus.sub_answers == 2);
+    sq_peer_local_ice(sub, &ufrag, &pwd);
+    assert_string_not_equal(before, ufrag);
+    RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
+    assert_int_equal(host.failed, 0);
+    leave();
+    stop();
+}
+
+/* ---- Faults
+ * ----------------------------------------------------------------------------------------- */
+
+#define ERROR_REPLY(code, reason)                                                                  \
+    "{\"janus\":\"error\",\"transaction\":\"%T\",\"error\":{\"code\":" code                        \
+    ",\"reason\":\"" reason "\"}}"
+#define PLUGIN_ERROR(code, reason)                                                                 \
+    "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21,\"plugindata\":{\"data\":{"         \
+    "\"videoroom\":\"event\",\"error_code\":" code ",\"error\":\"" reason "\"}}}"
+#define JSEP_REPLY(sdp)                                                                            \
+    "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21,\"plugindata\":{\"data\":{"         \
+    "\"echotest\":\"event\"}},\"jsep\":{\"type\":\"answer\",\"sdp\":\"" sdp "\"}}"
+
+static void each_fault_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *on, *reply;
+        enum sq_cause cause;
+        const char *part;
+    } cases[] = {
+        {ECHO, "create", ERROR_REPLY("403", "Unauthorized request"), SQ_CAUSE_AUTH,
+         "Janus refused 'create': 403 Unauthorized request"},
+        {ECHO, "attach", ERROR_REPLY("460", "No such plugin"), SQ_CAUSE_SIGNALING,
+         "Janus refused 'attach': 460"},
+        {ECHO, "attach", ERROR_REPLY("405", "not allowed"), SQ_CAUSE_AUTH, "405 not allowed"},
+        {ECHO, "echotest", ERROR_REPLY("458", "No such session"), SQ_CAUSE_SIGNALING,
+         "458 No such session; Janus has dropped the session"},
+        {ECHO, "create", "{\"janus\":\"success\",\"transaction\":\"%T\"}", SQ_CAUSE_PROTOCOL,
+         "session without an id"},
+        {ECHO, "attach", "{\"janus\":\"success\",\"transaction\":\"%T\",\"data\":[]}",
+         SQ_CAUSE_PROTOCOL, "without an id of the handle"},
+        {ECHO, "create", "garbage", SQ_CAUSE_PROTOCOL, "not a JSON object"},
+        {ECHO, "create", "[1]", SQ_CAUSE_PROTOCOL, "not a JSON object"},
+        {ECHO, "create", "{\"janus\":7}", SQ_CAUSE_PROTOCOL, "without \"janus\""},
+        {ECHO, "create", FAKE_CLOSE, SQ_CAUSE_SIGNALING,
+         "closed the WebSocket in the middle of the session (code 1001: going away)"},
+        {ECHO, "echotest", FAKE_CLOSE, SQ_CAUSE_SIGNALING, "code 1001"},
+        {ECHO, "create", FAKE_SILENCE, SQ_CAUSE_TIMEOUT, "did not answer 'create' within"},
+        {ECHO, "echotest", FAKE_SILENCE, SQ_CAUSE_TIMEOUT, "did not answer 'message' within"},
+        {ECHO, "echotest", JSEP_REPLY("garbage"), SQ_CAUSE_PROTOCOL,
+         "Janus' answer is of no use: SDP line 1"},
+        {ECHO, "echotest", "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21}",
+         SQ_CAUSE_PROTOCOL, "without an SDP answer"},
+        {ECHO, "echotest", PLUGIN_ERROR("411", "no way"), SQ_CAUSE_SIGNALING,
+         "plug-in refused 'echotest': 411 no way"},
+        {ECHO, "echotest", "{\"janus\":\"hangup\",\"sender\":21,\"reason\":\"ICE failed\"}",
+         SQ_CAUSE_ICE, "Janus hung up the peer connection (echo): ICE failed"},
+        {ECHO, "echotest", "{\"janus\":\"hangup\",\"sender\":21,\"reason\":\"DTLS alert\"}",
+         SQ_CAUSE_DTLS, "DTLS alert"},
+        {ECHO, "echotest", "{\"janus\":\"detached\",\"sender\":21}", SQ_CAUSE_SIGNALING,
+         "detached the handle (echo)"},
+        {ECHO, "echotest", "{\"janus\":\"timeout\",\"session_id\":11}", SQ_CAUSE_SIGNALING,
+         "dropped the session"},
+        {ECHO, "echotest", "{\"janus\":\"error\",\"error\":{\"code\":490,\"reason\":\"what\"}}",
+         SQ_CAUSE_SIGNALING, "490 what"},
+        {ROOM, "join", PLUGIN_ERROR("433", "Unauthorized (wrong pin)"), SQ_CAUSE_AUTH,
+         "433 Unauthorized (wrong pin)"},
+        {ROOM, "join", PLUGIN_ERROR("429", "Missing mandatory element (pin)"), SQ_CAUSE_AUTH,
+         "element (pin)"},
+        {ROOM, "join",
+         PLUGIN_ERROR("430", "Invalid element type (room should be a positive integer)"),
+         SQ_CAUSE_SIGNALING, "room=NUMBER"},
+        {ROOM, "join",
+         "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21,\"plugindata\":{\"data\":{"
+         "\"videoroom\":\"event\"}}}",
+         SQ_CAUSE_PROTOCOL, "answered 'join' with 'event'"},
+        {ROOM, "configure", PLUGIN_ERROR("432", "Maximum number of publishers reached"),
+         SQ_CAUSE_SIGNALING, "432 Maximum"},
+        {ROOM, "configure",
+         "{\"janus\":\"event\",\"sender\":21,\"plugindata\":{\"data\":{\"videoroom\":\"destroyed\"}"
+         "}}",
+         SQ_CAUSE_SIGNALING, "room was destroyed"},
+        {ROOM, "configure",
+         "{\"janus\":\"event\",\"sender\":21,\"plugindata\":{\"data\":{\"videoroom\":\"event\","
+         "\"leaving\":\"ok\",\"reason\":\"kicked\"}}}",
+         SQ_CAUSE_SIGNALING, "out of the room: kicked"},
+        {ROOM, "start", ERROR_REPLY("456", "JSON error"), SQ_CAUSE_SIGNALING,
+         "refused 'start': 456"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        start();
+        janus.publishers = TWO;
+        janus.fault_on = cases[i].on;
+        janus.fault_reply = cases[i].reply;
+        host.user.timeout_ns =
+            cases[i].cause == SQ_CAUSE_TIMEOUT ? 60 * SQ_NS_PER_MS : host.user.timeout_ns;
+        open_with(cases[i].query);
+        expect_failure(cases[i].cause, cases[i].part);
+        assert_int_equal(host.joined, 0);
+        stop();
+    }
+}
+
+static void the_upgrade_is_refused(void **state)
+{
+    (void)state;
+    start();
+    janus.refuse_upgrade = true;
+    open_with(ECHO);
+    expect_failure(SQ_CAUSE_AUTH, "403: not for you");
+    stop();
+    start();
+    janus.no_subprotocol = true;
+    open_with(ECHO);
+    expect_failure(SQ_CAUSE_PROTOCOL, "janus-protocol");
+    stop();
+    start();
+    sq_httpd_free(janus.httpd);
+    janus.httpd = NULL;
+    open_with(ECHO);
+    expect_failure(SQ_CAUSE_CONNECT, "refused");
+    stop();
+}
+
+static void lost_in_the_middle(void **state)
+{
+    (void)state;
+    start();
+    open_with(ECHO);
+    wait_joined();
+    RUN_UNTIL(sig_loop(), host.connected[0]);
+    fake_tell(&janus, "{\"janus\":\"hangup\",\"sender\":21,\"reason\":\"DTLS alert\"}");
+    expect_failure(SQ_CAUSE_MEDIA_LOST, "hung up");
+    stop();
+}
+
+static void leaving_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    start();
+    janus.fault_on = "destroy";
+    janus.fault_reply = FAKE_SILENCE;
+    open_with(ECHO);
+    wait_joined();
+    host.user.timeout_ns = 60 * SQ_NS_PER_MS;
+    leave();
+    stop();
+    /* before it is even open */
+    start();
+    open_with(ECHO);
+    leave();
+    stop();
+    /* and when the server answers an error, or closes instead */
+    for (int i = 0; i < 2; i++) {
+        start();
+        janus.fault_on = "destroy";
+        janus.fault_reply = i ? FAKE_CLOSE : ERROR_REPLY("458", "No such session");
+        open_with(ROOM);
+        wait_joined();
+        leave();
+        stop();
+    }
+}
+
+static void destroyed_at_any_time(void **state)
+{
+    (void)state;
+    for (int rounds = 0; rounds < 25; rounds++) {
+        start();
+        janus.publishers = TWO;
+        open_with(ROOM);
+        for (int i = 0; i < rounds; i++) {
+            assert_int_equal(sq_loop_run_once(sig_loop(), SQ_NS_PER_MS), 0);
+        }
+        stop();
+    }
+}
+
+static void parameters_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *part;
+    } cases[] = {
+        {"", "plug-in is missing"},
+        {"plugin=audiobridge", "'audiobridge' is not supported"},
+        {"plugin=videoroom&rooms=1", "unknown parameter 'rooms'"},
+        {"plugin=videoroom&create=yes", "create=yes"},
+        {"plugin=videoroom&room=", "room= is empty"},
+        {"plugin=videoroom&publishers=many", "publishers=many"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_target target;
+        char why[SQ_PEER_TEXT_MAX] = "";
+        char url[128];
+        snprintf(url, sizeof(url), "janus+ws://h/?%s", cases[i].query);
+        assert_int_equal(sq_target_parse(url, &target, why, sizeof(why)), 0);
+        assert_true(sq_signal_janus.check(&target, why) != 0);
+        assert_non_null(strstr(why, cases[i].part));
+        sq_target_free(&target);
+    }
+    assert_ptr_equal(sq_signal_find("janus+wss"), &sq_signal_janus);
+    assert_string_equal(sq_signal_find("whep+https")->name, "whep");
+    assert_null(sq_signal_find("janus"));
+}
+
+static void an_echo_of_nothing(void **state)
+{
+    (void)state;
+    start();
+    host.user.send_audio = host.user.send_video = false;
+    open_with(ECHO);
+    expect_failure(SQ_CAUSE_PROTOCOL, "this user sends nothing");
+    stop();
+    start();
+    host.refuse_peers = true;
+    open_with(ECHO);
+    expect_failure(SQ_CAUSE_PROTOCOL, "no sockets");
+    stop();
+}
+
+static void without_memory(void **state)
+{
+    (void)state;
+    bool clean = false;
+    size_t nth = 0;
+    while (!clean) {
+        start();
+        char url[256];
+        snprintf(url, sizeof(url), "%s?" ECHO, janus.url);
+        sq_mem_fail_at(++nth);
+        int err = sig_host_try(&host, url);
+        clean = sq_mem_count() < nth;
+        sq_mem_fail_at(0);
+        if (!err) {
+            RUN_UNTIL(sig_loop(), host.joined || sig_host_over(&host));
+        } else {
+            assert_int_equal(err, SQ_ERR_NOMEM);
+        }
+        stop();
+        assert_true(nth < 500);
+    }
+    assert_true(nth > 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(echotest),
+        cmocka_unit_test(trickle_before_the_answer),
+        cmocka_unit_test(our_candidates_go_out),
+        cmocka_unit_test(candidates_of_no_use_are_noted),
+        cmocka_unit_test(echo_restarts_ice),
+        cmocka_unit_test(a_room_of_one),
+        cmocka_unit_test(publishes_and_subscribes),
+        cmocka_unit_test(publishers_come_and_go_one_change_at_a_time),
+        cmocka_unit_test(audio_only_asks_for_audio),
+        cmocka_unit_test(only_publishing_subscribes_to_nobody),
+        cmocka_unit_test(a_missing_room_is_made),
+        cmocka_unit_test(another_user_made_the_room),
+        cmocka_unit_test(a_publisher_that_left_too_early),
+        cmocka_unit_test(room_restarts_ice),
+        cmocka_unit_test(each_fault_is_told),
+        cmocka_unit_test(the_upgrade_is_refused),
+        cmocka_unit_test(lost_in_the_middle),
+        cmocka_unit_test(leaving_does_not_wait_for_ever),
+        cmocka_unit_test(destroyed_at_any_time),
+        cmocka_unit_test(parameters_are_checked),
+        cmocka_unit_test(an_echo_of_nothing),
+        cmocka_unit_test(without_memory),
+    };
+    return cmocka_run_group_tests(tests, sig_setup, sig_teardown);
+}
