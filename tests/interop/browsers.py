@@ -1,6 +1,7 @@
 """A browser in a room of the lab with Squall peers, two pages with each other, and WHIP and WHEP: the
 same for every browser."""
 import json
+import time
 import urllib.request
 
 from harness import figures, page, test
@@ -15,6 +16,7 @@ PEERS = 2
 # (harness/figures.py): in that time come 5 frames of up to 10 packets, or a key frame of up to 50.
 PACKETS_APART = {"audio": 11, "video": 50}
 BYTES_APART = {"audio": 11 * 120, "video": 50 * 1200}
+FRAMES_APART = 7  # at up to 30 frames/s, and one on its way
 SHARE_APART = 0.01
 AUDIO_JITTER_APART_MS = 6  # both of some ms at most: what two busy processes' scheduling adds
 FPS_APART = 1.5
@@ -38,7 +40,7 @@ def kind_of(series):
 
 
 def bounds(kind):
-    return {"packets": PACKETS_APART[kind], "bytes": BYTES_APART[kind]}
+    return {"packets": PACKETS_APART[kind], "bytes": BYTES_APART[kind], "frames": FRAMES_APART}
 
 
 def check_playing(name, counter, kind):
@@ -93,16 +95,33 @@ def check_jitter(seen, dumps, ssrcs):
 
 
 def check_what_squall_got(seen, dumps, ssrcs, viewer):
-    """The browser's outbound-rtp against Squall's inbound of it."""
+    """The browser's outbound-rtp against Squall's inbound of it. Not packets: a browser also sends some
+    that hold padding only, to probe, and the lab does not pass those on."""
     for kind in ("audio", "video"):
-        squall = series_of(dumps[viewer], kind, "inbound-rtp", ssrcs[("browser", kind)])
-        figures.agree(
-            f"the browser sent, Squall got {kind}", squall, seen[f"out {kind} own"],
-            [("packetsReceived", "packetsSent", "packets"), ("bytesReceived", "bytesSent", "bytes")],
-            SHARE_APART, bounds(kind), test.note)
-        check(squall.samples[-1][1]["packetsLost"] == 0, f"Squall lost the browser's {kind}")
+        pairs = [("bytesReceived", "bytesSent", "bytes")]
         if kind == "video":
-            check(squall.samples[-1][1]["framesDecoded"] > 4 * 10, "Squall put together too few of the browser's frames")
+            pairs.append(("framesDecoded", "framesEncoded", "frames"))
+        else:
+            pairs.append(("packetsReceived", "packetsSent", "packets"))
+        squall = series_of(dumps[viewer], kind, "inbound-rtp", ssrcs[("browser", kind)])
+        figures.agree(f"the browser sent, Squall got {kind}", squall, seen[f"out {kind} own"], pairs, SHARE_APART,
+                      bounds(kind), test.note)
+        check(squall.samples[-1][1]["packetsLost"] == 0, f"Squall lost the browser's {kind}")
+
+
+def check_what_the_lab_got(guest, lab):
+    """The browser's packets since it joined, padding included, against the lab's own count of them."""
+    now = time.time() * 1000
+    member = lab_member(lab, "interop", guest.name)
+    for inbound in member["inbound"]:
+        kind = inbound["kind"]
+        name = f"out {kind} own"
+        sent = until("the browser's next sample", lambda: guest.seen()[name].at("packetsSent", now), 5)
+        test.note(f"since it joined the browser sent {sent:.0f} packets of {kind}, the lab got {inbound['packetsReceived']}")
+        check(inbound["packetsLost"] == 0, f"the lab lost {inbound['packetsLost']} packets of the browser's {kind}")
+        check(abs(sent - inbound["packetsReceived"]) <= PACKETS_APART[kind],
+              f"the browser sent {sent:.0f} packets of {kind}, the lab got {inbound['packetsReceived']}")
+    check(len(member["inbound"]) == 2, f"{len(member['inbound'])} streams of the browser's at the lab, expected 2")
 
 
 def room_with_squall(t, Browser):
@@ -121,6 +140,7 @@ def room_with_squall(t, Browser):
              (lab_member(lab, "interop", name) for name in ("browser", "squall-0"))}
     ssrcs = {(names.get(o["from"]), o["kind"]): o["ssrc"] for o in viewer["outbound"]}
     results = run.finish()
+    check_what_the_lab_got(guest, lab)
     seen = guest.seen()
     results.all_ok(PEERS)
     dumps = results.dumps()

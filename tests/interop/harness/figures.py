@@ -26,8 +26,9 @@ class Counter:
 
 
 def of_series(series):
-    """A Counter of a stream of a Squall peer (squall.Series)."""
-    times = [t for t, _ in series.members["timestamp"]]
+    """A Counter of a stream of a Squall peer (squall.Series). The last sample is taken when the peer
+    leaves, before its second is over, so its time is not known."""
+    times = [t for t, _ in series.members["timestamp"]][:-1]
     return Counter([(t, {name: values[i][1] for name, values in series.members.items() if i < len(values)})
                     for i, t in enumerate(times)])
 
