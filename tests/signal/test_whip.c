@@ -444,29 +444,29 @@ static void each_status_is_told(void **state)
     (void)state;
     static const struct {
         int status;
-        const char *retry;
         enum sq_cause cause;
+        const char *retry;
         const char *part;
     } cases[] = {
-        {400, NULL, SQ_CAUSE_SIGNALING, ": 400 Bad Request"},
-        {401, NULL, SQ_CAUSE_AUTH, ": 401 Unauthorized"},
-        {403, NULL, SQ_CAUSE_AUTH, ": 403 Forbidden"},
-        {404, NULL, SQ_CAUSE_SIGNALING, ": 404 Not Found"},
-        {405, NULL, SQ_CAUSE_SIGNALING, ": 405 Method Not Allowed"},
-        {406, NULL, SQ_CAUSE_SIGNALING, ": 406 Not Acceptable"},
-        {409, "7", SQ_CAUSE_SIGNALING, "; Retry-After: 7"},
-        {415, NULL, SQ_CAUSE_SIGNALING, ": 415 Unsupported Media Type"},
-        {418, NULL, SQ_CAUSE_SIGNALING, ": 418, expected 201"},
-        {429, "30", SQ_CAUSE_SIGNALING,
+        {400, SQ_CAUSE_SIGNALING, NULL, ": 400 Bad Request"},
+        {401, SQ_CAUSE_AUTH, NULL, ": 401 Unauthorized"},
+        {403, SQ_CAUSE_AUTH, NULL, ": 403 Forbidden"},
+        {404, SQ_CAUSE_SIGNALING, NULL, ": 404 Not Found"},
+        {405, SQ_CAUSE_SIGNALING, NULL, ": 405 Method Not Allowed"},
+        {406, SQ_CAUSE_SIGNALING, NULL, ": 406 Not Acceptable"},
+        {409, SQ_CAUSE_SIGNALING, "7", "; Retry-After: 7"},
+        {415, SQ_CAUSE_SIGNALING, NULL, ": 415 Unsupported Media Type"},
+        {418, SQ_CAUSE_SIGNALING, NULL, ": 418, expected 201"},
+        {429, SQ_CAUSE_SIGNALING, "30",
          ": 429 Too Many Requests, expected 201 Created; Retry-After: 30"},
-        {500, NULL, SQ_CAUSE_SIGNALING, ": 500 Internal Server Error"},
-        {503, "5", SQ_CAUSE_SIGNALING,
+        {500, SQ_CAUSE_SIGNALING, NULL, ": 500 Internal Server Error"},
+        {503, SQ_CAUSE_SIGNALING, "5",
          ": 503 Service Unavailable, expected 201 Created; Retry-After: 5"},
-        {204, NULL, SQ_CAUSE_SIGNALING, ": 204 No Content, expected 201"},
-        {301, NULL, SQ_CAUSE_SIGNALING,
+        {204, SQ_CAUSE_SIGNALING, NULL, ": 204 No Content, expected 201"},
+        {301, SQ_CAUSE_SIGNALING, NULL,
          ": 301 Moved Permanently, expected 201 Created, or a redirect by 307"},
-        {302, NULL, SQ_CAUSE_SIGNALING, ": 302 Found"},
-        {307, NULL, SQ_CAUSE_SIGNALING, "with a Location"},
+        {302, SQ_CAUSE_SIGNALING, NULL, ": 302 Found"},
+        {307, SQ_CAUSE_SIGNALING, NULL, "with a Location"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char retry[32];
