@@ -11,10 +11,9 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define BACKLOG           4096
-#define IDLE_DEFAULT_S    60
-#define TLS_LAST_WORDS_NS (50 * SQ_NS_PER_MS)
-#define WAIT_MAX_NS       (10 * SQ_NS_PER_SEC)
+#define BACKLOG        4096
+#define IDLE_DEFAULT_S 60
+#define WAIT_MAX_NS    (10 * SQ_NS_PER_SEC)
 
 /* Belongs to its request until the 101 answer is out, then to the WebSocket, until that lets go of
  * the socket. */
@@ -24,10 +23,6 @@ struct upgrade {
     struct sq_ws_options options;
     sq_httpd_ws_fn fn;
     void *ctx;
-    /* TLS only: see on_client_end. */
-    struct sq_watch client_watch;
-    struct sq_timer client_gone;
-    int sock;
 };
 
 struct sq_httpd {
@@ -368,8 +363,6 @@ static void on_release(void *ctx)
 {
     struct upgrade *u = ctx;
     struct sq_httpd *h = u->httpd;
-    sq_watch_stop(&u->client_watch);
-    sq_timer_stop(&u->client_gone);
     (void)MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
     kick(h);
     sq_free(u);
@@ -388,35 +381,6 @@ static void send_at_once(struct MHD_Connection *connection)
     }
 }
 
-/* With TLS libmicrohttpd hands over one end of a socket pair, and says nothing there when the
- * client ends its connection: so that is watched for here, and the pair's reading side is ended
- * when what the client sent last has had the time to come through. */
-static void on_client_end(void *ctx, unsigned ready)
-{
-    struct upgrade *u = ctx;
-    sq_watch_stop(&u->client_watch);
-    sq_timer_start(sq_loop_timers(u->httpd->loop), &u->client_gone,
-                   sq_clock_ns() + TLS_LAST_WORDS_NS);
-    kick(u->httpd);
-}
-
-static void on_client_gone(void *ctx, uint64_t now_ns)
-{
-    (void)shutdown(((struct upgrade *)ctx)->sock, SHUT_RD);
-}
-
-static int watch_client(struct upgrade *u, struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    sq_timer_init(&u->client_gone, on_client_gone, u);
-    if (!u->httpd->tls || !info) {
-        return 0;
-    }
-    return sq_watch_start(u->httpd->loop, &u->client_watch, info->connect_fd, SQ_PEER_END,
-                          on_client_end, u);
-}
-
 /* The 101 answer is out; libmicrohttpd hands the socket over. */
 static void on_upgraded(void *cls, struct MHD_Connection *connection, void *con_cls,
                         const char *extra, size_t extra_len, MHD_socket sock,
@@ -431,11 +395,9 @@ static void on_upgraded(void *cls, struct MHD_Connection *connection, void *con_
     struct sq_ws *ws = NULL;
     u->handle = handle;
     send_at_once(connection);
-    u->sock = sock;
     struct sq_ws_options options = u->options;
-    if (watch_client(u, connection) != 0 ||
-        sq_ws_server(h->loop, sock, extra, extra_len, on_release, u, &options, NULL, NULL, &ws) !=
-            0) {
+    if (sq_ws_server(h->loop, sock, extra, extra_len, on_release, u, &options, NULL, NULL, &ws) !=
+        0) {
         on_release(u);
         ws = NULL;
     }
@@ -449,6 +411,13 @@ int sq_httpd_upgrade(struct sq_httpd_request *r, const char *subprotocol,
         static const char text[] = "this is a WebSocket end point\n";
         (void)sq_httpd_reply(r, 400, NULL, text, sizeof(text) - 1);
         return SQ_ERR_INVALID;
+    }
+    if (r->httpd->tls) {
+        /* libmicrohttpd 0.9.75 passes the bytes of an upgraded TLS connection on through a socket
+         * pair, and stalls for good on larger messages when it is driven from outside. */
+        static const char text[] = "no WebSocket over TLS here\n";
+        (void)sq_httpd_reply(r, 501, NULL, text, sizeof(text) - 1);
+        return SQ_ERR_UNSUPPORTED;
     }
     char accept[29];
     sq_ws_accept_value(sq_httpd_header(r, "Sec-WebSocket-Key"), accept);

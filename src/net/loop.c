@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX      1024
+#define ROUNDS_MAX      4 /* of asking for events in one coalesced iteration */
 #define ARENA_MIN_BYTES (128 * 1024)
 #define WALL_VALID_NS   (100 * SQ_NS_PER_MS) /* both clocks are slewed alike: only a step differs */
 #define WALL_READ_NS    1000
@@ -43,7 +44,8 @@ struct sq_loop {
     int event_count, event_at; /* the batch being served */
 
     bool coalescing;
-    uint64_t slot_ns;       /* start of the slot of the last wake-up */
+    bool more;        /* a socket still has what was not read: no sleep before the next iteration */
+    uint64_t slot_ns; /* start of the slot of the last wake-up */
     uint64_t rate_since_ns; /* the event rate is taken over whole slots */
     size_t rate_events;
     double events_per_slot;
@@ -179,6 +181,16 @@ int64_t sq_loop_wall_offset_ns(struct sq_loop *loop)
 struct sq_timer_wheel *sq_loop_timers(struct sq_loop *loop)
 {
     return &loop->timers;
+}
+
+void sq_loop_more(struct sq_loop *loop)
+{
+    loop->more = true;
+}
+
+uint64_t sq_loop_iteration(const struct sq_loop *loop)
+{
+    return loop->stats.iterations;
 }
 
 struct sq_arena *sq_loop_arena(struct sq_loop *loop)
@@ -365,14 +377,19 @@ static void run_hooks(struct sq_loop *loop)
     loop->arena.used = 0;
 }
 
+bool sq_loop_coalescing(const struct sq_loop *loop)
+{
+    return loop->coalesce == SQ_COALESCE_ON ||
+           (loop->coalesce == SQ_COALESCE_AUTO && loop->coalescing);
+}
+
 /* Sleeps to the next slot boundary when the load asks for it; true if it slept. Where serving the
  * last slot took longer than a slot, there is nothing to wait for. */
 static bool sleep_to_slot(struct sq_loop *loop, uint64_t now_ns, uint64_t until_ns)
 {
-    bool on = loop->coalesce == SQ_COALESCE_ON ||
-              (loop->coalesce == SQ_COALESCE_AUTO && loop->coalescing);
+    bool on = sq_loop_coalescing(loop);
     uint64_t slot = loop->slot_ns + SQ_TIMER_SLOT_NS;
-    if (!on || now_ns >= slot || until_ns < slot) {
+    if (!on || loop->more || now_ns >= slot || until_ns < slot) {
         return false;
     }
     struct timespec at = {.tv_sec = (time_t)(slot / SQ_NS_PER_SEC),
@@ -404,6 +421,7 @@ static int wait_events(struct sq_loop *loop, uint64_t max_wait_ns)
     loop->event_count = n < 0 ? 0 : n;
     loop->event_at = 0;
     loop->now_ns = sq_clock_ns();
+    loop->more = false;
     loop->woke_ns = loop->now_ns;
     loop->slot_ns = loop->now_ns - loop->now_ns % SQ_TIMER_SLOT_NS;
     return 0;
@@ -430,6 +448,22 @@ static void serve_events(struct sq_loop *loop)
         }
     }
     loop->event_count = 0;
+}
+
+/* Before sleeping to the next slot, what stayed ready is served too: a socket is read once a round,
+ * for asking again is cheaper than reading every socket until it says that it is empty. */
+static void serve_rounds(struct sq_loop *loop)
+{
+    serve_events(loop);
+    for (int round = 1; round < ROUNDS_MAX && sq_loop_coalescing(loop); round++) {
+        int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, 0);
+        if (n <= 0) {
+            break;
+        }
+        loop->event_at = 0;
+        loop->event_count = n;
+        serve_events(loop);
+    }
 }
 
 static void update_rate(struct sq_loop *loop)
@@ -466,7 +500,7 @@ int sq_loop_run_once(struct sq_loop *loop, uint64_t max_wait_ns)
     loop->stats.iterations++;
     loop->stats.timers_fired +=
         sq_timer_wheel_advance(&loop->timers, loop->now_ns, count_lateness, loop);
-    serve_events(loop);
+    serve_rounds(loop);
     run_hooks(loop);
     update_rate(loop);
     return 0;

@@ -12,6 +12,12 @@ struct sq_arena {
 };
 
 struct sq_arena *sq_loop_arena(struct sq_loop *loop);
+/* Is work done in slots now? */
+bool sq_loop_coalescing(const struct sq_loop *loop);
+/* Work was left over: the next iteration comes without a sleep. */
+void sq_loop_more(struct sq_loop *loop);
+/* Number of the present iteration. */
+uint64_t sq_loop_iteration(const struct sq_loop *loop);
 
 /* Services that are made once a loop when first needed, and freed with it. */
 enum sq_loop_service { SQ_SERVICE_DNS, SQ_SERVICE_HTTP, SQ_SERVICE_TLS, SQ_SERVICE_COUNT };

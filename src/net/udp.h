@@ -13,8 +13,8 @@
 struct sq_udp;
 
 #define SQ_UDP_BATCH_MAX 64 /* datagrams of one sq_udp_send_batch that go into one system call */
-#define SQ_UDP_GSO_MIN   3  /* equal segments from which UDP_SEGMENT pays (measured) */
-#define SQ_UDP_READS_MAX 16 /* datagrams read of one socket before the next socket's turn */
+#define SQ_UDP_GSO_MIN   4  /* equal segments from which UDP_SEGMENT pays (measured) */
+#define SQ_UDP_READS_MAX 64 /* datagrams of a burst read before the next socket's turn */
 
 struct sq_datagram {
     uint8_t *data; /* may be changed; valid until this iteration's flush hooks have run */
@@ -31,7 +31,7 @@ struct sq_udp_options {
     struct sq_addr bind;                      /* address; port 0: any, or one of the range below */
     uint16_t port_min, port_max;              /* 0, 0: no range; tried from a random place */
     int recv_buffer_bytes, send_buffer_bytes; /* 0: the system's default */
-    bool no_timestamps; /* recv_ns is the loop's now (saves some 50 ns a packet) */
+    bool no_timestamps; /* recv_ns is the loop's now (saves some 80 ns a packet) */
     bool no_gro;        /* do not take merged datagrams from the kernel */
     bool reuse_port;    /* several sockets (threads) on one port */
     uint8_t dscp;       /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */

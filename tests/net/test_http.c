@@ -135,13 +135,13 @@ static int stop_server(void **state)
 /* --- the client --- */
 
 struct result {
+    struct sq_http_times times;
     int calls, err, status;
     enum sq_stream_phase during;
     unsigned redirects;
-    char text[400], url[200], body[4096], link[2][64];
-    struct sq_http_times times;
     uint16_t port;
     bool third_link;
+    char text[400], url[200], body[4096], link[2][64];
 };
 
 static void on_response(void *ctx, const struct sq_http_response *a)

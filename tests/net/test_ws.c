@@ -4,6 +4,7 @@
 #include "net/certs.h"
 #include "net/httpd.h"
 #include "net/net.h"
+#include "net/tls_front.h"
 #include "net/until.h"
 #include "net/ws.h"
 #include <setjmp.h>
@@ -111,7 +112,7 @@ static void on_request(void *ctx, struct sq_httpd_request *r)
     const char *protocol = sq_httpd_header(r, "Sec-WebSocket-Protocol");
     int err =
         sq_httpd_upgrade(r, protocol ? "janus-protocol" : NULL, &served_options, on_upgraded, NULL);
-    assert_true(err == 0 || err == SQ_ERR_NOMEM);
+    assert_true(err == 0 || err == SQ_ERR_NOMEM || err == SQ_ERR_UNSUPPORTED);
 }
 
 static void start_server(const struct test_cert *cert)
@@ -295,23 +296,42 @@ static void over_tls(void **state)
 {
     struct side c;
     struct test_cert cert;
-    sq_httpd_free(httpd);
+    uint16_t port;
     test_cert_make(&cert, "DNS:localhost");
-    start_server(&cert);
+    struct sq_addr plain = sq_httpd_local(httpd);
+    struct tls_front *front = tls_front_start(&cert, sq_addr_port(&plain), &port);
+    snprintf(url, sizeof(url), "wss://127.0.0.1:%u", port);
     connect_with(&c, (struct sq_ws_options){0});
     assert_int_equal(c.end.err, SQ_ERR_TLS);
     sq_ws_free(c.ws);
     connect_both(&c, (struct sq_ws_options){.tls = {.insecure = true}});
     served.echo = true;
-    size_t big = 200000;
+    size_t big = 900000;
     char *text = sq_malloc(big);
     memset(text, 'x', big);
     assert_int_equal(sq_ws_send_text(c.ws, text, big), 0);
     RUN_UNTIL(loop, c.messages == 1);
     assert_int_equal(c.last_len, big);
     sq_free(text);
+    sq_ws_close(c.ws, 1000, NULL);
+    RUN_UNTIL(loop, c.ends && served.ends);
+    assert_int_equal(c.end.err, 0);
     sq_ws_free(c.ws);
-    RUN_UNTIL(loop, served.ends);
+    tls_front_stop(front);
+}
+
+/* The server itself has no WebSocket over TLS, and says so. */
+static void upgrades_of_a_tls_server_are_refused(void **state)
+{
+    struct side c;
+    struct test_cert cert;
+    sq_httpd_free(httpd);
+    test_cert_make(&cert, "DNS:localhost");
+    start_server(&cert);
+    connect_with(&c, (struct sq_ws_options){.tls = {.insecure = true}});
+    assert_int_equal(c.end.err, SQ_ERR_REFUSED);
+    assert_int_equal(c.end.http_status, 501);
+    sq_ws_free(c.ws);
 }
 
 /* --- raw servers --- */
@@ -577,6 +597,7 @@ int main(void)
         WITH_SERVER(the_queue_has_an_end),
         WITH_SERVER(a_refusal_shows_status_and_body),
         WITH_SERVER(over_tls),
+        WITH_SERVER(upgrades_of_a_tls_server_are_refused),
         cmocka_unit_test(wrong_answers_are_told),
         cmocka_unit_test(silence_and_early_ends_are_told),
         cmocka_unit_test(fragments_are_put_together),
