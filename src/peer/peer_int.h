@@ -24,8 +24,9 @@
                           */
 #define SQ_SSRCS_MAX 128 /* remote SSRCs of a peer that are told apart */
 
-#define SQ_HISTORY_PACKETS 256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s   \
-                                */
+#define SQ_HISTORY_PACKETS                                                                         \
+    256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s                          \
+         */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s */
 #define SQ_TWCC_RECORDER_ROOM 512
 #define SQ_RTCP_ROOM          1200 /* bytes of a compound before protection */
@@ -145,43 +146,41 @@ struct sq_peer {
     const struct sq_peer_ops *ops;
     void *ctx;
     uint64_t now_ns;   /* of the call that is being served */
-    uint64_t clock_ns; /* of the latest time-out */
-
-    enum sq_peer_state state;
+    uint64_t clock_ns; /* the latest that is known; it does not fall */
     uint64_t armed_ns; /* the time-out last told to the owner */
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
-    bool rtcp_first;
 
     struct sq_jsep *jsep;
     struct sq_ice *ice;
     struct sq_dtls *dtls;        /* never NULL once the peer is built */
     struct sq_dtls *dtls_before; /* replaced while it was at work */
-    bool in_dtls;
     const struct sq_cert *cert;
     struct sq_srtp *srtp;
 
-    bool dtls_started, remote_applied;
+    enum sq_peer_state state;
+    bool rtcp_first;
+    bool in_dtls, dtls_started, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only;
     bool gather_begun; /* since the last restart */
     bool described;    /* a description with the present credentials is out */
     bool restarted;    /* by the pending offer */
     bool ice_changed;  /* set by ICE's call-backs, worked off after the call */
     bool gathered;     /* gathering_done came, and was not told yet */
-    size_t candidates_told;
+    bool has_path, path_nominated;
+    bool twcc_negotiated;
     enum sq_ice_state ice_state;
+    int path_base;
+    size_t candidates_told;
     uint64_t remb_bps;
     uint64_t connect_timeout_ns;
     char cname[32];
     char stream_id[40];
 
-    bool has_path, path_nominated;
-    int path_base;
     struct sq_addr path_remote;
 
     struct sq_rtp_ext_ids ids; /* of all sections together, for reading */
     struct sq_twcc_log *twcc_log;
     struct sq_twcc_recorder *twcc_recorder;
-    bool twcc_negotiated;
 
     struct sq_track **tracks; /* owned, at most SQ_PEER_TRACKS_MAX */
     size_t tracks_len, tracks_room;

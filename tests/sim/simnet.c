@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "peer/rtp/rtp.h"
+#include "peer/stun/stun.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 
 #define DATAGRAM_MAX 1500
 #define START_NS     (100 * SQ_NS_PER_SEC)
+#define HOLES_MAX    16   /* destinations that a NAT lets in again */
+#define STILL_MAX    1000 /* time-outs of a peer in one moment: more is a busy loop */
 
 enum what { DATAGRAM, TIMER };
 
@@ -28,8 +31,15 @@ struct item {
 
 struct simnode {
     struct simnet *net;
-    struct sq_peer *peer;
+    struct sq_peer *peer; /* NULL: a STUN server */
+    struct sq_peer_ops ops;
     struct sq_addr addr;
+    struct sq_addr seen_as; /* addr, or the NAT's */
+    bool nat;
+    struct sq_addr holes[HOLES_MAX];
+    size_t holes_len;
+    uint64_t still_ns;
+    unsigned still;
     struct simlink link;
     struct simcounters counters;
     simnode_event event;
@@ -50,6 +60,8 @@ struct simnet {
     size_t nodes_len, nodes_max;
     struct item *heap;
     size_t heap_len, heap_room;
+    simnet_tap tap;
+    void *tap_ctx;
 };
 
 /* ---- Heap
@@ -108,7 +120,26 @@ static struct simnode *find(struct simnet *net, const struct sq_addr *addr)
 {
     /* The port numbers the node. */
     size_t i = sq_addr_port(addr) - 1000U;
-    return i < net->nodes_len && sq_addr_equal(&net->nodes[i].addr, addr) ? &net->nodes[i] : NULL;
+    bool there = i < net->nodes_len && sq_addr_equal(&net->nodes[i].seen_as, addr);
+    return there ? &net->nodes[i] : NULL;
+}
+
+static bool has_hole(const struct simnode *node, const struct sq_addr *addr)
+{
+    for (size_t i = 0; i < node->holes_len; i++) {
+        if (sq_addr_equal(&node->holes[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void make_hole(struct simnode *node, const struct sq_addr *addr)
+{
+    if (node->nat && !has_hole(node, addr)) {
+        assert_true(node->holes_len < HOLES_MAX);
+        node->holes[node->holes_len++] = *addr;
+    }
 }
 
 /* When a packet that is sent now has passed the bottleneck; SQ_NEVER when its queue is full. */
@@ -142,7 +173,7 @@ static void deliver(struct simnode *from, struct simnode *to, const struct sq_dg
         from->last_arrival_ns = at_ns;
     }
     struct item item = {
-        .at_ns = at_ns, .what = DATAGRAM, .node = to, .from = from->addr, .len = dgram->len};
+        .at_ns = at_ns, .what = DATAGRAM, .node = to, .from = from->seen_as, .len = dgram->len};
     item.buf = malloc(dgram->len);
     assert_non_null(item.buf);
     memcpy(item.buf, dgram->buf, dgram->len);
@@ -158,8 +189,17 @@ static void send_one(struct simnode *from, const struct sq_addr *to_addr,
     assert_in_range(dgram->len, 1, DATAGRAM_MAX);
     counters->sent++;
     counters->rtp_sent += rtp;
+    if (net->tap) {
+        net->tap(net->tap_ctx, from, dgram);
+    }
+    make_hole(from, to_addr);
     struct simnode *to = find(net, to_addr);
-    if (!to || from->link.cut || sq_rand_unit(&net->rand) < from->link.loss) {
+    if (to && to->nat && !has_hole(to, &from->seen_as)) {
+        to = NULL;
+    }
+    bool dtls = sq_packet_kind(dgram->buf, dgram->len) == SQ_PACKET_DTLS;
+    if (!to || from->link.cut || (dtls && from->link.drop_dtls) ||
+        sq_rand_unit(&net->rand) < from->link.loss) {
         counters->lost++;
         counters->rtp_lost += rtp;
         return;
@@ -215,10 +255,54 @@ static void on_event(void *ctx, const struct sq_peer_event *event)
     }
 }
 
-static const struct sq_peer_ops ops = {.send = on_send, .arm = on_arm, .event = on_event};
+/* ---- STUN server
+ * --------------------------------------------------------------------------------- */
+
+static void answer_binding(struct simnode *server, const struct item *item)
+{
+    struct sq_stun_msg request;
+    uint8_t buf[128];
+    size_t len;
+    if (sq_stun_parse(item->buf, item->len, &request) != 0 || request.cls != SQ_STUN_REQUEST) {
+        return;
+    }
+    struct sq_stun_writer w =
+        sq_stun_begin(buf, sizeof(buf), SQ_STUN_SUCCESS, SQ_STUN_BINDING, request.tid);
+    sq_stun_put_xor_addr(&w, SQ_STUN_XOR_MAPPED_ADDRESS, &item->from);
+    sq_stun_put_fingerprint(&w);
+    assert_int_equal(sq_stun_end(&w, &len), 0);
+    const struct sq_dgram dgram = {buf, len};
+    send_one(server, &item->from, &dgram);
+}
 
 /* ---- Running
  * --------------------------------------------------------------------------------------- */
+
+/* A driver that hears of time-outs by `arm` alone must not miss one. */
+static void check_armed(const struct simnode *node)
+{
+    if (!node->peer) {
+        return;
+    }
+    uint64_t due_ns = sq_peer_next_timeout(node->peer);
+    if (due_ns != SQ_NEVER && node->timer_ns > sq_max_u64(due_ns, node->net->now_ns)) {
+        fail_msg("a time-out at %llu ns was not told, %llu was", (unsigned long long)due_ns,
+                 (unsigned long long)node->timer_ns);
+    }
+}
+
+static void run_timer(struct simnode *node)
+{
+    uint64_t now_ns = node->net->now_ns;
+    node->still = now_ns == node->still_ns ? node->still + 1 : 0;
+    node->still_ns = now_ns;
+    if (node->still > STILL_MAX) {
+        fail_msg("%d time-outs at one moment", STILL_MAX);
+    }
+    node->timer_ns = SQ_NEVER;
+    node->counters.timeouts++;
+    sq_peer_on_timeout(node->peer, now_ns);
+}
 
 /* The analyzer loses track of whose buffer moves within the heap of events. */
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc) */
@@ -228,18 +312,25 @@ static void serve(struct simnet *net, struct item *item)
     struct simnode *node = item->node;
     if (item->what == DATAGRAM) {
         node->counters.delivered++;
-        sq_peer_receive(node->peer, net->now_ns, 0, &item->from, item->buf, item->len);
+        if (node->peer) {
+            sq_peer_receive(node->peer, net->now_ns, 0, &item->from, item->buf, item->len);
+        } else {
+            answer_binding(node, item);
+        }
     } else if (node->timer_ns == item->at_ns) {
-        node->timer_ns = SQ_NEVER;
-        sq_peer_on_timeout(node->peer, net->now_ns);
+        run_timer(node);
     }
     sq_peer_env_flush(net->env, net->now_ns);
+    check_armed(node);
     free(item->buf);
 }
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
 
 bool simnet_run_until(struct simnet *net, uint64_t until_ns, bool (*done)(void *ctx), void *ctx)
 {
+    for (size_t i = 0; i < net->nodes_len; i++) {
+        check_armed(&net->nodes[i]);
+    }
     while (!done || !done(ctx)) {
         if (net->heap_len == 0 || net->heap[0].at_ns > until_ns) {
             net->now_ns = until_ns;
@@ -261,6 +352,11 @@ void simnet_run(struct simnet *net, uint64_t until_ns)
 
 struct simnet *simnet_new(uint64_t seed, size_t nodes_max)
 {
+    return simnet_new_with(seed, nodes_max, false, false);
+}
+
+struct simnet *simnet_new_with(uint64_t seed, size_t nodes_max, bool prefer_cm, bool openssl)
+{
     struct simnet *net = calloc(1, sizeof(*net));
     assert_non_null(net);
     net->now_ns = START_NS;
@@ -268,8 +364,11 @@ struct simnet *simnet_new(uint64_t seed, size_t nodes_max)
     net->nodes = calloc(nodes_max, sizeof(*net->nodes));
     assert_non_null(net->nodes);
     sq_rand_seed(&net->rand, seed);
-    const struct sq_peer_env_config config = {
-        .seed = seed, .now_ns = net->now_ns, .wall_offset_ns = 1700000000LL * 1000000000LL};
+    const struct sq_peer_env_config config = {.seed = seed,
+                                              .now_ns = net->now_ns,
+                                              .wall_offset_ns = 1700000000LL * 1000000000LL,
+                                              .prefer_cm = prefer_cm,
+                                              .force_openssl_srtp = openssl};
     assert_int_equal(sq_peer_env_create(&config, &net->env), 0);
     return net;
 }
@@ -298,22 +397,80 @@ struct sq_peer_env *simnet_env(struct simnet *net)
     return net->env;
 }
 
-struct simnode *simnet_add(struct simnet *net, const struct sq_peer_config *config, bool ipv6,
-                           simnode_event event, void *ctx)
+static struct simnode *add_node(struct simnet *net, const char *ip)
 {
     assert_true(net->nodes_len < net->nodes_max);
     size_t i = net->nodes_len++;
     struct simnode *node = &net->nodes[i];
     node->net = net;
-    node->event = event;
-    node->ctx = ctx;
     node->timer_ns = SQ_NEVER;
     node->link.delay_ns = 5 * SQ_NS_PER_MS;
-    const char *ip = ipv6 ? "2001:db8::1" : "192.0.2.1";
     assert_int_equal(sq_addr_parse(ip, (uint16_t)(1000 + i), &node->addr), 0);
-    assert_int_equal(sq_peer_create(net->env, config, &ops, node, &node->peer), 0);
-    assert_int_equal(sq_peer_add_base(node->peer, 0, &node->addr), 0);
+    node->seen_as = node->addr;
     return node;
+}
+
+static int make_peer(struct simnode *node, const struct sq_peer_config *config,
+                     const struct sq_peer_ops *ops, simnode_event event, void *ctx)
+{
+    node->event = event;
+    node->ctx = ctx;
+    node->ops = (struct sq_peer_ops){.send = on_send,
+                                     .arm = on_arm,
+                                     .event = on_event,
+                                     .rtp = ops ? ops->rtp : NULL,
+                                     .resend = ops ? ops->resend : NULL};
+    int err = sq_peer_create(node->net->env, config, &node->ops, node, &node->peer);
+    return err ? err : sq_peer_add_base(node->peer, 0, &node->addr);
+}
+
+struct simnode *simnet_add(struct simnet *net, const struct sq_peer_config *config, bool ipv6,
+                           simnode_event event, void *ctx)
+{
+    struct simnode *node = add_node(net, ipv6 ? "2001:db8::1" : "192.0.2.1");
+    assert_int_equal(make_peer(node, config, NULL, event, ctx), 0);
+    return node;
+}
+
+struct simnode *simnet_try_add(struct simnet *net, const struct sq_peer_config *config,
+                               const struct sq_peer_ops *ops, simnode_event event, void *ctx)
+{
+    struct simnode *node = add_node(net, "192.0.2.1");
+    return make_peer(node, config, ops, event, ctx) == 0 ? node : NULL;
+}
+
+struct simnode *simnet_add_stun(struct simnet *net)
+{
+    return add_node(net, "192.0.2.1");
+}
+
+void simnode_behind_nat(struct simnode *node)
+{
+    node->nat = true;
+    uint16_t port = sq_addr_port(&node->addr);
+    assert_int_equal(sq_addr_parse("203.0.113.7", port, &node->seen_as), 0);
+}
+
+void *simnode_ctx(struct simnode *node)
+{
+    return node->ctx;
+}
+
+void simnet_set_tap(struct simnet *net, simnet_tap tap, void *ctx)
+{
+    net->tap = tap;
+    net->tap_ctx = ctx;
+}
+
+void simnet_inject(struct simnet *net, struct simnode *to, const struct sq_addr *from,
+                   const uint8_t *bytes, size_t len)
+{
+    struct item item = {
+        .at_ns = net->now_ns, .what = DATAGRAM, .node = to, .from = *from, .len = len};
+    item.buf = malloc(len);
+    assert_non_null(item.buf);
+    memcpy(item.buf, bytes, len);
+    push(net, item);
 }
 
 struct sq_peer *simnode_peer(struct simnode *node)

@@ -1,8 +1,6 @@
 /* Whole peers against each other over a simulated network, in virtual time. */
 #include "base/mem.h"
-#include "base/time.h"
-#include "media/clip.h"
-#include "sim/simnet.h"
+#include "sim/simcall.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,100 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define SEC SQ_NS_PER_SEC
-#define MS  SQ_NS_PER_MS
-
-static struct sq_clip *clip;
-
-static int open_clip(void **state)
-{
-    char why[SQ_CLIP_WHY_MAX];
-    (void)state;
-    int err = sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, why);
-    if (err) {
-        fprintf(stderr, "%s\n", why);
-    }
-    return err;
-}
-
-static int close_clip(void **state)
-{
-    (void)state;
-    sq_clip_close(clip);
-    return 0;
-}
-
-static struct sq_track *add(struct simnode *node, enum sq_media_kind kind,
-                            enum sq_direction direction)
-{
-    struct sq_track *track;
-    const struct sq_clip_track *media =
-        sq_clip_track(clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
-    assert_int_equal(sq_peer_add_track(simnode_peer(node), kind, direction, media, &track), 0);
-    return track;
-}
-
-static void add_both(struct simnode *node)
-{
-    add(node, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
-    add(node, SQ_MEDIA_VIDEO, SQ_DIR_SENDRECV);
-}
-
-static struct sq_inbound_stats in_stats(struct simnet *net, struct simnode *node, size_t track)
-{
-    struct sq_inbound_stats s;
-    sq_track_inbound_stats(sq_peer_track(simnode_peer(node), track), simnet_now(net), &s);
-    return s;
-}
-
-static struct sq_outbound_stats out_stats(struct simnet *net, struct simnode *node, size_t track)
-{
-    struct sq_outbound_stats s;
-    sq_track_outbound_stats(sq_peer_track(simnode_peer(node), track), simnet_now(net), &s);
-    return s;
-}
-
-struct pair {
-    struct simnet *net;
-    struct simnode *a, *b;
-};
-
-static struct pair make_pair(uint64_t seed, const struct sq_peer_config *ca,
-                             const struct sq_peer_config *cb, bool v6)
-{
-    static const struct sq_peer_config plain = {0};
-    struct pair p;
-    p.net = simnet_new(seed, 2);
-    p.a = simnet_add(p.net, ca ? ca : &plain, v6, NULL, NULL);
-    p.b = simnet_add(p.net, cb ? cb : &plain, v6, NULL, NULL);
-    add_both(p.a);
-    add_both(p.b);
-    return p;
-}
-
-static void assert_connected(struct simnode *node)
-{
-    if (simnode_state(node) != SQ_PEER_CONNECTED) {
-        fail_msg("state %d: %s", simnode_state(node), simnode_text(node));
-    }
-}
-
-static void assert_media_flows(struct pair *p, double seconds)
-{
-    struct simnode *nodes[] = {p->a, p->b};
-    for (int i = 0; i < 2; i++) {
-        struct sq_inbound_stats audio = in_stats(p->net, nodes[i], 0);
-        struct sq_inbound_stats video = in_stats(p->net, nodes[i], 1);
-        assert_true((double)audio.packets_received > 45 * seconds);
-        assert_true((double)video.frames_decoded > 22 * seconds);
-        assert_int_equal(video.frame_width, 640);
-        assert_int_equal(video.frame_height, 360);
-        assert_true(video.key_frames_decoded >= 1);
-        assert_int_equal(audio.packets_lost, 0);
-        assert_int_equal(video.freeze_count, 0);
-    }
-}
 
 static void two_peers_talk(void **state)
 {
@@ -142,7 +46,7 @@ static void bit_rate_is_the_clips(void **state)
     simnet_run(p.net, simnet_now(p.net) + 60 * SEC);
     struct sq_inbound_stats after = in_stats(p.net, p.b, 1);
     double bps = (double)(after.bytes_received - before.bytes_received) * 8 / 60;
-    double want = sq_clip_track(clip, SQ_CLIP_VIDEO)->average_bps;
+    double want = clip_track(SQ_MEDIA_VIDEO)->average_bps;
     assert_true(fabs(bps / want - 1) < 0.02);
     simnet_free(p.net);
 }

@@ -71,7 +71,7 @@ uint16_t sq_rtp_sender_take_at(struct sq_rtp_sender *s, uint64_t now_ns, uint16_
     uint64_t ts_at_ns = s->ts_at_ns;
     uint32_t used = s->history_used;
     struct sq_rtp_history_entry *place =
-        s->history_room ? &s->history[seq & (s->history_room - 1)] : NULL;
+        s->history ? &s->history[seq & (s->history_room - 1)] : NULL;
     struct sq_rtp_history_entry newer = place ? *place : (struct sq_rtp_history_entry){0};
     s->next_seq = seq;
     sq_rtp_sender_take(s, now_ns, ts, header_bytes, payload_bytes, cookie);

@@ -93,7 +93,7 @@ static inline uint16_t sq_rtp_sender_take(struct sq_rtp_sender *s, uint64_t now_
         s->ts_last = ts;
         s->ts_at_ns = now_ns;
     }
-    if (s->history_room) {
+    if (s->history) {
         uint32_t at = seq & (s->history_room - 1);
         s->history[at] = (struct sq_rtp_history_entry){.cookie = cookie, .ts = ts};
         s->resent_ms[at] = 0;

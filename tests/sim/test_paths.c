@@ -1,0 +1,428 @@
+/* How whole peers find each other and stay together: profiles, trickle, NAT, glare, restarts, ends.
+ */
+#include "base/mem.h"
+#include "sim/simcall.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char why[SQ_PEER_TEXT_MAX];
+
+static char *offer_of(struct simnet *net, struct simnode *node, bool restart)
+{
+    char *sdp = NULL;
+    int err = sq_peer_create_offer(simnode_peer(node), simnet_now(net), restart, &sdp, why);
+    if (err) {
+        fail_msg("no offer: %s", why);
+    }
+    return sdp;
+}
+
+static char *answer_of(struct simnet *net, struct simnode *node)
+{
+    char *sdp = NULL;
+    int err = sq_peer_create_answer(simnode_peer(node), simnet_now(net), &sdp, why);
+    if (err) {
+        fail_msg("no answer: %s", why);
+    }
+    return sdp;
+}
+
+static void set_remote(struct simnet *net, struct simnode *node, enum sq_sdp_type type,
+                       const char *sdp)
+{
+    int err = sq_peer_set_remote(simnode_peer(node), simnet_now(net), type, sdp, why);
+    if (err) {
+        fail_msg("description refused: %s\n%s", why, sdp);
+    }
+}
+
+static void end(struct pair *p)
+{
+    simnet_free(p->net);
+}
+
+static void every_profile_and_backend(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool cm = i & 1;
+        struct pair p = pair_on(simnet_new_with(20 + (uint64_t)i, 2, cm, i & 2), NULL, NULL, false);
+        simnode_link(p.a)->loss = 0.02;
+        simnet_negotiate(p.net, p.a, p.b, false);
+        run_for(p.net, 10 * SEC);
+        simnode_link(p.a)->loss = 0;
+        run_for(p.net, SEC);
+        assert_connected(p.a);
+        assert_string_equal(transport_stats(p.a).srtp_profile,
+                            cm ? "AES_CM_128_HMAC_SHA1_80" : "AEAD_AES_128_GCM");
+        assert_true(in_stats(p.net, p.b, 1).frames_decoded > 220);
+        assert_true(in_stats(p.net, p.b, 1).packets_repaired > 3);
+        assert_int_equal(transport_stats(p.a).srtp_errors, 0);
+        assert_int_equal(transport_stats(p.b).srtp_errors, 0);
+        end(&p);
+    }
+}
+
+static void active_and_passive(void **state)
+{
+    (void)state;
+    for (int passive = 0; passive < 2; passive++) {
+        const struct sq_peer_config config = {.passive = passive};
+        struct pair p = make_pair(30, &config, &config, false);
+        simnet_negotiate(p.net, p.a, p.b, false);
+        run_for(p.net, 3 * SEC);
+        assert_connected(p.a);
+        assert_string_equal(transport_stats(p.b).dtls_role, passive ? "server" : "client");
+        assert_string_equal(transport_stats(p.a).dtls_role, passive ? "client" : "server");
+        assert_media_flows(&p, 2);
+        end(&p);
+    }
+}
+
+/* ---- Trickle, NAT
+ * -------------------------------------------------------------------------------- */
+
+struct heard {
+    char candidates[8][200];
+    size_t n;
+    bool done;
+};
+
+static void note_candidates(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    struct heard *heard = ctx;
+    (void)node;
+    if (event->type == SQ_PEER_EV_LOCAL_CANDIDATE) {
+        assert_true(heard->n < 8);
+        assert_false(heard->done);
+        assert_string_equal(event->mid, "0");
+        snprintf(heard->candidates[heard->n++], 200, "%s", event->text);
+    } else if (event->type == SQ_PEER_EV_GATHERING_DONE) {
+        heard->done = true;
+    }
+}
+
+/* A description without its candidates. */
+static char *strip(char *sdp)
+{
+    char *at;
+    while ((at = strstr(sdp, "a=candidate:")) || (at = strstr(sdp, "a=end-of-candidates"))) {
+        char *after = strchr(at, '\n') + 1;
+        memmove(at, after, strlen(after) + 1);
+    }
+    return sdp;
+}
+
+static void late_candidates(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(31, NULL, NULL, false);
+    char *offer = strip(offer_of(p.net, p.a, false));
+    set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+    char *answer = strip(answer_of(p.net, p.b));
+    set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+    run_for(p.net, 3 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    /* One side is enough: the other learns a peer-reflexive candidate of it. */
+    char line[200];
+    snprintf(line, sizeof(line), "candidate:1 1 udp 2130706431 192.0.2.1 %u typ host",
+             sq_addr_port(simnode_addr(p.b)));
+    assert_int_equal(sq_peer_add_candidate(simnode_peer(p.a), simnet_now(p.net), line), 0);
+    run_for(p.net, 3 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_media_flows(&p, 2);
+    assert_string_equal(transport_stats(p.b).remote_type, "prflx");
+    sq_free(offer);
+    sq_free(answer);
+    end(&p);
+}
+
+static void candidates_before_the_answer(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(32, NULL, NULL, false);
+    char *offer = offer_of(p.net, p.a, false);
+    set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+    char *answer = strip(answer_of(p.net, p.b));
+    char line[200];
+    snprintf(line, sizeof(line), "a=candidate:1 1 udp 2130706431 192.0.2.1 %u typ host",
+             sq_addr_port(simnode_addr(p.b)));
+    assert_int_equal(sq_peer_add_candidate(simnode_peer(p.a), simnet_now(p.net), line), 0);
+    /* B checks, finds A, and cannot go on: DTLS waits for the answer. */
+    run_for(p.net, 2 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+    run_for(p.net, 3 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_media_flows(&p, 2);
+    sq_free(offer);
+    sq_free(answer);
+    end(&p);
+}
+
+static void through_a_nat(void **state)
+{
+    (void)state;
+    struct simnet *net = simnet_new(33, 3);
+    struct simnode *stun = simnet_add_stun(net);
+    struct heard heard = {.n = 0};
+    const struct sq_peer_config config = {.stun_servers = simnode_addr(stun),
+                                          .stun_servers_len = 1};
+    struct pair p = {net, simnet_add(net, &config, false, note_candidates, &heard),
+                     simnet_add(net, &config, false, NULL, NULL)};
+    simnode_behind_nat(p.a);
+    simnode_behind_nat(p.b);
+    simnode_trickle_to(p.a, p.b);
+    simnode_trickle_to(p.b, p.a);
+    add_both(p.a);
+    add_both(p.b);
+    simnet_negotiate(net, p.a, p.b, false);
+    assert_false(heard.done);
+    run_for(net, 5 * SEC);
+    assert_true(heard.done);
+    assert_int_equal(heard.n, 1);
+    assert_non_null(strstr(heard.candidates[0], "203.0.113.7"));
+    assert_non_null(strstr(heard.candidates[0], "typ srflx raddr 192.0.2.1"));
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_media_flows(&p, 4);
+    assert_non_null(strstr(transport_stats(p.a).remote_addr, "203.0.113.7"));
+    simnet_free(net);
+}
+
+/* ---- Glare, restarts
+ * ----------------------------------------------------------------------------- */
+
+static void glare_is_rolled_back(void **state)
+{
+    (void)state;
+    for (int restart = 0; restart < 2; restart++) {
+        struct pair p = make_pair(34, NULL, NULL, false);
+        for (int round = 0; round < 2; round++) { /* the first offers, then a renegotiation */
+            char *offer = offer_of(p.net, p.a, restart);
+            char *other = offer_of(p.net, p.b, restart);
+            assert_int_not_equal(
+                sq_peer_set_remote(simnode_peer(p.b), simnet_now(p.net), SQ_SDP_OFFER, offer, why),
+                0);
+            assert_int_equal(sq_peer_rollback(simnode_peer(p.b)), 0);
+            set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+            char *answer = answer_of(p.net, p.b);
+            set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+            run_for(p.net, 4 * SEC);
+            assert_connected(p.a);
+            assert_connected(p.b);
+            sq_free(offer);
+            sq_free(other);
+            sq_free(answer);
+        }
+        assert_media_flows(&p, 7);
+        end(&p);
+    }
+}
+
+/* The side that rolls back had restarted, the other one had not. */
+static void restart_rolled_back_alone(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(35, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 2 * SEC);
+    char *dead = offer_of(p.net, p.b, true);
+    run_for(p.net, 300 * MS);
+    char *offer = offer_of(p.net, p.a, false);
+    assert_int_equal(sq_peer_rollback(simnode_peer(p.b)), 0);
+    set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+    char *answer = answer_of(p.net, p.b);
+    set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+    run_for(p.net, 60 * SEC); /* twice the consent */
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_media_flows(&p, 60);
+    sq_free(dead);
+    sq_free(offer);
+    sq_free(answer);
+    end(&p);
+}
+
+static void restart_after_consent_was_lost(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(36, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = true;
+    run_for(p.net, 40 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_int_equal(simnode_state(p.b), SQ_PEER_FAILED);
+    /* A failed peer sends no more, and needs next to no time-outs. */
+    uint64_t sent = simnode_counters(p.a)->sent;
+    uint64_t timeouts = simnode_counters(p.a)->timeouts;
+    uint64_t packets = out_stats(p.net, p.a, 1).packets_sent;
+    run_for(p.net, 20 * SEC);
+    assert_int_equal(simnode_counters(p.a)->sent, sent);
+    assert_true(simnode_counters(p.a)->timeouts <= timeouts + 5);
+    assert_int_equal(out_stats(p.net, p.a, 1).packets_sent, packets);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = false;
+    simnet_negotiate(p.net, p.a, p.b, true);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    uint64_t frames = in_stats(p.net, p.b, 1).frames_decoded;
+    run_for(p.net, 5 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded > frames + 95);
+    assert_true(in_stats(p.net, p.b, 0).packets_received > 400);
+    end(&p);
+}
+
+static void restart_that_finds_nobody(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.connect_timeout_ns = 8 * SEC};
+    struct pair p = make_pair(37, &config, &config, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 3 * SEC);
+    simnode_link(p.a)->cut = true;
+    run_for(p.net, 40 * SEC);
+    assert_int_equal(simnode_state(p.b), SQ_PEER_FAILED);
+    simnet_negotiate(p.net, p.b, p.a, true);
+    assert_int_equal(simnode_state(p.b), SQ_PEER_CONNECTING);
+    run_for(p.net, 8 * SEC + MS);
+    assert_int_equal(simnode_state(p.b), SQ_PEER_FAILED);
+    end(&p);
+}
+
+/* ---- Ends
+ * ---------------------------------------------------------------------------------------- */
+
+static void disconnected_and_back(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(38, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    simnode_link(p.b)->cut = true;
+    run_for(p.net, 16 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_DISCONNECTED);
+    simnode_link(p.b)->cut = false;
+    run_for(p.net, 8 * SEC);
+    assert_connected(p.a);
+    end(&p);
+}
+
+static void close_before_and_after_release(void **state)
+{
+    (void)state;
+    for (int released = 0; released < 2; released++) {
+        struct pair p = make_pair(39, NULL, NULL, false);
+        simnet_negotiate(p.net, p.a, p.b, false);
+        run_for(p.net, released ? 10 * SEC : 2 * SEC);
+        assert_connected(p.a);
+        sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
+        sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
+        run_for(p.net, SEC);
+        if (released) { /* alerts can no longer be read: BYE tells, and consent ends it */
+            assert_connected(p.a);
+            run_for(p.net, 40 * SEC);
+        } else {
+            assert_non_null(strstr(simnode_text(p.a), "close_notify"));
+        }
+        assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+        assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_MEDIA_LOST);
+        end(&p);
+    }
+}
+
+static bool no_dtls(struct simnet *net, struct simnode *node)
+{
+    return sq_peer_times(simnode_peer(node))->dtls_connected == 0 && net;
+}
+
+static void cut_when_connected(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    (void)ctx;
+    if (event->type == SQ_PEER_EV_ICE_CONNECTED) {
+        simnode_link(node)->drop_dtls = true;
+    }
+}
+
+static void dtls_goes_nowhere(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.connect_timeout_ns = 9 * SEC};
+    struct simnet *net = simnet_new(40, 2);
+    struct pair p = {net, simnet_add(net, &config, false, cut_when_connected, NULL),
+                     simnet_add(net, &config, false, cut_when_connected, NULL)};
+    add_both(p.a);
+    add_both(p.b);
+    uint64_t t0 = simnet_now(net);
+    simnet_negotiate(net, p.a, p.b, false);
+    simnet_run(net, t0 + 9 * SEC - 1);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    assert_true(no_dtls(net, p.a));
+    simnet_run(net, t0 + 9 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_DTLS);
+    /* What comes too late changes nothing. */
+    simnode_link(p.a)->drop_dtls = simnode_link(p.b)->drop_dtls = false;
+    run_for(net, 10 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_true(no_dtls(net, p.a));
+    simnet_free(net);
+}
+
+/* The other side comes back as a new process: other certificate, other credentials. */
+static void new_association(void **state)
+{
+    (void)state;
+    struct simnet *net = simnet_new(41, 3);
+    struct pair p = pair_on(net, NULL, NULL, false);
+    simnet_negotiate(net, p.a, p.b, false);
+    run_for(net, 4 * SEC);
+    assert_connected(p.a);
+    const struct sq_peer_config plain = {0};
+    struct simnode *c = simnet_add(net, &plain, false, NULL, NULL);
+    add_both(c);
+    sq_peer_close(simnode_peer(p.b), simnet_now(net));
+    char *offer = offer_of(net, p.a, true);
+    set_remote(net, c, SQ_SDP_OFFER, offer);
+    char *answer = answer_of(net, c);
+    set_remote(net, p.a, SQ_SDP_ANSWER, answer);
+    uint64_t frames = in_stats(net, p.a, 1).frames_decoded;
+    run_for(net, 5 * SEC);
+    assert_connected(p.a);
+    assert_connected(c);
+    assert_true(in_stats(net, p.a, 1).frames_decoded > frames + 90);
+    assert_true(in_stats(net, c, 1).frames_decoded > 90);
+    sq_free(offer);
+    sq_free(answer);
+    simnet_free(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_profile_and_backend),
+        cmocka_unit_test(active_and_passive),
+        cmocka_unit_test(late_candidates),
+        cmocka_unit_test(candidates_before_the_answer),
+        cmocka_unit_test(through_a_nat),
+        cmocka_unit_test(glare_is_rolled_back),
+        cmocka_unit_test(restart_rolled_back_alone),
+        cmocka_unit_test(restart_after_consent_was_lost),
+        cmocka_unit_test(restart_that_finds_nobody),
+        cmocka_unit_test(disconnected_and_back),
+        cmocka_unit_test(close_before_and_after_release),
+        cmocka_unit_test(dtls_goes_nowhere),
+        cmocka_unit_test(new_association),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
