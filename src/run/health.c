@@ -66,16 +66,16 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
               "--threads",
               plan->cpu_max_percent, busy, in->timeline_count);
     }
+    uint64_t came = in->datagrams_received + in->receive_drops;
+    uint64_t to_send = in->datagrams_sent + in->send_errors;
     if (share(in->receive_drops, in->datagrams_received) > plan->drops_max_share) {
         blame(&h,
               "the kernel dropped %llu of %llu datagrams at full socket buffers of the generator",
-              (unsigned long long)in->receive_drops,
-              (unsigned long long)(in->datagrams_received + in->receive_drops));
+              (unsigned long long)in->receive_drops, (unsigned long long)came);
     }
     if (share(in->send_errors, in->datagrams_sent) > plan->drops_max_share) {
         blame(&h, "%llu of %llu datagrams could not be sent by the generator",
-              (unsigned long long)in->send_errors,
-              (unsigned long long)(in->datagrams_sent + in->send_errors));
+              (unsigned long long)in->send_errors, (unsigned long long)to_send);
     }
     *ret_health = h;
 }
