@@ -11,11 +11,17 @@ pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 
 find_library(WSLAY_LIB wslay REQUIRED) # Debian ships no .pc file for it
 
-# libipsec-mb is an x86-64 library; elsewhere SRTP runs on OpenSSL alone.
+# libipsec-mb is an x86-64 library; elsewhere SRTP runs on OpenSSL alone, and so it does with one
+# older than 1.3 (Ubuntu 22.04), which has no bursts of ciphers.
 find_library(IPSEC_MB_LIB IPSec_MB)
 find_path(IPSEC_MB_INCLUDE intel-ipsec-mb.h)
 if(IPSEC_MB_LIB AND IPSEC_MB_INCLUDE AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
-  set(SQ_HAVE_IPSEC_MB 1)
+  file(STRINGS ${IPSEC_MB_INCLUDE}/intel-ipsec-mb.h SQ_IMB_BURSTS REGEX "IMB_SUBMIT_CIPHER_BURST_NOCHECK")
+  if(SQ_IMB_BURSTS)
+    set(SQ_HAVE_IPSEC_MB 1)
+  else()
+    message(STATUS "libipsec-mb is older than 1.3: SRTP runs on OpenSSL, with fewer peers a core")
+  endif()
 endif()
 
 execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --short=12 HEAD
