@@ -5,10 +5,14 @@ SECONDS ?= 60
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all configure test unit asan tsan lint format fuzz bench install clean
+.PHONY: all program configure test unit asan tsan lint format fuzz bench install clean
 
 all: configure
 	cmake --build $(BUILD) -j $(JOBS)
+
+# The program alone, without tests and benchmarks.
+program: configure
+	cmake --build $(BUILD) -j $(JOBS) --target squall
 
 configure:
 	@mkdir -p $(BUILD)
@@ -40,7 +44,7 @@ fuzz:
 bench: all
 	bench/run.sh
 
-install: all
+install: program
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:

@@ -1,31 +1,70 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages of the given purposes that are not yet there:
-#   tools/install-deps.sh build [test] [lint] [bench] [media]
+#   tools/install-deps.sh build [unit] [test] [lint] [bench] [media]
+# tools/packages has them. `test` has those of `unit` in it. A name that ends in ? is left out, and
+# told, where the distribution does not have it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-arch=$(dpkg --print-architecture)
-wanted=()
-for purpose in "$@"; do
-    while read -r p package; do
-        if [ "$p" = "$purpose" ] || [ "$p" = "$purpose-$arch" ]; then
-            wanted+=("$package")
-        fi
-    done < <(grep -v '^#' tools/packages)
-done
+arch=$(uname -m)
+case $arch in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; esac
+purposes=" $* "
+case $purposes in *" test "*) purposes="${purposes}unit " ;; esac
 
+wanted=()
+while read -r purpose package; do
+    case $purposes in *" ${purpose%-"$arch"} "*) wanted+=("$package") ;; esac
+done < <(grep -v -e '^#' -e '^$' tools/packages)
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "install-deps: no apt here, so nothing is installed. Squall is built on Debian and Ubuntu with" >&2
+    echo "install-deps: ${wanted[*]%\?}: have the like of them." >&2
+    exit 0
+fi
+
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
 missing=()
 for package in "${wanted[@]}"; do
-    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+    grep -qxF "${package%\?}" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-sudo=
+as_root=()
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "install-deps: these packages are missing and need root to install: ${missing[*]}" >&2; exit 1; }
-    sudo=sudo
+    if ! command -v sudo >/dev/null; then
+        echo "install-deps: some packages are missing, and installing them needs root. Run this as root, then try again:" >&2
+        echo "    apt-get update && apt-get install --no-install-recommends ${missing[*]%\?}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
 fi
-echo "Installing: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
-$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        echo "install-deps: apt-get $1 failed; its own words are above." >&2
+        exit 1
+    fi
+}
+
+echo "Installing ${as_root[*]:+with sudo }: ${missing[*]%\?}" | sed 's/ :/:/'
+apt update
+install=()
+for package in "${missing[@]}"; do
+    case $package in
+    *\?)
+        # A package of Ubuntu that only fetches a snap is no use to a test.
+        found=$(apt-cache show --no-all-versions "${package%\?}" 2>/dev/null || true)
+        if [ -z "$found" ] || grep -qiE '^(Version: .*snap|Description.*snap)' <<<"$found"; then
+            echo "Not in this distribution, so tests that need it are skipped: ${package%\?}"
+            continue
+        fi
+        ;;
+    esac
+    install+=("${package%\?}")
+done
+if [ ${#install[@]} -gt 0 ]; then
+    apt install -y --no-install-recommends "${install[@]}"
+fi
