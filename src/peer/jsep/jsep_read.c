@@ -319,6 +319,27 @@ static void check_transport(const struct sq_sdp *sdp, struct sq_view group, stru
     }
 }
 
+/* Within a bundle one id has one meaning (RFC 9143, section 9.1), since a packet is parsed before
+ * it is known whose it is. An id with two (aiortc's offers have one) is used for neither. */
+static void drop_ambiguous_exts(struct jsep_desc *d)
+{
+    enum { FREE, AMBIGUOUS, FIRST };
+    uint8_t meaning[256] = {FREE};
+    for (size_t i = 0; i < d->n; i++) {
+        for (unsigned x = 0; x < JSEP_EXTS; x++) {
+            uint8_t *m = &meaning[d->sections[i].ext[x].id];
+            *m = *m == FREE || *m == FIRST + x ? (uint8_t)(FIRST + x) : AMBIGUOUS;
+        }
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        for (unsigned x = 0; x < JSEP_EXTS; x++) {
+            if (meaning[d->sections[i].ext[x].id] == AMBIGUOUS) {
+                d->sections[i].ext[x] = (struct jsep_ext){0, 0};
+            }
+        }
+    }
+}
+
 int jsep_read(const struct sq_jsep *j, const struct sq_sdp *sdp, struct jsep_desc *ret_desc,
               struct sq_sdp_error *error)
 {
@@ -342,6 +363,9 @@ int jsep_read(const struct sq_jsep *j, const struct sq_sdp *sdp, struct jsep_des
     }
     find_rejected(sdp, group, &d);
     check_transport(sdp, group, &d);
+    if (d.bundled) {
+        drop_ambiguous_exts(&d);
+    }
     *ret_desc = d;
     return 0;
 }
