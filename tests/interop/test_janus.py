@@ -1,0 +1,135 @@
+"""Squall against Janus: echotest, videoroom, a room that is not there, and a Janus that dies."""
+import re
+import signal
+import threading
+import time
+
+from harness import figures, test
+from harness.janus import ROOM, Janus, version
+from harness.proc import check, until
+
+# Janus is asked every 250 ms and read off between samples (harness/figures.py): in that time come 12
+# packets of audio, or 7 frames of video of up to 10 packets each, or a key frame of up to 50.
+APART = {"audio": {"packets": 14, "bytes": 14 * 200}, "video": {"packets": 70, "bytes": 70 * 1250}}
+SHARE_APART = 0.01
+
+
+class Watch(threading.Thread):
+    """Reads Janus' own figures while a run goes on: {SSRC: Counter} of what Janus got and sent."""
+
+    def __init__(self, janus):
+        super().__init__(daemon=True)
+        self.janus, self.going, self.samples, self.problem = janus, True, {}, None
+        self.start()
+
+    def run(self):
+        try:
+            while self.going:
+                for _, info in self.janus.handles().items():
+                    now = time.time() * 1000
+                    for medium in info.get("webrtc", {}).get("media", {}).values():
+                        self._note(now, medium, "in", medium.get("ssrc", {}).get("ssrc-peer"))
+                        self._note(now, medium, "out", medium.get("ssrc", {}).get("ssrc"))
+                time.sleep(0.25)
+        except Exception as problem:  # told by whoever asks
+            self.problem = problem
+
+    def _note(self, now, medium, way, ssrc):
+        if ssrc and way in medium.get("stats", {}):
+            self.samples.setdefault((way, ssrc), []).append((now, medium["stats"][way]))
+
+    def finish(self):
+        self.going = False
+        self.join(20)
+        check(self.problem is None, f"Janus' admin interface: {self.problem}")
+        return {key: figures.Counter(samples) for key, samples in self.samples.items()}
+
+
+def agree(dumps, watched, expected):
+    """Each stream of Squall's that Janus knows, in both its directions."""
+    compared = 0
+    for dump in dumps:
+        for series in dump:
+            kind = "video" if series.video else "audio"
+            sent = series.kind == "outbound-rtp"
+            janus = watched.get(("in" if sent else "out", series.ssrc))
+            if janus is None:
+                continue
+            member = "Sent" if sent else "Received"
+            figures.agree(f"{kind} {'to' if sent else 'from'} Janus", figures.of_series(series), janus,
+                          [(f"packets{member}", "packets", "packets")], SHARE_APART, APART[kind], test.note)
+            compared += 1
+    check(compared == expected, f"{compared} streams held against Janus', expected {expected}")
+
+
+def check_media(results, peers, streams):
+    """peers: (name, video tracks in)"""
+    for peer in results.peers:
+        tracks = streams(peer)
+        check(peer["video.in.tracks"] == tracks and peer["audio.in.tracks"] == tracks,
+              f"{peer['peer']} got {peer['video.in.tracks']:.0f} video tracks, expected {tracks}")
+        check(peer["video.in.frames"] > 4 * 25 * tracks, f"{peer['peer']}: {peer['video.in.frames']:.0f} frames")
+        check(peer["video.in.lost"] == 0 and peer["audio.in.lost"] == 0, f"{peer['peer']} lost packets")
+        check((peer["video.in.width"], peer["video.in.height"]) == (640, 360), f"{peer['peer']}: picture size")
+    check(len(results.peers) == peers, f"{len(results.peers)} rows in peers.csv")
+    check(results.metric("video.in.loss", "max") == 0, "video.in.loss")
+
+
+def janus_echotest(t):
+    janus = Janus(t)
+    test.note(version())
+    watch = Watch(janus)
+    results = t.run(janus.url + "?plugin=echotest", "--peers", 3, "--rate", "10/s", "--duration", "9s", "--dump", 3,
+                    "--lateness-max", "200").finish()
+    watched = watch.finish()
+    results.all_ok(3)
+    check_media(results, 3, lambda peer: 1)
+    agree(results.dumps(), watched, 3 * 4)
+
+
+def janus_videoroom(t):
+    """Two publish, all six watch: the publishers each other, the others both."""
+    janus = Janus(t)
+    watch = Watch(janus)
+    results = t.run(janus.url + f"?plugin=videoroom&room={ROOM}", "--peers", 6, "--publishers", 2, "--rate", "10/s",
+                    "--duration", "9s", "--dump", 6, "--lateness-max", "200").finish()
+    watched = watch.finish()
+    results.all_ok(6)
+    publishes = {peer["peer"]: peer["video.out.packets"] > 0 for peer in results.peers}
+    check(sum(publishes.values()) == 2, f"who publishes: {publishes}")
+    check_media(results, 6, lambda peer: 1 if publishes[peer["peer"]] else 2)
+    # 2 publishers send 2 streams each; 2 get 2 streams, 4 get 4.
+    agree(results.dumps(), watched, 2 * 2 + 2 * 2 + 4 * 4)
+
+
+def janus_wrong_room(t):
+    janus = Janus(t)
+    results = t.run(janus.url + "?plugin=videoroom&room=4321", "--peers", 2, "--rate", "10/s", "--duration", "4s").finish()
+    check(results.code == 3, f"exit code {results.code}, expected 3")
+    check(results.summary["verdict"] == "error", results.summary["verdict"])
+    check(results.causes() == {"signaling": 2}, f"causes {results.causes()}")
+    check(re.search(r"room.*4321|4321.*room", results.message("signaling"), re.I), results.message("signaling"))
+    check("4321" in results.summary["reason"], results.summary["reason"])
+    test.note(results.message("signaling"))
+
+
+def janus_dies(t):
+    janus = Janus(t)
+    run = t.run(janus.url + "?plugin=echotest", "--peers", 3, "--rate", "10/s", "--duration", "60s",
+                "--lateness-max", "200")
+    until("all to be connected", lambda: "3 connected" in run.process.stderr(), 15)
+    janus.process.signal(signal.SIGKILL)
+    # Every peer ends by itself: nobody has to wait for the planned end.
+    results = run.finish(50)
+    check(results.code == 1, f"exit code {results.code}, expected 1")
+    check(results.summary["verdict"] == "fail", results.summary["verdict"])
+    counts = results.summary["peers"]
+    check(counts["failed"] == 3 and counts["dropped"] == 3, f"{counts}")
+    check(set(results.causes()) <= {"signaling", "media-lost", "connect"}, f"causes {results.causes()}")
+    check(results.summary["metrics"]["video.in.bitrate"]["count"] > 0, "what was measured before is gone")
+    for cause in results.causes():
+        test.note(f"{cause}: {results.message(cause)}")
+
+
+if __name__ == "__main__":
+    test.run([janus_echotest, janus_videoroom, janus_wrong_room, janus_dies])
