@@ -251,7 +251,7 @@ static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_pa
         int err = sq_vp8_assembler_push(&rx->vp8, now_ns, packet->seq, packet->ts, packet->marker,
                                         packet->payload, packet->payload_bytes);
         (void)err;
-        sq_peer_due(track->peer, sq_vp8_assembler_key_due_ns(&rx->vp8));
+        sq_peer_due(track->peer, sq_track_feedback_due(track));
         return;
     }
     int err = sq_opus_tracker_push(&rx->opus, now_ns, packet->seq, packet->ts, packet->payload,
