@@ -41,7 +41,10 @@ make_namespace() {
 
 write_config() {
     dir=$1
-    secret=${JANUS_API_SECRET:-}
+    auth=
+    [ -z "${JANUS_TOKEN_AUTH:-}" ] || auth='token_auth = true'
+    secret=
+    [ -z "${JANUS_API_SECRET:-}" ] || secret="api_secret = \"$JANUS_API_SECRET\""
     mkdir -p "$dir/conf" "$dir/plugins" "$dir/transports" "$dir/none"
     for p in echotest videoroom; do
         ln -sf "$LIBS/plugins/libjanus_$p.so" "$dir/plugins/libjanus_$p.so"
@@ -57,8 +60,8 @@ general: {
     debug_level = 4
     admin_secret = "squall"
     interface = "$NET.2"
-    ${JANUS_TOKEN_AUTH:+token_auth = true}
-    ${secret:+api_secret = "$secret"}
+    $auth
+    $secret
 }
 media: {
     ipv6 = false
