@@ -211,6 +211,16 @@ static void receive_media(struct sq_peer *peer, int base, const struct sq_addr *
     }
 }
 
+static void receive_stun(struct sq_peer *peer, int base, const struct sq_addr *from,
+                         const uint8_t *buf, size_t len)
+{
+    int err = sq_ice_receive(peer->ice, peer->now_ns, base, from, buf, len);
+    if (err && err != SQ_ERR_NOTFOUND) { /* an answer that came twice or late is no error */
+        peer->transport.discarded++;
+    }
+    sq_peer_after_ice(peer);
+}
+
 /* Only from where an authenticated check came: records of a handshake bear no authentication. It
  * may well come before the answer that says who it is from. */
 static void receive_dtls(struct sq_peer *peer, int base, const struct sq_addr *from, uint8_t *buf,
@@ -246,10 +256,7 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
         break;
     case SQ_PACKET_STUN:
         peer->now_ns = peer->clock_ns = clock_ns;
-        if (sq_ice_receive(peer->ice, clock_ns, base, from, buf, len) != 0) {
-            peer->transport.discarded++;
-        }
-        sq_peer_after_ice(peer);
+        receive_stun(peer, base, from, buf, len);
         break;
     case SQ_PACKET_DTLS:
         peer->now_ns = peer->clock_ns = clock_ns;

@@ -198,7 +198,7 @@ static void send_one(struct simnode *from, const struct sq_addr *to_addr,
         to = NULL;
     }
     bool dtls = sq_packet_kind(dgram->buf, dgram->len) == SQ_PACKET_DTLS;
-    if (!to || from->link.cut || (dtls && from->link.drop_dtls) ||
+    if (!to || from->link.cut || (dtls && from->link.drop_dtls) || (rtp && from->link.drop_rtp) ||
         sq_rand_unit(&net->rand) < from->link.loss) {
         counters->lost++;
         counters->rtp_lost += rtp;

@@ -28,6 +28,7 @@ struct simlink {
     uint64_t queue_bytes;   /* of the bottleneck; more is dropped */
     bool cut;               /* nothing passes */
     bool drop_dtls;         /* all passes but DTLS */
+    bool drop_rtp;          /* all passes but RTP */
 };
 
 struct simcounters {
