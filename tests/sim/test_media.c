@@ -482,7 +482,7 @@ static void forwarding(void **state)
 static void change_ssrc(struct sq_track *track)
 {
     struct sq_track_tx *tx = track->tx;
-    track->ssrc = tx->rtp.ssrc ^= 0x5a5a5a5a;
+    track->ssrc = tx->rtp.ssrc += 0x1234567;
     sq_store_u32(tx->header.bytes + 8, track->ssrc);
     tx->rtp.next_seq = (uint16_t)(tx->rtp.next_seq + 30000);
     tx->rtp.ts_base += 0x70000000;
