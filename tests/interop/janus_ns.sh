@@ -8,8 +8,9 @@
 #   janus_ns.sh kill NS      ends Janus at once (SIGKILL), keeps the namespace
 #   janus_ns.sh restart NS   starts Janus again in it
 #
-# Settings from the environment: JANUS_TOKEN_AUTH=1 (with JANUS_API_SECRET as the secret),
-# JANUS_STRING_IDS=1, JANUS_FULL_TRICKLE=0. Room 1234 is there from the start.
+# Settings from the environment: JANUS_API_SECRET=…, JANUS_TOKEN_SECRET=… (tokens signed with it are
+# asked for), JANUS_STRING_IDS=1, JANUS_FULL_TRICKLE=0. Room 1234 is there from the start, unless
+# ids are strings.
 set -eu
 
 STATE=${TMPDIR:-/tmp}
@@ -42,7 +43,9 @@ make_namespace() {
 write_config() {
     dir=$1
     auth=
-    [ -z "${JANUS_TOKEN_AUTH:-}" ] || auth='token_auth = true'
+    [ -z "${JANUS_TOKEN_SECRET:-}" ] ||
+        auth="token_auth = true
+    token_auth_secret = \"$JANUS_TOKEN_SECRET\""
     secret=
     [ -z "${JANUS_API_SECRET:-}" ] || secret="api_secret = \"$JANUS_API_SECRET\""
     mkdir -p "$dir/conf" "$dir/plugins" "$dir/transports" "$dir/none"

@@ -206,6 +206,7 @@ static void whip_echo(void **state)
     assert_true(host.phases_told & 1U << SQ_PHASE_CONNECT);
     assert_true(host.phases_told & 1U << SQ_PHASE_SIGNALING);
     assert_false(host.phases_told & 1U << SQ_PHASE_TLS);
+    assert_false(host.phases_told & 1U << SQ_PHASE_DNS); /* a number needs none */
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)) &&
                               sig_has_media(sq_endpoint_peer(server.far)));
     assert_non_null(strstr(host.notes, "stun:192.0.2.1:3478"));

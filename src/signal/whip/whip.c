@@ -221,9 +221,11 @@ static void follow(struct sq_signal *w, const struct sq_http_response *answer)
 
 static void tell_phases(struct sq_signal *w, const struct sq_http_times *t)
 {
+    struct sq_addr numeric;
     if (!w->s.phases_told) {
+        bool named = sq_addr_parse(w->target->host, 0, &numeric) != 0;
         w->s.asked_ns += t->dns_ns + t->connect_ns + t->tls_ns;
-        sq_session_phases(&w->s, t->dns_ns, t->connect_ns, t->tls_ns);
+        sq_session_phases(&w->s, named ? t->dns_ns : 0, t->connect_ns, t->tls_ns);
     }
 }
 
