@@ -513,8 +513,10 @@ static void ssrc_changes(void **state)
         struct sq_outbound_stats out = out_stats(p.net, p.a, i);
         uint64_t leftover = transport_stats(p.b).discarded;
         assert_true(leftover < 40);
-        assert_true(in.packets_received + leftover + 5 >= out.packets_sent);
-        assert_true(in.packets_received <= out.packets_sent);
+        /* What overtook others was asked for again, and came as a replay. */
+        uint64_t sent = out.packets_sent - out.retransmitted_packets_sent;
+        assert_true(in.packets_received + leftover + 10 >= sent);
+        assert_true(in.packets_received <= sent);
         assert_true(in.packets_lost >= 0 && in.packets_lost <= (int64_t)leftover);
     }
     simnet_free(p.net);
