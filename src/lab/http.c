@@ -13,10 +13,14 @@
 extern const unsigned char sq_asset_index_html[], sq_asset_lab_css[], sq_asset_lab_js[];
 extern const size_t sq_asset_index_html_len, sq_asset_lab_css_len, sq_asset_lab_js_len;
 
-#define CORS_ORIGIN "Access-Control-Allow-Origin: *"
-#define CORS_EXPOSE                                                                                \
-    "Access-Control-Expose-Headers: Location, ETag, Link, Allow, Accept-Post, Accept-Patch, "      \
-    "Retry-After, WWW-Authenticate"
+static const char cors_origin[] = "Access-Control-Allow-Origin: *";
+static const char cors_expose[] =
+    "Access-Control-Expose-Headers: Location, ETag, Link, Allow, Accept-Post, Accept-Patch, "
+    "Retry-After, WWW-Authenticate";
+static const char policy[] =
+    "Content-Security-Policy: default-src 'self'; img-src 'self' data:; connect-src 'self' ws: "
+    "wss:; "
+    "media-src 'self' blob: mediastream:; frame-ancestors 'none'; base-uri 'none'";
 
 void sq_lab_http_say(struct sq_httpd_request *request, int status, const char *extra,
                      const char *fmt, ...)
@@ -30,7 +34,7 @@ void sq_lab_http_say(struct sq_httpd_request *request, int status, const char *e
     if (len > 0) {
         text[len++] = '\n';
     }
-    const char *const headers[] = {CORS_ORIGIN, CORS_EXPOSE,
+    const char *const headers[] = {cors_origin, cors_expose,
                                    "Content-Type: text/plain; charset=utf-8", extra, NULL};
     /* An answer that cannot be sent closes the connection: nothing more to do. */
     (void)sq_httpd_reply(request, status, headers, text, len);
@@ -91,11 +95,8 @@ static bool is_read(const char *method)
 
 static void reply_page(struct sq_httpd_request *request, const struct page *page)
 {
-    const char *const headers[] = {
-        page->type, "Cache-Control: no-cache", "X-Content-Type-Options: nosniff",
-        "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:; "
-        "media-src 'self' blob: mediastream:; frame-ancestors 'none'; base-uri 'none'",
-        NULL};
+    const char *const headers[] = {page->type, "Cache-Control: no-cache",
+                                   "X-Content-Type-Options: nosniff", policy, NULL};
     (void)sq_httpd_reply(request, 200, headers, page->bytes, *page->len);
 }
 

@@ -149,7 +149,6 @@ static void close_all(struct sq_lab *lab)
     sq_httpd_free(lab->httpd);
     sq_udp_close(lab->stun);
     sq_carrier_destroy(lab->carrier);
-    sq_loop_free(lab->loop);
     sq_free(lab->members);
 }
 
@@ -165,7 +164,8 @@ static void *run(void *ctx)
     pthread_mutex_unlock(&thread->lock);
     if (!err) {
         /* It ends when it is stopped, or when waiting itself fails; either way all is closed. */
-        err = sq_loop_run(lab->loop);
+        int ended = sq_loop_run(lab->loop);
+        (void)ended;
     }
     close_all(lab);
     return NULL;
@@ -183,6 +183,8 @@ static void free_lab(struct sq_lab *lab)
         pthread_cond_destroy(&lab->thread->changed);
         pthread_mutex_destroy(&lab->thread->lock);
     }
+    /* Not in its thread: whoever stops it is still waking it up. */
+    sq_loop_free(lab->loop);
     sq_free(lab->thread);
     sq_free(lab->cert_pem);
     sq_free(lab->key_pem);

@@ -8,10 +8,15 @@
 #include <string.h>
 #include <strings.h>
 
-#define CORS_ORIGIN "Access-Control-Allow-Origin: *"
-#define CORS_EXPOSE "Access-Control-Expose-Headers: Location, ETag, Link"
-#define SDP_TYPE    "application/sdp"
-#define FRAG_TYPE   "application/trickle-ice-sdpfrag"
+#define SDP_TYPE  "application/sdp"
+#define FRAG_TYPE "application/trickle-ice-sdpfrag"
+
+static const char cors_origin[] = "Access-Control-Allow-Origin: *";
+static const char cors_expose[] = "Access-Control-Expose-Headers: Location, ETag, Link";
+static const char sdp_line[] = "Content-Type: " SDP_TYPE;
+static const char frag_line[] = "Content-Type: " FRAG_TYPE;
+static const char accept_post[] = "Accept-Post: " SDP_TYPE;
+static const char accept_patch[] = "Accept-Patch: " FRAG_TYPE;
 
 struct resource {
     char stream[SQ_ROOM_NAME_MAX + 1];
@@ -128,8 +133,7 @@ static bool check_post(struct sq_lab *lab, struct sq_httpd_request *request,
     size_t len;
     (void)sq_httpd_body(request, &len);
     if (!type_is(request, SDP_TYPE)) {
-        sq_lab_http_say(request, 415, "Accept-Post: " SDP_TYPE, "expected an offer of type %s",
-                        SDP_TYPE);
+        sq_lab_http_say(request, 415, accept_post, "expected an offer of type %s", SDP_TYPE);
     } else if (!accepts_sdp(request)) {
         sq_lab_http_say(request, 406, NULL, "the answer is of type %s, which Accept leaves out",
                         SDP_TYPE);
@@ -173,13 +177,9 @@ static void reply_created(struct sq_httpd_request *request, const struct sq_lab_
     struct sq_buf line = {0};
     sq_buf_printf(&line, "%s%s/%s", location, stream ? stream : "", member->id);
     snprintf(etag, sizeof(etag), "ETag: \"%u\"", member->etag);
-    const char *const headers[] = {CORS_ORIGIN,
-                                   CORS_EXPOSE,
-                                   "Content-Type: " SDP_TYPE,
-                                   "Accept-Patch: " FRAG_TYPE,
-                                   line.text ? line.text : location,
-                                   etag,
-                                   NULL};
+    const char *const headers[] = {
+        cors_origin, cors_expose, sdp_line, accept_patch, line.text ? line.text : location,
+        etag,        NULL};
     (void)sq_httpd_reply(request, 201, headers, sdp, strlen(sdp));
     sq_buf_free(&line);
     sq_free(stream);
@@ -365,8 +365,7 @@ static void on_restart(struct sq_httpd_request *request, struct sq_lab_member *m
         return;
     }
     snprintf(etag, sizeof(etag), "ETag: \"%u\"", ++member->etag);
-    const char *const headers[] = {CORS_ORIGIN, CORS_EXPOSE, "Content-Type: " FRAG_TYPE, etag,
-                                   NULL};
+    const char *const headers[] = {cors_origin, cors_expose, frag_line, etag, NULL};
     (void)sq_httpd_reply(request, 200, headers, fragment, strlen(fragment));
     sq_free(fragment);
 }
@@ -379,8 +378,7 @@ static void on_patch(struct sq_httpd_request *request, struct sq_lab_member *mem
     const char *match = sq_httpd_header(request, "If-Match");
     snprintf(etag, sizeof(etag), "\"%u\"", member->etag);
     if (!type_is(request, FRAG_TYPE)) {
-        sq_lab_http_say(request, 415, "Accept-Patch: " FRAG_TYPE, "expected a fragment of type %s",
-                        FRAG_TYPE);
+        sq_lab_http_say(request, 415, accept_patch, "expected a fragment of type %s", FRAG_TYPE);
         return;
     }
     struct fragment f = read_fragment(body);
@@ -408,14 +406,14 @@ static void on_options(struct sq_httpd_request *request, const struct resource *
 {
     bool session = r->id[0] != '\0';
     const char *const headers[] = {
-        CORS_ORIGIN,
-        CORS_EXPOSE,
+        cors_origin,
+        cors_expose,
         session ? "Allow: OPTIONS, PATCH, DELETE" : "Allow: OPTIONS, POST",
         session ? "Access-Control-Allow-Methods: OPTIONS, PATCH, DELETE"
                 : "Access-Control-Allow-Methods: OPTIONS, POST",
         "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match",
         "Access-Control-Max-Age: 600",
-        session ? "Accept-Patch: " FRAG_TYPE : "Accept-Post: " SDP_TYPE,
+        session ? accept_patch : accept_post,
         NULL};
     (void)sq_httpd_reply(request, 204, headers, NULL, 0);
 }

@@ -118,7 +118,7 @@ static void read_tracks(struct reader *r, struct sq_room_msg *msg)
         r->err = SQ_ERR_NOMEM;
         return;
     }
-    msg->tracks = tracks;
+    msg->tracks = msg->own_tracks = tracks;
     msg->tracks_len = n;
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(list, i);
@@ -233,7 +233,7 @@ int sq_room_parse(const char *text, size_t len, struct sq_room_msg *ret_msg,
 void sq_room_msg_free(struct sq_room_msg *msg)
 {
     if (msg) {
-        sq_free((void *)(uintptr_t)msg->tracks);
+        sq_free(msg->own_tracks);
         json_decref(msg->store);
         *msg = (struct sq_room_msg){0};
     }

@@ -54,7 +54,8 @@ struct sq_room_msg {
     const char *text; /* a sentence */
     const struct sq_room_track *tracks;
     size_t tracks_len;
-    void *store; /* of a parsed message: what the texts live in */
+    void *store;                      /* of a parsed message: what the texts live in */
+    struct sq_room_track *own_tracks; /* the same for tracks */
 };
 
 #define SQ_ROOM_CODE_AUTH     "auth"     /* the token is missing or wrong */
