@@ -395,7 +395,8 @@ static int write_results(struct session *s)
     if (!s->options.quiet) {
         bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
         FILE *out = to_stdout ? stderr : stdout;
-        const struct sq_report_text_options text = {.color = isatty(fileno(out)), .dir = dir};
+        const struct sq_report_text_options text = {
+            .color = isatty(fileno(out)), .all = s->options.verbose, .dir = dir};
         sq_report_text(s->result, &text, out);
         fflush(out);
     }

@@ -16,6 +16,20 @@ static const struct sq_option *find(const struct sq_option *options, struct sq_v
     return NULL;
 }
 
+/* The option that a name begins, or that begins it: --peer is nearly --peers. NULL if none is. */
+static const struct sq_option *find_near(const struct sq_option *options, struct sq_view name)
+{
+    for (; name.len >= 3 && options->name; options++) {
+        size_t len = strlen(options->name);
+        size_t common = name.len < len ? name.len : len;
+        if (options->type != SQ_OPTION_HEADING && len >= 3 &&
+            strncmp(options->name, name.at, common) == 0) {
+            return options;
+        }
+    }
+    return NULL;
+}
+
 static bool takes_value(const struct sq_option *option)
 {
     return option->type != SQ_OPTION_FLAG && option->type != SQ_OPTION_NO_FLAG;
@@ -113,7 +127,9 @@ static int parse_one(const struct sq_option *options, int left, char **argv, int
     struct sq_view name = sq_view_cut(&value, '=');
     const struct sq_option *option = find(options, name);
     if (!option) {
-        snprintf(why, why_room, "unknown option --" SQ_VIEW_FMT, SQ_VIEW_ARG(name));
+        const struct sq_option *near = find_near(options, name);
+        snprintf(why, why_room, "unknown option --" SQ_VIEW_FMT "%s%s%s", SQ_VIEW_ARG(name),
+                 near ? "; did you mean --" : "", near ? near->name : "", near ? "?" : "");
         return SQ_ERR_INVALID;
     }
     const char *text = value.at;
@@ -147,6 +163,8 @@ int sq_options_parse(const struct sq_option *options, int argc, char **argv,
             if (err) {
                 return err;
             }
+        } else if (!only_rest && strcmp(argv[i], "-h") == 0 && find(options, sq_view_of("help"))) {
+            *(bool *)find(options, sq_view_of("help"))->to = true;
         } else if (!only_rest && argv[i][0] == '-' && argv[i][1] != '\0') {
             snprintf(why, why_room, "unknown option %s (options begin with two dashes)", argv[i]);
             return SQ_ERR_INVALID;

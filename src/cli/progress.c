@@ -99,10 +99,10 @@ static void add_head(struct sq_buf *b, const struct sq_progress *p, const struct
 static void add_peers(struct sq_buf *b, const struct sq_run_live *live)
 {
     const struct sq_timeline_row *row = live->row;
-    sq_buf_printf(
-        b, "  peers      " GREEN "%llu connected" RESET "  %llu left well  %s%llu failed" RESET,
-        (unsigned long long)row->connected, (unsigned long long)row->ok, row->failed ? RED : DIM,
-        (unsigned long long)row->failed);
+    sq_buf_printf(b,
+                  "  peers      " GREEN "%llu connected" RESET "  %llu left  %s%llu failed" RESET,
+                  (unsigned long long)row->connected, (unsigned long long)row->ok,
+                  row->failed ? RED : DIM, (unsigned long long)row->failed);
     add_causes(b, row);
     sq_buf_printf(b, "\n  arrivals   %llu begun of %llu due  at %.3g/s",
                   (unsigned long long)row->started, (unsigned long long)row->planned,
@@ -223,10 +223,15 @@ static void print_line(const struct sq_run_live *live)
     char in[24];
     char loss[24];
     char late[24];
-    sq_buf_printf(&b, "%6.0fs  %llu of %llu begun, %llu connected, %llu left well, %llu failed",
-                  row->t_s, (unsigned long long)row->started, (unsigned long long)row->planned,
-                  (unsigned long long)row->connected, (unsigned long long)row->ok,
-                  (unsigned long long)row->failed);
+    sq_buf_printf(&b, "%5.0f s  %llu begun", row->t_s, (unsigned long long)row->started);
+    if (row->started < row->planned) {
+        sq_buf_printf(&b, " (%llu due)", (unsigned long long)row->planned);
+    }
+    sq_buf_printf(&b, ", %llu connected", (unsigned long long)row->connected);
+    if (row->ok > 0) {
+        sq_buf_printf(&b, ", %llu left", (unsigned long long)row->ok);
+    }
+    sq_buf_printf(&b, ", %llu failed", (unsigned long long)row->failed);
     add_causes(&b, row);
     sq_buf_printf(
         &b, "; in %s, video loss %s; generator lateness p99 %s, cpu %.0f %%%s",

@@ -11,7 +11,7 @@
 
 #define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
 #define RAMP_DEFAULT_S      10.0
-#define RAMP_DEFAULT_SHARE  0.3 /* of the duration at most */
+#define RAMP_DEFAULT_SHARE  (1.0 / 3) /* of the duration at most */
 #define RATE_DEFAULT_MAX    100.0
 #define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
 #define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
@@ -64,6 +64,7 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
         {"dump", SQ_OPTION_COUNT, &o->dump, "N",
          "webrtc-internals dumps of the first N peers (failed ones always)", 0, 1000},
         {"quiet", SQ_OPTION_FLAG, &o->quiet, NULL, "no progress, no closing text", 0, 0},
+        {"verbose", SQ_OPTION_FLAG, &o->verbose, NULL, "every metric in the closing text", 0, 0},
         {"no-tui", SQ_OPTION_NO_FLAG, &o->tui, NULL, "plain lines instead of the live view", 0, 0},
         {.name = "Connection", .type = SQ_OPTION_HEADING},
         {"token", SQ_OPTION_TEXT, &o->token, "TEXT", "bearer token (or the variable SQUALL_TOKEN)",

@@ -12,7 +12,7 @@
 struct text {
     struct sq_buf *out;
     const struct sq_result *r;
-    bool color;
+    bool color, all;
 };
 
 /* SGR codes; nothing when colours are off. */
@@ -108,7 +108,7 @@ static void put_peers(struct text *t)
 {
     const struct sq_peer_counts *c = &t->r->counts;
     put_heading(t, "Peers");
-    sq_buf_printf(t->out, "  %llu of %llu planned started: %llu ok, %llu failed",
+    sq_buf_printf(t->out, "  %llu of %llu planned were started: %llu ok, %llu failed",
                   (unsigned long long)c->started, (unsigned long long)c->planned,
                   (unsigned long long)c->ok, (unsigned long long)c->failed);
     if (c->dropped > 0) {
@@ -118,40 +118,84 @@ static void put_peers(struct text *t)
     sq_buf_printf(t->out, ", %llu pending\n", (unsigned long long)c->pending);
 }
 
-/* Width and height say little on a terminal; they are in the files. */
-static bool is_shown(const struct sq_metric_row *m)
+/* What tells first how it went, in the order of reading. */
+static const enum sq_metric_id first_metrics[] = {
+    SQ_METRIC_SETUP_TOTAL,      SQ_METRIC_VIDEO_IN_BITRATE, SQ_METRIC_VIDEO_IN_LOSS,
+    SQ_METRIC_VIDEO_IN_JITTER,  SQ_METRIC_VIDEO_IN_RTT,     SQ_METRIC_VIDEO_IN_FPS,
+    SQ_METRIC_VIDEO_IN_FREEZES, SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_IN_LOSS,
+    SQ_METRIC_AUDIO_IN_JITTER,  SQ_METRIC_AUDIO_IN_RTT,     SQ_METRIC_VIDEO_OUT_BITRATE,
+    SQ_METRIC_VIDEO_OUT_LOSS,   SQ_METRIC_VIDEO_OUT_RTT,    SQ_METRIC_AUDIO_OUT_BITRATE,
+    SQ_METRIC_AUDIO_OUT_LOSS,   SQ_METRIC_AUDIO_OUT_RTT,
+};
+
+/* The round-trip time is that of the same path for all flows: one is enough. */
+static bool is_another_rtt(enum sq_metric_id id, bool *seen)
 {
-    return m && m->hist->sums.count > 0 && sq_metric_get(m->id)->unit != SQ_UNIT_PIXELS &&
-           strncmp(sq_metric_get(m->id)->name, "generator.", 10) != 0;
+    bool rtt = id == SQ_METRIC_VIDEO_IN_RTT || id == SQ_METRIC_AUDIO_IN_RTT ||
+               id == SQ_METRIC_VIDEO_OUT_RTT || id == SQ_METRIC_AUDIO_OUT_RTT;
+    bool another = rtt && *seen;
+    *seen = *seen || rtt;
+    return another;
+}
+
+static bool has_samples(const struct sq_metric_row *m)
+{
+    return m && m->hist->sums.count > 0;
+}
+
+/* Width and height say little on a terminal, and the generator has a line of its own. */
+static bool is_for_terminals(enum sq_metric_id id)
+{
+    return sq_metric_get(id)->unit != SQ_UNIT_PIXELS &&
+           strncmp(sq_metric_get(id)->name, "generator.", 10) != 0;
+}
+
+static void put_columns(struct text *t)
+{
+    static const char *const columns[] = {"avg", "min", "p50", "p95", "p99", "max"};
+    put_heading(t, "Metrics");
+    spaces(t->out, 2 + NAME_WIDTH + CELL_WIDTH);
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        sq_buf_printf(t->out, "%*s", CELL_WIDTH, columns[i]);
+    }
+    sq_buf_puts(t->out, "\n");
+}
+
+static void put_metric(struct text *t, const struct sq_metric_row *m)
+{
+    struct sq_metric_figures f;
+    sq_metric_row_figures(m, &f);
+    const double cells[] = {f.avg, f.min, f.p50, f.p95, f.p99, f.max};
+    sq_buf_puts(t->out, "  ");
+    put_left(t->out, sq_metric_get(m->id)->name, NAME_WIDTH);
+    put_left(t->out, sq_metric_unit_text(sq_metric_get(m->id)->unit), CELL_WIDTH);
+    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+        put_right(t->out, cells[i], CELL_WIDTH);
+    }
+    sq_buf_puts(t->out, "\n");
 }
 
 static void put_metrics(struct text *t)
 {
-    static const char *const columns[] = {"avg", "min", "p50", "p95", "p99", "max"};
-    bool any = false;
-    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
-        const struct sq_metric_row *m = sq_result_metric(t->r, (enum sq_metric_id)id);
-        if (!is_shown(m)) {
+    size_t n = t->all ? SQ_METRIC_COUNT : sizeof(first_metrics) / sizeof(first_metrics[0]);
+    size_t shown = 0;
+    bool rtt_seen = false;
+    for (size_t i = 0; i < n; i++) {
+        enum sq_metric_id id = t->all ? (enum sq_metric_id)i : first_metrics[i];
+        const struct sq_metric_row *m = sq_result_metric(t->r, id);
+        if (!has_samples(m) || !is_for_terminals(id) ||
+            (!t->all && is_another_rtt(id, &rtt_seen))) {
             continue;
         }
-        if (!any) {
-            put_heading(t, "Metrics");
-            spaces(t->out, 2 + NAME_WIDTH + CELL_WIDTH);
-            for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-                sq_buf_printf(t->out, "%*s", CELL_WIDTH, columns[i]);
-            }
-            sq_buf_puts(t->out, "\n");
-            any = true;
+        if (shown++ == 0) {
+            put_columns(t);
         }
-        struct sq_metric_figures f;
-        sq_metric_row_figures(m, &f);
-        const double cells[] = {f.avg, f.min, f.p50, f.p95, f.p99, f.max};
-        sq_buf_puts(t->out, "  ");
-        put_left(t->out, sq_metric_get(m->id)->name, NAME_WIDTH);
-        put_left(t->out, sq_metric_unit_text(sq_metric_get(m->id)->unit), CELL_WIDTH);
-        for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
-            put_right(t->out, cells[i], CELL_WIDTH);
-        }
+        put_metric(t, m);
+    }
+    if (shown > 0 && !t->all) {
+        paint(t, "2");
+        sq_buf_puts(t->out, "  --verbose shows every metric; the report has them, too");
+        paint(t, "0");
         sq_buf_puts(t->out, "\n");
     }
 }
@@ -209,7 +253,7 @@ static void put_generator(struct text *t)
 void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
                            struct sq_buf *out)
 {
-    struct text t = {.out = out, .r = r, .color = options->color};
+    struct text t = {.out = out, .r = r, .color = options->color, .all = options->all};
     put_verdict(&t);
     put_expectations(&t);
     put_peers(&t);
@@ -219,7 +263,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     if (options->dir) {
         sq_buf_puts(out, "\nReport: ");
         sq_escape_terminal(out, options->dir);
-        sq_buf_puts(out, "/report.html\n");
+        sq_buf_puts(out, "/report.html  (summary.json, junit.xml and CSV files beside it)\n");
     }
 }
 

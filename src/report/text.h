@@ -10,6 +10,7 @@
 
 struct sq_report_text_options {
     bool color;      /* ANSI colours; off for files and pipes */
+    bool all;        /* every metric, not only those that tell first how it went */
     const char *dir; /* borrowed, nullable: where the report lies */
 };
 

@@ -124,7 +124,11 @@ static void errors_name_the_option(void **state)
         {"--bogus=3", "--bogus", "unknown option"},
         {"--Group", "--Group", "unknown option"}, /* a heading is none */
         {"--fla", "--fla", "unknown option"},
-        {"--", NULL, NULL}, /* no error */
+        {"--durations 3", "--durations", "did you mean --duration?"},
+        {"--coun=3", "--coun", "did you mean --count?"},
+        {"--co", "--co", "unknown option"},
+        {"-h", "-h", "two dashes"}, /* this table has no --help */
+        {"--", NULL, NULL},         /* no error */
         {"-f", "-f", "two dashes"},
         {"--flag=yes", "--flag", "takes no value"},
         {"--no-on=no", "--no-on", "takes no value"},

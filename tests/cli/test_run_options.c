@@ -70,6 +70,17 @@ static void a_target_is_enough(void **state)
     assert_int_equal(plan.room_size, 0);
 }
 
+static void asks_for_help(void **state)
+{
+    (void)state;
+    struct sq_run_options o;
+    assert_int_equal(parse("-h", &o), 0);
+    assert_true(o.help);
+    assert_int_equal(parse("lab:|--help", &o), 0);
+    assert_true(o.help);
+    sq_run_options_free(&o);
+}
+
 static void rate_follows_peers_unless_given(void **state)
 {
     (void)state;
@@ -207,6 +218,7 @@ int main(void)
     unsetenv("SQUALL_TOKEN");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_is_enough),
+        cmocka_unit_test(asks_for_help),
         cmocka_unit_test(rate_follows_peers_unless_given),
         cmocka_unit_test(hold_and_duration),
         cmocka_unit_test(all_else_arrives_in_the_plan),

@@ -389,6 +389,17 @@ static void terminal_text(void **state)
     assert_non_null(strstr(out.text, "✗ FAIL"));
     assert_non_null(strstr(out.text, "✓ video.in > 0"));
     assert_non_null(strstr(out.text, "Report: out/x/report.html"));
+    /* What tells first; the rest for those who ask. */
+    assert_non_null(strstr(out.text, "  setup.total "));
+    assert_non_null(strstr(out.text, "  video.in.rtt "));
+    assert_null(strstr(out.text, "  audio.in.rtt "));
+    assert_null(strstr(out.text, "  setup.dtls "));
+    sq_buf_free(&out);
+    static const struct sq_report_text_options all = {.all = true};
+    sq_report_text_render(r, &all, &out);
+    assert_non_null(strstr(out.text, "  audio.in.rtt "));
+    assert_non_null(strstr(out.text, "  setup.dtls "));
+    assert_null(strstr(out.text, "--verbose"));
     sq_buf_free(&out);
     sq_result_destroy(r);
 }
