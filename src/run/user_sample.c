@@ -158,6 +158,7 @@ static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool 
     snprintf(id, sizeof(id), "IT01%c%u", video ? 'V' : 'A', in->ssrc);
     dump(s, id, "inbound-rtp", "packetsReceived", (double)in->packets_received);
     dump(s, id, "inbound-rtp", "bytesReceived", (double)in->bytes_received);
+    dump(s, id, "inbound-rtp", "headerBytesReceived", (double)in->header_bytes_received);
     dump(s, id, "inbound-rtp", "packetsLost", (double)in->packets_lost);
     dump(s, id, "inbound-rtp", "jitter", in->jitter_s);
     dump(s, id, "inbound-rtp", "nackCount", (double)in->nack_count);
@@ -248,6 +249,7 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     snprintf(id, sizeof(id), "OT01%c%u", video ? 'V' : 'A', out.ssrc);
     dump(s, id, "outbound-rtp", "packetsSent", (double)out.packets_sent);
     dump(s, id, "outbound-rtp", "bytesSent", (double)out.bytes_sent);
+    dump(s, id, "outbound-rtp", "headerBytesSent", (double)out.header_bytes_sent);
     dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
     dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
     dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);
