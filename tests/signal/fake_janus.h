@@ -24,7 +24,8 @@ struct fake_janus {
     bool trickle_first; /* candidates before the answer, none in it */
     bool room_missing;  /* until it is created */
     bool string_ids;
-    const char *publishers;       /* JSON list told at join */
+    bool lenient;           /* without memory: closes the WebSocket, and does not fail the test */
+    const char *publishers; /* JSON list told at join */
     char seen[FAKE_SEEN_MAX][24]; /* names of requests in their order */
     json_t *bodies[FAKE_SEEN_MAX];
     size_t seen_len;

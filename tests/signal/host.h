@@ -51,7 +51,7 @@ bool sig_host_over(const struct sig_host *h);
 /* Audio packets and decodable frames have come in on that peer. */
 bool sig_has_media(struct sq_peer *peer);
 
-/* A far end: a peer with its sockets that answers offers or makes them. */
+/* A far end: a peer with its sockets that answers offers or makes them. NULL without memory. */
 struct sq_endpoint *sig_far_new(void);
 /* Owned by the caller (sq_free); NULL when the offer is refused. It sends in each section that
  * wants it. */
