@@ -1,0 +1,357 @@
+/* The lab's forwarding (src/lab/sfu.c) between whole peers over a simulated network: a publisher,
+ * the lab's side of it, the lab's side of each viewer, and the viewers. */
+#include "lab/lab_int.h"
+#include "sim/simcall.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define VIEWERS_MAX 4
+#define AUDIO       0
+#define VIDEO       1
+
+struct room {
+    struct simnet *net;
+    struct sq_loop *loop;
+    struct sq_lab lab;
+    struct sq_lab_member pub_member, sub_member[VIEWERS_MAX];
+    struct simnode *pub, *in; /* the publisher and the lab's side of it */
+    struct simnode *out[VIEWERS_MAX], *viewer[VIEWERS_MAX];
+    struct sq_lab_port in_port[2], out_port[VIEWERS_MAX][2];
+    struct sq_lab_source *source[2];
+};
+
+static void on_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                   const struct sq_rtp_exts *exts, uint64_t now_ns)
+{
+    struct sq_lab_port *port = sq_track_user(track);
+    (void)ctx;
+    if (port && port->source) {
+        sq_lab_on_rtp(port->source, packet, exts, now_ns);
+    }
+}
+
+static bool on_resend(void *ctx, struct sq_track *track, uint32_t cookie,
+                      struct sq_rtp_out *ret_out)
+{
+    struct sq_lab_port *port = sq_track_user(track);
+    (void)ctx;
+    return port && sq_lab_on_resend(port, cookie, ret_out);
+}
+
+static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    struct sq_lab_port *port = event->track ? sq_track_user(event->track) : NULL;
+    (void)ctx;
+    (void)node;
+    if (port && event->type == SQ_PEER_EV_FIRST_MEDIA && port->source) {
+        port->source->live = true;
+    } else if (port && event->type == SQ_PEER_EV_KEY_FRAME_REQUEST && port->from) {
+        sq_lab_want_key(port->from, event->now_ns);
+    }
+}
+
+static const struct sq_peer_ops lab_ops = {.rtp = on_rtp, .resend = on_resend};
+static const struct sq_peer_config lab_config = {.forward_only = true};
+
+static struct room *open_room(uint64_t seed)
+{
+    static struct room room;
+    struct sq_addr local;
+    memset(&room, 0, sizeof(room));
+    room.net = simnet_new(seed, 2 + 2 * VIEWERS_MAX);
+    assert_int_equal(sq_loop_new(NULL, &room.loop), 0);
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &local), 0);
+    const struct sq_carrier_config carrier = {.seed = seed, .addrs = &local, .addrs_len = 1};
+    assert_int_equal(sq_carrier_create(room.loop, &carrier, &room.lab.carrier), 0);
+    room.pub_member.lab = &room.lab;
+    return &room;
+}
+
+static void close_room(struct room *room)
+{
+    for (size_t i = 0; i < 2; i++) {
+        sq_lab_source_free(room->source[i]);
+    }
+    simnet_free(room->net);
+    sq_carrier_destroy(room->lab.carrier);
+    sq_loop_free(room->loop);
+}
+
+static void set_delay(struct simnode *node, uint64_t delay_ns)
+{
+    simnode_link(node)->delay_ns = delay_ns;
+}
+
+static void make_port(struct sq_lab_port *port, struct sq_lab_member *member, struct simnode *node,
+                      size_t kind, enum sq_direction direction)
+{
+    *port = (struct sq_lab_port){.member = member, .video = kind == VIDEO};
+    assert_int_equal(sq_peer_add_track(simnode_peer(node),
+                                       kind == VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO, direction,
+                                       NULL, &port->track),
+                     0);
+    sq_track_set_user(port->track, port);
+}
+
+/* Without a publisher's node packets are handed to the sources by the test. */
+static void publish(struct room *room)
+{
+    room->in = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
+    room->pub = simnet_add(room->net, &(struct sq_peer_config){0}, false, NULL, NULL);
+    assert_non_null(room->in);
+    for (size_t kind = 0; kind < 2; kind++) {
+        make_port(&room->in_port[kind], &room->pub_member, room->in, kind, SQ_DIR_RECVONLY);
+        room->source[kind] = room->in_port[kind].source =
+            sq_lab_source_new(&room->in_port[kind], false);
+        assert_non_null(room->source[kind]);
+        add(room->pub, kind == VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO, SQ_DIR_SENDONLY);
+    }
+    set_delay(room->in, 10 * MS);
+    set_delay(room->pub, 10 * MS);
+    simnet_negotiate(room->net, room->in, room->pub, false);
+}
+
+static void watch(struct room *room, size_t i)
+{
+    room->sub_member[i].lab = &room->lab;
+    room->out[i] = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
+    room->viewer[i] = simnet_add(room->net, &(struct sq_peer_config){0}, false, NULL, NULL);
+    assert_non_null(room->out[i]);
+    for (size_t kind = 0; kind < 2; kind++) {
+        make_port(&room->out_port[i][kind], &room->sub_member[i], room->out[i], kind,
+                  SQ_DIR_SENDONLY);
+        sq_lab_attach(&room->out_port[i][kind], room->source[kind]);
+    }
+    set_delay(room->out[i], 10 * MS);
+    set_delay(room->viewer[i], 10 * MS);
+    simnet_negotiate(room->net, room->out[i], room->viewer[i], false);
+    for (int ms = 0; simnode_state(room->out[i]) != SQ_PEER_CONNECTED; ms++) {
+        assert_true(ms < 5000);
+        run_for(room->net, MS);
+    }
+    for (size_t kind = 0; kind < 2; kind++) {
+        sq_lab_port_ready(&room->out_port[i][kind], simnet_now(room->net));
+    }
+}
+
+static void all_that_is_sent_arrives(void **state)
+{
+    struct room *room = open_room(1);
+    (void)state;
+    publish(room);
+    for (size_t i = 0; i < 3; i++) {
+        watch(room, i);
+    }
+    run_for(room->net, 10 * SEC);
+    for (size_t i = 0; i < 3; i++) {
+        struct sq_inbound_stats video = in_stats(room->net, room->viewer[i], VIDEO);
+        struct sq_inbound_stats audio = in_stats(room->net, room->viewer[i], AUDIO);
+        assert_true(video.frames_decoded > 24 * 10);
+        assert_true(audio.packets_received > 49 * 10);
+        assert_int_equal(video.packets_missing, 0);
+        assert_int_equal(audio.packets_missing, 0);
+        assert_int_equal(video.frames_dropped, 0);
+        assert_int_equal(video.freeze_count, 0);
+        assert_true(video.jitter_s < 0.005); /* time-stamps are spaced as they were */
+        assert_true(audio.jitter_s < 0.002);
+    }
+    /* A key frame for each who came, and none else. */
+    struct sq_outbound_stats out = out_stats(room->net, room->pub, VIDEO);
+    assert_in_range(out.pli_count, 2, 3);
+    close_room(room);
+}
+
+static void loss_is_repaired_on_both_sides(void **state)
+{
+    struct room *room = open_room(2);
+    (void)state;
+    publish(room);
+    watch(room, 0);
+    watch(room, 1);
+    run_for(room->net, SEC);
+    simnode_link(room->pub)->loss = 0.05;
+    simnode_link(room->out[0])->loss = 0.05; /* viewer 1 has a good link */
+    run_for(room->net, 30 * SEC);
+    simnode_link(room->pub)->loss = 0;
+    simnode_link(room->out[0])->loss = 0;
+    run_for(room->net, 2 * SEC);
+    struct sq_inbound_stats in = in_stats(room->net, room->in, VIDEO);
+    struct sq_inbound_stats bad = in_stats(room->net, room->viewer[0], VIDEO);
+    struct sq_inbound_stats good = in_stats(room->net, room->viewer[1], VIDEO);
+    assert_true(in.packets_repaired > 100);
+    assert_true(bad.packets_repaired > good.packets_repaired + 100);
+    /* What the lab got, the one with the good link got, too; and the frames are whole. */
+    assert_true(good.packets_lost <= in.packets_lost + 1);
+    assert_true((double)good.frames_decoded > 0.97 * 25 * 33);
+    assert_true((double)bad.frames_decoded > 0.95 * 25 * 33);
+    assert_true(bad.packets_lost < 12);
+    assert_true(room->lab.counters.nacks_answered > 100);
+    assert_true((double)room->lab.counters.nacks_missed <
+                0.1 * (double)room->lab.counters.nacks_answered);
+    close_room(room);
+}
+
+static void a_viewers_pli_goes_to_the_publisher(void **state)
+{
+    struct room *room = open_room(3);
+    (void)state;
+    publish(room);
+    watch(room, 0);
+    run_for(room->net, 3 * SEC);
+    uint64_t plis = out_stats(room->net, room->pub, VIDEO).pli_count;
+    uint64_t keys = in_stats(room->net, room->viewer[0], VIDEO).key_frames_decoded;
+    sq_track_request_key_frame(sq_peer_track(simnode_peer(room->viewer[0]), VIDEO),
+                               simnet_now(room->net));
+    run_for(room->net, 200 * MS);
+    assert_int_equal(out_stats(room->net, room->pub, VIDEO).pli_count, plis + 1);
+    assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).key_frames_decoded, keys + 1);
+    close_room(room);
+}
+
+static void a_lost_pli_is_sent_again(void **state)
+{
+    struct room *room = open_room(4);
+    (void)state;
+    publish(room);
+    run_for(room->net, 2 * SEC);
+    simnode_link(room->in)->cut = true; /* nothing of the lab's reaches the publisher */
+    watch(room, 0);
+    run_for(room->net, 300 * MS);
+    assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).packets_received, 0);
+    simnode_link(room->in)->cut = false;
+    run_for(room->net, 500 * MS);
+    assert_true(in_stats(room->net, room->viewer[0], VIDEO).frames_decoded > 3);
+    close_room(room);
+}
+
+static void viewers_keep_their_numbers_when_the_source_changes(void **state)
+{
+    struct room *room = open_room(5);
+    (void)state;
+    publish(room);
+    watch(room, 0);
+    run_for(room->net, 3 * SEC);
+    for (size_t kind = 0; kind < 2; kind++) {
+        sq_lab_source_free(room->source[kind]);
+        room->in_port[kind].source = NULL;
+        assert_null(room->out_port[0][kind].from);
+    }
+    run_for(room->net, SEC);
+    uint64_t frames = in_stats(room->net, room->viewer[0], VIDEO).frames_decoded;
+    publish(room); /* somebody else */
+    for (size_t kind = 0; kind < 2; kind++) {
+        sq_lab_attach(&room->out_port[0][kind], room->source[kind]);
+        sq_lab_port_ready(&room->out_port[0][kind], simnet_now(room->net));
+    }
+    run_for(room->net, 3 * SEC);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    struct sq_inbound_stats audio = in_stats(room->net, room->viewer[0], AUDIO);
+    assert_true(video.frames_decoded > frames + 60);
+    assert_int_equal(video.packets_missing, 0);
+    assert_int_equal(audio.packets_missing, 0);
+    assert_true(video.jitter_s < 0.005); /* time-stamps went on as time did */
+    assert_true(audio.jitter_s < 0.005);
+    close_room(room);
+}
+
+/* ---- Packets made by hand ---- */
+
+static void hand_in(struct room *room, uint16_t seq, uint32_t ts, bool key, size_t len)
+{
+    /* A descriptor with S, and the front of a frame (RFC 7741, 4.2; RFC 6386, 9.1). */
+    uint8_t payload[32] = {0x10, key ? 0x00 : 0x01, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0};
+    const struct sq_rtp_packet packet = {
+        .payload = payload, .payload_bytes = (uint16_t)len, .seq = seq, .ts = ts, .marker = true};
+    const struct sq_rtp_exts exts = {0};
+    room->source[VIDEO]->vp8 = true;
+    sq_lab_on_rtp(room->source[VIDEO], &packet, &exts, simnet_now(room->net));
+    sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
+    run_for(room->net, 15 * MS); /* it has arrived */
+}
+
+static struct room *by_hand(uint64_t seed)
+{
+    struct room *room = open_room(seed);
+    publish(room);
+    simnode_link(room->pub)->cut = true; /* never heard */
+    watch(room, 0);
+    return room;
+}
+
+static void padding_leaves_no_hole(void **state)
+{
+    struct room *room = by_hand(6);
+    (void)state;
+    uint16_t seq = 65530; /* over the end of the numbers */
+    uint32_t ts = UINT32_MAX - 4000;
+    hand_in(room, seq++, ts, true, 20);
+    for (int i = 0; i < 40; i++) {
+        hand_in(room, seq++, ts, false, 0);
+        if (i % 3 == 0) {
+            hand_in(room, seq++, ts += 3000, false, 20);
+        }
+    }
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 15);
+    assert_int_equal(video.packets_missing, 0);
+    assert_int_equal(video.frames_decoded, 15);
+    close_room(room);
+}
+
+static void holes_stay_and_are_filled_late(void **state)
+{
+    struct room *room = by_hand(7);
+    (void)state;
+    hand_in(room, 100, 0, true, 20);
+    hand_in(room, 101, 3000, false, 0); /* padding */
+    hand_in(room, 102, 3000, false, 20);
+    hand_in(room, 104, 9000, false, 20);
+    assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).packets_missing, 1);
+    hand_in(room, 105, 9000, false, 0); /* padding again, before the hole is filled */
+    hand_in(room, 106, 12000, false, 20);
+    hand_in(room, 103, 6000, false, 20);
+    run_for(room->net, 100 * MS);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 5);
+    assert_int_equal(video.packets_lost, 0);
+    assert_int_equal(video.frames_decoded, 5);
+    close_room(room);
+}
+
+static void nothing_starts_before_a_key_frame(void **state)
+{
+    struct room *room = by_hand(8);
+    (void)state;
+    hand_in(room, 10, 0, false, 20);
+    hand_in(room, 11, 3000, false, 20);
+    assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).packets_received, 0);
+    hand_in(room, 12, 6000, true, 20);
+    hand_in(room, 11, 3000, false, 20); /* late, from before the beginning */
+    hand_in(room, 13, 9000, false, 20);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 2);
+    assert_int_equal(video.packets_missing, 0);
+    assert_int_equal(video.frames_decoded, 2);
+    close_room(room);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_that_is_sent_arrives),
+        cmocka_unit_test(loss_is_repaired_on_both_sides),
+        cmocka_unit_test(a_viewers_pli_goes_to_the_publisher),
+        cmocka_unit_test(a_lost_pli_is_sent_again),
+        cmocka_unit_test(viewers_keep_their_numbers_when_the_source_changes),
+        cmocka_unit_test(padding_leaves_no_hole),
+        cmocka_unit_test(holes_stay_and_are_filled_late),
+        cmocka_unit_test(nothing_starts_before_a_key_frame),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
