@@ -25,9 +25,9 @@ from bench_proc import BenchError, Process, Window
 LAB_ARGS = ["lab", "--listen", "127.0.0.1:{port}"]
 WHIP_PATH = "/whip/echo"
 SQUALL_TARGET = "whip+http://127.0.0.1:{port}" + WHIP_PATH
-SQUALL_QUERY = {"audio": "?media=audio", "av": "?media=audio,video"}
-SQUALL_ARGS = ["run", "{target}", "--peers", "{peers}", "--rate", "{rate}/s", "--hold", "{hold}s", "--threads", "1",
-               "--json", "{json}", "--quiet"]
+SQUALL_ARGS = ["run", "{target}", "--echo", "--peers", "{peers}", "--rate", "{rate}/s", "--hold", "{hold}s",
+               "--threads", "1", "--out", "{out}", "--json", "{json}", "--quiet"]
+SQUALL_KIND = {"audio": ["--no-video"], "av": []}
 EXIT_INVALID = 4
 
 LEAVE_S = 30.0      # longest time to leave in an orderly way
@@ -75,9 +75,10 @@ class Bench:
         if name == "squall":
             path = os.path.join(config.logs, f"{self.made + 1:03d}-squall.json")
             ramp = peers / rate
-            values = {"target": SQUALL_TARGET.format(port=config.port) + SQUALL_QUERY[kind], "peers": peers,
-                      "rate": f"{rate:g}", "hold": f"{ramp + config.settle + window + 3:.0f}", "json": path}
-            argv = [config.squall] + [a.format(**values) for a in SQUALL_ARGS]
+            values = {"target": SQUALL_TARGET.format(port=config.port), "peers": peers, "rate": f"{rate:g}",
+                      "hold": f"{ramp + config.settle + window + 3:.0f}", "json": path,
+                      "out": os.path.join(config.logs, "squall-results")}
+            argv = [config.squall] + [a.format(**values) for a in SQUALL_ARGS] + SQUALL_KIND[kind]
             process = self.start(name, argv, config.cpu)
             return process, process.started + ramp + config.settle, path
         argv = [os.path.join(config.pion, "pion-client"), "-url", f"http://127.0.0.1:{config.port}{WHIP_PATH}",
@@ -196,6 +197,17 @@ class Bench:
         return {"client_us": report["client_us"]["median"], "server_us": report["server_us"]["median"],
                 "openssl": report["openssl"]}
 
+    def peer_setup(self):
+        """CPU of the peer's own set-up (SDP, ICE, DTLS), without signalling and media."""
+        process = self.start("pairs-setup", [self.config.pairs, self.config.peers_of["setup"], "0", "setup"],
+                             self.config.cpu)
+        code = process.wait_exit(LEAVE_S)
+        self.running = []
+        report = self.read_report(process, process.out_path, code)
+        if code != 0 or report["connected"] != report["pairs"]:
+            process.fail("not all pairs connected")
+        return report["setup_us"]
+
     def one(self, case, name):
         config = self.config
         kind = "audio" if case in ("audio", "setup") else "av"
@@ -241,7 +253,7 @@ def parse_arguments():
     parser.add_argument("--window", type=float, help="measured seconds after the ramp (20; quick: 5)")
     parser.add_argument("--rate", type=float, default=50, help="arrivals a second in the ramps (50)")
     parser.add_argument("--peers-audio", type=int, default=250)
-    parser.add_argument("--peers-av", type=int, default=150)
+    parser.add_argument("--peers-av", type=int, default=200)
     parser.add_argument("--peers-density", type=int, default=500)
     parser.add_argument("--peers-setup", type=int, default=200)
     parser.add_argument("--cases", default=",".join(CASE_CLIENTS), help="of av,audio,density,setup")
@@ -270,6 +282,7 @@ def parse_arguments():
     config.squall = config.squall or os.path.join(config.build, "squall")
     config.floor = os.path.join(config.build, "bench_floor")
     config.dtls_floor = os.path.join(config.build, "bench_dtls_floor")
+    config.pairs = os.path.join(config.build, "bench_pairs")
     config.pion = os.path.join(config.build, "bench-pion")
     config.logs = os.path.join(config.build, "bench-logs")
     return config
@@ -282,7 +295,7 @@ def check_programs(config):
     if config.target == "lab":
         paths.add(config.squall)
     if "setup" in config.cases:
-        paths.add(config.dtls_floor)
+        paths |= {config.dtls_floor, config.pairs}
     if config.floor in paths and not os.path.exists(config.floor):
         print("bench: no bench_floor: it needs libipsec-mb (x86-64); left out", file=sys.stderr)
         config.clients.remove("floor")
@@ -302,6 +315,8 @@ def main():
     try:
         check_programs(config)
         dtls = bench.dtls_floor() if "setup" in config.cases else None
+        if dtls:
+            dtls["peer_us"] = bench.peer_setup()
         results = bench.run()
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -85,8 +85,8 @@ static int measure_setup(struct sq_carrier *carrier, size_t n)
         up += !err && sq_peer_state(sq_endpoint_peer(pairs[i].a)) == SQ_PEER_CONNECTED;
     }
     cpu_ns = sq_thread_cpu_ns() - cpu_ns;
-    printf("set-up: %.0f us CPU a peer (%zu of %zu pairs connected)\n",
-           (double)cpu_ns / 1e3 / 2 / (double)n, up, n);
+    printf("{\"pairs\":%zu,\"connected\":%zu,\"setup_us\":%.1f}\n", n, up,
+           (double)cpu_ns / 1e3 / 2 / (double)n);
     free(pairs);
     return err;
 }
