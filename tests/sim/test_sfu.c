@@ -249,6 +249,8 @@ static void viewers_keep_their_numbers_when_the_source_changes(void **state)
         sq_lab_attach(&room->out_port[0][kind], room->source[kind]);
         sq_lab_port_ready(&room->out_port[0][kind], simnet_now(room->net));
     }
+    run_for(room->net, 300 * MS);
+    assert_true(in_stats(room->net, room->viewer[0], AUDIO).jitter_s < 0.005);
     run_for(room->net, 3 * SEC);
     struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
     struct sq_inbound_stats audio = in_stats(room->net, room->viewer[0], AUDIO);
@@ -314,7 +316,8 @@ static void holes_stay_and_are_filled_late(void **state)
     hand_in(room, 104, 9000, false, 20);
     assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).packets_missing, 1);
     hand_in(room, 105, 9000, false, 0); /* padding again, before the hole is filled */
-    hand_in(room, 106, 12000, false, 20);
+    hand_in(room, 106, 9000, false, 0);
+    hand_in(room, 107, 12000, false, 20);
     hand_in(room, 103, 6000, false, 20);
     run_for(room->net, 100 * MS);
     struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
@@ -341,6 +344,47 @@ static void nothing_starts_before_a_key_frame(void **state)
     close_room(room);
 }
 
+static void only_what_is_still_there_is_given_again(void **state)
+{
+    struct room *room = by_hand(9);
+    struct sq_lab_port *port = &room->out_port[0][VIDEO];
+    struct sq_lab_ring *ring = room->source[VIDEO]->ring;
+    uint8_t payload[1200] = {0x10};
+    struct sq_rtp_packet packet = {.payload = payload, .payload_bytes = sizeof(payload)};
+    const struct sq_rtp_exts exts = {0};
+    (void)state;
+    uint32_t first = ring->next;
+    for (uint32_t i = 0; i < 2000; i++) {
+        packet.seq = (uint16_t)i;
+        packet.marker = i % 2;
+        packet.payload_bytes = (uint16_t)(i < 400 ? 1200 : 60); /* bytes end first, then places */
+        memcpy(payload + 10, &i, sizeof(i));
+        sq_lab_on_rtp(room->source[VIDEO], &packet, &exts, simnet_now(room->net));
+        sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
+        uint32_t found = 0;
+        for (uint32_t back = 0; back <= i && back < 600; back++) {
+            struct sq_rtp_out out;
+            uint32_t told;
+            if (!sq_lab_on_resend(port, first + i - back, &out)) {
+                continue;
+            }
+            memcpy(&told, out.payload + 10, sizeof(told));
+            assert_int_equal(told, i - back);
+            assert_int_equal(out.marker, (i - back) % 2);
+            assert_int_equal(out.payload_len, i - back < 400 ? 1200 : 60);
+            found++;
+        }
+        uint32_t room_for = i < 400 ? 215 : 512;
+        assert_true(found >= (i < 215 ? i + 1 : i < 400 || i > 1000 ? room_for : 100));
+        assert_true(found <= 512);
+    }
+    struct sq_rtp_out out;
+    assert_false(sq_lab_on_resend(port, first + 5000, &out));
+    assert_false(sq_lab_on_resend(port, first - 1, &out));
+    assert_false(sq_lab_on_resend(&room->out_port[0][AUDIO], first + 1999, &out));
+    close_room(room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +396,7 @@ int main(void)
         cmocka_unit_test(padding_leaves_no_hole),
         cmocka_unit_test(holes_stay_and_are_filled_late),
         cmocka_unit_test(nothing_starts_before_a_key_frame),
+        cmocka_unit_test(only_what_is_still_there_is_given_again),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
