@@ -108,6 +108,13 @@ static void a_change_told_ahead(void **state)
     /* Of the past: counts from the last change. */
     sq_arrivals_pause(&a, START, false);
     assert_int_equal(sq_arrivals_due(&a, START + 3 * SEC), 111);
+    /* The end of a pause, told ahead: until then it is one. */
+    sq_arrivals_pause(&a, START + 4 * SEC, true);
+    sq_arrivals_pause(&a, START + 6 * SEC, false);
+    uint64_t due = sq_arrivals_due(&a, START + 6 * SEC);
+    for (uint64_t t = 4000; t < 6000; t += 10) {
+        assert_int_equal(sq_arrivals_due(&a, START + t * MS), due);
+    }
 }
 
 /* Shards that look at other times agree on every user, when all hear the same. */
