@@ -84,7 +84,7 @@ static int restart(struct sq_peer *peer, const char *ufrag, const char *pwd)
 }
 
 /* The answer brought new credentials although the offer had none: the other side restarts alone
- * (after a rollback of its own restart, say). Ours stay as they are, and have been told. */
+ * (it is a new process, say). Ours stay as they are, and have been told. */
 static int follow_restart(struct sq_peer *peer)
 {
     char ufrag[SQ_ICE_CRED_MAX + 1];
@@ -259,7 +259,11 @@ int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart
     bool again = ice_restart && peer->state != SQ_PEER_NEW;
     bool stable = sq_jsep_state(peer->jsep) == SQ_JSEP_STABLE;
     int err = peer->state == SQ_PEER_CLOSED || !stable ? SQ_ERR_STATE : 0;
-    err = again && !err ? restart(peer, NULL, NULL) : err;
+    if (again && !err) {
+        snprintf(peer->ufrag_before, sizeof(peer->ufrag_before), "%s", sq_ice_ufrag(peer->ice));
+        snprintf(peer->pwd_before, sizeof(peer->pwd_before), "%s", sq_ice_pwd(peer->ice));
+        err = restart(peer, NULL, NULL);
+    }
     if (err) {
         return say(why, err, &(struct sq_sdp_error){0});
     }
@@ -308,11 +312,31 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
     return 0;
 }
 
+/* RFC 8829, section 4.1.10.2: the credentials of the offer that is taken back go with it. The other
+ * side's checks, which never stopped, find the old ones. */
+static int undo_restart(struct sq_peer *peer)
+{
+    const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
+    int err = restart(peer, peer->ufrag_before, peer->pwd_before);
+    peer->described = true;
+    peer->candidates_told = sq_ice_local_count(peer->ice);
+    if (!err && remote && peer->remote_applied) {
+        err = sq_ice_set_remote(peer->ice, peer->now_ns, remote->ice_ufrag, remote->ice_pwd,
+                                remote->ice_lite);
+    }
+    return err;
+}
+
 int sq_peer_rollback(struct sq_peer *peer)
 {
-    /* A restart that the offer began goes on: the next description tells the credentials. */
+    int err = sq_jsep_set_local(peer->jsep, SQ_JSEP_ROLLBACK, NULL, NULL);
+    if (!err && peer->restarted) {
+        err = undo_restart(peer);
+    }
     peer->restarted = false;
-    return sq_jsep_set_local(peer->jsep, SQ_JSEP_ROLLBACK, NULL, NULL);
+    sq_peer_after_ice(peer);
+    rearm(peer);
+    return err;
 }
 
 int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate)

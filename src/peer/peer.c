@@ -130,14 +130,15 @@ static void release_dtls(struct sq_peer *peer)
  * only once it is no longer at work. */
 static void dtls_done(struct sq_peer *peer)
 {
-    peer->in_dtls = false;
-    sq_dtls_destroy(peer->dtls_before);
-    peer->dtls_before = NULL;
+    if (--peer->in_dtls == 0) {
+        sq_dtls_destroy(peer->dtls_before);
+        peer->dtls_before = NULL;
+    }
 }
 
 static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
 {
-    peer->in_dtls = true;
+    peer->in_dtls++;
     sq_dtls_on_timeout(peer->dtls, now_ns);
     dtls_done(peer);
 }
@@ -230,7 +231,7 @@ static void receive_dtls(struct sq_peer *peer, int base, const struct sq_addr *f
         peer->transport.discarded++;
         return;
     }
-    peer->in_dtls = true;
+    peer->in_dtls++;
     sq_dtls_receive(peer->dtls, peer->now_ns, buf, len);
     dtls_done(peer);
 }
@@ -394,7 +395,7 @@ static void start_dtls(struct sq_peer *peer)
     peer->dtls_started = true;
     enum sq_dtls_role role =
         remote->dtls_role == SQ_JSEP_DTLS_PASSIVE ? SQ_DTLS_SERVER : SQ_DTLS_CLIENT;
-    peer->in_dtls = true;
+    peer->in_dtls++;
     int err = sq_dtls_start(peer->dtls, role, peer->now_ns);
     dtls_done(peer);
     if (err) {
@@ -513,11 +514,14 @@ int sq_peer_make_dtls(struct sq_peer *peer)
         .closed = on_dtls_closed,
     };
     struct sq_dtls *dtls;
+    if (peer->in_dtls > 0 && peer->dtls_before) {
+        return SQ_ERR_STATE; /* a third association within the call-backs of the first */
+    }
     int err = sq_dtls_create(peer->env->dtls, peer->cert, &events, &dtls);
     if (err) {
         return err;
     }
-    if (peer->in_dtls && !peer->dtls_before) {
+    if (peer->in_dtls > 0) {
         peer->dtls_before = peer->dtls; /* it is at work: its call-back led here */
     } else {
         sq_dtls_destroy(peer->dtls);

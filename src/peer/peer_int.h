@@ -159,7 +159,7 @@ struct sq_peer {
 
     enum sq_peer_state state;
     bool rtcp_first;
-    bool in_dtls, dtls_started, remote_applied;
+    bool dtls_started, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only;
     bool gather_begun; /* since the last restart */
     bool described;    /* a description with the present credentials is out */
@@ -170,9 +170,11 @@ struct sq_peer {
     bool twcc_negotiated;
     enum sq_ice_state ice_state;
     int path_base;
+    int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
     size_t candidates_told;
     uint64_t remb_bps;
     uint64_t connect_timeout_ns;
+    char ufrag_before[8], pwd_before[32]; /* our own, of before the restart of a pending offer */
     char cname[32];
     char stream_id[40];
 

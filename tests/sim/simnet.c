@@ -62,6 +62,7 @@ struct simnet {
     size_t heap_len, heap_room;
     simnet_tap tap;
     void *tap_ctx;
+    uint64_t stamp_noise_ns;
 };
 
 /* ---- Heap
@@ -313,7 +314,9 @@ static void serve(struct simnet *net, struct item *item)
     if (item->what == DATAGRAM) {
         node->counters.delivered++;
         if (node->peer) {
-            sq_peer_receive(node->peer, net->now_ns, 0, &item->from, item->buf, item->len);
+            uint64_t past_ns = (uint64_t)((double)net->stamp_noise_ns * sq_rand_unit(&net->rand));
+            sq_peer_receive(node->peer, net->now_ns - past_ns, 0, &item->from, item->buf,
+                            item->len);
         } else {
             answer_binding(node, item);
         }
@@ -367,6 +370,7 @@ struct simnet *simnet_new_with(uint64_t seed, size_t nodes_max, bool prefer_cm, 
     const struct sq_peer_env_config config = {.seed = seed,
                                               .now_ns = net->now_ns,
                                               .wall_offset_ns = 1700000000LL * 1000000000LL,
+                                              .certificates = 2,
                                               .prefer_cm = prefer_cm,
                                               .force_openssl_srtp = openssl};
     assert_int_equal(sq_peer_env_create(&config, &net->env), 0);
@@ -460,6 +464,11 @@ void simnet_set_tap(struct simnet *net, simnet_tap tap, void *ctx)
 {
     net->tap = tap;
     net->tap_ctx = ctx;
+}
+
+void simnet_set_stamp_noise(struct simnet *net, uint64_t noise_ns)
+{
+    net->stamp_noise_ns = noise_ns;
 }
 
 void simnet_inject(struct simnet *net, struct simnode *to, const struct sq_addr *from,

@@ -71,6 +71,8 @@ void simnet_set_tap(struct simnet *net, simnet_tap tap, void *ctx);
 /* A datagram out of nowhere that arrives now. */
 void simnet_inject(struct simnet *net, struct simnode *to, const struct sq_addr *from,
                    const uint8_t *bytes, size_t len);
+/* Datagrams' times of arrival lie up to so much in the past, each its own. */
+void simnet_set_stamp_noise(struct simnet *net, uint64_t noise_ns);
 struct sq_peer *simnode_peer(struct simnode *node);
 const struct sq_addr *simnode_addr(const struct simnode *node);
 /* The link from the node outwards; change it at will. */

@@ -379,32 +379,35 @@ static void dtls_goes_nowhere(void **state)
     simnet_free(net);
 }
 
-/* The other side comes back as a new process: other certificate, other credentials. */
+/* The other side comes back as a new process: other certificate, other credentials, whether it was
+ * asked to restart or not. */
 static void new_association(void **state)
 {
     (void)state;
-    struct simnet *net = simnet_new(41, 3);
-    struct pair p = pair_on(net, NULL, NULL, false);
-    simnet_negotiate(net, p.a, p.b, false);
-    run_for(net, 4 * SEC);
-    assert_connected(p.a);
-    const struct sq_peer_config plain = {0};
-    struct simnode *c = simnet_add(net, &plain, false, NULL, NULL);
-    add_both(c);
-    sq_peer_close(simnode_peer(p.b), simnet_now(net));
-    char *offer = offer_of(net, p.a, true);
-    set_remote(net, c, SQ_SDP_OFFER, offer);
-    char *answer = answer_of(net, c);
-    set_remote(net, p.a, SQ_SDP_ANSWER, answer);
-    uint64_t frames = in_stats(net, p.a, 1).frames_decoded;
-    run_for(net, 5 * SEC);
-    assert_connected(p.a);
-    assert_connected(c);
-    assert_true(in_stats(net, p.a, 1).frames_decoded > frames + 90);
-    assert_true(in_stats(net, c, 1).frames_decoded > 90);
-    sq_free(offer);
-    sq_free(answer);
-    simnet_free(net);
+    for (int restart = 0; restart < 2; restart++) {
+        struct simnet *net = simnet_new(41, 3);
+        struct pair p = pair_on(net, NULL, NULL, false);
+        simnet_negotiate(net, p.a, p.b, false);
+        run_for(net, 4 * SEC);
+        assert_connected(p.a);
+        const struct sq_peer_config plain = {0};
+        struct simnode *c = simnet_add(net, &plain, false, NULL, NULL);
+        add_both(c);
+        sq_peer_close(simnode_peer(p.b), simnet_now(net));
+        char *offer = offer_of(net, p.a, restart);
+        set_remote(net, c, SQ_SDP_OFFER, offer);
+        char *answer = answer_of(net, c);
+        set_remote(net, p.a, SQ_SDP_ANSWER, answer);
+        uint64_t frames = in_stats(net, p.a, 1).frames_decoded;
+        run_for(net, 5 * SEC);
+        assert_connected(p.a);
+        assert_connected(c);
+        assert_true(in_stats(net, p.a, 1).frames_decoded > frames + 90);
+        assert_true(in_stats(net, c, 1).frames_decoded > 90);
+        sq_free(offer);
+        sq_free(answer);
+        simnet_free(net);
+    }
 }
 
 int main(void)
