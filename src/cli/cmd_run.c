@@ -372,14 +372,14 @@ static int execute(struct session *s)
 /* ---- Results
  * ------------------------------------------------------------------------------------------ */
 
-static int write_one(struct session *s, enum sq_report_kind kind, const char *path)
+/* *err keeps the first failure, as s->why does. */
+static void write_one(struct session *s, enum sq_report_kind kind, const char *path, int *err)
 {
     struct sq_report_error error;
-    if (!path) {
-        return 0;
+    int failed = path ? sq_report_write_file(s->result, kind, path, &error) : 0;
+    if (failed && !*err) {
+        *err = refuse(s, failed, "%s", error.message);
     }
-    int err = sq_report_write_file(s->result, kind, path, &error);
-    return err ? refuse(s, err, "%s", error.message) : 0;
 }
 
 static int write_results(struct session *s)
@@ -400,13 +400,13 @@ static int write_results(struct session *s)
         sq_report_text(s->result, &text, out);
         fflush(out);
     }
+    /* What cannot be written is told, and does not keep the rest from being written. */
     int err = sq_report_write(s->result, dir, &error);
-    if (err) {
-        return refuse(s, err, "%s", error.message);
-    }
-    err = write_one(s, SQ_REPORT_JSON, s->options.json);
-    err = err ? err : write_one(s, SQ_REPORT_JUNIT, s->options.junit);
-    return err ? err : write_one(s, SQ_REPORT_HTML, s->options.html);
+    err = err ? refuse(s, err, "%s", error.message) : 0;
+    write_one(s, SQ_REPORT_JSON, s->options.json, &err);
+    write_one(s, SQ_REPORT_JUNIT, s->options.junit, &err);
+    write_one(s, SQ_REPORT_HTML, s->options.html, &err);
+    return err;
 }
 
 static int judge(struct session *s)

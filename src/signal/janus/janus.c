@@ -196,14 +196,15 @@ static void on_end(void *ctx, const struct sq_ws_end *e)
     if (j->s.leaving) {
         sq_session_left(&j->s);
     } else if (e->was_open && e->err == 0) {
-        sq_session_fail(&j->s, SQ_CAUSE_SIGNALING,
-                        "Janus closed the WebSocket in the middle of the session (code %u%s%.80s)",
-                        e->code, e->reason[0] ? ": " : "", e->reason);
+        sq_session_fail(
+            &j->s, SQ_CAUSE_SIGNALING,
+            "%.60s: Janus closed the WebSocket in the middle of the session (code %u%s%.80s)",
+            j->target->inner, e->code, e->reason[0] ? ": " : "", e->reason);
     } else if (e->http_status) {
-        sq_session_fail(&j->s, end_cause(e), "%.150s%s%.80s", e->text, e->body[0] ? ": " : "",
-                        e->body);
+        sq_session_fail(&j->s, end_cause(e), "%.60s: %.110s%s%.80s", j->target->inner, e->text,
+                        e->body[0] ? ": " : "", e->body);
     } else {
-        sq_session_fail(&j->s, end_cause(e), "%.250s", e->text);
+        sq_session_fail(&j->s, end_cause(e), "%.60s: %.190s", j->target->inner, e->text);
     }
 }
 

@@ -431,10 +431,10 @@ static void on_end(void *ctx, const struct sq_ws_end *end)
     if (s->state == LEAVING) {
         gone(s);
     } else if (end->was_open && end->err == 0) {
-        fail(s, SQ_CAUSE_SIGNALING, "room: the server closed the WebSocket (code %u%s%.100s)",
-             end->code, end->reason[0] ? ": " : "", end->reason);
+        fail(s, SQ_CAUSE_SIGNALING, "room: %.80s: the server closed the WebSocket (code %u%s%.80s)",
+             s->target->inner, end->code, end->reason[0] ? ": " : "", end->reason);
     } else {
-        fail(s, cause_of_end(end), "room: %s", end->text);
+        fail(s, cause_of_end(end), "room: %.80s: %s", s->target->inner, end->text);
     }
 }
 
