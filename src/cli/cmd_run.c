@@ -57,8 +57,7 @@ static int refuse(struct session *s, int err, const char *fmt, ...)
     return err;
 }
 
-/* ---- Getting ready
- * --------------------------------------------------------------------------------- */
+/* ---- Getting ready ---- */
 
 /* `lab:` is a lab of our own, in this process. */
 static int start_lab(struct session *s, const char *rest)
@@ -297,8 +296,7 @@ static int make_result(struct session *s, int argc, char **argv)
     return err ? err : sq_run_options_describe(&s->options, &s->plan, s->result);
 }
 
-/* ---- While it runs
- * ---------------------------------------------------------------------------------- */
+/* ---- While it runs ---- */
 
 static void on_second(void *ctx, const struct sq_run_live *live)
 {
@@ -369,8 +367,7 @@ static int execute(struct session *s)
     return err ? err : sq_run_collect(s->run, s->result);
 }
 
-/* ---- Results
- * ------------------------------------------------------------------------------------------ */
+/* ---- Results ---- */
 
 /* *err keeps the first failure, as s->why does. */
 static void write_one(struct session *s, enum sq_report_kind kind, const char *path, int *err)

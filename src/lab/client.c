@@ -107,8 +107,7 @@ static void on_timer(void *ctx, uint64_t now_ns)
     start_timer(client, PING_INTERVAL_NS);
 }
 
-/* ---- Messages -----------------------------------------------------------------------------------
- */
+/* ---- Messages ---- */
 
 static void on_join(struct sq_lab_client *client, const struct sq_room_msg *msg)
 {
@@ -195,8 +194,7 @@ static void dispatch(struct sq_lab_client *client, const struct sq_room_msg *msg
     }
 }
 
-/* ---- The WebSocket ------------------------------------------------------------------------------
- */
+/* ---- The WebSocket ---- */
 
 static void on_message(void *ctx, const char *text, size_t len, bool is_text)
 {

@@ -28,8 +28,7 @@ uint64_t sq_lab_now(const struct sq_lab *lab)
     return sq_loop_now(lab->loop);
 }
 
-/* ---- In the lab's thread: start -----------------------------------------------------------------
- */
+/* ---- In the lab's thread: start ---- */
 
 static void explain(struct sq_lab *lab, const char *fmt, ...) SQ_PRINTF(2, 3);
 
@@ -110,8 +109,7 @@ static int open_all(struct sq_lab *lab)
     return err;
 }
 
-/* ---- In the lab's thread: end -------------------------------------------------------------------
- */
+/* ---- In the lab's thread: end ---- */
 
 static void say_goodbye(struct sq_lab *lab)
 {
@@ -171,8 +169,7 @@ static void *run(void *ctx)
     return NULL;
 }
 
-/* ---- From outside -------------------------------------------------------------------------------
- */
+/* ---- From outside ---- */
 
 static void free_lab(struct sq_lab *lab)
 {
@@ -324,8 +321,7 @@ const char *sq_lab_url(const struct sq_lab *lab, enum sq_lab_url which,
     return out;
 }
 
-/* ---- Counters, asked from another thread --------------------------------------------------------
- */
+/* ---- Counters, asked from another thread ---- */
 
 struct question {
     struct sq_lab *lab;

@@ -24,8 +24,7 @@ struct sq_lab_room;
 struct sq_lab_member;
 struct sq_lab_port;
 
-/* ---- Forwarding (sfu.c)
- * ------------------------------------------------------------------------- */
+/* ---- Forwarding (sfu.c) ---- */
 
 /* The latest packets of a video source, copied once for all who may ask for one again. */
 struct sq_lab_ring {
@@ -97,8 +96,7 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
 bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_out *ret_out);
 void sq_lab_want_key(struct sq_lab_source *source, uint64_t now_ns);
 
-/* ---- Members and rooms (member.c)
- * ---------------------------------------------------------------- */
+/* ---- Members and rooms (member.c) ---- */
 
 enum sq_lab_kind { SQ_LAB_ROOM, SQ_LAB_WHIP, SQ_LAB_WHEP };
 
@@ -173,8 +171,7 @@ void sq_lab_negotiate_now(struct sq_lab_member *member);
 int sq_lab_on_answer(struct sq_lab_member *member, const char *sdp, uint32_t seq,
                      char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 
-/* ---- WebSocket clients (client.c)
- * ---------------------------------------------------------------- */
+/* ---- WebSocket clients (client.c) ---- */
 
 struct sq_lab_client {
     struct sq_lab *lab;
@@ -194,8 +191,7 @@ void sq_lab_client_fail(struct sq_lab_client *client, const char *code, const ch
     SQ_PRINTF(3, 4);
 void sq_lab_client_free(struct sq_lab_client *client);
 
-/* ---- HTTP
- * ---------------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 void sq_lab_on_http(void *ctx, struct sq_httpd_request *request);
 /* A plain answer with a sentence; `extra` is NULL or one more header. */
@@ -212,8 +208,7 @@ void sq_lab_on_stats(struct sq_lab *lab, struct sq_httpd_request *request);
 /* ---- STUN (stun.c) ---- */
 int sq_lab_stun_open(struct sq_lab *lab) SQ_MUST_USE;
 
-/* ---- The lab
- * ------------------------------------------------------------------------------------- */
+/* ---- The lab ---- */
 
 struct sq_lab {
     struct sq_lab_config config; /* texts and tables are copies */

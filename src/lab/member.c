@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Rooms --------------------------------------------------------------------------------------
- */
+/* ---- Rooms ---- */
 
 bool sq_lab_is_echo(const char *room)
 {
@@ -73,8 +72,7 @@ static void room_changed(struct sq_lab_room *room, const struct sq_lab_member *b
     }
 }
 
-/* ---- Sources ------------------------------------------------------------------------------------
- */
+/* ---- Sources ---- */
 
 static void enlist(struct sq_lab_room *room, struct sq_lab_source *source)
 {
@@ -125,8 +123,7 @@ static void source_is_live(struct sq_lab_port *port)
     }
 }
 
-/* ---- Ports --------------------------------------------------------------------------------------
- */
+/* ---- Ports ---- */
 
 int sq_lab_port_new(struct sq_lab_member *member, struct sq_track *track,
                     struct sq_lab_port **ret_port)
@@ -182,8 +179,7 @@ void sq_lab_member_fill(struct sq_lab_member *member)
     sq_lab_member_activate(member, sq_lab_now(member->lab));
 }
 
-/* ---- What the peer tells ------------------------------------------------------------------------
- */
+/* ---- What the peer tells ---- */
 
 static void connection_ended(struct sq_lab_member *member, const struct sq_peer_event *event)
 {
@@ -269,8 +265,7 @@ static bool on_resend(void *ctx, struct sq_endpoint *endpoint, struct sq_track *
 static const struct sq_endpoint_ops endpoint_ops = {
     .event = on_event, .rtp = on_rtp, .resend = on_resend};
 
-/* ---- Life ---------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 static int find_place(struct sq_lab *lab, size_t *ret_index)
 {

@@ -45,8 +45,7 @@ void sq_lab_negotiate_soon(struct sq_lab_member *member)
     }
 }
 
-/* ---- Sections -----------------------------------------------------------------------------------
- */
+/* ---- Sections ---- */
 
 static int add_port(struct sq_lab_member *member, bool video, enum sq_direction direction,
                     struct sq_lab_port **ret_port)
@@ -126,8 +125,7 @@ static int update_sections(struct sq_lab_member *member)
     return err;
 }
 
-/* ---- Offers and answers -------------------------------------------------------------------------
- */
+/* ---- Offers and answers ---- */
 
 static void send_offer(struct sq_lab_member *member, const char *sdp)
 {

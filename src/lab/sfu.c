@@ -15,8 +15,7 @@
 #define VIDEO_CLOCK 90000
 #define AUDIO_CLOCK 48000
 
-/* ---- The ring -----------------------------------------------------------------------------------
- */
+/* ---- The ring ---- */
 
 static struct sq_lab_ring *new_ring(size_t room, uint32_t first)
 {
@@ -69,8 +68,7 @@ static bool ring_get(const struct sq_lab_ring *ring, uint32_t number, struct sq_
     return true;
 }
 
-/* ---- Sources and ports --------------------------------------------------------------------------
- */
+/* ---- Sources and ports ---- */
 
 struct sq_lab_source *sq_lab_source_new(struct sq_lab_port *port, bool echo)
 {
@@ -168,8 +166,7 @@ void sq_lab_port_ready(struct sq_lab_port *port, uint64_t now_ns)
     }
 }
 
-/* ---- Packets ------------------------------------------------------------------------------------
- */
+/* ---- Packets ---- */
 
 static uint64_t extend(struct sq_lab_source *source, const struct sq_rtp_packet *packet)
 {

@@ -51,8 +51,7 @@ static bool accepts_sdp(struct sq_httpd_request *request)
     return false;
 }
 
-/* ---- POST: a new session ------------------------------------------------------------------------
- */
+/* ---- POST: a new session ---- */
 
 static int prepare_tracks(struct sq_lab_member *member, bool whep)
 {
@@ -220,8 +219,7 @@ static void on_post(struct sq_lab *lab, struct sq_httpd_request *request, const 
     sq_free(sdp);
 }
 
-/* ---- PATCH: candidates and ICE restarts ---------------------------------------------------------
- */
+/* ---- PATCH: candidates and ICE restarts ---- */
 
 struct fragment {
     struct sq_view ufrag, pwd;
@@ -399,8 +397,7 @@ static void on_patch(struct sq_httpd_request *request, struct sq_lab_member *mem
     }
 }
 
-/* ---- Routes -------------------------------------------------------------------------------------
- */
+/* ---- Routes ---- */
 
 static void on_options(struct sq_httpd_request *request, const struct resource *r)
 {

@@ -46,8 +46,7 @@ void sq_peer_env_destroy(struct sq_peer_env *env)
     sq_free(env);
 }
 
-/* ---- Outgoing ---------------------------------------------------------------------------------
- */
+/* ---- Outgoing ---- */
 
 uint8_t *sq_tx_begin(struct sq_peer_env *env)
 {
@@ -106,8 +105,7 @@ void sq_tx_flush(struct sq_peer_env *env)
     env->tx.busy = false;
 }
 
-/* ---- Incoming ---------------------------------------------------------------------------------
- */
+/* ---- Incoming ---- */
 
 void sq_rx_push(struct sq_peer_env *env, struct sq_peer *peer, uint64_t now_ns, uint8_t *buf,
                 size_t len)

@@ -35,8 +35,7 @@ uint64_t sq_peer_rtt_ns(const struct sq_peer *peer)
     return 0;
 }
 
-/* ---- Sending
- * -------------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 struct compound {
     struct sq_wire w;
@@ -229,8 +228,7 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
     send_compound(peer, &c);
 }
 
-/* ---- Feedback that is due
- * -------------------------------------------------------------------------- */
+/* ---- Feedback that is due ---- */
 
 static uint64_t key_frame_due(const struct sq_track *track)
 {
@@ -289,8 +287,7 @@ void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns)
     }
 }
 
-/* ---- Receiving
- * ------------------------------------------------------------------------------------- */
+/* ---- Receiving ---- */
 
 static struct sq_track *track_by_local_ssrc(struct sq_peer *peer, uint32_t ssrc)
 {

@@ -16,8 +16,7 @@ static int say(char *why, int err, const struct sq_sdp_error *error)
     return err;
 }
 
-/* ---- The local description ----------------------------------------------------------------------
- */
+/* ---- The local description ---- */
 
 struct local_texts {
     char fingerprint[SQ_FINGERPRINT_TEXT_BYTES + 16];
@@ -115,8 +114,7 @@ static int take_role(struct sq_peer *peer, bool offering)
     return peer->lite || peer->remote_applied ? 0 : sq_ice_set_controlling(peer->ice, offering);
 }
 
-/* ---- Results ------------------------------------------------------------------------------------
- */
+/* ---- Results ---- */
 
 static const char *fingerprint_text(const struct sq_sdp_fingerprint *f,
                                     char out[static SQ_FINGERPRINT_TEXT_BYTES])
@@ -205,8 +203,7 @@ static void rearm(struct sq_peer *peer)
     sq_peer_due(peer, sq_peer_next_timeout(peer));
 }
 
-/* ---- Public -------------------------------------------------------------------------------------
- */
+/* ---- Public ---- */
 
 static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
 {

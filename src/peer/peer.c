@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Events ------------------------------------------------------------------------------------
- */
+/* ---- Events ---- */
 
 void sq_peer_emit(struct sq_peer *peer, struct sq_peer_event event)
 {
@@ -49,8 +48,7 @@ void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fm
     set_state(peer, SQ_PEER_FAILED, cause, text);
 }
 
-/* ---- Time-outs ---------------------------------------------------------------------------------
- */
+/* ---- Time-outs ---- */
 
 void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
 {
@@ -185,8 +183,7 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     sq_peer_due(peer, earliest(peer));
 }
 
-/* ---- Datagrams ---------------------------------------------------------------------------------
- */
+/* ---- Datagrams ---- */
 
 void sq_peer_send_dgrams(struct sq_peer *peer, const struct sq_dgram *dgrams, size_t n)
 {
@@ -270,8 +267,7 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
     sq_peer_due(peer, earliest(peer));
 }
 
-/* ---- ICE ---------------------------------------------------------------------------------------
- */
+/* ---- ICE ---- */
 
 static void on_ice_send(void *ctx, int base_id, const struct sq_addr *to, const void *buf,
                         size_t len)
@@ -456,8 +452,7 @@ void sq_peer_after_ice(struct sq_peer *peer)
     }
 }
 
-/* ---- DTLS --------------------------------------------------------------------------------------
- */
+/* ---- DTLS ---- */
 
 static void on_dtls_send(void *ctx, const uint8_t *bytes, size_t len)
 {
@@ -532,8 +527,7 @@ int sq_peer_make_dtls(struct sq_peer *peer)
     return 0;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 static int make_ice(struct sq_peer *peer, const struct sq_peer_config *config)
 {

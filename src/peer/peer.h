@@ -41,8 +41,7 @@ enum sq_direction {
 
 enum sq_sdp_type { SQ_SDP_OFFER, SQ_SDP_ANSWER };
 
-/* ---- What the peers of a thread share
- * ------------------------------------------------------------ */
+/* ---- What the peers of a thread share ---- */
 
 struct sq_peer_env_config {
     uint64_t seed;           /* of every random choice but keys */
@@ -60,8 +59,7 @@ void sq_peer_env_destroy(struct sq_peer_env *env);
 /* Protects and sends what has gathered, and decrypts and delivers what waits for its batch. */
 void sq_peer_env_flush(struct sq_peer_env *env, uint64_t now_ns);
 
-/* ---- Owner's face
- * -------------------------------------------------------------------------------- */
+/* ---- Owner's face ---- */
 
 struct sq_dgram {
     const uint8_t *buf;
@@ -147,8 +145,7 @@ struct sq_peer_ops {
     bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
 };
 
-/* ---- A peer's life
- * -------------------------------------------------------------------------------- */
+/* ---- A peer's life ---- */
 
 struct sq_peer_config {
     bool ice_lite;         /* answer checks only (RFC 8445, section 2.5) */
@@ -184,8 +181,7 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
 uint64_t sq_peer_next_timeout(const struct sq_peer *peer);
 void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns);
 
-/* ---- Negotiation (RFC 8829)
- * ----------------------------------------------------------------------- */
+/* ---- Negotiation (RFC 8829) ---- */
 
 /* media: what to send, NULL to send by hand (or nothing); borrowed until the peer's end. A later
  * offer tells the other side; a section that the other side offers may take the track (as
@@ -215,8 +211,7 @@ int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *can
 /* Local ICE credentials of the description in force, for trickle (RFC 8840). Borrowed. */
 void sq_peer_local_ice(const struct sq_peer *peer, const char **ret_ufrag, const char **ret_pwd);
 
-/* ---- Tracks
- * ---------------------------------------------------------------------------------------- */
+/* ---- Tracks ---- */
 
 size_t sq_peer_track_count(const struct sq_peer *peer);
 struct sq_track *sq_peer_track(struct sq_peer *peer, size_t index);
@@ -239,8 +234,7 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
 /* Starts the clip's next frame with a key frame, as a PLI would. */
 void sq_track_send_key_frame(struct sq_track *track);
 
-/* ---- Statistics (W3C webrtc-stats identifiers, in snake_case)
- * ---------------------------------------- */
+/* ---- Statistics (W3C webrtc-stats identifiers, in snake_case) ---- */
 
 struct sq_inbound_stats { /* RTCInboundRtpStreamStats */
     uint32_t ssrc;

@@ -5,8 +5,7 @@
 #include "peer/peer_int.h"
 #include <string.h>
 
-/* ---- SSRCs
- * --------------------------------------------------------------------------------------- */
+/* ---- SSRCs ---- */
 
 static struct sq_track *find_ssrc(struct sq_peer *peer, uint32_t ssrc)
 {
@@ -121,8 +120,7 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     return track;
 }
 
-/* ---- Streams
- * ------------------------------------------------------------------------------------- */
+/* ---- Streams ---- */
 
 static void tell_first_media(struct sq_track *track)
 {

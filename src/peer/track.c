@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Making -------------------------------------------------------------------------------------
- */
+/* ---- Making ---- */
 
 static void free_sides(struct sq_track *track)
 {
@@ -185,8 +184,7 @@ int sq_track_stop(struct sq_track *track)
     return 0;
 }
 
-/* ---- Putting a negotiation in force
- * -------------------------------------------------------------- */
+/* ---- Putting a negotiation in force ---- */
 
 static void map_ids(const struct sq_jsep_ext_ids *from, struct sq_rtp_ext_ids *to)
 {
@@ -377,8 +375,7 @@ void sq_peer_stop_sources(struct sq_peer *peer)
     }
 }
 
-/* ---- Sending
- * ------------------------------------------------------------------------------------- */
+/* ---- Sending ---- */
 
 struct outgoing {
     uint32_t ts;
@@ -564,8 +561,7 @@ void sq_track_send_key_frame(struct sq_track *track)
     }
 }
 
-/* ---- Plain questions
- * ------------------------------------------------------------------------------ */
+/* ---- Plain questions ---- */
 
 size_t sq_peer_track_count(const struct sq_peer *peer)
 {

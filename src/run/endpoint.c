@@ -48,8 +48,7 @@ struct sq_endpoint {
     struct path paths[SQ_CARRIER_ADDRS_MAX];
 };
 
-/* ---- Carrier
- * ------------------------------------------------------------------------------------- */
+/* ---- Carrier ---- */
 
 static void free_endpoint(struct sq_endpoint *endpoint)
 {
@@ -198,8 +197,7 @@ int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_a
     return 0;
 }
 
-/* ---- Endpoint: the peer's call-backs
- * --------------------------------------------------------------- */
+/* ---- Endpoint: the peer's call-backs ---- */
 
 /* struct iovec has no const; sending does not write. */
 static void *memory_of(const uint8_t *buf)
@@ -295,8 +293,7 @@ static bool on_peer_resend(void *ctx, struct sq_track *track, uint32_t cookie,
            endpoint->ops->resend(endpoint->ctx, endpoint, track, cookie, ret_out);
 }
 
-/* ---- Endpoint: life
- * -------------------------------------------------------------------------------- */
+/* ---- Endpoint: life ---- */
 
 static void on_timer(void *ctx, uint64_t now_ns)
 {

@@ -58,8 +58,7 @@ struct message {
     struct sq_shard_report report;
 };
 
-/* ---- Seconds
- * ----------------------------------------------------------------------------------------- */
+/* ---- Seconds ---- */
 
 static void add_second(struct sq_second *to, const struct sq_second *from)
 {
@@ -256,8 +255,7 @@ static void send_report(void *ctx, const struct sq_shard_report *report)
     }
 }
 
-/* ---- Orders
- * -------------------------------------------------------------------------------------------- */
+/* ---- Orders ---- */
 
 static void order_rate(struct sq_run *run, double rate_per_s, bool paused)
 {
@@ -317,8 +315,7 @@ static void on_end(void *ctx, uint64_t now_ns)
     drain(run, run->plan->ramp_down_ns);
 }
 
-/* ---- Life
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 static int start_shards(struct sq_run *run)
 {
@@ -408,8 +405,7 @@ void sq_run_destroy(struct sq_run *run)
     sq_free(run);
 }
 
-/* ---- Results
- * -------------------------------------------------------------------------------------------- */
+/* ---- Results ---- */
 
 /* The rows of all shards in the order of the users' indices. */
 static int collect_peers(struct sq_run *run, struct sq_result *result)

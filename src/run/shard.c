@@ -54,8 +54,7 @@ struct sq_shard {
     struct order order;   /* of the run's thread */
 };
 
-/* ---- Reports
- * ---------------------------------------------------------------------------------------- */
+/* ---- Reports ---- */
 
 static void on_lateness(void *ctx, uint64_t lateness_ns)
 {
@@ -148,8 +147,7 @@ static void on_slice(void *ctx, uint64_t now_ns)
                    sq_max_u64(next_ns, now_ns + SQ_NS_PER_MS));
 }
 
-/* ---- Arrivals
- * ---------------------------------------------------------------------------------------- */
+/* ---- Arrivals ---- */
 
 static void on_user_done(void *ctx, struct sq_user *user)
 {
@@ -220,8 +218,7 @@ static void on_arrival(void *ctx, uint64_t now_ns)
     }
 }
 
-/* ---- Orders
- * ------------------------------------------------------------------------------------------ */
+/* ---- Orders ---- */
 
 static struct order read_order(struct sq_shard *shard)
 {
@@ -310,8 +307,7 @@ void sq_shard_abort(struct sq_shard *shard)
     post(shard, do_abort);
 }
 
-/* ---- Life
- * --------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 /* Users end in call-backs deep below; what they held, and the shard's own end, wait until those
  * have returned. */

@@ -12,8 +12,7 @@
 
 #define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
 
-/* ---- Story
- * ---------------------------------------------------------------------------------------- */
+/* ---- Story ---- */
 
 static double run_ms(const struct sq_user *user, uint64_t at_ns)
 {
@@ -34,8 +33,7 @@ static void tell(struct sq_user *user, const char *type, const char *fmt, ...)
     (void)err;
 }
 
-/* ---- Ending
- * --------------------------------------------------------------------------------------- */
+/* ---- Ending ---- */
 
 static void close_peers(struct sq_user *user)
 {
@@ -133,8 +131,7 @@ void sq_user_abort(struct sq_user *user)
     finish(user);
 }
 
-/* ---- Getting up
- * ------------------------------------------------------------------------------------ */
+/* ---- Getting up ---- */
 
 static bool wants_media(const struct sq_user_peer *peer)
 {
@@ -262,8 +259,7 @@ static void on_timer(void *ctx, uint64_t now_ns)
     }
 }
 
-/* ---- The peers' events
- * ------------------------------------------------------------------------------ */
+/* ---- The peers' events ---- */
 
 static enum sq_failure cause_of(enum sq_peer_cause cause)
 {
@@ -328,8 +324,7 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
 
 static const struct sq_endpoint_ops endpoint_ops = {.event = on_event};
 
-/* ---- The adapter's host
- * ----------------------------------------------------------------------------- */
+/* ---- The adapter's host ---- */
 
 static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
 {
@@ -401,8 +396,7 @@ static void host_note(void *ctx, const char *text)
     tell(ctx, "signaling", "%s", text);
 }
 
-/* ---- Life
- * ------------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 static void describe(struct sq_user *user)
 {

@@ -30,8 +30,7 @@ static const struct flow_metrics metrics_of[SQ_FLOW_COUNT] = {
                            SQ_METRIC_VIDEO_OUT_PLI},
 };
 
-/* ---- Tally
- * ------------------------------------------------------------------------------------------ */
+/* ---- Tally ---- */
 
 void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value)
 {
@@ -77,8 +76,7 @@ void sq_tally_free(struct sq_tally *tally)
     }
 }
 
-/* ---- A second
- * ---------------------------------------------------------------------------------------- */
+/* ---- A second ---- */
 
 /* What a user's tracks of one flow did since they were last looked at. */
 struct flow_delta {
@@ -359,8 +357,7 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
     user->sampled_ns = now_ns;
 }
 
-/* ---- The end
- * ------------------------------------------------------------------------------------------ */
+/* ---- The end ---- */
 
 static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
 {

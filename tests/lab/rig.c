@@ -18,8 +18,7 @@ struct sq_carrier *rig_carrier;
 struct sq_lab *rig_lab;
 struct sq_clip *rig_clip;
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------ */
+/* ---- The whole ---- */
 
 void rig_lab_with(const struct sq_lab_config *config)
 {
@@ -79,8 +78,7 @@ void rig_run_for(uint64_t ns)
     }
 }
 
-/* ---- People
- * --------------------------------------------------------------------------------------- */
+/* ---- People ---- */
 
 static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
@@ -243,8 +241,7 @@ uint64_t person_sent(const struct person *p, enum sq_media_kind kind)
     return out.packets_sent;
 }
 
-/* ---- HTTP
- * ----------------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 struct waiting {
     struct reply reply;

@@ -238,8 +238,7 @@ static void answers_of_others(void **state)
     }
 }
 
-/* ---- Odd and broken descriptions, made by changing a good one
- * ------------------------------------- */
+/* ---- Odd and broken descriptions, made by changing a good one ---- */
 
 static char *replace(const char *text, const char *from, const char *to, bool all)
 {
@@ -449,8 +448,7 @@ static void reoffers_keep_their_shape(void **state)
     end_close(&b);
 }
 
-/* ---- Hostile
- * ----------------------------------------------------------------------------------------- */
+/* ---- Hostile ---- */
 
 /* Takes it as an offer, and as an answer; whatever comes out, the machine goes on. */
 static void try_remote(const char *text, size_t len)
@@ -502,8 +500,7 @@ static void truncated_and_mutated_text_is_survived(void **state)
     }
 }
 
-/* ---- Random operations on two ends converge
- * ---------------------------------------------------------- */
+/* ---- Random operations on two ends converge ---- */
 
 static struct sq_jsep_transceiver *pick(struct end *e, struct sq_rand *r)
 {

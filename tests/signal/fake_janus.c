@@ -63,8 +63,7 @@ json_t *fake_last(const struct fake_janus *f, const char *name)
     return NULL;
 }
 
-/* ---- Faults
- * ----------------------------------------------------------------------------------------- */
+/* ---- Faults ---- */
 
 /* True: the fault answered. */
 static bool fault(struct fake_janus *f, const char *name, const char *transaction)
@@ -92,8 +91,7 @@ static bool fault(struct fake_janus *f, const char *name, const char *transactio
     return true;
 }
 
-/* ---- Plug-ins
- * --------------------------------------------------------------------------------------- */
+/* ---- Plug-ins ---- */
 
 static void event(struct fake_janus *f, json_t *request, json_t *data, const char *type,
                   const char *sdp)
@@ -247,8 +245,7 @@ static void on_body(struct fake_janus *f, json_t *request, const char *name)
     }
 }
 
-/* ---- Janus
- * ------------------------------------------------------------------------------------------ */
+/* ---- Janus ---- */
 
 static const char *name_of(json_t *request)
 {

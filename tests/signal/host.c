@@ -52,8 +52,7 @@ const struct sq_clip_track *sig_media(enum sq_media_kind kind)
     return sq_clip_track(clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
 }
 
-/* ---- The host's face
- * -------------------------------------------------------------------------------- */
+/* ---- The host's face ---- */
 
 bool sig_host_over(const struct sig_host *h)
 {
@@ -141,8 +140,7 @@ static void note(void *ctx, const char *text)
     snprintf(h->notes + len, sizeof(h->notes) - len, "%s\n", text);
 }
 
-/* ---- Use
- * -------------------------------------------------------------------------------------------- */
+/* ---- Use ---- */
 
 void sig_host_init(struct sig_host *h)
 {
@@ -227,8 +225,7 @@ bool sig_has_media(struct sq_peer *peer)
     return audio && video;
 }
 
-/* ---- The far end
- * ------------------------------------------------------------------------------------ */
+/* ---- The far end ---- */
 
 static void far_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {

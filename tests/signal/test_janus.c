@@ -73,8 +73,7 @@ static const char *member(json_t *object, const char *key)
     return text ? text : "";
 }
 
-/* ---- Echo
- * ------------------------------------------------------------------------------------------- */
+/* ---- Echo ---- */
 
 static void echotest(void **state)
 {
@@ -192,8 +191,7 @@ static void echo_restarts_ice(void **state)
     stop();
 }
 
-/* ---- Room
- * ------------------------------------------------------------------------------------------- */
+/* ---- Room ---- */
 
 static void a_room_of_one(void **state)
 {
@@ -419,8 +417,7 @@ static void room_restarts_ice(void **state)
     stop();
 }
 
-/* ---- Faults
- * ----------------------------------------------------------------------------------------- */
+/* ---- Faults ---- */
 
 #define ERROR_REPLY(code, reason)                                                                  \
     "{\"janus\":\"error\",\"transaction\":\"%T\",\"error\":{\"code\":" code                        \

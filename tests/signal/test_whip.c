@@ -181,8 +181,7 @@ static void expect_failure(enum sq_cause cause, const char *part)
     .status = 201, .headers = {"Content-Type: application/sdp", "Location: ../session/7?x=1",      \
                                "ETag: \"e1\"", NULL}
 
-/* ---- In good order
- * ---------------------------------------------------------------------------------- */
+/* ---- In good order ---- */
 
 static void whip_echo(void **state)
 {
@@ -295,8 +294,7 @@ static void redirects_are_followed(void **state)
     stop();
 }
 
-/* ---- Trickle and restart
- * ---------------------------------------------------------------------------- */
+/* ---- Trickle and restart ---- */
 
 static void tell_candidate(const char *text)
 {
@@ -440,8 +438,7 @@ static void without_trickle_nothing_is_patched(void **state)
     stop();
 }
 
-/* ---- Refusals
- * --------------------------------------------------------------------------------------- */
+/* ---- Refusals ---- */
 
 static void each_status_is_told(void **state)
 {
@@ -680,8 +677,7 @@ static void nothing_to_do(void **state)
     stop();
 }
 
-/* ---- Link headers
- * ----------------------------------------------------------------------------------- */
+/* ---- Link headers ---- */
 
 static void links(void **state)
 {
@@ -710,8 +706,7 @@ static void links(void **state)
     }
 }
 
-/* ---- Without memory
- * --------------------------------------------------------------------------------- */
+/* ---- Without memory ---- */
 
 /* Each allocation fails once, from the opening until the user has joined: the servers' too, which
  * then answer 500 or nothing. Whatever happens, it is told once and nothing is left behind. */

@@ -117,8 +117,7 @@ const struct sq_jsep_codec *jsep_codec_find(const struct jsep_section *s, unsign
     return NULL;
 }
 
-/* ---- What a transceiver wants ------------------------------------------------------------------
- */
+/* ---- What a transceiver wants ---- */
 
 size_t jsep_wanted_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS])
 {
@@ -144,8 +143,7 @@ bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row)
     return memchr(rows, (int)row, n) != NULL;
 }
 
-/* ---- Reading a remote section -------------------------------------------------------------------
- */
+/* ---- Reading a remote section ---- */
 
 /* What the lines of a section say about one payload type. */
 struct payload {
@@ -358,8 +356,7 @@ void jsep_ext_public(const struct jsep_section *s, struct sq_jsep_ext_ids *ret_i
     }
 }
 
-/* ---- One meaning a payload type and an id
- * -------------------------------------------------------- */
+/* ---- One meaning a payload type and an id ---- */
 
 static void note_section(struct sq_jsep *j, const struct sq_sdp_section *section)
 {
@@ -526,8 +523,7 @@ int jsep_offer_codecs(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
     return 0;
 }
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *c, bool is_offer,
                       struct sq_buf *out)

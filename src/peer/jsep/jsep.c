@@ -18,8 +18,7 @@ int jsep_refuse(struct sq_sdp_error *error, int code, unsigned line, const char 
     return code;
 }
 
-/* ---- Descriptions ------------------------------------------------------------------------------
- */
+/* ---- Descriptions ---- */
 
 void jsep_section_strip(struct jsep_section *s)
 {
@@ -72,8 +71,7 @@ void jsep_drop_created(struct sq_jsep *j)
     j->have_created = false;
 }
 
-/* ---- Life
- * ---------------------------------------------------------------------------------------- */
+/* ---- Life ---- */
 
 /* One word of an SDP line: no blanks, no control characters, not empty. */
 static bool is_word(const char *text, size_t max)
@@ -210,8 +208,7 @@ size_t sq_jsep_memory_bytes(const struct sq_jsep *j)
     return n;
 }
 
-/* ---- Transceivers
- * -------------------------------------------------------------------------------- */
+/* ---- Transceivers ---- */
 
 int jsep_transceiver_new(enum sq_jsep_kind kind, struct sq_jsep_transceiver **ret_transceiver)
 {
@@ -438,8 +435,7 @@ void jsep_make_mid(struct sq_jsep *j, const struct jsep_desc *other, char mid[SQ
     memcpy(mid, made, sizeof(made));
 }
 
-/* ---- What readers see
- * ---------------------------------------------------------------------------- */
+/* ---- What readers see ---- */
 
 static void clear_agreed(struct sq_jsep_transceiver *t)
 {

@@ -47,8 +47,7 @@ enum sq_jsep_kind {
     SQ_JSEP_OTHER, /* always rejected, never a transceiver */
 };
 
-/* ---- Codecs: rows of one table (jsep/codecs.c) ------------------------------------------------
- */
+/* ---- Codecs: rows of one table (jsep/codecs.c) ---- */
 
 enum sq_jsep_codec_id {
     SQ_JSEP_OPUS,
@@ -108,8 +107,7 @@ struct sq_jsep_ext_ids {
     uint8_t dependency_descriptor;
 };
 
-/* ---- Transceivers -----------------------------------------------------------------------------
- */
+/* ---- Transceivers ---- */
 
 struct sq_jsep_source {
     uint32_t ssrc;
@@ -159,8 +157,7 @@ struct sq_jsep_transceiver {
     uint64_t remote_max_bps; /* b=AS or b=TIAS of the remote section, 0 if none */
 };
 
-/* ---- Life -------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 struct sq_jsep_config {
     uint64_t session_id; /* o=: below 2^63; random */
@@ -216,8 +213,7 @@ void sq_jsep_want_data(struct sq_jsep *j);
 /* Something changed that only a new offer can tell (the W3C's negotiation-needed). */
 bool sq_jsep_needs_offer(const struct sq_jsep *j);
 
-/* ---- Descriptions -----------------------------------------------------------------------------
- */
+/* ---- Descriptions ---- */
 
 /* What the local transport has; borrowed during the call. An ICE restart is done by giving new
  * credentials: in an offer whenever wanted, in an answer when set_remote told `ice_restart`. */

@@ -19,8 +19,7 @@ static bool was_live(const struct sq_jsep *j, size_t i)
     return i < j->agreed.n && !j->agreed.sections[i].rejected;
 }
 
-/* ---- The remote transport
- * ------------------------------------------------------------------------- */
+/* ---- The remote transport ---- */
 
 static bool same_fingerprints(const struct sq_jsep_remote *a, const struct sq_jsep_remote *b)
 {
@@ -93,8 +92,7 @@ static void compare_remote(const struct sq_jsep *j, const struct sq_jsep_remote 
     result->dtls_restart = !same_fingerprints(j->remote, r) || j->remote->dtls_role != r->dtls_role;
 }
 
-/* ---- Ending an exchange
- * ---------------------------------------------------------------------------- */
+/* ---- Ending an exchange ---- */
 
 static void detach(struct sq_jsep_transceiver *t)
 {
@@ -144,8 +142,7 @@ static void agree(struct sq_jsep *j, struct jsep_desc *next)
     jsep_sync(j);
 }
 
-/* ---- Rollback
- * --------------------------------------------------------------------------------------- */
+/* ---- Rollback ---- */
 
 static int rollback(struct sq_jsep *j, struct sq_jsep_result *result, struct sq_sdp_error *error)
 {
@@ -175,8 +172,7 @@ static int rollback(struct sq_jsep *j, struct sq_jsep_result *result, struct sq_
     return 0;
 }
 
-/* ---- Local descriptions
- * ------------------------------------------------------------------------------ */
+/* ---- Local descriptions ---- */
 
 static int apply_local_offer(struct sq_jsep *j, struct sq_jsep_result *result,
                              struct sq_sdp_error *error)
@@ -273,8 +269,7 @@ int sq_jsep_set_local(struct sq_jsep *j, enum sq_jsep_type type, struct sq_jsep_
     return 0;
 }
 
-/* ---- Remote offers
- * ------------------------------------------------------------------------------------ */
+/* ---- Remote offers ---- */
 
 /* A re-offer keeps number, order, kinds and mids (RFC 9429, section 5.2.2). */
 static int check_reoffer(const struct sq_jsep *j, const struct jsep_desc *d,
@@ -449,8 +444,7 @@ out:
     return err;
 }
 
-/* ---- Remote answers
- * ----------------------------------------------------------------------------------- */
+/* ---- Remote answers ---- */
 
 /* RFC 3264, section 6: the answer has the offer's sections, one by one. */
 static int check_answer(const struct jsep_desc *offer, struct jsep_desc *d,

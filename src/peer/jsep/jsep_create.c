@@ -69,8 +69,7 @@ static int tell(int err, struct sq_sdp_error *error)
     }
 }
 
-/* ---- Offers
- * -------------------------------------------------------------------------------------- */
+/* ---- Offers ---- */
 
 /* The next transceiver from `from` on that waits for a section. */
 static struct sq_jsep_transceiver *next_waiting(struct sq_jsep_transceiver *from)
@@ -177,8 +176,7 @@ out:
     return err;
 }
 
-/* ---- Answers
- * ------------------------------------------------------------------------------------- */
+/* ---- Answers ---- */
 
 static int copy_codec(const struct sq_jsep_codec *from, struct jsep_section *s)
 {

@@ -10,8 +10,7 @@
 #define JSEP_CNAME_MAX 32
 #define JSEP_RTP_PROTO "UDP/TLS/RTP/SAVPF"
 
-/* ---- Tables (codecs.c) ------------------------------------------------------------------------
- */
+/* ---- Tables (codecs.c) ---- */
 
 /* How a codec's format parameters name another payload type. */
 enum jsep_refers { JSEP_REFERS_NOT, JSEP_REFERS_APT, JSEP_REFERS_RED };
@@ -43,8 +42,7 @@ struct jsep_ext_row {
 extern const struct jsep_row jsep_rows[SQ_JSEP_CODECS];
 extern const struct jsep_ext_row jsep_ext_rows[JSEP_EXTS];
 
-/* ---- Sections ---------------------------------------------------------------------------------
- */
+/* ---- Sections ---- */
 
 struct jsep_ext {
     uint8_t id;        /* 0: not there */
@@ -116,8 +114,7 @@ struct sq_jsep {
     uint8_t seen_ids[256 / 8];
 };
 
-/* ---- codecs.c ---------------------------------------------------------------------------------
- */
+/* ---- codecs.c ---- */
 
 /* The row's default (or the preference list's) place of a transceiver's codec, -1 if not wanted. */
 bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row);
@@ -139,8 +136,7 @@ void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *
                       struct sq_buf *out);
 void jsep_ext_public(const struct jsep_section *s, struct sq_jsep_ext_ids *ret_ids);
 
-/* ---- jsep.c -----------------------------------------------------------------------------------
- */
+/* ---- jsep.c ---- */
 
 int jsep_refuse(struct sq_sdp_error *error, int code, unsigned line, const char *fmt, ...)
     SQ_PRINTF(4, 5);
@@ -159,8 +155,7 @@ void jsep_sync(struct sq_jsep *j);
 /* An mid that no section of the agreed description or of `other` (nullable) has. */
 void jsep_make_mid(struct sq_jsep *j, const struct jsep_desc *other, char mid[SQ_JSEP_MID_MAX]);
 
-/* ---- jsep_read.c, jsep_write.c ----------------------------------------------------------------
- */
+/* ---- jsep_read.c, jsep_write.c ---- */
 
 /* The remote description as a list of sections. */
 int jsep_read(const struct sq_jsep *j, const struct sq_sdp *sdp, struct jsep_desc *ret_desc,

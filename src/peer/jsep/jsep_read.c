@@ -24,8 +24,7 @@ static int copy_view(struct sq_view v, char **ret_text)
     return 0;
 }
 
-/* ---- Sources: a=msid, a=ssrc, a=ssrc-group (RFC 8830, RFC 5576)
- * ------------------------------------ */
+/* ---- Sources: a=msid, a=ssrc, a=ssrc-group (RFC 8830, RFC 5576) ---- */
 
 struct sources {
     struct sq_jsep_source list[SQ_JSEP_SOURCES_MAX];
@@ -129,8 +128,7 @@ static int read_sources(const struct sq_sdp_section *section, struct jsep_sectio
     return 0;
 }
 
-/* ---- Sections
- * -------------------------------------------------------------------------------------- */
+/* ---- Sections ---- */
 
 /* RFC 9429, section 5.1.2: profiles that mean RTP over DTLS here. */
 static bool rtp_proto(struct sq_view proto)
@@ -260,8 +258,7 @@ static int read_section(const struct sq_jsep *j, const struct sq_sdp *sdp, size_
     }
 }
 
-/* ---- BUNDLE and rtcp-mux
- * ----------------------------------------------------------------------------- */
+/* ---- BUNDLE and rtcp-mux ---- */
 
 /* Port 0 rejects, but for a=bundle-only in the group (RFC 9143, section 6). */
 static void find_rejected(const struct sq_sdp *sdp, struct sq_view group, struct jsep_desc *d)
@@ -370,8 +367,7 @@ int jsep_read(const struct sq_jsep *j, const struct sq_sdp *sdp, struct jsep_des
     return 0;
 }
 
-/* ---- The transport
- * ---------------------------------------------------------------------------------- */
+/* ---- The transport ---- */
 
 /* The attribute of the transport's section, of the session level, or (tolerated) of any other. */
 static const struct sq_sdp_line *transport_attr(const struct sq_sdp *sdp, int transport,
@@ -469,8 +465,7 @@ int jsep_read_remote(const struct sq_sdp *sdp, const struct jsep_desc *desc,
     return 0;
 }
 
-/* ---- Candidates
- * -------------------------------------------------------------------------------------- */
+/* ---- Candidates ---- */
 
 static void collect(const struct sq_sdp_section *section, const char *mid, unsigned mline,
                     struct sq_jsep_candidate *list, size_t *n)

@@ -77,7 +77,7 @@ void sq_sdp_free(struct sq_sdp *sdp);
  * (CRLF, no empty lines at its end). Failure is sticky in out->err. */
 void sq_sdp_write(const struct sq_sdp *sdp, struct sq_buf *out);
 
-/* ---- Finding attributes ---------------------------------------------------------------------- */
+/* ---- Finding attributes ---- */
 
 /* The first attribute of that name, or NULL. Names are compared case-sensitively (RFC 8866,
  * section 9). */

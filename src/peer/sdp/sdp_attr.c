@@ -11,7 +11,7 @@ static int number_word(struct sq_view *rest, uint64_t max, uint64_t *ret_number)
     return sq_view_u64(sq_sdp_word(rest), max, ret_number);
 }
 
-/* ---- Direction and set-up -------------------------------------------------------------------- */
+/* ---- Direction and set-up ---- */
 
 static const char *const direction_names[] = {
     [SQ_SDP_INACTIVE] = "inactive",
@@ -86,8 +86,7 @@ int sq_sdp_parse_setup(struct sq_view value, enum sq_sdp_setup *ret_setup)
     return SQ_ERR_FORMAT;
 }
 
-/* ---- Fingerprint ------------------------------------------------------------------------------
- */
+/* ---- Fingerprint ---- */
 
 static int hex_digit(char c)
 {
@@ -140,8 +139,7 @@ int sq_sdp_parse_fingerprint(struct sq_view value, struct sq_sdp_fingerprint *re
     return 0;
 }
 
-/* ---- Codecs ------------------------------------------------------------------------------------
- */
+/* ---- Codecs ---- */
 
 int sq_sdp_parse_rtpmap(struct sq_view value, struct sq_sdp_rtpmap *ret_map)
 {
@@ -222,8 +220,7 @@ int sq_sdp_parse_extmap(struct sq_view value, struct sq_sdp_extmap *ret_extmap)
     return 0;
 }
 
-/* ---- Sources -----------------------------------------------------------------------------------
- */
+/* ---- Sources ---- */
 
 int sq_sdp_parse_ssrc(struct sq_view value, struct sq_sdp_ssrc *ret_ssrc)
 {
@@ -290,8 +287,7 @@ int sq_sdp_parse_rid(struct sq_view value, struct sq_sdp_rid *ret_rid)
     return 0;
 }
 
-/* ---- Sections ----------------------------------------------------------------------------------
- */
+/* ---- Sections ---- */
 
 bool sq_sdp_bundle(const struct sq_sdp *sdp, size_t nth, struct sq_view *ret_mids)
 {

@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Session and handles
- * ---------------------------------------------------------------------------- */
+/* ---- Session and handles ---- */
 
 static void on_attached(struct sq_signal *j, struct janus_handle *handle,
                         const struct janus_reply *reply)
@@ -69,8 +68,7 @@ static void on_created(struct sq_signal *j, struct janus_handle *handle,
     }
 }
 
-/* ---- What comes unasked
- * ----------------------------------------------------------------------------- */
+/* ---- What comes unasked ---- */
 
 static void on_hangup(struct sq_signal *j, struct janus_handle *handle,
                       const struct janus_reply *reply)
@@ -128,8 +126,7 @@ void janus_unasked(struct sq_signal *j, struct janus_handle *handle, const char 
     }
 }
 
-/* ---- Time
- * ------------------------------------------------------------------------------------------- */
+/* ---- Time ---- */
 
 static void on_timer(void *ctx, uint64_t now_ns)
 {
@@ -155,8 +152,7 @@ static void on_timer(void *ctx, uint64_t now_ns)
     }
 }
 
-/* ---- WebSocket
- * -------------------------------------------------------------------------------------- */
+/* ---- WebSocket ---- */
 
 static void on_open(void *ctx)
 {
@@ -211,8 +207,7 @@ static void on_end(void *ctx, const struct sq_ws_end *e)
 static const struct sq_ws_events ws_events = {
     .on_open = on_open, .on_message = on_message, .on_end = on_end};
 
-/* ---- Adapter
- * ---------------------------------------------------------------------------------------- */
+/* ---- Adapter ---- */
 
 static int check(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX])
 {

@@ -42,8 +42,7 @@ bool janus_add_tracks(struct sq_signal *j, struct janus_handle *handle, bool bot
     return !err;
 }
 
-/* ---- Candidates of ours
- * ----------------------------------------------------------------------------- */
+/* ---- Candidates of ours ---- */
 
 static void send_candidates(struct sq_signal *j, struct janus_handle *h)
 {
@@ -136,8 +135,7 @@ void janus_peer_event(struct sq_signal *j, struct sq_peer *peer, const struct sq
     }
 }
 
-/* ---- Descriptions
- * ----------------------------------------------------------------------------------- */
+/* ---- Descriptions ---- */
 
 static void described_locally(struct sq_signal *j, struct janus_handle *h, char *text,
                               janus_ready_fn ready)
@@ -219,8 +217,7 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
     }
 }
 
-/* ---- Candidates of Janus', which may come before its answer
- * --------------------------------------------- */
+/* ---- Candidates of Janus', which may come before its answer ---- */
 
 static void add_remote(struct sq_signal *j, struct janus_handle *h, json_t *candidate)
 {

@@ -9,8 +9,7 @@
 
 static void join(struct sq_signal *j);
 
-/* ---- The room's id
- * ---------------------------------------------------------------------------------- */
+/* ---- The room's id ---- */
 
 static bool is_number(const char *text)
 {
@@ -94,8 +93,7 @@ json_t *janus_room_body(struct sq_signal *j, bool joins)
     return body;
 }
 
-/* ---- Making it
- * -------------------------------------------------------------------------------------- */
+/* ---- Making it ---- */
 
 static void on_room_created(struct sq_signal *j, struct janus_handle *handle,
                             const struct janus_reply *reply)
@@ -130,8 +128,7 @@ static void create_room(struct sq_signal *j)
     janus_request(j, &j->main, "create", body, NULL, on_room_created);
 }
 
-/* ---- Joining and publishing
- * ------------------------------------------------------------------------- */
+/* ---- Joining and publishing ---- */
 
 void janus_room_check_joined(struct sq_signal *j)
 {
@@ -229,8 +226,7 @@ void janus_room_start(struct sq_signal *j)
     join(j);
 }
 
-/* ---- Events
- * ----------------------------------------------------------------------------------------- */
+/* ---- Events ---- */
 
 static bool is_ok(json_t *value)
 {

@@ -7,8 +7,7 @@
 
 static void pump(struct sq_signal *j);
 
-/* ---- Publishers that we know
- * ------------------------------------------------------------------------ */
+/* ---- Publishers that we know ---- */
 
 static bool id_text(json_t *id, char out[static JANUS_FEED_ID_MAX])
 {
@@ -175,8 +174,7 @@ void janus_sub_free(struct sq_signal *j)
     sq_free(j->feeds);
 }
 
-/* ---- Answering Janus' offers
- * ------------------------------------------------------------------------ */
+/* ---- Answering Janus' offers ---- */
 
 static void settle_asked(struct sq_signal *j)
 {
@@ -226,8 +224,7 @@ static void take_offer(struct sq_signal *j, const struct janus_reply *reply)
     }
 }
 
-/* ---- Requests
- * --------------------------------------------------------------------------------------- */
+/* ---- Requests ---- */
 
 /* Publishers that went away before we could subscribe: nothing is wrong with us. */
 static void drop_asked(struct sq_signal *j, const struct janus_reply *reply)
@@ -415,8 +412,7 @@ static void pump(struct sq_signal *j)
     }
 }
 
-/* ---- Events
- * ----------------------------------------------------------------------------------------- */
+/* ---- Events ---- */
 
 void janus_sub_event(struct sq_signal *j, const struct janus_reply *reply)
 {

@@ -11,8 +11,7 @@ void janus_no_memory(struct sq_signal *j)
     sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "no memory");
 }
 
-/* ---- Out
- * -------------------------------------------------------------------------------------------- */
+/* ---- Out ---- */
 
 static struct janus_pending *find_pending(struct sq_signal *j, uint64_t number)
 {
@@ -110,8 +109,7 @@ void janus_request(struct sq_signal *j, struct janus_handle *handle, const char 
     janus_send(j, handle, "message", message, true, fn);
 }
 
-/* ---- Refusals
- * --------------------------------------------------------------------------------------- */
+/* ---- Refusals ---- */
 
 static enum sq_cause refusal_cause(const struct janus_reply *reply)
 {
@@ -156,8 +154,7 @@ void janus_refused(struct sq_signal *j, const char *what, const struct janus_rep
                     reply->error[0] ? reply->error : "without a reason", refusal_hint(reply));
 }
 
-/* ---- In
- * --------------------------------------------------------------------------------------------- */
+/* ---- In ---- */
 
 static const char *text_of(json_t *object, const char *key)
 {
@@ -256,8 +253,7 @@ void janus_read(struct sq_signal *j, const char *text, size_t len)
     }
 }
 
-/* ---- Time-outs
- * -------------------------------------------------------------------------------------- */
+/* ---- Time-outs ---- */
 
 void janus_check_pending(struct sq_signal *j, uint64_t now_ns)
 {

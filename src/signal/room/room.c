@@ -44,8 +44,7 @@ struct sq_signal {
     char pending_text[SQ_PEER_TEXT_MAX];
 };
 
-/* ---- Ends -------------------------------------------------------------------------------------
- */
+/* ---- Ends ---- */
 
 static void let_go(struct sq_signal *s)
 {
@@ -93,8 +92,7 @@ static void note(struct sq_signal *s, const char *fmt, ...)
     }
 }
 
-/* ---- Time -------------------------------------------------------------------------------------
- */
+/* ---- Time ---- */
 
 static uint64_t now(const struct sq_signal *s)
 {
@@ -130,8 +128,7 @@ static void on_timer(void *ctx, uint64_t now_ns)
     }
 }
 
-/* ---- Messages out -----------------------------------------------------------------------------
- */
+/* ---- Messages out ---- */
 
 static void send_msg(struct sq_signal *s, const struct sq_room_msg *msg)
 {
@@ -167,8 +164,7 @@ static void send_join(struct sq_signal *s)
                                       .subscribe = user->recv_audio || user->recv_video});
 }
 
-/* ---- Answering --------------------------------------------------------------------------------
- */
+/* ---- Answering ---- */
 
 static void answered(struct sq_signal *s)
 {
@@ -306,8 +302,7 @@ static void on_offer(struct sq_signal *s, const struct sq_room_msg *msg)
     sq_free(sdp);
 }
 
-/* ---- Messages in ------------------------------------------------------------------------------
- */
+/* ---- Messages in ---- */
 
 static void on_error_msg(struct sq_signal *s, const struct sq_room_msg *msg)
 {
@@ -395,8 +390,7 @@ static void on_message(void *ctx, const char *text, size_t len, bool is_text)
     sq_room_msg_free(&msg);
 }
 
-/* ---- The WebSocket ----------------------------------------------------------------------------
- */
+/* ---- The WebSocket ---- */
 
 static void on_open(void *ctx)
 {
@@ -441,8 +435,7 @@ static void on_end(void *ctx, const struct sq_ws_end *end)
 static const struct sq_ws_events ws_events = {
     .on_open = on_open, .on_message = on_message, .on_end = on_end};
 
-/* ---- The adapter ------------------------------------------------------------------------------
- */
+/* ---- The adapter ---- */
 
 static int check(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX])
 {

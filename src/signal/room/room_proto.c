@@ -17,8 +17,7 @@ const char *sq_room_type_name(enum sq_room_type type)
     return (unsigned)type < SQ_ROOM_TYPES ? type_names[type] : "?";
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------
- */
+/* ---- Reading ---- */
 
 struct reader {
     json_t *root;
@@ -239,8 +238,7 @@ void sq_room_msg_free(struct sq_room_msg *msg)
     }
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------
- */
+/* ---- Writing ---- */
 
 /* Length of the UTF-8 sequence at `s` (RFC 3629, section 4), 0 if there is none. */
 static size_t sequence(const unsigned char *s)
@@ -351,8 +349,7 @@ char *sq_room_write(const struct sq_room_msg *msg)
     return sq_buf_take(&b);
 }
 
-/* ---- Fuzzing ------------------------------------------------------------------------------------
- */
+/* ---- Fuzzing ---- */
 
 static bool same_tracks(const struct sq_room_msg *a, const struct sq_room_msg *b)
 {

@@ -16,8 +16,7 @@ static uint64_t now(const struct sq_signal *w)
     return sq_loop_now(w->s.host->loop);
 }
 
-/* ---- The end
- * ---------------------------------------------------------------------------------------- */
+/* ---- The end ---- */
 
 static void end(struct sq_signal *w)
 {
@@ -88,8 +87,7 @@ static bool is_done(const struct sq_signal *w)
     return sq_session_is_done(&w->s) || w->cause != SQ_CAUSE_NONE;
 }
 
-/* ---- The answer
- * ------------------------------------------------------------------------------------- */
+/* ---- The answer ---- */
 
 static int keep(char **text, const char *value)
 {
@@ -270,8 +268,7 @@ static void on_posted(void *ctx, const struct sq_http_response *answer)
     }
 }
 
-/* ---- The offer
- * -------------------------------------------------------------------------------------- */
+/* ---- The offer ---- */
 
 static void post(struct sq_signal *w)
 {
@@ -346,8 +343,7 @@ static void begin(struct sq_signal *w)
     }
 }
 
-/* ---- Trickle (RFC 9725, section 4.4.2)
- * -------------------------------------------------------------- */
+/* ---- Trickle (RFC 9725, section 4.4.2) ---- */
 
 static void on_trickled(void *ctx, const struct sq_http_response *answer)
 {
@@ -409,8 +405,7 @@ static void on_event(struct sq_signal *w, struct sq_peer *peer, const struct sq_
     }
 }
 
-/* ---- ICE restart (RFC 9725, section 4.4.3)
- * ---------------------------------------------------------- */
+/* ---- ICE restart (RFC 9725, section 4.4.3) ---- */
 
 /* The old path stays as long as the server consents to it. */
 static void restart_failed(struct sq_signal *w, const char *text)
@@ -509,8 +504,7 @@ static int restart_ice(struct sq_signal *w)
     return 0;
 }
 
-/* ---- Adapter
- * ---------------------------------------------------------------------------------------- */
+/* ---- Adapter ---- */
 
 static const struct whip_kind whip = {
     .name = "WHIP", .peer_label = "whip", .sends = true, .receives = true};

@@ -70,8 +70,7 @@ bool whip_has_type(const struct sq_http_response *answer, const char *type)
     return sq_view_is_nocase(sq_view_trim(sq_view_cut(&v, ';')), type);
 }
 
-/* ---- Errors in a sentence
- * --------------------------------------------------------------------------- */
+/* ---- Errors in a sentence ---- */
 
 struct status_text {
     int status;
@@ -167,8 +166,7 @@ enum sq_cause whip_cause(const struct sq_http_response *answer)
     return answer->status == 401 || answer->status == 403 ? SQ_CAUSE_AUTH : SQ_CAUSE_SIGNALING;
 }
 
-/* ---- Link headers (RFC 8288)
- * ------------------------------------------------------------------------ */
+/* ---- Link headers (RFC 8288) ---- */
 
 /* One "; name=value" or "; name="value""; false where there is none. */
 static bool next_parameter(struct sq_view *rest, struct sq_view *ret_name,
