@@ -128,8 +128,8 @@ static void announce(const struct sq_lab *lab)
     printf("  page   %s\n", sq_lab_url(lab, SQ_LAB_URL_PAGE, url));
     printf("  rooms  squall run %s\n", sq_lab_url(lab, SQ_LAB_URL_ROOM, url));
     printf("  echo   squall run %s --echo\n", sq_lab_url(lab, SQ_LAB_URL_ECHO, url));
-    printf("  WHIP   %sSTREAM\n", sq_lab_url(lab, SQ_LAB_URL_WHIP, url));
-    printf("  WHEP   %sSTREAM\n", sq_lab_url(lab, SQ_LAB_URL_WHEP, url));
+    printf("  WHIP   squall run whip+%sSTREAM\n", sq_lab_url(lab, SQ_LAB_URL_WHIP, url));
+    printf("  WHEP   squall run whep+%sSTREAM\n", sq_lab_url(lab, SQ_LAB_URL_WHEP, url));
     if (sq_addr_family(&stun) != 0) {
         printf("  STUN   %s\n", sq_addr_format(&stun, addr));
     }

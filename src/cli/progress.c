@@ -22,8 +22,7 @@ void sq_progress_init(struct sq_progress *p, const char *target, bool live_wante
         .live = live_wanted && !quiet && isatty(STDERR_FILENO), .quiet = quiet, .target = target};
 }
 
-/* ---- Pieces
- * --------------------------------------------------------------------------------------- */
+/* ---- Pieces ---- */
 
 /* A number of kbit/s in the unit that suits it. */
 static const char *rate_text(double kbps, char out[static 24])
@@ -73,8 +72,7 @@ static void add_bar(struct sq_buf *b, double share)
     }
 }
 
-/* ---- Live
- * ------------------------------------------------------------------------------------------ */
+/* ---- Live ---- */
 
 static void add_head(struct sq_buf *b, const struct sq_progress *p, const struct sq_run_live *live)
 {
@@ -213,8 +211,7 @@ static void draw(struct sq_progress *p, const struct sq_run_live *live)
     sq_buf_free(&b);
 }
 
-/* ---- Plain
- * ------------------------------------------------------------------------------------------ */
+/* ---- Plain ---- */
 
 static void print_line(const struct sq_run_live *live)
 {
@@ -224,7 +221,7 @@ static void print_line(const struct sq_run_live *live)
     char loss[24];
     char late[24];
     sq_buf_printf(&b, "%5.0f s  %llu begun", row->t_s, (unsigned long long)row->started);
-    if (row->started < row->planned) {
+    if (row->started + 1 < row->planned) { /* one is always about to begin */
         sq_buf_printf(&b, " (%llu due)", (unsigned long long)row->planned);
     }
     sq_buf_printf(&b, ", %llu connected", (unsigned long long)row->connected);
