@@ -71,7 +71,8 @@ enum sq_peer_state { /* RTCPeerConnectionState */
                      SQ_PEER_CONNECTING,
                      SQ_PEER_CONNECTED,    /* ICE and DTLS are up */
                      SQ_PEER_DISCONNECTED, /* consent checks go unanswered; may come back */
-                     SQ_PEER_FAILED,
+                     SQ_PEER_FAILED,       /* nothing is sent; an ICE restart may bring it back to
+                                              CONNECTING, unless DTLS failed or was closed */
                      SQ_PEER_CLOSED,
 };
 
@@ -127,13 +128,17 @@ struct sq_rtp_out {
     size_t payload_len;
 };
 
-/* Each is called with the ctx of sq_peer_create. Within a call-back the peer may be used, but not
- * destroyed. */
+/* Each is called with the ctx of sq_peer_create. Within a call-back the peer may be used (closed,
+ * too), but no peer of its thread be destroyed from within `send`, nor its own from within any.
+ * What is sent by hand from within `send` goes out in the same flush as long as the batch has room,
+ * and is lost beyond. */
 struct sq_peer_ops {
     /* n datagrams for one destination, in this order. Borrowed for the call. */
     void (*send)(void *ctx, int base, const struct sq_addr *to, const struct sq_dgram *dgrams,
                  size_t n);
-    /* The next time-out is now at `at_ns`, earlier than said before. */
+    /* The next time-out is now at `at_ns`: earlier than said before, or the first said since
+     * sq_peer_on_timeout was entered. Nothing else need be asked to drive a peer. Within
+     * sq_peer_on_timeout it may come more than once: the last one counts. */
     void (*arm)(void *ctx, uint64_t at_ns);
     void (*event)(void *ctx, const struct sq_peer_event *event);
     /* Each RTP packet as it arrives, in the clear, duplicates left out, those of padding only
@@ -156,7 +161,8 @@ struct sq_peer_config {
     size_t stun_servers_len;            /* at most 4 */
     uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
-    bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own */
+    bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
+                          what is missing is asked for by NACK all the same */
     uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: say nothing */
 };
 
@@ -193,6 +199,8 @@ int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_dir
 int sq_track_set_media(struct sq_track *track, const struct sq_clip_track *media) SQ_MUST_USE;
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
+/* The track stays for its statistics after the section has ended; when a peer has had
+ * SQ_PEER_TRACKS_MAX tracks, a new one takes the place (and pointer) of the first that ended. */
 int sq_track_stop(struct sq_track *track) SQ_MUST_USE;
 
 /* Make a description and put it in force as local one. *ret_sdp is owned by the caller (sq_free).
@@ -203,7 +211,8 @@ int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
                           char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
                        const char *sdp, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
-/* Takes the pending local offer back (JSEP rollback). */
+/* Takes the pending local offer back (JSEP rollback). An ICE restart that it began is undone: the
+ * credentials of before are in force again. */
 int sq_peer_rollback(struct sq_peer *peer) SQ_MUST_USE;
 /* A candidate line of the other side, with or without "candidate:" or "a=" before it; "" ends them.
  */
@@ -229,15 +238,18 @@ const char *sq_track_codec(const struct sq_track *track);
 /* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
  */
 int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out);
-/* Asks the other side for a key frame (PLI), at most one in 300 ms. */
+/* Asks the other side for a key frame: by PLI, or FIR where that alone was negotiated; at most one
+ * in 300 ms, others are left out. Nothing happens before the first packet of the track. */
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
 /* Starts the clip's next frame with a key frame, as a PLI would. */
 void sq_track_send_key_frame(struct sq_track *track);
 
 /* ---- Statistics (W3C webrtc-stats identifiers, in snake_case) ---- */
 
-struct sq_inbound_stats { /* RTCInboundRtpStreamStats */
-    uint32_t ssrc;
+/* RTCInboundRtpStreamStats. Of all SSRCs that the track had one after the other; jitter and the
+ * remote_ figures of the present one. */
+struct sq_inbound_stats {
+    uint32_t ssrc; /* the present one */
     uint64_t packets_received;
     uint64_t bytes_received; /* payload */
     uint64_t header_bytes_received;

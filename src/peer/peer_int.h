@@ -28,7 +28,7 @@
     256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s                          \
          */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s */
-#define SQ_TWCC_RECORDER_ROOM 512
+#define SQ_TWCC_RECORDER_ROOM 256
 #define SQ_RTCP_ROOM          1200 /* bytes of a compound before protection */
 #define SQ_PLI_INTERVAL_NS    (300 * SQ_NS_PER_MS)
 #define SQ_PLI_AFTER_NS       (200 * SQ_NS_PER_MS) /* a frame may wait so long before a PLI */
@@ -99,7 +99,8 @@ struct sq_track_past {
     uint32_t nack_count, pli_count;
 };
 
-/* Receiving side of a track; made when its first packet comes. */
+/* Receiving side of a track; made when its first packet comes, with room for the model that it
+ * plays with (none for who forwards only): see sq_track_rx_bytes. Never copied. */
 struct sq_track_rx {
     struct sq_rtp_receiver rtp;
     struct sq_track_past past;
@@ -237,6 +238,7 @@ void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend,
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
 void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track);
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
+size_t sq_track_rx_bytes(const struct sq_track *track);
 /* Adds the totals of the SSRCs before the present one. */
 void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats);
 

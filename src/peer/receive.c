@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include <stddef.h>
 #include <string.h>
 
 /* ---- SSRCs ---- */
@@ -148,22 +149,41 @@ static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
     }
 }
 
+/* Only what the track needs of the play-out models stands behind the rest. */
+size_t sq_track_rx_bytes(const struct sq_track *track)
+{
+    size_t bytes = offsetof(struct sq_track_rx, vp8);
+    if (!track->peer->forward_only) {
+        bytes += track->kind == SQ_MEDIA_VIDEO ? sizeof(struct sq_vp8_assembler)
+                                               : sizeof(struct sq_opus_tracker);
+    }
+    return bytes;
+}
+
+static void init_play(struct sq_track *track)
+{
+    if (track->peer->forward_only) {
+        return;
+    }
+    if (track->kind == SQ_MEDIA_VIDEO) {
+        sq_vp8_assembler_init(&track->rx->vp8, SQ_PLI_AFTER_NS, on_frame, track);
+    } else {
+        sq_opus_tracker_init(&track->rx->opus);
+    }
+}
+
 static bool open_rx(struct sq_track *track, const struct sq_rtp_packet *packet, uint64_t now_ns)
 {
-    struct sq_track_rx *rx = sq_zalloc(sizeof(*rx));
+    struct sq_track_rx *rx = sq_zalloc(sq_track_rx_bytes(track));
     if (!rx) {
         return false;
     }
     bool video = track->kind == SQ_MEDIA_VIDEO;
     sq_rtp_receiver_init(&rx->rtp, packet->ssrc, track->jsep->codecs[0].clock_rate_hz,
                          video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO, (track->fb & SQ_JSEP_FB_NACK) != 0);
-    if (video) {
-        sq_vp8_assembler_init(&rx->vp8, SQ_PLI_AFTER_NS, on_frame, track);
-    } else {
-        sq_opus_tracker_init(&rx->opus);
-    }
     rx->first_packet_ns = now_ns;
     track->rx = rx;
+    init_play(track);
     if (track->peer->times.first_media == 0) {
         track->peer->times.first_media = now_ns;
     }

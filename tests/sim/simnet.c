@@ -65,8 +65,7 @@ struct simnet {
     uint64_t stamp_noise_ns;
 };
 
-/* ---- Heap
- * ---------------------------------------------------------------------------------------- */
+/* ---- Heap ---- */
 
 static bool before(const struct item *a, const struct item *b)
 {
@@ -114,8 +113,7 @@ static struct item pop(struct simnet *net)
     return top;
 }
 
-/* ---- Links
- * --------------------------------------------------------------------------------------- */
+/* ---- Links ---- */
 
 static struct simnode *find(struct simnet *net, const struct sq_addr *addr)
 {
@@ -218,8 +216,7 @@ static void send_one(struct simnode *from, const struct sq_addr *to_addr,
     }
 }
 
-/* ---- The peers' call-backs
- * ------------------------------------------------------------------------ */
+/* ---- The peers' call-backs ---- */
 
 static void on_send(void *ctx, int base, const struct sq_addr *to, const struct sq_dgram *dgrams,
                     size_t n)
@@ -256,8 +253,7 @@ static void on_event(void *ctx, const struct sq_peer_event *event)
     }
 }
 
-/* ---- STUN server
- * --------------------------------------------------------------------------------- */
+/* ---- STUN server ---- */
 
 static void answer_binding(struct simnode *server, const struct item *item)
 {
@@ -276,8 +272,7 @@ static void answer_binding(struct simnode *server, const struct item *item)
     send_one(server, &item->from, &dgram);
 }
 
-/* ---- Running
- * --------------------------------------------------------------------------------------- */
+/* ---- Running ---- */
 
 /* A driver that hears of time-outs by `arm` alone must not miss one. */
 static void check_armed(const struct simnode *node)
@@ -350,8 +345,7 @@ void simnet_run(struct simnet *net, uint64_t until_ns)
     (void)simnet_run_until(net, until_ns, NULL, NULL);
 }
 
-/* ---- Making
- * ---------------------------------------------------------------------------------------- */
+/* ---- Making ---- */
 
 struct simnet *simnet_new(uint64_t seed, size_t nodes_max)
 {

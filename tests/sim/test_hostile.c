@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-/* ---- No memory
- * ----------------------------------------------------------------------------------- */
+/* ---- No memory ---- */
 
 static int try_tracks(struct simnode *node)
 {
@@ -97,8 +96,7 @@ static void each_allocation_fails(void **state)
     assert_true(nth > 100 && nth < 1500);
 }
 
-/* ---- Owners
- * -------------------------------------------------------------------------------------- */
+/* ---- Owners ---- */
 
 enum deed { CLOSE, OFFER, NEGOTIATE, RESTART, KEY_FRAME, DEEDS };
 
@@ -316,8 +314,7 @@ static void sending_within_send(void **state)
     }
 }
 
-/* ---- Strangers
- * ----------------------------------------------------------------------------------- */
+/* ---- Strangers ---- */
 
 enum { SAMPLES = 64 };
 
@@ -447,8 +444,7 @@ static void strangers_before_the_handshake(void **state)
     simnet_free(p.net);
 }
 
-/* ---- Time
- * ---------------------------------------------------------------------------------------- */
+/* ---- Time ---- */
 
 /* Arrival times fall back by up to 3 ms, as those of several queues of a network card may. */
 static void time_stamps_fall_back(void **state)

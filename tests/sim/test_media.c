@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#define MEMORY_MAX 21000 /* bytes of a peer with audio and video, without DTLS */
+
 static struct pair bare_pair(uint64_t seed, const struct sq_peer_config *ca,
                              const struct sq_peer_config *cb)
 {
@@ -26,8 +28,7 @@ static struct pair bare_pair(uint64_t seed, const struct sq_peer_config *ca,
                          simnet_add(net, cb ? cb : &plain, false, NULL, NULL)};
 }
 
-/* ---- Figures
- * ------------------------------------------------------------------------------------- */
+/* ---- Figures ---- */
 
 static void assert_agree(struct sq_outbound_stats out, struct sq_inbound_stats in, bool video)
 {
@@ -152,8 +153,7 @@ static void same_seed_same_run(void **state)
     assert_memory_equal(&links[0], &links[1], sizeof(links[0]));
 }
 
-/* ---- Tracks
- * -------------------------------------------------------------------------------------- */
+/* ---- Tracks ---- */
 
 static void many_tracks(void **state)
 {
@@ -274,8 +274,7 @@ static void streams_that_no_sdp_names(void **state)
     simnet_free(p.net);
 }
 
-/* ---- RTCP that only one side knows
- * ---------------------------------------------------------------- */
+/* ---- RTCP that only one side knows ---- */
 
 static void remb_without_transport_cc(void **state)
 {
@@ -347,8 +346,7 @@ static void lost_key_frame(void **state)
     simnet_free(p.net);
 }
 
-/* ---- A forwarder
- * --------------------------------------------------------------------------------- */
+/* ---- A forwarder ---- */
 
 enum { VIEWERS = 3, RING = 1024 };
 
@@ -399,7 +397,8 @@ static bool send_again(void *ctx, struct sq_track *track, uint32_t cookie,
     if (kept->number != cookie) {
         return false;
     }
-    f->resent[(size_t)(uintptr_t)sq_track_user(track)]++;
+    unsigned *resent = sq_track_user(track);
+    (*resent)++;
     *ret_out = (struct sq_rtp_out){
         .marker = kept->marker, .payload = kept->bytes, .payload_len = kept->len};
     return true;
@@ -435,7 +434,7 @@ static void forwarding(void **state)
         assert_int_equal(sq_peer_add_track(simnode_peer(f->out[i]), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY,
                                            NULL, &f->to[i]),
                          0);
-        sq_track_set_user(f->to[i], (void *)(uintptr_t)i);
+        sq_track_set_user(f->to[i], &f->resent[i]);
         viewers[i] = simnet_add(f->net, &plain, false, NULL, NULL);
         simnet_negotiate(f->net, f->out[i], viewers[i], false);
     }
@@ -475,8 +474,103 @@ static void forwarding(void **state)
     free(f);
 }
 
-/* ---- A source that changes
- * ----------------------------------------------------------------------- */
+/* ---- Sent again ---- */
+
+struct wiretap {
+    struct simnode *from;
+    size_t len[65536];
+    uint64_t sum[65536];
+    unsigned twice, differ;
+};
+
+static void compare(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct wiretap *w = ctx;
+    if (from != w->from || sq_packet_kind(dgram->buf, dgram->len) != SQ_PACKET_RTP) {
+        return;
+    }
+    uint16_t seq = sq_rtp_peek_seq(dgram->buf);
+    uint64_t sum = 14695981039346656037U; /* FNV-1a */
+    for (size_t i = 0; i < dgram->len; i++) {
+        sum = (sum ^ dgram->buf[i]) * 1099511628211U;
+    }
+    if (w->len[seq]) {
+        w->twice++;
+        w->differ += w->len[seq] != dgram->len || w->sum[seq] != sum;
+    }
+    w->len[seq] = dgram->len;
+    w->sum[seq] = sum;
+}
+
+/* RFC 7714, section 8.4: one nonce, one text. */
+static void sent_again_to_the_last_bit(void **state)
+{
+    (void)state;
+    struct simnet *net = simnet_new(62, 2);
+    struct wiretap *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    const struct sq_peer_config plain = {0};
+    w->from = simnet_add(net, &plain, false, NULL, NULL);
+    struct simnode *b = simnet_add(net, &plain, false, NULL, NULL);
+    add(w->from, SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY);
+    simnet_set_tap(net, compare, w);
+    simnet_negotiate(net, w->from, b, false);
+    simnode_link(w->from)->loss = 0.1;
+    run_for(net, 30 * SEC);
+    assert_true(w->twice > 100);
+    assert_int_equal(w->twice, out_stats(net, w->from, 0).retransmitted_packets_sent);
+    assert_int_equal(w->differ, 0);
+    free(w);
+    simnet_free(net);
+}
+
+/* ---- Memory ---- */
+
+static size_t sum_of_senders(const struct sq_peer *peer)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track_tx *tx = peer->tracks[i]->tx;
+        bytes += sizeof(*tx) + tx->rtp.history_room * (sizeof(struct sq_rtp_history_entry) + 2) +
+                 (tx->sent_exts ? SQ_HISTORY_PACKETS * sizeof(struct sq_sent_exts) : 0);
+    }
+    return bytes;
+}
+
+static size_t sum_of_peer(const struct sq_peer *peer)
+{
+    size_t small = sizeof(*peer) + peer->tracks_room * sizeof(void *) +
+                   peer->tracks_len * sizeof(struct sq_track) +
+                   peer->ssrcs_room * sizeof(struct sq_ssrc_entry);
+    size_t ice = sq_ice_memory_bytes(peer->ice);
+    size_t jsep = sq_jsep_memory_bytes(peer->jsep);
+    size_t srtp = sq_srtp_memory_bytes(peer->srtp);
+    size_t tx = sum_of_senders(peer);
+    size_t rx = 0;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        rx += sq_track_rx_bytes(peer->tracks[i]);
+    }
+    size_t twcc = sizeof(*peer->twcc_log) + (size_t)SQ_TWCC_LOG_ROOM * 8 +
+                  sizeof(*peer->twcc_recorder) + SQ_TWCC_RECORDER_ROOM * sizeof(uint32_t);
+    print_message("           peer %zu, ICE %zu, JSEP %zu, SRTP %zu, senders %zu, receivers %zu, "
+                  "transport-cc %zu\n",
+                  small, ice, jsep, srtp, tx, rx, twcc);
+    return small + ice + jsep + srtp + tx + rx + twcc;
+}
+
+static void memory_of_a_peer(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(63, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 10 * SEC); /* DTLS has let go of its state */
+    size_t bytes = sum_of_peer(simnode_peer(p.a));
+    print_message("           audio and video both ways: %zu bytes a peer without DTLS\n", bytes);
+    assert_true(bytes < MEMORY_MAX);
+    simnet_free(p.net);
+}
+
+/* ---- A source that changes ---- */
 
 /* As an SFU that switches sources without rewriting, or a browser that restarts its encoder. */
 static void change_ssrc(struct sq_track *track)
@@ -536,6 +630,8 @@ int main(void)
         cmocka_unit_test(pli_is_bounded),
         cmocka_unit_test(lost_key_frame),
         cmocka_unit_test(forwarding),
+        cmocka_unit_test(sent_again_to_the_last_bit),
+        cmocka_unit_test(memory_of_a_peer),
         cmocka_unit_test(ssrc_changes),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);

@@ -86,8 +86,7 @@ static void active_and_passive(void **state)
     }
 }
 
-/* ---- Trickle, NAT
- * -------------------------------------------------------------------------------- */
+/* ---- Trickle, NAT ---- */
 
 struct heard {
     char candidates[8][200];
@@ -199,8 +198,7 @@ static void through_a_nat(void **state)
     simnet_free(net);
 }
 
-/* ---- Glare, restarts
- * ----------------------------------------------------------------------------- */
+/* ---- Glare, restarts ---- */
 
 static void glare_is_rolled_back(void **state)
 {
@@ -300,8 +298,7 @@ static void restart_that_finds_nobody(void **state)
     end(&p);
 }
 
-/* ---- Ends
- * ---------------------------------------------------------------------------------------- */
+/* ---- Ends ---- */
 
 static void disconnected_and_back(void **state)
 {
