@@ -326,13 +326,25 @@ static const struct sq_endpoint_ops endpoint_ops = {.event = on_event};
 
 /* ---- The adapter's host ---- */
 
+/* A place for another peer: one that a dropped peer left, or a new one; NULL when all are taken. */
+static struct sq_user_peer *free_place(struct sq_user *user)
+{
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (!user->peers[i].endpoint) {
+            sq_free(user->peers[i].marks);
+            return &user->peers[i];
+        }
+    }
+    return user->peers_len < SQ_USER_PEERS_MAX ? &user->peers[user->peers_len] : NULL;
+}
+
 static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
 {
     struct sq_user *user = ctx;
-    if (user->peers_len == SQ_USER_PEERS_MAX) {
+    struct sq_user_peer *peer = free_place(user);
+    if (!peer) {
         return SQ_ERR_NOMEM;
     }
-    struct sq_user_peer *peer = &user->peers[user->peers_len];
     const struct sq_peer_config config = {.connect_timeout_ns =
                                               user->env->plan->connect_timeout_ns};
     *peer = (struct sq_user_peer){.user = user};
@@ -341,7 +353,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     if (err) {
         return err;
     }
-    user->peers_len++;
+    if (peer == &user->peers[user->peers_len]) {
+        user->peers_len++;
+    }
     *ret_peer = sq_endpoint_peer(peer->endpoint);
     return 0;
 }
