@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Churn: two new peers a second, each stays 5 seconds, 10 at a time, for a minute.
+# Shows what signing in costs a server, and whether it forgets those who left.
+exec "${SQUALL:-$(dirname "$0")/../build/squall}" run "${TARGET:-lab:}" \
+    --peers 10 --rate 2/s --hold 5s --duration 1m --room-size 5 \
+    --expect "peers.failed < 1%" --expect "setup.total.p99 < 3s" "$@"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# One script of examples/ with few peers and a few seconds; it has to hold. The scripts that need a
+# server get a lab. SQUALL is the program.
+set -euo pipefail
+
+example=$1
+name=$(basename "$example" .sh)
+work=$(mktemp -d)
+lab=
+publisher=
+finish() {
+    for pid in $publisher $lab; do
+        kill -INT "$pid" 2>/dev/null && wait "$pid" || true
+    done
+    rm -rf "$work"
+}
+trap finish EXIT
+cd "$work"
+
+# Fewer peers than a slow or instrumented build can serve, and late timers are forgiven.
+short=(--peers 4 --duration 3s --no-tui --lateness-max 1000 --out "$work/out")
+
+start_lab() {
+    "$SQUALL" lab --listen 127.0.0.1:0 >"$work/lab" &
+    lab=$!
+    for _ in $(seq 100); do
+        page=$(sed -n 's/^ *page *//p' "$work/lab")
+        [ -n "$page" ] && return
+        sleep 0.1
+    done
+    echo "the lab does not start" >&2
+    exit 1
+}
+
+case $name in
+whip-publish)
+    start_lab
+    export TARGET="whip+${page}whip/stage"
+    short+=(--peers 1)
+    ;;
+whep-watch)
+    start_lab
+    "$SQUALL" run "whip+${page}whip/stage" --duration 60s --no-tui --out "$work/publisher" >/dev/null 2>"$work/progress" &
+    publisher=$!
+    export TARGET="whep+${page}whep/stage"
+    until grep -q ' 1 connected' "$work/progress"; do
+        kill -0 "$publisher"
+        sleep 0.1
+    done
+    ;;
+janus-echotest) export TARGET=lab:echo ;; # interop/janus has the real one
+churn) short+=(--hold 1s) ;;
+ramp) short+=(--ramp 1s:1s) ;;
+esac
+
+bash -n "$example"
+bash "$example" "${short[@]}"
+grep -q '"verdict": *"pass"' "$work/out/summary.json"
+if [ "$name" = ci-smoke ]; then
+    grep -q '<testsuite' junit.xml
+fi
