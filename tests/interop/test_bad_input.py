@@ -1,0 +1,186 @@
+"""What goes wrong outside Squall is told: the right exit code and cause, a sentence that names what it
+is about, and nothing lost of what was measured."""
+import os
+import re
+import signal
+import subprocess
+import sys
+
+from harness import fakes, test
+from harness.proc import check, until
+from harness.sandbox import need
+
+SOON = ("--answer-timeout", "1s", "--connect-timeout", "2s", "--media-timeout", "2s", "--duration", "4s", "--rate", "100/s",
+        "--lateness-max", "500")
+
+
+def refused(t, target, cause, words, *options, peers=2):
+    """Nobody connects: exit code 3, that cause for all, and a sentence with all of `words`."""
+    results = t.run(target, "--peers", peers, *SOON, *options).finish(40)
+    check(results.code == 3, f"{target}: exit code {results.code}, expected 3")
+    check(results.summary["verdict"] == "error", f"{target}: verdict {results.summary['verdict']}")
+    check(results.causes() == {cause: peers}, f"{target}: causes {results.causes()}, expected {cause}; {results.summary['failures']}")
+    sentence = results.message(cause)
+    test.note(f"{cause}: {sentence}")
+    for word in words:
+        check(str(word) in sentence, f"{target}: '{sentence}' does not name {word}")
+    check(sentence[:60] in results.summary["reason"], f"{target}: the reason does not say it: {results.summary['reason']}")
+    check(cause in results.text and len(results.peers) == peers, f"{target}: text or peers.csv")
+    return results
+
+
+def bad_connect(t):
+    port = fakes.closed_port()
+    for scheme, path in (("room+ws", "/room"), ("whip+http", "/whip"), ("janus+ws", "/?plugin=echotest")):
+        refused(t, f"{scheme}://127.0.0.1:{port}{path}", "connect", [f"127.0.0.1:{port}"])
+
+
+def bad_silence(t):
+    port = fakes.silent(t).port
+    for scheme, path in (("room+ws", "/room"), ("whip+http", "/whip"), ("janus+ws", "/?plugin=echotest")):
+        refused(t, f"{scheme}://127.0.0.1:{port}{path}", "timeout", [f"127.0.0.1:{port}"])
+
+
+def bad_hang_up(t):
+    port = fakes.hangs_up(t).port
+    for scheme, path in (("room+ws", "/room"), ("whip+http", "/whip"), ("janus+ws", "/?plugin=echotest")):
+        refused(t, f"{scheme}://127.0.0.1:{port}{path}", "signaling", [f"127.0.0.1:{port}"])
+
+
+def bad_answers(t):
+    lab = t.lab()
+    real = lab.http("/whip/echo")
+
+    def fingerprint(sdp):
+        # Another one, as well formed as the right one.
+        return re.sub(r"(a=fingerprint:\S+ )(\w\w)", lambda m: m[1] + ("00" if m[2] != "00" else "01"), sdp)
+
+    def password(sdp):
+        # Nobody's checks are answered then: the lab does not know whose they are.
+        return re.sub(r"(a=ice-pwd:)\S", r"\g<1>=", sdp)
+
+    def no_transport(sdp):
+        return re.sub(r"a=(ice-ufrag|ice-pwd):.*\r\n", "", sdp)
+    for name, answer, cause, words in (
+            ("garbage", lambda offer: (201, fakes.SDP, "<html>It works!</html>"), "protocol", ["answer"]),
+            ("not SDP", lambda offer: (201, {**fakes.SDP, "Content-Type": "text/html"}, "v=0\r\n"), "protocol", ["text/html"]),
+            ("no ICE", fakes.changed_answer(real, no_transport), "protocol", ["ice"]),
+            ("fingerprint", fakes.changed_answer(real, fingerprint), "dtls", ["fingerprint"]),
+            ("password", fakes.changed_answer(real, password), "ice", ["2 s"]),
+            ("404", lambda offer: (404, {}, "no such stream"), "signaling", ["404"]),
+            ("401", lambda offer: (401, {"WWW-Authenticate": "Bearer"}, ""), "auth", ["401"]),
+            ("500", lambda offer: (500, {}, "oh"), "signaling", ["500"])):
+        test.note(name)
+        refused(t, fakes.Whip(t, answer).target(), cause, words)
+
+
+def bad_certificate(t):
+    cert, key = t.folder / "cert.pem", t.folder / "key.pem"
+    subprocess.run([need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=lab", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    lab = t.lab("--cert", cert, "--key", key)
+    check(lab.secure, "the lab does not speak TLS")
+    rooms = fakes.tls(t, cert, key, t.lab().port).port
+    for target in (f"room+wss://127.0.0.1:{rooms}/room", "whip+" + lab.http("/whip/echo")):
+        refused(t, target, "tls", ["127.0.0.1"])
+        for options in (("--insecure",), ("--ca", cert)):
+            results = t.run(target, "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--echo", *options,
+                            "--lateness-max", "500").finish()
+            results.all_ok(2)
+
+
+def bad_limits(t):
+    """Root may raise its limits: without CAP_SYS_RESOURCE it is as anybody else."""
+    process = t.start("limited", [
+        need("setpriv"), "--bounding-set=-sys_resource", "--inh-caps=-sys_resource",
+        need("prlimit"), "--nofile=400:400", t.squall, "run", "lab:", "--peers", 500, "--out", t.folder / "none"])
+    check(process.wait(10) == 2, f"exit code {process.popen.returncode}, expected 2")
+    sentence = process.stderr().strip()
+    test.note(sentence)
+    check("--peers 500" in sentence and "400" in sentence and "ulimit -n" in sentence, sentence)
+    check(not (t.folder / "none").exists(), "results of a run that never began")
+
+
+def interrupted(t, run):
+    return until("all to be connected", lambda: "2 connected" in run.process.stderr(), 15)
+
+
+def bad_interrupt(t):
+    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "60s", "--lateness-max", "500")
+    interrupted(t, run)
+    run.process.signal(signal.SIGINT)
+    results = run.finish(15)
+    check(results.code == 130, f"exit code {results.code}, expected 130")
+    summary = results.summary
+    check(summary["run"]["interrupted"] and summary["exit_code"] == 130 and summary["verdict"] == "error", summary["reason"])
+    check(summary["peers"]["ok"] == 2, f"they left in good order: {summary['peers']}")
+    check(results.metric("audio.in.bitrate", "count") > 0, "what was measured is gone")
+    check("Interrupted" in results.errors, results.errors)
+
+
+def bad_interrupt_twice(t):
+    """The second time everything ends at once, however long leaving in good order would take."""
+    run = t.run("lab:", "--peers", 2, "--duration", "60s", "--ramp", "200ms:50s", "--lateness-max", "500")
+    interrupted(t, run)
+    run.process.signal(signal.SIGINT)
+    run.process.said("Interrupted", 5)
+    run.process.signal(signal.SIGINT)
+    results = run.finish(10)
+    check(results.code == 130, f"exit code {results.code}, expected 130")
+    check(results.metric("audio.in.bitrate", "count") > 0, "what was measured is gone")
+
+
+def bad_folder(t):
+    """The results cannot be written where they were to be: told, and the rest is written."""
+    (t.folder / "file").write_text("")
+    json_file = t.folder / "one.json"
+    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--json", json_file, "--lateness-max", "500",
+                out=t.folder / "file" / "results")
+    code = run.process.wait(30)
+    check(code == 2, f"exit code {code}, expected 2")
+    said = run.process.stderr()
+    test.note(said.strip().splitlines()[-1])
+    check(str(t.folder / "file") in said, f"the folder is not named: {said}")
+    check("2 ok" in run.process.stdout(), "the verdict was not shown")
+    check(json_file.exists(), "--json FILE was not written, though it could be")
+
+
+def bad_usage(t):
+    for words, expected in (
+            (["lab:", "--peers", "many"], ["--peers", "many"]),
+            (["lab:", "--expect", "video.in.los < 1"], ["video.in.los", "column 1"]),
+            (["lab:", "--duration", "10"], ["--duration", "10"]),
+            (["gopher://host/"], ["gopher://host/", "janus+ws://"]),
+            (["lab:", "--media", "nothing-such"], ["--media", "nothing-such"]),
+            (["whip+http://127.0.0.1:99999/x"], ["99999", "65535"]),
+            ([], ["target"])):
+        process = t.start("usage", [t.squall, "run", *words])
+        check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
+        for word in expected:
+            check(word in process.stderr(), f"{words}: '{process.stderr()}' does not name {word}")
+
+
+def bad_starved(t):
+    """A generator that gets only what another program leaves of its core says so, and nothing else."""
+    core = str(min(os.sched_getaffinity(0)))
+    # In one session: the kernel shares a core out between sessions before it looks at priorities.
+    starve = """python=$1 core=$2; shift 2
+        taskset -c $core $python -c 'while True: pass' &
+        exec taskset -c $core nice -n 19 "$@" """
+    for program in ("taskset", "nice"):
+        need(program)
+    run = t.run("lab:", "--peers", 10, "--rate", "20/s", "--duration", "3s",
+                prefix=["sh", "-c", starve, "starve", sys.executable, core])
+    results = run.finish(60)
+    run.process.stop()
+    summary = results.summary
+    test.note(summary["reason"])
+    check(results.code == 4 and summary["verdict"] == "invalid", f"exit code {results.code}, verdict {summary['verdict']}")
+    check(not summary["generator"]["ok"] and "generator was the bottleneck" in summary["reason"], summary["reason"])
+    check(summary["generator"]["lateness_ms"]["p99"] > 20, f"{summary['generator']}")
+
+
+if __name__ == "__main__":
+    test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
+              bad_interrupt_twice, bad_folder, bad_usage, bad_starved])
