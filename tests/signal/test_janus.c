@@ -292,6 +292,57 @@ static void publishers_come_and_go_one_change_at_a_time(void **state)
     stop();
 }
 
+/* Told again while it is subscribed to, and gone then: it is not asked for a second time. */
+static void a_publisher_told_again_is_not_a_new_one(void **state)
+{
+    (void)state;
+    start();
+    host.user.send_audio = host.user.send_video = false;
+    open_with(ROOM);
+    wait_joined();
+    fake_tell(&janus, NEWCOMER("31"));
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
+    RUN_UNTIL(sig_loop(), host.connected[0]);
+    fake_tell(&janus, NEWCOMER("31"));
+    fake_tell(&janus, GONE("leaving", "31"));
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "unsubscribe") == 1);
+    fake_tell(&janus, NEWCOMER("32"));
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
+    json_t *body = json_object_get(fake_last(&janus, "subscribe"), "body");
+    json_t *streams = json_object_get(body, "streams");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 32);
+    assert_int_equal(feeds_asked(), 2);
+    leave();
+    stop();
+}
+
+/* It comes back before Janus has answered that it is unsubscribed. */
+static void a_publisher_comes_back_at_once(void **state)
+{
+    (void)state;
+    start();
+    host.user.send_audio = host.user.send_video = false;
+    open_with(ROOM);
+    wait_joined();
+    fake_tell(&janus, NEWCOMER("31"));
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
+    janus.fault_on = "unsubscribe";
+    janus.fault_reply = FAKE_SILENCE;
+    fake_tell(&janus, GONE("unpublished", "31"));
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "unsubscribe") == 1);
+    fake_tell(&janus, NEWCOMER("31"));
+    char reply[256];
+    snprintf(reply, sizeof(reply),
+             "{\"janus\":\"event\",\"transaction\":\"%s\",\"sender\":22,\"plugindata\":{\"data\":{"
+             "\"videoroom\":\"updated\"}}}",
+             member(fake_last(&janus, "unsubscribe"), "transaction"));
+    fake_tell(&janus, reply);
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
+    assert_int_equal(feeds_asked(), 2);
+    leave();
+    stop();
+}
+
 static void audio_only_asks_for_audio(void **state)
 {
     (void)state;
@@ -668,6 +719,8 @@ int main(void)
         cmocka_unit_test(a_room_of_one),
         cmocka_unit_test(publishes_and_subscribes),
         cmocka_unit_test(publishers_come_and_go_one_change_at_a_time),
+        cmocka_unit_test(a_publisher_told_again_is_not_a_new_one),
+        cmocka_unit_test(a_publisher_comes_back_at_once),
         cmocka_unit_test(audio_only_asks_for_audio),
         cmocka_unit_test(only_publishing_subscribes_to_nobody),
         cmocka_unit_test(a_missing_room_is_made),

@@ -369,6 +369,9 @@ static void ice_restarts(void **state)
          .headers = {"Content-Type: application/trickle-ice-sdpfrag", "ETag: \"e2\"", NULL},
          .body = RESTARTED},
         {.status = 204},
+        {.status = 200,
+         .headers = {"Content-Type: application/trickle-ice-sdpfrag", "ETag: \"e3\"", NULL},
+         .body = RESTARTED},
     };
     START(steps, "whip+http");
     sig_host_open(&host, url);
@@ -397,6 +400,11 @@ static void ice_restarts(void **state)
     RUN_UNTIL(sig_loop(), (sq_peer_transport_stats(sig_host_peer(&host, 0), &stats),
                            stats.packets_received > packets + 20));
     assert_int_equal(stats.state, SQ_PEER_CONNECTED);
+    /* Once more: the answer to the first was put in force. */
+    assert_int_equal(host.ops->restart_ice(host.signal), 0);
+    RUN_UNTIL(sig_loop(), server.at == 4);
+    RUN_UNTIL(sig_loop(), strstr(strstr(host.notes, "ICE restarted") + 1, "ICE restarted"));
+    assert_string_not_equal(server.seen[1].body, server.seen[3].body);
     leave();
     stop();
 }
@@ -473,6 +481,9 @@ static void each_status_is_told(void **state)
         char retry[32];
         struct step step = {.status = cases[i].status};
         step.body = cases[i].status == 204 ? NULL : "\n  the reason\r\nmore";
+        if (cases[i].status == 301 || cases[i].status == 302) {
+            step.headers[0] = "Location: /moved"; /* not gone to */
+        }
         if (cases[i].retry) {
             snprintf(retry, sizeof(retry), "Retry-After: %s", cases[i].retry);
             step.headers[0] = retry;
@@ -481,6 +492,7 @@ static void each_status_is_told(void **state)
         sig_host_open(&host, url);
         expect_failure(cases[i].cause, cases[i].part);
         assert_non_null(strstr(host.text, "/end/point"));
+        assert_int_equal(server.at, 1);
         if (step.body && cases[i].status < 300) {
             assert_non_null(strstr(host.text, "'the reason'"));
         }
