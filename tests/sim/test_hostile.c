@@ -446,13 +446,13 @@ static void strangers_before_the_handshake(void **state)
 
 /* ---- Time ---- */
 
-/* Arrival times fall back by up to 3 ms, as those of several queues of a network card may. */
+/* Arrival times fall back by up to 50 ms: far more than several queues of a card do. */
 static void time_stamps_fall_back(void **state)
 {
     (void)state;
     struct simnet *net = simnet_new(77, 2);
     struct pair p = pair_on(net, NULL, NULL, false);
-    simnet_set_stamp_noise(net, 3 * MS);
+    simnet_set_stamp_noise(net, 50 * MS);
     simnode_link(p.a)->loss = 0.03;
     simnet_negotiate(net, p.a, p.b, false);
     run_for(net, 30 * SEC);
@@ -464,8 +464,8 @@ static void time_stamps_fall_back(void **state)
     assert_true(video.packets_repaired * 10 > video.packets_missing * 9);
     assert_true(video.total_freezes_duration_s < 2);
     assert_true(video.pli_count < 10);
-    assert_true(in_stats(net, p.b, 0).jitter_s < 0.004);
-    assert_true(out_stats(net, p.a, 1).round_trip_time_s < 0.02);
+    assert_true(in_stats(net, p.b, 0).jitter_s < 0.04);
+    assert_true(out_stats(net, p.a, 1).round_trip_time_s < 0.06);
     simnet_free(net);
 }
 

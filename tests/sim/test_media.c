@@ -316,14 +316,25 @@ static void pli_is_bounded(void **state)
     run_for(p.net, 3 * SEC);
     uint64_t keys = out_stats(p.net, p.a, 1).key_frames_sent;
     uint64_t plis = out_stats(p.net, p.a, 1).pli_count;
+    struct sq_track *track = sq_peer_track(simnode_peer(p.b), 1);
     for (int i = 0; i < 500; i++) {
-        sq_track_request_key_frame(sq_peer_track(simnode_peer(p.b), 1), simnet_now(p.net));
+        sq_track_request_key_frame(track, simnet_now(p.net));
         run_for(p.net, 10 * MS);
     }
     plis = out_stats(p.net, p.a, 1).pli_count - plis;
     keys = out_stats(p.net, p.a, 1).key_frames_sent - keys;
     assert_true(plis >= 16 && plis <= 17);
     assert_true(keys >= 15 && keys <= 18 + 2);
+    /* One who knows no bounds gets no more. */
+    keys = out_stats(p.net, p.a, 1).key_frames_sent;
+    plis = out_stats(p.net, p.a, 1).pli_count;
+    for (int i = 0; i < 500; i++) {
+        track->rx->pli_sent_ns = 0;
+        sq_track_request_key_frame(track, simnet_now(p.net));
+        run_for(p.net, 10 * MS);
+    }
+    assert_true(out_stats(p.net, p.a, 1).pli_count - plis > 490);
+    assert_true(out_stats(p.net, p.a, 1).key_frames_sent - keys <= 20 + 2);
     assert_int_equal(in_stats(p.net, p.b, 1).freeze_count, 0);
     simnet_free(p.net);
 }
@@ -578,8 +589,8 @@ static void change_ssrc(struct sq_track *track)
     struct sq_track_tx *tx = track->tx;
     track->ssrc = tx->rtp.ssrc += 0x1234567;
     sq_store_u32(tx->header.bytes + 8, track->ssrc);
-    tx->rtp.next_seq = (uint16_t)(tx->rtp.next_seq + 30000);
-    tx->rtp.ts_base += 0x70000000;
+    tx->rtp.next_seq = (uint16_t)(tx->rtp.next_seq - 30000) & 0x7fff;
+    tx->rtp.ts_base -= 0x70000000;
     tx->rtp.started = false;
 }
 
@@ -587,10 +598,11 @@ static void ssrc_changes(void **state)
 {
     (void)state;
     struct pair p = make_pair(61, NULL, NULL, false);
-    simnode_link(p.a)->jitter_ns = 8 * MS; /* old and new packets overtake each other */
+    simnode_link(p.a)->jitter_ns = 60 * MS; /* old and new packets overtake each other */
     simnode_link(p.a)->reorder = true;
     simnet_negotiate(p.net, p.a, p.b, false);
     run_for(p.net, 5 * SEC);
+    uint64_t early = transport_stats(p.b).discarded; /* media that overtook the handshake */
     for (int i = 0; i < 5; i++) {
         struct sq_inbound_stats before = in_stats(p.net, p.b, 1);
         change_ssrc(sq_peer_track(simnode_peer(p.a), 0));
@@ -599,17 +611,17 @@ static void ssrc_changes(void **state)
         struct sq_inbound_stats video = in_stats(p.net, p.b, 1);
         assert_int_equal(video.ssrc, out_stats(p.net, p.a, 1).ssrc);
         /* A PLI brings a key frame at once: what lies between is not much. */
-        assert_true(video.frames_decoded > before.frames_decoded + 115);
+        assert_true(video.frames_decoded > before.frames_decoded + 105);
         assert_true(out_stats(p.net, p.a, 1).remote_packets_lost <= 5); /* overtaken ones */
     }
     for (size_t i = 0; i < 2; i++) {
         struct sq_inbound_stats in = in_stats(p.net, p.b, i);
         struct sq_outbound_stats out = out_stats(p.net, p.a, i);
-        uint64_t leftover = transport_stats(p.b).discarded;
-        assert_true(leftover < 40);
+        uint64_t leftover = transport_stats(p.b).discarded - early;
+        assert_true(leftover > 0 && leftover < 60);
         /* What overtook others was asked for again, and came as a replay. */
         uint64_t sent = out.packets_sent - out.retransmitted_packets_sent;
-        assert_true(in.packets_received + leftover + 10 >= sent);
+        assert_true(in.packets_received + leftover + 25 >= sent);
         assert_true(in.packets_received <= sent);
         assert_true(in.packets_lost >= 0 && in.packets_lost <= (int64_t)leftover);
     }
