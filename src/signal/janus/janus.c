@@ -287,35 +287,39 @@ static void on_destroyed(struct sq_signal *j, struct janus_handle *handle,
     sq_ws_close(j->ws, 1000, NULL);
 }
 
+/* Only then: Janus serves requests to a plug-in in another thread than those to the session. */
+static void on_said_goodbye(struct sq_signal *j, struct janus_handle *handle,
+                            const struct janus_reply *reply)
+{
+    (void)handle;
+    (void)reply;
+    janus_send(j, NULL, "destroy", json_object(), false, on_destroyed);
+}
+
 static void leave(struct sq_signal *j)
 {
     if (sq_session_is_done(&j->s)) {
         return;
     }
-    uint64_t timeout_ns = j->s.user->timeout_ns;
-    if (j->session) {
-        if (j->plugin == JANUS_VIDEOROOM) {
-            janus_room_leave(j);
-        } else if (j->main.id) {
-            janus_send(j, &j->main, "hangup", json_object(), false, NULL);
-        }
-    }
-    if (j->s.over) {
-        return;
-    }
+    uint64_t timeout_ns = j->s.user->timeout_ns ? j->s.user->timeout_ns : JANUS_BYE_TIMEOUT_NS;
     j->s.leaving = true;
     j->main.peer = NULL;
     j->sub.peer = NULL;
-    j->bye_ns = sq_loop_now(j->s.host->loop) +
-                sq_min_u64(timeout_ns ? timeout_ns : JANUS_BYE_TIMEOUT_NS, JANUS_BYE_TIMEOUT_NS);
-    if (j->session) {
-        janus_send(j, NULL, "destroy", json_object(), false, on_destroyed);
-    }
-    if (!j->s.over && !j->session) {
+    j->bye_ns = sq_loop_now(j->s.host->loop) + sq_min_u64(timeout_ns, JANUS_BYE_TIMEOUT_NS);
+    if (!j->session) {
         sq_ws_free(j->ws);
         j->ws = NULL;
         sq_session_left(&j->s);
-    } else if (!j->s.over) {
+        return;
+    }
+    if (j->in_room) {
+        janus_request(j, &j->main, "leave", json_object(), NULL, on_said_goodbye);
+    } else if (j->main.id && j->plugin == JANUS_ECHOTEST) {
+        janus_send(j, &j->main, "hangup", json_object(), false, on_said_goodbye);
+    } else {
+        janus_send(j, NULL, "destroy", json_object(), false, on_destroyed);
+    }
+    if (!j->s.over) {
         janus_arm(j);
     }
 }

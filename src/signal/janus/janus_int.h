@@ -176,7 +176,6 @@ int janus_room_check(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX])
 void janus_room_start(struct sq_signal *j);
 void janus_room_event(struct sq_signal *j, const struct janus_reply *reply);
 void janus_room_restart(struct sq_signal *j);
-void janus_room_leave(struct sq_signal *j);
 /* A request's body with the room's id, its pin and, for a join, its token. */
 json_t *janus_room_body(struct sq_signal *j, bool join);
 /* Tells joined once all that was to be done at first is done. */

@@ -267,10 +267,3 @@ void janus_room_restart(struct sq_signal *j)
         janus_sub_restart(j);
     }
 }
-
-void janus_room_leave(struct sq_signal *j)
-{
-    if (j->in_room) {
-        janus_request(j, &j->main, "leave", json_object(), NULL, NULL);
-    }
-}
