@@ -7,6 +7,7 @@
 #include "net/ws.h"
 #include "peer/sdp/sdp.h"
 #include "signal/room/room_proto.h"
+#include "signal/sdptext.h"
 #include "signal/session.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #define ANSWER_TIMEOUT_DEFAULT_NS (10 * SQ_NS_PER_SEC)
 #define PING_INTERVAL_NS          (15 * SQ_NS_PER_SEC)
 #define LEAVE_TIMEOUT_NS          (2 * SQ_NS_PER_SEC)
-#define GATHERED_MAX              32 /* candidates kept for a description that has all of them */
 
 enum state { CONNECTING, JOINING, ANSWERING, IN, LEAVING, OVER };
 
@@ -38,9 +38,8 @@ struct sq_signal {
     uint64_t opened_ns;             /* when the WebSocket began to be an open one */
     uint32_t seq;                   /* of the offer being answered */
     char *held;                     /* an answer that waits for the last candidate; owned */
-    char *gathered[GATHERED_MAX];   /* owned */
-    size_t gathered_len;
-    enum sq_cause pending_cause; /* told from the timer: open() itself must not fail for it */
+    struct sq_buf gathered;         /* candidates for it, a line each (ICE bounds their number) */
+    enum sq_cause pending_cause;    /* told from the timer: open() itself must not fail for it */
     char pending_text[SQ_PEER_TEXT_MAX];
 };
 
@@ -184,32 +183,16 @@ static void send_answer(struct sq_signal *s, const char *sdp)
     answered(s);
 }
 
-/* Adds the candidates found since to the section that carries the transport, behind its password.
- */
-static char *with_candidates(const struct sq_signal *s, const char *sdp)
-{
-    struct sq_buf b = {0};
-    const char *at = strstr(sdp, "a=ice-pwd:");
-    const char *end = at ? strchr(at, '\n') : NULL;
-    if (!end) {
-        return sq_strdup(sdp);
-    }
-    sq_buf_add(&b, sdp, (size_t)(end + 1 - sdp));
-    for (size_t i = 0; i < s->gathered_len; i++) {
-        sq_buf_printf(&b, "a=%s\r\n", s->gathered[i]);
-    }
-    sq_buf_puts(&b, "a=end-of-candidates\r\n");
-    sq_buf_puts(&b, end + 1);
-    return sq_buf_take(&b);
-}
-
 static void send_held(struct sq_signal *s)
 {
-    char *sdp = with_candidates(s, s->held);
+    char *sdp = NULL;
+    int err =
+        sq_sdptext_add_candidates(s->held, s->gathered.text ? s->gathered.text : "", true, &sdp);
     sq_free(s->held);
     s->held = NULL;
-    if (!sdp) {
-        fail(s, SQ_CAUSE_SIGNALING, "room: no memory for the answer");
+    if (err) {
+        fail(s, SQ_CAUSE_SIGNALING, "room: the answer cannot be made complete: %s",
+             sq_err_name(err));
         return;
     }
     send_answer(s, sdp);
@@ -487,16 +470,6 @@ static int open_session(const struct sq_target *target, const struct sq_signal_u
     return 0;
 }
 
-static void keep_candidate(struct sq_signal *s, const char *text)
-{
-    if (s->gathered_len < GATHERED_MAX) {
-        char *copy = sq_strdup(text);
-        if (copy) {
-            s->gathered[s->gathered_len++] = copy;
-        }
-    }
-}
-
 static void peer_event(struct sq_signal *s, struct sq_peer *peer, const struct sq_peer_event *event)
 {
     bool end = event->type == SQ_PEER_EV_GATHERING_DONE;
@@ -510,7 +483,9 @@ static void peer_event(struct sq_signal *s, struct sq_peer *peer, const struct s
                                               .candidate = end ? "" : event->text});
         }
     } else if (!end) {
-        keep_candidate(s, event->text);
+        if (s->held) { /* without memory for it, the others must do */
+            sq_buf_printf(&s->gathered, "%s\n", event->text);
+        }
     } else if (s->held) {
         send_held(s);
     }
@@ -543,9 +518,7 @@ static void destroy(struct sq_signal *s)
         return;
     }
     let_go(s);
-    for (size_t i = 0; i < s->gathered_len; i++) {
-        sq_free(s->gathered[i]);
-    }
+    sq_buf_free(&s->gathered);
     sq_free(s->held);
     sq_free(s);
 }
