@@ -2,7 +2,8 @@
 # Installs the Debian or Ubuntu packages of the given purposes that are not yet there:
 #   tools/install-deps.sh build [unit] [test] [lint] [bench] [media]
 # tools/packages has them. `test` has those of `unit` in it. A name that ends in ? is left out, and
-# told, where the distribution does not have it.
+# told, where the distribution does not have it. A third word is a command that does as well: a
+# newer Node.js than the distribution's brings its own npm, and its package will not stand beside it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +13,8 @@ purposes=" $* "
 case $purposes in *" test "*) purposes="${purposes}unit " ;; esac
 
 wanted=()
-while read -r purpose package; do
+while read -r purpose package instead; do
+    [ -n "$instead" ] && command -v "$instead" >/dev/null && continue
     case $purposes in *" ${purpose%-"$arch"} "*) wanted+=("$package") ;; esac
 done < <(grep -v -e '^#' -e '^$' tools/packages)
 
