@@ -165,7 +165,7 @@ static void record_stages(struct sq_user *user, uint64_t now_ns)
             break;
         }
     }
-    uint64_t up_ns = now_ns;
+    uint64_t up_ns = now_ns; /* packet times may lie a little after the loop's */
     if (peer->endpoint) {
         const struct sq_peer_times *t = sq_peer_times(sq_endpoint_peer(peer->endpoint));
         uint64_t media_ns = first_media_ns(t);
@@ -175,8 +175,9 @@ static void record_stages(struct sq_user *user, uint64_t now_ns)
         if (media_ns) {
             record_stage(user, SQ_STAGE_MEDIA,
                          fmax(0, ((double)media_ns - (double)t->dtls_connected) / 1e6));
-            up_ns = sq_max_u64(media_ns, t->dtls_connected);
+            up_ns = media_ns;
         }
+        up_ns = sq_max_u64(up_ns, t->dtls_connected);
     }
     record_stage(user, SQ_STAGE_TOTAL, ((double)up_ns - (double)user->intended_ns) / 1e6);
 }
