@@ -44,7 +44,9 @@ fuzz:
 bench: all
 	bench/run.sh
 
-install: program
+# Builds nothing, so that `sudo make install` leaves no file of root's in the way of the next `make`.
+install:
+	@test -x $(BUILD)/squall || { echo "Nothing to install yet: run make first." >&2; exit 1; }
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:

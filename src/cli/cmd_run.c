@@ -413,6 +413,20 @@ static int judge(struct session *s)
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
 }
 
+/* A plan that cannot bring all its peers up is allowed, but hardly meant. */
+static void note_late_arrivals(const struct session *s)
+{
+    const struct sq_plan *plan = &s->plan;
+    double needed_s = (double)plan->peers / plan->rate_per_s;
+    double duration_s = (double)plan->duration_ns / 1e9;
+    if (!s->options.quiet && plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
+        fprintf(stderr,
+                "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
+                "give --rate or --ramp, or a longer --duration.\n",
+                (unsigned long long)plan->peers, plan->rate_per_s, needed_s, duration_s);
+    }
+}
+
 static int prepare(struct session *s, int argc, char **argv)
 {
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
@@ -455,6 +469,7 @@ int sq_cmd_run(int argc, char **argv)
         sq_usage("run", "%s", s->why[0] ? s->why : sq_err_name(err));
         goto out;
     }
+    note_late_arrivals(s);
     err = execute(s);
     err = err ? err : judge(s);
     if (!err) {
