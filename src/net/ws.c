@@ -35,6 +35,9 @@ struct sq_ws {
     size_t message_room;
     bool was_open, open, ended;
     bool blocked; /* the stream's queue is full: it tells when it has drained */
+    bool closing; /* a close frame is to follow the queued messages */
+    uint16_t close_code;
+    char close_reason[CONTROL_MAX - 2 + 1];
     int busy;
     bool freed;
     char text[SQ_NET_TEXT_MAX];
@@ -229,17 +232,32 @@ static int make_frames(struct sq_ws *ws, bool client)
 
 /* --- frames in and out --- */
 
-/* Hands queued frames down; ends the WebSocket once both sides have said close. */
+/* Hands queued frames down, and the close frame behind the last of them: libwslay itself would send
+ * it first. */
+static int send_frames(struct sq_ws *ws)
+{
+    ws->blocked = false;
+    for (;;) {
+        while (!ws->blocked && wslay_event_want_write(ws->frames)) { /* it stops at a short write */
+            int r = wslay_event_send(ws->frames);
+            if (r != 0) {
+                return r;
+            }
+        }
+        if (!ws->closing || wslay_event_get_queued_msg_count(ws->frames) > 0) {
+            return 0;
+        }
+        ws->closing = false;
+        (void)wslay_event_queue_close(ws->frames, ws->close_code, (const uint8_t *)ws->close_reason,
+                                      strlen(ws->close_reason));
+    }
+}
+
+/* Sends; ends the WebSocket once both sides have said close. */
 static void push(struct sq_ws *ws)
 {
-    if (ws->ended || ws->freed || !ws->frames) {
-        return;
-    }
-    ws->blocked = false;
-    while (!ws->blocked && wslay_event_want_write(ws->frames)) { /* it stops at a short write */
-        if (wslay_event_send(ws->frames) != 0) {
-            return; /* the stream tells why it ended */
-        }
+    if (ws->ended || ws->freed || !ws->frames || send_frames(ws) != 0) {
+        return; /* the stream tells why it ended */
     }
     if (!wslay_event_get_close_sent(ws->frames)) {
         return;
@@ -322,13 +340,14 @@ void sq_ws_close(struct sq_ws *ws, uint16_t code, const char *reason)
     if (!ws->open) {
         return;
     }
-    size_t len = reason ? strnlen(reason, CONTROL_MAX - 2) : 0;
-    (void)wslay_event_queue_close(ws->frames, code, (const uint8_t *)reason, len);
+    snprintf(ws->close_reason, sizeof(ws->close_reason), "%s", reason ? reason : "");
+    ws->close_code = code;
+    ws->closing = true;
     ws->open = false;
     /* From the timer, so that on_end never runs inside this call. */
     sq_timer_start(sq_loop_timers(ws->loop), &ws->timer, sq_clock_ns() + CLOSE_WAIT_NS);
     if (ws->busy == 0) {
-        (void)wslay_event_send(ws->frames);
+        (void)send_frames(ws);
     }
 }
 

@@ -22,7 +22,7 @@ static struct sq_loop *loop;
 
 struct side {
     struct sq_ws *ws;
-    bool echo, free_at_once;
+    bool echo, free_at_once, close_at_once;
     int opens, messages, pongs, ends;
     size_t last_len;
     bool last_is_text;
@@ -51,6 +51,9 @@ static void on_message(void *ctx, const char *text, size_t len, bool is_text)
     if (s->echo) {
         int err = is_text ? sq_ws_send_text(s->ws, text, len) : sq_ws_send_binary(s->ws, text, len);
         assert_true(err == 0 || err == SQ_ERR_NOMEM);
+    }
+    if (s->close_at_once) {
+        sq_ws_close(s->ws, 4001, "that was all");
     }
     if (s->free_at_once) {
         sq_ws_free(s->ws);
@@ -211,6 +214,24 @@ static void the_server_may_close_with_its_own_code(void **state)
     assert_int_equal(c.messages, 1);
     assert_int_equal(c.end.code, 4001);
     assert_string_equal(c.end.reason, "kicked");
+    sq_ws_free(c.ws);
+}
+
+/* Also from within a callback, where nothing is sent before its end. */
+static void a_close_frame_overtakes_no_message(void **state)
+{
+    static char text[200000];
+    struct side c;
+    connect_both(&c, (struct sq_ws_options){0});
+    served.echo = served.close_at_once = true;
+    memset(text, 'x', sizeof(text) - 1);
+    assert_int_equal(sq_ws_send_text(c.ws, text, sizeof(text) - 1), 0);
+    RUN_UNTIL(loop, c.ends && served.ends);
+    assert_int_equal(c.messages, 1);
+    assert_int_equal(c.last_len, sizeof(text) - 1);
+    assert_int_equal(c.end.err, 0);
+    assert_int_equal(c.end.code, 4001);
+    assert_string_equal(c.end.reason, "that was all");
     sq_ws_free(c.ws);
 }
 
@@ -591,6 +612,7 @@ int main(void)
         cmocka_unit_test(wrong_options_are_refused),
         WITH_SERVER(messages_and_pings_go_both_ways),
         WITH_SERVER(the_server_may_close_with_its_own_code),
+        WITH_SERVER(a_close_frame_overtakes_no_message),
         WITH_SERVER(a_server_that_vanishes_is_told),
         WITH_SERVER(a_side_may_free_itself_while_receiving),
         WITH_SERVER(too_long_a_message_closes_with_1009),
