@@ -213,12 +213,29 @@ static void draw(struct sq_progress *p, const struct sq_run_live *live)
 
 /* ---- Plain ---- */
 
+/* What flows; the loss is that of what comes in, or of what goes out where nothing comes in. */
+static void add_line_media(struct sq_buf *b, const struct sq_timeline_row *row)
+{
+    char text[24];
+    double in_kbps = row->bitrate_kbps[SQ_FLOW_VIDEO_IN] + row->bitrate_kbps[SQ_FLOW_AUDIO_IN];
+    double out_kbps = row->bitrate_kbps[SQ_FLOW_VIDEO_OUT] + row->bitrate_kbps[SQ_FLOW_AUDIO_OUT];
+    bool video_in = row->bitrate_kbps[SQ_FLOW_VIDEO_IN] > 0;
+    double loss = row->loss_percent[video_in ? SQ_FLOW_VIDEO_IN : SQ_FLOW_VIDEO_OUT];
+    if (in_kbps > 0) {
+        sq_buf_printf(b, "; in %s", rate_text(in_kbps, text));
+    }
+    if (out_kbps > 0) {
+        sq_buf_printf(b, "%s out %s", in_kbps > 0 ? "," : ";", rate_text(out_kbps, text));
+    }
+    if (!isnan(loss) && (in_kbps > 0 || out_kbps > 0)) {
+        sq_buf_printf(b, ", video loss %s", number_text(loss, " %", text));
+    }
+}
+
 static void print_line(const struct sq_run_live *live)
 {
     const struct sq_timeline_row *row = live->row;
     struct sq_buf b = {0};
-    char in[24];
-    char loss[24];
     char late[24];
     sq_buf_printf(&b, "%5.0f s  %llu begun", row->t_s, (unsigned long long)row->started);
     if (row->started + 1 < row->planned) { /* one is always about to begin */
@@ -230,12 +247,10 @@ static void print_line(const struct sq_run_live *live)
     }
     sq_buf_printf(&b, ", %llu failed", (unsigned long long)row->failed);
     add_causes(&b, row);
-    sq_buf_printf(
-        &b, "; in %s, video loss %s; generator lateness p99 %s, cpu %.0f %%%s",
-        rate_text(row->bitrate_kbps[SQ_FLOW_VIDEO_IN] + row->bitrate_kbps[SQ_FLOW_AUDIO_IN], in),
-        number_text(row->loss_percent[SQ_FLOW_VIDEO_IN], " %", loss),
-        number_text(row->lateness_p99_ms, " ms", late), row->cpu_percent,
-        live->health.ok ? "" : " OVERLOADED");
+    add_line_media(&b, row);
+    sq_buf_printf(&b, "; generator late p99 %s, cpu %.0f %%%s",
+                  number_text(row->lateness_p99_ms, " ms", late), row->cpu_percent,
+                  live->health.ok ? "" : " OVERLOADED");
     if (b.err == 0) {
         fprintf(stderr, "%s\n", b.text);
     }
