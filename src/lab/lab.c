@@ -72,21 +72,27 @@ static int open_carrier(struct sq_lab *lab)
     return err;
 }
 
+/* With a certificate the HTTP server listens on loopback, behind what ends TLS. */
 static int open_http(struct sq_lab *lab)
 {
     char text[SQ_ADDR_TEXT_MAX];
-    const struct sq_httpd_options options = {
-        .listen = lab->config.listen, .cert_pem = lab->cert_pem, .key_pem = lab->key_pem};
-    int err = sq_httpd_new(lab->loop, &options, sq_lab_on_http, lab, &lab->httpd);
+    struct sq_httpd_options options = {.listen = lab->config.listen};
+    int err = lab->cert_pem ? sq_addr_parse("127.0.0.1", 0, &options.listen) : 0;
+    err = err ? err : sq_httpd_new(lab->loop, &options, sq_lab_on_http, lab, &lab->httpd);
+    if (!err) {
+        lab->http_addr = sq_httpd_local(lab->httpd);
+    }
+    if (!err && lab->cert_pem) {
+        struct sq_addr behind = lab->http_addr;
+        err = sq_lab_tls_open(lab, &lab->config.listen, &behind);
+    }
     if (err) {
         explain(lab, "the lab cannot listen on %s: %s", sq_addr_format(&lab->config.listen, text),
                 err == SQ_ERR_IO    ? strerror(errno)
                 : err == SQ_ERR_TLS ? "the certificate or its key is of no use"
                                     : sq_err_name(err));
-        return err;
     }
-    lab->http_addr = sq_httpd_local(lab->httpd);
-    return 0;
+    return err;
 }
 
 static int open_all(struct sq_lab *lab)
@@ -144,6 +150,7 @@ static void close_all(struct sq_lab *lab)
             sq_lab_client_free(client); /* the others' upgrades end with the server */
         }
     }
+    sq_lab_tls_close(lab->tls);
     sq_httpd_free(lab->httpd);
     sq_udp_close(lab->stun);
     sq_carrier_destroy(lab->carrier);

@@ -205,6 +205,15 @@ void sq_lab_on_whip(struct sq_lab *lab, struct sq_httpd_request *request, bool w
                     const char *rest);
 void sq_lab_on_stats(struct sq_lab *lab, struct sq_httpd_request *request);
 
+/* ---- TLS (tls.c) ---- */
+struct sq_lab_tls;
+/* Listens with the lab's certificate, sets lab->http_addr and lab->tls (also on failure), and
+ * passes connections on to `behind`. SQ_ERR_TLS, SQ_ERR_IO with errno, SQ_ERR_NOMEM. */
+int sq_lab_tls_open(struct sq_lab *lab, const struct sq_addr *listen_addr,
+                    const struct sq_addr *behind) SQ_MUST_USE;
+/* NULL is allowed. */
+void sq_lab_tls_close(struct sq_lab_tls *front);
+
 /* ---- STUN (stun.c) ---- */
 int sq_lab_stun_open(struct sq_lab *lab) SQ_MUST_USE;
 
@@ -219,6 +228,7 @@ struct sq_lab {
     struct sq_loop *loop;
     struct sq_carrier *carrier;
     struct sq_httpd *httpd;
+    struct sq_lab_tls *tls; /* NULL without a certificate */
     struct sq_udp *stun;
     struct sq_addr http_addr, stun_addr;
     uint64_t started_ns;

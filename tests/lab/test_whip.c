@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "lab/certs.h"
 #include "lab/rig.h"
 #include "peer/stun/stun.h"
 #include <arpa/inet.h>
@@ -445,6 +446,63 @@ static void stun_tells_the_address(void **state)
     close(fd);
 }
 
+static void all_of_it_over_tls(void **state)
+{
+    (void)state;
+    struct test_cert cert;
+    struct session s;
+    test_cert_make(&cert, "IP:127.0.0.1");
+    rig_lab_with(&(struct sq_lab_config){.cert_pem = cert.cert_pem, .key_pem = cert.key_pem});
+    assert_non_null(strstr(rig_url(SQ_LAB_URL_PAGE, ""), "https://127.0.0.1:"));
+    assert_non_null(strstr(rig_url(SQ_LAB_URL_ROOM, ""), "room+wss://127.0.0.1:"));
+    start(&s, SQ_LAB_URL_WHIP, "echo", SQ_DIR_SENDRECV);
+    struct person ann = {.user = {.name = "Ann",
+                                  .room = "echo",
+                                  .send_audio = true,
+                                  .send_video = true,
+                                  .recv_audio = true,
+                                  .recv_video = true,
+                                  .insecure = true,
+                                  .trickle = true}};
+    struct person strict = ann;
+    strict.user.insecure = false;
+    person_open(&ann, NULL);
+    person_open(&strict, NULL);
+    RIG_UNTIL(person_hears(&ann, SQ_MEDIA_VIDEO).frames > 3 && hears(&s, 1).frames_decoded > 3);
+    RIG_UNTIL(strict.failed); /* nobody vouches for that certificate */
+    assert_int_equal(strict.cause, SQ_CAUSE_TLS);
+    assert_true(ann.phases & 1U << SQ_PHASE_TLS);
+    assert_int_equal(request(&s, "DELETE", NULL, NULL, NULL, NULL), 200);
+    sq_endpoint_close(s.endpoint);
+    sq_signal_room.leave(ann.signal);
+    RIG_UNTIL(ann.left);
+    person_free(&ann);
+    person_free(&strict);
+}
+
+static void a_wrong_certificate_is_told(void **state)
+{
+    (void)state;
+    struct sq_lab *second = NULL;
+    char why[256];
+    struct test_cert cert, other;
+    test_cert_make(&cert, "IP:127.0.0.1");
+    test_cert_make(&other, "IP:127.0.0.1");
+    const struct sq_lab_config configs[] = {
+        {.cert_pem = "nonsense", .key_pem = cert.key_pem},
+        {.cert_pem = cert.cert_pem, .key_pem = "nonsense"},
+        {.cert_pem = cert.cert_pem, .key_pem = other.key_pem},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(sq_lab_start(&configs[i], &second, why, sizeof(why)), SQ_ERR_TLS);
+        assert_non_null(strstr(why, "certificate"));
+    }
+    const struct sq_lab_config taken = {
+        .cert_pem = cert.cert_pem, .key_pem = cert.key_pem, .listen = sq_lab_http_addr(rig_lab)};
+    assert_int_equal(sq_lab_start(&taken, &second, why, sizeof(why)), SQ_ERR_IO);
+    assert_non_null(strstr(why, "Address already in use"));
+}
+
 static void a_port_that_is_taken_is_told(void **state)
 {
     (void)state;
@@ -475,12 +533,20 @@ static void a_lab_stops_with_sessions_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_echo_gives_back),           TEST(what_is_published_can_be_watched),
-        TEST(candidates_trickle_in),         TEST(ice_restarts_by_patch),
-        TEST(wrong_requests_are_told),       TEST(a_browser_may_ask_first),
-        TEST(a_token_is_asked_for),          TEST(pages_and_figures),
-        TEST(figures_agree_with_the_client), TEST(stun_tells_the_address),
-        TEST(a_port_that_is_taken_is_told),  TEST(a_lab_stops_with_sessions_open),
+        TEST(the_echo_gives_back),
+        TEST(what_is_published_can_be_watched),
+        TEST(candidates_trickle_in),
+        TEST(ice_restarts_by_patch),
+        TEST(wrong_requests_are_told),
+        TEST(a_browser_may_ask_first),
+        TEST(a_token_is_asked_for),
+        TEST(pages_and_figures),
+        TEST(figures_agree_with_the_client),
+        TEST(stun_tells_the_address),
+        TEST(all_of_it_over_tls),
+        TEST(a_wrong_certificate_is_told),
+        TEST(a_port_that_is_taken_is_told),
+        TEST(a_lab_stops_with_sessions_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
