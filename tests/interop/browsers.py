@@ -35,6 +35,11 @@ def lab_member(lab, room, name):
     return next((m for r in rooms for m in r["members"] if m["name"] == name), None)
 
 
+def lab_totals(lab):
+    with urllib.request.urlopen(lab.http("/stats?members=0"), timeout=5) as answer:
+        return json.load(answer)
+
+
 def kind_of(series):
     return "video" if series.video else "audio"
 
@@ -118,7 +123,7 @@ def check_what_the_lab_got(guest, lab):
         name = f"out {kind} own"
         sent = until("the browser's next sample", lambda: guest.seen()[name].at("packetsSent", now), 5)
         test.note(f"since it joined the browser sent {sent:.0f} packets of {kind}, the lab got {inbound['packetsReceived']}")
-        check(inbound["packetsLost"] == 0, f"the lab lost {inbound['packetsLost']} packets of the browser's {kind}")
+        check(inbound["packetsLost"] == 0, f"the lab lost {inbound['packetsLost']} packets of the browser's {kind}; {lab_totals(lab)}")
         check(abs(sent - inbound["packetsReceived"]) <= PACKETS_APART[kind],
               f"the browser sent {sent:.0f} packets of {kind}, the lab got {inbound['packetsReceived']}")
     check(len(member["inbound"]) == 2, f"{len(member['inbound'])} streams of the browser's at the lab, expected 2")

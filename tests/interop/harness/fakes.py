@@ -84,9 +84,12 @@ def tls(t, cert, key, port):
 
 
 class Whip:
-    """A WHIP server: answer(offer) -> (status, headers, body)."""
+    """A WHIP server: answer(offer) -> (status, headers, body). With `clings` it never answers a DELETE."""
 
-    def __init__(self, t, answer):
+    def __init__(self, t, answer, clings=False):
+        over = threading.Event()
+        t.closers.append(over.set)
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -100,6 +103,8 @@ class Whip:
                 self.reply(204, {}, "")
 
             def do_DELETE(self):
+                if clings:
+                    over.wait(60)
                 self.reply(200, {}, "")
 
             def reply(self, status, headers, body):
@@ -115,6 +120,7 @@ class Whip:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # clients that do not wait for the answer
         self.port = self.server.server_address[1]
         t.closers.append(self.server.shutdown)
         threading.Thread(target=self.server.serve_forever, args=(0.1,), daemon=True).start()

@@ -10,7 +10,7 @@ import time
 import traceback
 
 from . import sandbox
-from .proc import Failure, Process
+from .proc import Failure, Process, check
 from .squall import Lab, Run, squall_program
 
 
@@ -36,10 +36,19 @@ class Test:
         return Lab(self, *options, **more)
 
     def stop(self):
-        for close in reversed(self.closers):
-            close()
+        while self.closers:
+            self.closers.pop()()
         for process in reversed(self.processes):
             process.stop()
+
+    def look_back(self):
+        """Squall's own processes, once they have ended: a lab that is asked to end does so in order, and
+        no sanitizer has complained."""
+        for process in self.processes:
+            if process.argv[0] == self.squall and process.argv[1] == "lab":
+                check(process.popen.returncode == 0, f"{process.name} ended with {process.popen.returncode}")
+            said = process.stderr()
+            check("Sanitizer" not in said and "runtime error:" not in said, f"a sanitizer complains about {process.name}")
 
     def clean(self):
         if os.environ.get("SQUALL_INTEROP_KEEP"):
@@ -58,6 +67,8 @@ def one(name, case):
     good = False
     try:
         case(test)
+        test.stop()
+        test.look_back()
         good = True
     except (Exception, KeyboardInterrupt) as problem:
         if not isinstance(problem, Failure):
