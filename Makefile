@@ -4,6 +4,7 @@ JOBS ?= $(shell nproc)
 SECONDS ?= 60
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
+CTEST_FLAGS ?=
 
 .PHONY: all program configure test unit asan tsan lint format fuzz bench install clean
 
@@ -19,18 +20,18 @@ configure:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) > $(BUILD)/configure.log 2>&1 || (cat $(BUILD)/configure.log; exit 1)
 
 test: all
-	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
 
 unit: all
-	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -L unit
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_FLAGS) -L unit
 
 asan:
 	$(MAKE) all BUILD=build-asan CMAKE_FLAGS="-DSQ_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
-	ctest --test-dir build-asan --output-on-failure -j $(JOBS)
+	ctest --test-dir build-asan --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
 
 tsan:
 	$(MAKE) all BUILD=build-tsan CMAKE_FLAGS="-DSQ_SANITIZE=thread -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
-	ctest --test-dir build-tsan --output-on-failure -j $(JOBS)
+	ctest --test-dir build-tsan --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
 
 lint: configure
 	tools/lint.sh $(BUILD)
