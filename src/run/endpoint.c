@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define IFADDRS_MAX 64
+#define SETTLE_NS   (2 * SQ_NS_PER_SEC)
 
 /* What sockets count by themselves. */
 struct failures {
@@ -26,6 +27,7 @@ struct sq_carrier {
     size_t stun_servers_len;
     int socket_buffer_bytes;
     uint16_t port_min, port_max;
+    uint64_t settle_ns;
     struct sq_carrier_counters counters;
     struct failures closed; /* of sockets that are gone */
 };
@@ -44,6 +46,9 @@ struct sq_endpoint {
     void *ctx;
     struct sq_timer timer;
     bool closed;
+    struct sq_timer settle; /* until the socket of the nominated pair is connected */
+    struct sq_addr remote;  /* of the nominated pair, and its path */
+    int nominated;
     int connected; /* index of the path whose socket is connected to the selected remote, or -1 */
     struct path paths[SQ_CARRIER_ADDRS_MAX];
 };
@@ -96,6 +101,7 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     carrier->socket_buffer_bytes = config->socket_buffer_bytes;
     carrier->port_min = config->port_min;
     carrier->port_max = config->port_max;
+    carrier->settle_ns = config->settle_ns ? config->settle_ns : SETTLE_NS;
     const struct sq_peer_env_config env = {
         .seed = config->seed,
         .now_ns = sq_loop_now(loop),
@@ -247,19 +253,33 @@ static void on_peer_arm(void *ctx, uint64_t at_ns)
 
 static void disconnect(struct sq_endpoint *endpoint)
 {
+    sq_timer_stop(&endpoint->settle);
     if (endpoint->connected >= 0 &&
         sq_udp_disconnect(endpoint->paths[endpoint->connected].udp) == 0) {
         endpoint->connected = -1;
     }
 }
 
-/* A connected socket costs the kernel less for each packet; it hears nobody else, which is right
- * once the pair is nominated. */
+static void on_settled(void *ctx, uint64_t now_ns)
+{
+    struct sq_endpoint *endpoint = ctx;
+    (void)now_ns;
+    if (sq_udp_connect(endpoint->paths[endpoint->nominated].udp, &endpoint->remote) == 0) {
+        endpoint->connected = endpoint->nominated;
+    }
+}
+
+/* A connected socket costs the kernel less for each packet, but hears nobody else. The other side
+ * may go on sending from another of its addresses for a while after the nomination (Chromium does,
+ * some 100 ms), so that comes only once it has settled. */
 static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     disconnect(endpoint);
-    if (event->nominated && sq_udp_connect(endpoint->paths[event->base].udp, &event->remote) == 0) {
-        endpoint->connected = event->base;
+    if (event->nominated) {
+        endpoint->nominated = event->base;
+        endpoint->remote = event->remote;
+        sq_timer_start(sq_loop_timers(endpoint->carrier->loop), &endpoint->settle,
+                       event->now_ns + endpoint->carrier->settle_ns);
     }
 }
 
@@ -376,10 +396,12 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
     endpoint->ctx = ctx;
     endpoint->connected = -1;
     sq_timer_init(&endpoint->timer, on_timer, endpoint);
+    sq_timer_init(&endpoint->settle, on_settled, endpoint);
     int err = make_peer(endpoint, config);
     err = err ? err : open_paths(endpoint);
     if (err) {
         sq_timer_stop(&endpoint->timer);
+        sq_timer_stop(&endpoint->settle);
         close_sockets(endpoint);
         free_endpoint(endpoint);
         return err;
@@ -404,6 +426,7 @@ void sq_endpoint_close(struct sq_endpoint *endpoint)
     endpoint->closed = true;
     sq_peer_close(endpoint->peer, sq_loop_now(carrier->loop));
     sq_timer_stop(&endpoint->timer);
+    sq_timer_stop(&endpoint->settle);
     close_sockets(endpoint);
     *endpoint->prev = endpoint->next;
     if (endpoint->next) {
