@@ -1,12 +1,16 @@
 """Squall against Janus: echotest, videoroom, a room that is not there, and a Janus that dies."""
+import os
+import pathlib
 import re
 import signal
+import subprocess
 import threading
 import time
 
 from harness import figures, test
 from harness.janus import ROOM, Janus, version
 from harness.proc import check, until
+from harness.sandbox import need
 
 # Janus is asked every 250 ms and read off between samples (harness/figures.py): in that time come 12
 # packets of audio, or 7 frames of video of up to 10 packets each, or a key frame of up to 50.
@@ -135,5 +139,24 @@ def janus_dies(t):
         test.note(f"{cause}: {results.message(cause)}")
 
 
+def janus_ns(t):
+    """janus_ns.sh, by which the README starts a Janus of one's own, and which takes everything away again."""
+    script = pathlib.Path(__file__).with_name("janus_ns.sh")
+    env = {**os.environ, "TMPDIR": str(t.folder)}
+
+    def call(*words):
+        done = subprocess.run(["sh", script, *words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=40)
+        check(done.returncode == 0, f"janus_ns.sh {words}: {done.stderr}")
+        return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    need("janus")
+    told = call("start")
+    t.closers.append(lambda: subprocess.run(["sh", script, "stop", told["JANUS_NS"]], env=env, capture_output=True))
+    t.run(f"janus+{told['JANUS_URL']}?plugin=echotest", "--peers", 2, "--rate", "10/s", "--duration", "2s",
+          "--lateness-max", "500").finish().all_ok(2)
+    call("stop", told["JANUS_NS"])
+    left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    check(told["JANUS_NS"] not in left and not pathlib.Path(f"/proc/{told['JANUS_PID']}").exists(), f"left behind: {left}")
+
+
 if __name__ == "__main__":
-    test.run([janus_echotest, janus_videoroom, janus_wrong_room, janus_dies])
+    test.run([janus_ns, janus_echotest, janus_videoroom, janus_wrong_room, janus_dies])

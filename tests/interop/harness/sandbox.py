@@ -51,7 +51,8 @@ def enter():
             skip(f"no namespaces here: {trial.stderr.strip()}")
         os.environ[INSIDE] = "1"
         sys.stdout.flush()
-        os.execv(command[0], [*command, sys.executable, *sys.argv])
+        # A shell as the first process: it buries those whose parents went before them.
+        os.execv(command[0], [*command, "sh", "-c", '"$@"; exit $?', "init", sys.executable, "-B", *sys.argv])
     # Not on: the process that began the test may be gone, and then so shall we.
     ctypes.CDLL(None).prctl(1, 9)
     ip = need("ip", "/usr/sbin/ip", "/sbin/ip")
