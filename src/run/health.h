@@ -7,6 +7,8 @@
 #include "run/result.h"
 #include "stats/hist.h"
 
+#define SQ_HEALTH_TIMERS_MIN 200 /* fired timers from which their p99 is judged */
+
 struct sq_health_input {
     const struct sq_plan *plan; /* the bounds */
     uint32_t threads;

@@ -157,6 +157,22 @@ static void sends_that_failed(void **state)
     sq_free(b.lateness);
 }
 
+static void a_handful_of_late_timers_is_no_verdict(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    sq_hist_clear(b.lateness);
+    for (int i = 0; i < SQ_HEALTH_TIMERS_MIN - 1; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    assert_well(&b);
+    assert_true(b.health.lateness_p99_ms > 75); /* told all the same */
+    sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    assert_blamed(&b, "timers were");
+    sq_free(b.lateness);
+}
+
 static void the_first_reason_stands(void **state)
 {
     (void)state;
@@ -231,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),
         cmocka_unit_test(sends_that_failed),
+        cmocka_unit_test(a_handful_of_late_timers_is_no_verdict),
         cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(the_live_view_judges_a_second),
         cmocka_unit_test(invalid_before_every_verdict),
