@@ -666,7 +666,9 @@ static void memory_of_a_session(void **state)
     struct packet back = rtp(2, 1, 10);
     assert_int_equal(protect(p.e, p.b, &back), 0);
     assert_int_equal(unprotect(p.e, p.a, &back), 0);
-    assert_true(sq_srtp_memory_bytes(p.a) <= 3072);
+    /* 3072 with libipsec-mb 1.3; each of the two keys has 256 bytes more with 1.5 (Ubuntu 24.04).
+     */
+    assert_true(sq_srtp_memory_bytes(p.a) <= 3072 + 2 * 256);
     pair_free(&p);
 }
 
