@@ -61,6 +61,7 @@ static int open_carrier(struct sq_lab *lab)
         .prefer_cm = config->prefer_cm,
         .addrs = lab->media,
         .addrs_len = lab->media_len,
+        .hear_all = true,
         .socket_buffer_bytes = config->socket_buffer_bytes,
         .port_min = config->port_min,
         .port_max = config->port_max,

@@ -25,6 +25,7 @@ struct sq_carrier {
     size_t addrs_len;
     struct sq_addr stun_servers[4];
     size_t stun_servers_len;
+    bool hear_all;
     int socket_buffer_bytes;
     uint16_t port_min, port_max;
     uint64_t settle_ns;
@@ -98,6 +99,7 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
                config->stun_servers_len * sizeof(struct sq_addr));
     }
     carrier->stun_servers_len = config->stun_servers_len;
+    carrier->hear_all = config->hear_all;
     carrier->socket_buffer_bytes = config->socket_buffer_bytes;
     carrier->port_min = config->port_min;
     carrier->port_max = config->port_max;
@@ -275,7 +277,7 @@ static void on_settled(void *ctx, uint64_t now_ns)
 static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     disconnect(endpoint);
-    if (event->nominated) {
+    if (event->nominated && !endpoint->carrier->hear_all) {
         endpoint->nominated = event->base;
         endpoint->remote = event->remote;
         sq_timer_start(sq_loop_timers(endpoint->carrier->loop), &endpoint->settle,

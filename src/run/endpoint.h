@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "peer/peer.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct sq_carrier_config {
     size_t addrs_len;
     const struct sq_addr *stun_servers; /* copied */
     size_t stun_servers_len;
+    bool hear_all; /* never connect sockets: a server's, whose clients may move to another address
+                      (browsers do) */
     int socket_buffer_bytes;     /* of each socket; 0: the system's default */
     uint16_t port_min, port_max; /* 0, 0: any */
     uint64_t settle_ns; /* from a pair's nomination until its socket hears nobody else; 0: 2 s */

@@ -7,7 +7,8 @@
 #include "run/result.h"
 #include "stats/hist.h"
 
-#define SQ_HEALTH_TIMERS_MIN 200 /* fired timers from which their p99 is judged */
+#define SQ_HEALTH_TIMERS_MIN 200 /* with fewer timers fired, the bound of their p99 is wider: */
+#define SQ_HEALTH_FEW_FACTOR 10  /* so many times */
 
 struct sq_health_input {
     const struct sq_plan *plan; /* the bounds */

@@ -170,6 +170,12 @@ static void a_handful_of_late_timers_is_no_verdict(void **state)
     assert_true(b.health.lateness_p99_ms > 75); /* told all the same */
     sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
     assert_blamed(&b, "timers were");
+    /* A starved generator fires few timers, but those very late. */
+    sq_hist_clear(b.lateness);
+    for (int i = 0; i < 10; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 2000);
+    }
+    assert_blamed(&b, "timers were");
     sq_free(b.lateness);
 }
 
