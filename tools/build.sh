@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+trap 'echo; echo "Interrupted." >&2; exit 130' INT
+
 target=${1:-all}
 mkdir -p build
 log=build/build.log
