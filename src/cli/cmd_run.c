@@ -396,6 +396,9 @@ static int write_results(struct session *s)
             .color = isatty(fileno(out)), .all = s->options.verbose, .dir = dir};
         sq_report_text(s->result, &text, out);
         fflush(out);
+    } else if (s->result->exit_code != SQ_EXIT_HELD) {
+        fprintf(stderr, "squall: %s: %s\n", sq_verdict_name(s->result->verdict),
+                s->result->verdict_reason);
     }
     /* What cannot be written is told, and does not keep the rest from being written. */
     int err = sq_report_write(s->result, dir, &error);
