@@ -50,6 +50,7 @@ struct sq_endpoint {
     struct sq_timer settle; /* until the socket of the nominated pair is connected */
     struct sq_addr remote;  /* of the nominated pair, and its path */
     int nominated;
+    bool others_heard; /* since the timer was started, from elsewhere than `remote` */
     int connected; /* index of the path whose socket is connected to the selected remote, or -1 */
     struct path paths[SQ_CARRIER_ADDRS_MAX];
 };
@@ -262,26 +263,34 @@ static void disconnect(struct sq_endpoint *endpoint)
     }
 }
 
+static void settle(struct sq_endpoint *endpoint, uint64_t now_ns)
+{
+    endpoint->others_heard = false;
+    sq_timer_start(sq_loop_timers(endpoint->carrier->loop), &endpoint->settle,
+                   now_ns + endpoint->carrier->settle_ns);
+}
+
 static void on_settled(void *ctx, uint64_t now_ns)
 {
     struct sq_endpoint *endpoint = ctx;
-    (void)now_ns;
-    if (sq_udp_connect(endpoint->paths[endpoint->nominated].udp, &endpoint->remote) == 0) {
+    if (endpoint->others_heard) {
+        settle(endpoint, now_ns);
+    } else if (sq_udp_connect(endpoint->paths[endpoint->nominated].udp, &endpoint->remote) == 0) {
         endpoint->connected = endpoint->nominated;
     }
 }
 
 /* A connected socket costs the kernel less for each packet, but hears nobody else. The other side
- * may go on sending from another of its addresses for a while after the nomination (Chromium does,
- * some 100 ms), so that comes only once it has settled. */
+ * may send from another of its addresses all the same: for 100 ms after the nomination, or for good
+ * where it nominates several pairs and chooses for itself (Chromium does both). So the socket is
+ * connected only once nobody else is heard any more. */
 static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     disconnect(endpoint);
-    if (event->nominated && !endpoint->carrier->hear_all) {
+    if (event->nominated) {
         endpoint->nominated = event->base;
         endpoint->remote = event->remote;
-        sq_timer_start(sq_loop_timers(endpoint->carrier->loop), &endpoint->settle,
-                       event->now_ns + endpoint->carrier->settle_ns);
+        settle(endpoint, event->now_ns);
     }
 }
 
@@ -330,6 +339,10 @@ static void on_datagram(void *ctx, const struct sq_datagram *datagram)
     struct sq_carrier_counters *counters = &endpoint->carrier->counters;
     counters->datagrams_received++;
     counters->bytes_received += datagram->len;
+    if (endpoint->connected < 0 && path == &endpoint->paths[endpoint->nominated] &&
+        !sq_addr_equal(datagram->from, &endpoint->remote)) {
+        endpoint->others_heard = true;
+    }
     sq_peer_receive(endpoint->peer, datagram->recv_ns, (int)(path - endpoint->paths),
                     datagram->from, datagram->data, datagram->len);
 }

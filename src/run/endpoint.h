@@ -30,7 +30,8 @@ struct sq_carrier_config {
                       (browsers do) */
     int socket_buffer_bytes;     /* of each socket; 0: the system's default */
     uint16_t port_min, port_max; /* 0, 0: any */
-    uint64_t settle_ns; /* from a pair's nomination until its socket hears nobody else; 0: 2 s */
+    uint64_t settle_ns; /* a nominated pair's socket is connected to it once nobody else was heard
+                           for so long; 0: 2 s */
 };
 
 struct sq_carrier_counters {

@@ -269,6 +269,53 @@ static void sockets_hear_everybody_at_first(void **state)
     free_room(&room);
 }
 
+static bool both_nominated(void *ctx)
+{
+    struct room *room = ctx;
+    return room->a.nominated > 0 && room->b.nominated > 0;
+}
+
+struct stranger {
+    int fd;
+    struct sq_addr to;
+    uint64_t until_ns;
+};
+
+static bool talked_long_enough(void *ctx)
+{
+    struct stranger *s = ctx;
+    assert_int_equal(sendto(s->fd, "x", 1, 0, &s->to.sa, sq_addr_len(&s->to)), 1);
+    return sq_clock_ns() >= s->until_ns;
+}
+
+/* Nor later, as long as somebody else is heard. */
+static void strangers_keep_a_socket_open(void **state)
+{
+    (void)state;
+    struct room room;
+    const uint64_t settle_ns = 100 * SQ_NS_PER_MS;
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 9, .settle_ns = settle_ns});
+    assert_true(rig_until(room.loop, media_both_ways, &room, LIMIT_MS));
+    struct sockets fds = {rig_socket_of(transport_of(&room.a).local_addr),
+                          rig_socket_of(transport_of(&room.b).local_addr)};
+    assert_true(rig_until(room.loop, both_connected, &fds, LIMIT_MS));
+    free_room(&room);
+
+    make_room(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 9, .settle_ns = settle_ns});
+    struct stranger s = {.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    assert_true(rig_until(room.loop, both_nominated, &room, LIMIT_MS));
+    s.until_ns = sq_clock_ns() + 5 * settle_ns;
+    fds.a = rig_socket_of(transport_of(&room.a).local_addr);
+    fds.b = rig_socket_of(transport_of(&room.b).local_addr);
+    socklen_t len = sizeof(s.to);
+    assert_int_equal(getsockname(fds.a, &s.to.sa, &len), 0);
+    assert_true(rig_until(room.loop, talked_long_enough, &s, LIMIT_MS));
+    assert_false(rig_is_connected(fds.a));
+    assert_true(rig_is_connected(fds.b));
+    close(s.fd);
+    free_room(&room);
+}
+
 /* ---- Closing ---- */
 
 static bool a_is_gone(void *ctx)
@@ -466,6 +513,7 @@ int main(void)
         cmocka_unit_test(without_libipsec_mb),
         cmocka_unit_test(a_restart_disconnects),
         cmocka_unit_test(sockets_hear_everybody_at_first),
+        cmocka_unit_test(strangers_keep_a_socket_open),
         cmocka_unit_test(closes_within_its_call_back),
         cmocka_unit_test(closes_another_within_a_call_back),
         cmocka_unit_test(closes_on_a_shared_carrier),
