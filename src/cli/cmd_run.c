@@ -11,6 +11,7 @@
 #include "net/dns.h"
 #include "net/rlimit.h"
 #include "net/route.h"
+#include "net/udp.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/run.h"
@@ -19,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -171,6 +173,13 @@ static int find_addrs(struct session *s)
             return refuse(s, SQ_ERR_INVALID,
                           "--local-ip %s: expected a numeric IPv4 or IPv6 address", ips->items[i]);
         }
+        const struct sq_udp_options trial = {.bind = s->addrs[i]};
+        struct sq_udp *udp;
+        if (sq_udp_open(s->loop, &trial, NULL, NULL, &udp) != 0) {
+            return refuse(s, SQ_ERR_INVALID, "--local-ip %s: not an address of this machine (%s)",
+                          ips->items[i], strerror(errno));
+        }
+        sq_udp_close(udp);
     }
     s->plan.addrs_len = ips->n;
     if (ips->n > 0) {
@@ -215,6 +224,62 @@ static int find_stun(struct session *s)
     s->plan.stun_servers = s->stun;
     s->plan.stun_servers_len = list->n;
     return 0;
+}
+
+/* The nearest folder above `path` that is there, or `path` itself if it is one. */
+static void existing_folder(const char *path, char *out, size_t room)
+{
+    struct stat info;
+    snprintf(out, room, "%s", path);
+    while (stat(out, &info) != 0) {
+        char *slash = strrchr(out, '/');
+        if (!slash) {
+            snprintf(out, room, ".");
+            return;
+        }
+        slash[slash == out ? 1 : 0] = '\0';
+    }
+}
+
+/* A place that cannot be written is told before the run, not after it. */
+static int check_place(struct session *s, const char *option, const char *path, bool is_dir)
+{
+    char folder[4096];
+    struct stat info;
+    if (!path || strcmp(path, "-") == 0) {
+        return 0;
+    }
+    existing_folder(path, folder, sizeof(folder));
+    bool there = strcmp(folder, path) == 0;
+    int failed = stat(folder, &info);
+    if (!failed && S_ISDIR(info.st_mode) && there && !is_dir) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: is a folder, expected a file", option, path);
+    }
+    if (!failed && !S_ISDIR(info.st_mode) && (is_dir || !there)) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s is not a folder", option, path, folder);
+    }
+    const char *slash = strrchr(path, '/');
+    if (!is_dir && !there && slash && strlen(folder) < (size_t)(slash - path)) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: its folder is not there", option, path);
+    }
+    if (failed || access(folder, W_OK) != 0) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: cannot write to %s: %s", option, path, folder,
+                      strerror(errno));
+    }
+    return 0;
+}
+
+static int check_places(struct session *s)
+{
+    const struct sq_run_options *o = &s->options;
+    int err = check_place(s, "out", o->out, true);
+    err = err ? err : check_place(s, "json", o->json, false);
+    err = err ? err : check_place(s, "junit", o->junit, false);
+    err = err ? err : check_place(s, "html", o->html, false);
+    if (!err && o->ca_file && access(o->ca_file, R_OK) != 0) {
+        err = refuse(s, SQ_ERR_INVALID, "--ca %s: %s", o->ca_file, strerror(errno));
+    }
+    return err;
 }
 
 static int raise_limits(struct session *s)
@@ -433,6 +498,7 @@ static void note_late_arrivals(const struct session *s)
 static int prepare(struct session *s, int argc, char **argv)
 {
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
+    err = err ? err : check_places(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
     err = err ? err : open_clip(s);

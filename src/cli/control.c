@@ -9,6 +9,7 @@ static void signal_set(sigset_t *set)
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP); /* the terminal went away: results are kept all the same */
 }
 
 int sq_control_block_signals(void)

@@ -299,6 +299,21 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     return 0;
 }
 
+static int describe_list(struct sq_result *result, const char *key,
+                         const struct sq_option_list *list)
+{
+    struct sq_buf b = {0};
+    for (size_t i = 0; i < list->n; i++) {
+        sq_buf_printf(&b, "%s%s", i ? "," : "", list->items[i]);
+    }
+    int err = b.err;
+    if (!err && list->n > 0) {
+        err = sq_result_config_text(result, key, b.text);
+    }
+    sq_buf_free(&b);
+    return err;
+}
+
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result)
 {
@@ -325,6 +340,11 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
     err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);
     err = err ? err : sq_result_config_flag(result, "insecure", plan->insecure);
+    err = err ? err : sq_result_config_flag(result, "echo", o->echo);
+    err = err ? err : sq_result_config_number(result, "dump", (double)plan->dumps);
+    err = err || !o->ca_file ? err : sq_result_config_text(result, "ca", o->ca_file);
+    err = err ? err : describe_list(result, "stun", &o->stun);
+    err = err ? err : describe_list(result, "local_ip", &o->local_ips);
     err = err ? err
               : sq_result_config_number(result, "answer_timeout_s",
                                         (double)plan->answer_timeout_ns / 1e9);

@@ -116,6 +116,12 @@ static void put_peers(struct text *t)
                       (unsigned long long)c->dropped);
     }
     sq_buf_printf(t->out, ", %llu pending\n", (unsigned long long)c->pending);
+    if (c->started < c->planned && !t->r->interrupted) {
+        sq_buf_printf(t->out,
+                      "  %llu arrivals were missed: as many peers as allowed were there, or the "
+                      "run was over\n",
+                      (unsigned long long)(c->planned - c->started));
+    }
 }
 
 /* What tells first how it went, in the order of reading. */

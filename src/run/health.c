@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define BUSY_SHARE 0.1
+#define BUSY_SHARE      0.1
+#define OWN_CPU_PERCENT 50 /* of a core: below, late timers are not the generator's own load */
 
 static void blame(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
 
@@ -57,10 +58,10 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
     bool few = in->lateness && in->lateness->sums.count < SQ_HEALTH_TIMERS_MIN;
     double late_max_ms = plan->lateness_p99_max_ms * (few ? SQ_HEALTH_FEW_FACTOR : 1);
     if (h.lateness_p99_ms > late_max_ms) {
-        blame(&h,
-              "timers were %.1f ms late (p99; the bound is %.1f ms): too little CPU for so many "
-              "peers",
-              h.lateness_p99_ms, late_max_ms);
+        blame(&h, "timers were %.1f ms late (p99; the bound is %.1f ms): %s", h.lateness_p99_ms,
+              late_max_ms,
+              h.cpu_percent > OWN_CPU_PERCENT ? "too little CPU for so many peers"
+                                              : "other programs had the CPU");
     }
     if (in->timeline_count > 0 && (double)busy >= BUSY_SHARE * (double)in->timeline_count &&
         busy > 0) {

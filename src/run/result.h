@@ -125,7 +125,7 @@ struct sq_peer_row {
     double end_ms;   /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
-    char message[160];     /* one sentence about the failure; "" */
+    char message[256];     /* one sentence about the failure; "" */
     bool connected;        /* media (or what it waited for) arrived at least once */
     uint32_t reconnects;
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */

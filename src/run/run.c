@@ -40,7 +40,7 @@ struct sq_run {
     uint64_t seconds;       /* told so far */
     struct sq_result *rows; /* owned: the time line so far */
     uint64_t send_errors_before, drops_before;
-    char example[200];
+    char example[256];
     struct mailbox *mailbox;
 };
 

@@ -48,7 +48,7 @@ struct sq_shard {
 
     bool draining, reported_done;
     size_t drain_at, drain_step;
-    char example[200];
+    char example[256];
 
     pthread_mutex_t lock; /* of `order` alone */
     struct order order;   /* of the run's thread */

@@ -21,7 +21,7 @@ struct sq_shard_report {
     struct sq_carrier_counters counters;       /* since the start */
     uint64_t setup_p50_ms, setup_p95_ms;       /* since the start */
     bool done;                                 /* all users are over and no more come */
-    char example[200];                         /* the latest failure's sentence, "" if none */
+    char example[256];                         /* the latest failure's sentence, "" if none */
 };
 
 struct sq_shard_config {

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A user comes up and leaves between two samples: a rate over less than this says nothing. What
+ * passed counts in the time line all the same. */
+#define RATE_LEAST_S 0.5
+
 /* The metrics of a flow, so that audio and video, in and out, are one piece of code. */
 struct flow_metrics {
     enum sq_metric_id channels, bitrate, loss, jitter, rtt, nack, pli;
@@ -91,6 +95,7 @@ struct sampling {
     struct sq_user *user;
     uint64_t now_ns;
     double seconds;
+    bool telling; /* long enough for rates */
     struct flow_delta flows[SQ_FLOW_COUNT];
 };
 
@@ -211,6 +216,9 @@ static void sample_video_out(struct sampling *s, const struct sq_outbound_stats 
 {
     double fps = (double)(out->frames_sent - mark->out_frames) / s->seconds;
     const struct sq_clip_track *clip = s->user->want.video;
+    if (!s->telling) {
+        return;
+    }
     record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
     s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
     s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
@@ -302,13 +310,16 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     const struct flow_delta *delta = &s->flows[flow];
     struct sq_second *second = s->user->env->second;
     if (!delta->carries) {
-        if (delta->agreed) { /* silence where media was agreed is a rate of 0, not a missing one */
+        if (delta->agreed &&
+            s->telling) { /* silence where media was agreed is a rate of 0, not a missing one */
             record(s, metrics_of[flow].bitrate, 0);
         }
         return;
     }
     double bits = (double)delta->bytes * 8;
-    record(s, metrics_of[flow].bitrate, bits / s->seconds / 1e3);
+    if (s->telling) {
+        record(s, metrics_of[flow].bitrate, bits / s->seconds / 1e3);
+    }
     second->bits[flow] += bits;
     s->user->sums[flow].bits += bits;
     second->packets[flow] += delta->packets;
@@ -340,12 +351,12 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
 
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
-    /* The first slice after a user got up may come at once: a rate over so little says nothing. */
-    if (user->state != SQ_USER_UP || now_ns < user->sampled_ns + SQ_NS_PER_SEC / 2) {
+    if (user->state != SQ_USER_UP || now_ns <= user->sampled_ns) {
         return;
     }
     struct sampling s = {
         .user = user, .now_ns = now_ns, .seconds = (double)(now_ns - user->sampled_ns) / 1e9};
+    s.telling = s.seconds >= RATE_LEAST_S;
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].endpoint) {
             sample_peer(&s, &user->peers[i]);
