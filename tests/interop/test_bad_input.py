@@ -140,16 +140,24 @@ def bad_interrupt_twice(t):
 
 
 def bad_folder(t):
-    """The results cannot be written where they were to be: told, and the rest is written."""
+    """A place that cannot be written is told before the run; one that goes bad meanwhile is told, and the rest is written."""
     (t.folder / "file").write_text("")
+    run = t.run("lab:", "--peers", 2, "--duration", "1500ms", out=t.folder / "file" / "results")
+    code = run.process.wait(10)
+    check(code == 2, f"exit code {code}, expected 2")
+    check(str(t.folder / "file") in run.process.stderr(), f"the folder is not named: {run.process.stderr()}")
+    check("connected" not in run.process.stderr(), "the run began all the same")
+
     json_file = t.folder / "one.json"
-    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--json", json_file, "--lateness-max", "500",
-                out=t.folder / "file" / "results")
+    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "3s", "--json", json_file, "--lateness-max", "500",
+                out=t.folder / "later")
+    until("all to be connected", lambda: "2 connected" in run.process.stderr(), 15)
+    (t.folder / "later").write_text("")
     code = run.process.wait(30)
     check(code == 2, f"exit code {code}, expected 2")
     said = run.process.stderr()
     test.note(said.strip().splitlines()[-1])
-    check(str(t.folder / "file") in said, f"the folder is not named: {said}")
+    check(str(t.folder / "later") in said, f"the folder is not named: {said}")
     check("2 ok" in run.process.stdout(), "the verdict was not shown")
     check(json_file.exists(), "--json FILE was not written, though it could be")
 
