@@ -56,6 +56,28 @@ static int set_count(const struct sq_option *option, const char *value)
     return 0;
 }
 
+/* Nothing takes no time, and nobody comes at a rate of 0: it would read as if the option were not
+ * there. */
+static int set_duration(const struct sq_option *option, const char *value)
+{
+    uint64_t ns;
+    if (sq_parse_duration(value, &ns) != 0 || ns == 0) {
+        return SQ_ERR_INVALID;
+    }
+    *(uint64_t *)option->to = ns;
+    return 0;
+}
+
+static int set_rate(const struct sq_option *option, const char *value)
+{
+    double per_s;
+    if (sq_parse_rate(value, &per_s) != 0 || per_s <= 0) {
+        return SQ_ERR_INVALID;
+    }
+    *(double *)option->to = per_s;
+    return 0;
+}
+
 static int set_item(const struct sq_option *option, const char *value)
 {
     struct sq_option_list *list = option->to;
@@ -83,9 +105,9 @@ static int set(const struct sq_option *option, const char *value)
     case SQ_OPTION_LIST:
         return set_item(option, value);
     case SQ_OPTION_DURATION:
-        return sq_parse_duration(value, option->to);
+        return set_duration(option, value);
     case SQ_OPTION_RATE:
-        return sq_parse_rate(value, option->to);
+        return set_rate(option, value);
     case SQ_OPTION_NUMBER:
         return set_number(option, value);
     default:
@@ -102,11 +124,12 @@ static int explain(const struct sq_option *option, const char *value, char *why,
         break;
     case SQ_OPTION_DURATION:
         snprintf(why, why_room,
-                 "--%s %s: expected a duration with its unit, such as 500ms, 10s or 5m",
+                 "--%s %s: expected a duration above 0 with its unit, such as 500ms, 10s or 5m",
                  option->name, value);
         break;
     case SQ_OPTION_RATE:
-        snprintf(why, why_room, "--%s %s: expected a rate with its unit, such as 20/s or 90/m",
+        snprintf(why, why_room,
+                 "--%s %s: expected a rate above 0 with its unit, such as 20/s or 90/m",
                  option->name, value);
         break;
     case SQ_OPTION_LIST:

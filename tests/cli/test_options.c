@@ -142,6 +142,8 @@ static void errors_name_the_option(void **state)
         {"--count 99999999999999999999999", "--count", "whole number from 1 to 1000"},
         {"--duration 10", "--duration 10", "with its unit"},
         {"--duration 10x", "--duration 10x", "with its unit"},
+        {"--duration 0s", "--duration 0s", "above 0"},
+        {"--rate 0/s", "--rate 0/s", "above 0"},
         {"--duration ''", "--duration ", "with its unit"},
         {"--rate 5", "--rate 5", "with its unit"},
         {"--rate fast", "--rate fast", "with its unit"},
