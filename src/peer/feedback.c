@@ -24,8 +24,10 @@ uint64_t sq_peer_rtt_ns(const struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track_tx *tx = peer->tracks[i]->tx;
-        if (tx && tx->rtp.rtt_measurements > 0) {
-            return tx->rtp.rtt_ns;
+        for (size_t k = 0; tx && k < tx->n; k++) {
+            if (tx->encodings[k].rtp.rtt_measurements > 0) {
+                return tx->encodings[k].rtp.rtt_ns;
+            }
         }
     }
     struct sq_ice_pair_stats pair;
@@ -63,8 +65,11 @@ static void send_compound(struct sq_peer *peer, struct compound *c)
 static uint32_t own_ssrc(const struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        if (peer->tracks[i]->tx && peer->tracks[i]->tx->rtp.started) {
-            return peer->tracks[i]->ssrc;
+        const struct sq_track_tx *tx = peer->tracks[i]->tx;
+        for (size_t k = 0; tx && k < tx->n; k++) {
+            if (tx->encodings[k].rtp.started) {
+                return tx->encodings[k].rtp.ssrc;
+            }
         }
     }
     return peer->tracks_len > 0 ? peer->tracks[0]->ssrc : 1;
@@ -160,11 +165,12 @@ void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
     blocks.n = gather_blocks(peer, now_ns, blocks.all);
     begin(&c);
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        struct sq_track *track = peer->tracks[i];
+        struct sq_track_tx *tx = peer->tracks[i]->can_send ? peer->tracks[i]->tx : NULL;
         struct sq_rtcp_report sr;
-        if (track->tx && track->can_send &&
-            sq_rtp_sender_report(&track->tx->rtp, now_ns, ntp, &sr)) {
-            put_sender(peer, &c, &sr, &blocks);
+        for (size_t k = 0; tx && k < tx->n; k++) {
+            if (sq_rtp_sender_report(&tx->encodings[k].rtp, now_ns, ntp, &sr)) {
+                put_sender(peer, &c, &sr, &blocks);
+            }
         }
     }
     while (c.w.pos == 0 || blocks.told < blocks.n) {
@@ -189,9 +195,12 @@ void sq_peer_send_bye(struct sq_peer *peer)
 {
     uint32_t ssrcs[SQ_RTCP_BLOCKS_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < peer->tracks_len && n < SQ_RTCP_BLOCKS_MAX; i++) {
-        if (peer->tracks[i]->tx && peer->tracks[i]->tx->rtp.started) {
-            ssrcs[n++] = peer->tracks[i]->ssrc;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track_tx *tx = peer->tracks[i]->tx;
+        for (size_t k = 0; tx && k < tx->n && n < SQ_RTCP_BLOCKS_MAX; k++) {
+            if (tx->encodings[k].rtp.started) {
+                ssrcs[n++] = tx->encodings[k].rtp.ssrc;
+            }
         }
     }
     if (n == 0) {
@@ -289,16 +298,6 @@ void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns)
 
 /* ---- Receiving ---- */
 
-static struct sq_track *track_by_local_ssrc(struct sq_peer *peer, uint32_t ssrc)
-{
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        if (peer->tracks[i]->ssrc == ssrc && peer->tracks[i]->tx) {
-            return peer->tracks[i];
-        }
-    }
-    return NULL;
-}
-
 static struct sq_track *track_by_remote_ssrc(struct sq_peer *peer, uint32_t ssrc)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
@@ -322,9 +321,10 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
     uint64_t ntp = sq_env_ntp(peer->env, now_ns);
     for (size_t i = 0; i < report.block_count; i++) {
         struct sq_rtcp_block block = sq_rtcp_block_at(&report, i);
-        struct sq_track *track = track_by_local_ssrc(peer, block.ssrc);
-        if (track) {
-            sq_rtp_sender_on_block(&track->tx->rtp, now_ns, ntp, &block);
+        struct sq_track *track;
+        struct sq_encoding *e = sq_peer_encoding(peer, block.ssrc, &track);
+        if (e) {
+            sq_rtp_sender_on_block(&e->rtp, now_ns, ntp, &block);
         }
     }
 }
@@ -336,23 +336,24 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     if (sq_rtcp_parse_nack(packet, &nack) != 0) {
         return;
     }
-    struct sq_track *track = track_by_local_ssrc(peer, nack.media_ssrc);
-    if (!track) {
+    struct sq_track *track;
+    struct sq_encoding *e = sq_peer_encoding(peer, nack.media_ssrc, &track);
+    if (!e) {
         return;
     }
-    size_t n = sq_rtp_sender_on_nack(&track->tx->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends,
-                                     RESENDS_MAX);
+    size_t n =
+        sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends, RESENDS_MAX);
     for (size_t i = 0; i < n; i++) {
-        sq_track_resend(track, &resends[i], now_ns);
+        sq_encoding_resend(track, e, &resends[i], now_ns);
     }
 }
 
-static void key_frame_wanted(struct sq_track *track, uint64_t now_ns)
+static void key_frame_wanted(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
 {
     if (track->media) {
-        if (now_ns >= track->tx->key_until_ns) {
-            track->tx->key_until_ns = now_ns + SQ_KEY_FRAME_INTERVAL_NS;
-            sq_track_send_key_frame(track);
+        if (now_ns >= e->key_until_ns) {
+            e->key_until_ns = now_ns + SQ_KEY_FRAME_INTERVAL_NS;
+            sq_encoding_send_key_frame(e);
         }
     } else {
         sq_peer_emit(track->peer, (struct sq_peer_event){.type = SQ_PEER_EV_KEY_FRAME_REQUEST,
@@ -367,10 +368,11 @@ static void on_pli(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_p
     if (sq_rtcp_parse_pli(packet, &pli) != 0) {
         return;
     }
-    struct sq_track *track = track_by_local_ssrc(peer, pli.media_ssrc);
-    if (track) {
-        track->tx->rtp.pli_count++;
-        key_frame_wanted(track, now_ns);
+    struct sq_track *track;
+    struct sq_encoding *e = sq_peer_encoding(peer, pli.media_ssrc, &track);
+    if (e) {
+        e->rtp.pli_count++;
+        key_frame_wanted(track, e, now_ns);
     }
 }
 
@@ -382,9 +384,10 @@ static void on_fir(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_p
     }
     for (size_t i = 0; i < fir.entry_count; i++) {
         struct sq_rtcp_fir_entry entry = sq_rtcp_fir_at(&fir, i);
-        struct sq_track *track = track_by_local_ssrc(peer, entry.ssrc);
-        if (track && sq_rtp_sender_on_fir(&track->tx->rtp, entry.seq)) {
-            key_frame_wanted(track, now_ns);
+        struct sq_track *track;
+        struct sq_encoding *e = sq_peer_encoding(peer, entry.ssrc, &track);
+        if (e && sq_rtp_sender_on_fir(&e->rtp, entry.seq)) {
+            key_frame_wanted(track, e, now_ns);
         }
     }
 }

@@ -149,7 +149,7 @@ static void run_tracks(struct sq_peer *peer, uint64_t now_ns)
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
         if (track->tx && sq_track_next_send_ns(track) <= now_ns) {
-            sq_track_run_source(track, now_ns);
+            sq_track_run_sources(track, now_ns);
         }
         if (track->rx && sq_track_feedback_due(track) <= now_ns) {
             sq_track_run_feedback(track, now_ns);

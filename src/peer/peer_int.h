@@ -1,5 +1,5 @@
 /* Inside of the peer: shared by env.c, peer.c, negotiate.c, track.c, receive.c, feedback.c,
- * stats.c. */
+ * stats.c, encoding.c. */
 #ifndef SQ_PEER_PEER_INT_H
 #define SQ_PEER_PEER_INT_H
 
@@ -78,17 +78,35 @@ struct sq_sent_exts {
     uint8_t abs_send_time[3];
 };
 
-/* Sending side of a track; made when it may first send. */
-struct sq_track_tx {
+/* One RTP stream of a track (RTCRtpEncodingParameters): one without simulcast, else one a layer. */
+struct sq_encoding {
     struct sq_rtp_sender rtp;
     struct sq_rtp_template header;
     struct sq_source source;
-    bool source_runs;
+    bool active;           /* of simulcast: the allocation has room for it */
+    bool source_runs;      /* … and the peer may send */
     uint64_t resume_ns;    /* a burst was cut: not before this; 0 otherwise */
     uint64_t key_until_ns; /* no other key frame is asked of the clip before this */
     /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
      * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes. Owned. */
     struct sq_sent_exts *sent_exts;
+};
+
+#define SQ_ENCODINGS_MAX 3
+
+/* Sending side of a track; made when it may first send. */
+struct sq_track_tx {
+    uint64_t allocated_bps; /* by sq_track_allocate; UINT64_MAX: no limit was ever told */
+    uint8_t n;
+    struct sq_encoding encodings[]; /* from the lowest to the highest layer */
+};
+
+/* What an RTP packet is sent for. */
+enum sq_sent_kind {
+    SQ_SENT_MEDIA, /* for the first time */
+    SQ_SENT_AGAIN, /* a retransmission */
+    SQ_SENT_PADDING,
+    SQ_SENT_KINDS
 };
 
 /* Totals of the SSRCs that a track had before its present one. */
@@ -140,6 +158,7 @@ struct sq_peer_counters {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t srtp_errors, replayed, discarded;
     double remb_bps;
+    uint64_t rtp_bytes[SQ_SENT_KINDS]; /* handed to the batch, before protection */
 };
 
 struct sq_peer {
@@ -225,14 +244,73 @@ void sq_peer_start_sources(struct sq_peer *peer);
 void sq_peer_start_media(struct sq_peer *peer); /* keys and a path are there: sources and reports */
 void sq_peer_stop_sources(struct sq_peer *peer);
 void sq_track_free(struct sq_track *track);
+
+/* encoding.c: what a track sends. */
+size_t sq_track_tx_bytes(size_t encodings);
+int sq_track_make_tx(struct sq_track *track, uint32_t clock_rate) SQ_MUST_USE;
+void sq_track_free_tx(struct sq_track_tx *tx);
+int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e,
+                      const struct sq_rtp_ext_ids *ids) SQ_MUST_USE;
+/* Starts, goes on with, or halts the clip, as the direction and the layer's state have it. */
+void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns);
+/* The stream of one of our SSRCs; NULL for an SSRC that does not send. */
+struct sq_encoding *sq_peer_encoding(struct sq_peer *peer, uint32_t ssrc,
+                                     struct sq_track **ret_track);
+static inline uint64_t sq_encoding_next_ns(const struct sq_encoding *e)
+{
+    return e->source_runs ? sq_max_u64(e->resume_ns, sq_source_due_ns(&e->source)) : SQ_NEVER;
+}
 /* Of a track that has a sending side. */
 static inline uint64_t sq_track_next_send_ns(const struct sq_track *track)
 {
     const struct sq_track_tx *tx = track->tx;
-    return tx->source_runs ? sq_max_u64(tx->resume_ns, sq_source_due_ns(&tx->source)) : SQ_NEVER;
+    uint64_t at = sq_encoding_next_ns(&tx->encodings[0]);
+    for (size_t i = 1; i < tx->n; i++) {
+        at = sq_min_u64(at, sq_encoding_next_ns(&tx->encodings[i]));
+    }
+    return at;
 }
-void sq_track_run_source(struct sq_track *track, uint64_t now_ns);
-void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend, uint64_t now_ns);
+void sq_track_run_sources(struct sq_track *track, uint64_t now_ns);
+void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
+                        const struct sq_rtp_resend *resend, uint64_t now_ns);
+void sq_encoding_send_key_frame(struct sq_encoding *e);
+
+/* ---- Rates: what congestion control and a pacer hold on to ----
+ *
+ * Every RTP packet of a peer goes through sq_peer_rtp_leaves on its way into the batch, whatever it
+ * is: media of a clip or by hand, a retransmission, padding. `bytes` is header and payload, without
+ * SRTP's tag, UDP and IP. A pacer counts here what has left. What a clip still wants to send is
+ * not queued: an encoding's resume_ns holds it back in the clip until then, so a pacer that has no
+ * budget left sets that (sq_pace_ns), and a queue of packets is never needed. */
+static inline void sq_peer_rtp_leaves(struct sq_peer *peer, uint64_t now_ns, enum sq_sent_kind kind,
+                                      size_t bytes)
+{
+    (void)now_ns;
+    peer->transport.rtp_bytes[kind] += bytes;
+}
+/* When an encoding that has just sent `burst` packets without pause may send its next. */
+static inline uint64_t sq_pace_ns(const struct sq_peer *peer, uint64_t now_ns, unsigned burst)
+{
+    (void)peer;
+    return burst < SQ_BURST_PACKETS ? 0 : now_ns + SQ_BURST_GAP_NS;
+}
+
+/* What a track can send, in bits a second of payload. All 0 for one that has no clip. */
+struct sq_track_rates {
+    uint64_t min_bps; /* the least with which anything is sent: the lowest step of the lowest layer
+                       */
+    uint64_t max_bps; /* the highest steps of all layers together */
+};
+void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates);
+
+/* The track may send `bps` from now on: it chooses simulcast layers, the step of the clip's ladder
+ * and temporal layers. Layers get their part from the lowest to the highest, each up to what it
+ * can use before the next one gets anything; one whose minimum does not fit any more is switched
+ * off, all but the lowest, which sends its least even where that is more than `bps` (as
+ * libwebrtc's SimulcastRateAllocator and its "no suspend below the minimum" do). A layer that is
+ * switched on again begins with a key frame. UINT64_MAX: everything. Cheap when nothing changes;
+ * may be called as often as an estimate moves. */
+void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns);
 
 /* receive.c */
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);

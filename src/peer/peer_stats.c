@@ -55,34 +55,43 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
     *ret_stats = s;
 }
 
+/* Sums over the layers; what is told of a round trip is that of the layer reported last. */
+static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *s)
+{
+    struct sq_rtp_outbound_stats out;
+    struct sq_rtp_remote_inbound_stats remote;
+    sq_rtp_sender_stats(&e->rtp, &out);
+    sq_rtp_sender_remote_stats(&e->rtp, &remote);
+    s->packets_sent += out.packets_sent;
+    s->bytes_sent += out.bytes_sent;
+    s->header_bytes_sent += out.header_bytes_sent;
+    s->retransmitted_packets_sent += out.retransmitted_packets_sent;
+    s->retransmitted_bytes_sent += out.retransmitted_bytes_sent;
+    s->frames_sent += out.frames_sent;
+    s->key_frames_sent += out.key_frames_sent;
+    s->nack_count += out.nack_count;
+    s->pli_count += out.pli_count;
+    s->fir_count += out.fir_count;
+    s->remote_packets_lost += remote.packets_lost;
+    s->remote_fraction_lost = s->remote_fraction_lost > remote.fraction_lost
+                                  ? s->remote_fraction_lost
+                                  : remote.fraction_lost;
+    s->remote_jitter_s =
+        s->remote_jitter_s > remote.jitter_s ? s->remote_jitter_s : remote.jitter_s;
+    s->total_round_trip_time_s += remote.total_round_trip_time_s;
+    s->round_trip_time_measurements += remote.round_trip_time_measurements;
+    if (remote.round_trip_time_measurements > 0) {
+        s->round_trip_time_s = remote.round_trip_time_s;
+    }
+}
+
 void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
                              struct sq_outbound_stats *ret_stats)
 {
     (void)now_ns;
     struct sq_outbound_stats s = {.ssrc = track->ssrc, .round_trip_time_s = -1};
-    if (track->tx) {
-        struct sq_rtp_outbound_stats out;
-        struct sq_rtp_remote_inbound_stats remote;
-        sq_rtp_sender_stats(&track->tx->rtp, &out);
-        sq_rtp_sender_remote_stats(&track->tx->rtp, &remote);
-        s.packets_sent = out.packets_sent;
-        s.bytes_sent = out.bytes_sent;
-        s.header_bytes_sent = out.header_bytes_sent;
-        s.retransmitted_packets_sent = out.retransmitted_packets_sent;
-        s.retransmitted_bytes_sent = out.retransmitted_bytes_sent;
-        s.frames_sent = out.frames_sent;
-        s.key_frames_sent = out.key_frames_sent;
-        s.nack_count = out.nack_count;
-        s.pli_count = out.pli_count;
-        s.fir_count = out.fir_count;
-        s.remote_packets_lost = remote.packets_lost;
-        s.remote_fraction_lost = remote.fraction_lost;
-        s.remote_jitter_s = remote.jitter_s;
-        s.total_round_trip_time_s = remote.total_round_trip_time_s;
-        s.round_trip_time_measurements = remote.round_trip_time_measurements;
-        if (remote.round_trip_time_measurements > 0) {
-            s.round_trip_time_s = remote.round_trip_time_s;
-        }
+    for (size_t i = 0; track->tx && i < track->tx->n; i++) {
+        add_encoding(&track->tx->encodings[i], &s);
     }
     *ret_stats = s;
 }

@@ -1,5 +1,5 @@
 /* Tracks: what an m-section sends and receives. Made for each transceiver, put in force by each
- * negotiation; the sending side lives here, the receiving one in receive.c. */
+ * negotiation; what they send is in encoding.c, what they receive in receive.c. */
 #include "base/mem.h"
 #include "base/time.h"
 #include "peer/peer.h"
@@ -11,11 +11,7 @@
 
 static void free_sides(struct sq_track *track)
 {
-    if (track->tx) {
-        sq_rtp_sender_close(&track->tx->rtp);
-        sq_free(track->tx->sent_exts);
-    }
-    sq_free(track->tx);
+    sq_track_free_tx(track->tx);
     sq_free(track->rx);
 }
 
@@ -206,59 +202,25 @@ static void map_ids(const struct sq_jsep_ext_ids *from, struct sq_rtp_ext_ids *t
     }
 }
 
-static int make_tx(struct sq_track *track, uint32_t clock_rate)
+static int open_twcc_log(struct sq_peer *peer)
 {
-    struct sq_peer *peer = track->peer;
-    struct sq_rand *rand = &peer->env->rand;
-    struct sq_track_tx *tx = sq_zalloc(sizeof(*tx));
-    if (!tx) {
-        return SQ_ERR_NOMEM;
+    if (peer->twcc_log) {
+        return 0;
     }
-    bool video = track->kind == SQ_MEDIA_VIDEO;
-    /* The first sequence number stays below 2^15, so that a first loss cannot hide a roll-over (RFC
-     * 3711, section 3.3.1). */
-    int err = sq_rtp_sender_init(&tx->rtp, track->ssrc, (uint16_t)sq_rand_below(rand, 0x8000),
-                                 sq_rand_u32(rand), clock_rate, video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO,
-                                 video ? SQ_HISTORY_PACKETS : 0);
-    if (err) {
-        sq_free(tx);
-        return err;
-    }
-    track->tx = tx;
-    return 0;
+    peer->twcc_log = sq_zalloc(sizeof(*peer->twcc_log));
+    return peer->twcc_log ? sq_twcc_log_init(peer->twcc_log, SQ_TWCC_LOG_ROOM,
+                                             (uint16_t)sq_rand_below(&peer->env->rand, 0x8000))
+                          : SQ_ERR_NOMEM;
 }
 
 static int apply_sending(struct sq_track *track, const struct sq_rtp_ext_ids *ids)
 {
-    struct sq_peer *peer = track->peer;
-    const struct sq_jsep_transceiver *t = track->jsep;
-    int err = track->tx ? 0 : make_tx(track, t->codecs[0].clock_rate_hz);
-    if (err) {
-        return err;
+    int err = track->tx ? 0 : sq_track_make_tx(track, track->jsep->codecs[0].clock_rate_hz);
+    if (!err && ids->id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC)) {
+        err = open_twcc_log(track->peer);
     }
-    if (!peer->twcc_log && ids->id[SQ_RTP_EXT_TRANSPORT_CC] &&
-        (track->fb & SQ_JSEP_FB_TRANSPORT_CC)) {
-        peer->twcc_log = sq_zalloc(sizeof(*peer->twcc_log));
-        err = peer->twcc_log ? sq_twcc_log_init(peer->twcc_log, SQ_TWCC_LOG_ROOM,
-                                                (uint16_t)sq_rand_below(&peer->env->rand, 0x8000))
-                             : SQ_ERR_NOMEM;
-        if (err) {
-            return err;
-        }
-    }
-    const struct sq_rtp_template_opts opts = {
-        .pt = track->pt,
-        .ssrc = track->ssrc,
-        .mid = sq_view_of(t->mid),
-        .abs_send_time = track->kind == SQ_MEDIA_VIDEO,
-        .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
-        .audio_level = track->kind == SQ_MEDIA_AUDIO,
-    };
-    err = sq_rtp_template_init(&track->tx->header, &opts, ids);
-    bool changes = track->tx->header.abs_send_time_at || track->tx->header.transport_cc_at;
-    if (!err && changes && track->tx->rtp.history_room && !track->tx->sent_exts) {
-        track->tx->sent_exts = sq_calloc(SQ_HISTORY_PACKETS, sizeof(struct sq_sent_exts));
-        err = track->tx->sent_exts ? 0 : SQ_ERR_NOMEM;
+    for (size_t i = 0; !err && i < track->tx->n; i++) {
+        err = sq_encoding_apply(track, &track->tx->encodings[i], ids);
     }
     return err;
 }
@@ -343,18 +305,8 @@ void sq_peer_start_sources(struct sq_peer *peer)
     }
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (!track->tx || !track->media) {
-            continue;
-        }
-        if (!track->can_send) {
-            track->tx->source_runs = false;
-        } else if (!track->tx->source_runs) {
-            if (track->tx->source.track) {
-                sq_source_skip(&track->tx->source, peer->now_ns);
-            } else {
-                sq_source_init(&track->tx->source, track->media, 0, peer->now_ns, &peer->env->rand);
-            }
-            track->tx->source_runs = true;
+        if (track->tx && track->media) {
+            sq_track_sync_sources(track, peer->now_ns);
             sq_peer_due(peer, sq_track_next_send_ns(track));
         }
     }
@@ -369,195 +321,10 @@ void sq_peer_start_media(struct sq_peer *peer)
 void sq_peer_stop_sources(struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        if (peer->tracks[i]->tx) {
-            peer->tracks[i]->tx->source_runs = false;
+        struct sq_track_tx *tx = peer->tracks[i]->tx;
+        for (size_t k = 0; tx && k < tx->n; k++) {
+            tx->encodings[k].source_runs = false;
         }
-    }
-}
-
-/* ---- Sending ---- */
-
-struct outgoing {
-    uint32_t ts;
-    uint16_t seq;
-    bool marker;
-    uint8_t level; /* as on the wire */
-    const uint8_t *head;
-    size_t head_len;
-    const uint8_t *payload;
-    size_t payload_len;
-};
-
-static struct sq_sent_exts *sent_exts(const struct sq_track *track, uint16_t seq)
-{
-    struct sq_sent_exts *all = track->tx->sent_exts;
-    return all ? &all[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
-}
-
-/* Writes one packet into the batch; returns the header's length. The caller has checked that it
- * fits. `again`: as it was sent before, to the last bit. */
-static size_t put_packet(struct sq_track *track, uint64_t now_ns, const struct outgoing *out,
-                         bool again)
-{
-    struct sq_peer *peer = track->peer;
-    const struct sq_rtp_template *header = &track->tx->header;
-    uint8_t *buf = sq_tx_begin(peer->env);
-    size_t payload_len = out->head_len + out->payload_len;
-    struct sq_rtp_stamp stamp = {
-        .ts = out->ts, .seq = out->seq, .marker = out->marker, .audio_level = out->level};
-    struct sq_sent_exts *sent = sent_exts(track, out->seq);
-    if (again && sent) {
-        stamp.abs_send_time = sq_load_u24(sent->abs_send_time);
-        stamp.transport_seq = sent->transport_seq;
-        stamp.audio_level = sent->level;
-    } else {
-        if (header->abs_send_time_at) {
-            stamp.abs_send_time = sq_rtp_abs_send_time(now_ns);
-        }
-        if (header->transport_cc_at) {
-            stamp.transport_seq =
-                sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len);
-        }
-        bool kept = (uint16_t)(track->tx->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS;
-        if (sent && kept) {
-            sent->transport_seq = stamp.transport_seq;
-            sent->level = stamp.audio_level;
-            sq_store_u24(sent->abs_send_time, stamp.abs_send_time);
-        }
-    }
-    size_t at = sq_rtp_template_write(header, buf, &stamp);
-    memcpy(buf + at, out->head, out->head_len);
-    memcpy(buf + at + out->head_len, out->payload, out->payload_len);
-    sq_tx_commit(peer->env, peer, at + payload_len);
-    return at;
-}
-
-static bool fits(const struct sq_track *track, size_t payload_len)
-{
-    return track->tx->header.len + payload_len + SQ_SRTP_OVERHEAD_MAX_BYTES <= SQ_PEER_DATAGRAM_MAX;
-}
-
-static uint8_t level_byte(uint8_t level, bool voice)
-{
-    return (uint8_t)((voice ? 0x80 : 0) | (level & 0x7f));
-}
-
-static struct outgoing of_source(const struct sq_source_packet *packet, uint32_t ts, uint16_t seq)
-{
-    return (struct outgoing){
-        .ts = ts,
-        .seq = seq,
-        .marker = packet->marker,
-        .level = level_byte(packet->level, packet->voice),
-        .head = packet->head,
-        .head_len = packet->head_len,
-        .payload = packet->fragment,
-        .payload_len = packet->fragment_len,
-    };
-}
-
-void sq_track_run_source(struct sq_track *track, uint64_t now_ns)
-{
-    static const uint8_t none[1];
-    struct sq_track_tx *tx = track->tx;
-    struct sq_source_packet packet;
-    tx->resume_ns = 0;
-    unsigned sent = 0;
-    while (sent < SQ_BURST_PACKETS && sq_source_next(&tx->source, now_ns, &packet)) {
-        uint32_t ts = tx->rtp.ts_base + (uint32_t)packet.ticks;
-        size_t payload_len = packet.head_len + (size_t)packet.fragment_len;
-        if (!fits(track, payload_len)) {
-            continue;
-        }
-        uint16_t seq =
-            sq_rtp_sender_take(&tx->rtp, now_ns, ts, tx->header.len, payload_len, packet.cookie);
-        struct outgoing out = of_source(&packet, ts, seq);
-        if (!out.payload) {
-            out.payload = none;
-        }
-        put_packet(track, now_ns, &out, false);
-        if (track->kind == SQ_MEDIA_VIDEO && packet.begin) {
-            tx->rtp.frames_sent++;
-            tx->rtp.key_frames_sent += packet.key;
-        }
-        sent++;
-    }
-    if (sent == SQ_BURST_PACKETS) {
-        tx->resume_ns = now_ns + SQ_BURST_GAP_NS;
-    }
-}
-
-int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out)
-{
-    struct sq_peer *peer = track->peer;
-    if (!track->can_send || !track->tx || !peer->srtp || peer->state == SQ_PEER_CLOSED ||
-        !peer->has_path) {
-        return SQ_ERR_STATE;
-    }
-    size_t payload_len = out->prefix_len + out->payload_len;
-    if (!fits(track, payload_len)) {
-        return SQ_ERR_NOSPACE;
-    }
-    struct sq_track_tx *tx = track->tx;
-    uint32_t ts = tx->rtp.ts_base + out->timestamp;
-    uint16_t seq =
-        out->explicit_seq
-            ? sq_rtp_sender_take_at(&tx->rtp, now_ns, out->seq, ts, tx->header.len, payload_len,
-                                    out->cookie)
-            : sq_rtp_sender_take(&tx->rtp, now_ns, ts, tx->header.len, payload_len, out->cookie);
-    const struct outgoing packet = {
-        .ts = ts,
-        .seq = seq,
-        .marker = out->marker,
-        .level = out->level,
-        .head = out->prefix ? out->prefix : out->payload,
-        .head_len = out->prefix_len,
-        .payload = out->payload,
-        .payload_len = out->payload_len,
-    };
-    put_packet(track, now_ns, &packet, false);
-    return 0;
-}
-
-void sq_track_resend(struct sq_track *track, const struct sq_rtp_resend *resend, uint64_t now_ns)
-{
-    struct sq_peer *peer = track->peer;
-    struct sq_track_tx *tx = track->tx;
-    struct outgoing out;
-    struct sq_source_packet packet;
-    struct sq_rtp_out by_hand = {0};
-    if (track->media) {
-        uint64_t ticks = (uint32_t)(resend->ts - tx->rtp.ts_base);
-        if (sq_source_repeat(&tx->source, resend->cookie, ticks, &packet) != 0) {
-            return;
-        }
-        out = of_source(&packet, resend->ts, resend->seq);
-    } else {
-        if (!peer->ops->resend || !peer->ops->resend(peer->ctx, track, resend->cookie, &by_hand)) {
-            return;
-        }
-        out = (struct outgoing){
-            .ts = resend->ts,
-            .seq = resend->seq,
-            .marker = by_hand.marker,
-            .level = by_hand.level,
-            .head = by_hand.prefix ? by_hand.prefix : by_hand.payload,
-            .head_len = by_hand.prefix_len,
-            .payload = by_hand.payload,
-            .payload_len = by_hand.payload_len,
-        };
-    }
-    if (!fits(track, out.head_len + out.payload_len)) {
-        return;
-    }
-    size_t header_len = put_packet(track, now_ns, &out, true);
-    sq_rtp_sender_resent(&tx->rtp, now_ns, header_len, out.head_len + out.payload_len);
-}
-
-void sq_track_send_key_frame(struct sq_track *track)
-{
-    if (track->tx && track->tx->source_runs) {
-        sq_source_request_key_frame(&track->tx->source);
     }
 }
 

@@ -542,8 +542,12 @@ static size_t sum_of_senders(const struct sq_peer *peer)
     size_t bytes = 0;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track_tx *tx = peer->tracks[i]->tx;
-        bytes += sizeof(*tx) + tx->rtp.history_room * (sizeof(struct sq_rtp_history_entry) + 2) +
-                 (tx->sent_exts ? SQ_HISTORY_PACKETS * sizeof(struct sq_sent_exts) : 0);
+        bytes += sq_track_tx_bytes(tx->n);
+        for (size_t k = 0; k < tx->n; k++) {
+            const struct sq_encoding *e = &tx->encodings[k];
+            bytes += e->rtp.history_room * (sizeof(struct sq_rtp_history_entry) + 2) +
+                     (e->sent_exts ? SQ_HISTORY_PACKETS * sizeof(struct sq_sent_exts) : 0);
+        }
     }
     return bytes;
 }
@@ -586,12 +590,12 @@ static void memory_of_a_peer(void **state)
 /* As an SFU that switches sources without rewriting, or a browser that restarts its encoder. */
 static void change_ssrc(struct sq_track *track)
 {
-    struct sq_track_tx *tx = track->tx;
-    track->ssrc = tx->rtp.ssrc += 0x1234567;
-    sq_store_u32(tx->header.bytes + 8, track->ssrc);
-    tx->rtp.next_seq = (uint16_t)(tx->rtp.next_seq - 30000) & 0x7fff;
-    tx->rtp.ts_base -= 0x70000000;
-    tx->rtp.started = false;
+    struct sq_encoding *e = &track->tx->encodings[0];
+    track->ssrc = e->rtp.ssrc += 0x1234567;
+    sq_store_u32(e->header.bytes + 8, track->ssrc);
+    e->rtp.next_seq = (uint16_t)(e->rtp.next_seq - 30000) & 0x7fff;
+    e->rtp.ts_base -= 0x70000000;
+    e->rtp.started = false;
 }
 
 static void ssrc_changes(void **state)
