@@ -55,7 +55,7 @@ int sq_result_create(struct sq_result **ret_result)
     return 0;
 }
 
-static void trace_clear(struct sq_peer_trace *t)
+void sq_trace_clear(struct sq_peer_trace *t)
 {
     for (size_t i = 0; i < t->event_count; i++) {
         sq_free(t->events[i].value);
@@ -67,6 +67,7 @@ static void trace_clear(struct sq_peer_trace *t)
     sq_free(t->series);
     sq_free(t->configuration);
     sq_free(t->url);
+    memset(t, 0, sizeof(*t));
 }
 
 void sq_result_destroy(struct sq_result *r)
@@ -85,7 +86,7 @@ void sq_result_destroy(struct sq_result *r)
         sq_free(r->metrics[i].hist);
     }
     for (size_t i = 0; i < r->trace_count; i++) {
-        trace_clear(&r->traces[i]);
+        sq_trace_clear(&r->traces[i]);
     }
     sq_free(r->config);
     sq_free(r->expectations);

@@ -314,6 +314,8 @@ int sq_result_config_flag(struct sq_result *r, const char *key, bool flag) SQ_MU
 
 /* The dump of a peer (index into peers), made if it is not there. */
 struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer) SQ_MUST_USE;
+/* Frees what it holds and empties it. */
+void sq_trace_clear(struct sq_peer_trace *t);
 /* Type and value are copied; past SQ_TRACE_EVENTS_MAX the event is counted as dropped and 0 comes
  * back. */
 int sq_trace_event(struct sq_peer_trace *t, double t_ms, const char *type,

@@ -407,32 +407,13 @@ void sq_run_destroy(struct sq_run *run)
 
 /* ---- Results ---- */
 
-/* The rows of all shards in the order of the users' indices. */
 static int collect_peers(struct sq_run *run, struct sq_result *result)
 {
-    size_t at[SQ_PLAN_THREADS_MAX] = {0};
-    for (;;) {
-        struct sq_user *next = NULL;
-        unsigned from = 0;
-        for (unsigned i = 0; i < run->shards_len; i++) {
-            if (at[i] >= sq_shard_user_count(run->shards[i])) {
-                continue;
-            }
-            struct sq_user *user = sq_shard_user(run->shards[i], at[i]);
-            if (!next || sq_user_index(user) < sq_user_index(next)) {
-                next = user;
-                from = i;
-            }
-        }
-        if (!next) {
-            return 0;
-        }
-        int err = sq_user_report(next, result);
-        if (err) {
-            return err;
-        }
-        at[from]++;
+    struct sq_ledger *ledgers[SQ_PLAN_THREADS_MAX];
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        ledgers[i] = sq_shard_ledger(run->shards[i]);
     }
+    return sq_ledger_collect(ledgers, run->shards_len, result);
 }
 
 static int collect_metrics(struct sq_tally *tally, struct sq_result *result)

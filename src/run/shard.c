@@ -33,9 +33,11 @@ struct sq_shard {
     struct sq_timer arrival_timer, slice_timer, drain_timer;
     struct sq_flush_hook hook;
 
-    struct sq_user **users; /* owned, in order of index */
-    struct sq_user **over;  /* ended in this iteration; as much room */
-    size_t users_len, users_room, over_len;
+    struct sq_user **users; /* owned, a slot each; NULL: free, to be used again */
+    struct sq_user **over;  /* ended in this iteration; as much room, and so has the next */
+    size_t *free_slots;
+    size_t users_len, users_room, over_len, free_len;
+    struct sq_ledger *ledger; /* of those who are over */
     size_t alive;
     uint64_t next_index, total; /* the next arrival's index; one past the last of all shards */
     uint64_t missed;
@@ -136,7 +138,9 @@ static void on_slice(void *ctx, uint64_t now_ns)
 {
     struct sq_shard *shard = ctx;
     for (size_t i = shard->slice % SLICES; i < shard->users_len; i += SLICES) {
-        sq_user_sample(shard->users[i], now_ns);
+        if (shard->users[i]) {
+            sq_user_sample(shard->users[i], now_ns);
+        }
     }
     shard->slice++;
     if (shard->slice % SLICES == 0) {
@@ -160,27 +164,32 @@ static void on_user_done(void *ctx, struct sq_user *user)
     shard->alive--;
 }
 
-static bool add_user(struct sq_shard *shard, uint64_t index, uint64_t intended_ns)
+static bool grow_slots(struct sq_shard *shard)
 {
-    if (shard->users_len == shard->users_room) {
-        size_t room = shard->users_room ? shard->users_room * 2 : 64;
-        struct sq_user **grown = sq_realloc(shard->users, room * sizeof(struct sq_user *));
-        if (!grown) {
-            return false;
-        }
-        shard->users = grown;
-        grown = sq_realloc(shard->over, room * sizeof(struct sq_user *));
-        if (!grown) {
-            return false;
-        }
-        shard->over = grown;
-        shard->users_room = room;
-    }
-    struct sq_user *user;
-    if (sq_user_create(&shard->env, index, intended_ns, &user) != 0) {
+    size_t room = shard->users_room ? shard->users_room * 2 : 64;
+    struct sq_user **users = sq_realloc(shard->users, room * sizeof(struct sq_user *));
+    shard->users = users ? users : shard->users;
+    struct sq_user **over = sq_realloc(shard->over, room * sizeof(struct sq_user *));
+    shard->over = over ? over : shard->over;
+    size_t *slots = sq_realloc(shard->free_slots, room * sizeof(size_t));
+    shard->free_slots = slots ? slots : shard->free_slots;
+    if (!users || !over || !slots) {
         return false;
     }
-    shard->users[shard->users_len++] = user;
+    shard->users_room = room;
+    return true;
+}
+
+static bool add_user(struct sq_shard *shard, uint64_t index, uint64_t intended_ns)
+{
+    struct sq_user *user;
+    bool room = shard->free_len > 0 || shard->users_len < shard->users_room || grow_slots(shard);
+    if (!room || sq_user_create(&shard->env, index, intended_ns, &user) != 0) {
+        return false;
+    }
+    size_t slot = shard->free_len > 0 ? shard->free_slots[--shard->free_len] : shard->users_len++;
+    sq_user_set_slot(user, slot);
+    shard->users[slot] = user;
     shard->alive++;
     sq_user_start(user);
     return true;
@@ -244,8 +253,9 @@ static void on_drain_tick(void *ctx, uint64_t now_ns)
     struct sq_shard *shard = ctx;
     for (size_t i = 0; i < shard->drain_step && shard->drain_at < shard->users_len;
          shard->drain_at++) {
-        if (!sq_user_is_over(shard->users[shard->drain_at])) {
-            sq_user_leave(shard->users[shard->drain_at]);
+        struct sq_user *user = shard->users[shard->drain_at];
+        if (user && !sq_user_is_over(user)) {
+            sq_user_leave(user);
             i++;
         }
     }
@@ -271,7 +281,9 @@ static void do_abort(void *ctx)
     struct sq_shard *shard = ctx;
     shard->draining = true;
     for (size_t i = 0; i < shard->users_len; i++) {
-        sq_user_abort(shard->users[i]);
+        if (shard->users[i]) {
+            sq_user_abort(shard->users[i]);
+        }
     }
     check_done(shard);
 }
@@ -309,6 +321,18 @@ void sq_shard_abort(struct sq_shard *shard)
 
 /* ---- Life ---- */
 
+/* A user that is over leaves its row. Without memory for that it stays in its slot: see
+ * sq_shard_join. */
+static void put_down(struct sq_shard *shard, struct sq_user *user)
+{
+    if (sq_user_report(user, shard->ledger) == 0) {
+        size_t slot = sq_user_slot(user);
+        shard->users[slot] = NULL;
+        shard->free_slots[shard->free_len++] = slot;
+        sq_user_destroy(user);
+    }
+}
+
 /* Users end in call-backs deep below; what they held, and the shard's own end, wait until those
  * have returned. */
 static void on_flush(void *ctx)
@@ -316,6 +340,7 @@ static void on_flush(void *ctx)
     struct sq_shard *shard = ctx;
     for (size_t i = 0; i < shard->over_len; i++) {
         sq_user_release(shard->over[i]);
+        put_down(shard, shard->over[i]);
     }
     shard->over_len = 0;
     check_done(shard);
@@ -374,6 +399,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
     sq_timer_init(&shard->slice_timer, on_slice, shard);
     sq_timer_init(&shard->drain_timer, on_drain_tick, shard);
     int err = sq_loop_new(NULL, &shard->loop);
+    err = err ? err : sq_ledger_create(&shard->ledger);
     err = err ? err : make_carrier(shard);
     if (err) {
         sq_shard_destroy(shard);
@@ -402,6 +428,11 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
 void sq_shard_join(struct sq_shard *shard)
 {
     pthread_join(shard->thread, NULL);
+    for (size_t i = 0; i < shard->users_len; i++) {
+        if (shard->users[i]) {
+            put_down(shard, shard->users[i]);
+        }
+    }
 }
 
 const struct sq_tally *sq_shard_tally(const struct sq_shard *shard)
@@ -414,14 +445,9 @@ const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard
     return sq_carrier_counters(shard->carrier);
 }
 
-size_t sq_shard_user_count(const struct sq_shard *shard)
+struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard)
 {
-    return shard->users_len;
-}
-
-struct sq_user *sq_shard_user(const struct sq_shard *shard, size_t i)
-{
-    return shard->users[i];
+    return shard->ledger;
 }
 
 double sq_shard_cpu_percent(const struct sq_shard *shard)
@@ -439,6 +465,8 @@ void sq_shard_destroy(struct sq_shard *shard)
     }
     sq_free(shard->users);
     sq_free(shard->over);
+    sq_free(shard->free_slots);
+    sq_ledger_destroy(shard->ledger);
     sq_timer_stop(&shard->arrival_timer);
     sq_timer_stop(&shard->slice_timer);
     sq_timer_stop(&shard->drain_timer);

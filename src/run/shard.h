@@ -45,9 +45,9 @@ void sq_shard_abort(struct sq_shard *shard);
 void sq_shard_join(struct sq_shard *shard);
 const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
-size_t sq_shard_user_count(const struct sq_shard *shard);
-struct sq_user *sq_shard_user(const struct sq_shard *shard, size_t i); /* in order of index */
-double sq_shard_cpu_percent(const struct sq_shard *shard);             /* over its life */
-void sq_shard_destroy(struct sq_shard *shard); /* after join; NULL is allowed */
+/* The rows of its users. Borrowed. */
+struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard);
+double sq_shard_cpu_percent(const struct sq_shard *shard); /* over its life */
+void sq_shard_destroy(struct sq_shard *shard);             /* after join; NULL is allowed */
 
 #endif

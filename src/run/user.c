@@ -496,6 +496,16 @@ void sq_user_start(struct sq_user *user)
     }
 }
 
+void sq_user_set_slot(struct sq_user *user, size_t slot)
+{
+    user->slot = slot;
+}
+
+size_t sq_user_slot(const struct sq_user *user)
+{
+    return user->slot;
+}
+
 void sq_user_release(struct sq_user *user)
 {
     user->env->plan->adapter->destroy(user->signal);
@@ -510,14 +520,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_timer_stop(&user->timer);
     close_peers(user);
     sq_user_release(user);
-    for (size_t i = 0; i < user->trace.event_count; i++) {
-        sq_free(user->trace.events[i].value);
-    }
-    for (size_t i = 0; i < user->trace.series_count; i++) {
-        sq_free(user->trace.series[i].values);
-    }
-    sq_free(user->trace.events);
-    sq_free(user->trace.series);
+    sq_trace_clear(&user->trace);
     sq_free(user);
 }
 
@@ -531,27 +534,8 @@ const char *sq_user_failure(const struct sq_user *user)
     return user->row.outcome == SQ_OUTCOME_FAILED ? user->row.message : "";
 }
 
-uint64_t sq_user_index(const struct sq_user *user)
+int sq_user_report(struct sq_user *user, struct sq_ledger *ledger)
 {
-    return user->index;
-}
-
-int sq_user_report(struct sq_user *user, struct sq_result *result)
-{
-    struct sq_peer_row *row = sq_result_add_peer(result);
-    if (!row) {
-        return SQ_ERR_NOMEM;
-    }
-    *row = user->row;
-    if (user->row.outcome != SQ_OUTCOME_FAILED && user->index >= user->env->plan->dumps) {
-        return 0;
-    }
-    struct sq_peer_trace *trace = sq_result_add_trace(result, result->peer_count - 1);
-    if (trace) { /* past the table's end there is just no dump of this one */
-        size_t peer = trace->peer;
-        *trace = user->trace;
-        trace->peer = peer;
-        memset(&user->trace, 0, sizeof(user->trace));
-    }
-    return 0;
+    bool dump = user->row.outcome == SQ_OUTCOME_FAILED || user->index < user->env->plan->dumps;
+    return sq_ledger_add(ledger, user->index, &user->row, dump ? &user->trace : NULL);
 }

@@ -3,6 +3,7 @@
 #ifndef SQ_RUN_USER_H
 #define SQ_RUN_USER_H
 
+#include "run/ledger.h"
 #include "run/plan.h"
 #include "run/result.h"
 #include "stats/hist.h"
@@ -56,6 +57,9 @@ struct sq_user_env {
 /* intended_ns is when it was to begin: times count from there. */
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
                    struct sq_user **ret_user) SQ_MUST_USE;
+/* The owner's own number. */
+void sq_user_set_slot(struct sq_user *user, size_t slot);
+size_t sq_user_slot(const struct sq_user *user);
 /* Begins; may call `done` at once. */
 void sq_user_start(struct sq_user *user);
 /* Leaves in good order; `done` comes. One that was not up yet ends as pending. */
@@ -71,8 +75,8 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns);
 bool sq_user_is_over(const struct sq_user *user);
 /* Why it failed, a sentence; "" if it did not. */
 const char *sq_user_failure(const struct sq_user *user);
-uint64_t sq_user_index(const struct sq_user *user);
-/* Moves its row into the result, and its trace if it has one; the user has none afterwards. */
-int sq_user_report(struct sq_user *user, struct sq_result *result) SQ_MUST_USE;
+/* One that is over: its row goes into the ledger, and its trace if it failed or a dump of it is
+ * wanted. SQ_ERR_NOMEM: neither was taken. */
+int sq_user_report(struct sq_user *user, struct sq_ledger *ledger) SQ_MUST_USE;
 
 #endif
