@@ -93,6 +93,39 @@ def ice_seeds(messages):
     put("ice", "many", b"\1" + b"".join(piece(1 | i << 3, b"\x00\x04\x6e\x00\x01\xff") + wait for i in range(8)))
 
 
+# Kinds as in fuzz_turn.c: 0 raw, 1 success, 2 error, 3 a datagram to a peer, 4 time, 5 start again.
+def turn_seeds():
+    realm, nonce = attr(0x0014, b"example.org"), attr(0x0015, b"f//499k")
+    challenge = attr(0x0009, bytes([0, 0, 4, 1])) + realm + nonce
+    algorithms = attr(0x0009, bytes([0, 0, 4, 1])) + realm + attr(0x0015, b"obMatJos2gAAAx") + \
+        attr(0x8002, bytes([0, 1, 0, 0, 0, 2, 0, 0]))
+    granted = attr(0x0016, xor_addr("203.0.113.1", 50000)) + attr(0x0020, xor_addr("198.51.100.7", 4000)) + \
+        attr(0x000D, struct.pack("!I", 600))
+    stale = attr(0x0009, bytes([0, 0, 4, 38])) + realm + attr(0x0015, b"another")
+    alternate = attr(0x0009, bytes([0, 0, 3, 0])) + attr(0x8023, bytes([0, 1, 13, 150, 192, 0, 2, 9]))
+    quota = attr(0x0009, bytes([0, 0, 4, 86]) + b"Allocation Quota Reached")
+    media, wait = piece(3, b"\x80" + bytes(40)), piece(4, bytes(200))
+    data = stun(0x0017, [attr(0x0012, xor_addr("192.0.2.1", 9)), attr(0x0013, b"hello")])
+    open_ = piece(1, granted) + media * 2 + piece(1, b"") + piece(1, b"") + media
+    # An even length means: no credentials.
+    put("turn", "open", open_ + piece(0, b"\x40\x00\x00\x02hi") + piece(0, data) + wait * 3 + piece(1, granted) +
+        (b"" if len(open_) % 2 else b"\0"))
+    for name, first in (("md5", challenge), ("sha256", algorithms)):
+        put("turn", name, piece(2, first) + piece(2, stale) + wait * 4)
+    put("turn", "alternate", piece(2, alternate) + piece(5, b"") + piece(2, alternate) + piece(5, b"") + piece(1, granted))
+    put("turn", "quota", piece(2, quota))
+    put("turn", "forbidden", piece(1, granted) + media + piece(2, attr(0x0009, bytes([0, 0, 4, 3]))) + media)
+
+
+def framing_seeds():
+    request = stun(0x0001, [attr(0x8022, b"abc")])
+    channel = b"\x40\x01\x00\x05hello\0\0\0"
+    put("framing", "turn", b"\0\3" + request + channel + request)
+    put("framing", "rfc4571", b"\1\5" + b"".join(struct.pack("!H", len(m)) + m for m in (request, b"", b"x" * 300)))
+    put("framing", "url", b"\0\1turns:[2001:db8::1]:443?transport=tcp")
+    put("framing", "long", b"\1\xff" + struct.pack("!H", 5000) + bytes(5003))
+
+
 def candidate_seeds():
     lines = [
         "candidate:1 1 udp 2130706431 10.0.0.1 2000 typ host",
@@ -294,6 +327,8 @@ def main():
     messages = stun_seeds()
     ice_seeds(messages)
     candidate_seeds()
+    turn_seeds()
+    framing_seeds()
     sdp_seeds()
     rtp_seeds()
     vp8_seeds()
