@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"run", sq_cmd_run, "drive peers through a service, and say whether it held"},
     {"lab", sq_cmd_lab, "a small complete service to aim at: rooms, WHIP, WHEP, STUN, an SFU"},
+    {"pair", sq_cmd_pair, "connect two machines by two codes carried by hand, and measure"},
 };
 
 int sq_usage(const char *command, const char *fmt, ...)

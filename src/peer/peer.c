@@ -1,8 +1,10 @@
 /* A peer's life: ICE, DTLS and SRTP put together, datagrams in and out, time-outs and states. */
 #include "peer/peer.h"
+#include "peer/derived_ice.h"
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "peer/derived_ice.h"
 #include "peer/peer_int.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -534,7 +536,20 @@ static int make_ice(struct sq_peer *peer, const struct sq_peer_config *config)
     struct sq_ice_config ice;
     sq_ice_config_init(&ice, &peer->env->rand);
     ice.lite = config->ice_lite;
-    int err = sq_ice_create(&ice, &ice_callbacks, peer, &peer->ice);
+    struct sq_derived_ice derived;
+    int err = 0;
+    if (config->patient) {
+        ice.patient = true;
+        ice.pac_ms = (uint32_t)sq_min_u64(peer->connect_timeout_ns / SQ_NS_PER_MS, UINT32_MAX);
+    }
+    if (config->derived_ice) {
+        uint8_t fingerprint[SQ_SHA256_BYTES];
+        err = sq_fingerprint_bytes(sq_cert_fingerprint(peer->cert), fingerprint);
+        err = err ? err : sq_derive_ice(fingerprint, &derived);
+        ice.ufrag = derived.ufrag;
+        ice.pwd = derived.pwd;
+    }
+    err = err ? err : sq_ice_create(&ice, &ice_callbacks, peer, &peer->ice);
     for (size_t i = 0; !err && i < config->stun_servers_len; i++) {
         err = sq_ice_add_stun_server(peer->ice, &config->stun_servers[i]);
     }

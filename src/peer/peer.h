@@ -160,6 +160,10 @@ struct sq_peer_config {
     const struct sq_addr *stun_servers; /* copied */
     size_t stun_servers_len;            /* at most 4 */
     uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
+    bool patient;      /* descriptions are carried by hand: checks that nobody answers go on until
+                          connect_timeout_ns, where else they end by RFC 8445 after 40 s */
+    bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
+                          peer/derived_ice.h, so that they need not be told */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */

@@ -54,6 +54,11 @@ ramp) short+=(--ramp 1s:1s) ;;
 esac
 
 bash -n "$example"
+if [ "$name" = pair ]; then
+    bash "$example" --duration 3s >"$work/pair"
+    [ "$(grep -c '^pass' "$work/pair")" = 2 ]
+    exit
+fi
 bash "$example" "${short[@]}"
 grep -q '"verdict": *"pass"' "$work/out/summary.json"
 if [ "$name" = ci-smoke ]; then

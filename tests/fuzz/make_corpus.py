@@ -320,6 +320,51 @@ def clip_seeds():
     put("clip", "empty", b"\1")
 
 
+# ---- Codes of squall pair ------------------------------------------------------------------------
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def crc24(data):
+    crc = 0xB704CE
+    for byte in data:
+        crc ^= byte << 16
+        for _ in range(8):
+            crc <<= 1
+            if crc & 0x1000000:
+                crc ^= 0x1864CFB
+    return crc & 0xFFFFFF
+
+
+def pair_code(version, answer, media, addresses):
+    """addresses: four lists (IPv4 host, IPv6 host, IPv4 and IPv6 server-reflexive) of packed bytes."""
+    counts = 0
+    for kind in addresses:
+        counts = counts << 2 | len(kind)
+    data = bytes([version << 5 | answer << 4 | (not media) << 3, counts]) + bytes(range(32))
+    data += b"\x63" if answer else b""
+    data += b"".join(b"".join(kind) for kind in addresses)
+    data += crc24(data).to_bytes(3, "big")
+    chars = (len(data) * 8 + 4) // 5
+    number = int.from_bytes(data, "big") << (5 * chars - 8 * len(data))
+    return "".join(CROCKFORD[number >> 5 * (chars - 1 - i) & 31] for i in range(chars))
+
+
+def pair_seeds():
+    v4 = bytes([192, 0, 2, 1, 195, 80])
+    v6 = bytes.fromhex("20010db8" + "00" * 11 + "01") + b"\xc3\x50"
+    variants = {"host": [[v4], [], [], []], "nat": [[v4], [], [v4], []], "six": [[v4], [v6], [v4], [v6]],
+                "most": [[v4] * 3, [v6] * 3, [v4] * 3, [v6] * 3], "none": [[], [], [], []]}
+    for name, addresses in variants.items():
+        for answer in 0, 1:
+            for media in 0, 1:
+                put("pair", f"{name}-{answer}{media}", pair_code(1, answer, media, addresses))
+    put("pair", "version2", pair_code(2, 0, 1, [[v4], [], [], []]))
+    text = pair_code(1, 0, 1, [[v4], [], [], []])
+    put("pair", "slip", text[:20] + "Z" + text[21:])
+    put("pair", "hyphens", "-".join(text[i:i + 8] for i in range(0, len(text), 8)).lower())
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -334,6 +379,7 @@ def main():
     vp8_seeds()
     text_seeds()
     clip_seeds()
+    pair_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

@@ -77,12 +77,14 @@ struct sq_ice_config {
     uint32_t gather_timeout_ms;  /* 5000: end-of-candidates at the latest then */
     uint32_t nomination_wait_ms; /* 200: patience for a better pair, once one is valid */
     uint32_t pac_ms;             /* 39500: not failed before that (RFC 8863, section 4) */
-    uint32_t check_timeout_ms;   /* failed without a valid pair after that; 0 (default): never */
-    uint32_t consent_ms;         /* 5000, ±20 % (RFC 7675, section 5.1) */
-    uint32_t consent_expiry_ms;  /* 30000 (RFC 7675, section 5.1) */
-    uint32_t disconnected_ms;    /* 7000: a consent check unanswered so long: DISCONNECTED */
-    uint32_t keepalive_ms;       /* Tr, 15000 (RFC 8445, section 11) */
-    uint32_t restart_grace_ms; /* 5000: old credentials answered so long after a restart is done */
+    bool patient; /* a check that nobody answers is sent on, every Rm times RTO, until a pair is
+                     valid: the other side may not know of us for minutes, and NATs forget */
+    uint32_t check_timeout_ms;  /* failed without a valid pair after that; 0 (default): never */
+    uint32_t consent_ms;        /* 5000, ±20 % (RFC 7675, section 5.1) */
+    uint32_t consent_expiry_ms; /* 30000 (RFC 7675, section 5.1) */
+    uint32_t disconnected_ms;   /* 7000: a consent check unanswered so long: DISCONNECTED */
+    uint32_t keepalive_ms;      /* Tr, 15000 (RFC 8445, section 11) */
+    uint32_t restart_grace_ms;  /* 5000: old credentials answered so long after a restart is done */
 };
 
 void sq_ice_config_init(struct sq_ice_config *config, struct sq_rand *rand);

@@ -114,7 +114,7 @@ static void send_check(struct sq_ice *ice, uint64_t now_ns, struct ice_pair *p)
     uint8_t buf[ICE_MESSAGE_MAX];
     const struct ice_bind *base = ice_base_at(ice, p->base);
     size_t len = ice_write_check(ice, &ice->gen, base, p->tid, (p->flags & PAIR_TX_USE) != 0, buf);
-    p->sends++;
+    p->sends += p->sends < UINT8_MAX;
     p->sent_ns = now_ns;
     set_due(ice, now_ns, p);
     ice_send(ice, base->b.id, ice_pair_remote(ice, p), buf, len);
@@ -173,7 +173,8 @@ void ice_checks_timeout(struct sq_ice *ice, uint64_t now_ns)
         if (p->state != SQ_ICE_PAIR_IN_PROGRESS || p->due_ns > now_ns) {
             continue;
         }
-        if (p->sends >= ice->cfg.rc) {
+        bool patient = ice->cfg.patient && ice->valid_ns == SQ_NEVER;
+        if (p->sends >= ice->cfg.rc && !patient) {
             fail_pair(ice, p);
         } else {
             send_check(ice, now_ns, p);

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Two machines that connect without a server, here both on this one: the offer and the answer, which people
+# would carry, go through pipes. Each side says what it measured; the exit code is that of both.
+squall=${SQUALL:-$(dirname "$0")/../build/squall}
+coproc offerer { exec "$squall" pair --local-ip 127.0.0.1 --duration 8s --quiet "$@"; }
+pid=$offerer_PID from=${offerer[0]} to=${offerer[1]}
+read -r offer <&"$from"
+echo "offer   $offer"
+"$squall" pair "$offer" --local-ip 127.0.0.1 --duration 8s --quiet "$@" > >(
+    read -r answer
+    echo "answer  $answer"
+    echo "$answer" >&"$to"
+    cat
+)
+answerer=$?
+cat <&"$from"
+wait "$pid" && exit "$answerer"
