@@ -287,7 +287,7 @@ static void on_settled(void *ctx, uint64_t now_ns)
 static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     disconnect(endpoint);
-    if (event->nominated) {
+    if (event->nominated && !endpoint->carrier->hear_all) {
         endpoint->nominated = event->base;
         endpoint->remote = event->remote;
         settle(endpoint, event->now_ns);

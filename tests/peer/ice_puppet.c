@@ -85,7 +85,7 @@ static void answer(struct puppet *p, const uint8_t *tid, const struct sq_addr *t
     sq_stun_put_fingerprint(&w);
     must(sq_stun_end(&w, &len) == 0);
     bool other = sq_addr_family(&p->answer_from) != AF_UNSPEC;
-    (void)sq_ice_receive(p->ice, p->now_ns, 0, other ? &p->answer_from : to, buf, len);
+    (void)sq_ice_receive(p->ice, p->now_ns, p->base, other ? &p->answer_from : to, buf, len);
 }
 
 void puppet_run(struct puppet *p, uint64_t until_ns)
@@ -142,7 +142,7 @@ int puppet_check(struct puppet *p, const struct sq_addr *from, uint32_t priority
     }
     sq_stun_put_fingerprint(&w);
     must(sq_stun_end(&w, &len) == 0);
-    return sq_ice_receive(p->ice, p->now_ns, 0, from, buf, len);
+    return sq_ice_receive(p->ice, p->now_ns, p->base, from, buf, len);
 }
 
 bool puppet_selected(struct puppet *p, const struct sq_addr *expected)

@@ -13,6 +13,7 @@ struct puppet {
     struct sq_ice *ice;
     struct sq_rand rand;
     uint64_t now_ns;
+    int base; /* that its checks come in on */
     bool answers;
     int answer_error;           /* answer so, once; 0: success */
     struct sq_addr answer_from; /* AF_UNSPEC: the address that was asked */

@@ -121,6 +121,26 @@ static void late_base(void **state)
     sq_ice_destroy(p.ice);
 }
 
+/* A program on the same host may reach a loopback address from another of its addresses. No check
+ * of ours would try that pair, but the one that came in is answered: media of it must be heard. */
+static void loopback_from_elsewhere(void **state)
+{
+    struct puppet p;
+    struct sq_addr loopback = ice_addr("127.0.0.1", 9);
+    struct sq_addr elsewhere = ice_addr("192.0.2.2", 7);
+    puppet_start(&p, false, false, NULL);
+    assert_int_equal(sq_ice_add_base(p.ice, 1, &loopback), 0);
+    assert_int_equal(sq_ice_pair_count(p.ice), 0);
+    p.base = 1;
+    assert_false(sq_ice_may_receive(p.ice, 1, &elsewhere));
+    assert_int_equal(puppet_check(&p, &elsewhere, 5, 0), 0);
+    assert_true(sq_ice_may_receive(p.ice, 1, &elsewhere));
+    assert_int_equal(puppet_check(&p, &elsewhere, 5, PUPPET_USE), 0);
+    puppet_run(&p, p.now_ns + SEC);
+    assert_true(puppet_selected(&p, &elsewhere));
+    sq_ice_destroy(p.ice);
+}
+
 /* A relayed base while gathering is held back for it. */
 static void relayed_base(void **state)
 {
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(frozen_until_the_first_works),
         cmocka_unit_test(success_unfreezes),
         cmocka_unit_test(late_base),
+        cmocka_unit_test(loopback_from_elsewhere),
         cmocka_unit_test(relayed_base),
         cmocka_unit_test(one_check_every_ta),
         cmocka_unit_test(silence_after_nomination),

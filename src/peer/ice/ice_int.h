@@ -216,7 +216,9 @@ uint16_t ice_find_remote(const struct sq_ice *ice, const struct sq_addr *addr);
 /* Adds without pairing; ICE_NONE when full. */
 uint16_t ice_push_remote(struct sq_ice *ice, const struct sq_ice_candidate *c);
 struct ice_pair *ice_find_pair(const struct sq_ice *ice, uint8_t base, uint16_t remote);
-/* NULL when there is no room for it. */
+/* Whether a pair of the two is worth a check. One that a check came in on needs no asking. */
+bool ice_may_pair(const struct sq_ice_base *base, const struct sq_ice_candidate *remote);
+/* The pair, made if it is not there; NULL when there is no room for it. */
 struct ice_pair *ice_add_pair(struct sq_ice *ice, uint8_t base, uint16_t remote);
 void ice_set_priorities(struct sq_ice *ice);
 bool ice_same_foundation(const struct sq_ice *ice, const struct ice_pair *a,

@@ -90,7 +90,9 @@ int sq_ice_add_remote(struct sq_ice *ice, uint64_t now_ns, const struct sq_ice_c
     /* Once a pair is nominated, or when lite, pairs come of incoming checks only. */
     if (ice->nominated == ICE_NONE && !ice->cfg.lite) {
         for (uint16_t b = 0; b < ice->bases.n; b++) {
-            (void)ice_add_pair(ice, (uint8_t)b, index);
+            if (ice_may_pair(&ice_base_at(ice, b)->b, c)) {
+                (void)ice_add_pair(ice, (uint8_t)b, index);
+            }
         }
     }
     ice_conclude(ice, now_ns);

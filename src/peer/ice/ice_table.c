@@ -86,7 +86,9 @@ int ice_publish_base(struct sq_ice *ice, uint8_t base)
         return SQ_ERR_NOMEM;
     }
     for (uint16_t r = 0; r < ice->remotes.n && !ice->cfg.lite; r++) {
-        (void)ice_add_pair(ice, base, r); /* without room it is left out, as the worst one is */
+        if (ice_may_pair(&b->b, ice_remote_at(ice, r))) {
+            (void)ice_add_pair(ice, base, r); /* without room it is left out, as the worst is */
+        }
     }
     return 0;
 }
@@ -143,8 +145,7 @@ void ice_set_priorities(struct sq_ice *ice)
     }
 }
 
-/* Sections 6.1.2.2: same component, transport, family; link-local only with link-local. */
-static bool can_pair(const struct sq_ice_base *base, const struct sq_ice_candidate *remote)
+bool ice_may_pair(const struct sq_ice_base *base, const struct sq_ice_candidate *remote)
 {
     if (sq_addr_family(&base->addr) != sq_addr_family(&remote->addr) ||
         sq_addr_port(&remote->addr) == 0) {
@@ -160,7 +161,7 @@ static bool can_pair(const struct sq_ice_base *base, const struct sq_ice_candida
         }
     }
     if (sq_addr_is_loopback(&base->addr) && !sq_addr_is_loopback(&remote->addr)) {
-        return false; /* the kernel would refuse to send */
+        return false; /* the kernel refuses to send to what is not this host's */
     }
     return sq_addr_family(&base->addr) != AF_INET6 ||
            sq_addr_is_link_local(&base->addr) == sq_addr_is_link_local(&remote->addr);
@@ -204,7 +205,7 @@ static struct ice_pair *make_room(struct sq_ice *ice, uint64_t priority)
 struct ice_pair *ice_add_pair(struct sq_ice *ice, uint8_t base, uint16_t remote)
 {
     const struct ice_bind *b = ice_base_at(ice, base);
-    if (b->local == ICE_NONE || !can_pair(&b->b, ice_remote_at(ice, remote))) {
+    if (b->local == ICE_NONE) {
         return NULL;
     }
     struct ice_pair *p = ice_find_pair(ice, base, remote);
