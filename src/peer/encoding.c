@@ -196,7 +196,7 @@ static size_t put_packet(struct sq_peer *peer, struct sq_encoding *e, uint64_t n
         }
         if (header->transport_cc_at) {
             stamp.transport_seq =
-                sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len);
+                sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len, 0);
         }
         bool kept = (uint16_t)(e->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS;
         if (sent && kept) {

@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             break;
         case 1:
             for (unsigned i = 0; i < piece.kind / 8; i++) {
-                (void)sq_twcc_log_take(&rig.log, rig.now_ns, 1200);
+                (void)sq_twcc_log_take(&rig.log, rig.now_ns, 1200, 0);
             }
             break;
         case 2:

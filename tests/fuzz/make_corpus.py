@@ -365,6 +365,20 @@ def pair_seeds():
     put("pair", "hyphens", "-".join(text[i:i + 8] for i in range(0, len(text), 8)).lower())
 
 
+def bwe_seeds():
+    sent = b"\x07\x03\x04\xb0\x00"
+    probe = b"\x05\x00"
+    for name, kind, gap in [("steady", 1, 80), ("growing", 1, 160), ("lossy", 0, 80)]:
+        rows = b"".join(struct.pack("!hBBH", gap, 150, (1 if kind or i % 3 else 0) | (i % 2) << 5, 1600)
+                        for i in range(20))
+        feedback = bytes([6 << 3, len(rows)]) + rows
+        put("bwe", name, (sent * 3 + probe + feedback) * 12)
+    put("bwe", "remb", b"\x42\x04" + struct.pack("!I", 800000) + sent)
+    put("bwe", "reports", (b"\xfb\x08" + struct.pack("!HHI", 100, 20, 50000000)) * 5)
+    put("bwe", "needed", b"\x04\x04" + struct.pack("!I", 2000000) + (sent + probe) * 20)
+    put("bwe", "silence", (b"\xff\x03\x04\xb0\x00") * 40)
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -380,6 +394,7 @@ def main():
     text_seeds()
     clip_seeds()
     pair_seeds()
+    bwe_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

@@ -255,7 +255,7 @@ static void run(struct link *l, uint64_t seed, unsigned packets)
         if (t % (6 * MS) == 0 && sent < packets) {
             struct flight *f = &flights[sent++];
             f->sent_ns = now_ns;
-            f->seq = sq_twcc_log_take(&l->log, now_ns, 1000);
+            f->seq = sq_twcc_log_take(&l->log, now_ns, 1000, 0);
             f->lost = sq_rand_below(&l->rand, 100) < l->loss && sent > 1;
             f->at_ns =
                 now_ns + l->delay_ns + (l->spread_ns ? sq_rand_u64(&l->rand) % l->spread_ns : 0);
@@ -486,7 +486,7 @@ static void log_refuses_what_it_can_not_hold(void **state)
     assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results, 64, &n, &sum), 0);
     assert_int_equal(n, 0);
     for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(sq_twcc_log_take(&l, i * MS, 100), i);
+        assert_int_equal(sq_twcc_log_take(&l, i * MS, 100, 0), i);
     }
     assert_int_equal(sq_twcc_log_on_feedback(&l, 20 * MS, &fb, results, 64, &n, &sum), 0);
     assert_int_equal(n, 10);
@@ -512,7 +512,7 @@ static void delay_variation(void **state)
     assert_int_equal(sq_twcc_log_init(&l, 64, 9), 0);
     assert_int_equal(sq_twcc_recorder_init(&r, 64, 0), 0);
     for (unsigned i = 0; i < 9; i++) {
-        uint16_t seq = sq_twcc_log_take(&l, 100 * MS + i * 12 * MS, 100);
+        uint16_t seq = sq_twcc_log_take(&l, 100 * MS + i * 12 * MS, 100, 0);
         sq_twcc_recorder_on_packet(&r, 500 * MS + i * 12 * MS + (i % 2 ? 2 : 0) * MS, seq, 5);
     }
     assert_true(build(&r, 700 * MS, out, sizeof(out), &fb));
@@ -541,7 +541,7 @@ static void feedback_out_of_order(void **state)
         struct sq_rtcp_twcc fb = {0};
         uint8_t out[64];
         size_t n = 0;
-        (void)sq_twcc_log_take(&l, 0, 1);
+        (void)sq_twcc_log_take(&l, 0, 1, 0);
         struct sq_wire w = sq_wire_writer(out, sizeof(out));
         sq_rtcp_put_twcc(&w, &build_fb, &mark, 1);
         assert_int_equal(parse(out, w.pos, &fb), 0);
@@ -582,7 +582,7 @@ static void hostile_numbers(void **state)
                                             : sq_rand_u64(&rand) % (20000 * MS);
         seq = (uint16_t)(sq_rand_below(&rand, 50) ? seq + 1 + sq_rand_below(&rand, 8) - 3
                                                   : sq_rand_u32(&rand));
-        (void)sq_twcc_log_take(&l, now_ns, 100);
+        (void)sq_twcc_log_take(&l, now_ns, 100, 0);
         sq_twcc_recorder_on_packet(&r, now_ns, seq, 5);
         assert_true(r.end_ext - r.start_ext <= 1024);
         while (sq_twcc_recorder_next_ns(&r) <= now_ns) {

@@ -17,6 +17,7 @@ struct sq_twcc_sent {
     uint32_t at_us; /* modulo 2^32, some 71 minutes */
     uint16_t size_bytes;
     uint8_t fate;
+    uint8_t probe;
 };
 
 static bool room_is_good(uint32_t room)
@@ -45,13 +46,14 @@ void sq_twcc_log_close(struct sq_twcc_log *l)
     }
 }
 
-uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes)
+uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes, uint8_t probe)
 {
     uint16_t seq = l->next_seq++;
     l->sent[seq & (l->room - 1)] = (struct sq_twcc_sent){
         .at_us = (uint32_t)(now_ns / SQ_NS_PER_US),
         .size_bytes = (uint16_t)sq_min_u64(size_bytes, UINT16_MAX),
         .fate = IN_FLIGHT,
+        .probe = probe,
     };
     l->used += l->used < l->room;
     l->packets_sent++;
@@ -145,6 +147,7 @@ int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct
         *r = (struct sq_twcc_result){
             .seq = st.seq,
             .size_bytes = sent->size_bytes,
+            .probe = sent->probe,
             .received = st.received,
             .was_lost = was_lost,
             .sent_ns = (now_us - age_us) * SQ_NS_PER_US,

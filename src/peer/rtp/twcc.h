@@ -38,13 +38,14 @@ struct sq_twcc_log {
 int sq_twcc_log_init(struct sq_twcc_log *l, uint32_t room, uint16_t first_seq) SQ_MUST_USE;
 void sq_twcc_log_close(struct sq_twcc_log *l); /* NULL and zeroed ones are allowed */
 /* A packet leaves; returns its transport-wide sequence number. size_bytes as it counts for the
- * rate. */
-uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes);
+ * rate; probe: of the estimator's cluster, 0 for none. */
+uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes, uint8_t probe);
 
 struct sq_twcc_result {
     uint16_t seq;
     uint16_t size_bytes;
     bool received;
+    uint8_t probe;      /* as given to sq_twcc_log_take */
     bool was_lost;      /* an earlier feedback had called it lost */
     uint64_t sent_ns;   /* our clock */
     int64_t arrival_ns; /* the receiver's clock, from a zero of its own; of received ones */
