@@ -1,9 +1,7 @@
-/* RFC 7741 descriptors, the front of RFC 6386 frames, and the collector of frames' bytes. */
+/* RFC 7741 descriptors, and the front of RFC 6386 frames. */
 #include "media/vp8.h"
 
-#include "base/mem.h"
 #include "base/wire.h"
-#include <string.h>
 
 enum { X = 0x80, N = 0x20, S = 0x10, I = 0x80, L = 0x40, T = 0x20, K = 0x10, M = 0x80, Y = 0x20 };
 
@@ -100,64 +98,5 @@ int sq_vp8_frame_header_parse(const uint8_t *frame, size_t len,
         }
     }
     *ret_header = h;
-    return 0;
-}
-
-/* ---- collector ---- */
-
-#define PAYLOAD_MAX 1536
-
-struct sq_vp8_collector {
-    struct {
-        uint16_t seq;
-        uint16_t len; /* 0: empty */
-        uint8_t bytes[PAYLOAD_MAX];
-    } slots[SQ_VP8_WINDOW_PACKETS];
-};
-
-int sq_vp8_collector_new(struct sq_vp8_collector **ret_collector)
-{
-    struct sq_vp8_collector *c = sq_zalloc(sizeof(*c));
-    if (!c) {
-        return SQ_ERR_NOMEM;
-    }
-    *ret_collector = c;
-    return 0;
-}
-
-void sq_vp8_collector_free(struct sq_vp8_collector *c)
-{
-    sq_free(c);
-}
-
-void sq_vp8_collector_push(struct sq_vp8_collector *c, uint16_t seq, const uint8_t *payload,
-                           size_t len)
-{
-    struct sq_vp8_descriptor d;
-    if (sq_vp8_descriptor_parse(payload, len, &d) != 0 || len - d.len_bytes > PAYLOAD_MAX) {
-        return;
-    }
-    size_t i = seq % SQ_VP8_WINDOW_PACKETS;
-    c->slots[i].seq = seq;
-    c->slots[i].len = (uint16_t)(len - d.len_bytes);
-    memcpy(c->slots[i].bytes, payload + d.len_bytes, len - d.len_bytes);
-}
-
-int sq_vp8_collector_frame(const struct sq_vp8_collector *c, const struct sq_vp8_frame *frame,
-                           uint8_t *out, size_t room, size_t *ret_len)
-{
-    struct sq_wire w = sq_wire_writer(out, room);
-    for (uint32_t n = 0; n < frame->packets; n++) {
-        uint16_t seq = (uint16_t)(frame->first_seq + n);
-        size_t i = seq % SQ_VP8_WINDOW_PACKETS;
-        if (c->slots[i].seq != seq || c->slots[i].len == 0) {
-            return SQ_ERR_NOTFOUND;
-        }
-        sq_wire_put(&w, c->slots[i].bytes, c->slots[i].len);
-    }
-    if (w.err) {
-        return w.err;
-    }
-    *ret_len = w.pos;
     return 0;
 }

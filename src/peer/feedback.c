@@ -245,7 +245,7 @@ static uint64_t key_frame_due(const struct sq_track *track)
     if (track->peer->forward_only || track->kind != SQ_MEDIA_VIDEO || !track->can_receive) {
         return SQ_NEVER;
     }
-    uint64_t due = rx->rtp.key_frame_needed ? rx->clock_ns : sq_vp8_assembler_key_due_ns(&rx->vp8);
+    uint64_t due = rx->rtp.key_frame_needed ? rx->clock_ns : sq_frame_buffer_key_due_ns(&rx->video);
     if (due == SQ_NEVER) {
         return due;
     }

@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/rand.h"
+#include "media/codec.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -238,6 +239,10 @@ void sq_track_set_user(struct sq_track *track, void *user);
 void *sq_track_user(const struct sq_track *track);
 /* The negotiated codec's name as in rtpmap ("VP8", "opus"), "" when none; borrowed. */
 const char *sq_track_codec(const struct sq_track *track);
+
+/* The codec (enum sq_codec, media/codec.h) that a received payload type has on this track: any of
+ * the section's may come. SQ_CODEC_NONE for RTX, FEC and what was not agreed. */
+enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt);
 
 /* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
  */

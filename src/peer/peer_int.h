@@ -4,9 +4,9 @@
 #define SQ_PEER_PEER_INT_H
 
 #include "base/time.h"
+#include "media/frame_buffer.h"
 #include "media/opus.h"
 #include "media/source.h"
-#include "media/vp8.h"
 #include "peer/dtls/dtls.h"
 #include "peer/ice/ice.h"
 #include "peer/jsep/jsep.h"
@@ -130,7 +130,7 @@ struct sq_track_rx {
     uint8_t fir_seq;
     bool media_seen; /* FIRST_MEDIA was told */
     union {
-        struct sq_vp8_assembler vp8;
+        struct sq_frame_buffer video;
         struct sq_opus_tracker opus;
     };
 };
@@ -317,6 +317,7 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
 void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track);
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
 size_t sq_track_rx_bytes(const struct sq_track *track);
+void sq_track_free_rx(struct sq_track *track);
 /* Adds the totals of the SSRCs before the present one. */
 void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats);
 

@@ -7,16 +7,16 @@
 
 static void video_stats(const struct sq_track_rx *rx, uint64_t now_ns, struct sq_inbound_stats *s)
 {
-    const struct sq_vp8_stats *v = &rx->vp8.stats;
+    const struct sq_frame_stats *v = &rx->video.stats;
     s->frames_received = v->frames_received;
     s->frames_decoded = v->frames_decoded;
     s->key_frames_decoded = v->key_frames_decoded;
     s->frames_dropped = v->frames_dropped;
-    s->frames_per_second = sq_vp8_assembler_fps(&rx->vp8, now_ns);
+    s->frames_per_second = sq_frame_buffer_fps(&rx->video, now_ns);
     s->frame_width = v->frame_width;
     s->frame_height = v->frame_height;
     s->freeze_count = v->freeze_count;
-    uint64_t open_ns = sq_vp8_assembler_open_freeze_ns(&rx->vp8, now_ns);
+    uint64_t open_ns = sq_frame_buffer_open_freeze_ns(&rx->video, now_ns);
     s->freeze_count += open_ns > 0;
     s->total_freezes_duration_s = (double)(v->total_freezes_ns + open_ns) / 1e9;
 }

@@ -83,13 +83,43 @@ static struct sq_track *by_mid(struct sq_peer *peer, struct sq_view mid)
     return NULL;
 }
 
+/* What a payload type means in the track's section: any that was agreed may come, and another one
+ * with the next packet. NULL for one that was not. */
+static const struct sq_jsep_codec *codec_of(const struct sq_track *track, uint8_t pt)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    for (size_t i = 0; t && i < t->n_codecs; i++) {
+        if (t->codecs[i].recv_pt == pt) {
+            return &t->codecs[i];
+        }
+    }
+    return NULL;
+}
+
+static enum sq_codec media_codec(const struct sq_jsep_codec *codec)
+{
+    static const uint8_t of[SQ_JSEP_CODECS] = {
+        [SQ_JSEP_OPUS] = SQ_CODEC_OPUS,       [SQ_JSEP_G722] = SQ_CODEC_G722,
+        [SQ_JSEP_PCMU] = SQ_CODEC_PCMU,       [SQ_JSEP_PCMA] = SQ_CODEC_PCMA,
+        [SQ_JSEP_VP8] = SQ_CODEC_VP8,         [SQ_JSEP_VP9] = SQ_CODEC_VP9,
+        [SQ_JSEP_H264_MODE1] = SQ_CODEC_H264, [SQ_JSEP_H264_MODE0] = SQ_CODEC_H264,
+        [SQ_JSEP_AV1] = SQ_CODEC_AV1,
+    };
+    return codec ? (enum sq_codec)of[codec->id] : SQ_CODEC_NONE;
+}
+
+enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt)
+{
+    return media_codec(codec_of(track, pt));
+}
+
 /* The only track that receives this payload type, if there is just one. */
 static struct sq_track *by_payload_type(struct sq_peer *peer, uint8_t pt)
 {
     struct sq_track *found = NULL;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (track->can_receive && track->recv_pt == pt) {
+        if (track->can_receive && codec_of(track, pt)) {
             if (found) {
                 return NULL;
             }
@@ -115,7 +145,7 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
         track = by_payload_type(peer, packet->pt);
     }
     /* A stream of another payload type (RTX, FEC) is not the track's own. */
-    if (track && track != known && packet->pt == track->recv_pt) {
+    if (track && track != known && media_codec(codec_of(track, packet->pt))) {
         sq_peer_bind_ssrc(peer, packet->ssrc, track);
     }
     return track;
@@ -137,7 +167,7 @@ static void tell_first_media(struct sq_track *track)
                                               .mid = sq_track_mid(track)});
 }
 
-static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
+static void on_frame(void *ctx, const struct sq_frame *frame)
 {
     struct sq_track *track = ctx;
     if (!track->rx->media_seen) {
@@ -152,12 +182,21 @@ static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
 /* Only what the track needs of the play-out models stands behind the rest. */
 size_t sq_track_rx_bytes(const struct sq_track *track)
 {
-    size_t bytes = offsetof(struct sq_track_rx, vp8);
+    size_t bytes = offsetof(struct sq_track_rx, video);
     if (!track->peer->forward_only) {
-        bytes += track->kind == SQ_MEDIA_VIDEO ? sizeof(struct sq_vp8_assembler)
+        bytes += track->kind == SQ_MEDIA_VIDEO ? sizeof(struct sq_frame_buffer)
                                                : sizeof(struct sq_opus_tracker);
     }
     return bytes;
+}
+
+void sq_track_free_rx(struct sq_track *track)
+{
+    if (track->rx && track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
+        sq_frame_buffer_close(&track->rx->video);
+    }
+    sq_free(track->rx);
+    track->rx = NULL;
 }
 
 static void init_play(struct sq_track *track)
@@ -166,7 +205,7 @@ static void init_play(struct sq_track *track)
         return;
     }
     if (track->kind == SQ_MEDIA_VIDEO) {
-        sq_vp8_assembler_init(&track->rx->vp8, SQ_PLI_AFTER_NS, on_frame, track);
+        sq_frame_buffer_init(&track->rx->video, SQ_PLI_AFTER_NS, on_frame, track);
     } else {
         sq_opus_tracker_init(&track->rx->opus);
     }
@@ -208,7 +247,7 @@ void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats
 static void restart_frames(struct sq_track *track)
 {
     if (track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
-        sq_vp8_assembler_restart(&track->rx->vp8);
+        sq_frame_buffer_restart(&track->rx->video);
     }
 }
 
@@ -261,19 +300,28 @@ static void record_transport(struct sq_peer *peer, uint64_t now_ns, const struct
     sq_peer_due(peer, sq_twcc_recorder_next_ns(peer->twcc_recorder));
 }
 
-static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet)
+static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
+                 enum sq_codec codec, bool repaired)
 {
     struct sq_track_rx *rx = track->rx;
     if (track->kind == SQ_MEDIA_VIDEO) {
-        /* What is not VP8 is counted by the assembler itself. */
-        int err = sq_vp8_assembler_push(&rx->vp8, now_ns, packet->seq, packet->ts, packet->marker,
-                                        packet->payload, packet->payload_bytes);
+        /* What is not of the codec is counted by the buffer itself. */
+        const struct sq_media_packet p = {.now_ns = now_ns,
+                                          .payload = packet->payload,
+                                          .len = packet->payload_bytes,
+                                          .timestamp = packet->ts,
+                                          .seq = packet->seq,
+                                          .marker = packet->marker,
+                                          .codec = codec};
+        int err = sq_frame_buffer_push(&rx->video, &p, repaired);
         (void)err;
         sq_peer_due(track->peer, sq_track_feedback_due(track));
         return;
     }
-    int err = sq_opus_tracker_push(&rx->opus, now_ns, packet->seq, packet->ts, packet->payload,
-                                   packet->payload_bytes);
+    int err = codec != SQ_CODEC_OPUS
+                  ? 0
+                  : sq_opus_tracker_push(&rx->opus, now_ns, packet->seq, packet->ts,
+                                         packet->payload, packet->payload_bytes);
     if (!err && !rx->media_seen) {
         tell_first_media(track);
     }
@@ -317,7 +365,8 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         record_transport(peer, now_ns, &exts, packet.ssrc);
     }
     struct sq_track *track = find_track(peer, &packet, &exts);
-    if (!track || !track->can_receive || packet.pt != track->recv_pt ||
+    enum sq_codec codec = track ? media_codec(codec_of(track, packet.pt)) : SQ_CODEC_NONE;
+    if (!track || !track->can_receive || codec == SQ_CODEC_NONE ||
         (!track->rx && !open_rx(track, &packet, now_ns))) {
         peer->transport.discarded++;
         return;
@@ -329,7 +378,7 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         return;
     }
     if (!peer->forward_only) {
-        play(track, now_ns, &packet);
+        play(track, now_ns, &packet, codec, (seen & SQ_RTP_RX_RETRANSMITTED) != 0);
     } else if (!track->rx->media_seen) {
         tell_first_media(track);
     }

@@ -12,7 +12,7 @@
 static void free_sides(struct sq_track *track)
 {
     sq_track_free_tx(track->tx);
-    sq_free(track->rx);
+    sq_track_free_rx(track);
 }
 
 void sq_track_free(struct sq_track *track)
@@ -240,7 +240,7 @@ static void apply_receiving(struct sq_track *track, bool was)
     }
     if (was && !track->can_receive && track->rx && !peer->forward_only) {
         if (track->kind == SQ_MEDIA_VIDEO) {
-            sq_vp8_assembler_pause(&track->rx->vp8);
+            sq_frame_buffer_pause(&track->rx->video);
         } else {
             sq_opus_tracker_pause(&track->rx->opus);
         }

@@ -232,23 +232,23 @@ def vp8_seeds():
         packets.append(packet(0, 1, 4, 40, vp8_payload(i, True, i % 6 == 0, b"x" * 20)))
         packets.append(packet(1, 1, 0, 0, vp8_payload(i, False, False, b"y" * 10)))
     stream = b"".join(packets)
-    put("vp8", "stream", stream)
-    put("vp8", "lossy", b"".join(p for i, p in enumerate(packets) if i % 5 != 3))
-    put("vp8", "no-key", b"".join(packets[2:10]))
-    put("vp8", "swapped", b"".join(p for i in range(0, 12, 2) for p in (packets[i + 1], packets[i])))
-    put("vp8", "paused", b"".join(packets[:6]) + packet(4, 1, 4, 255, vp8_payload(7, True, True, b"k")) + stream[:100])
-    put("vp8", "jump", b"".join(packets[:6]) + packet(8, 100, 100, 255, vp8_payload(7, True, True, b"k")) + stream)
-    put("vp8", "plain-descriptor", packet(1, 1, 4, 40, b"\x10\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01" + bytes(9)))
-    put("vp8", "layers", packet(1, 1, 4, 40, b"\xb0\xf0\x85\x07\x65" + bytes(5)) +
+    put("media", "stream", stream)
+    put("media", "lossy", b"".join(p for i, p in enumerate(packets) if i % 5 != 3))
+    put("media", "no-key", b"".join(packets[2:10]))
+    put("media", "swapped", b"".join(p for i in range(0, 12, 2) for p in (packets[i + 1], packets[i])))
+    put("media", "paused", b"".join(packets[:6]) + packet(4, 1, 4, 255, vp8_payload(7, True, True, b"k")) + stream[:100])
+    put("media", "jump", b"".join(packets[:6]) + packet(8, 100, 100, 255, vp8_payload(7, True, True, b"k")) + stream)
+    put("media", "plain-descriptor", packet(1, 1, 4, 40, b"\x10\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01" + bytes(9)))
+    put("media", "layers", packet(1, 1, 4, 40, b"\xb0\xf0\x85\x07\x65" + bytes(5)) +
         packet(1, 1, 4, 40, b"\xa0\x30\x20\x01\x02\x03"))
-    put("vp8", "padding", b"".join(packets[:4]) + packet(0, 1, 0, 5, b"") + b"".join(packets[4:8]))
+    put("media", "padding", b"".join(packets[:4]) + packet(0, 1, 0, 5, b"") + b"".join(packets[4:8]))
     opus = lambda toc, body=b"abcdefgh": packet(2, 1, 1, 20, bytes([toc]) + body)
-    put("vp8", "opus", b"".join(opus(0x78) for _ in range(10)))
-    put("vp8", "opus-modes", b"".join(opus(c << 3) for c in range(32)))
-    put("vp8", "opus-counts", opus(0x79) + opus(0x7A, b"\x03abcdef") + opus(0x7B, b"\x03" + b"x" * 9) +
+    put("media", "opus", b"".join(opus(0x78) for _ in range(10)))
+    put("media", "opus-modes", b"".join(opus(c << 3) for c in range(32)))
+    put("media", "opus-counts", opus(0x79) + opus(0x7A, b"\x03abcdef") + opus(0x7B, b"\x03" + b"x" * 9) +
         opus(0x7B, b"\xc2\x05\x02" + b"y" * 20) + opus(0x7B, b"\x42\x00\x03abcdef"))
-    put("vp8", "opus-dtx", opus(0x78) * 3 + packet(2, 1, 1, 20, b"\x78") + packet(2, 1, 20, 250, b"\x78") * 3)
-    put("vp8", "opus-lossy", b"".join(packet(2, 1 + i % 3, 1 + i % 3, 20, b"\x78abcd") for i in range(20)))
+    put("media", "opus-dtx", opus(0x78) * 3 + packet(2, 1, 1, 20, b"\x78") + packet(2, 1, 20, 250, b"\x78") * 3)
+    put("media", "opus-lossy", b"".join(packet(2, 1 + i % 3, 1 + i % 3, 20, b"\x78abcd") for i in range(20)))
 
 
 # ---- Text ----------------------------------------------------------------------------------------

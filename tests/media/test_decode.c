@@ -3,9 +3,9 @@
  * judge; without it the test is skipped. */
 #include "base/rand.h"
 #include "base/time.h"
+#include "media/frames.h"
 #include "media/help.h"
 #include "media/source.h"
-#include "media/vp8.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,7 +22,6 @@
 
 struct ivf {
     FILE *file;
-    struct sq_vp8_collector *collector;
     unsigned frames;
 };
 
@@ -46,15 +45,12 @@ static void ivf_begin(struct ivf *ivf, const char *path, unsigned width, unsigne
     put_le(ivf->file, 0, 4);
 }
 
-static void ivf_frame(void *ctx, const struct sq_vp8_frame *frame)
+static void ivf_frame(void *ctx, const struct sq_media_frame *frame)
 {
     struct ivf *ivf = ctx;
-    static uint8_t whole[65536];
-    size_t len = 0;
-    assert_int_equal(sq_vp8_collector_frame(ivf->collector, frame, whole, sizeof(whole), &len), 0);
-    put_le(ivf->file, len, 4);
+    put_le(ivf->file, frame->len, 4);
     put_le(ivf->file, ivf->frames++, 8);
-    assert_int_equal(fwrite(whole, 1, len, ivf->file), len);
+    assert_int_equal(fwrite(frame->bytes, 1, frame->len, ivf->file), frame->len);
 }
 
 /* The last line that the command prints. */
@@ -85,14 +81,13 @@ static void the_picture_decodes(void **state)
     struct sq_clip *c = help_open("default", 0);
     const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_VIDEO);
     struct ivf ivf = {0};
-    struct sq_vp8_assembler a;
+    struct sq_frames *frames;
     struct sq_source s;
     struct sq_source_packet p;
     struct sq_rand rand;
     sq_rand_seed(&rand, 21);
-    assert_int_equal(sq_vp8_collector_new(&ivf.collector), 0);
     ivf_begin(&ivf, path, t->width, t->height);
-    sq_vp8_assembler_init(&a, 200 * SQ_NS_PER_MS, ivf_frame, &ivf);
+    assert_int_equal(sq_frames_new(ivf_frame, &ivf, &frames), 0);
     sq_source_init(&s, t, 0, 0, &rand);
     uint16_t seq = 0;
     while (ivf.frames < FRAMES) { /* more than one loop */
@@ -104,10 +99,14 @@ static void the_picture_decodes(void **state)
         memcpy(payload, p.head, p.head_len);
         memcpy(payload + p.head_len, p.fragment, p.fragment_len);
         size_t len = p.head_len + (size_t)p.fragment_len;
-        sq_vp8_collector_push(ivf.collector, seq, payload, len);
-        assert_int_equal(
-            sq_vp8_assembler_push(&a, p.due_ns, seq++, (uint32_t)p.ticks, p.marker, payload, len),
-            0);
+        const struct sq_media_packet packet = {.now_ns = p.due_ns,
+                                               .payload = payload,
+                                               .len = len,
+                                               .timestamp = (uint32_t)p.ticks,
+                                               .seq = seq++,
+                                               .marker = p.marker,
+                                               .codec = SQ_CODEC_VP8};
+        assert_int_equal(sq_frames_push(frames, &packet), 0);
     }
     assert_true(s.jumps > 2);
     assert_int_equal(fclose(ivf.file), 0);
@@ -121,7 +120,7 @@ static void the_picture_decodes(void **state)
     run(command, line, sizeof(line));
     assert_int_equal(atoi(line), FRAMES);
     assert_int_equal(unlink(path), 0);
-    sq_vp8_collector_free(ivf.collector);
+    sq_frames_free(frames);
     sq_clip_close(c);
 }
 

@@ -1,6 +1,8 @@
-/* VP8 and Opus payloads as they come: pieces are packets whose first bytes say how sequence number,
- * time-stamp and arrival go on. */
+/* Video of all codecs and Opus as they come: pieces are packets whose first bytes say how sequence
+ * number, time-stamp and arrival go on. */
 #include "fuzz/fuzz.h"
+#include "media/frame_buffer.h"
+#include "media/frames.h"
 #include "media/opus.h"
 #include "media/vp8.h"
 
@@ -8,29 +10,29 @@ struct rig {
     uint64_t now_ns;
     uint16_t seq;
     uint32_t timestamp;
-    struct sq_vp8_assembler assembler;
-    struct sq_vp8_collector *collector;
+    struct sq_frame_buffer buffer;
+    struct sq_frames *whole;
     struct sq_opus_tracker opus;
     uint64_t frames;
-    uint64_t last_ns;
+    uint64_t last_ns, shown_ns;
 };
 
-static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
+static void on_frame(void *ctx, const struct sq_frame *frame)
 {
     struct rig *rig = ctx;
-    static uint8_t out[65536];
-    size_t len;
     MUST(frame->packets > 0);
-    MUST((uint16_t)(frame->last_seq - frame->first_seq) + 1 == frame->packets ||
-         frame->packets <= (uint16_t)(frame->last_seq - frame->first_seq) + 1);
+    MUST((uint16_t)(frame->last_seq - frame->first_seq) + 1 == frame->packets);
     MUST(frame->now_ns >= rig->last_ns); /* frames are shown in order */
+    MUST(frame->shown_ns >= frame->now_ns && frame->shown_ns >= rig->shown_ns);
     rig->last_ns = frame->now_ns;
+    rig->shown_ns = frame->shown_ns;
     rig->frames++;
-    if (sq_vp8_collector_frame(rig->collector, frame, out, sizeof(out), &len) == 0) {
-        /* A number that came twice may have brought other bytes. */
-        const struct sq_vp8_stats *s = &rig->assembler.stats;
-        MUST(len == frame->bytes || s->packets_duplicate + s->packets_late + s->packets_bad > 0);
-    }
+}
+
+static void on_whole(void *ctx, const struct sq_media_frame *frame)
+{
+    MUST(frame->bytes && (frame->len > 0 || frame->codec == SQ_CODEC_OPUS));
+    MUST(frame->codec == SQ_CODEC_OPUS || frame->now_ns >= frame->first_packet_ns);
 }
 
 static void descriptor(const uint8_t *payload, size_t len)
@@ -69,18 +71,32 @@ static void opus(struct rig *rig, const uint8_t *payload, size_t len)
     MUST(s->packets_discarded <= s->packets_received);
 }
 
-static void vp8(struct rig *rig, bool marker, const uint8_t *payload, size_t len)
+/* The bits above say which codec. */
+static void video(struct rig *rig, unsigned kind, const uint8_t *payload, size_t len)
 {
-    descriptor(payload, len);
-    sq_vp8_collector_push(rig->collector, rig->seq, payload, len);
-    (void)!sq_vp8_assembler_push(&rig->assembler, rig->now_ns, rig->seq, rig->timestamp, marker,
-                                 payload, len);
-    const struct sq_vp8_stats *s = &rig->assembler.stats;
+    static const uint8_t codecs[] = {SQ_CODEC_VP8, SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1};
+    struct sq_media_packet p = {.now_ns = rig->now_ns,
+                                .payload = payload,
+                                .len = len,
+                                .timestamp = rig->timestamp,
+                                .seq = rig->seq,
+                                .marker = (kind & 1) != 0,
+                                .codec = (enum sq_codec)codecs[kind >> 4 & 3]};
+    if ((kind & 0x40) && len > 0) { /* a dependency descriptor stands before the payload */
+        p.dd = payload + 1;
+        p.dd_len = payload[0] < len - 1 ? payload[0] : len - 1;
+        p.payload += 1 + p.dd_len;
+        p.len -= 1 + p.dd_len;
+    }
+    descriptor(p.payload, p.len);
+    (void)!sq_frames_push(rig->whole, &p);
+    (void)!sq_frame_buffer_push(&rig->buffer, &p, (kind & 0x80) != 0);
+    const struct sq_frame_stats *s = &rig->buffer.stats;
     MUST(s->frames_decoded == rig->frames);
     MUST(s->frames_decoded <= s->frames_received && s->key_frames_decoded <= s->frames_decoded);
-    MUST(sq_vp8_assembler_fps(&rig->assembler, rig->now_ns) >= 0);
-    (void)sq_vp8_assembler_key_due_ns(&rig->assembler);
-    (void)sq_vp8_assembler_open_freeze_ns(&rig->assembler, rig->now_ns);
+    MUST(sq_frame_buffer_fps(&rig->buffer, rig->now_ns) >= 0);
+    (void)sq_frame_buffer_key_due_ns(&rig->buffer);
+    (void)sq_frame_buffer_open_freeze_ns(&rig->buffer, rig->now_ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -88,28 +104,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct sq_wire w = sq_wire_reader(data, len);
     struct fuzz_piece piece;
     struct rig rig = {.now_ns = SQ_NS_PER_SEC, .seq = 65530, .timestamp = 0xfffff000};
-    MUST(sq_vp8_collector_new(&rig.collector) == 0);
-    sq_vp8_assembler_init(&rig.assembler, 200 * SQ_NS_PER_MS, on_frame, &rig);
+    MUST(sq_frames_new(on_whole, &rig, &rig.whole) == 0);
+    sq_frame_buffer_init(&rig.buffer, 200 * SQ_NS_PER_MS, on_frame, &rig);
     sq_opus_tracker_init(&rig.opus);
     while (fuzz_next(&w, &piece)) {
         if (piece.len < 3) {
             continue;
         }
-        /* kind: 1 marker, 2 Opus, 4 pause, 8 jump; then steps of sequence, time and arrival. */
+        /* kind: 1 marker, 2 Opus, 4 pause, 8 jump, 16 and 32 the codec; then steps of sequence,
+         * time and arrival. */
         rig.seq = (uint16_t)(rig.seq + (int8_t)piece.at[0]);
         rig.timestamp += (uint32_t)((int8_t)piece.at[1] * (piece.kind & 8 ? 1 << 24 : 960));
         rig.now_ns += piece.at[2] * SQ_NS_PER_MS;
         if (piece.kind & 4) {
-            sq_vp8_assembler_pause(&rig.assembler);
+            sq_frame_buffer_pause(&rig.buffer);
             sq_opus_tracker_pause(&rig.opus);
         }
         if (piece.kind & 2) {
             opus(&rig, piece.at + 3, piece.len - 3);
         } else {
-            vp8(&rig, piece.kind & 1, piece.at + 3, piece.len - 3);
+            video(&rig, piece.kind, piece.at + 3, piece.len - 3);
         }
     }
     sq_opus_tracker_play(&rig.opus, rig.now_ns + SQ_NS_PER_SEC);
-    sq_vp8_collector_free(rig.collector);
+    sq_frames_flush(rig.whole);
+    sq_frames_free(rig.whole);
+    sq_frame_buffer_close(&rig.buffer);
     return 0;
 }

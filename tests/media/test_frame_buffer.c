@@ -1,5 +1,7 @@
-/* The frame tracker against a plain model that knows which frame each packet is of, and by hand. */
+/* The frame buffer against a plain model that knows which frame each packet is of, and by hand. */
 #include "base/rand.h"
+#include "media/frame_buffer.h"
+#include "media/frames.h"
 #include "media/help.h"
 #include "media/source.h"
 #include "media/vp8.h"
@@ -16,6 +18,19 @@
 #include <cmocka.h>
 
 #define MS SQ_NS_PER_MS
+
+static int push(struct sq_frame_buffer *b, uint64_t now_ns, uint16_t seq, uint32_t timestamp,
+                bool marker, const uint8_t *payload, size_t len)
+{
+    const struct sq_media_packet p = {.now_ns = now_ns,
+                                      .payload = payload,
+                                      .len = len,
+                                      .timestamp = timestamp,
+                                      .seq = seq,
+                                      .marker = marker,
+                                      .codec = SQ_CODEC_VP8};
+    return sq_frame_buffer_push(b, &p, false);
+}
 
 /* ---- a stream through a bad network ---- */
 
@@ -158,7 +173,7 @@ static void model_push(struct model *m, const struct packet *p, uint16_t first_s
                 oldest = oldest < 0 ? k : oldest;
             }
         }
-        if (waiting == SQ_VP8_WINDOW_FRAMES) {
+        if (waiting == SQ_FRAME_WINDOW) {
             if (i < oldest) {
                 return;
             }
@@ -177,12 +192,14 @@ static void model_push(struct model *m, const struct packet *p, uint16_t first_s
 
 struct shown {
     uint32_t timestamps[FRAMES_MAX];
+    uint64_t at_ns[FRAMES_MAX];
     unsigned count;
 };
 
-static void on_frame(void *ctx, const struct sq_vp8_frame *frame)
+static void on_frame(void *ctx, const struct sq_frame *frame)
 {
     struct shown *s = ctx;
+    s->at_ns[s->count % FRAMES_MAX] = frame->shown_ns;
     s->timestamps[s->count++ % FRAMES_MAX] = frame->timestamp;
 }
 
@@ -201,7 +218,7 @@ static void loss_and_reordering_as_the_model_has_it(void **state)
                                    {0, 0, 150}, {5, 5, 200}, {30, 0, 20}, {0, 0, 400}};
     for (unsigned k = 0; k < 40; k++) {
         const struct network *net = &nets[k % (sizeof(nets) / sizeof(*nets))];
-        struct sq_vp8_assembler a;
+        struct sq_frame_buffer a;
         size_t n = stream(t, 1000, *net, k, packets, PACKETS_MAX, frame_packets, clip_frames);
         uint16_t first_seq[1000];
         uint16_t seq = (uint16_t)(65000 + k);
@@ -213,12 +230,11 @@ static void loss_and_reordering_as_the_model_has_it(void **state)
             seq = (uint16_t)(seq + frame_packets[i]);
             m.need[i] = frame_packets[i];
         }
-        sq_vp8_assembler_init(&a, 200 * MS, on_frame, &shown);
+        sq_frame_buffer_init(&a, 200 * MS, on_frame, &shown);
         for (size_t i = 0; i < n; i++) {
             struct packet *p = &packets[i];
-            assert_int_equal(sq_vp8_assembler_push(&a, p->at_ns, p->seq, p->timestamp, p->marker,
-                                                   p->payload, p->len),
-                             0);
+            assert_int_equal(
+                push(&a, p->at_ns, p->seq, p->timestamp, p->marker, p->payload, p->len), 0);
             model_push(&m, p, first_seq[p->frame]);
             if (a.stats.frames_decoded != m.decoded || a.stats.frames_dropped != m.dropped) {
                 fail_msg(
@@ -243,27 +259,20 @@ static void loss_and_reordering_as_the_model_has_it(void **state)
 /* ---- the bytes ---- */
 
 struct bytes {
-    struct sq_vp8_collector *collector;
     const struct sq_clip_track *track;
     unsigned frames;
 };
 
-static void compare_frame(void *ctx, const struct sq_vp8_frame *frame)
+static void compare_frame(void *ctx, const struct sq_media_frame *frame)
 {
     struct bytes *b = ctx;
-    static uint8_t whole[65536];
-    size_t len = 0;
     uint32_t number = (frame->timestamp - 0xffff0000) / 3600;
     const struct sq_clip_frame *f = &b->track->frames[clip_frames[number]];
-    assert_int_equal(sq_vp8_collector_frame(b->collector, frame, whole, sizeof(whole), &len), 0);
-    assert_int_equal(len, f->len_bytes);
-    assert_int_equal(frame->bytes, len);
-    assert_memory_equal(whole, b->track->data + f->offset, len);
-    assert_int_equal(frame->packets, f->packets);
+    assert_int_equal(frame->len, f->len_bytes);
+    assert_memory_equal(frame->bytes, b->track->data + f->offset, frame->len);
+    assert_int_equal((uint16_t)(frame->last_seq - frame->first_seq + 1), f->packets);
     assert_int_equal(frame->key, f->flags & SQ_CLIP_KEY);
     assert_int_equal(frame->width, b->track->width);
-    assert_int_equal(sq_vp8_collector_frame(b->collector, frame, whole, len - 1, &len),
-                     SQ_ERR_NOSPACE);
     b->frames++;
 }
 
@@ -271,28 +280,30 @@ static void frames_come_out_bit_for_bit(void **state)
 {
     struct sq_clip *c = help_open("default", 0);
     struct bytes b = {.track = sq_clip_track(c, SQ_CLIP_VIDEO)};
-    struct sq_vp8_assembler a;
-    assert_int_equal(sq_vp8_collector_new(&b.collector), 0);
+    struct sq_frames *frames;
+    assert_int_equal(sq_frames_new(compare_frame, &b, &frames), 0);
     size_t n = stream(b.track, 500, (struct network){0, 10, 80}, 77, packets, PACKETS_MAX,
                       frame_packets, clip_frames);
-    sq_vp8_assembler_init(&a, 200 * MS, compare_frame, &b);
     for (size_t i = 0; i < n; i++) {
-        struct packet *p = &packets[i];
-        sq_vp8_collector_push(b.collector, p->seq, p->payload, p->len);
-        assert_int_equal(sq_vp8_assembler_push(&a, p->at_ns, p->seq, p->timestamp, p->marker,
-                                               p->payload, p->len),
-                         0);
+        const struct sq_media_packet p = {.now_ns = packets[i].at_ns,
+                                          .payload = packets[i].payload,
+                                          .len = packets[i].len,
+                                          .timestamp = packets[i].timestamp,
+                                          .seq = packets[i].seq,
+                                          .marker = packets[i].marker,
+                                          .codec = SQ_CODEC_VP8};
+        assert_int_equal(sq_frames_push(frames, &p), 0);
     }
     assert_int_equal(b.frames, 500);
-    assert_int_equal(a.stats.frames_dropped, 0);
-    sq_vp8_collector_free(b.collector);
+    assert_int_equal(sq_frames_stats(frames)->frames_dropped, 0);
+    sq_frames_free(frames);
     sq_clip_close(c);
 }
 
 /* ---- by hand: frames of one packet ---- */
 
 struct hand {
-    struct sq_vp8_assembler a;
+    struct sq_frame_buffer a;
     uint16_t seq;
     int picture_id; /* -1: none */
     struct shown shown;
@@ -303,12 +314,12 @@ static void hand_init(struct hand *h)
     memset(h, 0, sizeof(*h));
     h->seq = 65530;
     h->picture_id = 0x7ffa;
-    sq_vp8_assembler_init(&h->a, 200 * MS, on_frame, &h->shown);
+    sq_frame_buffer_init(&h->a, 200 * MS, on_frame, &h->shown);
 }
 
 /* Frame number n arrives at now, in one packet, with numbers as a sender without loss gives them.
  */
-static void frame_at(struct hand *h, unsigned n, bool key, uint64_t now_ns)
+static void frame_at_ticks(struct hand *h, unsigned n, bool key, uint64_t now_ns, uint32_t ticks)
 {
     struct sq_vp8_descriptor d = {.picture_id =
                                       h->picture_id < 0 ? -1 : (h->picture_id + (int)n) & 0x7fff,
@@ -322,17 +333,25 @@ static void frame_at(struct hand *h, unsigned n, bool key, uint64_t now_ns)
     static const uint8_t delta_bytes[] = {0x11, 0, 0, 1, 2, 3, 4, 5, 6, 7};
     size_t len = sq_vp8_descriptor_write(&d, payload);
     memcpy(payload + len, key ? key_bytes : delta_bytes, 10);
-    assert_int_equal(sq_vp8_assembler_push(&h->a, now_ns, (uint16_t)(h->seq + n), n * 3600, true,
-                                           payload, len + 10),
+    assert_int_equal(push(&h->a, now_ns, (uint16_t)(h->seq + n), ticks, true, payload, len + 10),
                      0);
 }
 
-/* Intervals of 40 ms: d = 40, the bound is d + 150, where d holds the long interval too:
- * d = (29 * 40 + g) / 30, so g is a freeze from g >= 38.67 + g / 30 + 150, that is g >= 195.2 ms.
- */
+static void frame_at(struct hand *h, unsigned n, bool key, uint64_t now_ns)
+{
+    frame_at_ticks(h, n, key, now_ns, n * 3600);
+}
+
+/* Without jitter a frame leaves the buffer 11 ms after it came (10 ms for the operating system's
+ * jitter and 1 ms at the least), but for one that is late by more, which leaves at once: g ms after
+ * the one before it came, that is g - 11 after that one left.
+ *
+ * Intervals of 40 ms: d = 40, the bound is d + 150, where d holds the long interval G, too:
+ * d = (29 * 40 + G) / 30, so G is a freeze from G >= 38.67 + G / 30 + 150, that is G >= 195.2 ms,
+ * and g >= 206.2 ms. */
 static void freezes_by_hand(void **state)
 {
-    for (unsigned gap_ms = 190; gap_ms <= 200; gap_ms++) {
+    for (unsigned gap_ms = 201; gap_ms <= 211; gap_ms++) {
         struct hand h;
         hand_init(&h);
         uint64_t now = SQ_NS_PER_SEC;
@@ -340,30 +359,39 @@ static void freezes_by_hand(void **state)
         for (unsigned n = 1; n <= 40; n++) {
             now += 40 * MS;
             frame_at(&h, n, false, now);
+            assert_in_range(h.shown.at_ns[n] - now, 11 * MS, 11 * MS + MS / 50);
         }
         assert_int_equal(h.a.stats.freeze_count, 0);
-        bool freeze = gap_ms >= 196;
+        bool freeze = gap_ms >= 207;
         now += gap_ms * MS;
-        assert_int_equal(sq_vp8_assembler_open_freeze_ns(&h.a, now), freeze ? gap_ms * MS : 0);
+        uint64_t gap_ns = now - h.shown.at_ns[40];
+        assert_int_equal(sq_frame_buffer_open_freeze_ns(&h.a, now), freeze ? gap_ns : 0);
         frame_at(&h, 41, false, now);
+        assert_int_equal(h.shown.at_ns[41], now);
         assert_int_equal(h.a.stats.freeze_count, freeze);
-        assert_int_equal(h.a.stats.total_freezes_ns, freeze ? gap_ms * MS : 0);
-        assert_int_equal(sq_vp8_assembler_open_freeze_ns(&h.a, now), 0);
+        assert_int_equal(h.a.stats.total_freezes_ns, freeze ? gap_ns : 0);
+        assert_int_equal(sq_frame_buffer_open_freeze_ns(&h.a, now), 0);
         assert_int_equal(h.a.stats.total_inter_frame_ns, (1600 + gap_ms) * MS);
-        double squared = 40 * 0.04 * 0.04 + gap_ms * 1e-3 * gap_ms * 1e-3;
+        double squared = 0;
+        for (unsigned n = 1; n <= 41; n++) {
+            double gap_s = (double)(h.shown.at_ns[n] - h.shown.at_ns[n - 1]) * 1e-9;
+            squared += gap_s * gap_s;
+        }
         assert_true(fabs(h.a.stats.total_squared_inter_frame_s2 - squared) < 1e-9);
+        /* 40 frames at 11 ms, the first and the last at 0. */
+        assert_in_range(h.a.stats.jitter_buffer_delay_ns, 440 * MS, 441 * MS);
     }
-    /* 10 frames a second: 3 d is the greater. d = (29 * 100 + g) / 30; g >= 290 + g / 10: 322.2 ms
-     */
-    for (unsigned gap_ms = 318; gap_ms <= 326; gap_ms++) {
+    /* 10 frames a second: 3 d is the greater. d = (29 * 100 + G) / 30; G >= 290 + G / 10: 322.2 ms,
+     * g: 333.2 ms */
+    for (unsigned gap_ms = 329; gap_ms <= 338; gap_ms++) {
         struct hand h;
         hand_init(&h);
         uint64_t now = SQ_NS_PER_SEC;
         for (unsigned n = 0; n <= 40; n++, now += 100 * MS) {
-            frame_at(&h, n, n == 0, now);
+            frame_at_ticks(&h, n, n == 0, now, n * 9000);
         }
-        frame_at(&h, 41, false, now - 100 * MS + gap_ms * MS);
-        assert_int_equal(h.a.stats.freeze_count, gap_ms >= 323);
+        frame_at_ticks(&h, 41, false, now - 100 * MS + gap_ms * MS, 41 * 9000);
+        assert_int_equal(h.a.stats.freeze_count, gap_ms >= 334);
     }
 }
 
@@ -379,8 +407,8 @@ static void too_few_frames_and_pauses_are_no_freeze(void **state)
     for (unsigned n = 5; n < 50; n++) {
         frame_at(&h, n, false, (2000 + (n - 4) * 40) * MS);
     }
-    sq_vp8_assembler_pause(&h.a);
-    assert_int_equal(sq_vp8_assembler_open_freeze_ns(&h.a, 60000 * MS), 0);
+    sq_frame_buffer_pause(&h.a);
+    assert_int_equal(sq_frame_buffer_open_freeze_ns(&h.a, 60000 * MS), 0);
     frame_at(&h, 50, false, 60000 * MS);
     assert_int_equal(h.a.stats.freeze_count, 0);
     frame_at(&h, 51, false, 61000 * MS);
@@ -397,19 +425,19 @@ static void a_gap_stops_the_picture(void **state)
         h.picture_id = with_id ? h.picture_id : -1;
         frame_at(&h, 0, true, 0);
         frame_at(&h, 1, false, 40 * MS);
-        assert_int_equal(sq_vp8_assembler_key_due_ns(&h.a), SQ_NEVER);
+        assert_int_equal(sq_frame_buffer_key_due_ns(&h.a), SQ_NEVER);
         for (unsigned n = 3; n < 8; n++) {
             frame_at(&h, n, false, n * 40 * MS);
         }
         assert_int_equal(h.a.stats.frames_decoded, 2);
         assert_int_equal(h.a.stats.frames_received, 7);
-        assert_int_equal(sq_vp8_assembler_key_due_ns(&h.a), 120 * MS + 200 * MS);
-        assert_false(sq_vp8_assembler_needs_key(&h.a, 319 * MS));
-        assert_true(sq_vp8_assembler_needs_key(&h.a, 320 * MS));
+        assert_int_equal(sq_frame_buffer_key_due_ns(&h.a), 120 * MS + 200 * MS);
+        assert_false(sq_frame_buffer_needs_key(&h.a, 319 * MS));
+        assert_true(sq_frame_buffer_needs_key(&h.a, 320 * MS));
         frame_at(&h, 2, false, 330 * MS); /* the answer to a NACK */
         assert_int_equal(h.a.stats.frames_decoded, 8);
         assert_int_equal(h.a.stats.frames_dropped, 0);
-        assert_int_equal(sq_vp8_assembler_key_due_ns(&h.a), SQ_NEVER);
+        assert_int_equal(sq_frame_buffer_key_due_ns(&h.a), SQ_NEVER);
         /* And now one that never comes again. */
         for (unsigned n = 9; n < 15; n++) {
             frame_at(&h, n, n == 14, n * 40 * MS);
@@ -417,7 +445,7 @@ static void a_gap_stops_the_picture(void **state)
         assert_int_equal(h.a.stats.frames_decoded, 9);
         assert_int_equal(h.a.stats.key_frames_decoded, 2);
         assert_int_equal(h.a.stats.frames_dropped, 5);
-        assert_int_equal(sq_vp8_assembler_key_due_ns(&h.a), SQ_NEVER);
+        assert_int_equal(sq_frame_buffer_key_due_ns(&h.a), SQ_NEVER);
         frame_at(&h, 8, false, 600 * MS);
         assert_int_equal(h.a.stats.packets_late, 1);
         assert_int_equal(h.a.stats.frames_decoded, 9);
@@ -431,12 +459,12 @@ static void a_key_frame_is_asked_for_at_once_without_one(void **state)
 {
     struct hand h;
     hand_init(&h);
-    assert_false(sq_vp8_assembler_needs_key(&h.a, SQ_NS_PER_SEC));
+    assert_false(sq_frame_buffer_needs_key(&h.a, SQ_NS_PER_SEC));
     frame_at(&h, 5, false, 1000 * MS);
-    assert_true(sq_vp8_assembler_needs_key(&h.a, 1000 * MS));
+    assert_true(sq_frame_buffer_needs_key(&h.a, 1000 * MS));
     for (unsigned n = 6; n < 100; n++) { /* longer than the window */
         frame_at(&h, n, false, (1000 + n * 10) * MS);
-        assert_true(sq_vp8_assembler_needs_key(&h.a, (1000 + n * 10) * MS));
+        assert_true(sq_frame_buffer_needs_key(&h.a, (1000 + n * 10) * MS));
     }
     assert_int_equal(h.a.stats.frames_decoded, 0);
     frame_at(&h, 100, true, 2500 * MS);
@@ -444,7 +472,7 @@ static void a_key_frame_is_asked_for_at_once_without_one(void **state)
     assert_int_equal(h.a.stats.frames_dropped, 95);
     assert_int_equal(h.a.stats.frame_width, 64);
     assert_int_equal(h.a.stats.frame_height, 48);
-    assert_false(sq_vp8_assembler_needs_key(&h.a, 2500 * MS));
+    assert_false(sq_frame_buffer_needs_key(&h.a, 2500 * MS));
 }
 
 /* Padding takes sequence numbers; without a PictureID they are all there is to go by. */
@@ -459,8 +487,7 @@ static void padding_is_no_gap(void **state)
     assert_int_equal(h.a.stats.frames_decoded, 1);
     for (unsigned n = 1; n <= 3; n++) {
         assert_int_equal(h.a.stats.frames_decoded, 1);
-        assert_int_equal(
-            sq_vp8_assembler_push(&h.a, 41 * MS, (uint16_t)(65530 + n), 0, false, NULL, 0), 0);
+        assert_int_equal(push(&h.a, 41 * MS, (uint16_t)(65530 + n), 0, false, NULL, 0), 0);
     }
     assert_int_equal(h.a.stats.frames_decoded, 2);
     frame_at(&h, 2, false, 80 * MS);
@@ -488,10 +515,10 @@ static void frames_a_second(void **state)
     for (unsigned n = 0; n < 100; n++) {
         frame_at(&h, n, n == 0, (5000 + n * 40) * MS);
     }
-    assert_true(sq_vp8_assembler_fps(&h.a, 8960 * MS) == 25);
-    assert_true(sq_vp8_assembler_fps(&h.a, 9500 * MS) < 15);
-    assert_true(sq_vp8_assembler_fps(&h.a, 11000 * MS) == 0);
-    assert_true(sq_vp8_assembler_fps(&h.a, 1000000 * MS) == 0);
+    assert_true(sq_frame_buffer_fps(&h.a, 8960 * MS) == 25);
+    assert_true(sq_frame_buffer_fps(&h.a, 9500 * MS) < 15);
+    assert_true(sq_frame_buffer_fps(&h.a, 11000 * MS) == 0);
+    assert_true(sq_frame_buffer_fps(&h.a, 1000000 * MS) == 0);
 }
 
 /* ---- temporal layers ---- */
@@ -511,8 +538,7 @@ static void layer_at(struct hand *h, unsigned n, unsigned id, unsigned tl0, unsi
     static const uint8_t delta_bytes[] = {0x11, 0, 0, 1, 2, 3, 4, 5, 6, 7};
     size_t len = sq_vp8_descriptor_write(&d, payload);
     memcpy(payload + len, key ? key_bytes : delta_bytes, 10);
-    assert_int_equal(
-        sq_vp8_assembler_push(&h->a, now_ns, (uint16_t)n, n * 3600, true, payload, len + 10), 0);
+    assert_int_equal(push(&h->a, now_ns, (uint16_t)n, n * 3600, true, payload, len + 10), 0);
 }
 
 /* A server leaves out the upper layer: the base layer goes on, though PictureIDs jump. And a lost
@@ -540,18 +566,18 @@ static void base_layer_goes_on_without_the_upper(void **state)
 /* Packets that contradict each other about where a frame begins and ends. */
 static void contradictions_are_refused(void **state)
 {
-    struct sq_vp8_assembler a;
+    struct sq_frame_buffer a;
     const uint8_t first[] = {0x10, 0x11, 0, 0};
     const uint8_t more[] = {0x00, 0x11, 0, 0};
-    sq_vp8_assembler_init(&a, 200 * MS, NULL, NULL);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 10, 1, false, first, 4), 0);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 9, 1, false, more, 4), SQ_ERR_FORMAT);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 12, 1, true, more, 4), 0);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 13, 1, false, more, 4), SQ_ERR_FORMAT);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 11, 1, true, more, 4), SQ_ERR_FORMAT);
+    sq_frame_buffer_init(&a, 200 * MS, NULL, NULL);
+    assert_int_equal(push(&a, 0, 10, 1, false, first, 4), 0);
+    assert_int_equal(push(&a, 0, 9, 1, false, more, 4), SQ_ERR_FORMAT);
+    assert_int_equal(push(&a, 0, 12, 1, true, more, 4), 0);
+    assert_int_equal(push(&a, 0, 13, 1, false, more, 4), SQ_ERR_FORMAT);
+    assert_int_equal(push(&a, 0, 11, 1, true, more, 4), SQ_ERR_FORMAT);
     assert_int_equal(a.stats.frames_received, 0);
     assert_int_equal(a.stats.packets_bad, 3);
-    assert_int_equal(sq_vp8_assembler_push(&a, 0, 11, 1, false, more, 0), 0);
+    assert_int_equal(push(&a, 0, 11, 1, false, more, 0), 0);
 }
 
 int main(void)
