@@ -1,68 +1,138 @@
-/* Frames into RTP payloads, once for all senders. */
+/* Frames into RTP payloads, once for all senders. What is cut where is each codec's to say. */
 #include "base/mem.h"
 #include "media/clip_int.h"
+#include <string.h>
 
-static uint32_t fragments_of(const struct sq_clip_frame *f, size_t most_bytes)
+static void add(struct sq_cutter *c, uint32_t offset, uint32_t len)
 {
-    return (uint32_t)((f->len_bytes + most_bytes - 1) / most_bytes);
+    if (c->fill) {
+        c->track->packets[c->packets] = (struct sq_clip_packet){
+            .offset = offset, .frame = c->frame, .len_bytes = (uint16_t)len, .sid = c->sid};
+    }
+    c->packets++;
 }
 
-/* Fragments of one frame are of one length and the last a little shorter: nearly equal, as
- * libwebrtc cuts them, and in the shape that the kernel segments by itself (UDP_SEGMENT). */
-static void cut_frame(struct sq_clip_track *t, uint32_t frame, struct sq_clip_packet *packet)
+void sq_cut_take(struct sq_cutter *c, uint32_t offset, uint32_t len)
 {
-    struct sq_clip_frame *f = &t->frames[frame];
-    uint32_t offset = f->offset;
-    uint32_t left = f->len_bytes;
-    uint32_t each = f->packets ? (left + f->packets - 1U) / f->packets : 0;
+    add(c, offset, len);
+}
+
+void sq_cut_even(struct sq_cutter *c, uint32_t offset, uint32_t len, size_t most_bytes,
+                 size_t first_less)
+{
+    size_t total = len + first_less;
+    size_t n = (total + most_bytes - 1) / most_bytes;
+    size_t each = (total + n - 1) / n;
     /* A frame of very few bytes would have nothing left for the last one. */
-    bool even = f->packets > 0 && each * (f->packets - 1U) < left;
-    for (uint32_t i = 0; i < f->packets; i++) {
-        uint32_t len = even && i + 1U < f->packets ? each : left / (f->packets - i);
-        unsigned flags = f->flags & (SQ_CLIP_KEY | SQ_CLIP_VOICE);
-        flags |= i == 0 ? SQ_CLIP_FIRST : 0U;
-        flags |= i + 1U == f->packets ? SQ_CLIP_LAST : 0U;
-        packet[i] = (struct sq_clip_packet){.offset = offset,
-                                            .frame = frame,
-                                            .len_bytes = (uint16_t)len,
-                                            .flags = (uint8_t)flags,
-                                            .level = f->level};
-        offset += len;
-        left -= len;
+    bool even = each * (n - 1) < total;
+    for (size_t i = 0; i < n && len > 0; i++) {
+        size_t part = even && i + 1 < n ? each : total / (n - i);
+        total -= part;
+        if (i == 0) {
+            part = part > first_less ? part - first_less : 1;
+        }
+        part = i + 1 == n || part > len ? len : part;
+        add(c, offset, (uint32_t)part);
+        offset += (uint32_t)part;
+        len -= (uint32_t)part;
     }
 }
 
-int sq_clip_cut(struct sq_clip_track *t, size_t payload_max_bytes)
+void sq_cut_put(struct sq_cutter *c, const void *bytes, size_t len)
 {
-    bool video = t->kind == SQ_CLIP_VIDEO;
-    size_t most = video ? payload_max_bytes - SQ_CLIP_DESCRIPTOR_ROOM : UINT16_MAX;
-    uint32_t packets = 0;
-    uint32_t keys = 0;
+    if (c->fill && len > 0) {
+        memcpy(c->track->made + c->made_bytes, bytes, len);
+    }
+    c->made_bytes += len;
+}
+
+void sq_cut_end(struct sq_cutter *c)
+{
+    add(c, (uint32_t)c->begun_at, (uint32_t)(c->made_bytes - c->begun_at));
+    c->begun_at = c->made_bytes;
+}
+
+/* What all packets of a frame, and the first and last of it and of each layer, have to say. */
+static void flag_packets(struct sq_cutter *c, uint32_t first, uint8_t flags, uint8_t level,
+                         unsigned begin, unsigned end)
+{
+    struct sq_clip_packet *packets = c->track->packets;
+    for (uint32_t i = first; i < c->packets; i++) {
+        packets[i].flags |= flags;
+        packets[i].level = level;
+    }
+    packets[first].flags |= (uint8_t)begin;
+    packets[c->packets - 1].flags |= (uint8_t)end;
+}
+
+static uint32_t cut_all(struct sq_cutter *c, const uint8_t *index, uint32_t rows)
+{
+    struct sq_clip_track *t = c->track;
+    const struct sq_clip_format *format = sq_clip_format(t->codec);
+    uint32_t row = 0;
+    uint32_t largest = 0;
     for (uint32_t i = 0; i < t->frame_count; i++) {
-        uint32_t n = fragments_of(&t->frames[i], most);
-        if (n > UINT16_MAX || packets + n > SQ_CLIP_PACKETS_MAX) {
-            return SQ_ERR_UNSUPPORTED;
+        struct sq_clip_frame *f = &t->frames[i];
+        uint32_t first = c->packets;
+        c->frame = i;
+        for (; row < rows; row++) {
+            struct sq_clip_row r = sq_clip_row(index, row);
+            if (r.ticks != f->ticks) {
+                break;
+            }
+            uint32_t layer_first = c->packets;
+            c->sid = r.sid;
+            format->cut(c, r.offset, r.len_bytes, r.flags);
+            if (c->fill) {
+                flag_packets(c, layer_first, r.flags, r.level, SQ_CLIP_LAYER_FIRST,
+                             SQ_CLIP_LAYER_LAST);
+            }
         }
-        t->frames[i].first_packet = packets;
-        t->frames[i].packets = (uint16_t)n;
-        packets += n;
-        keys += (t->frames[i].flags & SQ_CLIP_KEY) != 0;
+        uint32_t n = c->packets - first;
+        largest = n > largest ? n : largest;
+        if (c->fill) {
+            flag_packets(c, first, 0, f->level, SQ_CLIP_FIRST, SQ_CLIP_LAST);
+            f->first_packet = first;
+            f->packets = (uint16_t)n;
+        }
     }
-    t->frames[t->frame_count].first_packet = packets;
-    t->frames[t->frame_count].ticks = t->duration_ticks;
-    t->packet_count = packets;
-    t->key_count = keys;
-    t->packets = sq_calloc(packets, sizeof(*t->packets));
-    t->keys = sq_calloc(keys, sizeof(*t->keys));
-    if (!t->packets || !t->keys) {
-        return SQ_ERR_NOMEM;
-    }
+    return largest;
+}
+
+static void fill_keys(struct sq_clip_track *t)
+{
     uint32_t key = 0;
     for (uint32_t i = 0; i < t->frame_count; i++) {
-        cut_frame(t, i, &t->packets[t->frames[i].first_packet]);
         if (t->frames[i].flags & SQ_CLIP_KEY) {
             t->keys[key++] = i;
         }
     }
+}
+
+int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
+                size_t payload_max_bytes)
+{
+    struct sq_cutter count = {.track = t, .payload_max_bytes = payload_max_bytes};
+    if (cut_all(&count, index, rows) > UINT16_MAX || count.packets > SQ_CLIP_PACKETS_MAX ||
+        count.made_bytes > UINT32_MAX) {
+        return SQ_ERR_UNSUPPORTED;
+    }
+    t->packet_count = count.packets;
+    for (uint32_t i = 0; i < t->frame_count; i++) {
+        t->key_count += (t->frames[i].flags & SQ_CLIP_KEY) != 0;
+    }
+    t->packets = sq_calloc(t->packet_count, sizeof(*t->packets));
+    t->keys = sq_calloc(t->key_count, sizeof(*t->keys));
+    bool makes = sq_clip_format(t->codec)->makes;
+    t->made = makes ? sq_calloc(count.made_bytes, 1) : NULL;
+    if (!t->packets || !t->keys || (makes && !t->made)) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_cutter fill = {.track = t, .payload_max_bytes = payload_max_bytes, .fill = true};
+    (void)cut_all(&fill, index, rows);
+    t->data = makes ? t->made : t->data;
+    t->frames[t->frame_count] =
+        (struct sq_clip_frame){.first_packet = t->packet_count, .ticks = t->duration_ticks};
+    fill_keys(t);
     return 0;
 }

@@ -5,9 +5,62 @@
 #include "base/err.h"
 #include "media/clip.h"
 
-/* Cuts all frames of a track, whose frames table is filled, into payloads of at most
+/* What a codec says of a frame's bytes. */
+struct sq_clip_look {
+    bool key;
+    uint16_t width, height; /* 0: the frame does not tell */
+};
+
+/* Cuts a track: once to count, and once to fill in what was counted. */
+struct sq_cutter {
+    struct sq_clip_track *track;
+    size_t payload_max_bytes;
+    uint32_t packets;    /* so far */
+    uint64_t made_bytes; /* so far */
+    uint64_t begun_at;   /* in `made`: where the payload at hand begins */
+    bool fill;           /* the tables are there, and are filled */
+    uint8_t sid;         /* of the row at hand */
+    uint32_t frame;      /* the picture at hand */
+};
+
+/* A codec of clips. */
+struct sq_clip_format {
+    /* SQ_ERR_FORMAT if the bytes are no frame of the codec. */
+    int (*look)(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look);
+    /* Cuts one row of the index into payloads, by the functions below. */
+    void (*cut)(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags);
+    bool makes;           /* payloads are written anew, into the track's `made` */
+    const char *frame_is; /* "a VP8 frame" */
+};
+/* NULL for a codec that clips do not hold. */
+const struct sq_clip_format *sq_clip_format(enum sq_codec codec);
+
+/* A payload that is `len` bytes of the file, at `offset` of the track's data. */
+void sq_cut_take(struct sq_cutter *c, uint32_t offset, uint32_t len);
+/* Row into fragments of one length, the last a little shorter: nearly equal, as libwebrtc cuts
+ * them, and in the shape that the kernel segments by itself (UDP_SEGMENT). The first is shorter by
+ * `first_less`. */
+void sq_cut_even(struct sq_cutter *c, uint32_t offset, uint32_t len, size_t most_bytes,
+                 size_t first_less);
+/* A payload that is made: put its bytes, then end it. */
+void sq_cut_put(struct sq_cutter *c, const void *bytes, size_t len);
+void sq_cut_end(struct sq_cutter *c);
+
+/* A row of the index, as it stands in the file. */
+struct sq_clip_row {
+    uint32_t offset, len_bytes, ticks;
+    uint8_t flags, level, tid, sid;
+};
+#define SQ_CLIP_ROW_BYTES 16
+struct sq_clip_row sq_clip_row(const uint8_t *index, uint32_t i);
+
+/* Cuts all rows of a track, whose frames table is filled, into payloads of at most
  * `payload_max_bytes`; fills first_packet and packets of each frame, the packets and the key table.
  * SQ_ERR_UNSUPPORTED past SQ_CLIP_PACKETS_MAX, SQ_ERR_NOMEM. */
-int sq_clip_cut(struct sq_clip_track *t, size_t payload_max_bytes) SQ_MUST_USE;
+int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
+                size_t payload_max_bytes) SQ_MUST_USE;
+
+/* Reads and checks all of c->map; `c` is freed by the caller in any case. */
+int sq_clip_parse(struct sq_clip *c, size_t payload_max_bytes, char *why) SQ_MUST_USE;
 
 #endif

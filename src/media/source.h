@@ -1,5 +1,6 @@
-/* A sender's walk through a track of a clip, in loops. It holds the place, the timeline and the
- * PictureID of one sender; the bytes belong to the clip and are shared. No allocation. */
+/* A sender's walk through a track of a clip, in loops, and from step to step of its ladder. It
+ * holds the place, the timeline and the PictureID of one sender; the bytes belong to the clip and
+ * are shared. No allocation. */
 #ifndef SQ_MEDIA_SOURCE_H
 #define SQ_MEDIA_SOURCE_H
 
@@ -9,18 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_SOURCE_HEAD_MAX 8
+#define SQ_SOURCE_HEAD_MAX 48
+#define SQ_SOURCE_EXT_MAX  80
+#define SQ_SOURCE_SLOTS    1024 /* frames whose packets can be made again */
 
 enum sq_source_flags {
-    /* Adds TL0PICIDX and TID 0, as Chromium does with temporal layers; without it, a 15-bit
-     * PictureID only, as Chromium does with one layer. */
+    /* Adds TL0PICIDX and TID 0 to VP8 that has no temporal layers; a ladder that has them carries
+     * them always. Without it, a 15-bit PictureID only, as Chromium does with one layer. */
     SQ_SOURCE_TL0PICIDX = 1,
 };
 
 struct sq_source_packet {
     uint8_t head[SQ_SOURCE_HEAD_MAX]; /* payload descriptor, to be sent in front of the fragment */
-    uint8_t head_len;                 /* 0 for audio */
+    uint8_t ext[SQ_SOURCE_EXT_MAX];   /* AV1: the dependency descriptor, a header extension */
+    uint8_t head_len;                 /* 0: none */
+    uint8_t ext_len;                  /* 0: none */
     uint8_t level;                    /* audio: -dBov for RFC 6464 */
+    uint8_t tid, sid;                 /* layers, temporal and spatial (video) */
     uint16_t fragment_len;
     const uint8_t *fragment; /* borrowed from the clip */
     uint64_t ticks;          /* clock units since the source's beginning; never falls. The RTP
@@ -34,27 +40,36 @@ struct sq_source_packet {
 };
 
 struct sq_source {
-    const struct sq_clip_track *track; /* borrowed: outlives the source */
-    uint64_t start_ns;                 /* when tick 0 is due */
-    uint64_t due_ns;                   /* when the packet at hand is due */
-    uint64_t ticks;                    /* of the frame at hand */
-    uint64_t skew;                     /* timeline minus the clip's own time, modulo 2^64 */
-    uint32_t packet;                   /* number of the packet at hand */
-    uint32_t frame;                    /* its frame */
-    uint32_t slot;                     /* frames begun so far: PictureID = picture_id0 + slot */
+    const struct sq_clip_track *track;      /* borrowed: outlives the source */
+    const struct sq_clip_track *want_track; /* another step, from the next frame slot on; or NULL */
+    uint64_t start_ns;                      /* when tick 0 is due */
+    uint64_t due_ns;                        /* when the packet at hand is due */
+    uint64_t ticks;                         /* of the frame at hand */
+    uint64_t skew;                          /* timeline minus the clip's own time, modulo 2^64 */
+    uint32_t packet;                        /* number of the packet at hand */
+    uint32_t frame;                         /* its frame */
+    uint32_t slot; /* frames begun so far: PictureID = picture_id0 + slot */
     uint16_t picture_id0;
-    uint8_t tl0_0; /* TL0PICIDX = tl0_0 + slot */
+    uint8_t tl0; /* TL0PICIDX of the latest frame of the base layer that was begun */
     uint8_t flags;
+    uint8_t max_tid;  /* temporal layers above it are left out */
+    uint8_t want_tid; /* what max_tid rises to, where a layer can be begun */
     bool want_key;
-    uint32_t key_frames; /* begun */
-    uint32_t jumps;      /* key frames that were asked for and came out of turn */
+    uint32_t key_frames;                 /* begun */
+    uint32_t jumps;                      /* key frames that were asked for and came out of turn */
+    uint32_t steps;                      /* changes of the ladder's step */
+    uint64_t base[SQ_SOURCE_SLOTS / 64]; /* a bit a slot: its frame was of the base layer */
 };
 
 /* Starts at a key frame drawn at random and within one frame time after start_ns, so that many
  * senders do not send their key frames together. PictureID and TL0PICIDX start at random (RFC 7741,
- * section 4.2). */
+ * section 4.2). All temporal layers are sent. */
 void sq_source_init(struct sq_source *s, const struct sq_clip_track *track, unsigned flags,
                     uint64_t start_ns, struct sq_rand *rand);
+/* Starts beside another source of the same ladder, as one simulcast encoding beside another: the
+ * same picture at the same times, with a PictureID of its own. `other` has sent nothing yet. */
+void sq_source_init_beside(struct sq_source *s, const struct sq_clip_track *track, unsigned flags,
+                           const struct sq_source *other, struct sq_rand *rand);
 
 /* When the next packet is due. */
 static inline uint64_t sq_source_due_ns(const struct sq_source *s)
@@ -70,14 +85,29 @@ bool sq_source_next(struct sq_source *s, uint64_t now_ns, struct sq_source_packe
  * PictureID and timestamps go on without a jump. For audio it does nothing. */
 void sq_source_request_key_frame(struct sq_source *s);
 
+/* Moves to another step of the ladder: from the next frame slot on, with the key frame nearest to
+ * it; PictureIDs and timestamps go on without a jump. The step at hand takes back one that was
+ * wanted and has not come yet. A track that is not of the same ladder is ignored. */
+void sq_source_set_step(struct sq_source *s, const struct sq_clip_track *step);
+/* The step that is sent, or will be from the next frame on. */
+static inline const struct sq_clip_track *sq_source_step(const struct sq_source *s)
+{
+    return s->want_track ? s->want_track : s->track;
+}
+
+/* Leaves temporal layers above `tid` out, so that the frame rate falls. Less holds from the next
+ * frame; more from where a decoder can follow: a key frame, or a frame of the next layer that
+ * refers to the base layer alone. */
+void sq_source_set_max_tid(struct sq_source *s, unsigned tid);
+
 /* Moves on to the first frame slot that is due after now_ns without sending what lies between, as
  * after a mute or a stall that nobody wants to hear; a video goes on with a key frame. */
 void sq_source_skip(struct sq_source *s, uint64_t now_ns);
 
 /* Makes a packet again that sq_source_next gave, for an answer to NACK: head, fragment, marker,
  * level and flags are the same. `cookie` and `ticks` (modulo 2^32 is enough) are what that packet
- * had; due_ns is not known and comes out 0. True for the latest 4,095 frames; SQ_ERR_NOTFOUND for a
- * cookie that this source never gave. */
+ * had; due_ns is not known and comes out 0. True for the latest 1,023 frames, whatever
+ * step they were of; SQ_ERR_NOTFOUND for a cookie that this source never gave, or too long ago. */
 int sq_source_repeat(const struct sq_source *s, uint32_t cookie, uint64_t ticks,
                      struct sq_source_packet *ret_packet) SQ_MUST_USE;
 

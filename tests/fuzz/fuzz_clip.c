@@ -67,6 +67,10 @@ static void send_some(const struct sq_clip_track *t)
         MUST(again.fragment == p.fragment && again.fragment_len == p.fragment_len);
         if (i % 30 == 29) {
             sq_source_request_key_frame(&source);
+        } else if (i % 7 == 6) {
+            sq_source_set_step(&source, sq_clip_lowest(t) + (unsigned)i / 7 % t->step_count);
+        } else if (i % 5 == 4) {
+            sq_source_set_max_tid(&source, (unsigned)i % 4);
         }
     }
 }

@@ -284,35 +284,50 @@ def text_seeds():
 # ---- Clips ---------------------------------------------------------------------------------------
 
 def clip(tracks):
-    """tracks: (kind, codec, channels, clock, width, height, fps, [(ticks, flags, bytes)], duration)"""
+    """tracks: (kind, codec, channels, clock, width, height, fps, [(ticks, flags, bytes, tid, sid)], duration, ladder,
+    features)"""
     head_len = 24 + 64 * len(tracks)
     rows = b""
     data = b""
     heads = b""
     index_at = head_len
     data_at = head_len + sum(16 * len(t[7]) for t in tracks)
-    for kind, codec, channels, clock, width, height, fps, frames, duration in tracks:
+    for kind, codec, channels, clock, width, height, fps, frames, duration, ladder, features in tracks:
         own = b""
         index = index_at + len(rows)
-        for ticks, flags, body in frames:
-            rows += struct.pack("!IIIBBH", len(own), len(body), ticks, flags, 20, 0)
+        for ticks, flags, body, tid, sid in frames:
+            rows += struct.pack("!IIIBBBB", len(own), len(body), ticks, flags, 20, tid, sid)
             own += body
-        bps = int(len(own) * 8 * clock / duration)
-        heads += struct.pack("!BBBBIIIIHHIIQQQQ", kind, codec, channels, 0, clock, len(frames), duration, bps, width,
-                             height, fps, 0, index, data_at + len(data), len(own), 0)
+        tlayers, slayers = (1 + max(f[n] for f in frames) for n in (3, 4))
+        heads += struct.pack("!BBBBIIIIHHIBBHQQQQ", kind, codec, channels, ladder, clock, len(frames), duration, features,
+                             width, height, fps, tlayers, slayers, 0, index, data_at + len(data), len(own), 0)
         data += own
     body = heads + rows + data
     tail = struct.pack("!Q", 24 + len(body)) + body
-    return b"SQCLIP\r\n" + struct.pack("!HHI", 1, len(tracks), zlib.crc32(tail)) + tail
+    return b"SQCLIP\r\n" + struct.pack("!HHI", 2, len(tracks), zlib.crc32(tail)) + tail
+
+
+def clip_video(codec, key, delta, tids="0", ladder=0, features=0, layers=1):
+    frames = [(i * 3600, 1 if i % 4 == 0 else 32, key if i % 4 == 0 else delta, int(tids[i % len(tids)]), sid)
+              for i in range(8) for sid in range(layers)]
+    return (2, codec, 0, 90000, 640, 360, 25000, frames, 8 * 3600, ladder, features)
+
+
+def clip_audio(codec, clock, channels=1, features=0, step=20):
+    return (1, codec, channels, clock, 0, 0, 0,
+            [(i * clock // 1000 * step, 3, b"\x78" + bytes([i]) * (20 + i), 0, 0) for i in range(10)],
+            10 * clock // 1000 * step, 0, features)
 
 
 def clip_seeds():
-    key = b"\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01" + bytes(400)
-    delta = b"\x11\x02\x00" + bytes(90)
-    video = (2, 2, 0, 90000, 640, 360, 25000, [(i * 3600, 1 if i % 4 == 0 else 0, key if i % 4 == 0 else delta)
-                                               for i in range(8)], 8 * 3600)
-    audio = (1, 1, 2, 48000, 0, 0, 0, [(i * 960, 3, b"\x78" + bytes([i]) * (20 + i)) for i in range(10)], 10 * 960)
-    for name, tracks in {"both": [audio, video], "audio": [audio], "video": [video], "none": []}.items():
+    key = b"\x10\x02\x00\x9d\x01\x2a\x80\x02\x68\x01"
+    delta = b"\x11\x02\x00"
+    video = clip_video(5, key + bytes(400), delta + bytes(90))
+    steps = [clip_video(5, key + bytes(n), delta + bytes(n // 4), "0212", 1) for n in (100, 400, 900)]
+    audio = clip_audio(1, 48000, 2)
+    seeds = {"both": [audio, video], "audio": [audio], "video": [video], "none": [], "ladder": steps,
+             "voices": [clip_audio(1, 48000, 1, 3, 400), clip_audio(2, 8000), clip_audio(4, 8000)]}
+    for name, tracks in seeds.items():
         data = clip(tracks)
         for how in range(4):
             put("clip", f"{name}-{how}", bytes([how]) + data)

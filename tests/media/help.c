@@ -46,7 +46,7 @@ static void put_track(struct sq_wire *w, bool video, unsigned frames, size_t ind
                       size_t data_bytes)
 {
     sq_wire_put_u8(w, video ? 2 : 1);
-    sq_wire_put_u8(w, video ? 2 : 1);
+    sq_wire_put_u8(w, video ? SQ_CODEC_VP8 : SQ_CODEC_OPUS);
     sq_wire_put_u8(w, video ? 0 : 1);
     sq_wire_put_u8(w, 0);
     sq_wire_put_u32(w, video ? 90000 : 48000);
@@ -56,7 +56,9 @@ static void put_track(struct sq_wire *w, bool video, unsigned frames, size_t ind
     sq_wire_put_u16(w, video ? 16 : 0);
     sq_wire_put_u16(w, video ? 16 : 0);
     sq_wire_put_u32(w, video ? 25000 : 0);
-    sq_wire_put_u32(w, 0);
+    sq_wire_put_u8(w, 1);
+    sq_wire_put_u8(w, 1);
+    sq_wire_put_u16(w, 0);
     sq_wire_put_u64(w, index);
     sq_wire_put_u64(w, data);
     sq_wire_put_u64(w, data_bytes);
@@ -115,7 +117,7 @@ struct help_file help_make(unsigned audio, unsigned video, unsigned key_every)
     assert_non_null(f.bytes);
     struct sq_wire w = sq_wire_writer(f.bytes, f.len);
     sq_wire_put(&w, "SQCLIP\r\n", 8);
-    sq_wire_put_u16(&w, 1);
+    sq_wire_put_u16(&w, 2);
     sq_wire_put_u16(&w, (uint16_t)tracks);
     sq_wire_put_u32(&w, 0);
     sq_wire_put_u64(&w, f.len);

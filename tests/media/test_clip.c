@@ -23,6 +23,7 @@ static void what_ships_is_as_promised(void **state)
 {
     struct sq_clip *c = help_open("default", 0);
     const struct sq_clip_track *v = sq_clip_track(c, SQ_CLIP_VIDEO);
+    assert_true(v->step == 2 && v->step_count == 3 && v->temporal_layers == 3);
     const struct sq_clip_track *a = sq_clip_track(c, SQ_CLIP_AUDIO);
     assert_int_equal(v->width, 640);
     assert_int_equal(v->height, 360);
@@ -187,22 +188,29 @@ static void messages_name_the_place(void **state)
         const char *says;
     } cases[] = {
         {0, 'X', SQ_ERR_FORMAT, "byte 0: expected \"SQCLIP\""},
-        {9, 2, SQ_ERR_UNSUPPORTED, "byte 8: expected version 1, found 2"},
-        {11, 9, SQ_ERR_FORMAT, "byte 10: expected 1 to 8 tracks, found 9"},
+        {9, 1, SQ_ERR_UNSUPPORTED, "byte 8: expected version 2, found 1"},
+        {11, 33, SQ_ERR_FORMAT, "byte 10: expected 1 to 32 tracks, found 33"},
         {24, 3, SQ_ERR_FORMAT, "byte 24: expected kind 1 (audio) or 2 (video), found 3"},
-        {25, 7, SQ_ERR_UNSUPPORTED, "byte 25: expected Opus"},
-        {26, 3, SQ_ERR_FORMAT, "byte 26: expected 1 or 2 channels, found 3"},
+        {25, 0, SQ_ERR_UNSUPPORTED, "byte 25: expected a codec"},
+        {25, 99, SQ_ERR_UNSUPPORTED, "byte 25: expected a codec"},
+        {25, 5, SQ_ERR_UNSUPPORTED, "byte 25: expected VP8 to be video at 90000 Hz"},
+        {40, 1, SQ_ERR_UNSUPPORTED, "byte 40: expected features"},
+        {52, 0, SQ_ERR_FORMAT, "byte 52: expected 1 to 4 layers"},
+        {53, 2, SQ_ERR_FORMAT, "byte 52: expected 1 to 4 layers"},
+        {26, 3, SQ_ERR_FORMAT, "byte 26: expected 1 channel, or 2 of Opus, found 3"},
         {35, 0, SQ_ERR_FORMAT, "byte 32: expected 1 to 1048576 frames, found 0"},
         {32, 1, SQ_ERR_FORMAT, "byte 32: expected 1 to"},
         {35, 127, SQ_ERR_TRUNCATED, "byte 56: expected an index"},
         {59, 1, SQ_ERR_TRUNCATED, "byte 56: expected an index"},
         {67, 1, SQ_ERR_TRUNCATED, "byte 64: expected 15 bytes of data"},
-        {88 + 1, 1, SQ_ERR_UNSUPPORTED, "byte 89: expected VP8"},
+        {88 + 1, 1, SQ_ERR_UNSUPPORTED, "byte 89: expected opus to be audio"},
         {88 + 21, 0, SQ_ERR_FORMAT, "byte 108: expected a width"},
         {88 + 21, 17, SQ_ERR_FORMAT, "expected frame 0 to be 17x16, found 16x16"},
         {152 + 16 + 10, 0x20, SQ_ERR_FORMAT, "byte 176: expected the times"},
-        {152 + 12, 5, SQ_ERR_FORMAT, "byte 164: expected flags"},
-        {152 + 13, 128, SQ_ERR_FORMAT, "byte 164: expected flags"},
+        {152 + 12, 5, SQ_ERR_FORMAT, "byte 164: expected known flags"},
+        {152 + 13, 128, SQ_ERR_FORMAT, "byte 164: expected known flags"},
+        {152 + 14, 1, SQ_ERR_FORMAT, "byte 166: expected layers"},
+        {152 + 15, 1, SQ_ERR_FORMAT, "byte 166: expected layers"},
         {152 + 5, 1, SQ_ERR_FORMAT, "byte 152: expected frame 0 inside"},
         {152 + 63 + 12, 0, SQ_ERR_FORMAT, "expected the key flag of frame 0 as in its data"},
     };

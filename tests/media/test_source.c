@@ -209,7 +209,7 @@ static void packets_are_made_again(void **state)
     struct sq_rand rand;
     sq_rand_seed(&rand, 9);
     for (int kind = 0; kind < 3; kind++) {
-        enum { KEPT = 4095 };
+        enum { KEPT = 1023 };
         static struct sq_source_packet sent[KEPT];
         struct sq_source s;
         sq_source_init(&s, sq_clip_track(c, kind == 2 ? SQ_CLIP_AUDIO : SQ_CLIP_VIDEO),
@@ -227,9 +227,6 @@ static void packets_are_made_again(void **state)
                 memset(&again, 0, sizeof(again));
                 assert_int_equal(sq_source_repeat(&s, was.cookie, was.ticks, &again), 0);
                 was.due_ns = 0;
-                if (was.head_len == 4) { /* what lies past head_len is nobody's */
-                    was.head[4] = was.head[5] = again.head[4] = again.head[5] = 0;
-                }
                 assert_memory_equal(&was, &again, sizeof(was));
             }
         }
@@ -289,7 +286,8 @@ static void skipping_keeps_the_timeline(void **state)
 
 static void layers_are_written(void **state)
 {
-    struct sq_clip *c = help_open("small", 0);
+    struct help_file f = help_make(0, 50, 10);
+    struct sq_clip *c = made(&f);
     struct sq_rand rand;
     struct sq_source s;
     struct sq_source_packet p;
@@ -309,6 +307,212 @@ static void layers_are_written(void **state)
         before = d.tl0_pic_idx;
     }
     sq_clip_close(c);
+    free(f.bytes);
+}
+
+/* The clip's frame that a packet is of. */
+static const struct sq_clip_frame *frame_of(const struct sq_clip *c,
+                                            const struct sq_source_packet *p,
+                                            const struct sq_clip_track **ret_track)
+{
+    for (size_t i = 0; i < c->track_count; i++) {
+        const struct sq_clip_track *t = &c->tracks[i];
+        if (t->kind != SQ_CLIP_VIDEO) {
+            continue;
+        }
+        const uint8_t *end = t->data + t->packets[t->packet_count - 1].offset +
+                             t->packets[t->packet_count - 1].len_bytes;
+        if (p->fragment >= t->data && p->fragment < end) {
+            for (uint32_t n = 0; n < t->packet_count; n++) {
+                if (t->data + t->packets[n].offset == p->fragment) {
+                    *ret_track = t;
+                    return &t->frames[t->packets[n].frame];
+                }
+            }
+        }
+    }
+    fail_msg("a packet of no track");
+    return NULL;
+}
+
+/* A decoder's view: which frames of which step it holds, and whether the next can be decoded. */
+struct follow {
+    const struct sq_clip_track *track;
+    int64_t have[SQ_CLIP_LAYERS_MAX]; /* the latest frame of each temporal layer */
+    uint64_t ticks;
+    int32_t id;
+    int16_t tl0;
+    bool begun;
+};
+
+static void follow_frame(struct follow *f, const struct sq_clip *c,
+                         const struct sq_source_packet *p)
+{
+    const struct sq_clip_track *t = NULL;
+    const struct sq_clip_frame *frame = frame_of(c, p, &t);
+    int64_t number = frame - t->frames;
+    struct sq_vp8_descriptor d;
+    uint8_t whole[64];
+    memcpy(whole, p->head, p->head_len);
+    memcpy(whole + p->head_len, p->fragment, 10);
+    assert_int_equal(sq_vp8_descriptor_parse(whole, p->head_len + 10U, &d), 0);
+    assert_int_equal(d.tid, frame->tid);
+    assert_int_equal(p->tid, frame->tid);
+    assert_int_equal(d.layer_sync, (frame->flags & SQ_CLIP_SYNC) != 0);
+    assert_int_equal(d.non_reference, (frame->flags & SQ_CLIP_NONREF) != 0);
+    if (f->begun) {
+        assert_int_equal(d.picture_id, (f->id + 1) & 0x7fff);
+        assert_int_equal(d.tl0_pic_idx, (f->tl0 + (frame->tid == 0)) & 0xff);
+        assert_true(p->ticks > f->ticks && (p->ticks - f->ticks) % 3600 == 0);
+    }
+    if (p->key) {
+        assert_true(frame->flags & SQ_CLIP_KEY);
+    } else { /* the layers that it refers to are there, and those of this very turn */
+        assert_ptr_equal(t, f->track);
+        int64_t turn = number & ~INT64_C(3);
+        int64_t base = frame->tid == 0 ? number - 4 : turn;
+        assert_int_equal(f->have[0], base < 0 ? base + t->frame_count : base);
+        if (frame->tid > 0 && !(frame->flags & SQ_CLIP_SYNC)) {
+            assert_int_equal(f->have[1], turn + 2);
+        }
+    }
+    f->track = t;
+    f->have[frame->tid] = number;
+    f->ticks = p->ticks;
+    f->id = d.picture_id;
+    f->tl0 = d.tl0_pic_idx;
+    f->begun = true;
+}
+
+/* Steps and layers change at random in the middle of anything, for ten minutes: every frame can be
+ * decoded, the numbers go on, and what was sent can be made again. */
+static void steps_and_layers_change(void **state)
+{
+    enum { KEPT = 400 };
+    static struct sq_source_packet sent[KEPT];
+    struct sq_clip *c = help_open("default", 0);
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, steps, SQ_CLIP_STEPS_MAX), 3);
+    struct sq_rand rand;
+    struct sq_source s;
+    struct sq_source_packet p = {0};
+    struct follow f = {0};
+    sq_rand_seed(&rand, 14);
+    sq_source_init(&s, steps[2], 0, START, &rand);
+    unsigned n = 0;
+    for (; s.ticks < UINT64_C(600) * 90000; n++) {
+        unsigned draw = sq_rand_below(&rand, 200);
+        if (draw == 0) {
+            sq_source_set_step(&s, steps[sq_rand_below(&rand, 3)]);
+        } else if (draw < 4) {
+            sq_source_set_max_tid(&s, draw - 1);
+        } else if (draw == 4) {
+            sq_source_request_key_frame(&s);
+        } else if (draw == 5 && sq_rand_below(&rand, 4) == 0) {
+            sq_source_skip(&s, s.due_ns + sq_rand_u64(&rand) % SQ_NS_PER_SEC);
+        }
+        memset(&p, 0, sizeof(p));
+        assert_true(sq_source_next(&s, s.due_ns, &p));
+        if (p.begin) {
+            follow_frame(&f, c, &p);
+        }
+        sent[n % KEPT] = p;
+        struct sq_source_packet was = sent[sq_rand_below(&rand, n < KEPT ? n + 1 : KEPT)];
+        struct sq_source_packet again = {0};
+        assert_int_equal(sq_source_repeat(&s, was.cookie, was.ticks, &again), 0);
+        was.due_ns = 0;
+        assert_memory_equal(was.head, again.head, was.head_len);
+        assert_ptr_equal(was.fragment, again.fragment);
+        assert_true(was.head_len == again.head_len && was.fragment_len == again.fragment_len &&
+                    was.marker == again.marker && was.begin == again.begin && was.key == again.key);
+    }
+    assert_true(s.steps > 25 && n > 10000);
+    sq_clip_close(c);
+}
+
+/* What is left out is the rate that was promised. */
+static void rates_are_as_told(void **state)
+{
+    struct sq_clip *c = help_open("default", 0);
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    size_t count = sq_clip_ladder(c, SQ_CODEC_VP8, steps, SQ_CLIP_STEPS_MAX);
+    assert_int_equal(count, 3);
+    assert_ptr_equal(steps[2], sq_clip_track(c, SQ_CLIP_VIDEO));
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, steps, 1), 1);
+    for (size_t step = 0; step < count; step++) {
+        for (unsigned tid = 0; tid < 3; tid++) {
+            struct sq_rand rand;
+            struct sq_source s;
+            struct sq_source_packet p;
+            uint64_t bytes = 0;
+            unsigned frames = 0;
+            sq_rand_seed(&rand, 15);
+            sq_source_init(&s, steps[0] + step, 0, START, &rand);
+            sq_source_set_max_tid(&s, tid);
+            while (s.ticks < UINT64_C(96) * 90000) { /* ten loops */
+                assert_true(sq_source_next(&s, s.due_ns, &p));
+                assert_true(p.tid <= tid);
+                bytes += p.fragment_len;
+                frames += p.begin;
+            }
+            const struct sq_clip_track *t = steps[0] + step;
+            assert_int_equal(bytes * 8 / 96, sq_clip_track_bps(t, tid));
+            assert_int_equal(frames, (25U >> (2 - tid)) * 96 + (tid == 0 ? 24 : tid == 1 ? 48 : 0));
+            assert_int_equal(sq_clip_track_fps_milli(t, tid), 25000U >> (2 - tid));
+        }
+        assert_true(step == 0 || steps[0][step].average_bps > steps[0][step - 1].average_bps);
+    }
+    sq_clip_close(c);
+}
+
+/* Simulcast: the same picture at the same times, each with numbers of its own. */
+static void encodings_stand_side_by_side(void **state)
+{
+    struct sq_clip *c = help_open("default", 0);
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, steps, SQ_CLIP_STEPS_MAX), 3);
+    struct sq_rand rand;
+    struct sq_source s[3];
+    sq_rand_seed(&rand, 16);
+    for (unsigned seed = 0; seed < 20; seed++) {
+        sq_source_init(&s[0], steps[0], 0, START, &rand);
+        sq_source_init_beside(&s[1], steps[1], 0, &s[0], &rand);
+        sq_source_init_beside(&s[2], steps[2], 0, &s[0], &rand);
+        for (unsigned frame = 0; frame < 300; frame++) {
+            for (unsigned i = 1; i < 3; i++) {
+                assert_int_equal(s[i].due_ns, s[0].due_ns);
+                assert_int_equal(s[i].ticks, s[0].ticks);
+                assert_int_equal(s[i].frame, s[0].frame);
+            }
+            for (unsigned i = 0; i < 3; i++) {
+                struct sq_source_packet p;
+                do {
+                    assert_true(sq_source_next(&s[i], s[i].due_ns, &p));
+                } while (!p.marker);
+            }
+        }
+    }
+    sq_clip_close(c);
+}
+
+/* A step of another ladder, or the one at hand again, changes nothing. */
+static void steps_of_other_ladders_are_ignored(void **state)
+{
+    struct sq_clip *c = help_open("default", 0);
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, steps, SQ_CLIP_STEPS_MAX), 3);
+    struct sq_rand rand;
+    struct sq_source s;
+    sq_rand_seed(&rand, 17);
+    sq_source_init(&s, steps[1], 0, START, &rand);
+    sq_source_set_step(&s, sq_clip_track(c, SQ_CLIP_AUDIO));
+    assert_ptr_equal(sq_source_step(&s), steps[1]);
+    sq_source_set_step(&s, steps[0]);
+    assert_ptr_equal(sq_source_step(&s), steps[0]);
+    sq_source_set_step(&s, steps[1]);
+    assert_ptr_equal(sq_source_step(&s), steps[1]);
+    assert_null(s.want_track);
+    sq_clip_close(c);
 }
 
 int main(void)
@@ -323,6 +527,10 @@ int main(void)
         cmocka_unit_test(cookies_that_were_never_given),
         cmocka_unit_test(skipping_keeps_the_timeline),
         cmocka_unit_test(layers_are_written),
+        cmocka_unit_test(steps_and_layers_change),
+        cmocka_unit_test(rates_are_as_told),
+        cmocka_unit_test(encodings_stand_side_by_side),
+        cmocka_unit_test(steps_of_other_ladders_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
