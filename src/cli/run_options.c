@@ -47,6 +47,8 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          0, 0},
         {"media", SQ_OPTION_TEXT, &o->media, "CLIP",
          "what is sent: default, small, or a .sqclip file", 0, 0},
+        {"latency", SQ_OPTION_FLAG, &o->latency, NULL,
+         "measure one-way latency by time-tags in frames (on if an expectation names it)", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
@@ -119,6 +121,11 @@ static void set_defaults(struct sq_run_options *o)
     };
 }
 
+static bool names_latency(const struct sq_expect *e)
+{
+    return sq_expect_names(e, "audio.in.latency") || sq_expect_names(e, "video.in.latency");
+}
+
 static int parse_expectations(struct sq_run_options *o, char *why, size_t why_room)
 {
     for (size_t i = 0; i < o->expect.n; i++) {
@@ -130,6 +137,7 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
                      error.column, error.message[0] ? error.message : sq_err_name(err));
             return SQ_ERR_INVALID;
         }
+        o->latency = o->latency || names_latency(o->expectations[o->expectations_len]);
         o->expectations_len++;
     }
     return 0;
@@ -288,6 +296,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     plan.insecure = o->insecure;
     plan.ca_file = o->ca_file;
     plan.trickle = o->trickle;
+    plan.latency = o->latency;
     plan.seed = o->seed;
     plan.answer_timeout_ns = o->answer_timeout_ns;
     plan.connect_timeout_ns = o->connect_timeout_ns;
@@ -339,6 +348,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
     err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);
+    err = err ? err : sq_result_config_flag(result, "latency", plan->latency);
     err = err ? err : sq_result_config_flag(result, "insecure", plan->insecure);
     err = err ? err : sq_result_config_flag(result, "echo", o->echo);
     err = err ? err : sq_result_config_number(result, "dump", (double)plan->dumps);

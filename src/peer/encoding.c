@@ -18,6 +18,7 @@ void sq_track_free_tx(struct sq_track_tx *tx)
     for (size_t i = 0; tx && i < tx->n; i++) {
         sq_rtp_sender_close(&tx->encodings[i].rtp);
         sq_free(tx->encodings[i].sent_exts);
+        sq_free(tx->encodings[i].sent_tags);
     }
     sq_free(tx);
 }
@@ -65,11 +66,16 @@ int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e,
         .transport_cc = track->peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
     };
+    track->send_codec = sq_codec_by_name(track->jsep->codecs[0].name);
     int err = sq_rtp_template_init(&e->header, &opts, ids);
     bool changes = e->header.abs_send_time_at || e->header.transport_cc_at;
     if (!err && changes && e->rtp.history_room && !e->sent_exts) {
         e->sent_exts = sq_calloc(SQ_HISTORY_PACKETS, sizeof(struct sq_sent_exts));
         err = e->sent_exts ? 0 : SQ_ERR_NOMEM;
+    }
+    if (!err && track->peer->latency && e->rtp.history_room && !e->sent_tags) {
+        e->sent_tags = sq_calloc(SQ_HISTORY_PACKETS, sizeof(*e->sent_tags));
+        err = e->sent_tags ? 0 : SQ_ERR_NOMEM;
     }
     return err;
 }
@@ -167,6 +173,9 @@ struct outgoing {
     size_t head_len;
     const uint8_t *payload;
     size_t payload_len;
+    size_t grows; /* for a time-tag; 0: none */
+    uint64_t due_ns;
+    enum sq_codec codec;
 };
 
 static struct sq_sent_exts *sent_exts(const struct sq_encoding *e, uint16_t seq)
@@ -182,7 +191,7 @@ static size_t put_packet(struct sq_peer *peer, struct sq_encoding *e, uint64_t n
 {
     const struct sq_rtp_template *header = &e->header;
     uint8_t *buf = sq_tx_begin(peer->env);
-    size_t payload_len = out->head_len + out->payload_len;
+    size_t payload_len = out->head_len + out->payload_len + out->grows;
     struct sq_rtp_stamp stamp = {
         .ts = out->ts, .seq = out->seq, .marker = out->marker, .audio_level = out->level};
     struct sq_sent_exts *sent = sent_exts(e, out->seq);
@@ -208,6 +217,10 @@ static size_t put_packet(struct sq_peer *peer, struct sq_encoding *e, uint64_t n
     size_t at = sq_rtp_template_write(header, buf, &stamp);
     memcpy(buf + at, out->head, out->head_len);
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
+    if (out->grows) {
+        sq_latency_put(peer, e, out->codec, out->seq, out->due_ns, again, buf + at,
+                       payload_len - out->grows);
+    }
     sq_peer_rtp_leaves(peer, now_ns, again ? SQ_SENT_AGAIN : SQ_SENT_MEDIA, at + payload_len);
     sq_tx_commit(peer->env, peer, at + payload_len);
     return at;
@@ -223,9 +236,13 @@ static uint8_t level_byte(uint8_t level, bool voice)
     return (uint8_t)((voice ? 0x80 : 0) | (level & 0x7f));
 }
 
-static struct outgoing of_source(const struct sq_source_packet *packet, uint32_t ts, uint16_t seq)
+static struct outgoing of_source(const struct sq_track *track,
+                                 const struct sq_source_packet *packet, uint32_t ts, uint16_t seq)
 {
     return (struct outgoing){
+        .grows = sq_latency_grows(track, packet->fragment, packet->fragment_len, packet->marker),
+        .due_ns = packet->due_ns,
+        .codec = track->send_codec,
         .ts = ts,
         .seq = seq,
         .marker = packet->marker,
@@ -245,13 +262,13 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     e->resume_ns = 0;
     while (sent < SQ_BURST_PACKETS && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
-        size_t payload_len = packet.head_len + (size_t)packet.fragment_len;
+        struct outgoing out = of_source(track, &packet, ts, 0);
+        size_t payload_len = out.head_len + out.payload_len + out.grows;
         if (!fits(e, payload_len)) {
             continue;
         }
-        uint16_t seq =
+        out.seq =
             sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len, payload_len, packet.cookie);
-        struct outgoing out = of_source(&packet, ts, seq);
         if (!out.payload) {
             out.payload = none;
         }
@@ -318,7 +335,7 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
         if (sq_source_repeat(&e->source, resend->cookie, ticks, &packet) != 0) {
             return;
         }
-        out = of_source(&packet, resend->ts, resend->seq);
+        out = of_source(track, &packet, resend->ts, resend->seq);
     } else {
         if (!peer->ops->resend || !peer->ops->resend(peer->ctx, track, resend->cookie, &by_hand)) {
             return;
@@ -334,11 +351,12 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
             .payload_len = by_hand.payload_len,
         };
     }
-    if (!fits(e, out.head_len + out.payload_len)) {
+    size_t payload_len = out.head_len + out.payload_len + out.grows;
+    if (!fits(e, payload_len)) {
         return;
     }
     size_t header_len = put_packet(peer, e, now_ns, &out, true);
-    sq_rtp_sender_resent(&e->rtp, now_ns, header_len, out.head_len + out.payload_len);
+    sq_rtp_sender_resent(&e->rtp, now_ns, header_len, payload_len);
 }
 
 void sq_encoding_send_key_frame(struct sq_encoding *e)

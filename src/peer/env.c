@@ -14,6 +14,8 @@ int sq_peer_env_create(const struct sq_peer_env_config *config, struct sq_peer_e
     }
     sq_rand_seed(&env->rand, config->seed);
     env->wall_offset_ns = config->wall_offset_ns;
+    env->clock_id = config->clock_id;
+    env->clock_error_ns = config->clock_error_ns;
 
     enum sq_srtp_backend backend =
         config->force_openssl_srtp ? SQ_SRTP_BACKEND_OPENSSL : SQ_SRTP_BACKEND_AUTO;

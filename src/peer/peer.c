@@ -603,6 +603,7 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->lite = config->ice_lite;
     peer->keep_dtls = config->keep_dtls;
     peer->forward_only = config->forward_only;
+    peer->latency = config->latency;
     peer->remb_bps = config->remb_bps;
     peer->connect_timeout_ns =
         config->connect_timeout_ns ? config->connect_timeout_ns : SQ_CONNECT_TIMEOUT_NS;

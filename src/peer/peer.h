@@ -51,6 +51,8 @@ struct sq_peer_env_config {
     int64_t wall_offset_ns;  /* wall clock minus `now_ns`, for NTP time-stamps and certificates */
     bool force_openssl_srtp; /* leave libipsec-mb aside */
     bool prefer_cm;          /* AES_CM_128_HMAC_SHA1_80 before AEAD_AES_128_GCM */
+    uint32_t clock_id;       /* of the wall clock, see base/wallclock.h; 0: not known */
+    uint64_t clock_error_ns; /* bound of its error; SQ_CLOCK_ERROR_UNKNOWN */
 };
 
 int sq_peer_env_create(const struct sq_peer_env_config *config,
@@ -129,6 +131,15 @@ struct sq_rtp_out {
     size_t payload_len;
 };
 
+/* How long a frame was under way: from when its sender meant to send it until all of it had come
+ * and it was decodable (video), or until its packet had come (audio). By the wall clocks of both
+ * sides. */
+struct sq_latency_sample {
+    int64_t latency_us; /* may be below 0 where the clocks differ */
+    bool same_clock;    /* both sides read the same clock: it is exact */
+    uint64_t error_us;  /* else: what both clocks may be off together; UINT64_MAX: not known */
+};
+
 /* Each is called with the ctx of sq_peer_create. Within a call-back the peer may be used (closed,
  * too), but no peer of its thread be destroyed from within `send`, nor its own from within any.
  * What is sent by hand from within `send` goes out in the same flush as long as the batch has room,
@@ -146,6 +157,8 @@ struct sq_peer_ops {
      * included (payload_bytes 0); NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                 const struct sq_rtp_exts *exts, uint64_t now_ns);
+    /* A frame with a time-tag (config.latency); NULL: not wanted. */
+    void (*latency)(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
     /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,
      * or say false when it is gone. NULL: nothing is resent. */
     bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
@@ -168,6 +181,8 @@ struct sq_peer_config {
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */
+    bool latency; /* write time-tags into the frames that a clip gives, and read those that come
+                     (media/timetag.h): ops->latency tells them */
     uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: say nothing */
 };
 

@@ -4,6 +4,7 @@
 #define SQ_PEER_PEER_INT_H
 
 #include "base/time.h"
+#include "media/codec.h"
 #include "media/frame_buffer.h"
 #include "media/opus.h"
 #include "media/source.h"
@@ -68,6 +69,8 @@ struct sq_peer_env {
     size_t next_cert;
     struct sq_rand rand;
     int64_t wall_offset_ns;
+    uint32_t clock_id;
+    uint64_t clock_error_ns;
     struct sq_tx_batch tx;
     struct sq_rx_batch rx;
 };
@@ -90,6 +93,7 @@ struct sq_encoding {
     /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
      * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes. Owned. */
     struct sq_sent_exts *sent_exts;
+    uint64_t *sent_tags; /* wall clock (us) of time-tags, the same way; NULL without. Owned. */
 };
 
 #define SQ_ENCODINGS_MAX 3
@@ -128,7 +132,8 @@ struct sq_track_rx {
     uint64_t first_packet_ns;
     uint64_t pli_sent_ns;
     uint8_t fir_seq;
-    bool media_seen; /* FIRST_MEDIA was told */
+    bool media_seen;              /* FIRST_MEDIA was told */
+    struct sq_latency_tags *tags; /* of frames that are not complete yet; NULL without. Owned. */
     union {
         struct sq_frame_buffer video;
         struct sq_opus_tracker opus;
@@ -141,7 +146,8 @@ struct sq_track {
     void *user;
     const struct sq_clip_track *media;
     enum sq_media_kind kind;
-    uint32_t ssrc; /* local */
+    uint32_t ssrc;            /* local */
+    enum sq_codec send_codec; /* agreed on */
     bool can_send, can_receive;
     uint8_t pt, recv_pt;
     uint8_t fb; /* SQ_JSEP_FB_… */
@@ -180,7 +186,7 @@ struct sq_peer {
     enum sq_peer_state state;
     bool rtcp_first;
     bool dtls_started, remote_applied;
-    bool closing, passive, lite, keep_dtls, forward_only;
+    bool closing, passive, lite, keep_dtls, forward_only, latency;
     bool gather_begun; /* since the last restart */
     bool described;    /* a description with the present credentials is out */
     bool restarted;    /* by the pending offer */
@@ -311,6 +317,21 @@ void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rat
  * switched on again begins with a key frame. UINT64_MAX: everything. Cheap when nothing changes;
  * may be called as often as an estimate moves. */
 void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns);
+
+/* latency.c: time-tags (media/timetag.h) */
+/* By how much a clip's packet grows to carry one; 0: it carries none. */
+size_t sq_latency_grows(const struct sq_track *track, const uint8_t *payload, size_t len,
+                        bool marker);
+/* Puts the tag into the payload (descriptor and all) of a packet that was due at `due_ns`, or
+ * `again` the one that it had. Returns the payload's new length. */
+size_t sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e, enum sq_codec codec,
+                      uint16_t seq, uint64_t due_ns, bool again, uint8_t *payload, size_t len);
+
+/* Looks for a tag in a packet that came. Audio's is told at once, a video frame's once it is
+ * decodable. */
+void sq_latency_on_packet(struct sq_track *track, const struct sq_rtp_packet *packet,
+                          enum sq_codec codec, uint64_t now_ns);
+void sq_latency_on_frame(struct sq_track *track, uint32_t timestamp, uint64_t now_ns);
 
 /* receive.c */
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);

@@ -173,6 +173,9 @@ static void on_frame(void *ctx, const struct sq_frame *frame)
     if (!track->rx->media_seen) {
         tell_first_media(track);
     }
+    if (track->peer->latency) {
+        sq_latency_on_frame(track, frame->timestamp, frame->now_ns);
+    }
     if (frame->key) {
         track->rx->rtp.key_frame_needed = false;
         sq_rtp_receiver_forget_before(&track->rx->rtp, frame->first_seq);
@@ -194,6 +197,9 @@ void sq_track_free_rx(struct sq_track *track)
 {
     if (track->rx && track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
         sq_frame_buffer_close(&track->rx->video);
+    }
+    if (track->rx) {
+        sq_free(track->rx->tags);
     }
     sq_free(track->rx);
     track->rx = NULL;
@@ -304,6 +310,9 @@ static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_pa
                  enum sq_codec codec, bool repaired)
 {
     struct sq_track_rx *rx = track->rx;
+    if (track->peer->latency) {
+        sq_latency_on_packet(track, packet, codec, now_ns);
+    }
     if (track->kind == SQ_MEDIA_VIDEO) {
         /* What is not of the codec is counted by the buffer itself. */
         const struct sq_media_packet p = {.now_ns = now_ns,

@@ -126,12 +126,13 @@ static void put_peers(struct text *t)
 
 /* What tells first how it went, in the order of reading. */
 static const enum sq_metric_id first_metrics[] = {
-    SQ_METRIC_SETUP_TOTAL,      SQ_METRIC_VIDEO_IN_BITRATE, SQ_METRIC_VIDEO_IN_LOSS,
-    SQ_METRIC_VIDEO_IN_JITTER,  SQ_METRIC_VIDEO_IN_RTT,     SQ_METRIC_VIDEO_IN_FPS,
-    SQ_METRIC_VIDEO_IN_FREEZES, SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_IN_LOSS,
-    SQ_METRIC_AUDIO_IN_JITTER,  SQ_METRIC_AUDIO_IN_RTT,     SQ_METRIC_VIDEO_OUT_BITRATE,
-    SQ_METRIC_VIDEO_OUT_LOSS,   SQ_METRIC_VIDEO_OUT_RTT,    SQ_METRIC_AUDIO_OUT_BITRATE,
-    SQ_METRIC_AUDIO_OUT_LOSS,   SQ_METRIC_AUDIO_OUT_RTT,
+    SQ_METRIC_SETUP_TOTAL,      SQ_METRIC_VIDEO_IN_BITRATE,  SQ_METRIC_VIDEO_IN_LOSS,
+    SQ_METRIC_VIDEO_IN_JITTER,  SQ_METRIC_VIDEO_IN_RTT,      SQ_METRIC_VIDEO_IN_FPS,
+    SQ_METRIC_VIDEO_IN_FREEZES, SQ_METRIC_VIDEO_IN_LATENCY,  SQ_METRIC_AUDIO_IN_BITRATE,
+    SQ_METRIC_AUDIO_IN_LOSS,    SQ_METRIC_AUDIO_IN_JITTER,   SQ_METRIC_AUDIO_IN_RTT,
+    SQ_METRIC_AUDIO_IN_LATENCY, SQ_METRIC_VIDEO_OUT_BITRATE, SQ_METRIC_VIDEO_OUT_LOSS,
+    SQ_METRIC_VIDEO_OUT_RTT,    SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_AUDIO_OUT_LOSS,
+    SQ_METRIC_AUDIO_OUT_RTT,
 };
 
 /* The round-trip time is that of the same path for all flows: one is enough. */
@@ -197,6 +198,9 @@ static void put_metrics(struct text *t)
             put_columns(t);
         }
         put_metric(t, m);
+    }
+    if (t->r->latency_note[0]) {
+        sq_buf_printf(t->out, "  latency: %s\n", t->r->latency_note);
     }
     if (shown > 0 && !t->all) {
         paint(t, "2");

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "base/wallclock.h"
 #include "net/ifaddr.h"
 #include "net/udp.h"
 #include <string.h>
@@ -111,6 +112,8 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
         .wall_offset_ns = sq_loop_wall_offset_ns(loop),
         .force_openssl_srtp = config->force_openssl_srtp,
         .prefer_cm = config->prefer_cm,
+        .clock_id = sq_clock_id(),
+        .clock_error_ns = sq_clock_error_ns(),
     };
     int err = carrier->addrs_len > 0
                   ? 0
@@ -316,6 +319,15 @@ static void on_peer_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_p
     }
 }
 
+static void on_peer_latency(void *ctx, struct sq_track *track,
+                            const struct sq_latency_sample *sample)
+{
+    struct sq_endpoint *endpoint = ctx;
+    if (!endpoint->closed && endpoint->ops->latency) {
+        endpoint->ops->latency(endpoint->ctx, track, sample);
+    }
+}
+
 static bool on_peer_resend(void *ctx, struct sq_track *track, uint32_t cookie,
                            struct sq_rtp_out *ret_out)
 {
@@ -380,8 +392,15 @@ static int open_paths(struct sq_endpoint *endpoint)
 
 static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *config)
 {
-    static const struct sq_peer_ops plain = {
-        .send = on_peer_send, .arm = on_peer_arm, .event = on_peer_event};
+    static const struct sq_peer_ops plain = {.send = on_peer_send,
+                                             .arm = on_peer_arm,
+                                             .event = on_peer_event,
+                                             .latency = on_peer_latency};
+    static const struct sq_peer_ops listening = {.send = on_peer_send,
+                                                 .arm = on_peer_arm,
+                                                 .event = on_peer_event,
+                                                 .rtp = on_peer_rtp,
+                                                 .latency = on_peer_latency};
     static const struct sq_peer_ops forwarding = {.send = on_peer_send,
                                                   .arm = on_peer_arm,
                                                   .event = on_peer_event,
@@ -390,16 +409,17 @@ static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *
     struct sq_peer_config with_stun = *config;
     with_stun.stun_servers = endpoint->carrier->stun_servers;
     with_stun.stun_servers_len = endpoint->carrier->stun_servers_len;
-    bool forwards = endpoint->ops->rtp && endpoint->ops->resend;
-    return sq_peer_create(endpoint->carrier->env, &with_stun, forwards ? &forwarding : &plain,
-                          endpoint, &endpoint->peer);
+    const struct sq_peer_ops *ops = endpoint->ops->resend ? &forwarding
+                                    : endpoint->ops->rtp  ? &listening
+                                                          : &plain;
+    return sq_peer_create(endpoint->carrier->env, &with_stun, ops, endpoint, &endpoint->peer);
 }
 
 int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
                        const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint)
 {
-    if ((ops->rtp != NULL) != (ops->resend != NULL)) {
+    if (ops->resend && !ops->rtp) {
         return SQ_ERR_INVALID;
     }
     struct sq_endpoint *endpoint = sq_zalloc(sizeof(*endpoint));

@@ -64,10 +64,12 @@ int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_a
 /* What an endpoint tells. Borrowed for its life. */
 struct sq_endpoint_ops {
     void (*event)(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event);
-    /* See struct sq_peer_ops; both nullable. */
+    /* See struct sq_peer_ops; both nullable, rtp alone only listens. */
     void (*rtp)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
                 const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
                 uint64_t now_ns);
+    /* A frame's one-way latency (config.latency); nullable. */
+    void (*latency)(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
     bool (*resend)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track, uint32_t cookie,
                    struct sq_rtp_out *ret_out);
 };

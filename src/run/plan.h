@@ -43,6 +43,7 @@ struct sq_plan {
     bool insecure;
     const char *ca_file;
     bool trickle;
+    bool latency; /* time-tags in what is sent, and latency out of what comes */
 
     uint64_t seed;
     uint64_t answer_timeout_ns;  /* each answer of the signalling server */

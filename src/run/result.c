@@ -154,6 +154,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
         f->loss_percent = NAN;
         f->jitter_ms = NAN;
         f->rtt_ms = NAN;
+        f->latency_ms = NAN;
         f->fps = NAN;
         f->freeze_ms = NAN;
     }

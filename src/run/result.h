@@ -106,6 +106,7 @@ struct sq_flow_totals {
     double loss_percent; /* of what the sender sent */
     double jitter_ms;    /* average */
     double rtt_ms;       /* average */
+    double latency_ms;   /* in: average of one-way latency; NAN: not measured */
     uint64_t nack;       /* sent for incoming, received for outgoing */
     uint64_t pli;        /* the same */
     uint64_t frames;     /* video: complete frames */
@@ -271,7 +272,8 @@ struct sq_result {
     struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
     struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;
-    double score, mos; /* NAN: not measured */
+    double score, mos;      /* NAN: not measured */
+    char latency_note[200]; /* by whose clocks one-way latency was measured, one sentence; "" */
 
     struct sq_config_row *config;
     size_t config_count, config_room;

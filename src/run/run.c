@@ -472,6 +472,10 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     int err = collect_peers(run, result);
     err = err ? err : collect_timeline(run, result);
     err = err ? err : collect_metrics(&tally, result);
+    sq_latency_note(&tally.clocks, result->latency_note);
+    if (!err && result->latency_note[0]) {
+        err = sq_result_config_text(result, "latency_clocks", result->latency_note);
+    }
     sq_tally_free(&tally);
     return err;
 }

@@ -323,7 +323,8 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
     }
 }
 
-static const struct sq_endpoint_ops endpoint_ops = {.event = on_event};
+static const struct sq_endpoint_ops endpoint_ops = {.event = on_event,
+                                                    .latency = sq_user_on_latency};
 
 /* ---- The adapter's host ---- */
 
@@ -346,8 +347,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     if (!peer) {
         return SQ_ERR_NOMEM;
     }
-    const struct sq_peer_config config = {.connect_timeout_ns =
-                                              user->env->plan->connect_timeout_ns};
+    const struct sq_peer_config config = {.connect_timeout_ns = user->env->plan->connect_timeout_ns,
+                                          .latency = user->env->plan->latency};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
     int err = sq_endpoint_create(user->env->carrier, &config, &endpoint_ops, peer, &peer->endpoint);

@@ -11,6 +11,15 @@
 
 struct sq_user;
 
+/* By whose clocks one-way latency was measured. */
+struct sq_latency_clocks {
+    uint64_t same;         /* samples where both sides read the same clock */
+    uint64_t compared;     /* … of different clocks that both know their error */
+    uint64_t unknown;      /* … where one of them does not */
+    uint64_t negative;     /* arrived before they were sent: the clocks differ */
+    uint64_t error_max_us; /* of the compared ones */
+};
+
 /* What the users of a shard add up: counters since the start, and samples. */
 struct sq_tally {
     uint64_t started, connected, ok, failed, pending; /* connected: now */
@@ -18,12 +27,15 @@ struct sq_tally {
     uint64_t up_total;                        /* that were connected ever */
     struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
     double last[SQ_METRIC_COUNT];
+    struct sq_latency_clocks clocks;
 };
 
 /* Records a sample; without memory for a histogram it is left out, and `lost_samples` says so. */
 void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value);
 void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from);
 void sq_tally_free(struct sq_tally *tally);
+/* One sentence; "" where nothing was measured. Returns `out`. */
+const char *sq_latency_note(const struct sq_latency_clocks *clocks, char out[static 200]);
 
 /* Sums of one second over users; gauges are summed with their weights. */
 struct sq_second {

@@ -33,9 +33,9 @@ struct sq_user_peer {
 
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
-    double jitter_ms, rtt_ms, fps;
+    double jitter_ms, rtt_ms, fps, latency_ms;
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
-    uint64_t jitter_n, rtt_n, fps_n;
+    uint64_t jitter_n, rtt_n, fps_n, latency_n;
     uint64_t expected;
 };
 
@@ -60,6 +60,8 @@ struct sq_user {
 };
 
 /* user_sample.c */
+/* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */
+void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
 void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
 /* Adds a peer's final counters to the row: just before it is closed. */
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);

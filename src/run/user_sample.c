@@ -58,6 +58,11 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
         to->failed_by_cause[i] += from->failed_by_cause[i];
     }
+    to->clocks.same += from->clocks.same;
+    to->clocks.compared += from->clocks.compared;
+    to->clocks.unknown += from->clocks.unknown;
+    to->clocks.negative += from->clocks.negative;
+    to->clocks.error_max_us = sq_max_u64(to->clocks.error_max_us, from->clocks.error_max_us);
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
         if (!from->metrics[i]) {
             continue;
@@ -78,6 +83,50 @@ void sq_tally_free(struct sq_tally *tally)
         sq_free(tally->metrics[i]);
         tally->metrics[i] = NULL;
     }
+}
+
+/* ---- Latency ---- */
+
+void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample)
+{
+    struct sq_user_peer *peer = ctx;
+    struct sq_user *user = peer->user;
+    struct sq_tally *tally = user->env->tally;
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    struct sq_flow_sums *sums = &user->sums[video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN];
+    double ms = (double)sample->latency_us / 1e3;
+    if (user->state != SQ_USER_UP) {
+        return; /* counted from when the user is up, as everything is */
+    }
+    sq_tally_record(tally, video ? SQ_METRIC_VIDEO_IN_LATENCY : SQ_METRIC_AUDIO_IN_LATENCY, ms);
+    sums->latency_ms += ms;
+    sums->latency_n++;
+    tally->clocks.negative += sample->latency_us < 0;
+    if (sample->same_clock) {
+        tally->clocks.same++;
+    } else if (sample->error_us == UINT64_MAX) {
+        tally->clocks.unknown++;
+    } else {
+        tally->clocks.compared++;
+        tally->clocks.error_max_us = sq_max_u64(tally->clocks.error_max_us, sample->error_us);
+    }
+}
+
+const char *sq_latency_note(const struct sq_latency_clocks *c, char out[static 200])
+{
+    const char *early = c->negative > 0 ? ", and some of it arrived before it was sent" : "";
+    if (c->unknown > 0) {
+        snprintf(out, 200, "clocks of different machines, not compared: the error is not known%s",
+                 early);
+    } else if (c->compared > 0) {
+        snprintf(out, 200, "clocks of different machines, each kept by NTP: ± %.3g ms%s",
+                 (double)c->error_max_us / 1e3, early);
+    } else if (c->same > 0) {
+        snprintf(out, 200, "both ends read the same clock: exact%s", early);
+    } else {
+        out[0] = '\0';
+    }
+    return out;
 }
 
 /* ---- A second ---- */
@@ -454,6 +503,7 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     struct sq_tally *tally = user->env->tally;
     totals->jitter_ms = mean(sums->jitter_ms, sums->jitter_n);
     totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
+    totals->latency_ms = mean(sums->latency_ms, sums->latency_n);
     totals->fps = mean(sums->fps, sums->fps_n);
     totals->bitrate_kbps = sums->seconds > 0 ? sums->bits / 1e3 / sums->seconds : NAN;
     double lost = totals->lost > 0 ? (double)totals->lost : 0;

@@ -32,6 +32,10 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                  SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                  "NACK packets the peer sent to ask for lost audio packets.",
                                  "inbound-rtp.nackCount"},
+    [SQ_METRIC_AUDIO_IN_LATENCY] =
+        {"audio.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_FRAME, 1000,
+         "One-way latency: from when a packet of audio was to be sent until it arrived.", ""},
     [SQ_METRIC_AUDIO_OUT] =
         {"audio.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_TOTAL, 1,
@@ -117,6 +121,12 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                 "Picture loss indications the peer sent to ask for a key frame.",
                                 "inbound-rtp.pliCount"},
+    [SQ_METRIC_VIDEO_IN_LATENCY] =
+        {"video.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_FRAME, 1000,
+         "One-way latency: from when a frame was to be sent until all of it had arrived and it was "
+         "decodable.",
+         ""},
     [SQ_METRIC_VIDEO_OUT] =
         {"video.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_TOTAL, 1,

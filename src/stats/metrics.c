@@ -91,6 +91,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling)
         return "once, over all peers";
     case SQ_SAMPLING_TIMER:
         return "each timer of the generator that fires";
+    case SQ_SAMPLING_FRAME:
+        return "each frame (video) or packet (audio) that carries a time-tag";
     case SQ_SAMPLING_THREAD_SECOND:
         return "each second of each generator thread";
     }

@@ -18,6 +18,7 @@ enum sq_metric_id {
     SQ_METRIC_AUDIO_IN_JITTER,
     SQ_METRIC_AUDIO_IN_RTT,
     SQ_METRIC_AUDIO_IN_NACK,
+    SQ_METRIC_AUDIO_IN_LATENCY,
     SQ_METRIC_AUDIO_OUT,
     SQ_METRIC_AUDIO_OUT_BITRATE,
     SQ_METRIC_AUDIO_OUT_LOSS,
@@ -36,6 +37,7 @@ enum sq_metric_id {
     SQ_METRIC_VIDEO_IN_HEIGHT,
     SQ_METRIC_VIDEO_IN_NACK,
     SQ_METRIC_VIDEO_IN_PLI,
+    SQ_METRIC_VIDEO_IN_LATENCY,
     SQ_METRIC_VIDEO_OUT,
     SQ_METRIC_VIDEO_OUT_BITRATE,
     SQ_METRIC_VIDEO_OUT_LOSS,
@@ -90,6 +92,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_PEER_ONCE,  /* once a peer, when the phase ends */
     SQ_SAMPLING_RUN,        /* once, over all peers */
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
+    SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */
     SQ_SAMPLING_THREAD_SECOND, /* each second of each generator thread */
 };
 

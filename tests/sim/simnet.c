@@ -420,7 +420,8 @@ static int make_peer(struct simnode *node, const struct sq_peer_config *config,
                                      .arm = on_arm,
                                      .event = on_event,
                                      .rtp = ops ? ops->rtp : NULL,
-                                     .resend = ops ? ops->resend : NULL};
+                                     .resend = ops ? ops->resend : NULL,
+                                     .latency = ops ? ops->latency : NULL};
     int err = sq_peer_create(node->net->env, config, &node->ops, node, &node->peer);
     return err ? err : sq_peer_add_base(node->peer, 0, &node->addr);
 }

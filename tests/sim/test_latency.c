@@ -1,0 +1,177 @@
+/* One-way latency of frames, held against the delay of the simulated link, which is known exactly;
+ * and what is sent again stays the same to the last bit. */
+#include "peer/rtp/rtp.h"
+#include "sim/simcall.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct seen {
+    uint64_t n;
+    int64_t min_us, max_us, sum_us;
+    bool same_clock;
+};
+
+static struct seen heard[2]; /* audio, video */
+
+static void on_latency(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample)
+{
+    struct seen *s = &heard[sq_track_kind(track)];
+    (void)ctx;
+    s->min_us = s->n == 0 || sample->latency_us < s->min_us ? sample->latency_us : s->min_us;
+    s->max_us = s->n == 0 || sample->latency_us > s->max_us ? sample->latency_us : s->max_us;
+    s->sum_us += sample->latency_us;
+    s->same_clock = sample->same_clock;
+    s->n++;
+}
+
+static double mean_ms(enum sq_media_kind kind)
+{
+    return (double)heard[kind].sum_us / 1e3 / (double)heard[kind].n;
+}
+
+static struct pair call(const struct sq_peer_config *sender, const struct sq_peer_config *receiver,
+                        uint64_t delay_ns)
+{
+    static const struct sq_peer_ops ops = {.latency = on_latency};
+    struct pair p = {.net = simnet_new(90, 2)};
+    memset(heard, 0, sizeof(heard));
+    p.a = simnet_add(p.net, sender, false, NULL, NULL);
+    p.b = simnet_try_add(p.net, receiver, &ops, NULL, NULL);
+    add_both(p.a);
+    add_both(p.b);
+    simnode_link(p.a)->delay_ns = delay_ns;
+    simnet_negotiate(p.net, p.a, p.b, false);
+    return p;
+}
+
+static const struct sq_peer_config on = {.latency = true};
+static const struct sq_peer_config off = {.latency = false};
+
+/* The clip's frames of more than ten packets are sent in bursts 5 ms apart: those take so much
+ * longer. */
+static void a_known_delay(void **state)
+{
+    (void)state;
+    static const uint64_t delays_ns[] = {0, 40 * MS, 250 * MS};
+    for (size_t i = 0; i < sizeof(delays_ns) / sizeof(*delays_ns); i++) {
+        struct pair p = call(&on, &on, delays_ns[i]);
+        run_for(p.net, 12 * SEC);
+        double delay_ms = (double)delays_ns[i] / 1e6;
+        assert_true(heard[SQ_MEDIA_AUDIO].n > 500);
+        assert_true(fabs(mean_ms(SQ_MEDIA_AUDIO) - delay_ms) < 0.05);
+        assert_true((double)heard[SQ_MEDIA_AUDIO].max_us / 1e3 < delay_ms + 0.05);
+        assert_true(heard[SQ_MEDIA_VIDEO].n > 250);
+        assert_true(fabs((double)heard[SQ_MEDIA_VIDEO].min_us / 1e3 - delay_ms) < 0.05);
+        assert_true((double)heard[SQ_MEDIA_VIDEO].max_us / 1e3 < delay_ms + 30);
+        /* Each frame and packet has told it, and is played as before. */
+        assert_int_equal(heard[SQ_MEDIA_AUDIO].n, in_stats(p.net, p.b, 0).packets_received);
+        assert_int_equal(heard[SQ_MEDIA_VIDEO].n, in_stats(p.net, p.b, 1).frames_decoded);
+        assert_int_equal(transport_stats(p.b).srtp_errors, 0);
+        simnet_free(p.net);
+    }
+}
+
+/* A frame that waits for a packet sent again takes a round trip and more. */
+static void a_lost_packet_costs_its_frame_time(void **state)
+{
+    (void)state;
+    struct pair p = call(&on, &on, 50 * MS);
+    simnode_link(p.b)->delay_ns = 50 * MS;
+    run_for(p.net, 2 * SEC);
+    simnode_link(p.a)->loss = 0.03;
+    run_for(p.net, 20 * SEC);
+    assert_true(in_stats(p.net, p.b, 1).packets_repaired > 20);
+    assert_true((double)heard[SQ_MEDIA_VIDEO].min_us / 1e3 < 50.1);
+    assert_true((double)heard[SQ_MEDIA_VIDEO].max_us / 1e3 > 150);
+    simnet_free(p.net);
+}
+
+static void only_where_it_is_wanted(void **state)
+{
+    (void)state;
+    struct pair p = call(&off, &on, 0);
+    run_for(p.net, 3 * SEC);
+    assert_int_equal(heard[SQ_MEDIA_AUDIO].n + heard[SQ_MEDIA_VIDEO].n, 0);
+    double plain = (double)in_stats(p.net, p.b, 0).bytes_received /
+                   (double)in_stats(p.net, p.b, 0).packets_received;
+    simnet_free(p.net);
+    p = call(&on, &off, 0);
+    run_for(p.net, 3 * SEC);
+    assert_int_equal(heard[SQ_MEDIA_AUDIO].n + heard[SQ_MEDIA_VIDEO].n, 0);
+    double tagged = (double)in_stats(p.net, p.b, 0).bytes_received /
+                    (double)in_stats(p.net, p.b, 0).packets_received;
+    /* docs/latency.md: 14 bytes a packet of audio. Clips differ in where they start. */
+    assert_true(tagged - plain > 10 && tagged - plain < 18);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded > 60);
+    simnet_free(p.net);
+}
+
+/* ---- Sent again ---- */
+
+#define SEQS 65536
+
+static uint8_t *first[SEQS]; /* of the video SSRC: bytes as they were first sent, length in front */
+static uint32_t video_ssrc;
+static unsigned again;
+
+static void tap(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct sq_rtp_packet packet;
+    if (from != *(struct simnode **)ctx || dgram->len < 12 || (dgram->buf[0] & 0xC0) != 0x80 ||
+        (dgram->buf[1] >= 192 && dgram->buf[1] < 224) ||
+        sq_rtp_parse(dgram->buf, dgram->len, &packet) != 0 || packet.ssrc != video_ssrc) {
+        return;
+    }
+    uint8_t *kept = first[packet.seq];
+    if (!kept) {
+        kept = first[packet.seq] = malloc(2 + dgram->len);
+        assert_non_null(kept);
+        kept[0] = (uint8_t)(dgram->len >> 8);
+        kept[1] = (uint8_t)dgram->len;
+        memcpy(kept + 2, dgram->buf, dgram->len);
+        return;
+    }
+    again++;
+    assert_int_equal(kept[0] << 8 | kept[1], dgram->len);
+    assert_memory_equal(kept + 2, dgram->buf, dgram->len);
+}
+
+/* RFC 7714, section 8.4: a sequence number is a nonce of AES-GCM, and never two plain texts go with
+ * one. The bytes compared are the encrypted ones. */
+static void sent_again_to_the_last_bit(void **state)
+{
+    (void)state;
+    struct pair p = call(&on, &on, 20 * MS);
+    struct simnode *sender = p.a;
+    again = 0;
+    run_for(p.net, SEC);
+    video_ssrc = out_stats(p.net, p.a, 1).ssrc;
+    simnet_set_tap(p.net, tap, &sender);
+    run_for(p.net, SEC);
+    simnode_link(p.a)->loss = 0.05;
+    run_for(p.net, 10 * SEC);
+    assert_true(again > 40);
+    simnet_free(p.net);
+    for (size_t i = 0; i < SEQS; i++) {
+        free(first[i]);
+        first[i] = NULL;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_known_delay),
+        cmocka_unit_test(a_lost_packet_costs_its_frame_time),
+        cmocka_unit_test(only_where_it_is_wanted),
+        cmocka_unit_test(sent_again_to_the_last_bit),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
