@@ -305,6 +305,7 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     dump(s, id, "outbound-rtp", "packetsSent", (double)out.packets_sent);
     dump(s, id, "outbound-rtp", "bytesSent", (double)out.bytes_sent);
     dump(s, id, "outbound-rtp", "headerBytesSent", (double)out.header_bytes_sent);
+    dump(s, id, "outbound-rtp", "retransmittedPacketsSent", (double)out.retransmitted_packets_sent);
     dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
     dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
     dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);

@@ -136,10 +136,11 @@ class Lab:
 
     def __init__(self, test, *options, address="127.0.0.1", scheme="http"):
         self.process = test.start("lab", [test.squall, "lab", "--listen", f"{address}:0", *options])
-        pattern = re.compile(r"page\s+(https?)://(\S+?):(\d+)/")
+        pattern = re.compile(r"page\s+(https?)://(\S+?):(\d+)/[\s\S]*STUN\s+(\S+)\n")
         found = until("the lab's address", lambda: pattern.search(self.process.stdout()), 20)
         self.host, self.port = found.group(2), int(found.group(3))
         self.secure = found.group(1) == "https"
+        self.stun = found.group(4)
 
     def http(self, path="/"):
         return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}{path}"

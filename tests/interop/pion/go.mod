@@ -1,0 +1,3 @@
+module squall/interop/pion
+
+go 1.19
