@@ -86,24 +86,50 @@ class Process:
             self.child.kill()
             self.child.wait()
 
+    def family(self):
+        """Its pid, and those of all that it started: a browser is many processes."""
+        parents = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    with open(f"/proc/{entry}/stat") as stat:
+                        parents.setdefault(int(stat.read().rpartition(")")[2].split()[1]), []).append(int(entry))
+                except OSError:
+                    pass  # ended meanwhile
+        pids = [self.pid]
+        for pid in pids:
+            pids += parents.get(pid, [])
+        return pids
+
     def cpu_us(self):
-        """User and system time of all its threads so far (/proc/PID/stat, fields 14 and 15)."""
-        try:
-            with open(f"/proc/{self.pid}/stat") as stat:
-                fields = stat.read().rpartition(")")[2].split()
-        except OSError:
-            self.fail("ended before its CPU time could be read")
-        return (int(fields[11]) + int(fields[12])) * TICK_US
+        """User and system time of all threads so far, of its processes and of those of them that have ended
+        (/proc/PID/stat, fields 14 to 17)."""
+        ticks = 0
+        for pid in self.family():
+            try:
+                with open(f"/proc/{pid}/stat") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+            except OSError:
+                if pid == self.pid:
+                    self.fail("ended before its CPU time could be read")
+                continue
+            ticks += sum(int(field) for field in fields[11:15])
+        return ticks * TICK_US
 
     def rss_kb(self):
-        try:
-            with open(f"/proc/{self.pid}/status") as status:
-                for line in status:
-                    if line.startswith("VmRSS:"):
-                        return int(line.split()[1])
-        except OSError:
-            pass
-        self.fail("ended before its memory could be read")
+        """Resident memory; what several processes share counts once (Pss)."""
+        pids = self.family()
+        path, key = ("status", "VmRSS:") if len(pids) == 1 else ("smaps_rollup", "Pss:")
+        kb = 0
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/{path}") as lines:
+                    kb += next((int(line.split()[1]) for line in lines if line.startswith(key)), 0)
+            except OSError:
+                continue
+        if kb == 0:
+            self.fail("ended before its memory could be read")
+        return kb
 
 
 def core_times_us(cpu):

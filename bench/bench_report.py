@@ -9,12 +9,15 @@ NAMES = {
     "squall": "Squall",
     "pion": "Pion, default interceptors",
     "pion-bare": "Pion, no interceptors",
+    "wrtc": "libwebrtc in Node (@roamhq/wrtc)",
+    "chromium": "headless Chromium",
     "floor": "floor (sockets and SRTP alone)",
 }
 CASES = {
     "audio": "Audio only, 50 packets/s each way",
     "av": "Audio and 1 Mbit/s video, 156 packets/s each way",
     "density": "Many peers on one core: audio and 1 Mbit/s video",
+    "density-audio": "Many peers on one core: audio only",
 }
 
 
@@ -45,7 +48,8 @@ def versions(squall):
     return [
         f"- Versions: {first_line(squall, '--version') or 'no Squall'}; Pion "
         f"{package_version('golang-github-pion-webrtc.v3-dev')} with {first_line('go', 'version')}; OpenSSL "
-        f"{package_version('libssl3')}; libipsec-mb {package_version('libipsec-mb1')}"
+        f"{package_version('libssl3')}; libipsec-mb {package_version('libipsec-mb1')}; Chromium "
+        f"{package_version('chromium')}; @roamhq/wrtc as bench/run.sh has it, Node.js {first_line('node', '--version')}"
     ]
 
 
@@ -65,6 +69,12 @@ def spread(rows, key, form):
     return f" ({form.format(min(values))}–{form.format(max(values))})"
 
 
+def clients(rows, peers):
+    """Said where it is not the case's number."""
+    number = rows[-1].get("peers", peers)
+    return "" if number == peers else f", {number} client{'s' if number > 1 else ''}"
+
+
 def case_table(case, results, peers):
     squall = middle(results.get("squall", []), "cpu_us")
     lines = [f"## {CASES[case]}; {peers} peers", "",
@@ -79,7 +89,7 @@ def case_table(case, results, peers):
         traffic = " / ".join(rows[-1].get(key + "_text") or text(middle(rows, key), "{:.1f}")
                              for key in ("sent", "received"))
         lines.append(
-            f"| {NAMES[name]} | {text(cpu)}{spread(rows, 'cpu_us', '{:.0f}')}{mark} | {text(ratio, '{:.2f}×')} | "
+            f"| {NAMES[name]}{clients(rows, peers)} | {text(cpu)}{spread(rows, 'cpu_us', '{:.0f}')}{mark} | {text(ratio, '{:.2f}×')} | "
             f"{text(middle(rows, 'rss_kb'))} | {text(middle(rows, 'target_us'))} | {traffic} | "
             f"{text(middle(rows, 'lateness_p99_ms'), '{:.2f}')} |")
     return lines + [""]
@@ -109,19 +119,24 @@ def goal_rows(all_results, dtls):
         return middle(all_results.get(case, {}).get(name, []), key)
 
     av, audio = of("av", "squall", "cpu_us"), of("audio", "squall", "cpu_us")
-    pion = of("av", "pion", "cpu_us")
+    pion, chromium = of("av", "pion", "cpu_us"), of("av", "chromium", "cpu_us")
     full = of("density", "squall", "cpu_us")
     full_floor = of("density", "floor", "cpu_us")
     setup = of("setup", "squall", "setup_us")
     return [
         ("audio + video, CPU µs a peer-second", av, 1600, "{:.0f}", True),
-        ("audio + video, times less CPU than Pion with default interceptors", pion / av if pion and av else None, 4,
+        ("audio + video, times less CPU than Pion with default interceptors", pion / av if pion and av else None, 5,
          "{:.2f}", False),
-        ("audio only, CPU µs a peer-second", audio, 600, "{:.0f}", True),
+        ("audio + video, times less CPU than headless Chromium", chromium / av if chromium and av else None, 100,
+         "{:.0f}", False),
+        ("audio only, CPU µs a peer-second", audio, 550, "{:.0f}", True),
+        ("audio only, KB a peer", of("audio", "squall", "rss_kb"), 55, "{:.0f}", True),
         ("many peers, CPU µs a peer-second", full, 1600, "{:.0f}", True),
         ("many peers, CPU against the floor", full / full_floor if full and full_floor else None, None, "{:.2f}", True),
         ("many peers, KB a peer", of("density", "squall", "rss_kb"), 80, "{:.0f}", True),
         ("many peers, timer lateness p99 ms", of("density", "squall", "lateness_p99_ms"), 2, "{:.2f}", True),
+        ("1,500 audio peers on one core, timer lateness p99 ms", of("density-audio", "squall", "lateness_p99_ms"), 2,
+         "{:.2f}", True),
         ("set-up CPU of the peer (SDP, ICE, DTLS) against OpenSSL's handshake",
          dtls["peer_us"] / dtls["client_us"] if dtls else None, 1.5, "{:.2f}", True),
         ("the same with WHIP signalling", setup / dtls["client_us"] if setup and dtls else None, None, "{:.2f}", True),
@@ -155,7 +170,7 @@ def render(config, all_results, dtls, noise, goals):
               f"- Noise: others used up to {100 * noise:.0f} % of the generator's core during a window"
               + (" — **too much, measure again on a quiet machine**" if noise > 0.1 else ""), ""]
     lines += goals_table(goals)
-    for case in ("av", "audio", "density"):
+    for case in CASES:
         if case in all_results:
             lines += case_table(case, all_results[case], config.peers_of[case])
     if "setup" in all_results:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The side-by-side benchmark: Squall, Pion and the bare floor loop, each in turn on one core against the
-same target on another, with the same number of peers. Prints and writes a Markdown table.
+"""The side-by-side benchmark: Squall, Pion, browsers and the bare floor loop, each in turn on one core against
+the same target on another, with the same number of peers where they can. Prints and writes a Markdown table.
 
-Cases: `audio` and `av` (audio and 1 Mbit/s video) compare all; `density` holds many audio-and-video
-peers and reads the timer lateness; `setup` measures connecting. A round runs every client of every
+Cases: `audio` and `av` (audio and 1 Mbit/s video) compare all; `density` and `density-audio` hold many
+peers and read the timer lateness; `setup` measures connecting. libwebrtc in Node and headless Chromium run as
+many clients as a core takes, which are one or two. A round runs every client of every
 case once, so that a slow minute of the machine hits all alike; the table has the medians of the rounds.
 CPU is that of the process in a window after the ramp, read from outside.
 
@@ -31,10 +32,14 @@ SQUALL_KIND = {"audio": ["--no-video"], "av": []}
 EXIT_INVALID = 4
 
 LEAVE_S = 30.0      # longest time to leave in an orderly way
+CLIMB_S = 5.0       # until a browser's encoder has reached its rate
 SETUP_RATE = 1000   # more than anybody reaches
 RECEIVED_LEAST = 0.97
+ENCODED_LEAST = 0.75  # where an encoder decides on its packets
+HERE = os.path.dirname(os.path.abspath(__file__))
 CORE_FULL = 0.95
-CANDIDATES = ["squall", "pion", "pion-bare", "floor"]
+CANDIDATES = ["squall", "pion", "pion-bare", "wrtc", "chromium", "floor"]
+FEW = {"wrtc": 2, "chromium": 1}  # clients of these that a core takes with video
 PACKETS = {"audio": 50, "av": 156}
 VIDEO_KBPS = (950, 1100)  # what Squall must send for the comparison to be one
 
@@ -81,7 +86,14 @@ class Bench:
             argv = [config.squall] + [a.format(**values) for a in SQUALL_ARGS] + SQUALL_KIND[kind]
             process = self.start(name, argv, config.cpu)
             return process, process.started + ramp + config.settle, path
-        argv = [os.path.join(config.pion, "pion-client"), "-url", f"http://127.0.0.1:{config.port}{WHIP_PATH}",
+        url = f"http://127.0.0.1:{config.port}{WHIP_PATH}"
+        if name in FEW:
+            program = {"wrtc": ["node", os.path.join(HERE, "wrtc", "client.js")],
+                       "chromium": [sys.executable, os.path.join(HERE, "chromium", "client.py")]}[name]
+            argv = program + [url, peers, config.settle + CLIMB_S, window + 0.5] + (["--video"] if kind == "av" else [])
+            process = self.start(name, argv, config.cpu)
+            return process, None, process.out_path
+        argv = [os.path.join(config.pion, "pion-client"), "-url", url,
                 "-clients", peers, "-rate", rate, "-warm", f"{config.settle}s", "-hold", f"{window + 0.5}s"]
         if kind == "av":
             argv.append("-video")
@@ -96,7 +108,7 @@ class Bench:
         client, begin, path = self.start_client(name, kind, peers, rate, window)
         try:
             if begin is None:
-                client.wait_line("holding", peers / rate + self.config.settle + LEAVE_S)
+                client.wait_line("holding", peers / rate + self.config.settle + CLIMB_S + LEAVE_S)
             else:
                 client.sleep(begin - time.monotonic())
             before_us, age = client.cpu_us(), time.monotonic() - client.started
@@ -139,7 +151,7 @@ class Bench:
                         f"media: {report.get('first_error', '')}")
         sent = report["sent_packets_per_client_second"]
         received = report["received_audio_packets_per_client_second"] + report["received_video_packets_per_client_second"]
-        if received < RECEIVED_LEAST * PACKETS[kind]:
+        if received < (ENCODED_LEAST if client.name.endswith(tuple(FEW)) else RECEIVED_LEAST) * PACKETS[kind]:
             client.fail(f"only {received:.1f} of {PACKETS[kind]} packets/s came back to a client")
         return {"sent": sent, "received": received, "setup_us": report["setup_cpu_us_per_client"],
                 "setups_per_s": report["setups_per_second"]}
@@ -210,15 +222,18 @@ class Bench:
 
     def one(self, case, name):
         config = self.config
-        kind = "audio" if case in ("audio", "setup") else "av"
-        peers = config.peers_of[case]
+        kind = "audio" if case in ("audio", "density-audio", "setup") else "av"
+        peers = FEW.get(name, config.peers_of[case])
         if name == "floor":
             return self.measure_floor(kind, peers, config.window)
         rate = SETUP_RATE if case == "setup" else config.rate
         row = self.measure(name, kind, peers, rate, config.window)
         if row["target_full"] and case != "setup":
             print(f"  warning: the target's core was full beside {name}", file=sys.stderr)
-        if case != "setup" and peers > 1:
+        row["peers"] = peers
+        if name in FEW:
+            row["rss_kb"] = row["rss_all_kb"] / peers  # the program is part of each client
+        elif case != "setup" and peers > 1:
             row["rss_kb"] = (row["rss_all_kb"] - self.measure_base(name, kind)) / (peers - 1)
         return row
 
@@ -233,7 +248,7 @@ class Bench:
                     row = self.one(case, name)
                     results.setdefault(case, {}).setdefault(name, []).append(row)
                     figure = f"{row['setup_us']:.0f} µs a set-up" if case == "setup" else f"{row['cpu_us']:.0f} µs a peer-second"
-                    print(f"round {turn + 1}/{config.rounds} {case:8} {config.peers_of[case]:4} peers  {name:10} {figure}",
+                    print(f"round {turn + 1}/{config.rounds} {case:13} {row.get('peers', config.peers_of[case]):4} peers  {name:10} {figure}",
                           file=sys.stderr, flush=True)
         return results
 
@@ -242,6 +257,7 @@ CASE_CLIENTS = {
     "av": CANDIDATES,
     "audio": CANDIDATES,
     "density": ["squall", "floor"],
+    "density-audio": ["squall", "floor"],
     "setup": ["squall", "pion"],
 }
 
@@ -255,8 +271,9 @@ def parse_arguments():
     parser.add_argument("--peers-audio", type=int, default=250)
     parser.add_argument("--peers-av", type=int, default=200)
     parser.add_argument("--peers-density", type=int, default=500)
+    parser.add_argument("--peers-density-audio", type=int, default=1500)
     parser.add_argument("--peers-setup", type=int, default=200)
-    parser.add_argument("--cases", default=",".join(CASE_CLIENTS), help="of av,audio,density,setup")
+    parser.add_argument("--cases", default=",".join(CASE_CLIENTS), help="of " + ",".join(CASE_CLIENTS))
     parser.add_argument("--clients", default=",".join(CANDIDATES), help="of " + ",".join(CANDIDATES))
     parser.add_argument("--target", choices=["lab", "pion-echo"], default="lab",
                         help="pion-echo is independent of Squall, but a slower echo")
@@ -278,7 +295,7 @@ def parse_arguments():
         for word in given:
             if word not in known:
                 parser.error(f"'{word}' is none of {', '.join(known)}")
-    config.peers_of = {case: getattr(config, "peers_" + case) for case in CASE_CLIENTS}
+    config.peers_of = {case: getattr(config, "peers_" + case.replace("-", "_")) for case in CASE_CLIENTS}
     config.squall = config.squall or os.path.join(config.build, "squall")
     config.floor = os.path.join(config.build, "bench_floor")
     config.dtls_floor = os.path.join(config.build, "bench_dtls_floor")
@@ -291,6 +308,7 @@ def parse_arguments():
 def check_programs(config):
     needed = {"squall": config.squall, "floor": config.floor, "pion": os.path.join(config.pion, "pion-client")}
     needed["pion-bare"] = needed["pion"]
+    needed["wrtc"] = needed["chromium"] = sys.executable
     paths = {needed[name] for name in config.clients}
     if config.target == "lab":
         paths.add(config.squall)

@@ -6,4 +6,9 @@ cd "$(dirname "$0")/.."
 export BUILD=${BUILD:-build}
 tools/install-deps.sh bench
 bench/pion/build.sh "$BUILD/bench-pion"
+# libwebrtc in Node, from npm.
+wrtc=$(cd "$BUILD" && pwd)/bench-npm
+[ -d "$wrtc/node_modules/@roamhq/wrtc" ] ||
+    npm install --silent --no-audit --no-fund --prefix "$wrtc" @roamhq/wrtc@0.10.0
+export NODE_PATH=$wrtc/node_modules
 exec python3 bench/run.py "$@"

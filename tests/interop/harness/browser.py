@@ -103,13 +103,13 @@ class Browser:
 class Chromium(Browser):
     name = "Chromium"
 
-    def __init__(self, test):
+    def __init__(self, test, flags=()):
         self.program = need("chromium", *CHROMIUM)
         self.version = version("chromium") if self.program.startswith("/usr/lib") else version(self.program)
         profile = test.folder / "chromium"
         profile.mkdir()
         self.process = test.start("chromium", [
-            self.program, *CHROMIUM_FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}",
+            self.program, *CHROMIUM_FLAGS, *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}",
             "about:blank"], env={"HOME": str(profile)})
         port_file = profile / "DevToolsActivePort"
         lines = until("Chromium's debugging port",
