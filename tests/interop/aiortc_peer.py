@@ -1,13 +1,16 @@
-"""A peer made of aiortc, as a process of its own: aiortc_peer.py publish|watch|echo URL SECONDS.
+"""A peer made of aiortc, as a process of its own: aiortc_peer.py publish|watch URL SECONDS, or, as
+harness/counterpart.py drives it, offer URL SECONDS | answer ADDRESS SECONDS.
 
-It sends noise-like pictures and a tone (publish, echo), decodes what it receives (watch, echo), and
-prints what it saw as one line of JSON at the end. "ready" is printed once it is connected."""
+It sends noise-like pictures and a tone (all but watch), decodes what it receives (all but publish), and prints
+what it saw as JSON."""
 import asyncio
 import fractions
+import http.server
 import json
 import math
 import struct
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -18,21 +21,33 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 
 WIDTH, HEIGHT, FPS = 320, 240, 15
+CONNECT_S, SETTLE_S, LAST_S = 20, 0.7, 0.4
+silent = asyncio.Event()  # no more media, until it is cleared
+frames_made = 0
+
+
+async def sounding():
+    while silent.is_set():
+        await asyncio.sleep(0.01)
 
 
 class Pictures(VideoStreamTrack):
     """A grey picture that grows lighter."""
 
     async def recv(self):
+        await sounding()
         if not hasattr(self, "count"):
             self.count, self.begin = 0, time.monotonic()
         await asyncio.sleep(max(0, self.begin + self.count / FPS - time.monotonic()))
+        await sounding()
         frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
         for plane, value in zip(frame.planes, (16 + self.count * 3 % 200, 128, 128)):
             plane.update(bytes([value]) * plane.buffer_size)
         frame.pts = self.count * 90000 // FPS
         frame.time_base = fractions.Fraction(1, 90000)
         self.count += 1
+        global frames_made
+        frames_made = self.count
         return frame
 
 
@@ -40,9 +55,11 @@ class Tone(AudioStreamTrack):
     """440 Hz."""
 
     async def recv(self):
+        await sounding()
         if not hasattr(self, "count"):
             self.count, self.begin = 0, time.monotonic()
         await asyncio.sleep(max(0, self.begin + self.count / 50 - time.monotonic()))
+        await sounding()
         frame = av.AudioFrame(format="s16", layout="mono", samples=960)
         first = self.count * 960
         frame.planes[0].update(struct.pack(
@@ -69,10 +86,12 @@ async def take(track, seen):
         while True:
             frame = await track.recv()
             if track.kind == "video":
+                luma = bytes(frame.planes[0])
                 seen["frames"] += 1
                 seen["sizes"].add((frame.width, frame.height))
-                seen["brightness"].add(frame.planes[0].__buffer__(0)[0] if hasattr(frame.planes[0], "__buffer__")
-                                       else bytes(frame.planes[0])[0])
+                seen["brightness"].add(luma[0])
+                seen["moved"] += luma[::97] != seen.get("before")
+                seen["before"] = luma[::97]
             else:
                 seen["sounds"] += 1
                 samples = bytes(frame.planes[0])
@@ -95,34 +114,152 @@ def figures(report):
     return found
 
 
-async def main(role, url, seconds):
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    seen = {"frames": 0, "sizes": set(), "brightness": set(), "sounds": 0, "loudest": 0}
-    takers = []
-    connected = asyncio.Event()
-    pc.on("track", lambda track: takers.append(asyncio.ensure_future(take(track, seen))))
-    pc.on("connectionstatechange", lambda: connected.set() if pc.connectionState == "connected" else None)
-    for kind, made in (("audio", Tone), ("video", Pictures)):
-        if role == "watch":
-            pc.addTransceiver(kind, direction="recvonly")
-        else:
-            pc.addTransceiver(made(), direction="sendonly" if role == "publish" else "sendrecv")
-    await pc.setLocalDescription(await pc.createOffer())
-    loop = asyncio.get_running_loop()
-    session, answer = await loop.run_in_executor(None, post, url, pc.localDescription.sdp)
-    await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await asyncio.wait_for(connected.wait(), 20)
+def told(report, seen, pc):
+    """The figures as harness/counterpart.py reads them."""
+    found = figures(report)
+    result = {"version": f"aiortc {aiortc.__version__}", "state": pc.connectionState,
+              "seen": {"frames": seen["frames"], "width": 0, "height": 0, "pictures": seen["moved"]},
+              "heard": {"frames": seen["sounds"], "loudest": seen["loudest"]}}
+    for width, height in seen["sizes"]:
+        result["seen"].update(width=width, height=height)
+    for transceiver in pc.getTransceivers():
+        kind = transceiver.kind
+        result[kind] = {
+            "codec": transceiver._codecs[0].name.lower() if transceiver._codecs else None,
+            # It does not count the bytes received.
+            "in": {"packets": found.get(f"{kind}.in.packets"), "bytes": None, "lost": found.get(f"{kind}.in.lost")},
+            "out": {"packets": found.get(f"{kind}.out.packets"), "bytes": found.get(f"{kind}.out.bytes"), "frames": frames_made},
+        }
+    return result
+
+
+def tell(event, **more):
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+class Peer:
+    """A connection that decodes what comes."""
+
+    def __init__(self):
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.seen = {"frames": 0, "sizes": set(), "brightness": set(), "moved": 0, "sounds": 0, "loudest": 0}
+        self.takers = []
+        self.connected = asyncio.Event()
+        self.pc.on("track", lambda track: self.takers.append(asyncio.ensure_future(take(track, self.seen))))
+        self.pc.on("connectionstatechange",
+                   lambda: self.connected.set() if self.pc.connectionState == "connected" else None)
+
+    async def close(self):
+        await self.pc.close()
+        for taker in self.takers:
+            taker.cancel()
+
+    async def offer(self, url, direction):
+        for kind, made in (("audio", Tone), ("video", Pictures)):
+            self.pc.addTransceiver(kind if direction == "recvonly" else made(), direction=direction)
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+        self.session, answer = await loop.run_in_executor(None, post, url, self.pc.localDescription.sdp)
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await asyncio.wait_for(self.connected.wait(), CONNECT_S)
+        return began
+
+    async def answer(self, offer):
+        await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        self.pc.addTrack(Tone())
+        self.pc.addTrack(Pictures())
+        await self.pc.setLocalDescription(await self.pc.createAnswer())
+        return self.pc.localDescription.sdp
+
+    async def hold(self, began, seconds):
+        tell("connected", ms=round(1000 * (time.monotonic() - began)))
+        silent.clear()
+        await asyncio.sleep(seconds)
+        silent.set()
+        await asyncio.sleep(SETTLE_S)
+        tell("quiet", **await self.told())
+
+    async def told(self):
+        return told(await self.pc.getStats(), self.seen, self.pc)
+
+
+async def one_way(role, url, seconds):
+    peer = Peer()
+    await peer.offer(url, "recvonly" if role == "watch" else "sendonly")
     print("ready", flush=True)
     await asyncio.sleep(seconds)
-    report = figures(await pc.getStats())
-    await loop.run_in_executor(None, delete, session)
-    await pc.close()
-    for taker in takers:
-        taker.cancel()
+    report = figures(await peer.pc.getStats())
+    await asyncio.get_running_loop().run_in_executor(None, delete, peer.session)
+    await peer.close()
+    seen = peer.seen
+    seen.pop("before", None)
     seen["sizes"] = sorted(seen["sizes"])
     seen["brightness"] = len(seen["brightness"])
     print(json.dumps({"version": aiortc.__version__, **seen, **report}), flush=True)
 
 
+async def offering(url, seconds):
+    peer = Peer()
+    silent.set()
+    await peer.hold(await peer.offer(url, "sendrecv"), seconds)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, sys.stdin.readline)
+    await loop.run_in_executor(None, delete, peer.session)
+    tell("over", **await peer.told())
+    await peer.close()
+
+
+def serve(address, loop, answer, deleted):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            offer = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            sdp = asyncio.run_coroutine_threadsafe(answer(offer), loop).result(20)
+            self.reply(201, sdp.encode(), {"Content-Type": "application/sdp", "Location": "/session/1"})
+
+        def do_PATCH(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.reply(204)
+
+        def do_DELETE(self):
+            self.reply(200)
+            loop.call_soon_threadsafe(deleted.set)
+
+        def reply(self, status, body=b"", headers=()):
+            self.send_response(status)
+            for name, value in dict(headers).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+async def answering(address, seconds):
+    peer, deleted, began = Peer(), asyncio.Event(), []
+    silent.set()
+
+    async def answer(offer):
+        began.append(time.monotonic())
+        return await peer.answer(offer)
+    server = serve(address, asyncio.get_running_loop(), answer, deleted)
+    tell("listening", port=server.server_address[1])
+    await asyncio.wait_for(peer.connected.wait(), CONNECT_S)
+    await peer.hold(began[0], seconds)
+    await asyncio.wait_for(deleted.wait(), 30)
+    await asyncio.sleep(LAST_S)
+    tell("over", **await peer.told())
+    await peer.close()
+    server.shutdown()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+    role, where, length = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    asyncio.run({"offer": offering, "answer": answering}[role](where, length) if role in ("offer", "answer")
+                else one_way(role, where, length))

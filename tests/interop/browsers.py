@@ -4,13 +4,15 @@ import json
 import time
 import urllib.request
 
-from harness import figures, page, test
+from harness import counterpart, figures, page, test
+from harness.browser_peer import BrowserPeer
 from harness.proc import check, until
 from harness.sandbox import ADDRESS
 
 # The default clip (share/clips/README.md).
 WIDTH, HEIGHT, FPS = 640, 360, 25
 PEERS = 2
+CAMERA = {"width": 320, "height": 240, "frameRate": 20}
 
 # Bounds, with what they are made of. The browser is read every 200 ms, and read off between samples
 # (harness/figures.py): in that time come 5 frames of up to 10 packets, or a key frame of up to 50.
@@ -196,3 +198,17 @@ def whip_and_whep(t, Browser):
               f"{peer['peer']} watched {peer['video.in.frames']} frames, {peer['audio.in.packets']} audio packets")
     publisher.process.signal()
     check(publisher.finish().code == 130, "an interrupted publisher gives 130")
+
+
+def software(t, Browser, **options):
+    browser = Browser(t)
+    return counterpart.Software(lambda words: BrowserPeer(t, browser, words, {"video": CAMERA, **options}),
+                                size=(CAMERA["width"], CAMERA["height"]), fps=CAMERA["frameRate"], unsent_frames=2)
+
+
+def offers(t, Browser):
+    counterpart.offers(t, test.note, software(t, Browser))
+
+
+def answers(t, Browser):
+    counterpart.answers(t, test.note, software(t, Browser))

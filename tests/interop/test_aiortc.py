@@ -3,9 +3,9 @@ import json
 import subprocess
 import sys
 
-from harness import test
+from harness import counterpart, test
 from harness.proc import check, until
-from harness.sandbox import ADDRESS, need, skip
+from harness.sandbox import ADDRESS, skip
 
 import pathlib
 
@@ -13,11 +13,14 @@ SCRIPT = pathlib.Path(__file__).with_name("aiortc_peer.py")
 CALM = ("--local-ip", ADDRESS, "--lateness-max", "200")
 
 
-def aiortc(t, role, url, seconds):
+def need_aiortc():
     trial = subprocess.run([sys.executable, "-c", "import aiortc"], capture_output=True)
     if trial.returncode != 0:
         skip("python3-aiortc is not installed (tools/install-deps.sh test)")
-    need("python3")
+
+
+def aiortc(t, role, url, seconds):
+    need_aiortc()
     return t.start(f"aiortc-{role}", [sys.executable, "-B", SCRIPT, role, url, seconds])
 
 
@@ -61,14 +64,20 @@ def aiortc_watches(t):
     check(got["video.in.lost"] == 0 and got["audio.in.lost"] == 0, f"lost: {got}")
 
 
-def aiortc_echo(t):
-    """Its own pictures come back from the lab's echo."""
-    lab = t.lab("--media-ip", ADDRESS)
-    got = report(aiortc(t, "echo", lab.http("/whip/echo"), 5))
-    test.note(f"aiortc got back {got['frames']} frames of {got['sizes']}")
-    check(got["sizes"] == [[320, 240]] and got["frames"] > 30, f"{got['frames']} frames of {got['sizes']}")
-    check(got["sounds"] > 100 and got["loudest"] > 1000, f"sound: {got['sounds']}, loudest {got['loudest']}")
+def software(t):
+    need_aiortc()
+    return counterpart.Software(
+        lambda words: counterpart.Counterpart(t, "aiortc", [sys.executable, "-B", SCRIPT], words),
+        fps=15, unsent_frames=1)
+
+
+def aiortc_offers(t):
+    counterpart.offers(t, test.note, software(t))
+
+
+def aiortc_answers(t):
+    counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
-    test.run([aiortc_publishes, aiortc_watches, aiortc_echo])
+    test.run([aiortc_publishes, aiortc_watches, aiortc_offers, aiortc_answers])

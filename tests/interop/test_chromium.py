@@ -16,5 +16,13 @@ def chromium_whip(t):
     browsers.whip_and_whep(t, Chromium)
 
 
+def chromium_offers(t):
+    browsers.offers(t, Chromium)
+
+
+def chromium_answers(t):
+    browsers.answers(t, Chromium)
+
+
 if __name__ == "__main__":
-    test.run([chromium_room, chromium_pair, chromium_whip])
+    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers])

@@ -16,5 +16,13 @@ def firefox_whip(t):
     browsers.whip_and_whep(t, Firefox)
 
 
+def firefox_offers(t):
+    browsers.offers(t, Firefox)
+
+
+def firefox_answers(t):
+    browsers.answers(t, Firefox)
+
+
 if __name__ == "__main__":
-    test.run([firefox_room, firefox_pair, firefox_whip])
+    test.run([firefox_room, firefox_pair, firefox_whip, firefox_offers, firefox_answers])

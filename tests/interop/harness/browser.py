@@ -3,6 +3,7 @@ JavaScript evaluated in it. Nothing to install besides the browsers."""
 import json
 import re
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -81,10 +82,15 @@ class Browser:
 
     def _open(self, url):
         self.socket = WebSocket(url)
+        self.lock = threading.Lock()
         self.number = 0
         self.events = []
 
     def call(self, method, params, seconds=20, **more):
+        with self.lock:  # a server's thread may call, too
+            return self._call(method, params, seconds, more)
+
+    def _call(self, method, params, seconds, more):
         self.number += 1
         self.socket.send({"id": self.number, "method": method, "params": params, **more})
         deadline = time.monotonic() + seconds

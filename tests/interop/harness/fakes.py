@@ -84,9 +84,10 @@ def tls(t, cert, key, port):
 
 
 class Whip:
-    """A WHIP server: answer(offer) -> (status, headers, body). With `clings` it never answers a DELETE."""
+    """A WHIP server: answer(offer) -> (status, headers, body). With `clings` it never answers a DELETE;
+    `deleted` is called at one."""
 
-    def __init__(self, t, answer, clings=False):
+    def __init__(self, t, answer, clings=False, address="127.0.0.1", deleted=lambda: None):
         over = threading.Event()
         t.closers.append(over.set)
 
@@ -106,6 +107,7 @@ class Whip:
                 if clings:
                     over.wait(60)
                 self.reply(200, {}, "")
+                deleted()
 
             def reply(self, status, headers, body):
                 self.send_response(status)
@@ -118,7 +120,7 @@ class Whip:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # clients that do not wait for the answer
         self.port = self.server.server_address[1]
