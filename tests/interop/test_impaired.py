@@ -1,0 +1,175 @@
+"""Squall's figures on a network whose faults are known to the packet, beside Chromium's in the same call.
+
+A relay (relay/relay.c) stands between two sides, with delay, jitter, loss and an outage. It counts what it
+drops and measures what it adds, so that a busy machine is no excuse."""
+import re
+import time
+
+import browsers
+from harness import counterpart, fakes, figures, page, test
+from harness.browser import Chromium
+from harness.browser_peer import BrowserPeer
+from harness.counterpart import CALM
+from harness.proc import check, until
+from harness.relay import Relay
+from harness.sandbox import ADDRESS
+
+UP_MS, DOWN_MS = 22, 38
+LOSS_PERCENT = 4
+JITTER_MS = 12  # every packet 0 to so much: RFC 3550's jitter is the mean difference of two, a third of it
+OUTAGE_MS = 1500
+
+RTT_APART_MS = 3  # from what the relay really added; scheduling at either end is not in that
+JITTER_APART_MS = 1.5  # from the jitter with which packets left the relay
+FREEZE_APART_MS = 150  # Squall counts a frame when it is complete, Chromium when it is shown
+
+
+def ssrcs(sdp):
+    """{kind: SSRC} of a description's sections."""
+    found = {}
+    for section in re.split(r"^m=", sdp, flags=re.M)[1:]:
+        match = re.search(r"^a=ssrc:(\d+)", section, re.M)
+        if match:
+            found[section.split()[0]] = match.group(1)
+    return found
+
+
+def mean_between(first, second):
+    """Mean time that a packet was kept between two readings of one way of the relay."""
+    packets = second["packets"] - first["packets"]
+    return (second["held_ms"] * second["packets"] - first["held_ms"] * first["packets"]) / packets
+
+
+def impaired_call(t):
+    """Squall calls Chromium through delay and loss: both say the round trip that was injected, and the
+    packets that were dropped."""
+    relay = Relay(t)
+    browser = Chromium(t)
+    peer = BrowserPeer(t, browser, ["answer", ADDRESS, "10"], {"video": browsers.CAMERA})
+    offers, answers = [], []
+
+    def answer(offer):
+        offers.append(offer)
+        status, headers, sdp = peer.answer(offer)
+        answers.append(sdp)
+        return status, headers, sdp
+    between = fakes.Whip(t, relay.between(answer), address=ADDRESS)
+    relay.shape("up", delay_ms=UP_MS)
+    relay.shape("down", delay_ms=DOWN_MS)
+    run = t.run(between.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "17s", "--dump", 1,
+                "--no-trickle", *CALM)
+    peer.event("connected")
+    relay.shape("up", delay_ms=UP_MS, loss_percent=LOSS_PERCENT)
+    relay.shape("down", delay_ms=DOWN_MS, loss_percent=LOSS_PERCENT)
+    time.sleep(9)
+    relay.shape("up", delay_ms=UP_MS)
+    relay.shape("down", delay_ms=DOWN_MS)
+    time.sleep(1)
+    theirs = peer.figures()
+    rtts = peer.page.eval("""(async () => [...(await interop.pc.getStats()).values()]
+        .filter((r) => r.type === 'remote-inbound-rtp' && r.roundTripTimeMeasurements)
+        .map((r) => [r.kind, 1000 * r.totalRoundTripTime / r.roundTripTimeMeasurements]))()""")
+    truth = relay.stats()
+    results = run.finish()
+    results.all_ok(1)
+    mine = results.peers[0]
+    check_round_trip(mine, rtts, truth)
+    check_loss(mine, theirs, truth, ssrcs(offers[0]), ssrcs(answers[0]))
+
+
+def check_round_trip(mine, rtts, truth):
+    injected = truth["up"]["held_ms"] + truth["down"]["held_ms"]
+    test.note(f"round trip: injected {UP_MS + DOWN_MS} ms, kept by the relay {injected:.2f} ms; Squall audio "
+              f"{mine['audio.out.rtt_ms']:.2f}, video {mine['video.out.rtt_ms']:.2f}; Chromium {rtts}")
+    check(UP_MS + DOWN_MS <= injected < UP_MS + DOWN_MS + 8, f"the relay kept packets for {injected} ms")
+    check(abs(mine["video.out.rtt_ms"] - injected) <= RTT_APART_MS, f"video.out.rtt {mine['video.out.rtt_ms']}, injected {injected}")
+    browser = dict(rtts)["video"]
+    check(abs(mine["video.out.rtt_ms"] - browser) <= 2 * RTT_APART_MS, f"video.out.rtt {mine['video.out.rtt_ms']}, Chromium {browser}")
+
+
+
+def check_loss(mine, theirs, truth, mine_ssrcs, their_ssrcs):
+    up = truth["up"]["streams"][mine_ssrcs["audio"]]
+    down = truth["down"]["streams"][their_ssrcs["audio"]]
+    test.note(f"audio: {up['holes']} of Squall's {up['packets']} packets dropped, Chromium lost {theirs['audio']['in']['lost']}, reported "
+              f"{mine['audio.out.lost']:.0f}; {down['holes']} of Chromium's {down['packets']}, Squall lost {mine['audio.in.lost']:.0f}")
+    for stream in (up, down):
+        share = LOSS_PERCENT / 100
+        sigma = (stream["packets"] * share * (1 - share)) ** 0.5
+        check(abs(stream["holes"] - stream["packets"] * share) < 5 * sigma, f"the relay dropped {stream}")
+    check(mine["audio.in.lost"] == down["holes"], f"audio.in.lost {mine['audio.in.lost']:.0f}, dropped {down['holes']}")
+    check(theirs["audio"]["in"]["lost"] == up["holes"], f"Chromium lost {theirs['audio']['in']['lost']}, dropped {up['holes']}")
+    check(mine["audio.out.lost"] == up["holes"], f"audio.out.lost {mine['audio.out.lost']:.0f}, dropped {up['holes']}")
+
+
+def impaired_viewers(t):
+    """A publisher behind jitter, then an outage; Squall and Chromium watch the same stream and say the same."""
+    lab = t.lab("--media-ip", ADDRESS)
+    relay = Relay(t)
+    through = relay.between(fakes.changed_answer(lab.http("/whip/clip"), lambda sdp: sdp))
+    offers = []
+
+    def answer(offer):
+        offers.append(offer)
+        return through(offer)
+    between = fakes.Whip(t, answer, address=ADDRESS)
+    publisher = t.run(between.target().replace("127.0.0.1", ADDRESS), "--peers", 1, "--duration", "60s", "--no-trickle", *CALM)
+    until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
+    tab = Chromium(t).open(lab.http())
+    page.play(tab, lab.http("/whep/clip"))
+    tab.eval(page.WATCH % (page.MEMBERS + ["totalFreezesDuration"], "play"))
+    watcher = t.run(f"whep+{lab.http('/whep/clip')}", "--peers", 1, "--duration", "16s", "--dump", 1, *CALM)
+    until("the watcher", lambda: "1 connected" in watcher.process.stderr(), 15)
+    time.sleep(1.5)
+    before = page.read_seen(tab)
+    relay.shape("up", delay_ms=10, jitter_ms=JITTER_MS)
+    time.sleep(0.5)
+    relay.order("reset")
+    began = time.time() * 1000
+    time.sleep(6)
+    shaken = relay.stats()
+    ended = time.time() * 1000
+    relay.shape("up", delay_ms=10)
+    relay.cut("up", OUTAGE_MS)
+    time.sleep(OUTAGE_MS / 1000 + 3)
+    results = watcher.finish()
+    seen = page.read_seen(tab)
+    publisher.process.signal()
+    publisher.finish()
+    results.all_ok(1)
+    check_jitter(results, seen, shaken["up"]["streams"][ssrcs(offers[0])["audio"]]["jitter48_ms"], began, ended)
+    check_freeze(results.peers[0], before, seen)
+
+
+def of_kind(seen, kind):
+    return next(counter for name, counter in seen.items() if name.startswith(f"in {kind}"))
+
+
+def check_jitter(results, seen, truth, began, ended):
+    dump = next(s for s in results.dumps()[0] if not s.video and s.kind == "inbound-rtp")
+    counters = {"Squall": figures.of_series(dump), "Chromium": of_kind(seen, "audio")}
+    means = {}
+    for who, counter in counters.items():
+        values = [1000 * v for v in counter.values("jitter", began + 1000, ended)]
+        check(len(values) >= 3, f"{who} has {len(values)} samples of jitter")
+        means[who] = sum(values) / len(values)
+    test.note(f"jitter of audio: injected {JITTER_MS / 3:.1f} ms, at the relay {truth:.2f}, " +
+              ", ".join(f"{who} {mean:.2f}" for who, mean in means.items()))
+    check(abs(means["Squall"] - truth) <= JITTER_APART_MS, f"jitter {means['Squall']} ms, as the relay made it {truth} ms")
+    check(abs(means["Squall"] - means["Chromium"]) <= 2 * JITTER_APART_MS, f"jitter: {means}")
+
+
+
+def check_freeze(mine, before, seen):
+    (_, first), (_, last) = of_kind(before, "video").samples[-1], of_kind(seen, "video").samples[-1]
+    count = last["freezeCount"] - first["freezeCount"]
+    ms = 1000 * (last["totalFreezesDuration"] - first["totalFreezesDuration"])
+    test.note(f"freezes after an outage of {OUTAGE_MS} ms: Squall {mine['video.in.freezes']:.0f} of {mine['video.in.freeze_ms']:.0f} ms, "
+              f"Chromium {count} of {ms:.0f} ms")
+    check(mine["video.in.freezes"] == count == 1, f"freezes: Squall {mine['video.in.freezes']:.0f}, Chromium {count}, expected 1")
+    check(mine["video.in.freeze_ms"] >= OUTAGE_MS, f"{mine['video.in.freeze_ms']} ms frozen in an outage of {OUTAGE_MS} ms")
+    check(abs(mine["video.in.freeze_ms"] - ms) <= FREEZE_APART_MS, f"frozen for {mine['video.in.freeze_ms']} ms, Chromium {ms} ms")
+
+
+if __name__ == "__main__":
+    test.run([impaired_call, impaired_viewers])
