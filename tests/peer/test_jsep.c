@@ -36,6 +36,7 @@ static void add_av(struct end *e, enum sq_sdp_direction direction, uint32_t ssrc
 static void offer_is_what_browsers_expect(void **state)
 {
     OPEN(p, .session_id = 77);
+    p.a.allowed = SQ_JSEP_ROW(SQ_JSEP_OPUS) | SQ_JSEP_ROW(SQ_JSEP_VP8);
     add_av(&p.a, SQ_SDP_SENDRECV, 1000);
     const char *candidates[] = {"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host"};
     p.a.local.candidates = candidates;
@@ -60,9 +61,14 @@ static void offer_is_what_browsers_expect(void **state)
         "a=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n"
         "a=ssrc:1000 cname:cn4me\r\na=ssrc:1000 msid:stream track1000\r\n"
         "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 "
-        "0.0.0.0\r\n" TRANSPORT
-        "a=mid:1\r\na=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n"
+        "0.0.0.0\r\n" TRANSPORT "a=mid:1\r\na=extmap:14 urn:ietf:params:rtp-hdrext:toffset\r\n"
+        "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n"
+        "a=extmap:13 urn:3gpp:video-orientation\r\n"
         "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+        "a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
+        "a=extmap:6 http://www.webrtc.org/experiments/rtp-hdrext/video-content-type\r\n"
+        "a=extmap:7 http://www.webrtc.org/experiments/rtp-hdrext/video-timing\r\n"
+        "a=extmap:8 http://www.webrtc.org/experiments/rtp-hdrext/color-space\r\n"
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
         "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"
         "a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\na=sendrecv\r\n"
@@ -88,6 +94,7 @@ static void offer_is_what_browsers_expect(void **state)
 static void audio_and_video_both_ways(void **state)
 {
     OPEN(p, 0);
+    p.a.allowed = SQ_JSEP_ROW(SQ_JSEP_OPUS) | SQ_JSEP_ROW(SQ_JSEP_VP8);
     add_av(&p.a, SQ_SDP_SENDRECV, 10);
     add_av(&p.b, SQ_SDP_SENDRECV, 20);
     assert_true(sq_jsep_needs_offer(p.a.j));
@@ -495,6 +502,7 @@ static void every_codec_of_the_table_negotiates(void **state)
     /* nothing in common: the section is rejected */
     OPEN(r, 0);
     v = add_prefs(&r.a, SQ_JSEP_VIDEO, some, 1);
+    (void)add_prefs(&r.b, SQ_JSEP_VIDEO, video, 2);
     exchange(&r.a, &r.b);
     assert_true(v->stopped);
     assert_int_equal(sq_jsep_codec_by_name("vp8"), SQ_JSEP_VP8);
@@ -505,6 +513,7 @@ static void every_codec_of_the_table_negotiates(void **state)
 static void wide_sessions(void **state)
 {
     OPEN(p, 0);
+    p.a.allowed = SQ_JSEP_ROW(SQ_JSEP_OPUS) | SQ_JSEP_ROW(SQ_JSEP_VP8); /* 256 KB of SDP at most */
     for (unsigned i = 0; i < 60; i++) {
         (void)end_add(&p.a, i % 2 ? SQ_JSEP_VIDEO : SQ_JSEP_AUDIO, SQ_SDP_SENDONLY, 100 + i);
     }

@@ -14,67 +14,94 @@
     .name = (coding), .kind = SQ_JSEP_VIDEO, .pt = (payload_type), .clock_rate_hz = 90000,         \
     .channels = 1
 #define RTX_ROW(payload_type, of)                                                                  \
-    VIDEO_ROW(payload_type, "rtx"), .refers = JSEP_REFERS_APT, .main = (of)
+    VIDEO_ROW(payload_type, "rtx"), .refers = JSEP_REFERS_APT, .main = (of), .by_default = true
 #define AUDIO_ROW(payload_type, coding, rate_hz, n_channels)                                       \
     .name = (coding), .kind = SQ_JSEP_AUDIO, .pt = (payload_type), .clock_rate_hz = (rate_hz),     \
-    .channels = (n_channels)
+    .channels = (n_channels), .by_default = true
+#define H264_ROW(payload_type, mode, id, which)                                                    \
+    VIDEO_ROW(payload_type, "H264"),                                                               \
+        .fb = FB_VIDEO, .codec = SQ_CODEC_H264, .by_default = true, .key = "packetization-mode",   \
+        .value = mode, .profile = (which),                                                         \
+        .fmtp = "level-asymmetry-allowed=1;packetization-mode=" mode ";profile-level-id=" id
 
 const struct jsep_row jsep_rows[SQ_JSEP_CODECS] = {
     [SQ_JSEP_OPUS] = {AUDIO_ROW(111, "opus", 48000, 2), .fmtp = "minptime=10;useinbandfec=1",
-                      .fb = SQ_JSEP_FB_TRANSPORT_CC, .by_default = true},
+                      .fb = SQ_JSEP_FB_TRANSPORT_CC, .codec = SQ_CODEC_OPUS},
     [SQ_JSEP_RED] = {AUDIO_ROW(63, "red", 48000, 2), .refers = JSEP_REFERS_RED,
                      .main = SQ_JSEP_OPUS},
-    [SQ_JSEP_G722] = {AUDIO_ROW(9, "G722", 8000, 1)},
-    [SQ_JSEP_PCMU] = {AUDIO_ROW(0, "PCMU", 8000, 1)},
-    [SQ_JSEP_PCMA] = {AUDIO_ROW(8, "PCMA", 8000, 1)},
+    [SQ_JSEP_G722] = {AUDIO_ROW(9, "G722", 8000, 1), .codec = SQ_CODEC_G722},
+    [SQ_JSEP_PCMU] = {AUDIO_ROW(0, "PCMU", 8000, 1), .codec = SQ_CODEC_PCMU},
+    [SQ_JSEP_PCMA] = {AUDIO_ROW(8, "PCMA", 8000, 1), .codec = SQ_CODEC_PCMA},
     [SQ_JSEP_DTMF_48000] = {AUDIO_ROW(110, "telephone-event", 48000, 1)},
     [SQ_JSEP_DTMF_8000] = {AUDIO_ROW(126, "telephone-event", 8000, 1)},
-    [SQ_JSEP_VP8] = {VIDEO_ROW(96, "VP8"), .fb = FB_VIDEO, .by_default = true},
-    [SQ_JSEP_VP9] = {VIDEO_ROW(98, "VP9"), .fb = FB_VIDEO, .fmtp = "profile-id=0",
-                     .key = "profile-id", .value = "0", .value_implied = true},
-    [SQ_JSEP_H264_MODE1] =
-        {VIDEO_ROW(108, "H264"), .fb = FB_VIDEO, .echo_fmtp = true,
-         .fmtp = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
-         .key = "packetization-mode", .value = "1"},
-    [SQ_JSEP_H264_MODE0] =
-        {VIDEO_ROW(114, "H264"), .fb = FB_VIDEO, .echo_fmtp = true,
-         .fmtp = "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
-         .key = "packetization-mode", .value = "0", .value_implied = true},
-    [SQ_JSEP_AV1] = {VIDEO_ROW(45, "AV1"), .fb = FB_VIDEO, .fmtp = "level-idx=5;profile=0;tier=0",
-                     .key = "profile", .value = "0", .value_implied = true},
+    [SQ_JSEP_VP8] = {VIDEO_ROW(96, "VP8"), .fb = FB_VIDEO, .codec = SQ_CODEC_VP8,
+                     .by_default = true},
     [SQ_JSEP_VP8_RTX] = {RTX_ROW(97, SQ_JSEP_VP8)},
-    [SQ_JSEP_VP9_RTX] = {RTX_ROW(99, SQ_JSEP_VP9)},
+    [SQ_JSEP_H264_BASE_MODE1] = {H264_ROW(102, "1", "42001f", JSEP_H264_BASELINE)},
+    [SQ_JSEP_H264_BASE_MODE1_RTX] = {RTX_ROW(103, SQ_JSEP_H264_BASE_MODE1)},
+    [SQ_JSEP_H264_BASE_MODE0] = {H264_ROW(104, "0", "42001f", JSEP_H264_BASELINE),
+                                 .value_implied = true},
+    [SQ_JSEP_H264_BASE_MODE0_RTX] = {RTX_ROW(107, SQ_JSEP_H264_BASE_MODE0)},
+    [SQ_JSEP_H264_MODE1] = {H264_ROW(108, "1", "42e01f", JSEP_H264_CONSTRAINED_BASELINE)},
     [SQ_JSEP_H264_MODE1_RTX] = {RTX_ROW(109, SQ_JSEP_H264_MODE1)},
+    [SQ_JSEP_H264_MODE0] = {H264_ROW(114, "0", "42e01f", JSEP_H264_CONSTRAINED_BASELINE),
+                            .value_implied = true},
     [SQ_JSEP_H264_MODE0_RTX] = {RTX_ROW(115, SQ_JSEP_H264_MODE0)},
+    [SQ_JSEP_H264_MAIN_MODE1] = {H264_ROW(116, "1", "4d001f", JSEP_H264_MAIN)},
+    [SQ_JSEP_H264_MAIN_MODE1_RTX] = {RTX_ROW(117, SQ_JSEP_H264_MAIN_MODE1)},
+    [SQ_JSEP_H264_MAIN_MODE0] = {H264_ROW(39, "0", "4d001f", JSEP_H264_MAIN),
+                                 .value_implied = true},
+    [SQ_JSEP_H264_MAIN_MODE0_RTX] = {RTX_ROW(40, SQ_JSEP_H264_MAIN_MODE0)},
+    [SQ_JSEP_H264_HIGH_MODE1] = {H264_ROW(112, "1", "64001f", JSEP_H264_HIGH), .not_offered = true},
+    [SQ_JSEP_H264_HIGH_MODE1_RTX] = {RTX_ROW(113, SQ_JSEP_H264_HIGH_MODE1), .not_offered = true},
+    [SQ_JSEP_H264_HIGH_MODE0] = {H264_ROW(43, "0", "64001f", JSEP_H264_HIGH), .value_implied = true,
+                                 .not_offered = true},
+    [SQ_JSEP_H264_HIGH_MODE0_RTX] = {RTX_ROW(44, SQ_JSEP_H264_HIGH_MODE0), .not_offered = true},
+    [SQ_JSEP_AV1] = {VIDEO_ROW(45, "AV1"), .fb = FB_VIDEO, .fmtp = "level-idx=5;profile=0;tier=0",
+                     .key = "profile", .value = "0", .value_implied = true, .codec = SQ_CODEC_AV1,
+                     .by_default = true},
     [SQ_JSEP_AV1_RTX] = {RTX_ROW(46, SQ_JSEP_AV1)},
+    [SQ_JSEP_VP9] = {VIDEO_ROW(98, "VP9"), .fb = FB_VIDEO, .fmtp = "profile-id=0",
+                     .key = "profile-id", .value = "0", .value_implied = true,
+                     .codec = SQ_CODEC_VP9, .by_default = true},
+    [SQ_JSEP_VP9_RTX] = {RTX_ROW(99, SQ_JSEP_VP9)},
+    [SQ_JSEP_VIDEO_RED] = {VIDEO_ROW(118, "red"), .refers = JSEP_REFERS_ANY},
+    [SQ_JSEP_VIDEO_RED_RTX] = {VIDEO_ROW(119, "rtx"), .refers = JSEP_REFERS_APT,
+                               .main = SQ_JSEP_VIDEO_RED},
+    [SQ_JSEP_ULPFEC] = {VIDEO_ROW(120, "ulpfec"), .refers = JSEP_REFERS_ANY},
+    [SQ_JSEP_FLEXFEC] = {VIDEO_ROW(49, "flexfec-03"), .refers = JSEP_REFERS_ANY,
+                         .fmtp = "repair-window=10000000",
+                         .fb = SQ_JSEP_FB_REMB | SQ_JSEP_FB_TRANSPORT_CC},
 };
 
 #define EXT(field) offsetof(struct sq_jsep_ext_ids, field)
 
-/* Extensions that neither kind has are known by name and not offered or accepted yet. */
+/* In the order in which Chromium writes them. */
 const struct jsep_ext_row jsep_ext_rows[JSEP_EXTS] = {
-    {"urn:ietf:params:rtp-hdrext:ssrc-audio-level", EXT(audio_level), 1, true, false},
+    {"urn:ietf:params:rtp-hdrext:ssrc-audio-level", EXT(audio_level), 1, true, false, 0},
+    {"urn:ietf:params:rtp-hdrext:toffset", EXT(toffset), 14, false, true, 0},
     {"http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", EXT(abs_send_time), 2, true,
-     true},
+     true, 0},
+    {"urn:3gpp:video-orientation", EXT(video_orientation), 13, false, true, 0},
     {"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", EXT(transport_cc),
-     3, true, true},
-    {"urn:ietf:params:rtp-hdrext:sdes:mid", EXT(mid), 4, true, true},
+     3, true, true, 0},
     {"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", EXT(playout_delay), 5, false,
-     false},
+     true, 0},
     {"http://www.webrtc.org/experiments/rtp-hdrext/video-content-type", EXT(video_content_type), 6,
-     false, false},
-    {"http://www.webrtc.org/experiments/rtp-hdrext/video-timing", EXT(video_timing), 7, false,
-     false},
-    {"http://www.webrtc.org/experiments/rtp-hdrext/color-space", EXT(color_space), 8, false, false},
+     false, true, 0},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/video-timing", EXT(video_timing), 7, false, true,
+     0},
+    {"http://www.webrtc.org/experiments/rtp-hdrext/color-space", EXT(color_space), 8, false, true,
+     0},
+    {"urn:ietf:params:rtp-hdrext:sdes:mid", EXT(mid), 4, true, true, 0},
+    {"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", EXT(rid), 10, false, true, 0},
+    {"urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", EXT(repaired_rid), 11, false, true,
+     0},
     {"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time", EXT(abs_capture_time), 9,
-     false, false},
-    {"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", EXT(rid), 10, false, true},
-    {"urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", EXT(repaired_rid), 11, false, true},
+     true, true, SQ_JSEP_EXT_CAPTURE_TIME},
     {"https://aomediacodec.github.io/av1-rtp-spec/"
      "#dependency-descriptor-rtp-header-extension",
-     EXT(dependency_descriptor), 12, false, false},
-    {"urn:3gpp:video-orientation", EXT(video_orientation), 13, false, false},
-    {"urn:ietf:params:rtp-hdrext:toffset", EXT(toffset), 14, false, false},
+     EXT(dependency_descriptor), 12, false, true, SQ_JSEP_EXT_DEPENDENCY},
 };
 
 /* RTCP feedback as written, in Chromium's order. */
@@ -119,28 +146,55 @@ const struct sq_jsep_codec *jsep_codec_find(const struct jsep_section *s, unsign
 
 /* ---- What a transceiver wants ---- */
 
-size_t jsep_wanted_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS])
+bool jsep_is_media(unsigned row)
+{
+    return jsep_rows[row].codec != SQ_CODEC_NONE;
+}
+
+enum sq_codec sq_jsep_media_codec(enum sq_jsep_codec_id id)
+{
+    return id < SQ_JSEP_CODECS ? (enum sq_codec)jsep_rows[id].codec : SQ_CODEC_NONE;
+}
+
+static bool is_allowed(const struct sq_jsep_transceiver *t, unsigned row)
+{
+    return t->allowed == 0 || (t->allowed & SQ_JSEP_ROW(row));
+}
+
+size_t jsep_offered_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS])
 {
     size_t n = 0;
-    if (t->n_prefs == 0) {
-        for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
-            if (jsep_rows[row].kind == t->kind && jsep_rows[row].by_default) {
-                rows[n++] = (uint8_t)row;
-            }
+    for (unsigned i = 0; i < t->n_prefs; i++) {
+        if (is_allowed(t, t->prefs[i])) {
+            rows[n++] = t->prefs[i];
         }
-        return n;
     }
-    for (unsigned i = 0; i < t->n_prefs && n < SQ_JSEP_CODECS; i++) {
-        rows[n++] = t->prefs[i];
+    for (unsigned row = 0; t->n_prefs == 0 && row < SQ_JSEP_CODECS; row++) {
+        const struct jsep_row *r = &jsep_rows[row];
+        if (r->kind == t->kind && r->by_default && !r->not_offered && is_allowed(t, row)) {
+            rows[n++] = (uint8_t)row;
+        }
     }
     return n;
 }
 
 bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row)
 {
-    uint8_t rows[SQ_JSEP_CODECS];
-    size_t n = jsep_wanted_rows(t, rows);
-    return memchr(rows, (int)row, n) != NULL;
+    return is_allowed(t, row) && (t->n_prefs ? memchr(t->prefs, (int)row, t->n_prefs) != NULL
+                                             : jsep_rows[row].by_default);
+}
+
+void jsep_main_codec_first(struct jsep_section *s)
+{
+    size_t at = 0;
+    while (at < s->n_codecs && !jsep_is_media(s->codecs[at].id)) {
+        at++;
+    }
+    if (at > 0 && at < s->n_codecs) {
+        struct sq_jsep_codec main = s->codecs[at];
+        memmove(s->codecs + 1, s->codecs, at * sizeof(*s->codecs));
+        s->codecs[0] = main;
+    }
 }
 
 /* ---- Reading a remote section ---- */
@@ -199,18 +253,6 @@ static void collect_payloads(const struct sq_sdp_section *section, struct payloa
     }
 }
 
-/* profile-level-id of H.264's constrained baseline (RFC 6184, section 8.1), the only profile that
- * every browser has. */
-static bool h264_baseline(struct sq_view fmtp)
-{
-    struct sq_view id;
-    if (!sq_sdp_fmtp_param(fmtp, "profile-level-id", &id)) {
-        return true;
-    }
-    /* profile_idc 0x42, and constraint_set1 in the byte that follows it */
-    return id.len == 6 && id.at[0] == '4' && id.at[1] == '2' && strchr("4567cdefCDEF", id.at[2]);
-}
-
 /* The payload type that the parameters of RTX or RED name; -1 if they name none. */
 static int referred_pt(const struct jsep_row *row, struct sq_view fmtp)
 {
@@ -238,18 +280,28 @@ static bool row_matches(unsigned id, const struct payload *p, const struct paylo
             return false;
         }
     }
-    if (row->refers != JSEP_REFERS_NOT) {
+    if (row->refers == JSEP_REFERS_APT || row->refers == JSEP_REFERS_RED) {
         int pt = referred_pt(row, p->fmtp);
         return pt >= 0 ? all[pt].row == row->main
                        : row->refers == JSEP_REFERS_RED; /* Firefox tells nothing */
     }
-    return (id != SQ_JSEP_H264_MODE0 && id != SQ_JSEP_H264_MODE1) || h264_baseline(p->fmtp);
+    return row->profile == JSEP_H264_NONE || jsep_h264_profile(p->fmtp) == row->profile;
 }
 
-/* Matches the payload types of the m= line with rows, in order; codecs that refer to others come in
- * a second pass, when those are known. */
+/* Codecs that refer to others come after those: RED of video after media, and its RTX after it. */
+static unsigned pass_of(unsigned row)
+{
+    unsigned passes = 0;
+    while (jsep_rows[row].refers == JSEP_REFERS_APT || jsep_rows[row].refers == JSEP_REFERS_RED) {
+        row = jsep_rows[row].main;
+        passes++;
+    }
+    return passes;
+}
+
+/* Matches the payload types of the m= line with the rows of a pass, in order. */
 static size_t match_payloads(struct sq_view fmts, struct payload payloads[128], uint8_t kind,
-                             bool referring, uint32_t *taken)
+                             unsigned pass, uint64_t *taken)
 {
     size_t found = 0;
     for (struct sq_view w = sq_sdp_word(&fmts); w.len; w = sq_sdp_word(&fmts)) {
@@ -259,11 +311,10 @@ static size_t match_payloads(struct sq_view fmts, struct payload payloads[128], 
             continue;
         }
         for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
-            bool refers = jsep_rows[row].refers != JSEP_REFERS_NOT;
-            if (jsep_rows[row].kind == kind && refers == referring && !(*taken >> row & 1U) &&
+            if (jsep_rows[row].kind == kind && pass_of(row) == pass && !(*taken >> row & 1U) &&
                 row_matches(row, &payloads[pt], payloads)) {
                 payloads[pt].row = (uint8_t)row;
-                *taken |= 1U << row;
+                *taken |= SQ_JSEP_ROW(row);
                 found++;
                 break;
             }
@@ -280,9 +331,9 @@ int jsep_read_codecs(const struct sq_sdp_media *m, struct jsep_section *s)
     }
     static_payloads(payloads);
     collect_payloads(&m->section, payloads);
-    uint32_t taken = 0;
-    size_t n = match_payloads(m->fmts, payloads, s->kind, false, &taken);
-    n += match_payloads(m->fmts, payloads, s->kind, true, &taken);
+    uint64_t taken = 0;
+    size_t n = match_payloads(m->fmts, payloads, s->kind, 0, &taken);
+    n += match_payloads(m->fmts, payloads, s->kind, 1, &taken);
     if (n == 0) {
         return 0;
     }
@@ -473,7 +524,8 @@ static uint8_t choose_ext_id(const struct sq_jsep *j, unsigned x, const struct j
     return 0; /* the one-byte form has no id left: go without */
 }
 
-static void offer_exts(struct sq_jsep *j, const struct jsep_section *old, struct jsep_section *s)
+static void offer_exts(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
+                       const struct jsep_section *old, struct jsep_section *s)
 {
     for (unsigned x = 0; x < JSEP_EXTS; x++) {
         if (old && old->ext[x].id) {
@@ -481,7 +533,9 @@ static void offer_exts(struct sq_jsep *j, const struct jsep_section *old, struct
         }
     }
     for (unsigned x = 0; x < JSEP_EXTS; x++) {
-        if (ext_fits(&jsep_ext_rows[x], s->kind) && s->ext[x].id == 0) {
+        uint8_t asked = jsep_ext_rows[x].on_request;
+        if (ext_fits(&jsep_ext_rows[x], s->kind) && s->ext[x].id == 0 &&
+            (asked == 0 || (t->more_exts & asked))) {
             s->ext[x] = (struct jsep_ext){choose_ext_id(j, x, s), SQ_SDP_SENDRECV};
             j->id_of_ext[x] = s->ext[x].id;
         }
@@ -492,14 +546,15 @@ int jsep_offer_codecs(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
                       const struct jsep_section *old, struct jsep_section *s)
 {
     uint8_t rows[SQ_JSEP_CODECS];
-    size_t n = jsep_wanted_rows(t, rows);
+    size_t n = jsep_offered_rows(t, rows);
     s->codecs = sq_calloc(n ? n : 1, sizeof(*s->codecs));
     if (!s->codecs) {
         return SQ_ERR_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
         const struct jsep_row *row = &jsep_rows[rows[i]];
-        if (row->refers != JSEP_REFERS_NOT && !memchr(rows, row->main, n)) {
+        if (row->refers != JSEP_REFERS_NOT && row->refers != JSEP_REFERS_ANY &&
+            !memchr(rows, row->main, n)) {
             continue; /* without the codec that it carries it means nothing */
         }
         uint8_t pt = choose_pt(j, rows[i], old, s);
@@ -519,7 +574,7 @@ int jsep_offer_codecs(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
             j->pt_of_row[rows[i]] = pt;
         }
     }
-    offer_exts(j, old, s);
+    offer_exts(j, t, old, s);
     return 0;
 }
 
@@ -541,13 +596,17 @@ void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *
         }
     }
     const struct sq_jsep_codec *main =
-        row->refers == JSEP_REFERS_NOT ? NULL : jsep_codec_find(s, row->main);
+        row->refers == JSEP_REFERS_APT || row->refers == JSEP_REFERS_RED
+            ? jsep_codec_find(s, row->main)
+            : NULL;
     if (main && row->refers == JSEP_REFERS_APT) {
         sq_buf_printf(out, "a=fmtp:%u apt=%u\r\n", pt, main->recv_pt);
     } else if (main) {
         sq_buf_printf(out, "a=fmtp:%u %u/%u\r\n", pt, main->recv_pt, main->recv_pt);
-    } else if (row->echo_fmtp && !is_offer && c->fmtp && c->fmtp[0]) {
-        sq_buf_printf(out, "a=fmtp:%u %s\r\n", pt, c->fmtp);
+    } else if (row->profile != JSEP_H264_NONE && !is_offer && c->fmtp && c->fmtp[0]) {
+        sq_buf_printf(out, "a=fmtp:%u ", pt);
+        jsep_h264_answer(row, c->fmtp, out);
+        sq_buf_puts(out, "\r\n");
     } else if (row->fmtp) {
         sq_buf_printf(out, "a=fmtp:%u %s\r\n", pt, row->fmtp);
     }

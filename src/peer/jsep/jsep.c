@@ -242,23 +242,40 @@ void jsep_transceiver_link(struct sq_jsep *j, struct sq_jsep_transceiver *t)
     j->n_transceivers++;
 }
 
-static bool add_makes_sense(const struct sq_jsep_add *add, enum sq_jsep_kind kind)
+static bool prefs_make_sense(enum sq_jsep_kind kind, const uint8_t *prefs, size_t n)
 {
-    if ((kind != SQ_JSEP_AUDIO && kind != SQ_JSEP_VIDEO) || add->n_prefs > SQ_JSEP_PREFS_MAX ||
-        (add->stream_id && !is_word(add->stream_id, 255)) ||
-        (add->track_id && !is_word(add->track_id, 255))) {
-        return false;
-    }
-    bool carries_media = add->n_prefs == 0;
-    for (size_t i = 0; i < add->n_prefs; i++) {
-        uint8_t row = add->prefs[i];
-        if (row >= SQ_JSEP_CODECS || jsep_rows[row].kind != kind ||
-            memchr(add->prefs, row, i) != NULL) {
+    bool carries_media = n == 0;
+    for (size_t i = 0; n <= SQ_JSEP_PREFS_MAX && i < n; i++) {
+        uint8_t row = prefs[i];
+        if (row >= SQ_JSEP_CODECS || jsep_rows[row].kind != kind || memchr(prefs, row, i) != NULL) {
             return false;
         }
-        carries_media = carries_media || jsep_rows[row].refers == JSEP_REFERS_NOT;
+        carries_media = carries_media || jsep_is_media(row);
     }
     return carries_media;
+}
+
+static bool add_makes_sense(const struct sq_jsep_add *add, enum sq_jsep_kind kind)
+{
+    return (kind == SQ_JSEP_AUDIO || kind == SQ_JSEP_VIDEO) &&
+           (!add->stream_id || is_word(add->stream_id, 255)) &&
+           (!add->track_id || is_word(add->track_id, 255)) &&
+           prefs_make_sense(kind, add->prefs, add->n_prefs);
+}
+
+int sq_jsep_set_codecs(struct sq_jsep *j, struct sq_jsep_transceiver *t, uint64_t allowed,
+                       const uint8_t *prefs, size_t n_prefs)
+{
+    (void)j;
+    if (!prefs_make_sense(t->kind, prefs, n_prefs)) {
+        return SQ_ERR_INVALID;
+    }
+    t->allowed = allowed;
+    t->n_prefs = (uint8_t)n_prefs;
+    if (n_prefs) {
+        memcpy(t->prefs, prefs, n_prefs);
+    }
+    return 0;
 }
 
 int sq_jsep_set_sender(struct sq_jsep *j, struct sq_jsep_transceiver *t,
@@ -307,6 +324,8 @@ int sq_jsep_add(struct sq_jsep *j, const struct sq_jsep_add *add,
     }
     t->direction = add->direction;
     t->own_section = add->own_section;
+    t->allowed = add->allowed;
+    t->more_exts = add->more_exts;
     t->n_prefs = (uint8_t)add->n_prefs;
     if (add->n_prefs) {
         memcpy(t->prefs, add->prefs, add->n_prefs);

@@ -13,6 +13,7 @@
 #define SQ_PEER_JSEP_H
 
 #include "base/err.h"
+#include "media/codec.h"
 #include "peer/sdp/sdp.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@
 
 #define SQ_JSEP_TRANSCEIVERS_MAX 256
 #define SQ_JSEP_MID_MAX          32 /* with its NUL; longer remote mids are refused */
-#define SQ_JSEP_PREFS_MAX        16
+#define SQ_JSEP_PREFS_MAX        40
 #define SQ_JSEP_SOURCES_MAX      16 /* remote SSRCs of a section; further ones are ignored */
 #define SQ_JSEP_FINGERPRINTS_MAX 4  /* further ones are ignored */
 
@@ -49,6 +50,8 @@ enum sq_jsep_kind {
 
 /* ---- Codecs: rows of one table (jsep/codecs.c) ---- */
 
+/* In the order in which Chromium offers them. H.264's rows are a profile and a packetization mode
+ * each (RFC 6184, section 8.1). */
 enum sq_jsep_codec_id {
     SQ_JSEP_OPUS,
     SQ_JSEP_RED, /* of Opus, RFC 2198 */
@@ -58,17 +61,37 @@ enum sq_jsep_codec_id {
     SQ_JSEP_DTMF_48000, /* telephone-event, RFC 4733 */
     SQ_JSEP_DTMF_8000,
     SQ_JSEP_VP8,
-    SQ_JSEP_VP9,
-    SQ_JSEP_H264_MODE1, /* packetization-mode=1, constrained baseline */
-    SQ_JSEP_H264_MODE0,
-    SQ_JSEP_AV1,
-    SQ_JSEP_VP8_RTX, /* RFC 4588, one row for each codec that it repairs */
-    SQ_JSEP_VP9_RTX,
+    SQ_JSEP_VP8_RTX,         /* RFC 4588, one row for each codec that it repairs */
+    SQ_JSEP_H264_BASE_MODE1, /* baseline; packetization-mode=1 */
+    SQ_JSEP_H264_BASE_MODE1_RTX,
+    SQ_JSEP_H264_BASE_MODE0,
+    SQ_JSEP_H264_BASE_MODE0_RTX,
+    SQ_JSEP_H264_MODE1, /* constrained baseline */
     SQ_JSEP_H264_MODE1_RTX,
+    SQ_JSEP_H264_MODE0,
     SQ_JSEP_H264_MODE0_RTX,
+    SQ_JSEP_H264_MAIN_MODE1,
+    SQ_JSEP_H264_MAIN_MODE1_RTX,
+    SQ_JSEP_H264_MAIN_MODE0,
+    SQ_JSEP_H264_MAIN_MODE0_RTX,
+    SQ_JSEP_H264_HIGH_MODE1, /* high or constrained high: accepted, not offered */
+    SQ_JSEP_H264_HIGH_MODE1_RTX,
+    SQ_JSEP_H264_HIGH_MODE0,
+    SQ_JSEP_H264_HIGH_MODE0_RTX,
+    SQ_JSEP_AV1,
     SQ_JSEP_AV1_RTX,
-    SQ_JSEP_CODECS, /* how many */
+    SQ_JSEP_VP9, /* profile 0 */
+    SQ_JSEP_VP9_RTX,
+    SQ_JSEP_VIDEO_RED, /* RFC 2198, with ULPFEC in it; on request only, as FEC's */
+    SQ_JSEP_VIDEO_RED_RTX,
+    SQ_JSEP_ULPFEC,  /* RFC 5109 */
+    SQ_JSEP_FLEXFEC, /* flexfec-03, draft-ietf-payload-flexible-fec-scheme-03 */
+    SQ_JSEP_CODECS,  /* how many */
 };
+_Static_assert(SQ_JSEP_CODECS <= 64, "a mask of rows is 64 bits");
+
+/* As bit of a mask of rows. */
+#define SQ_JSEP_ROW(id) (1ULL << (id))
 
 /* RTCP feedback, as bits. */
 #define SQ_JSEP_FB_NACK         0x01U /* nack */
@@ -89,6 +112,10 @@ struct sq_jsep_codec {
     char *fmtp;       /* the remote's parameters, "" if none; borrowed by readers */
 };
 
+/* The codec's number in clips and frame models: SQ_CODEC_NONE for what carries or repairs another
+ * (RTX, RED, FEC) and for telephone-event. */
+enum sq_codec sq_jsep_media_codec(enum sq_jsep_codec_id id);
+
 /* Negotiated RTP header extension ids (RFC 8285), 0 where not negotiated. */
 struct sq_jsep_ext_ids {
     uint8_t mid;
@@ -106,6 +133,10 @@ struct sq_jsep_ext_ids {
     uint8_t abs_capture_time;
     uint8_t dependency_descriptor;
 };
+
+/* Extensions that Chromium offers only when asked to (setHeaderExtensionsToNegotiate). */
+#define SQ_JSEP_EXT_CAPTURE_TIME 0x01U /* abs-capture-time */
+#define SQ_JSEP_EXT_DEPENDENCY   0x02U /* the dependency descriptor */
 
 /* ---- Transceivers ---- */
 
@@ -139,10 +170,12 @@ struct sq_jsep_transceiver {
     char *track_id;
     uint32_t ssrc; /* 0: no a=ssrc lines are written */
     uint32_t rtx_ssrc;
-    uint8_t n_prefs; /* 0: the defaults of the kind, in the offerer's order */
+    uint64_t allowed;  /* mask of rows: others are neither offered nor accepted; 0: all may be */
+    uint8_t more_exts; /* SQ_JSEP_EXT_…: offered besides the usual ones */
+    uint8_t n_prefs;   /* 0: the defaults of the kind, in the offerer's order */
     uint8_t prefs[SQ_JSEP_PREFS_MAX];
 
-    /* Agreed. codecs[0] is the one to send with. */
+    /* Agreed. codecs[0] is the one to send with: a codec of media, whatever stands before it. */
     const struct sq_jsep_codec *codecs;
     size_t n_codecs;
     struct sq_jsep_ext_ids ext;
@@ -184,6 +217,8 @@ struct sq_jsep_add {
     uint32_t rtx_ssrc;                /* 0: none */
     const uint8_t *prefs;             /* enum sq_jsep_codec_id in order; NULL: the defaults */
     size_t n_prefs;
+    uint64_t allowed;  /* mask of rows; 0: no bound */
+    uint8_t more_exts; /* SQ_JSEP_EXT_… */
     /* false: like addTrack, a section that the remote offers may take this transceiver. true: like
      * addTransceiver, it waits for a section of its own. */
     bool own_section;
@@ -202,6 +237,10 @@ void sq_jsep_set_direction(struct sq_jsep *j, struct sq_jsep_transceiver *t,
  * `add`'s fields of these names. */
 int sq_jsep_set_sender(struct sq_jsep *j, struct sq_jsep_transceiver *t,
                        const struct sq_jsep_add *add) SQ_MUST_USE;
+/* Which rows may be offered and accepted from the next description on (0: all), and in which order
+ * of preference (n 0: the table's or the offerer's). SQ_ERR_INVALID as of sq_jsep_add. */
+int sq_jsep_set_codecs(struct sq_jsep *j, struct sq_jsep_transceiver *t, uint64_t allowed,
+                       const uint8_t *prefs, size_t n_prefs) SQ_MUST_USE;
 /* Ends a stopped transceiver; SQ_ERR_STATE for one that is not, or that a pending offer still
  * names. */
 int sq_jsep_forget(struct sq_jsep *j, struct sq_jsep_transceiver *t) SQ_MUST_USE;

@@ -126,6 +126,7 @@ static void agree(struct sq_jsep *j, struct jsep_desc *next)
         if (s->rejected) {
             jsep_section_strip(s);
         } else if (is_media(s)) {
+            jsep_main_codec_first(s);
             jsep_claim(j, s);
         }
     }

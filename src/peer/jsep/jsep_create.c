@@ -196,7 +196,7 @@ static bool accepts(const struct jsep_section *offered, const struct sq_jsep_tra
 {
     const struct jsep_row *r = &jsep_rows[row];
     return jsep_codec_find(offered, row) && jsep_wants(t, row) &&
-           (r->refers == JSEP_REFERS_NOT ||
+           (r->refers == JSEP_REFERS_NOT || r->refers == JSEP_REFERS_ANY ||
             (jsep_codec_find(offered, r->main) && jsep_wants(t, r->main)));
 }
 
@@ -220,13 +220,23 @@ static int answer_codecs(const struct jsep_section *offered, struct jsep_section
     return err;
 }
 
+static bool has_media(const struct jsep_section *s)
+{
+    for (size_t i = 0; i < s->n_codecs; i++) {
+        if (jsep_is_media(s->codecs[i].id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int answer_media(const struct jsep_section *offered, struct jsep_section *s)
 {
     int err = answer_codecs(offered, s);
     if (err) {
         return err;
     }
-    if (s->n_codecs == 0) {
+    if (!has_media(s)) {
         s->rejected = true;
         return 0;
     }

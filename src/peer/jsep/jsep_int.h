@@ -13,7 +13,21 @@
 /* ---- Tables (codecs.c) ---- */
 
 /* How a codec's format parameters name another payload type. */
-enum jsep_refers { JSEP_REFERS_NOT, JSEP_REFERS_APT, JSEP_REFERS_RED };
+enum jsep_refers {
+    JSEP_REFERS_NOT,
+    JSEP_REFERS_APT,
+    JSEP_REFERS_RED,
+    JSEP_REFERS_ANY, /* carries or repairs all media of its section */
+};
+
+/* Profiles of H.264 that are told apart (RFC 6184, section 8.1, table 5). */
+enum jsep_h264 {
+    JSEP_H264_NONE,
+    JSEP_H264_CONSTRAINED_BASELINE,
+    JSEP_H264_BASELINE,
+    JSEP_H264_MAIN,
+    JSEP_H264_HIGH, /* with constrained high */
+};
 
 struct jsep_row {
     const char *name;
@@ -27,8 +41,10 @@ struct jsep_row {
     uint8_t fb;         /* SQ_JSEP_FB_… */
     uint8_t refers;     /* enum jsep_refers */
     uint8_t main;       /* with `refers`: the row of the codec that it carries */
-    bool by_default;    /* offered and accepted without preferences */
-    bool echo_fmtp;     /* the answer repeats the offer's parameters */
+    uint8_t codec;      /* enum sq_codec */
+    uint8_t profile;    /* enum jsep_h264, of H.264 */
+    bool by_default;    /* accepted without preferences */
+    bool not_offered;   /* … but not offered */
     bool value_implied; /* `key` has `value` when it is not told */
 };
 
@@ -37,6 +53,7 @@ struct jsep_ext_row {
     size_t offset; /* in struct sq_jsep_ext_ids */
     uint8_t id;    /* preferred, as Chromium has it */
     bool audio, video;
+    uint8_t on_request; /* SQ_JSEP_EXT_…: offered only then; accepted always */
 };
 
 extern const struct jsep_row jsep_rows[SQ_JSEP_CODECS];
@@ -116,10 +133,10 @@ struct sq_jsep {
 
 /* ---- codecs.c ---- */
 
-/* The row's default (or the preference list's) place of a transceiver's codec, -1 if not wanted. */
+/* May an answer have it? */
 bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row);
-/* The rows in the order wanted by t; returns how many, at most SQ_JSEP_CODECS. */
-size_t jsep_wanted_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS]);
+/* The rows to offer, in the order wanted by t; returns how many, at most SQ_JSEP_CODECS. */
+size_t jsep_offered_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS]);
 /* All codecs of the table that the remote section has, in its order. */
 int jsep_read_codecs(const struct sq_sdp_media *m, struct jsep_section *s) SQ_MUST_USE;
 void jsep_read_exts(const struct sq_sdp *sdp, const struct sq_sdp_media *m, struct jsep_section *s);
@@ -131,6 +148,18 @@ void jsep_claim(struct sq_jsep *j, const struct jsep_section *s);
 int jsep_offer_codecs(struct sq_jsep *j, const struct sq_jsep_transceiver *t,
                       const struct jsep_section *old, struct jsep_section *s) SQ_MUST_USE;
 const struct sq_jsep_codec *jsep_codec_find(const struct jsep_section *s, unsigned row);
+/* Does the row carry media of its own? RTX, RED, FEC and telephone-event do not. */
+bool jsep_is_media(unsigned row);
+/* Puts the first codec of media in front: the one to send with. */
+void jsep_main_codec_first(struct jsep_section *s);
+
+/* ---- codec_params.c ---- */
+
+/* The profile of a profile-level-id, by all its bit patterns (RFC 6184, table 5). */
+enum jsep_h264 jsep_h264_profile(struct sq_view fmtp);
+/* Our parameters as answer to an H.264 offer's (RFC 6184, section 8.2.2): the offer's profile, and
+ * its level or ours. */
+void jsep_h264_answer(const struct jsep_row *row, const char *offered, struct sq_buf *out);
 /* Writes rtpmap, rtcp-fb and fmtp of one codec. */
 void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *c, bool is_offer,
                       struct sq_buf *out);

@@ -25,6 +25,7 @@ struct end {
     char ufrag[16];
     char pwd[40];
     unsigned generation;
+    uint64_t allowed; /* rows of the transceivers that end_add makes; 0: all */
     struct sq_jsep_transport local;
 };
 
@@ -62,7 +63,8 @@ static inline struct sq_jsep_transceiver *end_add(struct end *e, enum sq_jsep_ki
                                     .direction = direction,
                                     .stream_id = "stream",
                                     .track_id = track,
-                                    .ssrc = ssrc};
+                                    .ssrc = ssrc,
+                                    .allowed = e->allowed};
     struct sq_jsep_transceiver *t = NULL;
     assert_int_equal(sq_jsep_add(e->j, &add, &t), 0);
     return t;
