@@ -35,11 +35,9 @@ static long rss_kb(void)
 
 static int add_tracks(struct sq_peer *peer, const struct sq_clip *clip, bool video)
 {
-    int err = sq_peer_add_track(peer, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV,
-                                clip ? sq_clip_track(clip, SQ_CLIP_AUDIO) : NULL, NULL);
+    int err = sq_peer_add_track(peer, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV, clip, NULL);
     if (!err && video) {
-        err = sq_peer_add_track(peer, SQ_MEDIA_VIDEO, SQ_DIR_SENDRECV,
-                                clip ? sq_clip_track(clip, SQ_CLIP_VIDEO) : NULL, NULL);
+        err = sq_peer_add_track(peer, SQ_MEDIA_VIDEO, SQ_DIR_SENDRECV, clip, NULL);
     }
     return err;
 }

@@ -491,8 +491,8 @@ static int add_tracks(struct session *s)
         return refuse(s, SQ_ERR_INVALID, "--media %s: expected a clip with audio and video",
                       s->o.clip);
     }
-    int err = sq_peer_add_track(s->peer, SQ_MEDIA_AUDIO, direction, audio, NULL);
-    return err ? err : sq_peer_add_track(s->peer, SQ_MEDIA_VIDEO, direction, video, NULL);
+    int err = sq_peer_add_track(s->peer, SQ_MEDIA_AUDIO, direction, s->clip, NULL);
+    return err ? err : sq_peer_add_track(s->peer, SQ_MEDIA_VIDEO, direction, s->clip, NULL);
 }
 
 static int open_clip(struct session *s)

@@ -110,6 +110,18 @@ static int find_target(struct session *s)
     return s->plan.adapter->check ? s->plan.adapter->check(&s->target, s->why) : 0;
 }
 
+/* Said once here, and not by each peer that cannot make an offer. */
+static int check_codecs(struct session *s)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    const struct sq_plan *plan = &s->plan;
+    if ((plan->audio && sq_peer_codecs_check(&plan->audio_codecs, false, s->clip, text) != 0) ||
+        (plan->video && sq_peer_codecs_check(&plan->video_codecs, true, s->clip, text) != 0)) {
+        return refuse(s, SQ_ERR_UNSUPPORTED, "--media %s: %s", s->options.media, text);
+    }
+    return 0;
+}
+
 static int open_clip(struct session *s)
 {
     char path[SQ_CLIP_PATH_MAX];
@@ -126,7 +138,7 @@ static int open_clip(struct session *s)
         return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
     }
     s->plan.clip = s->clip;
-    return 0;
+    return s->plan.publishers ? check_codecs(s) : 0;
 }
 
 struct lookup {

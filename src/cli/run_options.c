@@ -49,6 +49,8 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "what is sent: default, small, or a .sqclip file", 0, 0},
         {"latency", SQ_OPTION_FLAG, &o->latency, NULL,
          "measure one-way latency by time-tags in frames (on if an expectation names it)", 0, 0},
+        {"codec", SQ_OPTION_LIST, &o->codecs, "KIND=LIST",
+         "the preferred one first: video=h264,vp8 or audio=opus+stereo,pcmu; may come again", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
@@ -257,6 +259,27 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
     return 0;
 }
 
+/* --codec video=h264,vp8 */
+static int parse_codecs(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                        size_t why_room)
+{
+    for (size_t i = 0; i < o->codecs.n; i++) {
+        char text[SQ_PEER_TEXT_MAX] = "";
+        const char *item = o->codecs.items[i];
+        bool video = strncmp(item, "video=", 6) == 0;
+        if (!video && strncmp(item, "audio=", 6) != 0) {
+            snprintf(why, why_room, "--codec %s: expected audio=LIST or video=LIST", item);
+            return SQ_ERR_INVALID;
+        }
+        if (sq_peer_codecs_parse(item + 6, video, video ? &plan->video_codecs : &plan->audio_codecs,
+                                 text) != 0) {
+            snprintf(why, why_room, "--codec %s", text);
+            return SQ_ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room)
 {
@@ -277,6 +300,10 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     if (o->lateness_max_ms <= 0) {
         snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
         return SQ_ERR_INVALID;
+    }
+    err = parse_codecs(o, &plan, why, why_room);
+    if (err) {
+        return err;
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     plan.threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
@@ -344,6 +371,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     }
     err = err ? err : sq_result_config_flag(result, "listen", plan->listen);
     err = err ? err : sq_result_config_text(result, "media", o->media);
+    err = err ? err : describe_list(result, "codec", &o->codecs);
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);

@@ -18,7 +18,7 @@ struct sq_run_options {
     uint64_t hold_ns, duration_ns;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency;
-    struct sq_option_list expect, stun, local_ips;
+    struct sq_option_list expect, stun, local_ips, codecs;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;
 

@@ -6,6 +6,9 @@
 #include "peer/peer_int.h"
 #include <string.h>
 
+#define RTX_HEAD_MAX 64 /* bytes of a payload descriptor, with the two in front of it */
+#define RTX_ROOM     24 /* bytes by which a retransmission may be longer than its packet was */
+
 /* ---- Making ---- */
 
 size_t sq_track_tx_bytes(size_t encodings)
@@ -24,11 +27,14 @@ void sq_track_free_tx(struct sq_track_tx *tx)
 }
 
 static int init_encoding(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc,
-                         uint32_t clock_rate)
+                         uint32_t rtx_ssrc)
 {
     struct sq_rand *rand = &track->peer->env->rand;
     bool video = track->kind == SQ_MEDIA_VIDEO;
+    uint32_t clock_rate = track->jsep->codecs[0].clock_rate_hz;
     e->active = true;
+    e->rtx_ssrc = rtx_ssrc;
+    e->rtx_seq = (uint16_t)sq_rand_below(rand, 0x8000);
     /* The first sequence number stays below 2^15, so that a first loss cannot hide a roll-over (RFC
      * 3711, section 3.3.1). */
     return sq_rtp_sender_init(&e->rtp, ssrc, (uint16_t)sq_rand_below(rand, 0x8000),
@@ -36,7 +42,7 @@ static int init_encoding(struct sq_track *track, struct sq_encoding *e, uint32_t
                               video ? SQ_HISTORY_PACKETS : 0);
 }
 
-int sq_track_make_tx(struct sq_track *track, uint32_t clock_rate)
+int sq_track_make_tx(struct sq_track *track)
 {
     size_t n = 1;
     struct sq_track_tx *tx = sq_zalloc(sq_track_tx_bytes(n));
@@ -45,7 +51,7 @@ int sq_track_make_tx(struct sq_track *track, uint32_t clock_rate)
     }
     tx->allocated_bps = UINT64_MAX;
     for (; tx->n < n; tx->n++) {
-        int err = init_encoding(track, &tx->encodings[tx->n], track->ssrc, clock_rate);
+        int err = init_encoding(track, &tx->encodings[tx->n], track->ssrc, track->rtx_ssrc);
         if (err) {
             sq_track_free_tx(tx);
             return err;
@@ -55,21 +61,60 @@ int sq_track_make_tx(struct sq_track *track, uint32_t clock_rate)
     return 0;
 }
 
-int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e,
-                      const struct sq_rtp_ext_ids *ids)
+/* `acked`: without MID and RID, which senders leave out once a report has shown that the other side
+ * knows the stream (as libwebrtc does; RFC 8852, section 3 allows it). */
+static int write_header(const struct sq_track *track, const struct sq_encoding *e, bool acked,
+                        struct sq_rtp_template *ret_header)
 {
+    const struct sq_peer *peer = track->peer;
     const struct sq_rtp_template_opts opts = {
         .pt = track->pt,
         .ssrc = e->rtp.ssrc,
-        .mid = sq_view_of(track->jsep->mid),
+        .mid = sq_view_of(acked ? "" : track->jsep->mid),
         .abs_send_time = track->kind == SQ_MEDIA_VIDEO,
-        .transport_cc = track->peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
+        .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
     };
-    track->send_codec = sq_codec_by_name(track->jsep->codecs[0].name);
-    int err = sq_rtp_template_init(&e->header, &opts, ids);
+    return sq_rtp_template_init(ret_header, &opts, &track->ids);
+}
+
+static int write_rtx_header(const struct sq_track *track, const struct sq_encoding *e,
+                            struct sq_rtp_template *ret_header)
+{
+    const struct sq_peer *peer = track->peer;
+    const struct sq_rtp_template_opts opts = {
+        .pt = track->rtx_pt,
+        .ssrc = e->rtx_ssrc,
+        .mid = sq_view_of(e->rtx_acked ? "" : track->jsep->mid),
+        .abs_send_time = true,
+        .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
+    };
+    return sq_rtp_template_init(ret_header, &opts, &track->ids);
+}
+
+/* Another codec than before: the clip begins anew, and media time goes on. */
+static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
+{
+    uint32_t rate = track->jsep->codecs[0].clock_rate_hz;
+    bool other_media = e->source.track && track->media &&
+                       sq_clip_lowest(track->media) != sq_clip_lowest(e->source.track);
+    if (rate == e->rtp.clock_rate && !other_media) {
+        return;
+    }
+    e->rtp.ts_base = sq_rtp_sender_ts_at(&e->rtp, now_ns);
+    e->rtp.clock_rate = rate;
+    e->rtp.history_used = 0; /* its packets were of the codec before */
+    e->source = (struct sq_source){0};
+    e->source_runs = false;
+}
+
+int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e)
+{
+    change_codec(track, e, track->peer->now_ns);
+    int err = write_header(track, e, e->acked, &e->header);
     bool changes = e->header.abs_send_time_at || e->header.transport_cc_at;
-    if (!err && changes && e->rtp.history_room && !e->sent_exts) {
+    bool plain = !track->rtx_pt && e->rtp.history_room;
+    if (!err && changes && plain && !e->sent_exts) {
         e->sent_exts = sq_calloc(SQ_HISTORY_PACKETS, sizeof(struct sq_sent_exts));
         err = e->sent_exts ? 0 : SQ_ERR_NOMEM;
     }
@@ -80,13 +125,26 @@ int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e,
     return err;
 }
 
+void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc)
+{
+    struct sq_rtp_template header;
+    if (ssrc == e->rtx_ssrc) {
+        e->rtx_acked = true;
+    } else if (!e->acked && e->rtp.started && track->jsep &&
+               write_header(track, e, true, &header) == 0) {
+        e->acked = e->headers_mixed = true;
+        e->acked_seq = e->rtp.next_seq;
+        e->header = header;
+    }
+}
+
 struct sq_encoding *sq_peer_encoding(struct sq_peer *peer, uint32_t ssrc,
                                      struct sq_track **ret_track)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track_tx *tx = peer->tracks[i]->tx;
         for (size_t k = 0; tx && k < tx->n; k++) {
-            if (tx->encodings[k].rtp.ssrc == ssrc) {
+            if (tx->encodings[k].rtp.ssrc == ssrc || (ssrc && tx->encodings[k].rtx_ssrc == ssrc)) {
                 *ret_track = peer->tracks[i];
                 return &tx->encodings[k];
             }
@@ -176,6 +234,8 @@ struct outgoing {
     size_t grows; /* for a time-tag; 0: none */
     uint64_t due_ns;
     enum sq_codec codec;
+    uint16_t first_seq; /* of RTX: the number that it had when it was sent first */
+    uint8_t osn_bytes;  /* of RTX: what stands before the payload proper, 2 */
 };
 
 static struct sq_sent_exts *sent_exts(const struct sq_encoding *e, uint16_t seq)
@@ -184,46 +244,114 @@ static struct sq_sent_exts *sent_exts(const struct sq_encoding *e, uint16_t seq)
     return all ? &all[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
 }
 
-/* Writes one packet into the batch; returns the header's length. The caller has checked that it
- * fits. `again`: as it was sent before, to the last bit. */
-static size_t put_packet(struct sq_peer *peer, struct sq_encoding *e, uint64_t now_ns,
-                         const struct outgoing *out, bool again)
+static size_t payload_bytes(const struct outgoing *out)
 {
-    const struct sq_rtp_template *header = &e->header;
+    return out->head_len + out->payload_len + out->grows;
+}
+
+/* Writes one packet into the batch with that header. The caller has checked that it fits. */
+static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp_template *header,
+                uint64_t now_ns, enum sq_sent_kind kind, const struct sq_rtp_stamp *stamp,
+                const struct outgoing *out)
+{
     uint8_t *buf = sq_tx_begin(peer->env);
-    size_t payload_len = out->head_len + out->payload_len + out->grows;
-    struct sq_rtp_stamp stamp = {
-        .ts = out->ts, .seq = out->seq, .marker = out->marker, .audio_level = out->level};
-    struct sq_sent_exts *sent = sent_exts(e, out->seq);
-    if (again && sent) {
-        stamp.abs_send_time = sq_load_u24(sent->abs_send_time);
-        stamp.transport_seq = sent->transport_seq;
-        stamp.audio_level = sent->level;
-    } else {
-        if (header->abs_send_time_at) {
-            stamp.abs_send_time = sq_rtp_abs_send_time(now_ns);
-        }
-        if (header->transport_cc_at) {
-            stamp.transport_seq =
-                sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len, 0);
-        }
-        bool kept = (uint16_t)(e->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS;
-        if (sent && kept) {
-            sent->transport_seq = stamp.transport_seq;
-            sent->level = stamp.audio_level;
-            sq_store_u24(sent->abs_send_time, stamp.abs_send_time);
-        }
-    }
-    size_t at = sq_rtp_template_write(header, buf, &stamp);
+    size_t at = sq_rtp_template_write(header, buf, stamp);
+    size_t len = at + payload_bytes(out);
     memcpy(buf + at, out->head, out->head_len);
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
     if (out->grows) {
-        sq_latency_put(peer, e, out->codec, out->seq, out->due_ns, again, buf + at,
-                       payload_len - out->grows);
+        uint16_t seq = out->osn_bytes ? out->first_seq : out->seq;
+        sq_latency_put(peer, e, out->codec, seq, out->due_ns, kind == SQ_SENT_AGAIN,
+                       buf + at + out->osn_bytes,
+                       out->head_len + out->payload_len - out->osn_bytes);
     }
-    sq_peer_rtp_leaves(peer, now_ns, again ? SQ_SENT_AGAIN : SQ_SENT_MEDIA, at + payload_len);
-    sq_tx_commit(peer->env, peer, at + payload_len);
-    return at;
+    sq_peer_rtp_leaves(peer, now_ns, kind, len);
+    sq_tx_commit(peer->env, peer, len);
+}
+
+static struct sq_rtp_stamp stamp_of(const struct outgoing *out)
+{
+    return (struct sq_rtp_stamp){
+        .ts = out->ts, .seq = out->seq, .marker = out->marker, .audio_level = out->level};
+}
+
+/* What differs from one sending to the next. */
+static void stamp_now(struct sq_peer *peer, const struct sq_rtp_template *header, uint64_t now_ns,
+                      size_t payload_len, struct sq_rtp_stamp *stamp)
+{
+    if (header->abs_send_time_at) {
+        stamp->abs_send_time = sq_rtp_abs_send_time(now_ns);
+    }
+    if (header->transport_cc_at) {
+        stamp->transport_seq =
+            sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len, 0);
+    }
+}
+
+static void put_media(struct sq_peer *peer, struct sq_encoding *e, uint64_t now_ns,
+                      const struct outgoing *out)
+{
+    struct sq_rtp_stamp stamp = stamp_of(out);
+    struct sq_sent_exts *sent = sent_exts(e, out->seq);
+    stamp_now(peer, &e->header, now_ns, payload_bytes(out), &stamp);
+    if (sent && (uint16_t)(e->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS) {
+        sent->transport_seq = stamp.transport_seq;
+        sent->level = stamp.audio_level;
+        sq_store_u24(sent->abs_send_time, stamp.abs_send_time);
+    }
+    if (e->headers_mixed && (int16_t)(out->seq - e->acked_seq) > SQ_HISTORY_PACKETS) {
+        e->headers_mixed = false; /* what may be asked for has all the same header */
+    }
+    put(peer, e, &e->header, now_ns, SQ_SENT_MEDIA, &stamp, out);
+}
+
+/* As it was sent before, to the last bit. */
+static void put_again(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                      const struct outgoing *out)
+{
+    struct sq_rtp_template before;
+    const struct sq_rtp_template *header = &e->header;
+    struct sq_rtp_stamp stamp = stamp_of(out);
+    struct sq_sent_exts *sent = sent_exts(e, out->seq);
+    if (e->headers_mixed && (int16_t)(out->seq - e->acked_seq) < 0) {
+        if (!track->jsep || write_header(track, e, false, &before) != 0) {
+            return;
+        }
+        header = &before;
+    }
+    if (sent) {
+        stamp.abs_send_time = sq_load_u24(sent->abs_send_time);
+        stamp.transport_seq = sent->transport_seq;
+        stamp.audio_level = sent->level;
+    }
+    put(track->peer, e, header, now_ns, SQ_SENT_AGAIN, &stamp, out);
+    sq_rtp_sender_resent(&e->rtp, now_ns, header->len, payload_bytes(out));
+}
+
+/* RFC 4588, section 4: the payload behind the sequence number that it had; a stream of its own. */
+static void put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                    const struct outgoing *out)
+{
+    struct sq_rtp_template header;
+    uint8_t head[RTX_HEAD_MAX];
+    struct outgoing rtx = *out;
+    if (out->head_len > sizeof(head) - 2 || !track->jsep ||
+        write_rtx_header(track, e, &header) != 0) {
+        return;
+    }
+    sq_store_u16(head, out->seq);
+    memcpy(head + 2, out->head, out->head_len);
+    rtx.head = head;
+    rtx.head_len = out->head_len + 2;
+    rtx.first_seq = out->seq;
+    rtx.osn_bytes = 2;
+    rtx.seq = e->rtx_seq++;
+    struct sq_rtp_stamp stamp = stamp_of(&rtx);
+    stamp_now(track->peer, &header, now_ns, payload_bytes(&rtx), &stamp);
+    put(track->peer, e, &header, now_ns, SQ_SENT_AGAIN, &stamp, &rtx);
+    e->rtx_packets++;
+    e->rtx_bytes += payload_bytes(out);
+    e->rtx_header_bytes += header.len + 2U;
 }
 
 static bool fits(const struct sq_encoding *e, size_t payload_len)
@@ -263,7 +391,7 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     while (sent < SQ_BURST_PACKETS && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
         struct outgoing out = of_source(track, &packet, ts, 0);
-        size_t payload_len = out.head_len + out.payload_len + out.grows;
+        size_t payload_len = payload_bytes(&out);
         if (!fits(e, payload_len)) {
             continue;
         }
@@ -272,7 +400,7 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
         if (!out.payload) {
             out.payload = none;
         }
-        put_packet(track->peer, e, now_ns, &out, false);
+        put_media(track->peer, e, now_ns, &out);
         if (track->kind == SQ_MEDIA_VIDEO && packet.begin) {
             e->rtp.frames_sent++;
             e->rtp.key_frames_sent += packet.key;
@@ -319,7 +447,7 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         .payload = out->payload,
         .payload_len = out->payload_len,
     };
-    put_packet(peer, e, now_ns, &packet, false);
+    put_media(peer, e, now_ns, &packet);
     return 0;
 }
 
@@ -351,12 +479,15 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
             .payload_len = by_hand.payload_len,
         };
     }
-    size_t payload_len = out.head_len + out.payload_len + out.grows;
-    if (!fits(e, payload_len)) {
+    size_t more = track->rtx_pt ? RTX_ROOM : 0;
+    if (!fits(e, more + payload_bytes(&out))) {
         return;
     }
-    size_t header_len = put_packet(peer, e, now_ns, &out, true);
-    sq_rtp_sender_resent(&e->rtp, now_ns, header_len, payload_len);
+    if (track->rtx_pt && e->rtx_ssrc) {
+        put_rtx(track, e, now_ns, &out);
+    } else {
+        put_again(track, e, now_ns, &out);
+    }
 }
 
 void sq_encoding_send_key_frame(struct sq_encoding *e)

@@ -323,8 +323,11 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
         struct sq_rtcp_block block = sq_rtcp_block_at(&report, i);
         struct sq_track *track;
         struct sq_encoding *e = sq_peer_encoding(peer, block.ssrc, &track);
-        if (e) {
+        if (e && block.ssrc == e->rtp.ssrc) {
             sq_rtp_sender_on_block(&e->rtp, now_ns, ntp, &block);
+        }
+        if (e) {
+            sq_encoding_on_block(track, e, block.ssrc);
         }
     }
 }

@@ -605,6 +605,10 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->forward_only = config->forward_only;
     peer->latency = config->latency;
     peer->remb_bps = config->remb_bps;
+    peer->codecs[SQ_MEDIA_AUDIO] = config->audio;
+    peer->codecs[SQ_MEDIA_VIDEO] = config->video;
+    peer->capture_time = config->capture_time;
+    peer->dependency = config->dependency;
     peer->connect_timeout_ns =
         config->connect_timeout_ns ? config->connect_timeout_ns : SQ_CONNECT_TIMEOUT_NS;
     peer->transport.remb_bps = -1;

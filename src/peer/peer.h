@@ -27,7 +27,7 @@ struct sq_peer;
 struct sq_track;      /* a transceiver: what one m-section sends and receives */
 struct sq_rtp_packet; /* peer/rtp/rtp.h */
 struct sq_rtp_exts;
-struct sq_clip_track; /* media/clip.h */
+struct sq_clip; /* media/clip.h */
 struct sq_peer_env;
 
 enum sq_media_kind { SQ_MEDIA_AUDIO, SQ_MEDIA_VIDEO };
@@ -164,6 +164,27 @@ struct sq_peer_ops {
     bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
 };
 
+/* ---- Codecs ---- */
+
+/* Which codecs the tracks of a kind may use, the preferred one first. All zeros: every one that
+ * Squall knows, in Chromium's order, or in the other side's where that offers. */
+struct sq_peer_codecs {
+    uint8_t order[SQ_CODECS]; /* enum sq_codec */
+    uint8_t n;
+    bool red;    /* Opus within RED (RFC 2198) is preferred to plain Opus */
+    bool stereo; /* Opus: a stereo stream is sent, and one is asked for (stereo=1) */
+    bool dtx;    /* Opus: nothing is sent in silence, and so it is asked for (usedtx=1) */
+    bool fec;    /* video: RED with ULPFEC, and FlexFEC, are taken on receipt */
+};
+
+/* Reads a list such as "h264,vp8" or "opus+stereo+dtx,pcmu"; "red" stands for Opus in RED. `video`
+ * says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
+int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
+                         char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+/* Can the clip send one of them? SQ_ERR_UNSUPPORTED with a sentence that says what it has. */
+int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
+                         const struct sq_clip *clip, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+
 /* ---- A peer's life ---- */
 
 struct sq_peer_config {
@@ -183,6 +204,9 @@ struct sq_peer_config {
                           what is missing is asked for by NACK all the same */
     bool latency; /* write time-tags into the frames that a clip gives, and read those that come
                      (media/timetag.h): ops->latency tells them */
+    struct sq_peer_codecs audio, video; /* what its tracks may use; zeros: everything */
+    bool capture_time;                  /* offer abs-capture-time */
+    bool dependency;                    /* offer the dependency descriptor */
     uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: say nothing */
 };
 
@@ -209,14 +233,18 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns);
 
 /* ---- Negotiation (RFC 8829) ---- */
 
-/* media: what to send, NULL to send by hand (or nothing); borrowed until the peer's end. A later
- * offer tells the other side; a section that the other side offers may take the track (as
- * addTrack). */
+/* clip: what to send, NULL to send by hand (or nothing); borrowed until the peer's end. Which of
+ * its tracks is sent follows from the codec that is negotiated; only codecs that the clip has are
+ * offered or accepted for a track that sends. SQ_ERR_UNSUPPORTED: the clip has none of those that
+ * the peer may use (sq_peer_codecs_check says it in a sentence). A later offer tells the other
+ * side; a section that the other side offers may take the track (as addTrack). */
 int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_direction direction,
-                      const struct sq_clip_track *media, struct sq_track **ret_track) SQ_MUST_USE;
+                      const struct sq_clip *clip, struct sq_track **ret_track) SQ_MUST_USE;
 /* Lets a track that the remote offer made (or an older one) send this; NULL: by hand. Adds sending
- * to its wanted direction. */
-int sq_track_set_media(struct sq_track *track, const struct sq_clip_track *media) SQ_MUST_USE;
+ * to its wanted direction. SQ_ERR_UNSUPPORTED as above. */
+int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip) SQ_MUST_USE;
+/* Which codecs the track may use from the next description on, in the place of the peer's. */
+int sq_track_set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs) SQ_MUST_USE;
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
 /* The track stays for its statistics after the section has ended; when a peer has had
@@ -254,6 +282,7 @@ void sq_track_set_user(struct sq_track *track, void *user);
 void *sq_track_user(const struct sq_track *track);
 /* The negotiated codec's name as in rtpmap ("VP8", "opus"), "" when none; borrowed. */
 const char *sq_track_codec(const struct sq_track *track);
+enum sq_codec sq_track_media_codec(const struct sq_track *track); /* SQ_CODEC_NONE when none */
 
 /* The codec (enum sq_codec, media/codec.h) that a received payload type has on this track: any of
  * the section's may come. SQ_CODEC_NONE for RTX, FEC and what was not agreed. */
@@ -277,7 +306,9 @@ struct sq_inbound_stats {
     uint64_t packets_received;
     uint64_t bytes_received; /* payload */
     uint64_t header_bytes_received;
-    int64_t packets_lost;     /* after repair, RFC 3550 */
+    /* RFC 3550: falls when a packet is sent again on its own SSRC; with RTX, another stream, it
+     * does not, in browsers neither: packets_lost - packets_repaired were lost for good. */
+    int64_t packets_lost;
     uint64_t packets_missing; /* holes seen, before repair */
     uint64_t packets_expected;
     uint64_t packets_repaired; /* holes filled by retransmission */

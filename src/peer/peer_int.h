@@ -90,8 +90,16 @@ struct sq_encoding {
     bool source_runs;      /* … and the peer may send */
     uint64_t resume_ns;    /* a burst was cut: not before this; 0 otherwise */
     uint64_t key_until_ns; /* no other key frame is asked of the clip before this */
+    bool acked;         /* a report of the other side named it: it needs no MID and RID any more */
+    bool rtx_acked;     /* the same of its RTX stream */
+    bool headers_mixed; /* the history has packets of before `acked` */
+    uint16_t acked_seq; /* the first packet without them */
+    uint16_t rtx_seq;   /* next */
+    uint32_t rtx_ssrc;  /* 0: none */
+    uint64_t rtx_packets, rtx_bytes, rtx_header_bytes; /* payload without the two bytes of OSN */
     /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
-     * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes. Owned. */
+     * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes, and with
+     * RTX, which has sequence numbers of its own. Owned. */
     struct sq_sent_exts *sent_exts;
     uint64_t *sent_tags; /* wall clock (us) of time-tags, the same way; NULL without. Owned. */
 };
@@ -144,19 +152,24 @@ struct sq_track {
     struct sq_peer *peer;
     struct sq_jsep_transceiver *jsep; /* NULL once stopped and forgotten */
     void *user;
-    const struct sq_clip_track *media;
+    const struct sq_clip *clip;        /* NULL: sends by hand */
+    const struct sq_clip_track *media; /* what of it fits the agreed codec; NULL before */
     enum sq_media_kind kind;
-    uint32_t ssrc;            /* local */
+    uint32_t ssrc; /* local */
+    uint32_t rtx_ssrc;
     enum sq_codec send_codec; /* agreed on */
     bool can_send, can_receive;
     uint8_t pt, recv_pt;
-    uint8_t fb; /* SQ_JSEP_FB_… */
+    uint8_t rtx_pt, rtx_recv_pt; /* of RTX (RFC 4588) for the codec; 0: not agreed */
+    uint8_t fb;                  /* SQ_JSEP_FB_… */
+    struct sq_rtp_ext_ids ids;
     struct sq_track_tx *tx;
     struct sq_track_rx *rx;
 };
 
 struct sq_ssrc_entry {
     uint32_t ssrc;
+    uint32_t repairs; /* of an RTX stream: the one whose packets it carries; 0 of others */
     struct sq_track *track;
 };
 
@@ -187,6 +200,7 @@ struct sq_peer {
     bool rtcp_first;
     bool dtls_started, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only, latency;
+    bool capture_time, dependency;
     bool gather_begun; /* since the last restart */
     bool described;    /* a description with the present credentials is out */
     bool restarted;    /* by the pending offer */
@@ -201,6 +215,7 @@ struct sq_peer {
     uint64_t remb_bps;
     uint64_t connect_timeout_ns;
     char ufrag_before[8], pwd_before[32]; /* our own, of before the restart of a pending offer */
+    struct sq_peer_codecs codecs[2];      /* by enum sq_media_kind */
     char cname[32];
     char stream_id[40];
 
@@ -253,10 +268,9 @@ void sq_track_free(struct sq_track *track);
 
 /* encoding.c: what a track sends. */
 size_t sq_track_tx_bytes(size_t encodings);
-int sq_track_make_tx(struct sq_track *track, uint32_t clock_rate) SQ_MUST_USE;
+int sq_track_make_tx(struct sq_track *track) SQ_MUST_USE;
 void sq_track_free_tx(struct sq_track_tx *tx);
-int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e,
-                      const struct sq_rtp_ext_ids *ids) SQ_MUST_USE;
+int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e) SQ_MUST_USE;
 /* Starts, goes on with, or halts the clip, as the direction and the layer's state have it. */
 void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns);
 /* The stream of one of our SSRCs; NULL for an SSRC that does not send. */
@@ -280,6 +294,22 @@ void sq_track_run_sources(struct sq_track *track, uint64_t now_ns);
 void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
                         const struct sq_rtp_resend *resend, uint64_t now_ns);
 void sq_encoding_send_key_frame(struct sq_encoding *e);
+/* A report came that names the stream. */
+void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc);
+
+/* choose.c: codecs and what of a clip goes with them. */
+struct sq_codec_rows {
+    uint64_t allowed; /* as sq_jsep_add has it */
+    uint8_t prefs[SQ_JSEP_PREFS_MAX];
+    size_t n_prefs;
+};
+/* SQ_ERR_UNSUPPORTED: the clip (nullable) has none of the codecs. */
+int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct sq_clip *clip,
+                  struct sq_codec_rows *ret_rows) SQ_MUST_USE;
+/* The clip's track for the agreed codec; NULL if it has none. */
+const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
+                                            const struct sq_jsep_codec *codec,
+                                            const struct sq_peer_codecs *codecs);
 
 /* ---- Rates: what congestion control and a pacer hold on to ----
  *
@@ -335,7 +365,9 @@ void sq_latency_on_frame(struct sq_track *track, uint32_t timestamp, uint64_t no
 
 /* receive.c */
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
-void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track);
+/* `repairs`: of RTX, the SSRC that it repairs; 0 for media. */
+void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, uint32_t repairs,
+                       struct sq_track *track);
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
 size_t sq_track_rx_bytes(const struct sq_track *track);
 void sq_track_free_rx(struct sq_track *track);

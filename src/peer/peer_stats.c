@@ -62,11 +62,12 @@ static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *
     struct sq_rtp_remote_inbound_stats remote;
     sq_rtp_sender_stats(&e->rtp, &out);
     sq_rtp_sender_remote_stats(&e->rtp, &remote);
-    s->packets_sent += out.packets_sent;
-    s->bytes_sent += out.bytes_sent;
-    s->header_bytes_sent += out.header_bytes_sent;
-    s->retransmitted_packets_sent += out.retransmitted_packets_sent;
-    s->retransmitted_bytes_sent += out.retransmitted_bytes_sent;
+    /* With RTX another SSRC sent the retransmissions; they count here all the same (W3C). */
+    s->packets_sent += out.packets_sent + e->rtx_packets;
+    s->bytes_sent += out.bytes_sent + e->rtx_bytes;
+    s->header_bytes_sent += out.header_bytes_sent + e->rtx_header_bytes;
+    s->retransmitted_packets_sent += out.retransmitted_packets_sent + e->rtx_packets;
+    s->retransmitted_bytes_sent += out.retransmitted_bytes_sent + e->rtx_bytes;
     s->frames_sent += out.frames_sent;
     s->key_frames_sent += out.key_frames_sent;
     s->nack_count += out.nack_count;

@@ -47,17 +47,19 @@ static struct sq_ssrc_entry *new_entry(struct sq_peer *peer)
     return NULL;
 }
 
-void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, struct sq_track *track)
+void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, uint32_t repairs,
+                       struct sq_track *track)
 {
     for (size_t i = 0; i < peer->ssrcs_len; i++) {
         if (peer->ssrcs[i].ssrc == ssrc) {
             peer->ssrcs[i].track = track;
+            peer->ssrcs[i].repairs = repairs;
             return;
         }
     }
     struct sq_ssrc_entry *entry = new_entry(peer);
     if (entry) { /* else it is looked for by MID and payload type each time */
-        *entry = (struct sq_ssrc_entry){ssrc, track};
+        *entry = (struct sq_ssrc_entry){ssrc, repairs, track};
     }
 }
 
@@ -98,14 +100,12 @@ static const struct sq_jsep_codec *codec_of(const struct sq_track *track, uint8_
 
 static enum sq_codec media_codec(const struct sq_jsep_codec *codec)
 {
-    static const uint8_t of[SQ_JSEP_CODECS] = {
-        [SQ_JSEP_OPUS] = SQ_CODEC_OPUS,       [SQ_JSEP_G722] = SQ_CODEC_G722,
-        [SQ_JSEP_PCMU] = SQ_CODEC_PCMU,       [SQ_JSEP_PCMA] = SQ_CODEC_PCMA,
-        [SQ_JSEP_VP8] = SQ_CODEC_VP8,         [SQ_JSEP_VP9] = SQ_CODEC_VP9,
-        [SQ_JSEP_H264_MODE1] = SQ_CODEC_H264, [SQ_JSEP_H264_MODE0] = SQ_CODEC_H264,
-        [SQ_JSEP_AV1] = SQ_CODEC_AV1,
-    };
-    return codec ? (enum sq_codec)of[codec->id] : SQ_CODEC_NONE;
+    return codec ? sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id) : SQ_CODEC_NONE;
+}
+
+static bool is_rtx(const struct sq_jsep_codec *codec)
+{
+    return codec && sq_jsep_is_rtx((enum sq_jsep_codec_id)codec->id);
 }
 
 enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt)
@@ -144,9 +144,13 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     if (!track) {
         track = by_payload_type(peer, packet->pt);
     }
-    /* A stream of another payload type (RTX, FEC) is not the track's own. */
-    if (track && track != known && media_codec(codec_of(track, packet->pt))) {
-        sq_peer_bind_ssrc(peer, packet->ssrc, track);
+    /* A stream of another payload type (FEC) is not the track's own. */
+    const struct sq_jsep_codec *codec =
+        track && track != known ? codec_of(track, packet->pt) : NULL;
+    if (media_codec(codec)) {
+        sq_peer_bind_ssrc(peer, packet->ssrc, 0, track);
+    } else if (is_rtx(codec) && track->rx) {
+        sq_peer_bind_ssrc(peer, packet->ssrc, track->rx->rtp.ssrc, track);
     }
     return track;
 }
@@ -360,6 +364,31 @@ static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
     return seen;
 }
 
+/* RFC 4588, section 4: the packet that an RTX packet carries. False for one that carries none:
+ * padding, or a repair of what was never heard of. */
+static bool unwrap_rtx(struct sq_peer *peer, const struct sq_track *track,
+                       const struct sq_jsep_codec *rtx, struct sq_rtp_packet *packet)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    uint32_t repairs = 0;
+    for (size_t i = 0; i < peer->ssrcs_len && repairs == 0; i++) {
+        repairs = peer->ssrcs[i].ssrc == packet->ssrc ? peer->ssrcs[i].repairs : 0;
+    }
+    if (!track->rx || packet->payload_bytes < 2 || repairs == 0) {
+        return false;
+    }
+    packet->seq = sq_load_u16(packet->payload);
+    packet->ssrc = repairs;
+    for (size_t i = 0; i < t->n_codecs; i++) {
+        if (t->codecs[i].pt == rtx->apt) {
+            packet->pt = t->codecs[i].recv_pt;
+        }
+    }
+    packet->payload += 2;
+    packet->payload_bytes = (uint16_t)(packet->payload_bytes - 2);
+    return true;
+}
+
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len)
 {
     struct sq_rtp_packet packet;
@@ -374,6 +403,12 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         record_transport(peer, now_ns, &exts, packet.ssrc);
     }
     struct sq_track *track = find_track(peer, &packet, &exts);
+    const struct sq_jsep_codec *named = track ? codec_of(track, packet.pt) : NULL;
+    bool repair = is_rtx(named);
+    if (repair &&
+        (!unwrap_rtx(peer, track, named, &packet) || packet.ssrc != track->rx->rtp.ssrc)) {
+        return;
+    }
     enum sq_codec codec = track ? media_codec(codec_of(track, packet.pt)) : SQ_CODEC_NONE;
     if (!track || !track->can_receive || codec == SQ_CODEC_NONE ||
         (!track->rx && !open_rx(track, &packet, now_ns))) {
@@ -382,7 +417,9 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
     }
     /* Sockets' time-stamps may fall back by microseconds; the trackers' clock must not. */
     now_ns = peer->now_ns = track->rx->clock_ns = sq_max_u64(now_ns, track->rx->clock_ns);
-    unsigned seen = count_packet(track, now_ns, &packet);
+    unsigned seen = repair ? sq_rtp_receiver_on_repair(&track->rx->rtp, now_ns, packet.seq,
+                                                       packet.payload_bytes)
+                           : count_packet(track, now_ns, &packet);
     if (!(seen & SQ_RTP_RX_NEW)) {
         return;
     }

@@ -67,22 +67,6 @@ static struct sq_track *new_track(struct sq_peer *peer)
     return track;
 }
 
-static int add_track(struct sq_peer *peer, struct sq_jsep_transceiver *jsep, uint32_t ssrc,
-                     struct sq_track **ret_track)
-{
-    struct sq_track *track = new_track(peer);
-    if (!track) {
-        return SQ_ERR_NOMEM;
-    }
-    track->peer = peer;
-    track->jsep = jsep;
-    track->kind = jsep->kind == SQ_JSEP_VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO;
-    track->ssrc = ssrc;
-    jsep->user = track;
-    *ret_track = track;
-    return 0;
-}
-
 static uint32_t new_ssrc(struct sq_peer *peer)
 {
     uint32_t ssrc = 0;
@@ -92,49 +76,94 @@ static uint32_t new_ssrc(struct sq_peer *peer)
     return ssrc;
 }
 
-static void track_name(const struct sq_peer *peer, uint32_t ssrc, char out[static 64])
+/* SSRCs are drawn before the track is there, since the section names them: only the kind of the
+ * place differs. */
+static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kind, uint32_t ssrc,
+                                    uint32_t rtx_ssrc, char name[static 64])
 {
-    snprintf(out, 64, "%.40s-%08x", peer->stream_id, ssrc);
+    snprintf(name, 64, "%.40s-%08x", peer->stream_id, ssrc);
+    return (struct sq_jsep_add){
+        .kind = kind == SQ_MEDIA_VIDEO ? SQ_JSEP_VIDEO : SQ_JSEP_AUDIO,
+        .ssrc = ssrc,
+        .rtx_ssrc = rtx_ssrc,
+        .stream_id = peer->stream_id,
+        .track_id = name,
+        .more_exts = (uint8_t)((peer->capture_time ? SQ_JSEP_EXT_CAPTURE_TIME : 0) |
+                               (peer->dependency ? SQ_JSEP_EXT_DEPENDENCY : 0)),
+    };
+}
+
+static int add_track(struct sq_peer *peer, struct sq_jsep_transceiver *jsep, uint32_t ssrc,
+                     uint32_t rtx_ssrc, struct sq_track **ret_track)
+{
+    struct sq_track *track = new_track(peer);
+    if (!track) {
+        return SQ_ERR_NOMEM;
+    }
+    track->peer = peer;
+    track->jsep = jsep;
+    track->kind = jsep->kind == SQ_JSEP_VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO;
+    track->ssrc = ssrc;
+    track->rtx_ssrc = rtx_ssrc;
+    jsep->user = track;
+    *ret_track = track;
+    return 0;
 }
 
 int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_direction direction,
-                      const struct sq_clip_track *media, struct sq_track **ret_track)
+                      const struct sq_clip *clip, struct sq_track **ret_track)
 {
     if (peer->tracks_len == SQ_PEER_TRACKS_MAX && !oldest_stopped(peer)) {
         return SQ_ERR_NOMEM;
     }
     char name[64];
-    const struct sq_jsep_add add = {
-        .kind = kind == SQ_MEDIA_VIDEO ? SQ_JSEP_VIDEO : SQ_JSEP_AUDIO,
-        .direction = (enum sq_sdp_direction)direction,
-        .ssrc = new_ssrc(peer),
-        .stream_id = peer->stream_id,
-        .track_id = name,
-    };
-    track_name(peer, add.ssrc, name);
+    bool video = kind == SQ_MEDIA_VIDEO;
+    struct sq_codec_rows rows;
+    struct sq_jsep_add add =
+        sender_of(peer, kind, new_ssrc(peer), video ? new_ssrc(peer) : 0, name);
+    int err =
+        sq_codec_rows(&peer->codecs[kind], video, direction & SQ_DIR_SENDONLY ? clip : NULL, &rows);
+    if (err) {
+        return err;
+    }
+    add.direction = (enum sq_sdp_direction)direction;
+    add.allowed = rows.allowed;
+    add.prefs = rows.prefs;
+    add.n_prefs = rows.n_prefs;
     struct sq_jsep_transceiver *jsep;
-    int err = sq_jsep_add(peer->jsep, &add, &jsep);
+    err = sq_jsep_add(peer->jsep, &add, &jsep);
     if (err) {
         return err;
     }
     struct sq_track *track;
-    err = add_track(peer, jsep, add.ssrc, &track);
+    err = add_track(peer, jsep, add.ssrc, add.rtx_ssrc, &track);
     if (err) {
         sq_jsep_stop(peer->jsep, jsep);
         return err;
     }
-    track->media = media;
+    track->clip = clip;
     if (ret_track) {
         *ret_track = track;
     }
     return 0;
 }
 
+/* A track for a transceiver that the remote offer made: the peer's codecs hold for it, too. */
+static int follow_transceiver(struct sq_peer *peer, struct sq_jsep_transceiver *t)
+{
+    struct sq_track *track;
+    bool video = t->kind == SQ_JSEP_VIDEO;
+    struct sq_codec_rows rows;
+    int err =
+        sq_codec_rows(&peer->codecs[video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO], video, NULL, &rows);
+    err = err ? err : sq_jsep_set_codecs(peer->jsep, t, rows.allowed, rows.prefs, rows.n_prefs);
+    return err ? err : add_track(peer, t, new_ssrc(peer), video ? new_ssrc(peer) : 0, &track);
+}
+
 int sq_peer_sync_tracks(struct sq_peer *peer)
 {
     for (struct sq_jsep_transceiver *t = sq_jsep_first(peer->jsep); t; t = t->next) {
-        struct sq_track *track;
-        int err = t->user || t->stopped ? 0 : add_track(peer, t, new_ssrc(peer), &track);
+        int err = t->user || t->stopped ? 0 : follow_transceiver(peer, t);
         if (err) {
             return err;
         }
@@ -142,22 +171,35 @@ int sq_peer_sync_tracks(struct sq_peer *peer)
     return 0;
 }
 
-int sq_track_set_media(struct sq_track *track, const struct sq_clip_track *media)
+static int set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs,
+                      const struct sq_clip *clip)
+{
+    struct sq_codec_rows rows;
+    int err = sq_codec_rows(codecs, track->kind == SQ_MEDIA_VIDEO, clip, &rows);
+    return err ? err
+               : sq_jsep_set_codecs(track->peer->jsep, track->jsep, rows.allowed, rows.prefs,
+                                    rows.n_prefs);
+}
+
+int sq_track_set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs)
+{
+    return track->jsep ? set_codecs(track, codecs, track->clip) : SQ_ERR_STATE;
+}
+
+int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip)
 {
     if (!track->jsep) {
         return SQ_ERR_STATE;
     }
     char name[64];
-    track_name(track->peer, track->ssrc, name);
-    const struct sq_jsep_add sender = {.kind = track->jsep->kind,
-                                       .ssrc = track->ssrc,
-                                       .stream_id = track->peer->stream_id,
-                                       .track_id = name};
-    int err = sq_jsep_set_sender(track->peer->jsep, track->jsep, &sender);
+    const struct sq_jsep_add sender =
+        sender_of(track->peer, track->kind, track->ssrc, track->rtx_ssrc, name);
+    int err = clip ? set_codecs(track, &track->peer->codecs[track->kind], clip) : 0;
+    err = err ? err : sq_jsep_set_sender(track->peer->jsep, track->jsep, &sender);
     if (err) {
         return err;
     }
-    track->media = media;
+    track->clip = clip;
     return sq_track_set_direction(track,
                                   (enum sq_direction)(track->jsep->direction | SQ_DIR_SENDONLY));
 }
@@ -194,6 +236,11 @@ static void map_ids(const struct sq_jsep_ext_ids *from, struct sq_rtp_ext_ids *t
         {SQ_RTP_EXT_ABS_SEND_TIME, from->abs_send_time},
         {SQ_RTP_EXT_TRANSPORT_CC, from->transport_cc},
         {SQ_RTP_EXT_AUDIO_LEVEL, from->audio_level},
+        {SQ_RTP_EXT_TOFFSET, from->toffset},
+        {SQ_RTP_EXT_ORIENTATION, from->video_orientation},
+        {SQ_RTP_EXT_PLAYOUT_DELAY, from->playout_delay},
+        {SQ_RTP_EXT_ABS_CAPTURE_TIME, from->abs_capture_time},
+        {SQ_RTP_EXT_DEPENDENCY, from->dependency_descriptor},
     };
     for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++) {
         if (map[i].id) {
@@ -213,14 +260,14 @@ static int open_twcc_log(struct sq_peer *peer)
                           : SQ_ERR_NOMEM;
 }
 
-static int apply_sending(struct sq_track *track, const struct sq_rtp_ext_ids *ids)
+static int apply_sending(struct sq_track *track)
 {
-    int err = track->tx ? 0 : sq_track_make_tx(track, track->jsep->codecs[0].clock_rate_hz);
-    if (!err && ids->id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC)) {
+    int err = track->tx ? 0 : sq_track_make_tx(track);
+    if (!err && track->ids.id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC)) {
         err = open_twcc_log(track->peer);
     }
     for (size_t i = 0; !err && i < track->tx->n; i++) {
-        err = sq_encoding_apply(track, &track->tx->encodings[i], ids);
+        err = sq_encoding_apply(track, &track->tx->encodings[i]);
     }
     return err;
 }
@@ -235,7 +282,10 @@ static void apply_receiving(struct sq_track *track, bool was)
     /* SSRCs that the packets' MID told stay known: senders leave the MID out after a while. */
     if (track->can_receive) {
         for (size_t i = 0; i < t->n_sources; i++) {
-            sq_peer_bind_ssrc(peer, t->sources[i].ssrc, track);
+            sq_peer_bind_ssrc(peer, t->sources[i].ssrc, 0, track);
+            if (t->sources[i].rtx_ssrc) {
+                sq_peer_bind_ssrc(peer, t->sources[i].rtx_ssrc, t->sources[i].ssrc, track);
+            }
         }
     }
     if (was && !track->can_receive && track->rx && !peer->forward_only) {
@@ -252,25 +302,44 @@ static void apply_receiving(struct sq_track *track, bool was)
     }
 }
 
+/* The codec to send with, what repairs it, and what of the clip goes with it. */
+static void apply_codec(struct sq_track *track)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    const struct sq_jsep_codec *codec = &t->codecs[0];
+    track->pt = codec->pt;
+    track->recv_pt = codec->recv_pt;
+    track->fb = codec->fb;
+    track->send_codec = sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id);
+    track->rtx_pt = track->rtx_recv_pt = 0;
+    for (size_t i = 1; i < t->n_codecs; i++) {
+        if (strcmp(t->codecs[i].name, "rtx") == 0 && t->codecs[i].apt == codec->pt) {
+            track->rtx_pt = t->codecs[i].pt;
+            track->rtx_recv_pt = t->codecs[i].recv_pt;
+        }
+    }
+    track->media =
+        track->clip ? sq_choose_media(track->clip, codec, &track->peer->codecs[track->kind]) : NULL;
+    track->can_send = t->can_send && (!track->clip || track->media);
+    track->can_receive = t->can_receive;
+}
+
 static int apply_track(struct sq_track *track)
 {
     struct sq_peer *peer = track->peer;
     const struct sq_jsep_transceiver *t = track->jsep;
     bool was_receiving = track->can_receive;
     bool agreed = t->negotiated && t->n_codecs > 0;
-    track->can_send = agreed && t->can_send;
-    track->can_receive = agreed && t->can_receive;
-    struct sq_rtp_ext_ids ids = {0};
+    track->can_send = track->can_receive = false;
+    track->ids = (struct sq_rtp_ext_ids){0};
     if (agreed) {
-        track->pt = t->codecs[0].pt;
-        track->recv_pt = t->codecs[0].recv_pt;
-        track->fb = t->codecs[0].fb;
-        map_ids(&t->ext, &ids);
+        apply_codec(track);
+        map_ids(&t->ext, &track->ids);
         map_ids(&t->ext, &peer->ids);
         peer->twcc_negotiated |=
-            ids.id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC);
+            track->ids.id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC);
     }
-    int err = track->can_send ? apply_sending(track, &ids) : 0;
+    int err = track->can_send ? apply_sending(track) : 0;
     if (!err) {
         apply_receiving(track, was_receiving);
     }
@@ -376,4 +445,12 @@ const char *sq_track_codec(const struct sq_track *track)
 {
     const struct sq_jsep_transceiver *t = track->jsep;
     return t && t->negotiated && t->n_codecs > 0 ? t->codecs[0].name : "";
+}
+
+enum sq_codec sq_track_media_codec(const struct sq_track *track)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    return t && t->negotiated && t->n_codecs > 0
+               ? sq_jsep_media_codec((enum sq_jsep_codec_id)t->codecs[0].id)
+               : SQ_CODEC_NONE;
 }

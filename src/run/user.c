@@ -347,7 +347,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     if (!peer) {
         return SQ_ERR_NOMEM;
     }
-    const struct sq_peer_config config = {.connect_timeout_ns = user->env->plan->connect_timeout_ns,
+    const struct sq_peer_config config = {.audio = user->env->plan->audio_codecs,
+                                          .video = user->env->plan->video_codecs,
+                                          .connect_timeout_ns = user->env->plan->connect_timeout_ns,
                                           .latency = user->env->plan->latency};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
@@ -436,6 +438,7 @@ static void describe(struct sq_user *user)
         .send_video = sends && plan->video,
         .recv_audio = listens && plan->audio,
         .recv_video = listens && plan->video,
+        .clip = plan->clip,
         .audio = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL,
         .video = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL,
         .token = plan->token,

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct sq_clip;
+struct sq_clip_track;
 struct sq_loop;
 struct sq_signal; /* one user's signalling; each adapter has its own */
 
@@ -48,7 +50,8 @@ struct sq_signal_user {
     uint64_t room_number; /* 0, 1, … of the run's rooms */
     bool send_audio, send_video;
     bool recv_audio, recv_video;
-    const struct sq_clip_track *audio, *video; /* what is sent */
+    const struct sq_clip *clip;                /* what is sent */
+    const struct sq_clip_track *audio, *video; /* its first tracks, for what they tell */
     const char *token;                         /* bearer token, or NULL */
     bool insecure;                             /* do not verify certificates */
     const char *ca_file;                       /* PEM to trust besides the system's, or NULL */

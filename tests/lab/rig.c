@@ -162,6 +162,7 @@ void person_open(struct person *p, const char *url)
                                       .failed = on_failed,
                                       .left = on_left,
                                       .note = on_note};
+    p->user.clip = rig_clip;
     p->user.audio = sq_clip_track(rig_clip, SQ_CLIP_AUDIO);
     p->user.video = sq_clip_track(rig_clip, SQ_CLIP_VIDEO);
     int err =

@@ -49,12 +49,10 @@ static char *make_offer(struct session *s, enum sq_direction direction)
     *s = (struct session){0};
     assert_int_equal(sq_endpoint_create(rig_carrier, &config, &ops, s, &s->endpoint), 0);
     s->peer = sq_endpoint_peer(s->endpoint);
-    assert_int_equal(sq_peer_add_track(s->peer, SQ_MEDIA_AUDIO, direction,
-                                       sends ? sq_clip_track(rig_clip, SQ_CLIP_AUDIO) : NULL, NULL),
-                     0);
-    assert_int_equal(sq_peer_add_track(s->peer, SQ_MEDIA_VIDEO, direction,
-                                       sends ? sq_clip_track(rig_clip, SQ_CLIP_VIDEO) : NULL, NULL),
-                     0);
+    assert_int_equal(
+        sq_peer_add_track(s->peer, SQ_MEDIA_AUDIO, direction, sends ? rig_clip : NULL, NULL), 0);
+    assert_int_equal(
+        sq_peer_add_track(s->peer, SQ_MEDIA_VIDEO, direction, sends ? rig_clip : NULL, NULL), 0);
     if (sq_peer_create_offer(s->peer, sq_loop_now(rig_loop), false, &sdp, why) != 0) {
         fail_msg("%s", why);
     }

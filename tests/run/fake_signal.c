@@ -110,7 +110,6 @@ static int add_tracks(struct sq_signal *s)
     const struct sq_signal_user *u = s->user;
     const bool sends[] = {u->send_audio, u->send_video};
     const bool recvs[] = {u->recv_audio, u->recv_video};
-    const struct sq_clip_track *const media[] = {u->audio, u->video};
     int err = 0;
     for (int i = 0; i < 2 && !err; i++) {
         struct sq_track *track;
@@ -118,7 +117,7 @@ static int add_tracks(struct sq_signal *s)
         if (direction) {
             err =
                 sq_peer_add_track(s->peer, i ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO,
-                                  (enum sq_direction)direction, sends[i] ? media[i] : NULL, &track);
+                                  (enum sq_direction)direction, sends[i] ? u->clip : NULL, &track);
         }
     }
     return err;
@@ -135,10 +134,7 @@ static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char 
     err = sq_peer_set_remote(far, now_ns, SQ_SDP_OFFER, offer, NULL);
     for (size_t i = 0; !err && i < sq_peer_track_count(far); i++) {
         struct sq_track *track = sq_peer_track(far, i);
-        bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
-        err = sq_track_set_media(track, s->how == FAKE_NO_MEDIA ? NULL
-                                        : video                 ? s->user->video
-                                                                : s->user->audio);
+        err = sq_track_set_media(track, s->how == FAKE_NO_MEDIA ? NULL : s->user->clip);
     }
     return err ? err : sq_peer_create_answer(far, now_ns, ret_answer, NULL);
 }

@@ -49,18 +49,13 @@ bool rig_until(struct sq_loop *loop, bool (*so)(void *ctx), void *ctx, unsigned 
     return true;
 }
 
-static const struct sq_clip_track *clip_of(enum sq_media_kind kind)
-{
-    return sq_clip_track(rig_clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
-}
-
 void rig_add_tracks(struct sq_peer *peer)
 {
     struct sq_track *track;
     for (int kind = SQ_MEDIA_AUDIO; kind <= SQ_MEDIA_VIDEO; kind++) {
-        assert_int_equal(sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDRECV,
-                                           clip_of((enum sq_media_kind)kind), &track),
-                         0);
+        assert_int_equal(
+            sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDRECV, rig_clip, &track),
+            0);
     }
 }
 
@@ -74,7 +69,7 @@ void rig_negotiate(struct sq_loop *loop, struct sq_peer *a, struct sq_peer *b, b
     err = err ? err : sq_peer_set_remote(b, now_ns, SQ_SDP_OFFER, offer, why);
     for (size_t i = 0; !err && !ice_restart && i < sq_peer_track_count(b); i++) {
         struct sq_track *track = sq_peer_track(b, i);
-        err = sq_track_set_media(track, clip_of(sq_track_kind(track)));
+        err = sq_track_set_media(track, rig_clip);
     }
     err = err ? err : sq_peer_create_answer(b, now_ns, &answer, why);
     err = err ? err : sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, answer, why);

@@ -160,7 +160,7 @@ static void offer(struct fake_janus *f, json_t *request, const char *what, bool 
     for (int kind = SQ_MEDIA_AUDIO;
          !err && !restart && kind <= (first ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO); kind++) {
         err = sq_peer_add_track(sq_endpoint_peer(f->sub_far), (enum sq_media_kind)kind,
-                                SQ_DIR_SENDONLY, sig_media((enum sq_media_kind)kind), NULL);
+                                SQ_DIR_SENDONLY, sig_clip(), NULL);
     }
     /* SQ_ERR_STATE: the client sent a request while our offer had no answer. */
     err = err ? err

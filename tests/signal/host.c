@@ -47,6 +47,11 @@ struct sq_carrier *sig_carrier(void)
     return carrier;
 }
 
+const struct sq_clip *sig_clip(void)
+{
+    return clip;
+}
+
 const struct sq_clip_track *sig_media(enum sq_media_kind kind)
 {
     return sq_clip_track(clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
@@ -162,6 +167,7 @@ void sig_host_init(struct sig_host *h)
         .send_video = true,
         .recv_audio = true,
         .recv_video = true,
+        .clip = sig_clip(),
         .audio = sig_media(SQ_MEDIA_AUDIO),
         .video = sig_media(SQ_MEDIA_VIDEO),
         .trickle = true,
@@ -254,7 +260,7 @@ char *sig_far_answer(struct sq_endpoint *far, const char *offer)
     for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
         struct sq_track *track = sq_peer_track(peer, i);
         if (sq_track_current_direction(track) == SQ_DIR_INACTIVE) {
-            if (sq_track_set_media(track, sig_media(sq_track_kind(track))) != 0) {
+            if (sq_track_set_media(track, sig_clip()) != 0) {
                 return NULL;
             }
         }

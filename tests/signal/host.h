@@ -36,6 +36,7 @@ int sig_setup(void **state);
 int sig_teardown(void **state);
 struct sq_loop *sig_loop(void);
 struct sq_carrier *sig_carrier(void);
+const struct sq_clip *sig_clip(void);
 const struct sq_clip_track *sig_media(enum sq_media_kind kind);
 
 /* A user that sends and receives audio and video, with trickle and 5 s of patience. */

@@ -83,8 +83,8 @@ static int make_far(void)
             err = sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_RECVONLY, NULL, NULL);
         }
         if (!err && fake.client_receives) {
-            err = sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDONLY,
-                                    sig_media((enum sq_media_kind)kind), NULL);
+            err = sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDONLY, sig_clip(),
+                                    NULL);
         }
     }
     return err;

@@ -88,9 +88,9 @@ static char *own_offer(void)
     char *offer = NULL;
     struct sq_peer *peer = sq_endpoint_peer(server.far);
     for (int kind = SQ_MEDIA_AUDIO; kind <= SQ_MEDIA_VIDEO; kind++) {
-        assert_int_equal(sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDONLY,
-                                           sig_media((enum sq_media_kind)kind), NULL),
-                         0);
+        assert_int_equal(
+            sq_peer_add_track(peer, (enum sq_media_kind)kind, SQ_DIR_SENDONLY, sig_clip(), NULL),
+            0);
     }
     assert_int_equal(sq_peer_create_offer(peer, sq_loop_now(sig_loop()), false, &offer, why), 0);
     return offer;

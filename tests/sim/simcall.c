@@ -28,6 +28,11 @@ int close_clip(void **state)
     return 0;
 }
 
+const struct sq_clip *whole_clip(void)
+{
+    return clip;
+}
+
 const struct sq_clip_track *clip_track(enum sq_media_kind kind)
 {
     return sq_clip_track(clip, kind == SQ_MEDIA_VIDEO ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO);
@@ -36,8 +41,8 @@ const struct sq_clip_track *clip_track(enum sq_media_kind kind)
 struct sq_track *add(struct simnode *node, enum sq_media_kind kind, enum sq_direction direction)
 {
     struct sq_track *track;
-    assert_int_equal(
-        sq_peer_add_track(simnode_peer(node), kind, direction, clip_track(kind), &track), 0);
+    assert_int_equal(sq_peer_add_track(simnode_peer(node), kind, direction, whole_clip(), &track),
+                     0);
     return track;
 }
 

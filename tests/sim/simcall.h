@@ -12,6 +12,7 @@
 /* Group set-up and tear-down of cmocka. */
 int open_clip(void **state);
 int close_clip(void **state);
+const struct sq_clip *whole_clip(void);
 const struct sq_clip_track *clip_track(enum sq_media_kind kind);
 
 /* A track that sends the clip. */

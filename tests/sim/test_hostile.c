@@ -20,7 +20,7 @@ static int try_tracks(struct simnode *node)
     struct sq_track *track;
     for (int kind = 0; node && kind < 2; kind++) {
         int err = sq_peer_add_track(simnode_peer(node), (enum sq_media_kind)kind, SQ_DIR_SENDRECV,
-                                    clip_track((enum sq_media_kind)kind), &track);
+                                    whole_clip(), &track);
         if (err) {
             return err;
         }

@@ -156,6 +156,11 @@ enum sq_codec sq_jsep_media_codec(enum sq_jsep_codec_id id)
     return id < SQ_JSEP_CODECS ? (enum sq_codec)jsep_rows[id].codec : SQ_CODEC_NONE;
 }
 
+bool sq_jsep_is_rtx(enum sq_jsep_codec_id id)
+{
+    return id < SQ_JSEP_CODECS && jsep_rows[id].refers == JSEP_REFERS_APT;
+}
+
 static bool is_allowed(const struct sq_jsep_transceiver *t, unsigned row)
 {
     return t->allowed == 0 || (t->allowed & SQ_JSEP_ROW(row));

@@ -30,6 +30,8 @@ void jsep_section_strip(struct jsep_section *s)
     sq_free(s->stream_id);
     sq_free(s->track_id);
     sq_free(s->cname);
+    sq_free(s->sim);
+    s->sim = NULL;
     s->codecs = NULL;
     s->sources = NULL;
     s->n_codecs = s->n_sources = 0;
@@ -183,6 +185,7 @@ static size_t desc_bytes(const struct jsep_desc *d)
     size_t n = d->n * sizeof(*d->sections);
     for (size_t i = 0; i < d->n; i++) {
         const struct jsep_section *s = &d->sections[i];
+        n += s->sim ? sizeof(*s->sim) : 0;
         n += s->n_codecs * sizeof(*s->codecs) + s->n_sources * sizeof(*s->sources);
         for (size_t c = 0; c < s->n_codecs; c++) {
             n += text_bytes(s->codecs[c].fmtp);
@@ -263,6 +266,11 @@ static bool add_makes_sense(const struct sq_jsep_add *add, enum sq_jsep_kind kin
            prefs_make_sense(kind, add->prefs, add->n_prefs);
 }
 
+void sq_jsep_receive_simulcast(struct sq_jsep_transceiver *t, bool wanted)
+{
+    t->want_recv = wanted && t->kind == SQ_JSEP_VIDEO;
+}
+
 int sq_jsep_set_codecs(struct sq_jsep *j, struct sq_jsep_transceiver *t, uint64_t allowed,
                        const uint8_t *prefs, size_t n_prefs)
 {
@@ -297,6 +305,9 @@ int sq_jsep_set_sender(struct sq_jsep *j, struct sq_jsep_transceiver *t,
     t->track_id = track;
     t->ssrc = add->ssrc;
     t->rtx_ssrc = add->rtx_ssrc;
+    if (add->send_rids) {
+        t->want_send = *add->send_rids;
+    }
     return 0;
 }
 
@@ -463,6 +474,7 @@ static void clear_agreed(struct sq_jsep_transceiver *t)
     t->codecs = NULL;
     t->n_codecs = 0;
     memset(&t->ext, 0, sizeof(t->ext));
+    t->send_rids = t->recv_rids = NULL;
     t->remote_stream_id = t->remote_track_id = t->remote_cname = NULL;
     t->sources = NULL;
     t->n_sources = 0;
@@ -487,6 +499,8 @@ static void show_agreed(struct sq_jsep_transceiver *t, const struct jsep_section
     t->n_codecs = s->n_codecs;
     t->rtcp_rsize = s->rtcp_rsize;
     jsep_ext_public(s, &t->ext);
+    t->send_rids = s->sim && s->sim->send.n ? &s->sim->send : NULL;
+    t->recv_rids = s->sim && s->sim->recv.n ? &s->sim->recv : NULL;
     t->can_send = !t->stopping && s->n_codecs && (s->direction & SQ_SDP_SENDONLY);
     t->can_receive = !t->stopping && s->n_codecs && (s->direction & SQ_SDP_RECVONLY);
     show_remote(t, s);

@@ -115,6 +115,7 @@ struct sq_jsep_codec {
 /* The codec's number in clips and frame models: SQ_CODEC_NONE for what carries or repairs another
  * (RTX, RED, FEC) and for telephone-event. */
 enum sq_codec sq_jsep_media_codec(enum sq_jsep_codec_id id);
+bool sq_jsep_is_rtx(enum sq_jsep_codec_id id); /* RFC 4588 */
 
 /* Negotiated RTP header extension ids (RFC 8285), 0 where not negotiated. */
 struct sq_jsep_ext_ids {
@@ -137,6 +138,17 @@ struct sq_jsep_ext_ids {
 /* Extensions that Chromium offers only when asked to (setHeaderExtensionsToNegotiate). */
 #define SQ_JSEP_EXT_CAPTURE_TIME 0x01U /* abs-capture-time */
 #define SQ_JSEP_EXT_DEPENDENCY   0x02U /* the dependency descriptor */
+
+/* ---- Simulcast (RFC 8853) ---- */
+
+#define SQ_JSEP_RIDS_MAX 3  /* layers of a section; further ones are ignored */
+#define SQ_JSEP_RID_MAX  17 /* with its NUL; those with a longer name are ignored */
+
+struct sq_jsep_rids {
+    uint8_t n;      /* 0: no simulcast */
+    uint8_t paused; /* bits: begins paused */
+    char id[SQ_JSEP_RIDS_MAX][SQ_JSEP_RID_MAX];
+};
 
 /* ---- Transceivers ---- */
 
@@ -170,6 +182,8 @@ struct sq_jsep_transceiver {
     char *track_id;
     uint32_t ssrc; /* 0: no a=ssrc lines are written */
     uint32_t rtx_ssrc;
+    struct sq_jsep_rids want_send; /* layers that the local sender has; n 0 or 1: no simulcast */
+    bool want_recv;                /* simulcast of the other side is asked for and taken */
     uint64_t allowed;  /* mask of rows: others are neither offered nor accepted; 0: all may be */
     uint8_t more_exts; /* SQ_JSEP_EXT_…: offered besides the usual ones */
     uint8_t n_prefs;   /* 0: the defaults of the kind, in the offerer's order */
@@ -179,7 +193,8 @@ struct sq_jsep_transceiver {
     const struct sq_jsep_codec *codecs;
     size_t n_codecs;
     struct sq_jsep_ext_ids ext;
-    bool rtcp_rsize; /* reduced-size RTCP (RFC 5506) */
+    const struct sq_jsep_rids *send_rids, *recv_rids; /* NULL: no simulcast that way */
+    bool rtcp_rsize;                                  /* reduced-size RTCP (RFC 5506) */
 
     /* The remote sender, from the last remote description. Names are NULL if not told. */
     const char *remote_stream_id;
@@ -217,8 +232,9 @@ struct sq_jsep_add {
     uint32_t rtx_ssrc;                /* 0: none */
     const uint8_t *prefs;             /* enum sq_jsep_codec_id in order; NULL: the defaults */
     size_t n_prefs;
-    uint64_t allowed;  /* mask of rows; 0: no bound */
-    uint8_t more_exts; /* SQ_JSEP_EXT_… */
+    const struct sq_jsep_rids *send_rids; /* of the local sender's layers; NULL: one stream */
+    uint64_t allowed;                     /* mask of rows; 0: no bound */
+    uint8_t more_exts;                    /* SQ_JSEP_EXT_… */
     /* false: like addTrack, a section that the remote offers may take this transceiver. true: like
      * addTransceiver, it waits for a section of its own. */
     bool own_section;
@@ -237,6 +253,8 @@ void sq_jsep_set_direction(struct sq_jsep *j, struct sq_jsep_transceiver *t,
  * `add`'s fields of these names. */
 int sq_jsep_set_sender(struct sq_jsep *j, struct sq_jsep_transceiver *t,
                        const struct sq_jsep_add *add) SQ_MUST_USE;
+/* Simulcast of the other side is asked for in offers and accepted in answers. */
+void sq_jsep_receive_simulcast(struct sq_jsep_transceiver *t, bool wanted);
 /* Which rows may be offered and accepted from the next description on (0: all), and in which order
  * of preference (n 0: the table's or the offerer's). SQ_ERR_INVALID as of sq_jsep_add. */
 int sq_jsep_set_codecs(struct sq_jsep *j, struct sq_jsep_transceiver *t, uint64_t allowed,

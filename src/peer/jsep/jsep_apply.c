@@ -520,6 +520,7 @@ static int merge_answer(const struct jsep_section *o, size_t i, struct jsep_sect
     s->local_direction = o->local_direction;
     s->direction = s->local_direction & s->remote_direction;
     s->rtcp_rsize = s->rtcp_rsize && o->rtcp_rsize;
+    jsep_merge_simulcast(o, s);
     for (unsigned x = 0; x < JSEP_EXTS; x++) {
         if (s->ext[x].id != o->ext[x].id) {
             s->ext[x] = (struct jsep_ext){0, 0};

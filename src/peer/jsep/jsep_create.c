@@ -98,7 +98,8 @@ static int offer_media(struct sq_jsep *j, struct jsep_desc *d, struct sq_jsep_tr
     if (err || s->rejected) {
         return err;
     }
-    return jsep_offer_codecs(j, t, old, s);
+    err = jsep_offer_codecs(j, t, old, s);
+    return err ? err : jsep_offer_simulcast(t, s);
 }
 
 static int offer_data(struct sq_jsep *j, struct jsep_desc *d, const struct jsep_section *old)
@@ -244,11 +245,12 @@ static int answer_media(const struct jsep_section *offered, struct jsep_section 
     s->local_direction = s->direction;
     s->remote_direction = offered->remote_direction;
     s->rtcp_rsize = offered->rtcp_rsize;
+    err = jsep_answer_simulcast(offered, s);
     for (unsigned x = 0; x < JSEP_EXTS; x++) {
         s->ext[x].id = offered->ext[x].id;
         s->ext[x].direction = (uint8_t)sq_sdp_direction_reverse(offered->ext[x].direction);
     }
-    return 0;
+    return err;
 }
 
 static int answer_section(const struct jsep_section *offered, struct jsep_section *s)

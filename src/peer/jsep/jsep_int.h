@@ -61,6 +61,10 @@ extern const struct jsep_ext_row jsep_ext_rows[JSEP_EXTS];
 
 /* ---- Sections ---- */
 
+struct jsep_simulcast {
+    struct sq_jsep_rids send, recv; /* seen from here */
+};
+
 struct jsep_ext {
     uint8_t id;        /* 0: not there */
     uint8_t direction; /* enum sq_sdp_direction, of the description's writer */
@@ -87,6 +91,7 @@ struct jsep_section {
     char *stream_id, *track_id, *cname; /* the remote's; NULL if not told */
     char *kind_name, *proto, *fmt;      /* of the m= line where they are not the usual; NULL */
     uint64_t remote_max_bps;
+    struct jsep_simulcast *sim; /* owned; NULL: none */
     struct jsep_ext ext[JSEP_EXTS];
     char mid[SQ_JSEP_MID_MAX];
 };
@@ -164,6 +169,15 @@ void jsep_h264_answer(const struct jsep_row *row, const char *offered, struct sq
 void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *c, bool is_offer,
                       struct sq_buf *out);
 void jsep_ext_public(const struct jsep_section *s, struct sq_jsep_ext_ids *ret_ids);
+
+/* ---- simulcast.c ---- */
+
+int jsep_read_simulcast(const struct sq_sdp_media *m, struct jsep_section *s) SQ_MUST_USE;
+int jsep_offer_simulcast(const struct sq_jsep_transceiver *t, struct jsep_section *s) SQ_MUST_USE;
+int jsep_answer_simulcast(const struct jsep_section *offered, struct jsep_section *s) SQ_MUST_USE;
+/* Keeps of an answer's what was offered. */
+void jsep_merge_simulcast(const struct jsep_section *offered, struct jsep_section *s);
+void jsep_write_simulcast(const struct jsep_section *s, struct sq_buf *out);
 
 /* ---- jsep.c ---- */
 

@@ -187,6 +187,7 @@ static int read_media(const struct sq_sdp *sdp, const struct sq_sdp_media *m,
     }
     int err = jsep_read_codecs(m, s);
     err = err ? err : read_sources(&m->section, s);
+    err = err ? err : jsep_read_simulcast(m, s);
     if (err) {
         return err;
     }

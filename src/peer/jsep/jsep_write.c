@@ -139,7 +139,8 @@ static bool has_rtx(const struct jsep_section *s)
 static void write_sources(const struct sq_jsep *j, const struct jsep_section *s, struct sq_buf *out)
 {
     const struct sq_jsep_transceiver *t = s->tr;
-    if (!t || t->ssrc == 0 || !(s->local_direction & SQ_SDP_SENDONLY)) {
+    if (!t || t->ssrc == 0 || !(s->local_direction & SQ_SDP_SENDONLY) ||
+        (s->sim && s->sim->send.n)) { /* rids name its streams, as in browsers */
         return;
     }
     const uint32_t ssrcs[2] = {t->ssrc, t->rtx_ssrc};
@@ -177,6 +178,7 @@ static void write_media(const struct sq_jsep *j, const struct jsep_desc *d, size
         jsep_write_codec(s, &s->codecs[c], d->is_offer, out);
     }
     write_sources(j, s, out);
+    jsep_write_simulcast(s, out);
 }
 
 static bool is_line(const char *text)

@@ -27,7 +27,7 @@ static int add_track(struct sq_signal *j, struct janus_handle *handle, enum sq_m
     /* What only listens has nothing to hear on this handle. */
     return direction & SQ_DIR_SENDONLY
                ? sq_peer_add_track(handle->peer, kind, (enum sq_direction)direction,
-                                   kind == SQ_MEDIA_VIDEO ? user->video : user->audio, NULL)
+                                   user->clip, NULL)
                : 0;
 }
 

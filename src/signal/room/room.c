@@ -213,7 +213,7 @@ static int prepare_section(struct sq_signal *s, struct sq_track *track, bool ser
     int err = 0;
     if (sends && *ours != track) {
         *ours = track;
-        err = sq_track_set_media(track, video ? user->video : user->audio);
+        err = sq_track_set_media(track, user->clip);
     }
     return err ? err
                : sq_track_set_direction(track,

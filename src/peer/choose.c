@@ -1,0 +1,249 @@
+/* Which codecs a track negotiates, and which track of a clip goes with the one agreed. */
+#include "media/clip.h"
+#include "peer/peer.h"
+#include "peer/peer_int.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- What a clip has ---- */
+
+static const struct sq_clip_track *ladder(const struct sq_clip *clip,
+                                          const struct sq_clip_want *want)
+{
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    size_t n = sq_clip_ladder_with(clip, want, steps, SQ_CLIP_STEPS_MAX);
+    return n > 0 ? steps[n - 1] : NULL;
+}
+
+static const struct sq_clip_track *first_ladder(const struct sq_clip *clip, enum sq_codec codec)
+{
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    size_t n = sq_clip_ladder(clip, codec, steps, SQ_CLIP_STEPS_MAX);
+    return n > 0 ? steps[n - 1] : NULL;
+}
+
+/* The stream that was asked for, if the clip has it, else a plainer one. */
+static const struct sq_clip_track *opus(const struct sq_clip *clip,
+                                        const struct sq_peer_codecs *codecs)
+{
+    const uint8_t channels[] = {codecs->stereo ? 2 : 1, 0};
+    for (size_t i = 0; i < sizeof(channels); i++) {
+        for (unsigned fec = 0; fec < 2; fec++) {
+            const struct sq_clip_want want = {.codec = SQ_CODEC_OPUS,
+                                              .features = (codecs->dtx ? SQ_CLIP_DTX : 0U) |
+                                                          (fec ? SQ_CLIP_FEC : 0U),
+                                              .channels = channels[i]};
+            const struct sq_clip_track *track = ladder(clip, &want);
+            if (track) {
+                return track;
+            }
+        }
+    }
+    return first_ladder(clip, SQ_CODEC_OPUS);
+}
+
+static bool single_nal(enum sq_jsep_codec_id row)
+{
+    return row == SQ_JSEP_H264_MODE0 || row == SQ_JSEP_H264_BASE_MODE0 ||
+           row == SQ_JSEP_H264_MAIN_MODE0 || row == SQ_JSEP_H264_HIGH_MODE0;
+}
+
+const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
+                                            const struct sq_jsep_codec *codec,
+                                            const struct sq_peer_codecs *codecs)
+{
+    enum sq_codec wanted = sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id);
+    if (wanted == SQ_CODEC_OPUS) {
+        return opus(clip, codecs);
+    }
+    if (single_nal((enum sq_jsep_codec_id)codec->id)) { /* RFC 6184, section 6.2 */
+        const struct sq_clip_want want = {.codec = wanted, .features = SQ_CLIP_SINGLE_NAL};
+        return ladder(clip, &want);
+    }
+    return first_ladder(clip, wanted);
+}
+
+/* ---- Rows of the negotiation ---- */
+
+static bool is_video(unsigned row)
+{
+    return row >= SQ_JSEP_VP8;
+}
+
+static bool listed(const struct sq_peer_codecs *codecs, enum sq_codec codec)
+{
+    return codecs->n == 0 || memchr(codecs->order, (int)codec, codecs->n) != NULL;
+}
+
+/* Every row of a codec with what repairs it, in the table's order. */
+static void prefer(struct sq_codec_rows *rows, enum sq_codec codec)
+{
+    bool mine = false;
+    for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+        enum sq_codec of = sq_jsep_media_codec((enum sq_jsep_codec_id)row);
+        mine = of == codec || (mine && sq_jsep_is_rtx((enum sq_jsep_codec_id)row));
+        if (mine && rows->n_prefs < SQ_JSEP_PREFS_MAX) {
+            rows->prefs[rows->n_prefs++] = (uint8_t)row;
+        }
+    }
+}
+
+static void add(struct sq_codec_rows *rows, enum sq_jsep_codec_id row)
+{
+    if (rows->n_prefs < SQ_JSEP_PREFS_MAX) {
+        rows->prefs[rows->n_prefs++] = (uint8_t)row;
+    }
+}
+
+/* The order of preference, for who has one. */
+static void write_prefs(const struct sq_peer_codecs *codecs, bool video, struct sq_codec_rows *rows)
+{
+    if (codecs->n == 0) {
+        return;
+    }
+    if (!video && codecs->red) {
+        add(rows, SQ_JSEP_RED);
+    }
+    for (size_t i = 0; i < codecs->n; i++) {
+        prefer(rows, (enum sq_codec)codecs->order[i]);
+    }
+    if (!video) {
+        if (!codecs->red && listed(codecs, SQ_CODEC_OPUS)) {
+            add(rows, SQ_JSEP_RED);
+        }
+        add(rows, SQ_JSEP_DTMF_48000);
+        add(rows, SQ_JSEP_DTMF_8000);
+    } else if (codecs->fec) {
+        add(rows, SQ_JSEP_VIDEO_RED);
+        add(rows, SQ_JSEP_VIDEO_RED_RTX);
+        add(rows, SQ_JSEP_ULPFEC);
+        add(rows, SQ_JSEP_FLEXFEC);
+    }
+}
+
+int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct sq_clip *clip,
+                  struct sq_codec_rows *ret_rows)
+{
+    struct sq_codec_rows rows = {0};
+    bool any = false;
+    for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
+        enum sq_codec codec = sq_jsep_media_codec((enum sq_jsep_codec_id)row);
+        if (is_video(row) != video) {
+            continue;
+        }
+        const struct sq_jsep_codec agreed = {.id = (uint8_t)row};
+        bool usable =
+            codec == SQ_CODEC_NONE ||
+            (listed(codecs, codec) && (!clip || sq_choose_media(clip, &agreed, codecs) != NULL));
+        rows.allowed |= usable ? SQ_JSEP_ROW(row) : 0;
+        any = any || (usable && codec != SQ_CODEC_NONE);
+    }
+    if (!any) {
+        return SQ_ERR_UNSUPPORTED;
+    }
+    write_prefs(codecs, video, &rows);
+    *ret_rows = rows;
+    return 0;
+}
+
+/* ---- In words ---- */
+
+static const char *codec_word(enum sq_codec codec)
+{
+    static const char *const words[SQ_CODECS] = {
+        [SQ_CODEC_OPUS] = "opus", [SQ_CODEC_PCMU] = "pcmu", [SQ_CODEC_PCMA] = "pcma",
+        [SQ_CODEC_G722] = "g722", [SQ_CODEC_VP8] = "vp8",   [SQ_CODEC_VP9] = "vp9",
+        [SQ_CODEC_H264] = "h264", [SQ_CODEC_AV1] = "av1"};
+    return words[codec];
+}
+
+/* "a, b or c" of the kind's codecs, or of those that the clip has. */
+static void write_words(bool video, const struct sq_clip *clip, char *out, size_t room)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (unsigned c = SQ_CODEC_NONE + 1; c < SQ_CODECS; c++) {
+        if (sq_codec_info((enum sq_codec)c)->video == video &&
+            (!clip || first_ladder(clip, (enum sq_codec)c)) && len < room) {
+            int n = snprintf(out + len, room - len, "%s%s", len ? ", " : "",
+                             codec_word((enum sq_codec)c));
+            len += n > 0 ? (size_t)n : 0;
+        }
+    }
+}
+
+static int refuse(const char *text, bool video, char why[SQ_PEER_TEXT_MAX])
+{
+    char words[96];
+    write_words(video, NULL, words, sizeof(words));
+    snprintf(why, SQ_PEER_TEXT_MAX, "%s=%.80s: expected a list of %s%s", video ? "video" : "audio",
+             text, words, video ? "" : ", red; opus may be opus+stereo, opus+dtx or both");
+    return SQ_ERR_INVALID;
+}
+
+/* The words behind a '+'. */
+static bool read_features(struct sq_view rest, struct sq_peer_codecs *codecs)
+{
+    while (rest.at) {
+        struct sq_view word = sq_view_cut(&rest, '+');
+        if (sq_view_is_nocase(word, "stereo")) {
+            codecs->stereo = true;
+        } else if (sq_view_is_nocase(word, "dtx")) {
+            codecs->dtx = true;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_codec(struct sq_view word, bool video, struct sq_peer_codecs *codecs)
+{
+    char name[16];
+    struct sq_view base = sq_view_cut(&word, '+');
+    bool red = !video && sq_view_is_nocase(base, "red");
+    if (base.len == 0 || base.len >= sizeof(name)) {
+        return false;
+    }
+    memcpy(name, base.at, base.len);
+    name[base.len] = '\0';
+    enum sq_codec codec = red ? SQ_CODEC_OPUS : sq_codec_by_name(name);
+    if (codec == SQ_CODEC_NONE || sq_codec_info(codec)->video != video ||
+        (word.at && codec != SQ_CODEC_OPUS) || !read_features(word, codecs)) {
+        return false;
+    }
+    codecs->red = codecs->red || (red && !memchr(codecs->order, SQ_CODEC_OPUS, codecs->n));
+    if (!memchr(codecs->order, (int)codec, codecs->n)) {
+        codecs->order[codecs->n++] = (uint8_t)codec;
+    }
+    return true;
+}
+
+int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
+                         char why[SQ_PEER_TEXT_MAX])
+{
+    struct sq_peer_codecs codecs = {0};
+    struct sq_view rest = sq_view_of(text);
+    do {
+        if (!read_codec(sq_view_trim(sq_view_cut(&rest, ',')), video, &codecs)) {
+            return refuse(text, video, why);
+        }
+    } while (rest.at);
+    *ret_codecs = codecs;
+    return 0;
+}
+
+int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
+                         const struct sq_clip *clip, char why[SQ_PEER_TEXT_MAX])
+{
+    struct sq_codec_rows rows;
+    int err = sq_codec_rows(codecs, video, clip, &rows);
+    if (err) {
+        char has[96];
+        write_words(video, clip, has, sizeof(has));
+        snprintf(why, SQ_PEER_TEXT_MAX,
+                 "the clip has no %s in a codec that was asked for; it has %s",
+                 video ? "video" : "audio", has[0] ? has : "none at all");
+    }
+    return err;
+}
