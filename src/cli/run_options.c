@@ -49,6 +49,8 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "what is sent: default, small, or a .sqclip file", 0, 0},
         {"latency", SQ_OPTION_FLAG, &o->latency, NULL,
          "measure one-way latency by time-tags in frames (on if an expectation names it)", 0, 0},
+        {"simulcast", SQ_OPTION_COUNT, &o->simulcast, "N",
+         "send the video in 2 or 3 layers (RFC 8853)", 2, 3},
         {"codec", SQ_OPTION_LIST, &o->codecs, "KIND=LIST",
          "the preferred one first: video=h264,vp8 or audio=opus+stereo,pcmu; may come again", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
@@ -301,6 +303,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
         snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
         return SQ_ERR_INVALID;
     }
+    plan.simulcast = (unsigned)o->simulcast;
     err = parse_codecs(o, &plan, why, why_room);
     if (err) {
         return err;
@@ -372,6 +375,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_flag(result, "listen", plan->listen);
     err = err ? err : sq_result_config_text(result, "media", o->media);
     err = err ? err : describe_list(result, "codec", &o->codecs);
+    err = err ? err : sq_result_config_number(result, "simulcast", (double)plan->simulcast);
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);

@@ -127,7 +127,9 @@ static void on_join(struct sq_lab_client *client, const struct sq_room_msg *msg)
                                      .name = msg->name,
                                      .publish_audio = msg->publish_audio,
                                      .publish_video = msg->publish_video,
-                                     .subscribe = msg->subscribe};
+                                     .subscribe = msg->subscribe,
+                                     .simulcast = msg->simulcast,
+                                     .layer_limit = msg->layer_limit};
     int err = sq_lab_member_new(lab, &join, &member);
     if (err) {
         sq_lab_client_fail(client,

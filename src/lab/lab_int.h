@@ -15,6 +15,8 @@
 #define SQ_LAB_RING_BYTES      (256 * 1024) /* 2 s of 1 Mbit/s */
 #define SQ_LAB_RING_ECHO_BYTES (96 * 1024)
 #define SQ_LAB_PADS_KEPT       16
+#define SQ_LAB_LAYERS_MAX      3  /* of simulcast */
+#define SQ_LAB_HEAD_MAX        8  /* bytes of a VP8 descriptor */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
 #define SQ_LAB_REMB_BPS        5000000 /* what a publisher without transport-cc may send */
@@ -45,11 +47,21 @@ struct sq_lab_source {
     struct sq_lab_source *next; /* of the room, the oldest first */
     struct sq_lab_port *port;   /* where it comes in */
     struct sq_lab_port *ports;  /* where it goes out; by next_of_source */
+    struct sq_track *track;     /* of the port, or of its layer */
+    /* Simulcast: the layers above stand by the lowest, which owns them; NULL where none came yet.
+     * `base` is the lowest layer, of a source without simulcast itself. */
+    struct sq_lab_source *base;
+    struct sq_lab_source *above[SQ_LAB_LAYERS_MAX - 1];
+    unsigned layer;
+    unsigned switchers;     /* ports of other layers that move here with the next key frame */
+    uint64_t chosen_ns;     /* of the base: when layers were chosen last */
+    uint64_t counted_bytes; /* at that time */
+    uint64_t rate_bps;      /* measured since */
+    enum sq_codec codec;    /* of its packets */
     bool video;
     bool live;        /* packets have come */
     bool key_wanted;  /* somebody asked for a key frame that has not come yet */
     bool in_room;     /* stands in the room's list */
-    bool vp8;         /* its key frames can be told from its other frames */
     unsigned waiting; /* ports that begin with the next key frame */
     bool started;
     uint64_t highest;       /* extended sequence number, as it came */
@@ -72,6 +84,10 @@ struct sq_lab_port {
 
     struct sq_lab_source *from; /* NULL: free */
     struct sq_lab_port *next_of_source, **prev_of_source;
+    struct sq_lab_source *want; /* the layer to move to; NULL: stay */
+    bool renumbers;             /* the numbers below hold, of what was sent last */
+    uint16_t picture_id, picture_id_offset;
+    uint8_t tl0, tl0_offset;
     bool ready;   /* connected and negotiated: may send */
     bool waiting; /* counted in from->waiting */
     bool started; /* the numbers below hold */
@@ -86,6 +102,16 @@ struct sq_lab_port {
 struct sq_lab_source *sq_lab_source_new(struct sq_lab_port *port, bool echo) SQ_MUST_USE;
 /* Detaches whoever listens. The room's list is the caller's. */
 void sq_lab_source_free(struct sq_lab_source *source);
+/* The layer's source of a simulcast publisher; made when its first packet comes. NULL without
+ * memory. */
+struct sq_lab_source *sq_lab_layer(struct sq_lab_source *base, struct sq_track *track);
+/* Whose of a room's list the port carries; NULL if none. */
+static inline struct sq_lab_source *sq_lab_from(const struct sq_lab_port *port)
+{
+    return port->from ? port->from->base : NULL;
+}
+/* May the port carry it: is it of the codec that was agreed? */
+bool sq_lab_fits(const struct sq_lab_port *port, const struct sq_lab_source *source);
 void sq_lab_attach(struct sq_lab_port *port, struct sq_lab_source *source);
 void sq_lab_detach(struct sq_lab_port *port);
 /* The port may send from now on: audio at once, video from the next key frame, which is asked for.
@@ -112,7 +138,8 @@ struct sq_lab_member {
     struct sq_peer *peer;
     struct sq_lab_port *ports; /* in order of birth */
     size_t ports_len;
-    bool subscribe, publish_audio, publish_video, echo, connected;
+    bool subscribe, publish_audio, publish_video, echo, connected, simulcast;
+    int layer;    /* that it asked to be sent; -1: as its bandwidth allows */
     bool leaving; /* being taken down */
     uint64_t joined_ns;
 
@@ -138,7 +165,8 @@ struct sq_lab_room {
 struct sq_lab_join {
     enum sq_lab_kind kind;
     const char *room, *name;
-    bool publish_audio, publish_video, subscribe;
+    bool publish_audio, publish_video, subscribe, simulcast;
+    unsigned layer_limit; /* of simulcast that it watches: at most so many layers; 0: any */
     bool passive;
 };
 
@@ -240,6 +268,7 @@ struct sq_lab {
     size_t members_room, members_len, members_hint;
     uint64_t ids; /* running number of room members */
     struct sq_lab_counters counters;
+    uint8_t head[SQ_LAB_HEAD_MAX]; /* of the packet that is sent again now */
     uint64_t stun_answered;
 
     struct sq_lab_thread *thread;

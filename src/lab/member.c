@@ -167,12 +167,12 @@ void sq_lab_member_fill(struct sq_lab_member *member)
         struct sq_lab_port *empty = NULL;
         bool has = !s->live || s->port->member == member;
         for (struct sq_lab_port *port = member->ports; port && !has; port = port->next) {
-            has = port->from == s;
+            has = sq_lab_from(port) == s;
             if (!empty && !port->from && !port->source && port->video == s->video) {
                 empty = port;
             }
         }
-        if (!has && empty) {
+        if (!has && empty && sq_lab_fits(empty, s)) {
             sq_lab_attach(empty, s);
         }
     }
@@ -214,7 +214,7 @@ static void on_candidate(struct sq_lab_member *member, const char *text)
 static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     struct sq_lab_member *member = ctx;
-    struct sq_lab_port *port = event->track ? sq_track_user(event->track) : NULL;
+    struct sq_lab_port *port = event->track ? sq_track_user(sq_track_main(event->track)) : NULL;
     (void)endpoint;
     if (member->leaving) {
         return;
@@ -245,11 +245,12 @@ static void on_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track *tra
                    const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
                    uint64_t now_ns)
 {
-    struct sq_lab_port *port = sq_track_user(track);
+    struct sq_lab_port *port = sq_track_user(sq_track_main(track));
     (void)ctx;
     (void)endpoint;
-    if (port && port->source) {
-        sq_lab_on_rtp(port->source, packet, exts, now_ns);
+    struct sq_lab_source *source = port && port->source ? sq_lab_layer(port->source, track) : NULL;
+    if (source) {
+        sq_lab_on_rtp(source, packet, exts, now_ns);
     }
 }
 
@@ -379,6 +380,8 @@ int sq_lab_member_new(struct sq_lab *lab, const struct sq_lab_join *join,
     member->subscribe = join->subscribe;
     member->publish_audio = join->publish_audio;
     member->publish_video = join->publish_video;
+    member->simulcast = join->simulcast;
+    member->layer = (int)join->layer_limit - 1;
     member->echo = sq_lab_is_echo(join->room);
     member->joined_ns = sq_lab_now(lab);
     make_id(member);

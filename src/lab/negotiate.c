@@ -63,6 +63,9 @@ static int add_published(struct sq_lab_member *member, bool video)
 {
     struct sq_lab_port *port;
     int err = add_port(member, video, member->echo ? SQ_DIR_SENDRECV : SQ_DIR_RECVONLY, &port);
+    if (!err) {
+        sq_track_receive_simulcast(port->track, video && member->simulcast);
+    }
     return err ? err : sq_lab_publish(port);
 }
 
@@ -79,7 +82,7 @@ static struct sq_lab_port *find_port(struct sq_lab_member *member, const struct 
                                      bool video)
 {
     for (struct sq_lab_port *port = member->ports; port; port = port->next) {
-        if (port->from == from && !port->source && port->video == video) {
+        if (sq_lab_from(port) == from && !port->source && port->video == video) {
             return port;
         }
     }
@@ -97,6 +100,9 @@ static int take_up(struct sq_lab_member *member, struct sq_lab_source *source)
     if (err == SQ_ERR_NOSPACE) {
         return 0; /* more tracks than a connection can have: the later ones are not seen */
     }
+    /* What the publisher sends is all that can be sent on. */
+    const struct sq_peer_codecs codecs = {.n = 1, .order = {(uint8_t)source->codec}};
+    err = err || source->codec == SQ_CODEC_NONE ? err : sq_track_set_codecs(port->track, &codecs);
     if (!err) {
         sq_lab_attach(port, source);
     }

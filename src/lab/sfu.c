@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "lab/lab_int.h"
+#include "media/depacket.h"
 #include "media/vp8.h"
 #include "peer/rtp/sender.h"
 #include <string.h>
@@ -77,6 +78,8 @@ struct sq_lab_source *sq_lab_source_new(struct sq_lab_port *port, bool echo)
         return NULL;
     }
     source->port = port;
+    source->track = port->track;
+    source->base = source;
     source->video = port->video;
     if (source->video) {
         struct sq_rand *rand = sq_carrier_rand(port->member->lab->carrier);
@@ -95,11 +98,38 @@ void sq_lab_source_free(struct sq_lab_source *source)
     if (!source) {
         return;
     }
+    for (size_t i = 0; i < SQ_LAB_LAYERS_MAX - 1; i++) {
+        sq_lab_source_free(source->above[i]);
+    }
     while (source->ports) {
         sq_lab_detach(source->ports);
     }
     sq_free(source->ring);
     sq_free(source);
+}
+
+struct sq_lab_source *sq_lab_layer(struct sq_lab_source *base, struct sq_track *track)
+{
+    unsigned layer = sq_track_layer(track);
+    if (layer == 0 || layer >= SQ_LAB_LAYERS_MAX) {
+        return layer == 0 ? base : NULL;
+    }
+    struct sq_lab_source **place = &base->above[layer - 1];
+    if (!*place) {
+        *place = sq_lab_source_new(base->port, base->port->member->echo);
+        if (*place) {
+            (*place)->base = base;
+            (*place)->layer = layer;
+            (*place)->track = track;
+        }
+    }
+    return *place;
+}
+
+bool sq_lab_fits(const struct sq_lab_port *port, const struct sq_lab_source *source)
+{
+    enum sq_codec codec = sq_track_media_codec(port->track);
+    return source->codec == SQ_CODEC_NONE || codec == SQ_CODEC_NONE || codec == source->codec;
 }
 
 void sq_lab_attach(struct sq_lab_port *port, struct sq_lab_source *source)
@@ -122,12 +152,24 @@ static void stop_waiting(struct sq_lab_port *port)
     }
 }
 
+static void want_layer(struct sq_lab_port *port, struct sq_lab_source *want)
+{
+    if (port->want) {
+        port->want->switchers--;
+    }
+    port->want = want;
+    if (want) {
+        want->switchers++;
+    }
+}
+
 void sq_lab_detach(struct sq_lab_port *port)
 {
     struct sq_lab_source *source = port->from;
     if (!source) {
         return;
     }
+    want_layer(port, NULL);
     stop_waiting(port);
     if (port->started) {
         port->next_seq = (uint16_t)((uint16_t)source->highest_clean + port->seq_offset + 1);
@@ -147,7 +189,7 @@ void sq_lab_want_key(struct sq_lab_source *source, uint64_t now_ns)
     if (source->video) {
         source->key_wanted = true;
         source->port->member->lab->counters.key_frames_asked++;
-        sq_track_request_key_frame(source->port->track, now_ns);
+        sq_track_request_key_frame(source->track, now_ns);
     }
 }
 
@@ -172,7 +214,6 @@ static uint64_t extend(struct sq_lab_source *source, const struct sq_rtp_packet 
 {
     if (!source->started) {
         source->started = true;
-        source->vp8 = source->video && strcmp(sq_track_codec(source->port->track), "VP8") == 0;
         source->highest = 0x10000 + (uint64_t)packet->seq - 1;
         source->highest_clean = source->highest;
     }
@@ -201,12 +242,162 @@ static void skip_padding(struct sq_lab_source *source, uint64_t e)
 
 static bool is_key_start(const struct sq_lab_source *source, const struct sq_rtp_packet *packet)
 {
-    struct sq_vp8_descriptor d;
-    if (!source->vp8) {
+    const struct sq_media_packet one = {.payload = packet->payload,
+                                        .len = packet->payload_bytes,
+                                        .timestamp = packet->ts,
+                                        .seq = packet->seq,
+                                        .marker = packet->marker,
+                                        .codec = source->codec};
+    struct sq_depacket_state *state = NULL;
+    struct sq_part part;
+    if (source->codec == SQ_CODEC_NONE || !source->video) {
         return true; /* nothing to tell by: begin anywhere */
     }
-    return sq_vp8_descriptor_parse(packet->payload, packet->payload_bytes, &d) == 0 && d.start &&
-           d.partition == 0 && (packet->payload[d.len_bytes] & 1) == 0; /* RFC 6386, section 9.1 */
+    int err = sq_depacket(&one, &state, &part);
+    sq_depacket_state_free(state);
+    return err == 0 && (part.flags & SQ_PART_KEY) &&
+           (part.flags & (SQ_PART_BEGIN | SQ_PART_MAY_BEGIN)) && part.sid == 0;
+}
+
+/* ---- Layers ---- */
+
+#define CHOOSE_NS      (SQ_NS_PER_SEC / 2)
+#define LAYER_ALIVE_NS SQ_NS_PER_SEC /* one that was silent for so long is switched off */
+#define LAYER_SHARE    90            /* per cent of a viewer's bandwidth that a layer may take */
+
+static struct sq_lab_source *layer_at(struct sq_lab_source *base, unsigned layer)
+{
+    return layer == 0 ? base : base->above[layer - 1];
+}
+
+static bool has_layers(const struct sq_lab_source *base)
+{
+    return base->above[0] || base->above[1];
+}
+
+/* The highest layer that comes in and that the viewer's bandwidth has room for; the lowest that
+ * comes in where there is room for none. */
+static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct sq_lab_source *base,
+                                        uint64_t now_ns)
+{
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(port->member->peer, &transport);
+    double room = transport.available_outgoing_bps * LAYER_SHARE / 100;
+    struct sq_lab_source *best = NULL;
+    for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
+        struct sq_lab_source *one = layer_at(base, layer);
+        bool alive = one && one->started && now_ns < one->last_ns + LAYER_ALIVE_NS;
+        bool wanted = port->member->layer >= 0 ? layer <= (unsigned)port->member->layer
+                                               : transport.available_outgoing_bps < 0 ||
+                                                     (one && (double)one->rate_bps <= room);
+        if (alive && (!best || wanted)) {
+            best = one;
+        }
+    }
+    return best ? best : base;
+}
+
+static void choose_for(struct sq_lab_port *port, struct sq_lab_source *base, uint64_t now_ns)
+{
+    struct sq_lab_source *best = best_layer(port, base, now_ns);
+    if (best == port->from) {
+        want_layer(port, NULL);
+    } else if (best != port->want) {
+        want_layer(port, best);
+    }
+    if (port->want) {
+        sq_lab_want_key(port->want, now_ns);
+    }
+}
+
+/* Twice a second: what each layer takes, and which one each viewer is to have. */
+static void choose_layers(struct sq_lab_source *base, uint64_t now_ns)
+{
+    uint64_t passed_ns = now_ns - base->chosen_ns;
+    if (!has_layers(base) || passed_ns < CHOOSE_NS) {
+        return;
+    }
+    base->chosen_ns = now_ns;
+    for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
+        struct sq_lab_source *one = layer_at(base, layer);
+        if (one) {
+            one->rate_bps = (one->bytes - one->counted_bytes) * 8 * 1000 /
+                            sq_max_u64(1, passed_ns / SQ_NS_PER_MS);
+            one->counted_bytes = one->bytes;
+        }
+    }
+    for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
+        struct sq_lab_source *one = layer_at(base, layer);
+        for (struct sq_lab_port *port = one ? one->ports : NULL; port;
+             port = port->next_of_source) {
+            if (port->ready) {
+                choose_for(port, base, now_ns);
+            }
+        }
+    }
+}
+
+/* A key frame of the layer begins: who waits for it moves over. */
+static void move_here(struct sq_lab_source *source)
+{
+    for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
+        struct sq_lab_source *one = layer_at(source->base, layer);
+        struct sq_lab_port *port = one && one != source ? one->ports : NULL;
+        while (port) {
+            struct sq_lab_port *next = port->next_of_source;
+            if (port->want == source) {
+                bool ready = port->ready;
+                sq_lab_detach(port);
+                sq_lab_attach(port, source);
+                port->ready = ready;
+            }
+            port = next;
+        }
+    }
+}
+
+/* ---- VP8 descriptors of simulcast ---- */
+
+/* RFC 7741, section 4.2: PictureID and TL0PICIDX go on without a jump when the layer changes. Gives
+ * the length of the descriptor written to `head`; 0: the payload goes as it is. */
+static size_t renumber(struct sq_lab_port *port, const uint8_t *payload, size_t len, bool starts,
+                       bool again, uint8_t head[static SQ_LAB_HEAD_MAX])
+{
+    struct sq_vp8_descriptor d;
+    if (sq_vp8_descriptor_parse(payload, len, &d) != 0 || d.len_bytes > SQ_LAB_HEAD_MAX ||
+        !(payload[0] & 0x80)) {
+        return 0;
+    }
+    memcpy(head, payload, d.len_bytes);
+    size_t at = 2;
+    bool wide = (payload[1] & 0x80) && (payload[2] & 0x80);
+    uint16_t id = 0;
+    if (payload[1] & 0x80) {
+        id = wide ? (uint16_t)((payload[2] & 0x7f) << 8 | payload[3]) : payload[2];
+    }
+    size_t tl0_at = at + (wide ? 2 : (payload[1] & 0x80) ? 1 : 0);
+    uint8_t tl0 = payload[1] & 0x40 ? payload[tl0_at] : 0;
+    if (starts) {
+        port->picture_id_offset = port->renumbers ? (uint16_t)(port->picture_id + 1 - id) : 0;
+        port->tl0_offset = port->renumbers ? (uint8_t)(port->tl0 + 1 - tl0) : 0;
+        port->renumbers = true;
+    }
+    id = (uint16_t)(id + port->picture_id_offset);
+    tl0 = (uint8_t)(tl0 + port->tl0_offset);
+    if (wide) {
+        head[at] = (uint8_t)(0x80 | (id >> 8 & 0x7f));
+        head[at + 1] = (uint8_t)id;
+    } else if (payload[1] & 0x80) {
+        head[at] = id & 0x7f;
+    }
+    if (payload[1] & 0x40) {
+        head[tl0_at] = tl0;
+    }
+    if (!again) {
+        port->picture_id = id;
+        port->tl0 = tl0;
+    }
+    return d.len_bytes;
 }
 
 static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, uint64_t now_ns)
@@ -234,7 +425,7 @@ static void look_for_key(struct sq_lab_source *source, bool key, uint64_t now_ns
         source->key_wanted = false;
     } else if (source->key_wanted || source->waiting > 0) {
         /* The peer lets one through in 300 ms. */
-        sq_track_request_key_frame(source->port->track, now_ns);
+        sq_track_request_key_frame(source->track, now_ns);
     }
 }
 
@@ -251,20 +442,26 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
     uint64_t clean = e - pads_before(source, e);
     source->packets++;
     source->bytes += packet->payload_bytes;
+    source->codec = sq_track_recv_codec(source->track, packet->pt);
     if (e > source->highest) {
         source->highest = e;
         source->highest_clean = clean;
         source->last_ts = packet->ts;
         source->last_ns = now_ns;
     }
-    if (!source->ports) {
-        return;
-    }
+    choose_layers(source->base, now_ns);
     bool key = false;
-    if (source->waiting > 0 || source->key_wanted) {
+    if (source->waiting > 0 || source->key_wanted || source->switchers > 0) {
         key = is_key_start(source, packet);
         look_for_key(source, key, now_ns);
     }
+    if (key && source->switchers > 0) {
+        move_here(source);
+    }
+    if (!source->ports) {
+        return;
+    }
+    bool renumbers = source->codec == SQ_CODEC_VP8 && has_layers(source->base);
     struct sq_rtp_out out = {
         .marker = packet->marker,
         .explicit_seq = true,
@@ -276,13 +473,27 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
         .payload_len = packet->payload_bytes,
     };
     for (struct sq_lab_port *port = source->ports; port; port = port->next_of_source) {
-        if (!port->started) {
-            if (!port->ready || (port->video && !key)) {
+        bool starts = !port->started;
+        if (starts) {
+            if (!port->ready || (port->video && !key) || !sq_lab_fits(port, source)) {
                 continue;
             }
             start_port(port, clean, packet->ts, now_ns);
         }
-        if (clean >= port->first_clean) {
+        if (renumbers) {
+            uint8_t head[SQ_LAB_HEAD_MAX];
+            struct sq_rtp_out changed = out;
+            changed.prefix_len =
+                renumber(port, packet->payload, packet->payload_bytes, starts, false, head);
+            changed.prefix = head;
+            changed.payload += changed.prefix_len;
+            changed.payload_len -= changed.prefix_len;
+            changed.seq = (uint16_t)((uint16_t)clean + port->seq_offset);
+            changed.timestamp = packet->ts + port->ts_offset;
+            if (clean >= port->first_clean) {
+                counters->rtp_out += sq_track_send(port->track, now_ns, &changed) == 0;
+            }
+        } else if (clean >= port->first_clean) {
             out.seq = (uint16_t)((uint16_t)clean + port->seq_offset);
             out.timestamp = packet->ts + port->ts_offset;
             counters->rtp_out += sq_track_send(port->track, now_ns, &out) == 0;
@@ -293,7 +504,16 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
 bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_out *ret_out)
 {
     struct sq_lab_counters *counters = &port->member->lab->counters;
-    bool found = port->from && port->from->ring && ring_get(port->from->ring, cookie, ret_out);
+    struct sq_lab_source *source = port->from;
+    bool found = source && source->ring && ring_get(source->ring, cookie, ret_out);
+    if (found && source->codec == SQ_CODEC_VP8 && has_layers(source->base)) {
+        uint8_t *head = port->member->lab->head;
+        ret_out->prefix_len =
+            renumber(port, ret_out->payload, ret_out->payload_len, false, true, head);
+        ret_out->prefix = head;
+        ret_out->payload += ret_out->prefix_len;
+        ret_out->payload_len -= ret_out->prefix_len;
+    }
     counters->nacks_answered += found;
     counters->nacks_missed += !found;
     return found;

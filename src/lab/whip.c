@@ -53,11 +53,26 @@ static bool accepts_sdp(struct sq_httpd_request *request)
 
 /* ---- POST: a new session ---- */
 
+/* A viewer's section takes the codec of what there is to see, while there is something. */
+static int follow_codec(struct sq_lab_member *member, struct sq_track *track)
+{
+    bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+    for (const struct sq_lab_source *s = member->room->sources; s; s = s->next) {
+        if (s->live && s->video == video && s->codec != SQ_CODEC_NONE) {
+            const struct sq_peer_codecs codecs = {.n = 1, .order = {(uint8_t)s->codec}};
+            return sq_track_set_codecs(track, &codecs);
+        }
+    }
+    return 0;
+}
+
 static int prepare_tracks(struct sq_lab_member *member, bool whep)
 {
     int err = 0;
     for (size_t i = 0; !err && i < sq_peer_track_count(member->peer); i++) {
         struct sq_track *track = sq_peer_track(member->peer, i);
+        sq_track_receive_simulcast(track, !whep);
+        err = whep && !member->echo ? follow_codec(member, track) : 0;
         if (whep || member->echo) {
             err = sq_track_set_media(track, NULL);
         }
@@ -76,6 +91,9 @@ static int make_ports(struct sq_lab_member *member, bool whep)
         struct sq_track *track = sq_peer_track(member->peer, i);
         enum sq_direction direction = sq_track_current_direction(track);
         struct sq_lab_port *port;
+        if (sq_track_main(track) != track) {
+            continue; /* a layer: it comes in by the port of the first one */
+        }
         if (direction & (whep ? SQ_DIR_SENDONLY : SQ_DIR_RECVONLY)) {
             err = sq_lab_port_new(member, track, &port);
             err = err || whep ? err : sq_lab_publish(port);

@@ -63,6 +63,25 @@ const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
     return first_ladder(clip, wanted);
 }
 
+const struct sq_clip_track *sq_choose_layer(const struct sq_clip_track *media, size_t i, size_t n)
+{
+    if (n == 1) {
+        return media;
+    }
+    /* The last step of each picture size, the n highest of them. */
+    const struct sq_clip_track *sizes[SQ_CLIP_STEPS_MAX];
+    const struct sq_clip_track *lowest = sq_clip_lowest(media);
+    size_t count = 0;
+    for (size_t s = 0; s < media->step_count && s < SQ_CLIP_STEPS_MAX; s++) {
+        if (count == 0 || lowest[s].width != sizes[count - 1]->width ||
+            lowest[s].height != sizes[count - 1]->height) {
+            count++;
+        }
+        sizes[count - 1] = &lowest[s];
+    }
+    return i + count >= n ? sizes[i + count - n] : NULL;
+}
+
 /* ---- Rows of the negotiation ---- */
 
 static bool is_video(unsigned row)

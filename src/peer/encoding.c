@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define RTX_HEAD_MAX 64 /* bytes of a payload descriptor, with the two in front of it */
-#define RTX_ROOM     24 /* bytes by which a retransmission may be longer than its packet was */
 
 /* ---- Making ---- */
 
@@ -44,17 +43,26 @@ static int init_encoding(struct sq_track *track, struct sq_encoding *e, uint32_t
 
 int sq_track_make_tx(struct sq_track *track)
 {
-    size_t n = 1;
+    const struct sq_jsep_rids *rids = track->jsep->send_rids;
+    size_t n = rids ? rids->n : 1;
     struct sq_track_tx *tx = sq_zalloc(sq_track_tx_bytes(n));
     if (!tx) {
         return SQ_ERR_NOMEM;
     }
     tx->allocated_bps = UINT64_MAX;
     for (; tx->n < n; tx->n++) {
-        int err = init_encoding(track, &tx->encodings[tx->n], track->ssrc, track->rtx_ssrc);
+        struct sq_encoding *e = &tx->encodings[tx->n];
+        struct sq_rand *rand = &track->peer->env->rand;
+        bool first = tx->n == 0; /* only the first one's SSRCs may stand in the description */
+        int err = init_encoding(track, e, first ? track->ssrc : sq_rand_u32(rand),
+                                first ? track->rtx_ssrc : sq_rand_u32(rand));
         if (err) {
             sq_track_free_tx(tx);
             return err;
+        }
+        if (rids) {
+            memcpy(e->rid, rids->id[tx->n], sizeof(e->rid));
+            e->active = !(rids->paused >> tx->n & 1);
         }
     }
     track->tx = tx;
@@ -71,6 +79,7 @@ static int write_header(const struct sq_track *track, const struct sq_encoding *
         .pt = track->pt,
         .ssrc = e->rtp.ssrc,
         .mid = sq_view_of(acked ? "" : track->jsep->mid),
+        .rid = sq_view_of(acked ? "" : e->rid),
         .abs_send_time = track->kind == SQ_MEDIA_VIDEO,
         .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
@@ -86,6 +95,7 @@ static int write_rtx_header(const struct sq_track *track, const struct sq_encodi
         .pt = track->rtx_pt,
         .ssrc = e->rtx_ssrc,
         .mid = sq_view_of(e->rtx_acked ? "" : track->jsep->mid),
+        .repaired_rid = sq_view_of(e->rtx_acked ? "" : e->rid),
         .abs_send_time = true,
         .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
     };
@@ -155,65 +165,162 @@ struct sq_encoding *sq_peer_encoding(struct sq_peer *peer, uint32_t ssrc,
 
 /* ---- Running ---- */
 
-static void run(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
+/* All layers show the same picture at the same time, whether they are on yet or not. */
+static void init_sources(struct sq_track *track, uint64_t now_ns)
 {
-    if (e->source.track) {
-        sq_source_skip(&e->source, now_ns);
-    } else {
-        sq_source_init(&e->source, track->media, 0, now_ns, &track->peer->env->rand);
+    struct sq_track_tx *tx = track->tx;
+    struct sq_rand *rand = &track->peer->env->rand;
+    const struct sq_source *first = NULL;
+    for (size_t i = 0; i < tx->n; i++) {
+        struct sq_encoding *e = &tx->encodings[i];
+        const struct sq_clip_track *layer = sq_choose_layer(track->media, i, tx->n);
+        if (!layer) {
+            continue;
+        }
+        if (first) {
+            sq_source_init_beside(&e->source, layer, 0, first, rand);
+        } else {
+            sq_source_init(&e->source, layer, 0, now_ns, rand);
+            first = &e->source;
+        }
     }
-    e->source_runs = true;
 }
 
 void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
 {
-    for (size_t i = 0; i < track->tx->n; i++) {
-        struct sq_encoding *e = &track->tx->encodings[i];
-        bool wanted = track->can_send && e->active;
-        if (!wanted) {
+    struct sq_track_tx *tx = track->tx;
+    bool fresh = true;
+    for (size_t i = 0; i < tx->n; i++) {
+        fresh = fresh && !tx->encodings[i].source.track;
+    }
+    if (fresh && track->can_send) {
+        init_sources(track, now_ns);
+    }
+    for (size_t i = 0; i < tx->n; i++) {
+        struct sq_encoding *e = &tx->encodings[i];
+        if (!track->can_send || !e->active || !e->source.track) {
             e->source_runs = false;
         } else if (!e->source_runs) {
-            run(track, e, now_ns);
+            if (!fresh) {
+                sq_source_skip(&e->source, now_ns); /* and a key frame */
+            }
+            e->source_runs = true;
         }
     }
 }
 
 /* ---- Rates ---- */
 
-static uint64_t rate_of(const struct sq_track *track, size_t i)
+#define STEP_UP_NS    (2 * SQ_NS_PER_SEC) /* between two steps up: each costs a key frame */
+#define STEP_UP_SHARE 105                 /* per cent of a step's rate that lead up to it */
+
+static uint64_t least_bps(const struct sq_clip_track *step)
 {
-    (void)i;
-    return track->media->average_bps;
+    return sq_clip_track_bps(step, 0);
+}
+
+static uint64_t most_bps(const struct sq_clip_track *step)
+{
+    return step->average_bps;
 }
 
 void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates)
 {
     struct sq_track_rates rates = {0};
-    if (track->media) {
-        size_t n = track->tx ? track->tx->n : 1;
-        rates.min_bps = rate_of(track, 0);
-        for (size_t i = 0; i < n; i++) {
-            rates.max_bps += rate_of(track, i);
+    size_t n = track->tx ? track->tx->n : 1;
+    for (size_t i = 0; track->media && i < n; i++) {
+        const struct sq_clip_track *layer = sq_choose_layer(track->media, i, n);
+        if (layer) {
+            rates.max_bps += most_bps(layer);
+            rates.min_bps = rates.min_bps ? rates.min_bps : least_bps(layer);
         }
     }
+    if (track->media && n == 1) {
+        rates.min_bps = least_bps(sq_clip_lowest(track->media));
+    }
     *ret_rates = rates;
+}
+
+/* The most temporal layers of a step that a rate has room for. */
+static unsigned tid_for(const struct sq_clip_track *step, uint64_t bps)
+{
+    unsigned tid = step->temporal_layers > 0 ? step->temporal_layers - 1U : 0;
+    while (tid > 0 && sq_clip_track_bps(step, tid) > bps) {
+        tid--;
+    }
+    return tid;
+}
+
+static void fit_layer(struct sq_encoding *e, uint64_t bps)
+{
+    sq_source_set_max_tid(&e->source, tid_for(sq_source_step(&e->source), bps));
+}
+
+/* One stream moves on its ladder. */
+static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, uint64_t bps,
+                     uint64_t now_ns)
+{
+    struct sq_encoding *e = &tx->encodings[0];
+    const struct sq_clip_track *at = sq_source_step(&e->source);
+    const struct sq_clip_track *lowest = sq_clip_lowest(media);
+    const struct sq_clip_track *to = lowest;
+    for (size_t i = 1; i < media->step_count; i++) {
+        bool up = lowest + i > at;
+        uint64_t needed = up ? most_bps(lowest + i) / 100 * STEP_UP_SHARE : most_bps(lowest + i);
+        if (needed <= bps) {
+            to = lowest + i;
+        }
+    }
+    if (to > at && bps != UINT64_MAX && tx->stepped_ns && now_ns < tx->stepped_ns + STEP_UP_NS) {
+        to = at;
+    }
+    if (to != at) {
+        sq_source_set_step(&e->source, to);
+        tx->stepped_ns = now_ns;
+    }
+    sq_source_set_max_tid(&e->source, tid_for(to, bps));
+}
+
+/* Each layer gets what it can use before the next one gets anything; without room for the least of
+ * it, a layer and those above it are off. */
+static void share_out(struct sq_track *track, uint64_t bps)
+{
+    struct sq_track_tx *tx = track->tx;
+    uint64_t left = bps;
+    bool lowest = true;
+    bool room = true;
+    for (size_t i = 0; i < tx->n; i++) {
+        struct sq_encoding *e = &tx->encodings[i];
+        const struct sq_clip_track *layer = sq_choose_layer(track->media, i, tx->n);
+        if (!layer) {
+            continue;
+        }
+        room = lowest || (room && least_bps(layer) <= left);
+        e->active = room;
+        if (room) {
+            fit_layer(e, left);
+            left -= sq_min_u64(sq_clip_track_bps(layer, tid_for(layer, left)), left);
+        }
+        lowest = false;
+    }
 }
 
 void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
 {
     struct sq_track_tx *tx = track->tx;
-    if (!tx || !track->media || bps == tx->allocated_bps) {
+    if (!tx || !track->media || track->kind != SQ_MEDIA_VIDEO ||
+        (bps == tx->allocated_bps && bps == UINT64_MAX)) {
         return;
     }
-    uint64_t left = bps;
-    bool room = true;
     tx->allocated_bps = bps;
-    for (size_t i = 0; i < tx->n; i++) {
-        uint64_t rate = rate_of(track, i);
-        room = i == 0 || (room && rate <= left);
-        tx->encodings[i].active = room;
-        left -= sq_min_u64(rate, left);
+    if (!tx->encodings[tx->n - 1].source.track) {
+        return; /* not begun yet: the next estimate comes soon enough */
     }
+    if (tx->n == 1) {
+        fit_step(tx, track->media, bps, now_ns);
+        return;
+    }
+    share_out(track, bps);
     if (sq_peer_may_send(track->peer)) {
         sq_track_sync_sources(track, now_ns);
         sq_peer_due(track->peer, sq_track_next_send_ns(track));
@@ -346,6 +453,9 @@ static void put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_
     rtx.first_seq = out->seq;
     rtx.osn_bytes = 2;
     rtx.seq = e->rtx_seq++;
+    if (header.len + payload_bytes(&rtx) + SQ_SRTP_OVERHEAD_MAX_BYTES > SQ_PEER_DATAGRAM_MAX) {
+        return;
+    }
     struct sq_rtp_stamp stamp = stamp_of(&rtx);
     stamp_now(track->peer, &header, now_ns, payload_bytes(&rtx), &stamp);
     put(track->peer, e, &header, now_ns, SQ_SENT_AGAIN, &stamp, &rtx);
@@ -479,8 +589,7 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
             .payload_len = by_hand.payload_len,
         };
     }
-    size_t more = track->rtx_pt ? RTX_ROOM : 0;
-    if (!fits(e, more + payload_bytes(&out))) {
+    if (!fits(e, payload_bytes(&out))) {
         return;
     }
     if (track->rtx_pt && e->rtx_ssrc) {

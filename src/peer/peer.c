@@ -609,6 +609,8 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->codecs[SQ_MEDIA_VIDEO] = config->video;
     peer->capture_time = config->capture_time;
     peer->dependency = config->dependency;
+    peer->simulcast =
+        (uint8_t)(config->simulcast > SQ_ENCODINGS_MAX ? SQ_ENCODINGS_MAX : config->simulcast);
     peer->connect_timeout_ns =
         config->connect_timeout_ns ? config->connect_timeout_ns : SQ_CONNECT_TIMEOUT_NS;
     peer->transport.remb_bps = -1;

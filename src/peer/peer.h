@@ -205,9 +205,10 @@ struct sq_peer_config {
     bool latency; /* write time-tags into the frames that a clip gives, and read those that come
                      (media/timetag.h): ops->latency tells them */
     struct sq_peer_codecs audio, video; /* what its tracks may use; zeros: everything */
-    bool capture_time;                  /* offer abs-capture-time */
-    bool dependency;                    /* offer the dependency descriptor */
-    uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: say nothing */
+    unsigned simulcast; /* layers of a video that a clip gives: 2 or 3; else one stream */
+    bool capture_time;  /* offer abs-capture-time */
+    bool dependency;    /* offer the dependency descriptor */
+    uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: say nothing */
 };
 
 /* env and ops are borrowed for the peer's life. */
@@ -243,6 +244,9 @@ int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_dir
 /* Lets a track that the remote offer made (or an older one) send this; NULL: by hand. Adds sending
  * to its wanted direction. SQ_ERR_UNSUPPORTED as above. */
 int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip) SQ_MUST_USE;
+/* Simulcast of the other side is asked for in offers and accepted in answers. Its further layers
+ * come as tracks of their own, which stand behind the others (sq_track_layer). */
+void sq_track_receive_simulcast(struct sq_track *track, bool wanted);
 /* Which codecs the track may use from the next description on, in the place of the peer's. */
 int sq_track_set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs) SQ_MUST_USE;
 /* Takes effect with the next description. */
@@ -275,6 +279,13 @@ struct sq_track *sq_peer_track(struct sq_peer *peer, size_t index);
 struct sq_track *sq_peer_track_by_mid(struct sq_peer *peer, const char *mid);
 enum sq_media_kind sq_track_kind(const struct sq_track *track);
 const char *sq_track_mid(const struct sq_track *track); /* "" before negotiation; borrowed */
+/* Of simulcast that is received: which layer the track is, from 0 in the order of the description,
+ * and the track of layer 0. A track without simulcast is layer 0 of itself. */
+unsigned sq_track_layer(const struct sq_track *track);
+struct sq_track *sq_track_main(struct sq_track *track);
+/* Of simulcast that is sent: how many layers were agreed, 1 without, 0 before; and how many of them
+ * the allocation leaves on. */
+unsigned sq_track_layers(const struct sq_track *track, unsigned *ret_active);
 /* What both sides agreed on, from this side. */
 enum sq_direction sq_track_current_direction(const struct sq_track *track);
 /* The owner's own pointer. */

@@ -86,10 +86,11 @@ struct sq_encoding {
     struct sq_rtp_sender rtp;
     struct sq_rtp_template header;
     struct sq_source source;
-    bool active;           /* of simulcast: the allocation has room for it */
-    bool source_runs;      /* … and the peer may send */
-    uint64_t resume_ns;    /* a burst was cut: not before this; 0 otherwise */
-    uint64_t key_until_ns; /* no other key frame is asked of the clip before this */
+    char rid[SQ_JSEP_RID_MAX]; /* "" without simulcast */
+    bool active;               /* of simulcast: the allocation has room for it */
+    bool source_runs;          /* … and the peer may send */
+    uint64_t resume_ns;        /* a burst was cut: not before this; 0 otherwise */
+    uint64_t key_until_ns;     /* no other key frame is asked of the clip before this */
     bool acked;         /* a report of the other side named it: it needs no MID and RID any more */
     bool rtx_acked;     /* the same of its RTX stream */
     bool headers_mixed; /* the history has packets of before `acked` */
@@ -108,6 +109,7 @@ struct sq_encoding {
 
 /* Sending side of a track; made when it may first send. */
 struct sq_track_tx {
+    uint64_t stepped_ns;    /* when the ladder's step changed */
     uint64_t allocated_bps; /* by sq_track_allocate; UINT64_MAX: no limit was ever told */
     uint8_t n;
     struct sq_encoding encodings[]; /* from the lowest to the highest layer */
@@ -163,6 +165,8 @@ struct sq_track {
     uint8_t rtx_pt, rtx_recv_pt; /* of RTX (RFC 4588) for the codec; 0: not agreed */
     uint8_t fb;                  /* SQ_JSEP_FB_… */
     struct sq_rtp_ext_ids ids;
+    struct sq_track *main_layer; /* of a further layer of received simulcast; NULL */
+    uint8_t layer;
     struct sq_track_tx *tx;
     struct sq_track_rx *rx;
 };
@@ -201,6 +205,7 @@ struct sq_peer {
     bool dtls_started, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only, latency;
     bool capture_time, dependency;
+    uint8_t simulcast;
     bool gather_begun; /* since the last restart */
     bool described;    /* a description with the present credentials is out */
     bool restarted;    /* by the pending offer */
@@ -296,6 +301,9 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
 void sq_encoding_send_key_frame(struct sq_encoding *e);
 /* A report came that names the stream. */
 void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc);
+
+/* The step of the ladder that layer i of n sends; NULL where the clip has fewer pictures. */
+const struct sq_clip_track *sq_choose_layer(const struct sq_clip_track *media, size_t i, size_t n);
 
 /* choose.c: codecs and what of a clip goes with them. */
 struct sq_codec_rows {

@@ -78,7 +78,8 @@ static struct sq_track *by_mid(struct sq_peer *peer, struct sq_view mid)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (track->jsep && track->can_receive && sq_view_is(mid, track->jsep->mid)) {
+        if (track->jsep && !track->main_layer && track->can_receive &&
+            sq_view_is(mid, track->jsep->mid)) {
             return track;
         }
     }
@@ -119,7 +120,7 @@ static struct sq_track *by_payload_type(struct sq_peer *peer, uint8_t pt)
     struct sq_track *found = NULL;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (track->can_receive && codec_of(track, pt)) {
+        if (track->can_receive && !track->main_layer && codec_of(track, pt)) {
             if (found) {
                 return NULL;
             }
@@ -127,6 +128,26 @@ static struct sq_track *by_payload_type(struct sq_peer *peer, uint8_t pt)
         }
     }
     return found;
+}
+
+/* Of simulcast: the layer that an RID names (RFC 8852), or that a repaired one is of; `track`
+ * itself where there is none. */
+static struct sq_track *by_rid(struct sq_peer *peer, struct sq_track *track,
+                               const struct sq_rtp_exts *exts)
+{
+    const struct sq_jsep_rids *rids = track->jsep ? track->jsep->recv_rids : NULL;
+    struct sq_view rid = sq_rtp_has(exts, SQ_RTP_EXT_RID)            ? exts->rid
+                         : sq_rtp_has(exts, SQ_RTP_EXT_REPAIRED_RID) ? exts->repaired_rid
+                                                                     : (struct sq_view){NULL, 0};
+    for (unsigned layer = 0; rids && rid.len && layer < rids->n; layer++) {
+        for (size_t i = 0; sq_view_is(rid, rids->id[layer]) && i < peer->tracks_len; i++) {
+            struct sq_track *one = peer->tracks[i];
+            if (one->layer == layer && sq_track_main(one) == sq_track_main(track)) {
+                return one;
+            }
+        }
+    }
+    return track;
 }
 
 /* RFC 8843, section 9.2: a MID in the packet counts more than what its SSRC was known for, and the
@@ -143,6 +164,9 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     }
     if (!track) {
         track = by_payload_type(peer, packet->pt);
+    }
+    if (track && track->jsep && track->jsep->recv_rids) {
+        track = by_rid(peer, track, exts);
     }
     /* A stream of another payload type (FEC) is not the track's own. */
     const struct sq_jsep_codec *codec =

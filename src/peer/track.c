@@ -41,6 +41,11 @@ static struct sq_track *reuse_track(struct sq_peer *peer)
     if (track) {
         sq_peer_unbind_track(peer, track);
         free_sides(track);
+        for (size_t i = 0; i < peer->tracks_len; i++) {
+            if (peer->tracks[i]->main_layer == track) {
+                peer->tracks[i]->main_layer = NULL;
+            }
+        }
         *track = (struct sq_track){0};
     }
     return track;
@@ -79,8 +84,11 @@ static uint32_t new_ssrc(struct sq_peer *peer)
 /* SSRCs are drawn before the track is there, since the section names them: only the kind of the
  * place differs. */
 static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kind, uint32_t ssrc,
-                                    uint32_t rtx_ssrc, char name[static 64])
+                                    uint32_t rtx_ssrc, bool layers, char name[static 64])
 {
+    /* From the lowest to the highest, under the names that web applications give them. */
+    static const struct sq_jsep_rids rids[] = {{.n = 2, .id = {"h", "f"}},
+                                               {.n = 3, .id = {"q", "h", "f"}}};
     snprintf(name, 64, "%.40s-%08x", peer->stream_id, ssrc);
     return (struct sq_jsep_add){
         .kind = kind == SQ_MEDIA_VIDEO ? SQ_JSEP_VIDEO : SQ_JSEP_AUDIO,
@@ -88,6 +96,9 @@ static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kin
         .rtx_ssrc = rtx_ssrc,
         .stream_id = peer->stream_id,
         .track_id = name,
+        .send_rids = layers && kind == SQ_MEDIA_VIDEO && peer->simulcast > 1
+                         ? &rids[peer->simulcast - 2]
+                         : NULL,
         .more_exts = (uint8_t)((peer->capture_time ? SQ_JSEP_EXT_CAPTURE_TIME : 0) |
                                (peer->dependency ? SQ_JSEP_EXT_DEPENDENCY : 0)),
     };
@@ -120,7 +131,7 @@ int sq_peer_add_track(struct sq_peer *peer, enum sq_media_kind kind, enum sq_dir
     bool video = kind == SQ_MEDIA_VIDEO;
     struct sq_codec_rows rows;
     struct sq_jsep_add add =
-        sender_of(peer, kind, new_ssrc(peer), video ? new_ssrc(peer) : 0, name);
+        sender_of(peer, kind, new_ssrc(peer), video ? new_ssrc(peer) : 0, clip != NULL, name);
     int err =
         sq_codec_rows(&peer->codecs[kind], video, direction & SQ_DIR_SENDONLY ? clip : NULL, &rows);
     if (err) {
@@ -193,7 +204,7 @@ int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip)
     }
     char name[64];
     const struct sq_jsep_add sender =
-        sender_of(track->peer, track->kind, track->ssrc, track->rtx_ssrc, name);
+        sender_of(track->peer, track->kind, track->ssrc, track->rtx_ssrc, clip != NULL, name);
     int err = clip ? set_codecs(track, &track->peer->codecs[track->kind], clip) : 0;
     err = err ? err : sq_jsep_set_sender(track->peer->jsep, track->jsep, &sender);
     if (err) {
@@ -272,6 +283,41 @@ static int apply_sending(struct sq_track *track)
     return err;
 }
 
+static struct sq_track *layer_of(struct sq_peer *peer, const struct sq_track *track, unsigned layer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (peer->tracks[i]->main_layer == track && peer->tracks[i]->layer == layer) {
+            return peer->tracks[i];
+        }
+    }
+    return NULL;
+}
+
+/* A track for each further layer that the other side sends. They have no transceiver of their own:
+ * theirs is the first one's. */
+static int make_layers(struct sq_track *track)
+{
+    struct sq_peer *peer = track->peer;
+    const struct sq_jsep_rids *rids = track->jsep->recv_rids;
+    for (unsigned layer = 1; rids && layer < rids->n; layer++) {
+        struct sq_track *made = layer_of(peer, track, layer);
+        if (!made) {
+            made = new_track(peer);
+        }
+        if (!made) {
+            return SQ_ERR_NOMEM;
+        }
+        made->peer = peer;
+        made->jsep = track->jsep;
+        made->kind = track->kind;
+        made->main_layer = track;
+        made->layer = (uint8_t)layer;
+        made->ssrc = made->ssrc ? made->ssrc : new_ssrc(peer);
+        made->user = track->user;
+    }
+    return 0;
+}
+
 static void apply_receiving(struct sq_track *track, bool was)
 {
     struct sq_peer *peer = track->peer;
@@ -339,11 +385,35 @@ static int apply_track(struct sq_track *track)
         peer->twcc_negotiated |=
             track->ids.id[SQ_RTP_EXT_TRANSPORT_CC] && (track->fb & SQ_JSEP_FB_TRANSPORT_CC);
     }
+    if (track->main_layer) {
+        track->can_send = false;
+        track->can_receive = track->can_receive && t->recv_rids && track->layer < t->recv_rids->n;
+        return 0;
+    }
     int err = track->can_send ? apply_sending(track) : 0;
+    err = err ? err : make_layers(track);
     if (!err) {
         apply_receiving(track, was_receiving);
     }
     return err;
+}
+
+static void forget_transceiver(struct sq_peer *peer, struct sq_track *track)
+{
+    struct sq_jsep_transceiver *gone = track->jsep;
+    if (sq_jsep_forget(peer->jsep, gone) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *one = peer->tracks[i];
+        if (one->jsep == gone) {
+            if (one != track) {
+                sq_peer_unbind_track(peer, one);
+                one->can_receive = false;
+            }
+            one->jsep = NULL;
+        }
+    }
 }
 
 int sq_peer_apply_tracks(struct sq_peer *peer)
@@ -360,8 +430,8 @@ int sq_peer_apply_tracks(struct sq_peer *peer)
             return err;
         }
         /* A stopped section may be used again by another transceiver: let go of this one. */
-        if (track->jsep->stopped && sq_jsep_forget(peer->jsep, track->jsep) == 0) {
-            track->jsep = NULL;
+        if (track->jsep->stopped && !track->main_layer) {
+            forget_transceiver(peer, track);
         }
     }
     return 0;
@@ -453,4 +523,31 @@ enum sq_codec sq_track_media_codec(const struct sq_track *track)
     return t && t->negotiated && t->n_codecs > 0
                ? sq_jsep_media_codec((enum sq_jsep_codec_id)t->codecs[0].id)
                : SQ_CODEC_NONE;
+}
+
+void sq_track_receive_simulcast(struct sq_track *track, bool wanted)
+{
+    if (track->jsep && !track->main_layer) {
+        sq_jsep_receive_simulcast(track->jsep, wanted);
+    }
+}
+
+unsigned sq_track_layer(const struct sq_track *track)
+{
+    return track->layer;
+}
+
+struct sq_track *sq_track_main(struct sq_track *track)
+{
+    return track->main_layer ? track->main_layer : track;
+}
+
+unsigned sq_track_layers(const struct sq_track *track, unsigned *ret_active)
+{
+    unsigned active = 0;
+    for (size_t i = 0; track->tx && i < track->tx->n; i++) {
+        active += track->tx->encodings[i].active;
+    }
+    *ret_active = active;
+    return track->tx ? track->tx->n : 0;
 }

@@ -349,6 +349,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     }
     const struct sq_peer_config config = {.audio = user->env->plan->audio_codecs,
                                           .video = user->env->plan->video_codecs,
+                                          .simulcast = user->env->plan->simulcast,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
                                           .latency = user->env->plan->latency};
     *peer = (struct sq_user_peer){.user = user};
@@ -439,6 +440,7 @@ static void describe(struct sq_user *user)
         .recv_audio = listens && plan->audio,
         .recv_video = listens && plan->video,
         .clip = plan->clip,
+        .simulcast = plan->simulcast > 1,
         .audio = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL,
         .video = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL,
         .token = plan->token,

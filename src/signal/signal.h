@@ -50,6 +50,7 @@ struct sq_signal_user {
     uint64_t room_number; /* 0, 1, … of the run's rooms */
     bool send_audio, send_video;
     bool recv_audio, recv_video;
+    bool simulcast;                            /* its peers have layers to send */
     const struct sq_clip *clip;                /* what is sent */
     const struct sq_clip_track *audio, *video; /* its first tracks, for what they tell */
     const char *token;                         /* bearer token, or NULL */

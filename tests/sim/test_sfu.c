@@ -1,6 +1,7 @@
 /* The lab's forwarding (src/lab/sfu.c) between whole peers over a simulated network: a publisher,
  * the lab's side of it, the lab's side of each viewer, and the viewers. */
 #include "lab/lab_int.h"
+#include "peer/peer_int.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,10 +30,11 @@ struct room {
 static void on_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                    const struct sq_rtp_exts *exts, uint64_t now_ns)
 {
-    struct sq_lab_port *port = sq_track_user(track);
+    struct sq_lab_port *port = sq_track_user(sq_track_main(track));
+    struct sq_lab_source *source = port && port->source ? sq_lab_layer(port->source, track) : NULL;
     (void)ctx;
-    if (port && port->source) {
-        sq_lab_on_rtp(port->source, packet, exts, now_ns);
+    if (source) {
+        sq_lab_on_rtp(source, packet, exts, now_ns);
     }
 }
 
@@ -46,7 +48,7 @@ static bool on_resend(void *ctx, struct sq_track *track, uint32_t cookie,
 
 static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event *event)
 {
-    struct sq_lab_port *port = event->track ? sq_track_user(event->track) : NULL;
+    struct sq_lab_port *port = event->track ? sq_track_user(sq_track_main(event->track)) : NULL;
     (void)ctx;
     (void)node;
     if (port && event->type == SQ_PEER_EV_FIRST_MEDIA && port->source) {
@@ -100,16 +102,18 @@ static void make_port(struct sq_lab_port *port, struct sq_lab_member *member, st
 }
 
 /* Without a publisher's node packets are handed to the sources by the test. */
-static void publish(struct room *room)
+static void publish_layers(struct room *room, unsigned layers)
 {
     room->in = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
-    room->pub = simnet_add(room->net, &(struct sq_peer_config){0}, false, NULL, NULL);
+    room->pub =
+        simnet_add(room->net, &(struct sq_peer_config){.simulcast = layers}, false, NULL, NULL);
     assert_non_null(room->in);
     for (size_t kind = 0; kind < 2; kind++) {
         make_port(&room->in_port[kind], &room->pub_member, room->in, kind, SQ_DIR_RECVONLY);
         room->source[kind] = room->in_port[kind].source =
             sq_lab_source_new(&room->in_port[kind], false);
         assert_non_null(room->source[kind]);
+        sq_track_receive_simulcast(room->in_port[kind].track, layers > 1);
         add(room->pub, kind == VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO, SQ_DIR_SENDONLY);
     }
     set_delay(room->in, 10 * MS);
@@ -117,12 +121,19 @@ static void publish(struct room *room)
     simnet_negotiate(room->net, room->in, room->pub, false);
 }
 
+static void publish(struct room *room)
+{
+    publish_layers(room, 0);
+}
+
 static void watch(struct room *room, size_t i)
 {
     room->sub_member[i].lab = &room->lab;
+    room->sub_member[i].layer = -1;
     room->out[i] = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
     room->viewer[i] = simnet_add(room->net, &(struct sq_peer_config){0}, false, NULL, NULL);
     assert_non_null(room->out[i]);
+    room->sub_member[i].peer = simnode_peer(room->out[i]);
     for (size_t kind = 0; kind < 2; kind++) {
         make_port(&room->out_port[i][kind], &room->sub_member[i], room->out[i], kind,
                   SQ_DIR_SENDONLY);
@@ -268,10 +279,13 @@ static void hand_in(struct room *room, uint16_t seq, uint32_t ts, bool key, size
 {
     /* A descriptor with S, and the front of a frame (RFC 7741, 4.2; RFC 6386, 9.1). */
     uint8_t payload[32] = {0x10, key ? 0x00 : 0x01, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0};
-    const struct sq_rtp_packet packet = {
-        .payload = payload, .payload_bytes = (uint16_t)len, .seq = seq, .ts = ts, .marker = true};
+    const struct sq_rtp_packet packet = {.payload = payload,
+                                         .payload_bytes = (uint16_t)len,
+                                         .seq = seq,
+                                         .ts = ts,
+                                         .marker = true,
+                                         .pt = 96};
     const struct sq_rtp_exts exts = {0};
-    room->source[VIDEO]->vp8 = true;
     sq_lab_on_rtp(room->source[VIDEO], &packet, &exts, simnet_now(room->net));
     sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
     run_for(room->net, 15 * MS); /* it has arrived */
@@ -386,9 +400,97 @@ static void only_what_is_still_there_is_given_again(void **state)
     close_room(room);
 }
 
+/* ---- Simulcast ---- */
+
+static void assert_sees(struct room *room, size_t viewer, unsigned width)
+{
+    struct sq_inbound_stats before = in_stats(room->net, room->viewer[viewer], VIDEO);
+    run_for(room->net, 4 * SEC);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[viewer], VIDEO);
+    assert_int_equal(video.frame_width, width);
+    assert_true(video.frames_decoded >= before.frames_decoded + 90); /* of 100 */
+    assert_int_equal(video.frames_dropped, before.frames_dropped);
+    assert_int_equal(video.packets_missing, 0);
+}
+
+/* Three layers come in (RFC 8853), each viewer gets the one it asked for, or the highest; those
+ * that the publisher's rate has no room for fall away, the lowest last. */
+static void each_viewer_gets_a_layer(void **state)
+{
+    struct room *room = open_room(11);
+    struct sq_peer *pub;
+    unsigned active;
+    (void)state;
+    publish_layers(room, 3);
+    for (size_t i = 0; i < 3; i++) {
+        watch(room, i);
+    }
+    room->sub_member[1].layer = 0;
+    room->sub_member[2].layer = 1;
+    run_for(room->net, 4 * SEC);
+    pub = simnode_peer(room->pub);
+    struct sq_track *track = sq_peer_track(pub, VIDEO);
+    assert_int_equal(sq_track_layers(track, &active), 3);
+    assert_int_equal(active, 3);
+    assert_sees(room, 0, 640);
+    assert_sees(room, 1, 320);
+    assert_sees(room, 2, 480);
+    /* 152 kbit/s of the lowest fit, and not the least of the next one */
+    sq_track_allocate(track, 300000, simnet_now(room->net));
+    (void)sq_track_layers(track, &active);
+    assert_int_equal(active, 1);
+    run_for(room->net, 4 * SEC);
+    for (size_t i = 0; i < 3; i++) {
+        assert_sees(room, i, 320);
+    }
+    sq_track_allocate(track, 700000, simnet_now(room->net)); /* two */
+    run_for(room->net, 4 * SEC);
+    assert_sees(room, 0, 480);
+    sq_track_allocate(track, 10000, simnet_now(room->net)); /* the lowest stays all the same */
+    (void)sq_track_layers(track, &active);
+    assert_int_equal(active, 1);
+    sq_track_allocate(track, UINT64_MAX, simnet_now(room->net));
+    run_for(room->net, 4 * SEC);
+    assert_sees(room, 0, 640);
+    close_room(room);
+}
+
+/* Each layer is repaired by the RTX stream that names it, and answers the PLI for its SSRC alone.
+ */
+static void layers_are_repaired_one_by_one(void **state)
+{
+    struct room *room = open_room(12);
+    (void)state;
+    publish_layers(room, 3);
+    watch(room, 0);
+    run_for(room->net, 4 * SEC);
+    simnode_link(room->pub)->loss = 0.05;
+    run_for(room->net, 30 * SEC);
+    simnode_link(room->pub)->loss = 0;
+    run_for(room->net, 2 * SEC);
+    struct sq_peer *in = simnode_peer(room->in);
+    unsigned layers = 0;
+    for (size_t i = 0; i < sq_peer_track_count(in); i++) {
+        struct sq_track *track = sq_peer_track(in, i);
+        struct sq_inbound_stats s;
+        sq_track_inbound_stats(track, simnet_now(room->net), &s);
+        if (sq_track_kind(track) == SQ_MEDIA_VIDEO) {
+            layers++;
+            assert_true(s.packets_missing > 15);
+            assert_true(s.packets_repaired * 100 > s.packets_missing * 95);
+        }
+    }
+    assert_int_equal(layers, 3);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_true((double)video.frames_decoded > 0.95 * 25 * 34);
+    close_room(room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_viewer_gets_a_layer),
+        cmocka_unit_test(layers_are_repaired_one_by_one),
         cmocka_unit_test(all_that_is_sent_arrives),
         cmocka_unit_test(loss_is_repaired_on_both_sides),
         cmocka_unit_test(a_viewers_pli_goes_to_the_publisher),

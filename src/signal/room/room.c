@@ -160,7 +160,8 @@ static void send_join(struct sq_signal *s)
                                       .token = user->token,
                                       .publish_audio = user->send_audio,
                                       .publish_video = user->send_video,
-                                      .subscribe = user->recv_audio || user->recv_video});
+                                      .subscribe = user->recv_audio || user->recv_video,
+                                      .simulcast = user->simulcast && user->send_video});
 }
 
 /* ---- Answering ---- */

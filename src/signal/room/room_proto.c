@@ -75,6 +75,18 @@ static void read_join(struct reader *r, struct sq_room_msg *msg)
         refuse(r, "join: expected true or false in \"subscribe\"");
     }
     msg->subscribe = !subscribe || json_is_true(subscribe);
+    const json_t *simulcast = json_object_get(r->root, "simulcast");
+    if (simulcast && !json_is_boolean(simulcast)) {
+        refuse(r, "join: expected true or false in \"simulcast\"");
+    }
+    msg->simulcast = json_is_true(simulcast);
+    const json_t *layer = json_object_get(r->root, "layer");
+    if (layer && (!json_is_integer(layer) || json_integer_value(layer) < 0 ||
+                  json_integer_value(layer) > 2)) {
+        refuse(r, "join: expected a number from 0 to 2 in \"layer\"");
+    } else if (layer) {
+        msg->layer_limit = (unsigned)json_integer_value(layer) + 1;
+    }
     const json_t *publish = json_object_get(r->root, "publish");
     if (publish && (!json_is_array(publish) || json_array_size(publish) > 2)) {
         refuse(r, "join: expected a list of \"audio\" and \"video\" in \"publish\"");
@@ -298,6 +310,12 @@ static void put_join(struct sq_buf *b, const struct sq_room_msg *msg)
                   msg->publish_audio ? "\"audio\"" : "",
                   msg->publish_audio && msg->publish_video ? "," : "",
                   msg->publish_video ? "\"video\"" : "", msg->subscribe ? "true" : "false");
+    if (msg->simulcast) {
+        sq_buf_puts(b, ",\"simulcast\":true");
+    }
+    if (msg->layer_limit) {
+        sq_buf_printf(b, ",\"layer\":%u", msg->layer_limit - 1);
+    }
     if (msg->token && *msg->token) {
         put_text(b, "token", msg->token);
     }
@@ -370,7 +388,8 @@ static bool same(const struct sq_room_msg *a, const struct sq_room_msg *b)
 {
     return a->type == b->type && a->publish_audio == b->publish_audio &&
            a->publish_video == b->publish_video && a->subscribe == b->subscribe &&
-           a->seq == b->seq && strcmp(a->room, b->room) == 0 && strcmp(a->name, b->name) == 0 &&
+           a->simulcast == b->simulcast && a->layer_limit == b->layer_limit && a->seq == b->seq &&
+           strcmp(a->room, b->room) == 0 && strcmp(a->name, b->name) == 0 &&
            strcmp(a->token, b->token) == 0 && strcmp(a->id, b->id) == 0 &&
            strcmp(a->sdp, b->sdp) == 0 && strcmp(a->candidate, b->candidate) == 0 &&
            strcmp(a->code, b->code) == 0 && strcmp(a->text, b->text) == 0 && same_tracks(a, b);

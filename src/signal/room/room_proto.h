@@ -46,6 +46,8 @@ struct sq_room_msg {
     enum sq_room_type type;
     const char *room, *name, *token;
     bool publish_audio, publish_video, subscribe;
+    bool simulcast;       /* the video that it publishes has layers */
+    unsigned layer_limit; /* "layer" plus 1; 0: not told */
     const char *id;
     const char *sdp;
     uint32_t seq;
