@@ -110,6 +110,36 @@ def janus_videoroom(t):
     agree(results.dumps(), watched, 2 * 2 + 2 * 2 + 4 * 4)
 
 
+def janus_simulcast(t):
+    """One publishes three layers (RFC 8853) into a room, one watches: what Janus knows of the layers, and that the
+    viewer gets the highest whole."""
+    janus = Janus(t)
+    seen = {}
+
+    def note():
+        for info in janus.handles().values():
+            for medium in info.get("webrtc", {}).get("media", {}).values():
+                ssrcs = medium.get("ssrc", {})
+                if "ssrc-peer-sim-2" in ssrcs:
+                    seen["layers"] = [ssrcs.get(name) for name in ("ssrc-peer", "ssrc-peer-sim-1", "ssrc-peer-sim-2")]
+                    seen["info"] = medium
+
+    run = t.run(janus.url + f"?plugin=videoroom&room={ROOM}", "--peers", 2, "--publishers", 1, "--simulcast", 3,
+                "--rate", "10/s", "--duration", "9s", "--dump", 2, "--lateness-max", "200")
+    while run.process.running():
+        note()
+        time.sleep(0.25)
+    results = run.finish()
+    results.all_ok(2)
+    check(len(set(seen.get("layers", []))) == 3, f"Janus knows these layers: {seen}")
+    watcher = next(peer for peer in results.peers if peer["video.in.tracks"] == 1)
+    check((watcher["video.in.width"], watcher["video.in.height"]) == (640, 360),
+          f"the viewer got {watcher['video.in.width']}x{watcher['video.in.height']}")
+    check(watcher["video.in.frames"] > 5 * 25, f"{watcher['video.in.frames']} frames")
+    check(watcher["video.in.lost"] == 0, f"{watcher['video.in.lost']} lost")
+    test.note(f"layers by SSRC: {seen['layers']}")
+
+
 def janus_wrong_room(t):
     janus = Janus(t)
     results = t.run(janus.url + "?plugin=videoroom&room=4321", "--peers", 2, "--rate", "10/s", "--duration", "4s").finish()
@@ -159,4 +189,4 @@ def janus_ns(t):
 
 
 if __name__ == "__main__":
-    test.run([janus_ns, janus_echotest, janus_videoroom, janus_wrong_room, janus_dies])
+    test.run([janus_ns, janus_echotest, janus_videoroom, janus_simulcast, janus_wrong_room, janus_dies])

@@ -26,8 +26,8 @@ static int add_track(struct sq_signal *j, struct janus_handle *handle, enum sq_m
     direction &= both ? SQ_DIR_SENDRECV : SQ_DIR_SENDONLY;
     /* What only listens has nothing to hear on this handle. */
     return direction & SQ_DIR_SENDONLY
-               ? sq_peer_add_track(handle->peer, kind, (enum sq_direction)direction,
-                                   user->clip, NULL)
+               ? sq_peer_add_track(handle->peer, kind, (enum sq_direction)direction, user->clip,
+                                   NULL)
                : 0;
 }
 

@@ -99,6 +99,9 @@ void janus_request(struct sq_signal *j, struct janus_handle *handle, const char 
         /* Without "trickle": false Janus waits for candidates. */
         json_t *jsep = json_pack("{ssss}", "type", type, "sdp", handle->local);
         bad = jsep && handle->end_told ? json_object_set_new(jsep, "trickle", json_false()) : 0;
+        if (j->s.user->simulcast) { /* Janus takes the first rid for the highest layer otherwise */
+            bad |= json_object_set_new(jsep, "rid_order", json_string("lmh"));
+        }
         bad |= json_object_set_new(message, "jsep", jsep);
     }
     json_decref(body);

@@ -305,8 +305,7 @@ static int add_track(struct sq_signal *w, enum sq_media_kind kind)
     direction &=
         (w->kind->sends ? SQ_DIR_SENDONLY : 0U) | (w->kind->receives ? SQ_DIR_RECVONLY : 0U);
     bool wanted = direction & (w->kind->sends ? SQ_DIR_SENDONLY : SQ_DIR_RECVONLY);
-    return wanted ? sq_peer_add_track(w->peer, kind, (enum sq_direction)direction,
-                                      user->clip, NULL)
+    return wanted ? sq_peer_add_track(w->peer, kind, (enum sq_direction)direction, user->clip, NULL)
                   : 0;
 }
 

@@ -1,0 +1,280 @@
+/* Codecs, their parameters and simulcast in descriptions: against what Chromium 156 wrote, and the
+ * rules of RFC 6184 and RFC 8853. */
+#include "peer/sdp/fixtures.h"
+#include "peer/sdp/jsep_pair.h"
+
+static void add_av(struct end *e)
+{
+    (void)end_add(e, SQ_JSEP_AUDIO, SQ_SDP_SENDRECV, 1);
+    (void)end_add(e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
+}
+
+/* Answers the fixture; the answer is to be freed. */
+static char *answer_to(struct end *e, const char *name, struct sq_jsep_result *ret_result)
+{
+    char *offer = fixture(name, NULL);
+    *ret_result = remote(e, SQ_JSEP_OFFER, offer);
+    sq_free(offer);
+    return local_answer(e);
+}
+
+/* What stands in `ours` behind `prefix`, line by line, must stand in `theirs`. */
+static void assert_lines_within(const char *ours, const char *prefix, const char *theirs)
+{
+    unsigned n = 0;
+    for (const char *at = strstr(ours, prefix); at; at = strstr(at + 1, prefix)) {
+        char line[256];
+        size_t len = strcspn(at, "\n") + 1;
+        assert_true(len < sizeof(line));
+        snprintf(line, sizeof(line), "%.*s", (int)len, at);
+        if (!strstr(theirs, line)) {
+            fail_msg("not Chromium's: %s", line);
+        }
+        n++;
+    }
+    assert_true(n > 5);
+}
+
+/* The whole table against what Chromium 156 offers: the same payload types, parameters, feedback
+ * and extension ids, in the same order. What Chromium has beyond it: comfort noise, VP9's profile 2
+ * and RED with ULPFEC. */
+static void offers_as_chromium(void **state)
+{
+    struct end e;
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    add_av(&e);
+    char *ours = local_offer(&e);
+    char *theirs = fixture("chromium_offer_avd", NULL);
+    assert_non_null(strstr(ours, "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 110 126\r\n"));
+    assert_non_null(strstr(theirs, "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\n"));
+    assert_non_null(strstr(ours,
+                           "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 "
+                           "116 117 39 40 45 46 98 99\r\n"));
+    assert_non_null(strstr(theirs, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 "
+                                   "115 116 117 39 40 45 46 98 99 100 101 118 119 120\r\n"));
+    assert_lines_within(ours, "a=rtpmap:", theirs);
+    assert_lines_within(ours, "a=fmtp:", theirs);
+    assert_lines_within(ours, "a=rtcp-fb:", theirs);
+    assert_lines_within(ours, "a=extmap:", theirs);
+    /* and the order of the lines: Chromium's answer to such an offer takes all of it */
+    sq_free(ours);
+    end_close(&e);
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    add_av(&e);
+    struct sq_jsep_result got;
+    char *answer = answer_to(&e, "chromium_offer_avd", &got);
+    assert_non_null(strstr(answer, "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 110 126\r\n"));
+    assert_non_null(strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 "
+                                   "115 116 117 39 40 45 46 98 99\r\n"));
+    assert_lines_within(answer, "a=fmtp:", theirs); /* H.264's profiles and levels among them */
+    assert_lines_within(answer, "a=rtcp-fb:", theirs);
+    assert_lines_within(answer, "a=extmap:", theirs);
+    sq_jsep_result_free(&got);
+    sq_free(answer);
+    sq_free(theirs);
+    end_close(&e);
+}
+
+/* RFC 6184, section 8.2.2: the profile must match, the level is the lower one unless both may
+ * differ. */
+static void h264_profiles_and_levels(void **state)
+{
+    static const struct {
+        const char *params, *answer; /* NULL: refused */
+        enum sq_jsep_codec_id row;
+    } cases[] = {
+        {"packetization-mode=1;profile-level-id=42e01f;level-asymmetry-allowed=1",
+         "packetization-mode=1;profile-level-id=42e01f", SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=42e00a", /* level 1 in both directions */
+         "packetization-mode=1;profile-level-id=42e00a", SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=42e00a;level-asymmetry-allowed=1",
+         "packetization-mode=1;profile-level-id=42e01f", SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=42e034", /* 5.2 is above ours */
+         "packetization-mode=1;profile-level-id=42e01f", SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=42f00b", /* level 1b */
+         "packetization-mode=1;profile-level-id=42f00b", SQ_JSEP_H264_MODE1},
+        {"profile-level-id=42C01F", "packetization-mode=0;profile-level-id=42c01f",
+         SQ_JSEP_H264_MODE0},
+        {"packetization-mode=1", "packetization-mode=1;profile-level-id=42e01f",
+         SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=42001f",
+         "packetization-mode=1;profile-level-id=42001f", SQ_JSEP_H264_BASE_MODE1},
+        {"packetization-mode=1;profile-level-id=4d001f",
+         "packetization-mode=1;profile-level-id=4d001f", SQ_JSEP_H264_MAIN_MODE1},
+        {"packetization-mode=1;profile-level-id=4d801f", /* main that is constrained baseline */
+         "packetization-mode=1;profile-level-id=4d801f", SQ_JSEP_H264_MODE1},
+        {"packetization-mode=1;profile-level-id=640c1f",
+         "packetization-mode=1;profile-level-id=640c1f", SQ_JSEP_H264_HIGH_MODE1},
+        {"packetization-mode=1;profile-level-id=f4001f", NULL, SQ_JSEP_CODECS}, /* high 4:4:4 */
+        {"packetization-mode=2;profile-level-id=42e01f", NULL, SQ_JSEP_CODECS}, /* interleaved */
+        {"packetization-mode=1;profile-level-id=42e01", NULL, SQ_JSEP_CODECS},
+        {"packetization-mode=1;profile-level-id=42e0xx", NULL, SQ_JSEP_CODECS},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char offer[1024];
+        snprintf(offer, sizeof(offer),
+                 "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n"
+                 "a=ice-pwd:0123456789012345678901\r\na=fingerprint:" FP_B "\r\n"
+                 "m=video 9 UDP/TLS/RTP/SAVPF 100\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n"
+                 "a=setup:actpass\r\na=rtpmap:100 H264/90000\r\na=fmtp:100 %s\r\n",
+                 cases[i].params);
+        struct end e;
+        end_open(&e, FP_A, (struct sq_jsep_config){0});
+        struct sq_jsep_transceiver *t = end_add(&e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
+        struct sq_jsep_result got = remote(&e, SQ_JSEP_OFFER, offer);
+        sq_jsep_result_free(&got);
+        char *answer = local_answer(&e);
+        char expected[200];
+        snprintf(expected, sizeof(expected), "a=fmtp:100 level-asymmetry-allowed=1;%s\r\n",
+                 cases[i].answer ? cases[i].answer : "");
+        if (cases[i].answer ? !strstr(answer, expected) : !strstr(answer, "m=video 0 ")) {
+            fail_msg("offered %s, answered %s", cases[i].params, answer);
+        }
+        if (cases[i].answer) {
+            assert_int_equal(t->codecs[0].id, cases[i].row);
+        }
+        sq_free(answer);
+        end_close(&e);
+    }
+}
+
+/* ---- Simulcast ---- */
+
+static struct sq_jsep_transceiver *add_layers(struct end *e, enum sq_sdp_direction direction)
+{
+    static const struct sq_jsep_rids rids = {.n = 3, .id = {"q", "h", "f"}};
+    const struct sq_jsep_add add = {.kind = SQ_JSEP_VIDEO,
+                                    .direction = direction,
+                                    .stream_id = "stream",
+                                    .track_id = "t",
+                                    .ssrc = 70,
+                                    .rtx_ssrc = 71,
+                                    .send_rids = &rids};
+    struct sq_jsep_transceiver *t = NULL;
+    assert_int_equal(sq_jsep_add(e->j, &add, &t), 0);
+    return t;
+}
+
+static void layers_are_offered_and_taken(void **state)
+{
+    struct end a;
+    struct end b;
+    (void)state;
+    end_open(&a, FP_A, (struct sq_jsep_config){0});
+    end_open(&b, FP_B, (struct sq_jsep_config){0});
+    struct sq_jsep_transceiver *t = add_layers(&a, SQ_SDP_SENDONLY);
+    struct sq_jsep_transceiver *u = end_add(&b, SQ_JSEP_VIDEO, SQ_SDP_RECVONLY, 5);
+    sq_jsep_receive_simulcast(u, true);
+    char *offer = local_offer(&a);
+    /* as Chromium: behind the codecs, and without SSRCs */
+    assert_non_null(strstr(offer, "a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\n"
+                                  "a=simulcast:send q;h;f\r\n"));
+    assert_null(strstr(offer, "a=ssrc:"));
+    char *theirs = fixture("chromium_reoffer", NULL);
+    assert_non_null(strstr(theirs, "a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\n"
+                                   "a=simulcast:send q;h;f\r\n"));
+    sq_free(theirs);
+    struct sq_jsep_result got = remote(&b, SQ_JSEP_OFFER, offer);
+    sq_jsep_result_free(&got);
+    char *answer = local_answer(&b);
+    assert_non_null(strstr(answer, "a=rid:q recv\r\na=rid:h recv\r\na=rid:f recv\r\n"
+                                   "a=simulcast:recv q;h;f\r\n"));
+    got = remote(&a, SQ_JSEP_ANSWER, answer);
+    sq_jsep_result_free(&got);
+    assert_non_null(t->send_rids);
+    assert_int_equal(t->send_rids->n, 3);
+    assert_string_equal(t->send_rids->id[2], "f");
+    assert_null(t->recv_rids);
+    assert_int_equal(u->recv_rids->n, 3);
+    sq_free(offer);
+    sq_free(answer);
+    end_close(&a);
+    end_close(&b);
+}
+
+/* What the answer says of our three layers, and what is left of them. */
+static void answers_may_take_less(void **state)
+{
+    static const struct {
+        const char *lines;
+        unsigned n, paused;
+        const char *first;
+    } cases[] = {
+        {"a=rid:q recv\r\na=rid:h recv\r\na=rid:f recv\r\na=simulcast:recv q;h;f\r\n", 3, 0, "q"},
+        {"a=rid:q recv\r\na=rid:f recv\r\na=simulcast:recv f;~q\r\n", 2, 1, "q"},
+        {"a=rid:h recv\r\na=simulcast:recv q;h;f\r\n", 1, 0, "h"}, /* the others have no rid line */
+        {"a=rid:h recv\r\na=simulcast:recv x,h;h,q\r\n", 1, 0, "h"},
+        {"a=rid:z recv\r\na=simulcast:recv z\r\n", 0, 0, NULL}, /* never offered */
+        {"a=rid:q send\r\na=simulcast:recv q\r\n", 0, 0, NULL}, /* the wrong way */
+        {"a=simulcast:\r\n", 0, 0, NULL},
+        {"", 0, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct end a;
+        end_open(&a, FP_A, (struct sq_jsep_config){0});
+        struct sq_jsep_transceiver *t = add_layers(&a, SQ_SDP_SENDONLY);
+        char *offer = local_offer(&a);
+        char answer[1200];
+        snprintf(answer, sizeof(answer),
+                 "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+                 "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:" FP_B
+                 "\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
+                 "a=rtcp-mux\r\na=setup:active\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\n%s",
+                 cases[i].lines);
+        struct sq_jsep_result got = remote(&a, SQ_JSEP_ANSWER, answer);
+        sq_jsep_result_free(&got);
+        assert_true(t->can_send);
+        assert_int_equal(t->send_rids ? t->send_rids->n : 0, cases[i].n);
+        if (cases[i].n) {
+            assert_int_equal(t->send_rids->paused, cases[i].paused);
+            assert_string_equal(t->send_rids->id[0], cases[i].first);
+        }
+        sq_free(offer);
+        end_close(&a);
+    }
+}
+
+/* A server offers to receive layers under names of its own. */
+static void layers_take_the_offerers_names(void **state)
+{
+    static const char offer[] =
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+        "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:" FP_B
+        "\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\n"
+        "a=setup:actpass\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\na=rid:r0 recv\r\n"
+        "a=rid:r1 recv\r\na=simulcast:recv r0;r1\r\n";
+    struct end e;
+    (void)state;
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    struct sq_jsep_transceiver *t = add_layers(&e, SQ_SDP_SENDRECV);
+    struct sq_jsep_result got = remote(&e, SQ_JSEP_OFFER, offer);
+    sq_jsep_result_free(&got);
+    char *answer = local_answer(&e);
+    assert_non_null(strstr(answer, "a=rid:r0 send\r\na=rid:r1 send\r\na=simulcast:send r0;r1\r\n"));
+    assert_int_equal(t->send_rids->n, 2);
+    sq_free(answer);
+    end_close(&e);
+    /* and one who has a single stream says nothing of it */
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    t = end_add(&e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 3);
+    got = remote(&e, SQ_JSEP_OFFER, offer);
+    sq_jsep_result_free(&got);
+    answer = local_answer(&e);
+    assert_null(strstr(answer, "simulcast"));
+    assert_null(t->send_rids);
+    sq_free(answer);
+    end_close(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offers_as_chromium),
+        cmocka_unit_test(h264_profiles_and_levels),
+        cmocka_unit_test(layers_are_offered_and_taken),
+        cmocka_unit_test(answers_may_take_less),
+        cmocka_unit_test(layers_take_the_offerers_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
