@@ -189,6 +189,9 @@ static int apply_negotiated(struct sq_peer *peer, const struct sq_jsep_result *r
     if (!err && result->negotiated) {
         err = sq_peer_apply_tracks(peer);
     }
+    if (!err && result->negotiated) {
+        err = sq_data_negotiated(peer);
+    }
     if (!err) {
         err = apply_transport(peer, result);
     }

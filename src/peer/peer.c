@@ -71,6 +71,7 @@ static uint64_t earliest(const struct sq_peer *peer)
     at = sq_min_u64(at, peer->rtcp_at_ns);
     at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
     at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
+    at = peer->data ? sq_min_u64(at, sq_data_next_timeout(peer)) : at;
     if (!sq_peer_may_send(peer)) {
         return at;
     }
@@ -120,6 +121,10 @@ static void release_dtls(struct sq_peer *peer)
         return;
     }
     peer->release_at_ns = SQ_NEVER;
+    if (peer->data) {
+        return; /* data channels go through it */
+    }
+    sq_jsep_refuse_data(peer->jsep);
     /* Without memory for it, the state simply stays. */
     if (sq_dtls_release(peer->dtls) != 0) {
         peer->keep_dtls = true;
@@ -178,6 +183,9 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     }
     if (sq_dtls_next_timeout(peer->dtls) <= now_ns) {
         dtls_on_timeout(peer, now_ns);
+    }
+    if (peer->data && sq_data_next_timeout(peer) <= now_ns) {
+        sq_data_on_timeout(peer, now_ns);
     }
     release_dtls(peer);
     check_connect_timeout(peer);
@@ -368,7 +376,7 @@ static void update_path(struct sq_peer *peer)
     bool nominated = peer->ice_state == SQ_ICE_COMPLETED;
     bool changed = !peer->has_path || nominated != peer->path_nominated ||
                    base != peer->path_base || !sq_addr_equal(&remote, &peer->path_remote);
-    bool regained = !peer->has_path && peer->srtp;
+    bool regained = !peer->has_path && peer->dtls_up;
     peer->has_path = true;
     peer->path_nominated = nominated;
     peer->path_base = base;
@@ -384,6 +392,16 @@ static void update_path(struct sq_peer *peer)
     }
 }
 
+/* A connection of data channels alone needs no SRTP. */
+static bool has_media(const struct sq_peer *peer)
+{
+    const struct sq_jsep_transceiver *t = sq_jsep_first(peer->jsep);
+    while (t && !t->negotiated) {
+        t = t->next;
+    }
+    return t != NULL;
+}
+
 static void start_dtls(struct sq_peer *peer)
 {
     if (peer->dtls_started || !peer->has_path || !peer->remote_applied) {
@@ -393,6 +411,7 @@ static void start_dtls(struct sq_peer *peer)
     peer->dtls_started = true;
     enum sq_dtls_role role =
         remote->dtls_role == SQ_JSEP_DTLS_PASSIVE ? SQ_DTLS_SERVER : SQ_DTLS_CLIENT;
+    sq_dtls_set_srtp_optional(peer->dtls, !has_media(peer));
     peer->in_dtls++;
     int err = sq_dtls_start(peer->dtls, role, peer->now_ns);
     dtls_done(peer);
@@ -409,7 +428,7 @@ static void ice_connected(struct sq_peer *peer)
     }
     start_dtls(peer);
     bool back = peer->state == SQ_PEER_DISCONNECTED || peer->state == SQ_PEER_CONNECTING;
-    if (back && peer->srtp && peer->has_path) {
+    if (back && peer->dtls_up && peer->has_path) {
         peer->connect_by_ns = SQ_NEVER;
         set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
     }
@@ -462,11 +481,24 @@ static void on_dtls_send(void *ctx, const uint8_t *bytes, size_t len)
     sq_peer_send_dgrams(ctx, &dgram, 1);
 }
 
+static void on_dtls_data(void *ctx, const uint8_t *bytes, size_t len)
+{
+    struct sq_peer *peer = ctx;
+    if (peer->data) {
+        sq_data_receive(peer, bytes, len);
+    } else {
+        peer->transport.discarded++;
+    }
+}
+
 static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
 {
     struct sq_peer *peer = ctx;
     struct sq_srtp *srtp = NULL;
-    int err = sq_srtp_create(peer->env->srtp, keys->profile, &keys->local, &keys->remote, &srtp);
+    int err = 0;
+    if (keys->profile != SQ_SRTP_NONE) {
+        err = sq_srtp_create(peer->env->srtp, keys->profile, &keys->local, &keys->remote, &srtp);
+    }
     if (err) {
         sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "SRTP keys of the handshake are of no use: %s",
                      sq_err_name(err));
@@ -475,6 +507,7 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
     sq_env_forget_peer(peer->env, peer);
     sq_srtp_destroy(peer->srtp);
     peer->srtp = srtp;
+    peer->dtls_up = true;
     peer->connect_by_ns = SQ_NEVER;
     if (!peer->keep_dtls) {
         peer->release_at_ns = peer->now_ns + SQ_DTLS_LINGER_NS;
@@ -487,16 +520,19 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
         set_state(peer, SQ_PEER_CONNECTED, SQ_PEER_CAUSE_NONE, "");
     }
     sq_peer_start_media(peer);
+    sq_data_start(peer);
 }
 
 static void on_dtls_failed(void *ctx, int err, const char *text)
 {
     (void)err;
+    sq_data_transport_closed(ctx);
     sq_peer_fail(ctx, SQ_PEER_CAUSE_DTLS, "%s", text);
 }
 
 static void on_dtls_closed(void *ctx)
 {
+    sq_data_transport_closed(ctx);
     sq_peer_fail(ctx, SQ_PEER_CAUSE_MEDIA_LOST,
                  "the other side closed the connection (DTLS close_notify)");
 }
@@ -509,6 +545,7 @@ int sq_peer_make_dtls(struct sq_peer *peer)
         .connected = on_dtls_connected,
         .failed = on_dtls_failed,
         .closed = on_dtls_closed,
+        .data = on_dtls_data,
     };
     struct sq_dtls *dtls;
     if (peer->in_dtls > 0 && peer->dtls_before) {
@@ -524,7 +561,8 @@ int sq_peer_make_dtls(struct sq_peer *peer)
         sq_dtls_destroy(peer->dtls);
     }
     peer->dtls = dtls;
-    peer->dtls_started = false;
+    sq_data_transport_closed(peer);
+    peer->dtls_started = peer->dtls_up = false;
     peer->release_at_ns = SQ_NEVER;
     return 0;
 }
@@ -579,6 +617,7 @@ static int build(struct sq_peer *peer, const struct sq_peer_config *config)
         .session_id = sq_rand_u64(&peer->env->rand) >> 1,
         .cname = peer->cname,
         .answer_passive = config->passive,
+        .accept_data = config->accept_data,
     };
     int err = sq_jsep_new(&jsep, &peer->jsep);
     err = err ? err : make_ice(peer, config);
@@ -635,6 +674,7 @@ void sq_peer_close(struct sq_peer *peer, uint64_t now_ns)
     if (sq_peer_may_send(peer)) {
         sq_peer_send_bye(peer);
     }
+    sq_data_close(peer);
     sq_dtls_close(peer->dtls);
     sq_ice_close(peer->ice);
     peer->has_path = false;
@@ -661,6 +701,7 @@ void sq_peer_destroy(struct sq_peer *peer)
     }
     sq_free(peer->twcc_log);
     sq_free(peer->twcc_recorder);
+    sq_data_free(peer);
     sq_srtp_destroy(peer->srtp);
     sq_dtls_destroy(peer->dtls);
     sq_dtls_destroy(peer->dtls_before);

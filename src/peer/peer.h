@@ -21,10 +21,12 @@
 #define SQ_PEER_TRACKS_MAX   64   /* transceivers of a peer */
 #define SQ_PEER_BASES_MAX    8    /* local sockets of a peer */
 #define SQ_PEER_DATAGRAM_MAX 1500 /* bytes, the largest datagram that is sent or read */
+#define SQ_PEER_CHANNELS_MAX 1024 /* data channels of a peer at a time */
 #define SQ_PEER_TEXT_MAX     256  /* bytes of an error sentence with its NUL */
 
 struct sq_peer;
 struct sq_track;      /* a transceiver: what one m-section sends and receives */
+struct sq_channel;    /* a data channel */
 struct sq_rtp_packet; /* peer/rtp/rtp.h */
 struct sq_rtp_exts;
 struct sq_clip; /* media/clip.h */
@@ -101,6 +103,12 @@ enum sq_peer_event_type {
                              */
     SQ_PEER_EV_KEY_FRAME_REQUEST, /* track: PLI or FIR came and no clip answers it */
     SQ_PEER_EV_BYE,               /* track: RTCP BYE */
+    SQ_PEER_EV_CHANNEL_OPEN,      /* channel: may send; with `from_remote`, one that the other side
+                                     made */
+    SQ_PEER_EV_CHANNEL_MESSAGE,   /* channel: data, data_len, binary */
+    SQ_PEER_EV_CHANNEL_CLOSING,   /* channel: the other side closes it */
+    SQ_PEER_EV_CHANNEL_CLOSED,    /* channel: its last event; see sq_channel_close */
+    SQ_PEER_EV_BUFFERED_LOW,      /* channel: bufferedAmount fell to its low threshold */
 };
 
 struct sq_peer_event {
@@ -115,6 +123,11 @@ struct sq_peer_event {
     int base;
     struct sq_addr remote;
     bool nominated;
+    struct sq_channel *channel;
+    bool from_remote;
+    const uint8_t *data; /* borrowed for the call */
+    size_t data_len;
+    bool binary; /* else text in UTF-8, which is not checked */
 };
 
 /* A packet to send by hand, in the place of a clip. */
@@ -199,6 +212,8 @@ struct sq_peer_config {
                           connect_timeout_ns, where else they end by RFC 8445 after 40 s */
     bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
                           peer/derived_ice.h, so that they need not be told */
+    bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
+                          of its own does so anyway */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */
@@ -307,6 +322,88 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
 /* Starts the clip's next frame with a key frame, as a PLI would. */
 void sq_track_send_key_frame(struct sq_track *track);
+
+/* ---- Data channels (RFC 8831, RFC 8832; W3C RTCDataChannel) ---- */
+
+/* Zero-initialise for an ordered, reliable channel. */
+struct sq_channel_config {
+    const char *label, *protocol; /* copied; NULL: "" */
+    bool unordered;
+    bool limit_retransmits; /* one of these two at most */
+    bool limit_lifetime;
+    uint16_t max_retransmits;
+    uint16_t max_lifetime_ms; /* maxPacketLifeTime */
+    uint16_t priority;        /* 0: 256, "low"; 512, 1024: medium, high (RFC 8831, section 6.4) */
+    bool negotiated;          /* both sides make it with the same id; nothing is told */
+    uint16_t id;              /* where negotiated: 0 to 65534 */
+};
+
+enum sq_channel_state { /* RTCDataChannelState */
+                        SQ_CHANNEL_CONNECTING,
+                        SQ_CHANNEL_OPEN,
+                        SQ_CHANNEL_CLOSING,
+                        SQ_CHANNEL_CLOSED,
+};
+
+/* The first one asks for a data-channel section in the next offer. SQ_ERR_INVALID for settings that
+ * make no sense or an id in use, SQ_ERR_STATE once the peer is closed or its DTLS state released,
+ * SQ_ERR_NOMEM. */
+int sq_peer_add_channel(struct sq_peer *peer, uint64_t now_ns,
+                        const struct sq_channel_config *config,
+                        struct sq_channel **ret_channel) SQ_MUST_USE;
+/* Asks for a data-channel section in the next offer without a channel of its own. Errors as above.
+ */
+int sq_peer_want_data(struct sq_peer *peer) SQ_MUST_USE;
+/* SQ_ERR_STATE unless open; SQ_ERR_INVALID: larger than the other side's a=max-message-size;
+ * SQ_ERR_AGAIN: too much waits already (16 MB); SQ_ERR_NOMEM. An empty message is one, too. */
+int sq_channel_send(struct sq_channel *channel, uint64_t now_ns, bool binary, const void *data,
+                    size_t len) SQ_MUST_USE;
+/* What waits is still sent. The channel is good until CHANNEL_CLOSED has been told and the peer was
+ * entered again after that (a datagram, a time-out); so it may be closed from within any event. */
+void sq_channel_close(struct sq_channel *channel, uint64_t now_ns);
+enum sq_channel_state sq_channel_state(const struct sq_channel *channel);
+const char *sq_channel_label(const struct sq_channel *channel);
+const char *sq_channel_protocol(const struct sq_channel *channel);
+/* -1 while it has none. */
+int sq_channel_id(const struct sq_channel *channel);
+/* As negotiated; label and protocol borrowed from the channel. */
+void sq_channel_settings(const struct sq_channel *channel, struct sq_channel_config *ret_config);
+/* Bytes that were not handed to the network yet (bufferedAmount). */
+size_t sq_channel_buffered_bytes(const struct sq_channel *channel);
+/* bufferedAmountLowThreshold; 0 at first. */
+void sq_channel_set_buffered_low(struct sq_channel *channel, size_t threshold_bytes);
+void sq_channel_set_user(struct sq_channel *channel, void *user);
+void *sq_channel_user(const struct sq_channel *channel);
+struct sq_peer *sq_channel_peer(const struct sq_channel *channel);
+/* By place, in order of birth; NULL past the last. */
+struct sq_channel *sq_peer_channel(const struct sq_peer *peer, size_t i);
+/* Bytes, of the other side's a=max-message-size; 0 before that was negotiated. */
+size_t sq_peer_max_message_bytes(const struct sq_peer *peer);
+
+struct sq_channel_stats { /* RTCDataChannelStats */
+    const char *label, *protocol;
+    int data_channel_identifier;
+    enum sq_channel_state state;
+    uint64_t messages_sent, bytes_sent;
+    uint64_t messages_received, bytes_received;
+};
+void sq_channel_stats(const struct sq_channel *channel, struct sq_channel_stats *ret_stats);
+
+struct sq_data_stats {
+    bool negotiated;           /* there is a data-channel section */
+    const char *state;         /* RTCSctpTransportState; static */
+    uint64_t max_message_size; /* RTCSctpTransport */
+    uint64_t max_channels;
+    uint64_t data_channels_opened, data_channels_closed; /* RTCPeerConnectionStats */
+    /* Of all channels, those that are gone included */
+    uint64_t messages_sent, bytes_sent, messages_received, bytes_received;
+    /* RTCSctpTransportStats (webrtc-provisional-stats) */
+    double smoothed_round_trip_time_s; /* < 0: not measured */
+    uint64_t congestion_window_bytes, receiver_window_bytes, mtu_bytes, unack_data;
+    uint64_t retransmitted_chunks, messages_abandoned;
+    bool interleaving, zero_checksum;
+};
+void sq_peer_data_stats(const struct sq_peer *peer, struct sq_data_stats *ret_stats);
 
 /* ---- Statistics (W3C webrtc-stats identifiers, in snake_case) ---- */
 

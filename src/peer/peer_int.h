@@ -1,5 +1,5 @@
 /* Inside of the peer: shared by env.c, peer.c, negotiate.c, track.c, receive.c, feedback.c,
- * stats.c, encoding.c. */
+ * datachannel.c, stats.c, encoding.c. */
 #ifndef SQ_PEER_PEER_INT_H
 #define SQ_PEER_PEER_INT_H
 
@@ -199,10 +199,11 @@ struct sq_peer {
     struct sq_dtls *dtls_before; /* replaced while it was at work */
     const struct sq_cert *cert;
     struct sq_srtp *srtp;
+    struct sq_peer_data *data; /* datachannel.c; NULL without data channels */
 
     enum sq_peer_state state;
     bool rtcp_first;
-    bool dtls_started, remote_applied;
+    bool dtls_started, dtls_up, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only, latency;
     bool capture_time, dependency;
     uint8_t simulcast;
@@ -262,6 +263,17 @@ static inline bool sq_peer_may_send(const struct sq_peer *peer)
 {
     return peer->srtp && peer->has_path;
 }
+
+/* datachannel.c */
+int sq_data_negotiated(struct sq_peer *peer) SQ_MUST_USE; /* there is a section now, or is not */
+void sq_data_start(struct sq_peer *peer); /* DTLS is up, or a section came: begins if both are */
+void sq_data_receive(struct sq_peer *peer, const uint8_t *bytes, size_t len);
+uint64_t sq_data_next_timeout(const struct sq_peer *peer);
+void sq_data_on_timeout(struct sq_peer *peer, uint64_t now_ns);
+/* The association is over with its transport; its channels are closed. */
+void sq_data_transport_closed(struct sq_peer *peer);
+void sq_data_close(struct sq_peer *peer); /* tells the other side; no events */
+void sq_data_free(struct sq_peer *peer);
 
 /* track.c */
 int sq_peer_sync_tracks(struct sq_peer *peer) SQ_MUST_USE;  /* a track for each transceiver */

@@ -453,6 +453,9 @@ void sq_peer_start_sources(struct sq_peer *peer)
 
 void sq_peer_start_media(struct sq_peer *peer)
 {
+    if (!peer->srtp) {
+        return; /* data channels alone */
+    }
     sq_peer_start_sources(peer);
     sq_peer_start_rtcp(peer, peer->now_ns);
 }

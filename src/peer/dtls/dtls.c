@@ -320,6 +320,11 @@ int sq_dtls_start(struct sq_dtls *dtls, enum sq_dtls_role role, uint64_t now_ns)
     return 0;
 }
 
+void sq_dtls_set_srtp_optional(struct sq_dtls *dtls, bool optional)
+{
+    dtls->srtp_optional = optional;
+}
+
 uint64_t sq_dtls_next_timeout(const struct sq_dtls *dtls)
 {
     return dtls->timer_ns < dtls->deadline_ns ? dtls->timer_ns : dtls->deadline_ns;

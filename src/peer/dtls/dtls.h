@@ -101,6 +101,9 @@ void sq_dtls_destroy(struct sq_dtls *dtls); /* NULL is allowed; sends nothing */
 int sq_dtls_set_remote(struct sq_dtls *dtls, const struct sq_dtls_fingerprint *fingerprints,
                        size_t n) SQ_MUST_USE;
 
+/* Of this one alone, as srtp_optional of the config is of all; before the handshake is over. */
+void sq_dtls_set_srtp_optional(struct sq_dtls *dtls, bool optional);
+
 /* Begins the handshake; fingerprints must be set. Early datagrams are worked off. What goes wrong
  * in the handshake is told by `failed`. SQ_ERR_STATE, SQ_ERR_NOMEM, SQ_ERR_CRYPTO. */
 int sq_dtls_start(struct sq_dtls *dtls, enum sq_dtls_role role, uint64_t now_ns) SQ_MUST_USE;

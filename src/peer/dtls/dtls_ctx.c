@@ -245,7 +245,7 @@ int sq_dtls_export_keys(const struct sq_dtls *d, struct sq_dtls_keys *ret_keys)
                                 .cipher = SSL_get_cipher_name(d->ssl)};
     const SRTP_PROTECTION_PROFILE *chosen = SSL_get_selected_srtp_profile(d->ssl);
     if (!chosen) {
-        if (!d->ctx->config.srtp_optional) {
+        if (!d->ctx->config.srtp_optional && !d->srtp_optional) {
             return SQ_ERR_UNSUPPORTED;
         }
         *ret_keys = keys;

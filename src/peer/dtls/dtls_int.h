@@ -60,6 +60,7 @@ struct sq_dtls {
 
     const uint8_t *in; /* the datagram being received, or NULL */
     size_t in_len;
+    bool srtp_optional;
     bool receiving;         /* sq_dtls_receive is on the stack */
     struct flight *capture; /* where datagrams sent are noted, or NULL */
     bool mute;              /* sent nowhere but to capture */

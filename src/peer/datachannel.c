@@ -1,0 +1,849 @@
+/* Data channels: streams of an SCTP association are opened by DCEP (RFC 8832), carry messages of
+ * text and bytes (RFC 8831), and are closed by resetting them both ways. */
+#include "base/mem.h"
+#include "base/wire.h"
+#include "peer/peer_int.h"
+#include "peer/sctp/sctp.h"
+#include <string.h>
+
+#define DCEP_ACK       2
+#define DCEP_OPEN      3
+#define OPEN_BYTES     12 /* its fixed part */
+#define TYPE_UNORDERED 0x80
+#define TYPE_COUNT     1
+#define TYPE_TIME      2
+#define TEXT_MAX       65535
+
+enum ppid { /* RFC 8831, section 8 */
+            PPID_DCEP = 50,
+            PPID_STRING = 51,
+            PPID_BINARY = 53,
+            PPID_STRING_EMPTY = 56,
+            PPID_BINARY_EMPTY = 57,
+};
+
+struct sq_channel {
+    struct sq_peer *peer;
+    void *user;
+    int id; /* -1: none yet */
+    uint8_t state;
+    bool unordered, limit_retransmits, limit_lifetime, negotiated, from_remote;
+    bool acked;               /* the other side knows it: unordered messages may be */
+    bool out_reset, in_reset; /* done */
+    bool resetting, above_low;
+    uint16_t max_retransmits, max_lifetime_ms, priority;
+    size_t low_bytes;
+    struct sq_channel_stats stats;
+    char *protocol; /* behind the label, in `text` */
+    char text[];
+};
+
+struct sq_peer_data {
+    struct sq_sctp *sctp; /* NULL until DTLS is up */
+    bool negotiated, up;
+    bool client;          /* DTLS client: even ids */
+    int busy;             /* calls into the association that are under way */
+    struct sq_sctp *dead; /* replaced while it was at work */
+    struct sq_channel **channels;
+    size_t len, room;
+    struct sq_channel **gone; /* closed, until nobody holds them */
+    size_t gone_len, gone_room;
+    uint64_t opened, closed;
+    struct sq_channel_stats past; /* of those that are gone */
+};
+
+/* For what may fail without harm: it is as if it had been lost on the way, or is done without. */
+static void best_effort(int err)
+{
+    (void)err;
+}
+
+/* ---- The table ---- */
+
+static struct sq_channel *find(const struct sq_peer_data *d, int id)
+{
+    for (size_t i = 0; i < d->len; i++) {
+        if (d->channels[i]->id == id) {
+            return d->channels[i];
+        }
+    }
+    return NULL;
+}
+
+static bool grow(struct sq_channel ***list, size_t *room, size_t len)
+{
+    if (len < *room) {
+        return true;
+    }
+    size_t more = *room ? 2 * *room : 4;
+    struct sq_channel **grown = sq_realloc(*list, more * sizeof(struct sq_channel *));
+    if (!grown) {
+        return false;
+    }
+    *list = grown;
+    *room = more;
+    return true;
+}
+
+static int make(struct sq_peer *peer, const struct sq_channel_config *c,
+                struct sq_channel **ret_channel)
+{
+    struct sq_peer_data *d = peer->data;
+    const char *label = c->label ? c->label : "";
+    const char *protocol = c->protocol ? c->protocol : "";
+    size_t label_len = strlen(label);
+    size_t protocol_len = strlen(protocol);
+    if (label_len > TEXT_MAX || protocol_len > TEXT_MAX) {
+        return SQ_ERR_INVALID;
+    }
+    /* Room among those that are gone is made now, so that closing needs no memory. */
+    if (d->len >= SQ_PEER_CHANNELS_MAX || !grow(&d->channels, &d->room, d->len) ||
+        !grow(&d->gone, &d->gone_room, d->gone_len + d->len)) {
+        return SQ_ERR_NOMEM;
+    }
+    struct sq_channel *ch = sq_zalloc(sizeof(*ch) + label_len + protocol_len + 2);
+    if (!ch) {
+        return SQ_ERR_NOMEM;
+    }
+    memcpy(ch->text, label, label_len);
+    ch->protocol = ch->text + label_len + 1;
+    memcpy(ch->protocol, protocol, protocol_len);
+    ch->peer = peer;
+    ch->id = c->negotiated ? c->id : -1;
+    ch->unordered = c->unordered;
+    ch->limit_retransmits = c->limit_retransmits;
+    ch->limit_lifetime = c->limit_lifetime;
+    ch->max_retransmits = c->max_retransmits;
+    ch->max_lifetime_ms = c->max_lifetime_ms;
+    ch->priority = c->priority ? c->priority : SQ_SCTP_PRIORITY;
+    ch->negotiated = ch->acked = c->negotiated;
+    d->channels[d->len++] = ch;
+    *ret_channel = ch;
+    return 0;
+}
+
+static void add_stats(struct sq_channel_stats *sum, const struct sq_channel_stats *s)
+{
+    sum->messages_sent += s->messages_sent;
+    sum->bytes_sent += s->bytes_sent;
+    sum->messages_received += s->messages_received;
+    sum->bytes_received += s->bytes_received;
+}
+
+/* Its last event; its memory goes when nobody can hold it any more. */
+static void be_closed(struct sq_channel *ch)
+{
+    struct sq_peer_data *d = ch->peer->data;
+    if (ch->state == SQ_CHANNEL_CLOSED) {
+        return;
+    }
+    d->closed += ch->state != SQ_CHANNEL_CONNECTING;
+    ch->state = SQ_CHANNEL_CLOSED;
+    size_t i = 0;
+    while (d->channels[i] != ch) {
+        i++;
+    }
+    memmove(d->channels + i, d->channels + i + 1, (--d->len - i) * sizeof(*d->channels));
+    d->gone[d->gone_len++] = ch;
+    add_stats(&d->past, &ch->stats);
+    sq_peer_emit(ch->peer,
+                 (struct sq_peer_event){.type = SQ_PEER_EV_CHANNEL_CLOSED, .channel = ch});
+}
+
+static void enter(struct sq_peer_data *d)
+{
+    d->busy++;
+}
+
+static void leave(struct sq_peer_data *d)
+{
+    if (--d->busy == 0) {
+        sq_sctp_destroy(d->dead);
+        d->dead = NULL;
+    }
+}
+
+static void bury(struct sq_peer_data *d)
+{
+    for (size_t i = 0; d->busy == 0 && i < d->gone_len; i++) {
+        sq_free(d->gone[i]);
+    }
+    d->gone_len = d->busy == 0 ? 0 : d->gone_len;
+}
+
+/* ---- DCEP (RFC 8832, section 5) ---- */
+
+static int put(struct sq_channel *ch, const struct sq_sctp_message *m)
+{
+    struct sq_peer_data *d = ch->peer->data;
+    enter(d);
+    int err = sq_sctp_send(d->sctp, ch->peer->now_ns, m);
+    leave(d);
+    return err;
+}
+
+static int put_control(struct sq_channel *ch, const uint8_t *bytes, size_t len)
+{
+    const struct sq_sctp_message m = {
+        .stream = (uint16_t)ch->id,
+        .ppid = PPID_DCEP,
+        .retransmissions_max = SQ_SCTP_NO_LIMIT,
+        .bytes = bytes,
+        .len = len,
+    };
+    return put(ch, &m);
+}
+
+static int send_open(struct sq_channel *ch)
+{
+    size_t label_len = strlen(ch->text);
+    size_t protocol_len = strlen(ch->protocol);
+    size_t len = OPEN_BYTES + label_len + protocol_len;
+    uint8_t *bytes = sq_malloc(len);
+    if (!bytes) {
+        return SQ_ERR_NOMEM;
+    }
+    uint8_t type = ch->limit_retransmits ? TYPE_COUNT : ch->limit_lifetime ? TYPE_TIME : 0;
+    struct sq_wire w = sq_wire_writer(bytes, len);
+    sq_wire_put_u8(&w, DCEP_OPEN);
+    sq_wire_put_u8(&w, type | (ch->unordered ? TYPE_UNORDERED : 0));
+    sq_wire_put_u16(&w, ch->priority);
+    sq_wire_put_u32(&w, ch->limit_retransmits ? ch->max_retransmits
+                        : ch->limit_lifetime  ? ch->max_lifetime_ms
+                                              : 0);
+    sq_wire_put_u16(&w, (uint16_t)label_len);
+    sq_wire_put_u16(&w, (uint16_t)protocol_len);
+    sq_wire_put(&w, ch->text, label_len);
+    sq_wire_put(&w, ch->protocol, protocol_len);
+    int err = put_control(ch, bytes, len);
+    sq_free(bytes);
+    return err;
+}
+
+/* Texts of the other side become strings of C: what follows a NUL is not shown. */
+static char *text_of(struct sq_wire *w, size_t len)
+{
+    const char *bytes = (const char *)sq_wire_read(w, len);
+    return bytes ? sq_strndup(bytes, len) : NULL;
+}
+
+static int read_open(struct sq_wire *w, struct sq_channel_config *ret_config, char **ret_label,
+                     char **ret_protocol)
+{
+    uint8_t type = sq_wire_u8(w);
+    struct sq_channel_config c = {.unordered = (type & TYPE_UNORDERED) != 0};
+    c.priority = sq_wire_u16(w);
+    uint32_t limit = sq_wire_u32(w);
+    uint16_t label_len = sq_wire_u16(w);
+    uint16_t protocol_len = sq_wire_u16(w);
+    limit = limit > UINT16_MAX ? UINT16_MAX : limit;
+    c.limit_retransmits = (type & 0x7f) == TYPE_COUNT;
+    c.limit_lifetime = (type & 0x7f) == TYPE_TIME;
+    c.max_retransmits = c.limit_retransmits ? (uint16_t)limit : 0;
+    c.max_lifetime_ms = c.limit_lifetime ? (uint16_t)limit : 0;
+    if (w->err || (type & 0x7f) > TYPE_TIME || sq_wire_left(w) < (size_t)label_len + protocol_len) {
+        return SQ_ERR_FORMAT;
+    }
+    char *label = text_of(w, label_len);
+    char *protocol = text_of(w, protocol_len);
+    if (!label || !protocol) {
+        sq_free(label);
+        sq_free(protocol);
+        return SQ_ERR_NOMEM;
+    }
+    *ret_config = c;
+    *ret_label = label;
+    *ret_protocol = protocol;
+    return 0;
+}
+
+/* ---- Opening ---- */
+
+static void be_open(struct sq_channel *ch)
+{
+    ch->state = SQ_CHANNEL_OPEN;
+    ch->peer->data->opened++;
+    sq_peer_emit(ch->peer, (struct sq_peer_event){.type = SQ_PEER_EV_CHANNEL_OPEN,
+                                                  .channel = ch,
+                                                  .from_remote = ch->from_remote});
+}
+
+/* RFC 8832, section 6: the DTLS client takes even ids. -1: none is free. */
+static int free_id(const struct sq_peer_data *d)
+{
+    for (int id = d->client ? 0 : 1; id <= SQ_SCTP_STREAM_MAX; id += 2) {
+        if (!find(d, id)) {
+            return id;
+        }
+    }
+    return -1;
+}
+
+/* The association is up: announces a channel of our own, which is open at once. */
+static void announce(struct sq_channel *ch)
+{
+    struct sq_peer_data *d = ch->peer->data;
+    if (ch->id < 0) {
+        ch->id = free_id(d);
+    }
+    int err = ch->id < 0 ? SQ_ERR_NOMEM : 0;
+    err = err ? err : sq_sctp_set_priority(d->sctp, (uint16_t)ch->id, ch->priority);
+    if (!err && !ch->negotiated) {
+        err = send_open(ch);
+    }
+    if (err) {
+        be_closed(ch);
+        return;
+    }
+    be_open(ch);
+}
+
+static void refuse(struct sq_peer *peer, uint16_t stream)
+{
+    /* RFC 8832, section 6: whoever opens what may not be opened finds the channel closed. */
+    best_effort(sq_sctp_reset(peer->data->sctp, peer->now_ns, stream));
+}
+
+static void on_open(struct sq_peer *peer, uint16_t stream, struct sq_wire *w)
+{
+    struct sq_channel_config config;
+    char *label = NULL;
+    char *protocol = NULL;
+    struct sq_channel *ch = NULL;
+    if (find(peer->data, stream)) {
+        return; /* there already */
+    }
+    int err = read_open(w, &config, &label, &protocol);
+    if (!err) {
+        config.label = label;
+        config.protocol = protocol;
+        err = make(peer, &config, &ch);
+    }
+    sq_free(label);
+    sq_free(protocol);
+    if (err) {
+        refuse(peer, stream);
+        return;
+    }
+    ch->id = stream;
+    ch->from_remote = ch->acked = true;
+    best_effort(sq_sctp_set_priority(peer->data->sctp, stream, ch->priority));
+    static const uint8_t ack = DCEP_ACK;
+    if (put_control(ch, &ack, 1)) {
+        be_closed(ch);
+        refuse(peer, stream);
+        return;
+    }
+    be_open(ch);
+}
+
+static void on_control(struct sq_peer *peer, uint16_t stream, const uint8_t *bytes, size_t len)
+{
+    struct sq_wire w = sq_wire_reader(bytes, len);
+    struct sq_channel *ch = find(peer->data, stream);
+    switch (sq_wire_u8(&w)) {
+    case DCEP_OPEN:
+        on_open(peer, stream, &w);
+        break;
+    case DCEP_ACK:
+        if (ch) {
+            ch->acked = true;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- Messages ---- */
+
+static void on_message(void *user, uint16_t stream, uint32_t ppid, const uint8_t *bytes, size_t len)
+{
+    struct sq_peer *peer = user;
+    if (ppid == PPID_DCEP) {
+        on_control(peer, stream, bytes, len);
+        return;
+    }
+    bool empty = ppid == PPID_STRING_EMPTY || ppid == PPID_BINARY_EMPTY;
+    bool binary = ppid == PPID_BINARY || ppid == PPID_BINARY_EMPTY;
+    struct sq_channel *ch = find(peer->data, stream);
+    if (!ch || (!empty && !binary && ppid != PPID_STRING) || ch->state == SQ_CHANNEL_CONNECTING) {
+        return;
+    }
+    len = empty ? 0 : len;
+    ch->acked = true; /* RFC 8832, section 6: a message says as much as an ACK */
+    ch->stats.messages_received++;
+    ch->stats.bytes_received += len;
+    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_CHANNEL_MESSAGE,
+                                              .channel = ch,
+                                              .data = bytes,
+                                              .data_len = len,
+                                              .binary = binary});
+}
+
+int sq_channel_send(struct sq_channel *channel, uint64_t now_ns, bool binary, const void *data,
+                    size_t len)
+{
+    struct sq_peer *peer = channel->peer;
+    static const uint8_t nothing = 0;
+    if (channel->state != SQ_CHANNEL_OPEN || peer->state == SQ_PEER_CLOSED) {
+        return SQ_ERR_STATE;
+    }
+    if (len > sq_peer_max_message_bytes(peer)) {
+        return SQ_ERR_INVALID;
+    }
+    peer->now_ns = peer->clock_ns = sq_max_u64(now_ns, peer->clock_ns);
+    const struct sq_sctp_message m = {
+        .stream = (uint16_t)channel->id,
+        .unordered = channel->unordered && channel->acked,
+        .ppid = len == 0 ? (binary ? PPID_BINARY_EMPTY : PPID_STRING_EMPTY)
+                : binary ? PPID_BINARY
+                         : PPID_STRING,
+        .retransmissions_max =
+            channel->limit_retransmits ? channel->max_retransmits : SQ_SCTP_NO_LIMIT,
+        .lifetime_ns =
+            channel->limit_lifetime ? sq_max_u64(channel->max_lifetime_ms, 1) * SQ_NS_PER_MS : 0,
+        .bytes = len ? data : &nothing,
+        .len = len ? len : 1,
+    };
+    int err = put(channel, &m);
+    if (err) {
+        return err;
+    }
+    channel->stats.messages_sent++;
+    channel->stats.bytes_sent += len;
+    channel->above_low =
+        channel->above_low || sq_channel_buffered_bytes(channel) > channel->low_bytes;
+    sq_peer_due(peer, sq_data_next_timeout(peer));
+    return 0;
+}
+
+static void on_drained(void *user, uint16_t stream, size_t waiting_bytes)
+{
+    struct sq_peer *peer = user;
+    struct sq_channel *ch = find(peer->data, stream);
+    if (ch && ch->above_low && waiting_bytes <= ch->low_bytes) {
+        ch->above_low = false;
+        sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_BUFFERED_LOW, .channel = ch});
+    }
+}
+
+/* ---- Closing (RFC 8831, section 6.7) ---- */
+
+static void check_closed(struct sq_channel *ch)
+{
+    if (ch->in_reset && ch->out_reset) {
+        be_closed(ch);
+    }
+}
+
+static void reset(struct sq_channel *ch)
+{
+    struct sq_peer_data *d = ch->peer->data;
+    if (ch->resetting) {
+        return;
+    }
+    ch->resetting = true;
+    enter(d);
+    int err = sq_sctp_reset(d->sctp, ch->peer->now_ns, (uint16_t)ch->id);
+    leave(d);
+    if (err) { /* the other side cannot: it never will hear of it */
+        be_closed(ch);
+    }
+}
+
+static void on_incoming_reset(void *user, uint16_t stream)
+{
+    struct sq_peer *peer = user;
+    struct sq_channel *ch = find(peer->data, stream);
+    if (!ch) {
+        return;
+    }
+    ch->in_reset = true;
+    if (ch->state == SQ_CHANNEL_OPEN) {
+        ch->state = SQ_CHANNEL_CLOSING;
+        sq_peer_emit(peer,
+                     (struct sq_peer_event){.type = SQ_PEER_EV_CHANNEL_CLOSING, .channel = ch});
+        if (ch->state == SQ_CHANNEL_CLOSING && peer->data->sctp) {
+            reset(ch);
+        }
+    }
+    if (ch->state != SQ_CHANNEL_CLOSED) {
+        check_closed(ch);
+    }
+}
+
+static void on_outgoing_reset(void *user, uint16_t stream, int err)
+{
+    struct sq_peer *peer = user;
+    struct sq_channel *ch = find(peer->data, stream);
+    if (!ch) {
+        return;
+    }
+    ch->out_reset = true;
+    ch->in_reset = ch->in_reset || err != 0;
+    check_closed(ch);
+}
+
+void sq_channel_close(struct sq_channel *channel, uint64_t now_ns)
+{
+    struct sq_peer *peer = channel->peer;
+    if (channel->state >= SQ_CHANNEL_CLOSING || peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    peer->now_ns = peer->clock_ns = sq_max_u64(now_ns, peer->clock_ns);
+    if (channel->state == SQ_CHANNEL_CONNECTING) {
+        be_closed(channel);
+        return;
+    }
+    channel->state = SQ_CHANNEL_CLOSING;
+    reset(channel);
+    sq_peer_due(peer, sq_data_next_timeout(peer));
+}
+
+/* ---- The association ---- */
+
+static void on_send(void *user, const uint8_t *bytes, size_t len)
+{
+    struct sq_peer *peer = user;
+    best_effort(sq_dtls_send(peer->dtls, bytes, len));
+}
+
+static void on_connected(void *user)
+{
+    struct sq_peer *peer = user;
+    struct sq_peer_data *d = peer->data;
+    struct sq_sctp *sctp = d->sctp;
+    d->up = true;
+    /* Who hears of one may make, close or send on others. */
+    for (size_t i = 0; d->sctp == sctp && d->up && i < d->len;) {
+        struct sq_channel *ch = d->channels[i];
+        if (ch->state == SQ_CHANNEL_CONNECTING) {
+            announce(ch);
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+}
+
+static void close_all(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    /* Those that the owner makes meanwhile are behind, and wait for another transport. */
+    for (size_t n = d->len; n > 0 && d->len > 0; n--) {
+        be_closed(d->channels[0]);
+    }
+}
+
+static void on_closed(void *user, int err, const char *text)
+{
+    struct sq_peer *peer = user;
+    (void)err;
+    (void)text;
+    peer->data->up = false;
+    close_all(peer);
+}
+
+static int begin(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    const struct sq_jsep_data section = sq_jsep_data(peer->jsep);
+    const struct sq_sctp_config config = {.remote_port = section.remote_sctp_port};
+    const struct sq_sctp_events events = {
+        .user = peer,
+        .send = on_send,
+        .connected = on_connected,
+        .message = on_message,
+        .drained = on_drained,
+        .incoming_reset = on_incoming_reset,
+        .outgoing_reset = on_outgoing_reset,
+        .closed = on_closed,
+    };
+    int err = sq_sctp_create(&config, &events, &d->sctp);
+    if (err) {
+        return err;
+    }
+    const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
+    d->client = !remote || remote->dtls_role != SQ_JSEP_DTLS_PASSIVE;
+    enter(d);
+    err = sq_sctp_connect(d->sctp, peer->now_ns);
+    leave(d);
+    return err;
+}
+
+void sq_data_start(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    if (!d || !d->negotiated || !peer->dtls_up || d->sctp) {
+        return;
+    }
+    if (begin(peer)) {
+        close_all(peer);
+    }
+}
+
+static int make_data(struct sq_peer *peer)
+{
+    if (!peer->data) {
+        peer->data = sq_zalloc(sizeof(*peer->data));
+    }
+    return peer->data ? 0 : SQ_ERR_NOMEM;
+}
+
+int sq_data_negotiated(struct sq_peer *peer)
+{
+    const struct sq_jsep_data section = sq_jsep_data(peer->jsep);
+    if (section.negotiated) {
+        int err = make_data(peer);
+        if (err) {
+            return err;
+        }
+        peer->data->negotiated = true;
+        sq_data_start(peer);
+    } else if (peer->data) { /* refused, or stopped */
+        sq_data_transport_closed(peer);
+        peer->data->negotiated = false;
+    }
+    return 0;
+}
+
+void sq_data_receive(struct sq_peer *peer, const uint8_t *bytes, size_t len)
+{
+    struct sq_peer_data *d = peer->data;
+    bury(d);
+    if (!d->sctp) {
+        return;
+    }
+    enter(d);
+    sq_sctp_receive(d->sctp, peer->now_ns, bytes, len);
+    leave(d);
+}
+
+uint64_t sq_data_next_timeout(const struct sq_peer *peer)
+{
+    return peer->data && peer->data->sctp ? sq_sctp_next_timeout(peer->data->sctp) : SQ_NEVER;
+}
+
+void sq_data_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    struct sq_peer_data *d = peer->data;
+    bury(d);
+    enter(d);
+    sq_sctp_on_timeout(d->sctp, now_ns);
+    leave(d);
+}
+
+static void drop_association(struct sq_peer_data *d)
+{
+    if (d->busy > 0 && !d->dead) {
+        d->dead = d->sctp;
+    } else if (d->busy == 0) {
+        sq_sctp_destroy(d->sctp);
+    }
+    d->sctp = NULL;
+    d->up = false;
+}
+
+void sq_data_transport_closed(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    if (!d || !d->sctp) {
+        return;
+    }
+    sq_sctp_abort(d->sctp, peer->now_ns, "the transport was closed");
+    drop_association(d);
+    close_all(peer);
+}
+
+void sq_data_close(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    if (d && d->sctp) {
+        sq_sctp_abort(d->sctp, peer->now_ns, "closed");
+        d->up = false;
+    }
+}
+
+void sq_data_free(struct sq_peer *peer)
+{
+    struct sq_peer_data *d = peer->data;
+    if (!d) {
+        return;
+    }
+    sq_sctp_destroy(d->sctp);
+    sq_sctp_destroy(d->dead);
+    for (size_t i = 0; i < d->len; i++) {
+        sq_free(d->channels[i]);
+    }
+    for (size_t i = 0; i < d->gone_len; i++) {
+        sq_free(d->gone[i]);
+    }
+    sq_free(d->channels);
+    sq_free(d->gone);
+    sq_free(d);
+    peer->data = NULL;
+}
+
+/* ---- Public ---- */
+
+int sq_peer_want_data(struct sq_peer *peer)
+{
+    if (peer->state == SQ_PEER_CLOSED || sq_dtls_get_state(peer->dtls) == SQ_DTLS_RELEASED) {
+        return SQ_ERR_STATE;
+    }
+    int err = make_data(peer);
+    if (!err) {
+        sq_jsep_want_data(peer->jsep);
+    }
+    return err;
+}
+
+int sq_peer_add_channel(struct sq_peer *peer, uint64_t now_ns,
+                        const struct sq_channel_config *config, struct sq_channel **ret_channel)
+{
+    struct sq_channel *ch;
+    if ((config->limit_retransmits && config->limit_lifetime) ||
+        (config->negotiated && config->id > SQ_SCTP_STREAM_MAX)) {
+        return SQ_ERR_INVALID;
+    }
+    int err = sq_peer_want_data(peer);
+    if (err) {
+        return err;
+    }
+    if (config->negotiated && find(peer->data, config->id)) {
+        return SQ_ERR_INVALID;
+    }
+    err = make(peer, config, &ch);
+    if (err) {
+        return err;
+    }
+    peer->now_ns = peer->clock_ns = sq_max_u64(now_ns, peer->clock_ns);
+    *ret_channel = ch;
+    if (peer->data->up) {
+        announce(ch);
+        sq_peer_due(peer, sq_data_next_timeout(peer));
+    }
+    return 0;
+}
+
+enum sq_channel_state sq_channel_state(const struct sq_channel *channel)
+{
+    return channel->state;
+}
+
+const char *sq_channel_label(const struct sq_channel *channel)
+{
+    return channel->text;
+}
+
+const char *sq_channel_protocol(const struct sq_channel *channel)
+{
+    return channel->protocol;
+}
+
+int sq_channel_id(const struct sq_channel *channel)
+{
+    return channel->id;
+}
+
+void sq_channel_settings(const struct sq_channel *channel, struct sq_channel_config *ret_config)
+{
+    *ret_config = (struct sq_channel_config){
+        .label = channel->text,
+        .protocol = channel->protocol,
+        .unordered = channel->unordered,
+        .limit_retransmits = channel->limit_retransmits,
+        .limit_lifetime = channel->limit_lifetime,
+        .max_retransmits = channel->max_retransmits,
+        .max_lifetime_ms = channel->max_lifetime_ms,
+        .priority = channel->priority,
+        .negotiated = channel->negotiated,
+        .id = channel->id < 0 ? 0 : (uint16_t)channel->id,
+    };
+}
+
+size_t sq_channel_buffered_bytes(const struct sq_channel *channel)
+{
+    const struct sq_peer_data *d = channel->peer->data;
+    return d->sctp && channel->id >= 0 ? sq_sctp_waiting_bytes(d->sctp, (uint16_t)channel->id) : 0;
+}
+
+void sq_channel_set_buffered_low(struct sq_channel *channel, size_t threshold_bytes)
+{
+    channel->low_bytes = threshold_bytes;
+    channel->above_low = sq_channel_buffered_bytes(channel) > threshold_bytes;
+}
+
+void sq_channel_set_user(struct sq_channel *channel, void *user)
+{
+    channel->user = user;
+}
+
+void *sq_channel_user(const struct sq_channel *channel)
+{
+    return channel->user;
+}
+
+struct sq_peer *sq_channel_peer(const struct sq_channel *channel)
+{
+    return channel->peer;
+}
+
+struct sq_channel *sq_peer_channel(const struct sq_peer *peer, size_t i)
+{
+    return peer->data && i < peer->data->len ? peer->data->channels[i] : NULL;
+}
+
+size_t sq_peer_max_message_bytes(const struct sq_peer *peer)
+{
+    const struct sq_jsep_data section = sq_jsep_data(peer->jsep);
+    return section.negotiated ? section.remote_max_message_size_bytes : 0;
+}
+
+void sq_channel_stats(const struct sq_channel *channel, struct sq_channel_stats *ret_stats)
+{
+    struct sq_channel_stats s = channel->stats;
+    s.label = channel->text;
+    s.protocol = channel->protocol;
+    s.data_channel_identifier = channel->id;
+    s.state = channel->state;
+    *ret_stats = s;
+}
+
+void sq_peer_data_stats(const struct sq_peer *peer, struct sq_data_stats *ret_stats)
+{
+    const struct sq_peer_data *d = peer->data;
+    struct sq_data_stats s = {.state = "closed", .smoothed_round_trip_time_s = -1};
+    if (d) {
+        struct sq_channel_stats sum = d->past;
+        for (size_t i = 0; i < d->len; i++) {
+            add_stats(&sum, &d->channels[i]->stats);
+        }
+        s.negotiated = d->negotiated;
+        s.state = d->negotiated ? "connecting" : "closed";
+        s.max_message_size = sq_peer_max_message_bytes(peer);
+        s.max_channels = SQ_PEER_CHANNELS_MAX;
+        s.data_channels_opened = d->opened;
+        s.data_channels_closed = d->closed;
+        s.messages_sent = sum.messages_sent;
+        s.bytes_sent = sum.bytes_sent;
+        s.messages_received = sum.messages_received;
+        s.bytes_received = sum.bytes_received;
+    }
+    if (d && d->sctp) {
+        struct sq_sctp_stats in;
+        sq_sctp_stats(d->sctp, &in);
+        s.state = sq_sctp_state_name(in.state);
+        s.smoothed_round_trip_time_s = in.smoothed_round_trip_time_s;
+        s.congestion_window_bytes = in.congestion_window_bytes;
+        s.receiver_window_bytes = in.receiver_window_bytes;
+        s.mtu_bytes = in.mtu_bytes;
+        s.unack_data = in.unack_data;
+        s.retransmitted_chunks = in.retransmitted_chunks;
+        s.messages_abandoned = in.messages_abandoned;
+        s.interleaving = in.interleaving;
+        s.zero_checksum = in.zero_checksum;
+    }
+    *ret_stats = s;
+}
