@@ -127,6 +127,7 @@ static void on_join(struct sq_lab_client *client, const struct sq_room_msg *msg)
                                      .name = msg->name,
                                      .publish_audio = msg->publish_audio,
                                      .publish_video = msg->publish_video,
+                                     .data = msg->publish_data,
                                      .subscribe = msg->subscribe,
                                      .simulcast = msg->simulcast,
                                      .layer_limit = msg->layer_limit};

@@ -138,7 +138,7 @@ struct sq_lab_member {
     struct sq_peer *peer;
     struct sq_lab_port *ports; /* in order of birth */
     size_t ports_len;
-    bool subscribe, publish_audio, publish_video, echo, connected, simulcast;
+    bool subscribe, publish_audio, publish_video, data, echo, connected, simulcast;
     int layer;    /* that it asked to be sent; -1: as its bandwidth allows */
     bool leaving; /* being taken down */
     uint64_t joined_ns;
@@ -166,6 +166,7 @@ struct sq_lab_join {
     enum sq_lab_kind kind;
     const char *room, *name;
     bool publish_audio, publish_video, subscribe, simulcast;
+    bool data;            /* a room's member: offer it a section for data channels */
     unsigned layer_limit; /* of simulcast that it watches: at most so many layers; 0: any */
     bool passive;
 };
@@ -198,6 +199,11 @@ void sq_lab_negotiate_now(struct sq_lab_member *member);
 /* 0, or an error with a sentence in why. */
 int sq_lab_on_answer(struct sq_lab_member *member, const char *sdp, uint32_t seq,
                      char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+
+/* ---- Data channels (data.c) ---- */
+
+/* Passes a message of one of its channels on. */
+void sq_lab_on_data(struct sq_lab_member *member, const struct sq_peer_event *event);
 
 /* ---- WebSocket clients (client.c) ---- */
 

@@ -236,6 +236,9 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
             sq_lab_want_key(port->from, event->now_ns);
         }
         break;
+    case SQ_PEER_EV_CHANNEL_MESSAGE:
+        sq_lab_on_data(member, event);
+        break;
     default:
         break;
     }
@@ -349,6 +352,7 @@ static int open_endpoint(struct sq_lab_member *member, const struct sq_lab_join 
         .passive = join->passive,
         .stream_id = member->kind == SQ_LAB_ROOM ? member->id : NULL,
         .forward_only = true,
+        .accept_data = true,
         .remb_bps = SQ_LAB_REMB_BPS,
     };
     int err = sq_endpoint_create(lab->carrier, &config, &endpoint_ops, member, &member->endpoint);
@@ -382,6 +386,7 @@ int sq_lab_member_new(struct sq_lab *lab, const struct sq_lab_join *join,
     member->publish_video = join->publish_video;
     member->simulcast = join->simulcast;
     member->layer = (int)join->layer_limit - 1;
+    member->data = join->data;
     member->echo = sq_lab_is_echo(join->room);
     member->joined_ns = sq_lab_now(lab);
     make_id(member);

@@ -112,13 +112,16 @@ static int take_up(struct sq_lab_member *member, struct sq_lab_source *source)
 static int update_sections(struct sq_lab_member *member)
 {
     int err = member->ports ? 0 : first_sections(member);
+    if (!err && member->data && member->seq == 0) {
+        err = sq_peer_want_data(member->peer);
+    }
     if (member->subscribe && !member->echo) {
         for (struct sq_lab_source *s = member->room->sources; !err && s; s = s->next) {
             err = take_up(member, s);
         }
     }
     struct sq_lab_port *port;
-    if (!err && !member->ports) {
+    if (!err && !member->ports && !member->data) {
         /* Nobody is there yet: a silent section, so that there is a connection to build. */
         err = add_port(member, false, SQ_DIR_INACTIVE, &port);
     }

@@ -91,6 +91,28 @@ static void put_transport(struct sq_buf *b, const struct sq_lab_member *member)
     end(b, "},");
 }
 
+static void put_channels(struct sq_buf *b, const struct sq_lab_member *member)
+{
+    static const char *const names[] = {"connecting", "open", "closing", "closed"};
+    struct sq_channel *channel;
+    sq_buf_puts(b, "\"dataChannels\":[");
+    for (size_t i = 0; (channel = sq_peer_channel(member->peer, i)); i++) {
+        struct sq_channel_stats s;
+        sq_channel_stats(channel, &s);
+        sq_buf_puts(b, "{\"type\":\"data-channel\",");
+        put_text(b, "label", s.label);
+        put_text(b, "protocol", s.protocol);
+        sq_buf_printf(b, "\"dataChannelIdentifier\":%d,", s.data_channel_identifier);
+        put_text(b, "state", names[s.state]);
+        put_count(b, "messagesSent", s.messages_sent);
+        put_count(b, "bytesSent", s.bytes_sent);
+        put_count(b, "messagesReceived", s.messages_received);
+        put_count(b, "bytesReceived", s.bytes_received);
+        end(b, "},");
+    }
+    end(b, "],");
+}
+
 static void put_member(struct sq_buf *b, const struct sq_lab_member *member, uint64_t now_ns)
 {
     sq_buf_puts(b, "{");
@@ -100,6 +122,7 @@ static void put_member(struct sq_buf *b, const struct sq_lab_member *member, uin
     put_text(b, "kind", kinds[member->kind]);
     sq_buf_printf(b, "\"age\":%.3f,", (double)(now_ns - member->joined_ns) / 1e9);
     put_transport(b, member);
+    put_channels(b, member);
     sq_buf_puts(b, "\"inbound\":[");
     for (const struct sq_lab_port *port = member->ports; port; port = port->next) {
         if (port->source) {
@@ -147,6 +170,9 @@ static void put_totals(struct sq_buf *b, const struct sq_lab *lab, uint64_t now_
     put_count(b, "nacksAnswered", c->nacks_answered);
     put_count(b, "nacksMissed", c->nacks_missed);
     put_count(b, "keyFramesAsked", c->key_frames_asked);
+    put_count(b, "dataMessagesIn", c->data_in);
+    put_count(b, "dataMessagesOut", c->data_out);
+    put_count(b, "dataMessagesDropped", c->data_dropped);
     put_count(b, "datagramsSent", carrier->datagrams_sent);
     put_count(b, "datagramsReceived", carrier->datagrams_received);
     put_count(b, "sendErrors", carrier->send_errors);

@@ -111,10 +111,12 @@ static int answer(struct sq_lab_member *member, bool whep, const char *offer, ch
     err = err ? err : prepare_tracks(member, whep);
     err = err ? err : sq_peer_create_answer(member->peer, now_ns, &sdp, why);
     err = err ? err : make_ports(member, whep);
-    if (!err && !member->ports) {
+    struct sq_data_stats data;
+    sq_peer_data_stats(member->peer, &data);
+    if (!err && !member->ports && !data.negotiated) {
         snprintf(why, SQ_PEER_TEXT_MAX,
                  "no section of the offer can be used: expected audio or "
-                 "video that is %s",
+                 "video that is %s, or data",
                  whep ? "received" : "sent");
         err = SQ_ERR_UNSUPPORTED;
     }

@@ -118,3 +118,9 @@ enum sq_direction sq_session_direction(const struct sq_signal_user *user, enum s
     unsigned receives = (video ? user->recv_video : user->recv_audio) ? SQ_DIR_RECVONLY : 0;
     return (enum sq_direction)(sends | receives);
 }
+
+int sq_session_add_channel(const struct sq_signal_user *user, struct sq_peer *peer, uint64_t now_ns)
+{
+    struct sq_channel *channel;
+    return user->data ? sq_peer_add_channel(peer, now_ns, user->data, &channel) : 0;
+}

@@ -40,5 +40,8 @@ static inline bool sq_session_is_done(const struct sq_session *s)
 enum sq_cause sq_session_net_cause(int err, enum sq_stream_phase during);
 /* What the user does of one kind; SQ_DIR_INACTIVE for neither. */
 enum sq_direction sq_session_direction(const struct sq_signal_user *user, enum sq_media_kind kind);
+/* The user's data channel, if it is to have one. */
+int sq_session_add_channel(const struct sq_signal_user *user, struct sq_peer *peer,
+                           uint64_t now_ns) SQ_MUST_USE;
 
 #endif

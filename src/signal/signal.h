@@ -53,6 +53,8 @@ struct sq_signal_user {
     bool simulcast;                            /* its peers have layers to send */
     const struct sq_clip *clip;                /* what is sent */
     const struct sq_clip_track *audio, *video; /* its first tracks, for what they tell */
+    const struct sq_channel_config *data; /* a data channel to open where it sends, or where it does
+                                             not, where it watches; NULL: none */
     const char *token;                         /* bearer token, or NULL */
     bool insecure;                             /* do not verify certificates */
     const char *ca_file;                       /* PEM to trust besides the system's, or NULL */

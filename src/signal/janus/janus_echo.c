@@ -24,7 +24,7 @@ static void send_offer(struct sq_signal *j, struct janus_handle *handle)
 void janus_echo_start(struct sq_signal *j)
 {
     const struct sq_signal_user *user = j->s.user;
-    if (!user->send_audio && !user->send_video) {
+    if (!user->send_audio && !user->send_video && !user->data) {
         sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL,
                         "echotest sends back what it gets, and this user sends nothing");
         return;

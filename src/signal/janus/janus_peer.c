@@ -35,6 +35,7 @@ bool janus_add_tracks(struct sq_signal *j, struct janus_handle *handle, bool bot
 {
     int err = add_track(j, handle, SQ_MEDIA_AUDIO, both);
     err = err ? err : add_track(j, handle, SQ_MEDIA_VIDEO, both);
+    err = err ? err : sq_session_add_channel(j->s.user, handle->peer, sq_loop_now(j->s.host->loop));
     if (err) {
         sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "a track could not be added: %s",
                         sq_err_name(err));

@@ -160,6 +160,7 @@ static void send_join(struct sq_signal *s)
                                       .token = user->token,
                                       .publish_audio = user->send_audio,
                                       .publish_video = user->send_video,
+                                      .publish_data = user->data != NULL,
                                       .subscribe = user->recv_audio || user->recv_video,
                                       .simulcast = user->simulcast && user->send_video});
 }
@@ -268,6 +269,9 @@ static void on_offer(struct sq_signal *s, const struct sq_room_msg *msg)
     }
     int err = sq_peer_set_remote(s->peer, now(s), SQ_SDP_OFFER, msg->sdp, why);
     err = err ? err : prepare_sections(s, msg->sdp, why);
+    if (!err && !s->told_in) {
+        err = sq_session_add_channel(s->user, s->peer, now(s));
+    }
     err = err ? err : sq_peer_create_answer(s->peer, now(s), &sdp, why);
     if (err) {
         fail(s, err == SQ_ERR_FORMAT ? SQ_CAUSE_PROTOCOL : SQ_CAUSE_SIGNALING,

@@ -88,8 +88,8 @@ static void read_join(struct reader *r, struct sq_room_msg *msg)
         msg->layer_limit = (unsigned)json_integer_value(layer) + 1;
     }
     const json_t *publish = json_object_get(r->root, "publish");
-    if (publish && (!json_is_array(publish) || json_array_size(publish) > 2)) {
-        refuse(r, "join: expected a list of \"audio\" and \"video\" in \"publish\"");
+    if (publish && (!json_is_array(publish) || json_array_size(publish) > 3)) {
+        refuse(r, "join: expected a list of \"audio\", \"video\" and \"data\" in \"publish\"");
     }
     for (size_t i = 0; i < json_array_size(publish); i++) {
         const char *kind = json_string_value(json_array_get(publish, i));
@@ -97,8 +97,10 @@ static void read_join(struct reader *r, struct sq_room_msg *msg)
             msg->publish_audio = true;
         } else if (kind && strcmp(kind, "video") == 0) {
             msg->publish_video = true;
+        } else if (kind && strcmp(kind, "data") == 0) {
+            msg->publish_data = true;
         } else {
-            refuse(r, "join: expected \"audio\" or \"video\" in \"publish\"");
+            refuse(r, "join: expected \"audio\", \"video\" or \"data\" in \"publish\"");
         }
     }
 }
@@ -306,10 +308,15 @@ static void put_join(struct sq_buf *b, const struct sq_room_msg *msg)
 {
     put_text(b, "room", msg->room);
     put_text(b, "name", msg->name);
-    sq_buf_printf(b, ",\"publish\":[%s%s%s],\"subscribe\":%s",
+    bool media = msg->publish_audio || msg->publish_video;
+    sq_buf_printf(b, ",\"publish\":[%s%s%s%s],\"subscribe\":%s",
                   msg->publish_audio ? "\"audio\"" : "",
                   msg->publish_audio && msg->publish_video ? "," : "",
-                  msg->publish_video ? "\"video\"" : "", msg->subscribe ? "true" : "false");
+                  msg->publish_video ? "\"video\"" : "",
+                  !msg->publish_data ? ""
+                  : media            ? ",\"data\""
+                                     : "\"data\"",
+                  msg->subscribe ? "true" : "false");
     if (msg->simulcast) {
         sq_buf_puts(b, ",\"simulcast\":true");
     }
@@ -387,9 +394,10 @@ static bool same_tracks(const struct sq_room_msg *a, const struct sq_room_msg *b
 static bool same(const struct sq_room_msg *a, const struct sq_room_msg *b)
 {
     return a->type == b->type && a->publish_audio == b->publish_audio &&
-           a->publish_video == b->publish_video && a->subscribe == b->subscribe &&
-           a->simulcast == b->simulcast && a->layer_limit == b->layer_limit && a->seq == b->seq &&
-           strcmp(a->room, b->room) == 0 && strcmp(a->name, b->name) == 0 &&
+           a->publish_video == b->publish_video && a->publish_data == b->publish_data &&
+           a->subscribe == b->subscribe && a->simulcast == b->simulcast &&
+           a->layer_limit == b->layer_limit && a->seq == b->seq && strcmp(a->room, b->room) == 0 &&
+           strcmp(a->name, b->name) == 0 &&
            strcmp(a->token, b->token) == 0 && strcmp(a->id, b->id) == 0 &&
            strcmp(a->sdp, b->sdp) == 0 && strcmp(a->candidate, b->candidate) == 0 &&
            strcmp(a->code, b->code) == 0 && strcmp(a->text, b->text) == 0 && same_tracks(a, b);

@@ -45,7 +45,7 @@ struct sq_room_track {
 struct sq_room_msg {
     enum sq_room_type type;
     const char *room, *name, *token;
-    bool publish_audio, publish_video, subscribe;
+    bool publish_audio, publish_video, publish_data, subscribe;
     bool simulcast;       /* the video that it publishes has layers */
     unsigned layer_limit; /* "layer" plus 1; 0: not told */
     const char *id;

@@ -319,8 +319,10 @@ static void begin(struct sq_signal *w)
     }
     err = add_track(w, SQ_MEDIA_AUDIO);
     err = err ? err : add_track(w, SQ_MEDIA_VIDEO);
-    if (!err && sq_peer_track_count(w->peer) == 0) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "%s only %s, and this user is to do neither audio nor video",
+    err = err ? err : sq_session_add_channel(w->s.user, w->peer, now(w));
+    if (!err && sq_peer_track_count(w->peer) == 0 && !w->s.user->data) {
+        give_up(w, SQ_CAUSE_PROTOCOL,
+                "%s only %s, and this user is to do neither audio nor video nor data",
                 w->kind->name, w->kind->sends ? "sends" : "receives");
         return;
     }
