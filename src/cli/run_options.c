@@ -3,6 +3,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/data_options.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,10 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "the preferred one first: video=h264,vp8 or audio=opus+stereo,pcmu; may come again", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
+        {"data", SQ_OPTION_TEXT, &o->data, "RATE:SIZE",
+         "messages on a data channel, such as 10/s:200 or max:16k", 0, 0},
+        {"data-mode", SQ_OPTION_TEXT, &o->data_mode, "MODE",
+         "ordered (default) or unordered, retransmits=N or lifetime=D", 0, 0},
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
         {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
          "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
@@ -291,8 +296,13 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     if (err) {
         return err;
     }
-    if (!o->audio && !o->video) {
-        snprintf(why, why_room, "--no-audio and --no-video together leave nothing to send");
+    err = sq_data_options_parse(o->data, o->data_mode, &plan.data, why, why_room);
+    if (err) {
+        return err;
+    }
+    if (!o->audio && !o->video && !plan.data.on) {
+        snprintf(why, why_room,
+                 "--no-audio and --no-video together leave nothing to send: give --data");
         return SQ_ERR_INVALID;
     }
     if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
@@ -378,6 +388,8 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_number(result, "simulcast", (double)plan->simulcast);
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
+    err = err || !o->data ? err : sq_result_config_text(result, "data", o->data);
+    err = err || !o->data_mode ? err : sq_result_config_text(result, "data_mode", o->data_mode);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
     err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);
     err = err ? err : sq_result_config_flag(result, "latency", plan->latency);

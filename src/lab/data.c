@@ -1,9 +1,10 @@
-/* Data channels of members: a message goes to everyone else in the room who has a channel of the same
- * label, and back where the room echoes. The lab opens no channels of its own. */
+/* Data channels of members: a message goes to everyone else in the room who has a channel of the
+ * same label, and back where the room echoes. The lab opens no channels of its own. */
 #include "lab/lab_int.h"
 #include <string.h>
 
-#define WAITING_MAX (1024 * 1024) /* bytes for one channel; a member that is slower misses messages */
+#define WAITING_MAX                                                                                \
+    (1024 * 1024) /* bytes for one channel; a member that is slower misses messages */
 
 static struct sq_channel *channel_of(const struct sq_lab_member *member, const char *label)
 {
@@ -19,10 +20,10 @@ static struct sq_channel *channel_of(const struct sq_lab_member *member, const c
 static void pass_on(struct sq_lab *lab, struct sq_channel *channel,
                     const struct sq_peer_event *event)
 {
-    int err = sq_channel_buffered_bytes(channel) + event->data_len > WAITING_MAX
-                  ? SQ_ERR_AGAIN
-                  : sq_channel_send(channel, event->now_ns, event->binary, event->data,
-                                    event->data_len);
+    int err =
+        sq_channel_buffered_bytes(channel) + event->data_len > WAITING_MAX
+            ? SQ_ERR_AGAIN
+            : sq_channel_send(channel, event->now_ns, event->binary, event->data, event->data_len);
     lab->counters.data_out += err == 0;
     lab->counters.data_dropped += err != 0;
 }

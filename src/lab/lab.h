@@ -66,7 +66,7 @@ struct sq_lab_counters {
     uint64_t key_frames_asked;
     uint64_t data_in, data_out; /* messages of data channels; copies sent on */
     uint64_t data_dropped;      /* copies for who took them too slowly, or had closed */
-    uint64_t cpu_ns; /* of the lab's thread */
+    uint64_t cpu_ns;            /* of the lab's thread */
 };
 int sq_lab_get_counters(struct sq_lab *lab, struct sq_lab_counters *ret_counters) SQ_MUST_USE;
 

@@ -68,6 +68,7 @@ enum figure {
     FIGURE_FREEZES,
     FIGURE_WIDTH,
     FIGURE_HEIGHT,
+    FIGURE_DATA,  /* the number is the metric's place from SQ_METRIC_DATA_IN_THROUGHPUT on */
     FIGURE_STAGE, /* the number is an enum sq_stage */
 };
 
@@ -113,6 +114,13 @@ static const struct place places[SQ_METRIC_COUNT] = {
     [SQ_METRIC_VIDEO_OUT_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_OUT},
     [SQ_METRIC_VIDEO_OUT_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_OUT},
     [SQ_METRIC_VIDEO_OUT_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_OUT},
+    [SQ_METRIC_DATA_IN_THROUGHPUT] = {FIGURE_DATA, 0},
+    [SQ_METRIC_DATA_IN_LATENCY] = {FIGURE_DATA, 1},
+    [SQ_METRIC_DATA_IN_LOSS] = {FIGURE_DATA, 2},
+    [SQ_METRIC_DATA_IN_MESSAGES] = {FIGURE_DATA, 3},
+    [SQ_METRIC_DATA_OUT_THROUGHPUT] = {FIGURE_DATA, 4},
+    [SQ_METRIC_DATA_OUT_MESSAGES] = {FIGURE_DATA, 5},
+    [SQ_METRIC_DATA_RTT] = {FIGURE_DATA, 6},
     [SQ_METRIC_SETUP_DNS] = {FIGURE_STAGE, SQ_STAGE_DNS},
     [SQ_METRIC_SETUP_CONNECT] = {FIGURE_STAGE, SQ_STAGE_CONNECT},
     [SQ_METRIC_SETUP_TLS] = {FIGURE_STAGE, SQ_STAGE_TLS},
@@ -136,6 +144,13 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
     }
     if (place.figure == FIGURE_NONE || !p->connected) {
         return NAN;
+    }
+    if (place.figure == FIGURE_DATA) {
+        const double figures[] = {p->data.in_kbps,      p->data.latency_ms,
+                                  p->data.loss_percent, (double)p->data.messages_in,
+                                  p->data.out_kbps,     (double)p->data.messages_out,
+                                  p->data.rtt_ms};
+        return figures[place.of];
     }
     const struct sq_flow_totals *f = &p->flow[place.of];
     if (place.figure == FIGURE_TRACKS) {

@@ -15,6 +15,17 @@
 
 struct sq_clip;
 
+#define SQ_DATA_SIZE_MIN 24 /* bytes that a message of a run's data channel bears at least */
+
+/* Messages on a data channel of each user. */
+struct sq_plan_data {
+    bool on;
+    double rate_per_s; /* 0: as many as go through */
+    size_t size_bytes;
+    struct sq_channel_config channel;
+    uint32_t nonce; /* tells this run's messages from others', whose clocks are not ours */
+};
+
 /* Texts and tables are borrowed for the run.
  *
  * Arrivals: `rate_per_s` users a second begin, each at its own intended time (open model: a slow
@@ -37,6 +48,7 @@ struct sq_plan {
     const char *room;    /* name, or prefix of the names when there are several */
     uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
+    struct sq_plan_data data;
     bool audio, video;   /* kinds that are sent and received */
     unsigned simulcast;  /* layers of a video; 0: one stream */
     struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */

@@ -158,6 +158,8 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
         f->fps = NAN;
         f->freeze_ms = NAN;
     }
+    row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
+    row->data.latency_ms = row->data.rtt_ms = NAN;
     return row;
 }
 

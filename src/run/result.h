@@ -118,6 +118,16 @@ struct sq_flow_totals {
     uint32_t height;
 };
 
+/* What one peer sent and received on its data channels, over its whole life. */
+struct sq_data_totals {
+    uint64_t messages_in, messages_out;
+    uint64_t bytes_in, bytes_out;
+    double in_kbps, out_kbps; /* average over the time it was up */
+    double loss_percent;      /* of the messages of senders that were heard */
+    double latency_ms;        /* average, one way */
+    double rtt_ms;            /* average, of its own that came back */
+};
+
 struct sq_peer_row {
     char id[48];
     char room[48];
@@ -131,6 +141,7 @@ struct sq_peer_row {
     uint32_t reconnects;
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
+    struct sq_data_totals data;
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
     char pair[112]; /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */

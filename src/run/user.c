@@ -38,6 +38,7 @@ static void tell(struct sq_user *user, const char *type, const char *fmt, ...)
 static void close_peers(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
+    sq_user_data_stop(user);
     for (size_t i = 0; i < user->peers_len; i++) {
         struct sq_user_peer *peer = &user->peers[i];
         if (peer->endpoint) {
@@ -144,6 +145,19 @@ static bool wants_media(const struct sq_user_peer *peer)
     return false;
 }
 
+/* A data channel of ours that is not open yet. */
+static bool waits_for_channel(const struct sq_user_peer *peer)
+{
+    struct sq_channel *channel;
+    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    for (size_t i = 0; (channel = sq_peer_channel(rtc, i)); i++) {
+        if (sq_channel_state(channel) == SQ_CHANNEL_CONNECTING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void record_stage(struct sq_user *user, enum sq_stage stage, double ms)
 {
     user->row.stage_ms[stage] = ms;
@@ -210,7 +224,7 @@ static void check_up(struct sq_user *user)
         const struct sq_user_peer *peer = &user->peers[i];
         if (peer->endpoint) {
             connected = connected && peer->connected;
-            media = media && (peer->media || !wants_media(peer));
+            media = media && (peer->media || !wants_media(peer)) && !waits_for_channel(peer);
         }
     }
     if (connected && media) {
@@ -236,7 +250,12 @@ static void set_up_took_too_long(struct sq_user *user)
     char text[SQ_PEER_TEXT_MAX];
     const struct sq_plan *plan = user->env->plan;
     if (user->joined && all_connected(user)) {
-        snprintf(text, sizeof(text), "connected, but no media came within %.3g s",
+        bool channel = false;
+        for (size_t i = 0; i < user->peers_len; i++) {
+            channel = channel || (user->peers[i].endpoint && waits_for_channel(&user->peers[i]));
+        }
+        snprintf(text, sizeof(text), "connected, but %s within %.3g s",
+                 channel ? "the data channel did not open" : "no media came",
                  (double)plan->media_timeout_ns / 1e9);
         fail(user, SQ_FAILURE_NO_MEDIA, text);
     } else {
@@ -304,9 +323,19 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
     if (user->signal && user->state != SQ_USER_LEAVING && user->state != SQ_USER_OVER) {
         user->env->plan->adapter->peer_event(user->signal, sq_endpoint_peer(endpoint), event);
     }
+    sq_user_data_event(user, event);
     switch (event->type) {
     case SQ_PEER_EV_STATE:
         on_peer_state(peer, event);
+        break;
+    case SQ_PEER_EV_CHANNEL_OPEN:
+        tell(user, "datachannel", "%s, id %d%s", sq_channel_label(event->channel),
+             sq_channel_id(event->channel), event->from_remote ? ", opened by the other side" : "");
+        check_up(user);
+        break;
+    case SQ_PEER_EV_CHANNEL_CLOSED:
+        tell(user, "datachannelclose", "%s", sq_channel_label(event->channel));
+        check_up(user);
         break;
     case SQ_PEER_EV_SELECTED_PAIR:
         tell(user, "selectedcandidatepairchange", "%s %s", sq_addr_format(&event->remote, remote),
@@ -351,7 +380,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .video = user->env->plan->video_codecs,
                                           .simulcast = user->env->plan->simulcast,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
-                                          .latency = user->env->plan->latency};
+                                          .latency = user->env->plan->latency,
+                                          .accept_data = user->env->plan->data.on};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
     int err = sq_endpoint_create(user->env->carrier, &config, &endpoint_ops, peer, &peer->endpoint);
@@ -443,6 +473,8 @@ static void describe(struct sq_user *user)
         .simulcast = plan->simulcast > 1,
         .audio = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL,
         .video = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL,
+        .send_data = sends && plan->data.on,
+        .data = plan->data.on ? &plan->data.channel : NULL,
         .token = plan->token,
         .insecure = plan->insecure,
         .ca_file = plan->ca_file,
@@ -480,6 +512,11 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
         .note = host_note,
     };
     sq_timer_init(&user->timer, on_timer, user);
+    int err = sq_user_data_create(user);
+    if (err) {
+        sq_free(user);
+        return err;
+    }
     describe(user);
     *ret_user = user;
     return 0;
@@ -525,6 +562,7 @@ void sq_user_destroy(struct sq_user *user)
     }
     sq_timer_stop(&user->timer);
     close_peers(user);
+    sq_user_data_destroy(user);
     sq_user_release(user);
     sq_trace_clear(&user->trace);
     sq_free(user);

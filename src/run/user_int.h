@@ -46,6 +46,7 @@ struct sq_user {
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted;
+    struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
     char name[48], room[48];
     struct sq_signal *signal;
@@ -58,6 +59,14 @@ struct sq_user {
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
 };
+
+/* user_data.c */
+int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;
+void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event);
+void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
+void sq_user_data_finish(struct sq_user *user);
+void sq_user_data_stop(struct sq_user *user);
+void sq_user_data_destroy(struct sq_user *user);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

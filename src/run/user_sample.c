@@ -415,6 +415,7 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         close_flow(&s, (enum sq_flow)flow);
     }
+    sq_user_data_sample(user, s.seconds, s.telling);
     user->sampled_ns = now_ns;
 }
 
@@ -528,6 +529,7 @@ void sq_user_finish_row(struct sq_user *user)
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         finish_flow(user, (enum sq_flow)flow);
     }
+    sq_user_data_finish(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
     if (user->row.connected && video->tracks > 0) {
         sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);

@@ -49,15 +49,16 @@ struct sq_signal_user {
     const char *room;     /* room to be in; "" where the service has none */
     uint64_t room_number; /* 0, 1, … of the run's rooms */
     bool send_audio, send_video;
+    bool send_data; /* on the channel below */
     bool recv_audio, recv_video;
     bool simulcast;                            /* its peers have layers to send */
     const struct sq_clip *clip;                /* what is sent */
     const struct sq_clip_track *audio, *video; /* its first tracks, for what they tell */
     const struct sq_channel_config *data; /* a data channel to open where it sends, or where it does
                                              not, where it watches; NULL: none */
-    const char *token;                         /* bearer token, or NULL */
-    bool insecure;                             /* do not verify certificates */
-    const char *ca_file;                       /* PEM to trust besides the system's, or NULL */
+    const char *token;                    /* bearer token, or NULL */
+    bool insecure;                        /* do not verify certificates */
+    const char *ca_file;                  /* PEM to trust besides the system's, or NULL */
     bool trickle;        /* send candidates as they come; else all of them within the description */
     uint64_t timeout_ns; /* for each answer of the server */
 };

@@ -170,6 +170,40 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                  SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                  "Picture loss indications the peer got for its video.",
                                  "outbound-rtp.pliCount"},
+    [SQ_METRIC_DATA_IN_THROUGHPUT] =
+        {"data.in.throughput", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "Bits of messages that came whole in a second on all data channels of the peer.",
+         "data-channel.bytesReceived"},
+    [SQ_METRIC_DATA_IN_LATENCY] =
+        {"data.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_MESSAGE, 1000,
+         "From when another peer of this run sent a message until it had come whole; not taken for "
+         "messages of other machines, whose clocks differ, nor for those that an echo sends back.",
+         ""},
+    [SQ_METRIC_DATA_IN_LOSS] = {"data.in.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
+                                SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
+                                "Share of the messages from the first to the last one heard of "
+                                "each sender that did not come; of an echo, both ways together.",
+                                ""},
+    [SQ_METRIC_DATA_IN_MESSAGES] = {"data.in.messages", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION,
+                                    SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_PEER_TOTAL, 1,
+                                    "Messages that came whole on all data channels of the peer.",
+                                    "data-channel.messagesReceived"},
+    [SQ_METRIC_DATA_OUT_THROUGHPUT] =
+        {"data.out.throughput", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "Bits of messages that the peer gave to its data channel in a second; those that still "
+         "wait in the send buffer are in it.",
+         "data-channel.bytesSent"},
+    [SQ_METRIC_DATA_OUT_MESSAGES] = {"data.out.messages", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION,
+                                     SQ_FLOW_OUT, SQ_BETTER_HIGH, SQ_SAMPLING_PEER_TOTAL, 1,
+                                     "Messages that the peer gave to its data channel.",
+                                     "data-channel.messagesSent"},
+    [SQ_METRIC_DATA_RTT] =
+        {"data.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_MESSAGE, 1000,
+         "From when the peer sent a message until the same had come back from an echo.", ""},
     [SQ_METRIC_SETUP_DNS] =
         {"setup.dns", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_PEER_ONCE, 1000,

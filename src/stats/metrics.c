@@ -81,6 +81,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling)
         return "each second of each connected peer, its tracks summed";
     case SQ_SAMPLING_TRACK_SECOND:
         return "each second of each track that carries media";
+    case SQ_SAMPLING_MESSAGE:
+        return "each message that came on a data channel";
     case SQ_SAMPLING_REPORT:
         return "each report that came in (RTCP) or check that was answered (ICE)";
     case SQ_SAMPLING_PEER_TOTAL:

@@ -48,6 +48,13 @@ enum sq_metric_id {
     SQ_METRIC_VIDEO_OUT_HEIGHT,
     SQ_METRIC_VIDEO_OUT_NACK,
     SQ_METRIC_VIDEO_OUT_PLI,
+    SQ_METRIC_DATA_IN_THROUGHPUT,
+    SQ_METRIC_DATA_IN_LATENCY,
+    SQ_METRIC_DATA_IN_LOSS,
+    SQ_METRIC_DATA_IN_MESSAGES,
+    SQ_METRIC_DATA_OUT_THROUGHPUT,
+    SQ_METRIC_DATA_OUT_MESSAGES,
+    SQ_METRIC_DATA_RTT,
     SQ_METRIC_SETUP_DNS,
     SQ_METRIC_SETUP_CONNECT,
     SQ_METRIC_SETUP_TLS,
@@ -90,6 +97,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_REPORT,       /* each report that came in (RTCP) or check that was answered (ICE) */
     SQ_SAMPLING_PEER_TOTAL, /* once a peer, at its end, over its whole call, all tracks together */
     SQ_SAMPLING_PEER_ONCE,  /* once a peer, when the phase ends */
+    SQ_SAMPLING_MESSAGE,    /* each message on a data channel */
     SQ_SAMPLING_RUN,        /* once, over all peers */
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
     SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */

@@ -198,7 +198,7 @@ static void on_joined(struct sq_signal *j, struct janus_handle *handle,
     }
     j->in_room = true;
     j->private_id = json_integer_value(json_object_get(reply->data, "private_id"));
-    j->published = !user->send_audio && !user->send_video;
+    j->published = !user->send_audio && !user->send_video && !user->send_data;
     sq_session_note(&j->s, "janus: in the room, %zu publishers",
                     json_array_size(json_object_get(reply->data, "publishers")));
     if (!j->published) {

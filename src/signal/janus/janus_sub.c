@@ -87,7 +87,8 @@ static json_t *what_to_ask(const struct sq_signal *j, json_t *publisher, size_t 
         json_t *mid = json_object_get(stream, "mid");
         bool audio = type && strcmp(type, "audio") == 0 && user->recv_audio;
         bool video = type && strcmp(type, "video") == 0 && user->recv_video;
-        if (!(audio || video) || json_is_true(json_object_get(stream, "disabled"))) {
+        bool data = type && strcmp(type, "data") == 0 && user->data;
+        if (!(audio || video || data) || json_is_true(json_object_get(stream, "disabled"))) {
             continue;
         }
         wanted++;
@@ -110,7 +111,9 @@ void janus_sub_publishers(struct sq_signal *j, json_t *list, bool at_join)
 {
     size_t i;
     json_t *publisher;
-    if ((!j->s.user->recv_audio && !j->s.user->recv_video) || sq_session_is_done(&j->s)) {
+    const struct sq_signal_user *user = j->s.user;
+    bool watches = user->recv_audio || user->recv_video || user->data;
+    if (!watches || sq_session_is_done(&j->s)) {
         return;
     }
     json_array_foreach(list, i, publisher)

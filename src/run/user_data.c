@@ -1,0 +1,300 @@
+/* A user's data channel: messages that bear their number and time go out at a steady rate, and
+ * those of others, or its own that an echo sends back, are held against them. */
+#include "base/mem.h"
+#include "base/time.h"
+#include "base/wire.h"
+#include "net/loop.h"
+#include "run/user_int.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAGIC       0x53514431u /* "SQD1" */
+#define SENDERS_MAX 256         /* told apart; messages of further ones are counted, not measured */
+#define FULL_BYTES  (1024 * 1024) /* that wait where the rate is without limit */
+#define LOW_BYTES   (256 * 1024)
+#define CATCH_UP    64 /* messages at once, where a timer came late */
+
+/* What is heard of one sender. */
+struct heard {
+    uint32_t sender;
+    uint32_t first, highest;
+    uint64_t received;
+};
+
+struct sq_user_data {
+    struct sq_user *user;
+    struct sq_channel *channel; /* ours, once open */
+    struct sq_timer timer;
+    uint64_t next_ns; /* when the next message is due */
+    double gap_ns;
+    uint32_t next_number;
+    uint64_t out, out_bytes, in, in_bytes;      /* messages since the start */
+    uint64_t marked_out_bytes, marked_in_bytes; /* when the last sample was taken */
+    double latency_ms, rtt_ms;                  /* sums */
+    uint64_t latency_n, rtt_n;
+    double seconds;
+    struct heard *heard;
+    size_t heard_len, heard_room;
+    uint8_t *bytes; /* of a message */
+};
+
+static const struct sq_plan_data *plan_of(const struct sq_user_data *d)
+{
+    return &d->user->env->plan->data;
+}
+
+/* ---- Out ---- */
+
+static void write_message(struct sq_user_data *d, uint64_t now_ns)
+{
+    struct sq_wire w = sq_wire_writer(d->bytes, SQ_DATA_SIZE_MIN);
+    sq_wire_put_u32(&w, MAGIC);
+    sq_wire_put_u32(&w, plan_of(d)->nonce);
+    sq_wire_put_u32(&w, (uint32_t)d->user->index);
+    sq_wire_put_u32(&w, d->next_number);
+    sq_wire_put_u64(&w, now_ns);
+}
+
+/* False where no more can be sent now. */
+static bool send_one(struct sq_user_data *d, uint64_t now_ns)
+{
+    size_t size = plan_of(d)->size_bytes;
+    write_message(d, now_ns);
+    int err = sq_channel_send(d->channel, now_ns, true, d->bytes, size);
+    if (err) {
+        return false;
+    }
+    d->next_number++;
+    d->out++;
+    d->out_bytes += size;
+    return true;
+}
+
+static void fill(struct sq_user_data *d)
+{
+    uint64_t now_ns = sq_loop_now(d->user->env->loop);
+    while (d->channel && sq_channel_buffered_bytes(d->channel) < FULL_BYTES &&
+           send_one(d, now_ns)) {
+    }
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    struct sq_user_data *d = ctx;
+    for (int n = 0; d->channel && d->next_ns <= now_ns && n < CATCH_UP; n++) {
+        /* One that finds no room is missed, and counts: its number is not given again. */
+        d->next_number += !send_one(d, now_ns);
+        d->next_ns += (uint64_t)d->gap_ns;
+    }
+    if (d->channel) {
+        d->next_ns = d->next_ns <= now_ns ? now_ns + 1 : d->next_ns;
+        sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, d->next_ns);
+    }
+}
+
+static void start(struct sq_user_data *d, struct sq_channel *channel)
+{
+    const struct sq_plan_data *plan = plan_of(d);
+    uint64_t now_ns = sq_loop_now(d->user->env->loop);
+    d->channel = channel;
+    if (!d->user->want.send_data) {
+        return;
+    }
+    if (plan->rate_per_s <= 0) {
+        sq_channel_set_buffered_low(channel, LOW_BYTES);
+        fill(d);
+        return;
+    }
+    d->gap_ns = fmax(1, 1e9 / plan->rate_per_s);
+    /* Users do not send in step. */
+    d->next_ns = now_ns + (uint64_t)(d->gap_ns * (double)(d->user->index * 37 % 100) / 100);
+    sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, d->next_ns);
+}
+
+/* ---- In ---- */
+
+static struct heard *heard_of(struct sq_user_data *d, uint32_t sender, uint32_t number)
+{
+    for (size_t i = 0; i < d->heard_len; i++) {
+        if (d->heard[i].sender == sender) {
+            return &d->heard[i];
+        }
+    }
+    if (d->heard_len == d->heard_room) {
+        size_t room = d->heard_room ? 2 * d->heard_room : 4;
+        struct heard *grown =
+            room <= SENDERS_MAX ? sq_realloc(d->heard, room * sizeof(*grown)) : NULL;
+        if (!grown) {
+            return NULL;
+        }
+        d->heard = grown;
+        d->heard_room = room;
+    }
+    struct heard *h = &d->heard[d->heard_len++];
+    *h = (struct heard){.sender = sender, .first = number, .highest = number};
+    return h;
+}
+
+static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
+{
+    struct sq_user *user = d->user;
+    bool ours = sq_wire_u32(w) == MAGIC && sq_wire_u32(w) == plan_of(d)->nonce;
+    uint32_t sender = sq_wire_u32(w);
+    uint32_t number = sq_wire_u32(w);
+    uint64_t sent_ns = sq_wire_u64(w);
+    if (w->err || !ours || sent_ns > now_ns + SQ_NS_PER_SEC) {
+        return; /* somebody else's, whose clock is not ours */
+    }
+    struct heard *h = heard_of(d, sender, number);
+    if (h) {
+        h->received++;
+        h->first = number < h->first ? number : h->first;
+        h->highest = number > h->highest ? number : h->highest;
+    }
+    double ms = now_ns > sent_ns ? (double)(now_ns - sent_ns) / 1e6 : 0;
+    if (sender == (uint32_t)user->index) {
+        sq_tally_record(user->env->tally, SQ_METRIC_DATA_RTT, ms);
+        d->rtt_ms += ms;
+        d->rtt_n++;
+    } else {
+        sq_tally_record(user->env->tally, SQ_METRIC_DATA_IN_LATENCY, ms);
+        d->latency_ms += ms;
+        d->latency_n++;
+    }
+}
+
+void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
+{
+    struct sq_user_data *d = user->data;
+    if (!d) {
+        return;
+    }
+    switch (event->type) {
+    case SQ_PEER_EV_CHANNEL_OPEN:
+        if (!event->from_remote && !d->channel) {
+            start(d, event->channel);
+        }
+        break;
+    case SQ_PEER_EV_CHANNEL_MESSAGE: {
+        struct sq_wire w = sq_wire_reader(event->data, event->data_len);
+        d->in++;
+        d->in_bytes += event->data_len;
+        measure(d, &w, event->now_ns);
+        break;
+    }
+    case SQ_PEER_EV_BUFFERED_LOW:
+        if (event->channel == d->channel && plan_of(d)->rate_per_s <= 0) {
+            fill(d);
+        }
+        break;
+    case SQ_PEER_EV_CHANNEL_CLOSING:
+    case SQ_PEER_EV_CHANNEL_CLOSED:
+        if (event->channel == d->channel) {
+            sq_user_data_stop(user);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- Figures ---- */
+
+static double loss_percent(const struct sq_user_data *d)
+{
+    uint64_t expected = 0;
+    uint64_t received = 0;
+    for (size_t i = 0; i < d->heard_len; i++) {
+        expected += (uint64_t)d->heard[i].highest - d->heard[i].first + 1;
+        received += d->heard[i].received;
+    }
+    if (expected == 0) {
+        return NAN;
+    }
+    return received < expected ? 100.0 * (double)(expected - received) / (double)expected : 0;
+}
+
+void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
+{
+    struct sq_user_data *d = user->data;
+    if (!d) {
+        return;
+    }
+    struct sq_tally *tally = user->env->tally;
+    double out_kbit = (double)(d->out_bytes - d->marked_out_bytes) * 8 / 1e3;
+    double in_kbit = (double)(d->in_bytes - d->marked_in_bytes) * 8 / 1e3;
+    d->seconds += seconds;
+    if (telling && d->channel && user->want.send_data) {
+        sq_tally_record(tally, SQ_METRIC_DATA_OUT_THROUGHPUT, out_kbit / seconds);
+    }
+    if (telling && (d->channel || d->in > 0)) {
+        sq_tally_record(tally, SQ_METRIC_DATA_IN_THROUGHPUT, in_kbit / seconds);
+    }
+    d->marked_out_bytes = d->out_bytes;
+    d->marked_in_bytes = d->in_bytes;
+}
+
+void sq_user_data_finish(struct sq_user *user)
+{
+    struct sq_user_data *d = user->data;
+    if (!d || !user->row.connected) {
+        return;
+    }
+    struct sq_tally *tally = user->env->tally;
+    struct sq_data_totals *totals = &user->row.data;
+    totals->messages_in = d->in;
+    totals->messages_out = d->out;
+    totals->bytes_in = d->in_bytes;
+    totals->bytes_out = d->out_bytes;
+    totals->loss_percent = loss_percent(d);
+    totals->latency_ms = d->latency_n ? d->latency_ms / (double)d->latency_n : NAN;
+    totals->rtt_ms = d->rtt_n ? d->rtt_ms / (double)d->rtt_n : NAN;
+    totals->in_kbps = d->seconds > 0 ? (double)d->in_bytes * 8 / 1e3 / d->seconds : NAN;
+    totals->out_kbps = d->seconds > 0 ? (double)d->out_bytes * 8 / 1e3 / d->seconds : NAN;
+    sq_tally_record(tally, SQ_METRIC_DATA_IN_MESSAGES, (double)d->in);
+    sq_tally_record(tally, SQ_METRIC_DATA_OUT_MESSAGES, (double)d->out);
+    sq_tally_record(tally, SQ_METRIC_DATA_IN_LOSS, totals->loss_percent);
+}
+
+/* ---- Life ---- */
+
+int sq_user_data_create(struct sq_user *user)
+{
+    const struct sq_plan_data *plan = &user->env->plan->data;
+    if (!plan->on) {
+        return 0;
+    }
+    struct sq_user_data *d = sq_zalloc(sizeof(*d));
+    uint8_t *bytes = sq_zalloc(plan->size_bytes);
+    if (!d || !bytes) {
+        sq_free(d);
+        sq_free(bytes);
+        return SQ_ERR_NOMEM;
+    }
+    d->user = user;
+    d->bytes = bytes;
+    sq_timer_init(&d->timer, on_timer, d);
+    user->data = d;
+    return 0;
+}
+
+void sq_user_data_stop(struct sq_user *user)
+{
+    if (user->data) {
+        sq_timer_stop(&user->data->timer);
+        user->data->channel = NULL;
+    }
+}
+
+void sq_user_data_destroy(struct sq_user *user)
+{
+    struct sq_user_data *d = user->data;
+    if (d) {
+        sq_user_data_stop(user);
+        sq_free(d->heard);
+        sq_free(d->bytes);
+        sq_free(d);
+        user->data = NULL;
+    }
+}
