@@ -21,6 +21,8 @@ struct packet {
 struct sctp_net {
     struct sq_rand rand;
     uint64_t now_ns, order;
+    double mutate;
+    struct sq_rand mutator;
     struct packet **heap;
     size_t heap_len, heap_room;
     struct sctp_end **ends;
@@ -266,6 +268,26 @@ void sctp_net_free(struct sctp_net *net)
     free(net);
 }
 
+void sctp_net_mutate(struct sctp_net *net, double share, uint64_t seed)
+{
+    net->mutate = share;
+    sq_rand_seed(&net->mutator, seed);
+}
+
+/* Not the ports nor the tag: such packets go no further than that. */
+static void mutate(struct sctp_net *net, struct packet *p)
+{
+    for (uint32_t n = 1 + sq_rand_below(&net->mutator, 4); n > 0; n--) {
+        uint32_t at = 12 + sq_rand_below(&net->mutator, (uint32_t)p->len - 12);
+        p->bytes[at] = (uint8_t)sq_rand_u32(&net->mutator);
+    }
+    memset(p->bytes + 8, 0, 4);
+    uint32_t crc = sq_crc32c(p->bytes, p->len);
+    for (int i = 0; i < 4; i++) {
+        p->bytes[8 + i] = (uint8_t)(crc >> 8 * i);
+    }
+}
+
 uint64_t sctp_net_now(const struct sctp_net *net)
 {
     return net->now_ns;
@@ -308,6 +330,9 @@ static bool step(struct sctp_net *net, uint64_t end_ns)
     if (packet_ns <= timer_ns) {
         struct packet *p = heap_pop(net);
         net->now_ns = packet_ns;
+        if (net->mutate > 0 && sq_rand_unit(&net->mutator) < net->mutate) {
+            mutate(net, p);
+        }
         sq_sctp_receive(p->to->a, net->now_ns, p->bytes, p->len);
         free(p);
     } else {

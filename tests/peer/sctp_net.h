@@ -61,6 +61,8 @@ struct sctp_end {
 
 struct sctp_net *sctp_net_new(uint64_t seed);
 void sctp_net_free(struct sctp_net *net); /* ends and associations, too */
+/* From now on so large a share of packets comes with some bytes changed, and a right checksum. */
+void sctp_net_mutate(struct sctp_net *net, double share, uint64_t seed);
 uint64_t sctp_net_now(const struct sctp_net *net);
 /* Two ends with the same link both ways; configs may be NULL. */
 void sctp_net_pair(struct sctp_net *net, const struct sctp_link *link,
