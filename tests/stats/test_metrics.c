@@ -21,8 +21,9 @@ static void each_row_is_whole(void **state)
         assert_true(strlen(sq_metric_sampling_text(m->sampling)) > 0);
         /* What the name says of the direction is what the row says. */
         enum sq_metric_flow flow = SQ_FLOW_NONE;
-        flow = strstr(m->name, "o.in") ? SQ_FLOW_IN : flow;
-        flow = strstr(m->name, "o.out") ? SQ_FLOW_OUT : flow;
+        bool data = strncmp(m->name, "data.", 5) == 0;
+        flow = strstr(m->name, data ? "a.in" : "o.in") ? SQ_FLOW_IN : flow;
+        flow = strstr(m->name, data ? "a.out" : "o.out") ? SQ_FLOW_OUT : flow;
         assert_int_equal(m->flow, flow);
         assert_int_equal(m->kind == SQ_KIND_COUNTER, m->sampling == SQ_SAMPLING_RUN);
     }

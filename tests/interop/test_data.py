@@ -1,0 +1,192 @@
+"""Data channels of Squall's peers with browsers, Janus and aiortc, opened from either side."""
+import json
+import threading
+
+from harness import counterpart, fakes, page, test
+from harness.browser import Chromium, Firefox
+from harness.janus import Janus
+from harness.proc import Failure, check, until
+from harness.sandbox import ADDRESS
+
+RUN_S = 6
+RATE, SIZE = 50, 700
+
+# In the page: opens channels to the lab's echo, which sends each message back, and says what came.
+OFFER = """(async () => {%s
+  window.pc = new RTCPeerConnection();
+  const opened = (channel) => new Promise((resolve, reject) => {
+    channel.binaryType = 'arraybuffer';
+    channel.onopen = resolve;
+    setTimeout(() => reject(new Error('not open: ' + channel.readyState)), 15000);
+  });
+  // Sends all, and waits for as many.
+  window.talk = (channel, messages, seconds) => new Promise((resolve, reject) => {
+    const got = [];
+    channel.onmessage = (event) => {
+      got.push(event.data);
+      if (got.length === messages.length) resolve(got);
+    };
+    setTimeout(() => reject(new Error(got.length + ' of ' + messages.length + ' came')), seconds * 1000);
+    messages.forEach((m) => channel.send(m));
+  });
+  window.shut = (channel) => new Promise((resolve, reject) => {
+    channel.onclose = () => resolve(channel.readyState);
+    setTimeout(() => reject(new Error('not closed: ' + channel.readyState)), 10000);
+    channel.close();
+  });
+  window.opened = opened;
+  window.plain = pc.createDataChannel('plain', { protocol: 'x.squall' });
+  window.loose = pc.createDataChannel('loose', { ordered: false, maxRetransmits: 2 });
+  window.timed = pc.createDataChannel('timed', { ordered: false, maxPacketLifeTime: 500 });
+  window.agreed = pc.createDataChannel('agreed', { negotiated: true, id: 100 });
+  const all = Promise.all([opened(plain), opened(loose), opened(timed)]);
+  await post(pc, %s);
+  await all;
+  return pc.sctp.maxMessageSize;
+})()"""
+
+TALK = """(async () => {
+  const bytes = (n, seed) => Uint8Array.from({ length: n }, (_, i) => (i * 7 + seed) & 255);
+  const same = (a, b) => typeof a === 'string' || typeof b === 'string' ? a === b
+      : a.byteLength === b.byteLength && new Uint8Array(a).every((v, i) => v === b[i]);
+  const messages = ['hello', 'grüße 𝄞', '', bytes(0, 0), bytes(1, 1), bytes(1200, 2), bytes(65536, 3), bytes(262144, 4),
+                    'x'.repeat(100000)];
+  for (let i = 0; i < 200; i++) messages.push('number ' + i);
+  const got = await talk(plain, messages, 15);
+  const wrong = messages.findIndex((m, i) => !same(got[i], m));
+  const loosely = (await talk(loose, Array.from({ length: 100 }, (_, i) => 'loose ' + i), 10)).sort();
+  const timely = await talk(timed, Array.from({ length: 100 }, (_, i) => 'timed ' + i), 10);
+  return { wrong, loosely: new Set(loosely).size, timely: new Set(timely).size };
+})()"""
+
+# A channel of the page's own is closed, and another one opened in its place.
+CLOSE = """(async () => {
+  const state = await shut(plain);
+  const again = pc.createDataChannel('again');
+  await opened(again);
+  const got = await talk(again, ['after'], 5);
+  return { state, id: again.id, got };
+})()"""
+
+# The page answers Squall's offer, and sends back what comes on any channel.
+ANSWER = """(async () => {
+  window.pc = new RTCPeerConnection();
+  window.seen = { channels: [], messages: 0, closed: 0 };
+  pc.ondatachannel = ({ channel }) => {
+    seen.channels.push([channel.label, channel.ordered, channel.maxRetransmits, channel.id]);
+    channel.binaryType = 'arraybuffer';
+    channel.onclose = () => { seen.closed++; };
+    channel.onmessage = (event) => { seen.messages++; channel.send(event.data); };
+    window.theirs = channel;
+  };
+  await pc.setRemoteDescription({ type: 'offer', sdp: %s });
+  await pc.setLocalDescription();
+  while (pc.iceGatheringState !== 'complete') await new Promise((r) => setTimeout(r, 20));
+  return pc.localDescription.sdp;
+})()"""
+
+
+def lab_channels(lab):
+    return counterpart.lab_member(lab, "echo")["dataChannels"]
+
+
+def browser_offers(t, Browser):
+    """The browser opens channels of all kinds; the lab's echo answers."""
+    lab = t.lab("--media-ip", ADDRESS)
+    tab = Browser(t).open(lab.http())
+    largest = tab.eval(OFFER % (page.POST, json.dumps(lab.http("/whip/echo"))), 40)
+    check(largest >= 262144, f"the browser may send {largest} bytes, expected 262144")
+    talk = tab.eval(TALK, 60)
+    check(talk == {"wrong": -1, "loosely": 100, "timely": 100}, f"what came back: {talk}")
+    channels = {c["label"]: c for c in lab_channels(lab)}
+    check(set(channels) == {"plain", "loose", "timed"} and channels["plain"]["protocol"] == "x.squall", str(channels))
+    check(all(c["messagesReceived"] == c["messagesSent"] for c in channels.values()), str(channels))
+    close = tab.eval(CLOSE, 40)
+    check(close["state"] == "closed" and close["got"] == ["after"], f"after closing: {close}")
+    until("the lab to have closed it", lambda: {c["label"] for c in lab_channels(lab)} == {"loose", "timed", "again"}, 10)
+    tab.eval("(pc.close(), true)")
+    until("the lab to see it leave", lambda: counterpart.lab_stats(lab)["participants"] == 0, 20)
+
+
+def check_run(results, messages, mode=None):
+    """A run whose messages an echo sent back, of which `messages` came there."""
+    results.all_ok(1)
+    metrics = results.summary["metrics"]
+    figures = {name: metrics[name] for name in metrics if name.startswith("data.")}
+    out, back = figures["data.out.messages"]["max"], figures["data.in.messages"]["max"]
+    test.note(f"sent {out:.0f}, came back {back:.0f}, round trip p50 {figures['data.rtt']['p50']:.2f} ms "
+              f"p99 {figures['data.rtt']['p99']:.2f} ms, out {figures['data.out.throughput']['avg']:.0f} kbit/s")
+    check(out >= RATE * (RUN_S - 3), f"{out:.0f} messages sent, expected {RATE}/s")
+    check(0 <= out - back <= 5, f"{out:.0f} messages sent, {back:.0f} came back")
+    check(messages is None or 0 <= out - messages <= 5, f"{out:.0f} messages sent, {messages} came there")
+    check(figures["data.in.loss"]["max"] == 0, f"loss {figures['data.in.loss']}")
+    want = RATE * SIZE * 8 / 1000
+    check(abs(figures["data.out.throughput"]["avg"] / want - 1) < 0.1,
+          f"{figures['data.out.throughput']['avg']} kbit/s, expected {want}")
+
+
+def squall_words(*more):
+    return ["--peers", 1, "--duration", f"{RUN_S}s", "--no-audio", "--no-video", "--data", f"{RATE}/s:{SIZE}",
+            "--local-ip", ADDRESS, "--lateness-max", "500", *more]
+
+
+def browser_answers(t, Browser):
+    """Squall opens a channel; the browser answers and echoes, and then closes it."""
+    browser = Browser(t)
+    home = browser.open(t.lab().http())
+
+    def answer(offer):
+        try:
+            return 201, fakes.SDP, home.eval(ANSWER % json.dumps(offer), 30)
+        except Failure as problem:
+            return 500, {}, str(problem)
+
+    server = fakes.Whip(t, answer, address=ADDRESS, deleted=threading.Event().set)
+    target = f"whip+http://{ADDRESS}:{server.port}/whip"
+    results = t.run(target, *squall_words("--data-mode", "unordered,retransmits=3")).finish(40)
+    seen = home.eval("seen")
+    check(len(seen["channels"]) == 1 and seen["channels"][0][:3] == ["squall", False, 3], str(seen))
+    check_run(results, seen["messages"])
+    until("the channel to be closed there", lambda: home.eval("seen.closed") == 1, 20)
+    # Again, and this time the browser closes the channel under it: that is no end of the connection.
+    run = t.run(target, *squall_words())
+    until("messages", lambda: home.eval("typeof seen === 'object' && seen.messages > 20 && theirs.readyState === 'open'"), 20)
+    home.eval("(theirs.close(), true)")
+    until("the channel to be closed by both", lambda: home.eval("theirs.readyState") == "closed", 10)
+    run.finish(40).all_ok(1)
+
+
+def data_chromium_offers(t):
+    browser_offers(t, Chromium)
+
+
+def data_chromium_answers(t):
+    browser_answers(t, Chromium)
+
+
+def data_firefox_offers(t):
+    browser_offers(t, Firefox)
+
+
+def data_firefox_answers(t):
+    browser_answers(t, Firefox)
+
+
+def data_janus_echotest(t):
+    """Janus' echotest sends binary messages back as they are; beside media."""
+    janus = Janus(t)
+    words = [w for w in squall_words() if w not in ("--no-audio", "--no-video")]
+    check_run(t.run(janus.url + "?plugin=echotest", *words).finish(40), None)
+
+
+def data_aiortc_answers(t):
+    """aiortc answers Squall's offer, and echoes."""
+    peer = t.start("aiortc", ["/usr/bin/python3", "-B", __file__.replace("test_data", "aiortc_data"), ADDRESS])
+    port = until("aiortc's port", lambda: (peer.stdout().split("\n")[0] or "").strip(), 20)
+    results = t.run(f"whip+http://{ADDRESS}:{port}/whip", *squall_words()).finish(40)
+    check_run(results, None)
+
+
+if __name__ == "__main__":
+    test.run([data_chromium_offers, data_chromium_answers, data_firefox_offers, data_firefox_answers,
+              data_janus_echotest, data_aiortc_answers])
