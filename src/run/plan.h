@@ -49,8 +49,8 @@ struct sq_plan {
     uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;
-    bool audio, video;   /* kinds that are sent and received */
-    unsigned simulcast;  /* layers of a video; 0: one stream */
+    bool audio, video;                                /* kinds that are sent and received */
+    unsigned simulcast;                               /* layers of a video; 0: one stream */
     struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
     bool listen;                                      /* publishers watch as well */
     const char *token;

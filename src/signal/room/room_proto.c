@@ -309,14 +309,13 @@ static void put_join(struct sq_buf *b, const struct sq_room_msg *msg)
     put_text(b, "room", msg->room);
     put_text(b, "name", msg->name);
     bool media = msg->publish_audio || msg->publish_video;
-    sq_buf_printf(b, ",\"publish\":[%s%s%s%s],\"subscribe\":%s",
-                  msg->publish_audio ? "\"audio\"" : "",
-                  msg->publish_audio && msg->publish_video ? "," : "",
-                  msg->publish_video ? "\"video\"" : "",
-                  !msg->publish_data ? ""
-                  : media            ? ",\"data\""
-                                     : "\"data\"",
-                  msg->subscribe ? "true" : "false");
+    sq_buf_printf(
+        b, ",\"publish\":[%s%s%s%s],\"subscribe\":%s", msg->publish_audio ? "\"audio\"" : "",
+        msg->publish_audio && msg->publish_video ? "," : "", msg->publish_video ? "\"video\"" : "",
+        !msg->publish_data ? ""
+        : media            ? ",\"data\""
+                           : "\"data\"",
+        msg->subscribe ? "true" : "false");
     if (msg->simulcast) {
         sq_buf_puts(b, ",\"simulcast\":true");
     }
@@ -397,10 +396,10 @@ static bool same(const struct sq_room_msg *a, const struct sq_room_msg *b)
            a->publish_video == b->publish_video && a->publish_data == b->publish_data &&
            a->subscribe == b->subscribe && a->simulcast == b->simulcast &&
            a->layer_limit == b->layer_limit && a->seq == b->seq && strcmp(a->room, b->room) == 0 &&
-           strcmp(a->name, b->name) == 0 &&
-           strcmp(a->token, b->token) == 0 && strcmp(a->id, b->id) == 0 &&
-           strcmp(a->sdp, b->sdp) == 0 && strcmp(a->candidate, b->candidate) == 0 &&
-           strcmp(a->code, b->code) == 0 && strcmp(a->text, b->text) == 0 && same_tracks(a, b);
+           strcmp(a->name, b->name) == 0 && strcmp(a->token, b->token) == 0 &&
+           strcmp(a->id, b->id) == 0 && strcmp(a->sdp, b->sdp) == 0 &&
+           strcmp(a->candidate, b->candidate) == 0 && strcmp(a->code, b->code) == 0 &&
+           strcmp(a->text, b->text) == 0 && same_tracks(a, b);
 }
 
 void sq_room_fuzz(const uint8_t *data, size_t len)
