@@ -9,6 +9,12 @@ pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 
+# `squall media prepare` needs libav as of FFmpeg 5.1; all else does without.
+pkg_check_modules(LIBAV IMPORTED_TARGET libavformat>=59.27 libavcodec>=59.37 libavutil>=57.28 libswscale libswresample)
+if(NOT LIBAV_FOUND)
+  message(STATUS "libav not found, or older than FFmpeg 5.1: squall media prepare says so")
+endif()
+
 find_library(WSLAY_LIB wslay REQUIRED) # Debian ships no .pc file for it
 
 # libipsec-mb is an x86-64 library; elsewhere SRTP runs on OpenSSL alone, and so it does with one
@@ -57,6 +63,7 @@ set(SQ_DEPS_peer media stats base)
 set(SQ_DEPS_signal peer net media stats base)
 set(SQ_DEPS_run signal peer net media stats base)
 set(SQ_DEPS_report run stats base)
+set(SQ_DEPS_prepare media stats base)
 set(SQ_DEPS_lab run signal peer net media stats base)
 
 set(SQ_LIBS_base)
@@ -67,11 +74,17 @@ set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IP
 set(SQ_LIBS_signal PkgConfig::JANSSON)
 set(SQ_LIBS_run PkgConfig::JANSSON)
 set(SQ_LIBS_report PkgConfig::JANSSON)
+set(SQ_LIBS_prepare $<$<BOOL:${LIBAV_FOUND}>:PkgConfig::LIBAV>)
 set(SQ_LIBS_lab PkgConfig::JANSSON)
 
 # sq_room(NAME): the static library of src/NAME, or nothing while that room is empty.
 function(sq_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+  if(name STREQUAL prepare AND LIBAV_FOUND)
+    list(FILTER sources EXCLUDE REGEX "/absent\\.c$")
+  elseif(name STREQUAL prepare)
+    list(FILTER sources INCLUDE REGEX "/(absent|writer)\\.c$")
+  endif()
   if(NOT sources)
     return()
   endif()
@@ -88,7 +101,7 @@ endfunction()
 # sq_link_rooms(TARGET): links every room that exists.
 function(sq_link_rooms target)
   target_link_libraries(${target} PRIVATE sq_flags)
-  foreach(room lab report run signal peer media stats net base)
+  foreach(room prepare lab report run signal peer media stats net base)
     if(TARGET sq_${room})
       target_link_libraries(${target} PRIVATE sq_${room})
     endif()
@@ -123,7 +136,7 @@ function(sq_tests)
     message(STATUS "cmocka not found: unit tests are not built")
     return()
   endif()
-  foreach(room base net stats media peer signal run report lab cli sim regress)
+  foreach(room base net stats media peer signal run report lab prepare cli sim regress)
     file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/test_*.c)
     file(GLOB shared CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.c)
     list(FILTER shared EXCLUDE REGEX "/test_[^/]*\\.c$")

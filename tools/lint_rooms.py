@@ -11,7 +11,7 @@ import sys
 # From top to bottom. Rooms on one line know nothing of each other.
 ORDER = [
     ["cli"],
-    ["monitor", "web", "doctor", "inspect", "agent", "lab"],
+    ["monitor", "web", "doctor", "inspect", "agent", "lab", "prepare"],
     ["report"],
     ["store"],
     ["run"],
@@ -29,6 +29,7 @@ FORBIDDEN = {
     "media": {"net"},
     "stats": {"net"},
     "report": {"signal", "peer", "net"},
+    "prepare": {"report", "store", "run", "scenario", "signal", "peer", "net"},
 }
 FUNCTION_MAX = 100
 FILE_MAX = 800

@@ -7,7 +7,8 @@ WAV is the voice, 48 kHz mono: it gives the audio level of each packet (RFC 6464
 commas between them: codec=vp8|vp9|av1|h264|opus|pcmu|pcma|g722, file=…, and where they apply ladder=N (tracks
 of one number are the steps of one ladder), tids=0212 (the temporal layer of each picture in turn), sync=12 (the
 places in that turn whose frames refer to the base layer alone), nonref=13 (… to which nothing refers), dtx, fec,
-single-nal. Files: IVF for VP8, VP9 and AV1, a byte stream (Annex B) with access unit delimiters for H.264, Ogg or
+single-nal, key-svc,
+wav=… (another voice than WAV). Files: IVF for VP8, VP9 and AV1, a byte stream (Annex B) with access unit delimiters for H.264, Ogg or
 packets with their length in 2 bytes (.pkt) for Opus, samples for the others."""
 import array
 import math
@@ -18,7 +19,7 @@ import zlib
 
 AUDIO, VIDEO = 1, 2
 KEY, VOICE, NONREF, SYNC = 1, 2, 16, 32
-DTX, FEC, SINGLE_NAL = 1, 2, 4
+DTX, FEC, SINGLE_NAL, KEY_SVC = 1, 2, 4, 8
 NUMBERS = dict(opus=1, pcmu=2, pcma=3, g722=4, vp8=5, vp9=6, h264=7, av1=8)  # enum sq_codec
 VIDEO_HZ = 90000
 PACKET_MS = 20
@@ -216,6 +217,7 @@ def write_clip(path, tracks):
             index += struct.pack(">IIIBBBB", len(data), len(payload), ticks, flags, level, tid, sid)
             data += payload
         features = ("dtx" in t) * DTX | ("fec" in t) * FEC | ("single-nal" in t) * SINGLE_NAL
+        features |= ("key-svc" in t) * KEY_SVC
         heads += struct.pack(">BBBBIIIIHHIBBHQQQQ", t["kind"], NUMBERS[t["codec"]], t["channels"],
                              int(t.get("ladder", 0)), t["clock"], len(t["rows"]), t["duration"],
                              features, t["width"], t["height"], t["fps_milli"], t["tlayers"],
@@ -237,7 +239,7 @@ def main():
         if t["codec"] in ("vp8", "vp9", "av1", "h264"):
             video_track(t, seconds)
         else:
-            audio_track(t, seconds, wav)
+            audio_track(t, seconds, t.get("wav", wav))
         tracks.append(t)
     write_clip(path, tracks)
 

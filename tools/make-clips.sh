@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes the clips that ship with Squall, in share/clips: speech and a moving picture, out of nothing
 # but generators (espeak-ng, ffmpeg's test sources). Usage: tools/make-clips.sh [FOLDER]
-# Needs ffmpeg with libvpx and libopus, espeak-ng and python3.
+# Needs ffmpeg with libvpx, libx264, libaom and libopus, espeak-ng, python3, cc and libvpx-dev.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-share/clips}
-for tool in ffmpeg espeak-ng python3; do
+for tool in ffmpeg espeak-ng python3 cc; do
     command -v "$tool" > /dev/null || { echo "make-clips: $tool is missing" >&2; exit 2; }
 done
 mkdir -p "$out"
@@ -23,6 +23,26 @@ speech() { # NAME VOICE PITCH TEXT BITRATE
         -map '[o]' -t "$seconds" -ac 1 -ar 48000 -c:a pcm_s16le -bitexact "$work/$1.wav"
     ff -i "$work/$1.wav" -c:a libopus -b:a "$5" -vbr constrained -frame_duration 20 -application voip \
         -packet_loss 0 -bitexact -f ogg "$work/$1.ogg"
+}
+
+# A voice that says little, for DTX: between its sentences there is nothing at all, as behind a
+# suppressor of noise, and packets end.
+pauses() { # NAME VOICE PITCH TEXT BITRATE
+    espeak-ng -m -v "$2" -p "$3" -s 150 -w "$work/$1.raw.wav" "$4"
+    ff -i "$work/$1.raw.wav" -af "aresample=48000,loudnorm=I=-20:TP=-2,aresample=48000,apad,atrim=0:$seconds" \
+        -t "$seconds" -ac 1 -ar 48000 -c:a pcm_s16le -bitexact "$work/$1.wav"
+    tools/opus-encode.py "$work/$1.wav" "$work/$1.dtx.pkt" "$5" dtx
+    tools/opus-encode.py "$work/$1.wav" "$work/$1.dtxfec.pkt" "$5" dtx fec
+}
+
+# The same voice for the other codecs of audio. In stereo it stands to the left.
+voices() { # NAME BITRATE
+    ff -i "$work/$1.wav" -af "pan=stereo|c0=0.95*c0|c1=0.45*c0" -c:a libopus -b:a 56k -vbr constrained \
+        -frame_duration 20 -application voip -bitexact -f ogg "$work/$1.stereo.ogg"
+    tools/opus-encode.py "$work/$1.wav" "$work/$1.fec.pkt" "$2" fec
+    ff -i "$work/$1.wav" -ar 8000 -c:a pcm_mulaw -f mulaw "$work/$1.ulaw"
+    ff -i "$work/$1.wav" -ar 8000 -c:a pcm_alaw -f alaw "$work/$1.alaw"
+    ff -i "$work/$1.wav" -ar 16000 -c:a g722 -f g722 "$work/$1.g722"
 }
 
 # The picture: a slow dive into the Mandelbrot set under a moving test pattern, with the grain of a
@@ -54,7 +74,28 @@ vp8() { # OUTPUT PICTURE SIZE KBITS KEYS
         -ts-parameters "ts_number_layers=3:ts_target_bitrate=$(($4 * 4 / 10)),$(($4 * 6 / 10)),$4:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3" \
         -f ivf "$work/$1.ivf"
 }
-vp8_layers=tids=0212,sync=12,nonref=13
+
+vp9() { # OUTPUT PICTURE SIZE KBITS KEYS
+    ff -i "$work/$2.y4m" -vf "scale=${3/x/:}:flags=area" -c:v libvpx-vp9 -b:v "$4k" -minrate "$4k" -maxrate "$4k" -bufsize "$4k" \
+        -deadline realtime -cpu-used 5 -auto-alt-ref 0 -lag-in-frames 0 -error-resilient 1 \
+        -max-intra-rate 220 -g 9999 -force_key_frames "$5" -threads 1 -bitexact \
+        -ts-parameters "ts_number_layers=3:ts_target_bitrate=$(($4 * 4 / 10)),$(($4 * 6 / 10)),$4:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3" \
+        -f ivf "$work/$1.ivf"
+}
+
+# Constrained baseline, no B frames (profile-level-id 42c01f, which is that of 42e01f), one slice a
+# picture, or with a fifth parameter slices that fit a packet (packetization-mode 0).
+h264() { # OUTPUT PICTURE SIZE KBITS KEYS [SLICE_BYTES]
+    ff -i "$work/$2.y4m" -vf "scale=${3/x/:}:flags=area" -c:v libx264 -profile:v baseline -level 3.1 -preset medium -tune zerolatency \
+        -bf 0 -b:v "$4k" -minrate "$4k" -maxrate "$4k" -bufsize "$(($4 / 2))k" -g 9999 -force_key_frames "$5" -forced-idr 1 -threads 1 \
+        -x264-params "aud=1:scenecut=0:repeat-headers=1:sliced-threads=0${6:+:slice-max-size=$6}" -bitexact -f h264 "$work/$1.h264"
+}
+
+av1() { # OUTPUT PICTURE SIZE KBITS KEYS
+    ff -i "$work/$2.y4m" -vf "scale=${3/x/:}:flags=area" -c:v libaom-av1 -usage realtime -cpu-used 8 -b:v "$4k" -minrate "$4k" -maxrate "$4k" -bufsize "$4k" \
+        -lag-in-frames 0 -g 9999 -force_key_frames "$5" -threads 1 -aom-params max-intra-rate=250 -bitexact -f ivf "$work/$1.ivf"
+}
+layers=tids=0212,sync=12,nonref=13
 
 clip() { # NAME VOICE TRACK...
     local name=$1 voice=$2
@@ -70,26 +111,61 @@ picture default 640x360 25 9
 picture small 320x180 15 4
 picture hd 1280x720 25 5
 
+voices default 36000
+pauses quiet en-gb 45 'Hello, this is Squall. <break time="1500ms"/> I am one of many callers. <break time="1800ms"/>
+The service in between has held.' 36000
 vp8 d1 default 320x180 161 "$keys25"
 vp8 d2 default 480x270 438 "$keys25"
 vp8 d3 default 640x360 1161 "$keys25"
+vp9 n1 default 320x180 120 "$keys25"
+vp9 n2 default 480x270 300 "$keys25"
+vp9 n3 default 640x360 700 "$keys25"
+cc -O2 tools/vp9-svc.c -lvpx -o "$work/vp9-svc"
+"$work/vp9-svc" "$work/default.y4m" "$work/svc.ivf" 100,250,450 0,36,64,104,132,172,204
+h264 x1 default 320x180 150 "$keys25"
+h264 x2 default 480x270 400 "$keys25"
+h264 x3 default 640x360 900 "$keys25"
+h264 y1 default 320x180 150 "$keys25" 1100
+h264 y2 default 480x270 350 "$keys25" 1100
+av1 a1 default 320x180 100 "$keys25"
+av1 a2 default 480x270 250 "$keys25"
+av1 a3 default 640x360 550 "$keys25"
 clip default default "codec=opus,file=$work/default.ogg" \
-    "codec=vp8,file=$work/d1.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/d2.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/d3.ivf,ladder=1,$vp8_layers"
+    "codec=opus,file=$work/default.stereo.ogg" \
+    "codec=opus,file=$work/quiet.dtx.pkt,wav=$work/quiet.wav,dtx" \
+    "codec=opus,file=$work/default.fec.pkt,fec" \
+    "codec=opus,file=$work/quiet.dtxfec.pkt,wav=$work/quiet.wav,dtx,fec" \
+    "codec=pcmu,file=$work/default.ulaw" \
+    "codec=pcma,file=$work/default.alaw" \
+    "codec=g722,file=$work/default.g722" \
+    "codec=vp8,file=$work/d1.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/d2.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/d3.ivf,ladder=1,$layers" \
+    "codec=vp9,file=$work/n1.ivf,ladder=2,$layers" \
+    "codec=vp9,file=$work/n2.ivf,ladder=2,$layers" \
+    "codec=vp9,file=$work/n3.ivf,ladder=2,$layers" \
+    "codec=vp9,file=$work/svc.ivf,key-svc,$layers" \
+    "codec=h264,file=$work/x1.h264,ladder=3,size=320x180,fps=25" \
+    "codec=h264,file=$work/x2.h264,ladder=3,size=480x270,fps=25" \
+    "codec=h264,file=$work/x3.h264,ladder=3,size=640x360,fps=25" \
+    "codec=h264,file=$work/y1.h264,ladder=4,size=320x180,fps=25,single-nal" \
+    "codec=h264,file=$work/y2.h264,ladder=4,size=480x270,fps=25,single-nal" \
+    "codec=av1,file=$work/a1.ivf,ladder=5" \
+    "codec=av1,file=$work/a2.ivf,ladder=5" \
+    "codec=av1,file=$work/a3.ivf,ladder=5"
 
 vp8 s1 small 160x90 56 "$keys15"
 vp8 s2 small 224x126 110 "$keys15"
 vp8 s3 small 320x180 216 "$keys15"
 clip small small "codec=opus,file=$work/small.ogg" \
-    "codec=vp8,file=$work/s1.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/s2.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/s3.ivf,ladder=1,$vp8_layers"
+    "codec=vp8,file=$work/s1.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/s2.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/s3.ivf,ladder=1,$layers"
 
 vp8 h1 hd 320x180 161 "$keys25"
 vp8 h2 hd 640x360 570 "$keys25"
 vp8 h3 hd 1280x720 1950 "$keys25"
 clip hd default "codec=opus,file=$work/default.ogg" \
-    "codec=vp8,file=$work/h1.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/h2.ivf,ladder=1,$vp8_layers" \
-    "codec=vp8,file=$work/h3.ivf,ladder=1,$vp8_layers"
+    "codec=vp8,file=$work/h1.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/h2.ivf,ladder=1,$layers" \
+    "codec=vp8,file=$work/h3.ivf,ladder=1,$layers"

@@ -45,6 +45,7 @@
 #define SQ_CLIP_PATH_MAX    4096
 /* RTP payload with its descriptor: 1,252 bytes of IPv4. */
 #define SQ_CLIP_PAYLOAD_DEFAULT 1180
+#define SQ_CLIP_TOLD_MAX        40
 #define SQ_CLIP_PAYLOAD_MIN     64
 #define SQ_CLIP_PAYLOAD_MAX     9000
 #define SQ_CLIP_DESCRIPTOR_ROOM                                                                    \
@@ -58,6 +59,8 @@ enum sq_clip_feature {
     SQ_CLIP_DTX = 1,        /* Opus: silence has no packets but a refresh now and then */
     SQ_CLIP_FEC = 2,        /* Opus: in-band FEC */
     SQ_CLIP_SINGLE_NAL = 4, /* H.264: each NAL unit fits a packet (packetization-mode 0) */
+    SQ_CLIP_KEY_SVC = 8,    /* VP9: a spatial layer refers to the one below in key pictures only */
+
 };
 
 enum sq_clip_flags {
@@ -114,9 +117,15 @@ struct sq_clip_track {
     uint32_t tid_bps[SQ_CLIP_LAYERS_MAX];       /* of all temporal layers up to each */
     uint32_t tid_fps_milli[SQ_CLIP_LAYERS_MAX]; /* the same: frames a 1000 s */
     uint32_t cookie_base; /* number of the first packet within the ladder: see sq_source_repeat */
-    const uint8_t *data;  /* where packets' offsets count from: the file, or `made` */
-    uint8_t *made;        /* payloads that are not the file's bytes as they are; or NULL */
-    struct sq_clip_frame *frames;   /* frame_count, and one more that ends the table */
+    uint8_t profile_level_id[3]; /* H.264: of the first key frame's SPS */
+    /* What a key frame's first packet tells of the layers. VP9: the scalability structure; AV1: the
+     * dependency descriptor, to which each sender adds its frame number. */
+    uint8_t told[SQ_CLIP_TOLD_MAX];
+    uint8_t told_len;
+    uint8_t told_id;              /* AV1: template_id_offset */
+    const uint8_t *data;          /* where packets' offsets count from: the file, or `made` */
+    uint8_t *made;                /* payloads that are not the file's bytes as they are; or NULL */
+    struct sq_clip_frame *frames; /* frame_count, and one more that ends the table */
     struct sq_clip_packet *packets; /* packet_count; 16 bytes each */
     uint32_t *keys;                 /* frame numbers of the key frames, rising */
 };
@@ -175,6 +184,9 @@ static inline uint32_t sq_clip_track_fps_milli(const struct sq_clip_track *t, un
 {
     return t->tid_fps_milli[tid < SQ_CLIP_LAYERS_MAX ? tid : SQ_CLIP_LAYERS_MAX - 1];
 }
+
+/* CRC-32 of IEEE 802.3, as it stands in the file. */
+uint32_t sq_clip_check_sum(const uint8_t *bytes, size_t len);
 
 /* Where a clip that ships with Squall lies. `name` is "default" or "small" (a name with a '/' or a
  * '.' is taken as a path as it is). Looked for as clips/NAME.sqclip in: $SQUALL_SHARE; and, when

@@ -112,12 +112,16 @@ static void fill_keys(struct sq_clip_track *t)
 int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
                 size_t payload_max_bytes)
 {
-    struct sq_cutter count = {.track = t, .payload_max_bytes = payload_max_bytes};
+    struct sq_cutter count = {.track = t, .bytes = t->data, .payload_max_bytes = payload_max_bytes};
     if (cut_all(&count, index, rows) > UINT16_MAX || count.packets > SQ_CLIP_PACKETS_MAX ||
         count.made_bytes > UINT32_MAX) {
         return SQ_ERR_UNSUPPORTED;
     }
+    if (count.unfit) {
+        return SQ_ERR_NOSPACE;
+    }
     t->packet_count = count.packets;
+
     for (uint32_t i = 0; i < t->frame_count; i++) {
         t->key_count += (t->frames[i].flags & SQ_CLIP_KEY) != 0;
     }
@@ -128,7 +132,8 @@ int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
     if (!t->packets || !t->keys || (makes && !t->made)) {
         return SQ_ERR_NOMEM;
     }
-    struct sq_cutter fill = {.track = t, .payload_max_bytes = payload_max_bytes, .fill = true};
+    struct sq_cutter fill = {
+        .track = t, .bytes = t->data, .payload_max_bytes = payload_max_bytes, .fill = true};
     (void)cut_all(&fill, index, rows);
     t->data = makes ? t->made : t->data;
     t->frames[t->frame_count] =

@@ -42,6 +42,12 @@ const struct sq_clip_format *sq_clip_format(enum sq_codec codec)
         [SQ_CODEC_PCMU] = {samples_look, cut_whole, false, "up to 60 ms of samples"},
         [SQ_CODEC_PCMA] = {samples_look, cut_whole, false, "up to 60 ms of samples"},
         [SQ_CODEC_G722] = {samples_look, cut_whole, false, "up to 60 ms of samples"},
+        [SQ_CODEC_VP9] = {sq_vp9_look, sq_vp9_cut, false, "a VP9 frame of profile 0"},
+        [SQ_CODEC_H264] = {sq_h264_look, sq_h264_cut, true,
+                           "NAL units behind their lengths, with SPS and PPS before an IDR slice"},
+        [SQ_CODEC_AV1] =
+            {sq_av1_look, sq_av1_cut, true,
+             "OBUs of a frame with their sizes, with a sequence header before a key frame"},
         [SQ_CODEC_VP8] = {vp8_look, vp8_cut, false, "a VP8 frame"},
     };
     return codec < SQ_CODECS && formats[codec].look ? &formats[codec] : NULL;

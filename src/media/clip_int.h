@@ -14,11 +14,13 @@ struct sq_clip_look {
 /* Cuts a track: once to count, and once to fill in what was counted. */
 struct sq_cutter {
     struct sq_clip_track *track;
+    const uint8_t *bytes; /* the track's data in the file */
     size_t payload_max_bytes;
     uint32_t packets;    /* so far */
     uint64_t made_bytes; /* so far */
     uint64_t begun_at;   /* in `made`: where the payload at hand begins */
     bool fill;           /* the tables are there, and are filled */
+    bool unfit;          /* something that cannot be cut is longer than a payload may be */
     uint8_t sid;         /* of the row at hand */
     uint32_t frame;      /* the picture at hand */
 };
@@ -56,9 +58,23 @@ struct sq_clip_row sq_clip_row(const uint8_t *index, uint32_t i);
 
 /* Cuts all rows of a track, whose frames table is filled, into payloads of at most
  * `payload_max_bytes`; fills first_packet and packets of each frame, the packets and the key table.
- * SQ_ERR_UNSUPPORTED past SQ_CLIP_PACKETS_MAX, SQ_ERR_NOMEM. */
+ * SQ_ERR_UNSUPPORTED past SQ_CLIP_PACKETS_MAX, SQ_ERR_NOSPACE where a NAL unit fits
+ * no packet, SQ_ERR_NOMEM. */
 int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
                 size_t payload_max_bytes) SQ_MUST_USE;
+
+/* The codecs: see struct sq_clip_format. `tell` fills in what a key frame tells of its layers, once
+ * the track's head is known; `step` counts within the ladder. */
+int sq_h264_look(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look);
+void sq_h264_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags);
+int sq_vp9_look(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look);
+void sq_vp9_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags);
+void sq_vp9_tell(struct sq_clip_track *t);
+int sq_av1_look(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look);
+void sq_av1_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags);
+void sq_av1_tell(struct sq_clip_track *t, unsigned step);
+/* Which template of its structure a frame is of (without the structure's offset). */
+unsigned sq_av1_template(const struct sq_clip_track *t, const struct sq_clip_frame *f);
 
 /* Reads and checks all of c->map; `c` is freed by the caller in any case. */
 int sq_clip_parse(struct sq_clip *c, size_t payload_max_bytes, char *why) SQ_MUST_USE;

@@ -2,13 +2,15 @@
 #include "base/mem.h"
 #include "base/wire.h"
 #include "media/clip_int.h"
+#include "media/h264.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define HEAD_BYTES   24
 #define TRACK_BYTES  64
-#define FEATURES_ALL (SQ_CLIP_DTX | SQ_CLIP_FEC | SQ_CLIP_SINGLE_NAL)
+#define FEATURES_ALL (SQ_CLIP_DTX | SQ_CLIP_FEC | SQ_CLIP_SINGLE_NAL | SQ_CLIP_KEY_SVC)
 #define ROW_FLAGS    (SQ_CLIP_KEY | SQ_CLIP_VOICE | SQ_CLIP_NONREF | SQ_CLIP_SYNC)
 
 /* What is being checked, for messages. */
@@ -36,7 +38,7 @@ static int bad(const struct check *k, int err, uint64_t offset, const char *fmt,
 }
 
 /* CRC-32 of IEEE 802.3, four bits at a time. */
-static uint32_t crc32_of(const uint8_t *bytes, size_t len)
+uint32_t sq_clip_check_sum(const uint8_t *bytes, size_t len)
 {
     static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
                                        0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
@@ -77,7 +79,7 @@ static int check_head(const struct check *k, uint16_t *ret_tracks)
         return bad(k, len > c->map_bytes ? SQ_ERR_TRUNCATED : SQ_ERR_FORMAT, 16,
                    "expected %llu bytes in all, found %zu", (unsigned long long)len, c->map_bytes);
     }
-    uint32_t found = crc32_of(c->map + 16, c->map_bytes - 16);
+    uint32_t found = sq_clip_check_sum(c->map + 16, c->map_bytes - 16);
     if (found != crc) {
         return bad(k, SQ_ERR_FORMAT, 12, "expected check sum %08x, found %08x: the file is damaged",
                    (unsigned)crc, (unsigned)found);
@@ -311,9 +313,19 @@ static int read_track(const struct check *k, struct sq_clip_track *t, struct pla
     if (err) {
         return err;
     }
+    if (t->codec == SQ_CODEC_VP9) {
+        sq_vp9_tell(t);
+    } else if (t->codec == SQ_CODEC_H264) {
+        (void)sq_h264_profile_level_id(t->data, t->frames[0].len_bytes, t->profile_level_id);
+    }
     err = sq_clip_cut(t, k->clip->map + p->index, p->rows, payload_max_bytes);
     if (err == SQ_ERR_UNSUPPORTED) {
         return bad(k, err, p->index, "expected at most %u packets in a track", SQ_CLIP_PACKETS_MAX);
+    }
+    if (err == SQ_ERR_NOSPACE) {
+        return bad(k, SQ_ERR_UNSUPPORTED, p->at + 16,
+                   "expected payloads of more than %zu bytes: a NAL unit fits none",
+                   payload_max_bytes);
     }
     return err;
 }
@@ -355,6 +367,10 @@ static void finish_ladders(struct sq_clip *c)
         }
         for (size_t n = first; n <= i; n++) {
             c->tracks[n].layered = layered;
+            if (c->tracks[n].codec == SQ_CODEC_AV1) {
+                sq_av1_tell(&c->tracks[n], c->tracks[n].step);
+            }
+
             c->tracks[n].step_count = (uint8_t)(i + 1 - first);
         }
         first = i + 1;

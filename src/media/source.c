@@ -1,6 +1,7 @@
 #include "media/source.h"
 
 #include "base/time.h"
+#include "media/source_int.h"
 
 #define SLOT_BITS   12 /* of a cookie: which of the latest frames */
 #define PACKET_BITS 20 /* of a cookie: which packet of the track */
@@ -88,6 +89,13 @@ void sq_source_init_beside(struct sq_source *s, const struct sq_clip_track *trac
     seat(s, nearest_key(track, frame == track->frame_count ? 0 : frame), other->ticks);
 }
 
+static void mark_base(struct sq_source *s, bool base)
+{
+    uint64_t bit = UINT64_C(1) << (s->slot % 64);
+    uint64_t *word = &s->base[s->slot % SQ_SOURCE_SLOTS / 64];
+    *word = base ? *word | bit : *word & ~bit;
+}
+
 /* Whether a frame of a temporal layer is sent; where a layer above can be begun, it is. */
 static bool admits(struct sq_source *s, const struct sq_clip_frame *f)
 {
@@ -106,8 +114,12 @@ static bool admits(struct sq_source *s, const struct sq_clip_frame *f)
 static void leave_out(struct sq_source *s)
 {
     const struct sq_clip_track *t = s->track;
+    /* The groups of VP9 and the templates of AV1 count the frames that nobody sends, too. */
+    bool counts = t->codec == SQ_CODEC_VP9 || t->codec == SQ_CODEC_AV1;
     while (!admits(s, &t->frames[s->frame])) {
         uint64_t ticks = t->frames[s->frame + 1].ticks + s->skew;
+        mark_base(s, false);
+        s->slot += counts;
         seat(s, s->frame + 1 == t->frame_count ? 0 : s->frame + 1, ticks);
     }
 }
@@ -134,9 +146,7 @@ static void begin_frame(struct sq_source *s)
         jump(s);
     }
     const struct sq_clip_frame *f = &s->track->frames[s->frame];
-    uint64_t bit = UINT64_C(1) << (s->slot % 64);
-    uint64_t *word = &s->base[s->slot % SQ_SOURCE_SLOTS / 64];
-    *word = f->tid == 0 ? *word | bit : *word & ~bit;
+    mark_base(s, f->tid == 0);
     s->tl0 += f->tid == 0;
     s->want_key = false;
     if (f->flags & SQ_CLIP_KEY) {
@@ -175,6 +185,11 @@ void sq_source_set_max_tid(struct sq_source *s, unsigned tid)
     }
 }
 
+void sq_source_set_red(struct sq_source *s, unsigned opus_pt)
+{
+    s->red_pt = (uint8_t)(opus_pt & 0x7f);
+}
+
 /* TL0PICIDX of the frame that was begun in a slot. */
 static uint8_t tl0_of(const struct sq_source *s, uint32_t slot)
 {
@@ -184,24 +199,6 @@ static uint8_t tl0_of(const struct sq_source *s, uint32_t slot)
         tl0 -= (uint8_t)(s->base[at % SQ_SOURCE_SLOTS / 64] >> (at % 64) & 1);
     }
     return tl0;
-}
-
-static void vp8_head(const struct sq_source *s, const struct sq_clip_track *t,
-                     const struct sq_clip_packet *p, uint32_t slot, uint8_t tl0,
-                     struct sq_source_packet *packet)
-{
-    unsigned picture_id = (s->picture_id0 + slot) & 0x7fff;
-    bool layers = t->layered || (s->flags & SQ_SOURCE_TL0PICIDX);
-    /* RFC 7741, section 4.2: X, N, S at the start of the frame, PID 0; I, L, T; M and the
-     * PictureID; TL0PICIDX; TID and Y. */
-    packet->head[0] =
-        (uint8_t)(0x80 | (p->flags & SQ_CLIP_NONREF ? 0x20 : 0) | (packet->begin ? 0x10 : 0));
-    packet->head[1] = layers ? 0xe0 : 0x80;
-    packet->head[2] = (uint8_t)(0x80 | picture_id >> 8);
-    packet->head[3] = (uint8_t)picture_id;
-    packet->head[4] = tl0;
-    packet->head[5] = (uint8_t)(packet->tid << 6 | (p->flags & SQ_CLIP_SYNC ? 0x20 : 0));
-    packet->head_len = layers ? 6 : 4;
 }
 
 /* `number` counts within the track; tl0 is that of the slot. */
@@ -225,13 +222,7 @@ static void make_packet(const struct sq_source *s, const struct sq_clip_track *t
     ret_packet->ext_len = 0;
     /* RFC 3551, section 4.1: audio marks the first packet of a talkspurt. */
     ret_packet->marker = video ? (p->flags & SQ_CLIP_LAST) != 0 : slot == 0;
-    switch (t->codec) {
-    case SQ_CODEC_VP8:
-        vp8_head(s, t, p, slot, tl0, ret_packet);
-        break;
-    default:
-        break;
-    }
+    sq_source_heads(s, t, p, slot, tl0, ret_packet);
 }
 
 bool sq_source_next(struct sq_source *s, uint64_t now_ns, struct sq_source_packet *ret_packet)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define SQ_SOURCE_HEAD_MAX 48
-#define SQ_SOURCE_EXT_MAX  80
+#define SQ_SOURCE_EXT_MAX  SQ_CLIP_TOLD_MAX
 #define SQ_SOURCE_SLOTS    1024 /* frames whose packets can be made again */
 
 enum sq_source_flags {
@@ -22,11 +22,13 @@ enum sq_source_flags {
 
 struct sq_source_packet {
     uint8_t head[SQ_SOURCE_HEAD_MAX]; /* payload descriptor, to be sent in front of the fragment */
-    uint8_t ext[SQ_SOURCE_EXT_MAX];   /* AV1: the dependency descriptor, a header extension */
-    uint8_t head_len;                 /* 0: none */
-    uint8_t ext_len;                  /* 0: none */
-    uint8_t level;                    /* audio: -dBov for RFC 6464 */
-    uint8_t tid, sid;                 /* layers, temporal and spatial (video) */
+    /* AV1: the dependency descriptor, a header extension. 3 bytes; more with a key frame, and where
+     * they are above 16 only the two-byte form can carry them (RFC 8285, section 4.3). */
+    uint8_t ext[SQ_SOURCE_EXT_MAX];
+    uint8_t head_len; /* 0: none */
+    uint8_t ext_len;  /* 0: none */
+    uint8_t level;    /* audio: -dBov for RFC 6464 */
+    uint8_t tid, sid; /* layers, temporal and spatial (video) */
     uint16_t fragment_len;
     const uint8_t *fragment; /* borrowed from the clip */
     uint64_t ticks;          /* clock units since the source's beginning; never falls. The RTP
@@ -54,6 +56,8 @@ struct sq_source {
     uint8_t flags;
     uint8_t max_tid;  /* temporal layers above it are left out */
     uint8_t want_tid; /* what max_tid rises to, where a layer can be begun */
+    uint8_t red_pt;   /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
+
     bool want_key;
     uint32_t key_frames;                 /* begun */
     uint32_t jumps;                      /* key frames that were asked for and came out of turn */
@@ -99,6 +103,10 @@ static inline const struct sq_clip_track *sq_source_step(const struct sq_source 
  * frame; more from where a decoder can follow: a key frame, or a frame of the next layer that
  * refers to the base layer alone. */
 void sq_source_set_max_tid(struct sq_source *s, unsigned tid);
+
+/* Opus: each packet carries the one before it as well (RFC 2198, as Chromium does it), both as of
+ * payload type `opus_pt`; 0 ends that. Such packets are sent with the payload type of red. */
+void sq_source_set_red(struct sq_source *s, unsigned opus_pt);
 
 /* Moves on to the first frame slot that is due after now_ns without sending what lies between, as
  * after a mute or a stall that nobody wants to hear; a video goes on with a key frame. */

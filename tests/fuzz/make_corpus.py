@@ -327,6 +327,20 @@ def clip_seeds():
     audio = clip_audio(1, 48000, 2)
     seeds = {"both": [audio, video], "audio": [audio], "video": [video], "none": [], "ladder": steps,
              "voices": [clip_audio(1, 48000, 1, 3, 400), clip_audio(2, 8000), clip_audio(4, 8000)]}
+
+    def nals(*units):
+        return b"".join(struct.pack("!I", len(n)) + n for n in units)
+
+    # Heads as libx264, libaom and libvpx write them for 640x360.
+    sps = bytes.fromhex("6742c01fd900a02ff9701294000003000400000300ca3c60c920")
+    pps = b"\x68\xcb\x8c\xb2"
+    slices = nals(sps, pps, b"\x65" + bytes(700)), nals(b"\x41" + bytes(300), b"\x01" + bytes(9))
+    single = nals(sps, pps, b"\x65" + bytes(50)), nals(b"\x41" + bytes(40))
+    obus = bytes.fromhex("0a0b0000000cc4ff6736be4010") + b"\x32\x83\x06\x10" + bytes(770), b"\x32\x50\x30" + bytes(79)
+    vp9 = bytes.fromhex("834983420027f0167080") + bytes(500), b"\x87" + bytes(90)
+    seeds |= {"vp9": [clip_video(6, *vp9, "0212")], "svc": [clip_video(6, *vp9, layers=3, features=8)],
+              "h264": [clip_video(7, *slices)], "single": [clip_video(7, *single, features=4)],
+              "av1": [clip_video(8, *obus, "0212")]}
     for name, tracks in seeds.items():
         data = clip(tracks)
         for how in range(4):

@@ -135,6 +135,70 @@ struct help_file help_make(unsigned audio, unsigned video, unsigned key_every)
     return f;
 }
 
+struct help_file help_build(const struct help_track *tracks, unsigned count)
+{
+    struct help_file f = {NULL, 24 + 64 * (size_t)count};
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned n = 0; n < tracks[i].count; n++) {
+            f.len += 16 + (size_t)tracks[i].rows[n].len;
+        }
+    }
+    f.bytes = malloc(f.len);
+    assert_non_null(f.bytes);
+    struct sq_wire heads = sq_wire_writer(f.bytes, f.len);
+    struct sq_wire rest = heads;
+    rest.pos = 24 + 64 * (size_t)count;
+    sq_wire_put(&heads, "SQCLIP\r\n", 8);
+    sq_wire_put_u16(&heads, 2);
+    sq_wire_put_u16(&heads, (uint16_t)count);
+    sq_wire_put_u32(&heads, 0);
+    sq_wire_put_u64(&heads, f.len);
+    for (unsigned i = 0; i < count; i++) {
+        const struct help_track *t = &tracks[i];
+        bool video = t->kind == SQ_CLIP_VIDEO;
+        uint32_t bytes = 0;
+        for (unsigned n = 0; n < t->count; n++) {
+            bytes += t->rows[n].len;
+        }
+        sq_wire_put_u8(&heads, (uint8_t)t->kind);
+        sq_wire_put_u8(&heads, (uint8_t)t->codec);
+        sq_wire_put_u8(&heads, t->channels);
+        sq_wire_put_u8(&heads, t->ladder);
+        sq_wire_put_u32(&heads, sq_codec_info(t->codec)->clock_hz);
+        sq_wire_put_u32(&heads, t->count);
+        sq_wire_put_u32(&heads, t->duration);
+        sq_wire_put_u32(&heads, t->features);
+        sq_wire_put_u16(&heads, t->width);
+        sq_wire_put_u16(&heads, t->height);
+        sq_wire_put_u32(&heads, video ? 25000 : 0);
+        sq_wire_put_u8(&heads, t->temporal_layers ? t->temporal_layers : 1);
+        sq_wire_put_u8(&heads, t->spatial_layers ? t->spatial_layers : 1);
+        sq_wire_put_u16(&heads, 0);
+        sq_wire_put_u64(&heads, rest.pos);
+        sq_wire_put_u64(&heads, rest.pos + 16 * (size_t)t->count);
+        sq_wire_put_u64(&heads, bytes);
+        sq_wire_put_u64(&heads, 0);
+        uint32_t offset = 0;
+        for (unsigned n = 0; n < t->count; n++) {
+            const struct help_row *r = &t->rows[n];
+            sq_wire_put_u32(&rest, offset);
+            sq_wire_put_u32(&rest, r->len);
+            sq_wire_put_u32(&rest, r->ticks);
+            sq_wire_put_u8(&rest, r->flags);
+            sq_wire_put_u8(&rest, r->level);
+            sq_wire_put_u8(&rest, r->tid);
+            sq_wire_put_u8(&rest, r->sid);
+            offset += r->len;
+        }
+        for (unsigned n = 0; n < t->count; n++) {
+            sq_wire_put(&rest, t->rows[n].bytes, t->rows[n].len);
+        }
+    }
+    assert_int_equal(heads.err | rest.err, 0);
+    help_seal(&f);
+    return f;
+}
+
 struct help_file help_read(const char *path)
 {
     struct help_file f = {NULL, 0};

@@ -56,7 +56,7 @@ static void cut_is_whole_and_even(void **state)
 {
     const size_t sizes[] = {SQ_CLIP_PAYLOAD_MIN, 500, 1180, SQ_CLIP_PAYLOAD_MAX};
     for (size_t k = 0; k < sizeof(sizes) / sizeof(*sizes); k++) {
-        struct sq_clip *c = help_open("default", sizes[k]);
+        struct sq_clip *c = help_open("small", sizes[k]);
         const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_VIDEO);
         uint32_t next = 0;
         for (uint32_t i = 0; i < t->frame_count; i++) {

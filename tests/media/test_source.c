@@ -180,7 +180,7 @@ static void key_frame_on_request(void **state)
 /* A request in the middle of a frame lets that frame end first. */
 static void key_frame_waits_for_the_frame(void **state)
 {
-    struct sq_clip *c = help_open("default", 200);
+    struct sq_clip *c = help_open("small", 64);
     struct sq_rand rand;
     struct sq_source s;
     struct sq_source_packet p;

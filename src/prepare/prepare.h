@@ -1,0 +1,39 @@
+/* Makes a clip out of any file that libavformat reads: `squall media prepare`. The picture is
+ * encoded at each step of a ladder and the voice for each codec, as a browser would encode them;
+ * the clip is whole or not there. Needs libav at build time (sq_prepare_can). */
+#ifndef SQ_PREPARE_PREPARE_H
+#define SQ_PREPARE_PREPARE_H
+
+#include "base/err.h"
+#include "media/clip.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_PREPARE_WHY_MAX     512
+#define SQ_PREPARE_SECONDS_MAX 120
+#define SQ_PREPARE_FPS_MAX     60
+
+struct sq_prepare_step {
+    uint16_t width, height; /* width 0: from the height and the picture's shape */
+    uint32_t bps;
+};
+
+struct sq_prepare {
+    const char *input, *output;
+    bool codecs[SQ_CODECS]; /* those that are wanted */
+    bool single_nal;        /* H.264 for packetization-mode 0 as well */
+    struct sq_prepare_step steps[SQ_CLIP_STEPS_MAX];
+    size_t n_steps;   /* 0: heights of 180, 270 and 360 at 150 kbit/s, 400 kbit/s and 1 Mbit/s */
+    unsigned seconds; /* at most; the clip ends where the file does */
+    unsigned fps;
+};
+
+/* SQ_ERR_IO (a file that cannot be read or written), SQ_ERR_FORMAT (no media in it), SQ_ERR_INVALID
+ * (silent, frozen, black, or too short: `why` says which and how it was told), SQ_ERR_UNSUPPORTED
+ * (no encoder for a codec, or no libav in this build), SQ_ERR_NOMEM. `why` is a sentence. */
+int sq_prepare_clip(const struct sq_prepare *p, char why[static SQ_PREPARE_WHY_MAX]) SQ_MUST_USE;
+/* Whether this build has libav. */
+bool sq_prepare_can(void);
+
+#endif
