@@ -1,6 +1,6 @@
-/* Encodes a picture as scalable VP9, L3T3_KEY: three spatial layers that refer to the one below in key
- * pictures only, and three temporal ones. ffmpeg has no spatial layers, so this speaks to libvpx. Each
- * layer's frame becomes a frame of the IVF file; those of one picture have one time.
+/* Encodes a picture as scalable VP9, L3T3_KEY: three spatial layers that refer to the one below in
+ * key pictures only, and three temporal ones. ffmpeg has no spatial layers, so this speaks to
+ * libvpx. Each layer's frame becomes a frame of the IVF file; those of one picture have one time.
  *
  *   cc -O2 tools/vp9-svc.c -lvpx -o vp9-svc
  *   vp9-svc IN.y4m OUT.ivf KBITS,KBITS,KBITS KEYFRAME,KEYFRAME,…
@@ -164,8 +164,8 @@ int main(int argc, char **argv)
         if (fread(image.img_data, 1, bytes, in) != bytes) {
             die("the picture ends early");
         }
-        if (vpx_codec_encode(&codec, &image, frame, 1, is_key(argv[4], frame) ? VPX_EFLAG_FORCE_KF : 0,
-                             VPX_DL_REALTIME)) {
+        if (vpx_codec_encode(&codec, &image, frame, 1,
+                             is_key(argv[4], frame) ? VPX_EFLAG_FORCE_KF : 0, VPX_DL_REALTIME)) {
             die(vpx_codec_error_detail(&codec));
         }
         vpx_codec_iter_t iter = NULL;
