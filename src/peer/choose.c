@@ -120,14 +120,11 @@ static void write_prefs(const struct sq_peer_codecs *codecs, bool video, struct 
     if (codecs->n == 0) {
         return;
     }
-    if (!video && codecs->red) {
-        add(rows, SQ_JSEP_RED);
-    }
     for (size_t i = 0; i < codecs->n; i++) {
         prefer(rows, (enum sq_codec)codecs->order[i]);
     }
     if (!video) {
-        if (!codecs->red && listed(codecs, SQ_CODEC_OPUS)) {
+        if (listed(codecs, SQ_CODEC_OPUS)) {
             add(rows, SQ_JSEP_RED);
         }
         add(rows, SQ_JSEP_DTMF_48000);
@@ -196,7 +193,7 @@ static int refuse(const char *text, bool video, char why[SQ_PEER_TEXT_MAX])
     char words[96];
     write_words(video, NULL, words, sizeof(words));
     snprintf(why, SQ_PEER_TEXT_MAX, "%s=%.80s: expected a list of %s%s", video ? "video" : "audio",
-             text, words, video ? "" : ", red; opus may be opus+stereo, opus+dtx or both");
+             text, words, video ? "" : "; opus may be opus+stereo, opus+dtx or both");
     return SQ_ERR_INVALID;
 }
 
@@ -220,18 +217,16 @@ static bool read_codec(struct sq_view word, bool video, struct sq_peer_codecs *c
 {
     char name[16];
     struct sq_view base = sq_view_cut(&word, '+');
-    bool red = !video && sq_view_is_nocase(base, "red");
     if (base.len == 0 || base.len >= sizeof(name)) {
         return false;
     }
     memcpy(name, base.at, base.len);
     name[base.len] = '\0';
-    enum sq_codec codec = red ? SQ_CODEC_OPUS : sq_codec_by_name(name);
+    enum sq_codec codec = sq_codec_by_name(name);
     if (codec == SQ_CODEC_NONE || sq_codec_info(codec)->video != video ||
         (word.at && codec != SQ_CODEC_OPUS) || !read_features(word, codecs)) {
         return false;
     }
-    codecs->red = codecs->red || (red && !memchr(codecs->order, SQ_CODEC_OPUS, codecs->n));
     if (!memchr(codecs->order, (int)codec, codecs->n)) {
         codecs->order[codecs->n++] = (uint8_t)codec;
     }

@@ -184,13 +184,12 @@ struct sq_peer_ops {
 struct sq_peer_codecs {
     uint8_t order[SQ_CODECS]; /* enum sq_codec */
     uint8_t n;
-    bool red;    /* Opus within RED (RFC 2198) is preferred to plain Opus */
     bool stereo; /* Opus: a stereo stream is sent, and one is asked for (stereo=1) */
     bool dtx;    /* Opus: nothing is sent in silence, and so it is asked for (usedtx=1) */
     bool fec;    /* video: RED with ULPFEC, and FlexFEC, are taken on receipt */
 };
 
-/* Reads a list such as "h264,vp8" or "opus+stereo+dtx,pcmu"; "red" stands for Opus in RED. `video`
+/* Reads a list such as "h264,vp8" or "opus+stereo+dtx,pcmu". `video`
  * says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
 int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;

@@ -96,6 +96,8 @@ static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kin
         .rtx_ssrc = rtx_ssrc,
         .stream_id = peer->stream_id,
         .track_id = name,
+        .opus = (uint8_t)((peer->codecs[kind].stereo ? SQ_JSEP_OPUS_STEREO : 0) |
+                          (peer->codecs[kind].dtx ? SQ_JSEP_OPUS_DTX : 0)),
         .send_rids = layers && kind == SQ_MEDIA_VIDEO && peer->simulcast > 1
                          ? &rids[peer->simulcast - 2]
                          : NULL,

@@ -1,5 +1,6 @@
 /* Codecs, their parameters and simulcast in descriptions: against what Chromium 156 wrote, and the
  * rules of RFC 6184 and RFC 8853. */
+#include "peer/peer.h"
 #include "peer/sdp/fixtures.h"
 #include "peer/sdp/jsep_pair.h"
 
@@ -138,6 +139,52 @@ static void h264_profiles_and_levels(void **state)
     }
 }
 
+static void opus_is_asked_for_more(void **state)
+{
+    struct end e;
+    struct sq_jsep_transceiver *t;
+    const struct sq_jsep_add both = {.kind = SQ_JSEP_AUDIO,
+                                     .direction = SQ_SDP_SENDRECV,
+                                     .opus = SQ_JSEP_OPUS_STEREO | SQ_JSEP_OPUS_DTX};
+    (void)state;
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    assert_int_equal(sq_jsep_add(e.j, &both, &t), 0);
+    char *offer = local_offer(&e);
+    assert_non_null(strstr(offer, "a=fmtp:111 minptime=10;useinbandfec=1;sprop-stereo=1;stereo=1;"
+                                  "usedtx=1\r\n"));
+    sq_free(offer);
+    end_close(&e);
+}
+
+static void codecs_by_words(void **state)
+{
+    static const struct {
+        const char *text;
+        bool video;
+        int n; /* -1: refused */
+        enum sq_codec first;
+    } cases[] = {
+        {"h264,vp8", true, 2, SQ_CODEC_H264},     {"AV1", true, 1, SQ_CODEC_AV1},
+        {"vp9, vp8 ,vp9", true, 2, SQ_CODEC_VP9}, {"opus+stereo+dtx,pcmu", false, 2, SQ_CODEC_OPUS},
+        {"g722", false, 1, SQ_CODEC_G722},        {"opus", true, -1, SQ_CODEC_NONE},
+        {"vp8", false, -1, SQ_CODEC_NONE},        {"", true, -1, SQ_CODEC_NONE},
+        {"vp8,", true, -1, SQ_CODEC_NONE},        {"vp8+dtx", true, -1, SQ_CODEC_NONE},
+        {"opus+loud", false, -1, SQ_CODEC_NONE},  {"h265", true, -1, SQ_CODEC_NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_peer_codecs codecs = {0};
+        char why[SQ_PEER_TEXT_MAX] = "";
+        int err = sq_peer_codecs_parse(cases[i].text, cases[i].video, &codecs, why);
+        assert_int_equal(err != 0, cases[i].n < 0);
+        assert_int_equal(err != 0, why[0] != '\0');
+        if (!err) {
+            assert_int_equal(codecs.n, cases[i].n);
+            assert_int_equal(codecs.order[0], cases[i].first);
+        }
+    }
+}
+
 /* ---- Simulcast ---- */
 
 static struct sq_jsep_transceiver *add_layers(struct end *e, enum sq_sdp_direction direction)
@@ -272,6 +319,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offers_as_chromium),
         cmocka_unit_test(h264_profiles_and_levels),
+        cmocka_unit_test(opus_is_asked_for_more),
+        cmocka_unit_test(codecs_by_words),
         cmocka_unit_test(layers_are_offered_and_taken),
         cmocka_unit_test(answers_may_take_less),
         cmocka_unit_test(layers_take_the_offerers_names),

@@ -612,6 +612,11 @@ void jsep_write_codec(const struct jsep_section *s, const struct sq_jsep_codec *
         sq_buf_printf(out, "a=fmtp:%u ", pt);
         jsep_h264_answer(row, c->fmtp, out);
         sq_buf_puts(out, "\r\n");
+    } else if (c->id == SQ_JSEP_OPUS && s->tr && s->tr->opus) {
+        bool stereo = (s->tr->opus & SQ_JSEP_OPUS_STEREO) != 0;
+        sq_buf_printf(out, "a=fmtp:%u %s%s%s\r\n", pt, row->fmtp,
+                      stereo ? ";sprop-stereo=1;stereo=1" : "",
+                      s->tr->opus & SQ_JSEP_OPUS_DTX ? ";usedtx=1" : "");
     } else if (row->fmtp) {
         sq_buf_printf(out, "a=fmtp:%u %s\r\n", pt, row->fmtp);
     }

@@ -305,6 +305,7 @@ int sq_jsep_set_sender(struct sq_jsep *j, struct sq_jsep_transceiver *t,
     t->track_id = track;
     t->ssrc = add->ssrc;
     t->rtx_ssrc = add->rtx_ssrc;
+    t->opus = add->opus;
     if (add->send_rids) {
         t->want_send = *add->send_rids;
     }

@@ -150,6 +150,10 @@ struct sq_jsep_rids {
     char id[SQ_JSEP_RIDS_MAX][SQ_JSEP_RID_MAX];
 };
 
+/* What is asked of the other side's Opus beside the usual (RFC 7587, section 6.1). */
+#define SQ_JSEP_OPUS_STEREO 0x01U /* stereo=1, and sprop-stereo=1: we send it, too */
+#define SQ_JSEP_OPUS_DTX    0x02U /* usedtx=1 */
+
 /* ---- Transceivers ---- */
 
 struct sq_jsep_source {
@@ -183,6 +187,7 @@ struct sq_jsep_transceiver {
     uint32_t ssrc; /* 0: no a=ssrc lines are written */
     uint32_t rtx_ssrc;
     struct sq_jsep_rids want_send; /* layers that the local sender has; n 0 or 1: no simulcast */
+    uint8_t opus;                  /* SQ_JSEP_OPUS_… */
     bool want_recv;                /* simulcast of the other side is asked for and taken */
     uint64_t allowed;  /* mask of rows: others are neither offered nor accepted; 0: all may be */
     uint8_t more_exts; /* SQ_JSEP_EXT_…: offered besides the usual ones */
@@ -232,6 +237,7 @@ struct sq_jsep_add {
     uint32_t rtx_ssrc;                /* 0: none */
     const uint8_t *prefs;             /* enum sq_jsep_codec_id in order; NULL: the defaults */
     size_t n_prefs;
+    uint8_t opus;                         /* SQ_JSEP_OPUS_… */
     const struct sq_jsep_rids *send_rids; /* of the local sender's layers; NULL: one stream */
     uint64_t allowed;                     /* mask of rows; 0: no bound */
     uint8_t more_exts;                    /* SQ_JSEP_EXT_… */
