@@ -21,7 +21,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 
 WIDTH, HEIGHT, FPS = 320, 240, 15
-CONNECT_S, SETTLE_S, LAST_S = 20, 0.7, 0.4
+CONNECT_S, SETTLE_S, LAST_S, DATA_S = 20, 0.7, 0.4, 0.1
 silent = asyncio.Event()  # no more media, until it is cleared
 frames_made = 0
 
@@ -137,6 +137,43 @@ def tell(event, **more):
     print(json.dumps({"event": event, **more}), flush=True)
 
 
+class Data:
+    """A channel. Messages of the side that offers come back from an echo, and must be as they went; the side
+    that answers is the echo."""
+
+    def __init__(self, channel, echo):
+        self.channel, self.echo, self.awaited = channel, echo, []
+        self.counts = {"sent": 0, "received": 0, "bytesSent": 0, "bytesReceived": 0, "wrong": 0}
+        channel.on("message", self.heard)
+
+    @staticmethod
+    def size(message):
+        return len(message.encode() if isinstance(message, str) else message)
+
+    def send(self, message):
+        self.counts["sent"] += 1
+        self.counts["bytesSent"] += self.size(message)
+        self.channel.send(message)
+
+    def heard(self, message):
+        self.counts["received"] += 1
+        self.counts["bytesReceived"] += self.size(message)
+        if self.echo:
+            self.send(message)
+        elif not self.awaited or self.awaited.pop(0) != message:
+            self.counts["wrong"] += 1
+
+    async def talk(self):
+        i = 0
+        while not silent.is_set():
+            if self.channel.readyState == "open":
+                text = f"message {i} " * (3000 if i == 7 else 3)
+                self.awaited.append(text if i % 2 else text.encode())
+                self.send(self.awaited[-1])
+                i += 1
+            await asyncio.sleep(DATA_S)
+
+
 class Peer:
     """A connection that decodes what comes."""
 
@@ -145,6 +182,7 @@ class Peer:
         self.seen = {"frames": 0, "sizes": set(), "brightness": set(), "moved": 0, "sounds": 0, "loudest": 0}
         self.takers = []
         self.connected = asyncio.Event()
+        self.data = None
         self.pc.on("track", lambda track: self.takers.append(asyncio.ensure_future(take(track, self.seen))))
         self.pc.on("connectionstatechange",
                    lambda: self.connected.set() if self.pc.connectionState == "connected" else None)
@@ -157,6 +195,8 @@ class Peer:
     async def offer(self, url, direction):
         for kind, made in (("audio", Tone), ("video", Pictures)):
             self.pc.addTransceiver(kind if direction == "recvonly" else made(), direction=direction)
+        if "--data" in sys.argv:
+            self.data = Data(self.pc.createDataChannel("interop"), False)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         loop = asyncio.get_running_loop()
         began = time.monotonic()
@@ -165,7 +205,11 @@ class Peer:
         await asyncio.wait_for(self.connected.wait(), CONNECT_S)
         return began
 
+    def on_channel(self, channel):
+        self.data = Data(channel, True)
+
     async def answer(self, offer):
+        self.pc.on("datachannel", self.on_channel)
         await self.pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         self.pc.addTrack(Tone())
         self.pc.addTrack(Pictures())
@@ -175,13 +219,17 @@ class Peer:
     async def hold(self, began, seconds):
         tell("connected", ms=round(1000 * (time.monotonic() - began)))
         silent.clear()
+        talk = asyncio.ensure_future(self.data.talk()) if self.data and not self.data.echo else None
         await asyncio.sleep(seconds)
         silent.set()
+        if talk:
+            await talk
         await asyncio.sleep(SETTLE_S)
         tell("quiet", **await self.told())
 
     async def told(self):
-        return told(await self.pc.getStats(), self.seen, self.pc)
+        data = {"data": self.data.counts} if self.data else {}
+        return {**told(await self.pc.getStats(), self.seen, self.pc), **data}
 
 
 async def one_way(role, url, seconds):

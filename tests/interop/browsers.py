@@ -203,7 +203,7 @@ def whip_and_whep(t, Browser):
 def software(t, Browser, **options):
     browser = Browser(t)
     return counterpart.Software(lambda words: BrowserPeer(t, browser, words, {"video": CAMERA, **options}),
-                                size=(CAMERA["width"], CAMERA["height"]), fps=CAMERA["frameRate"], unsent_frames=2)
+                                size=(CAMERA["width"], CAMERA["height"]), fps=CAMERA["frameRate"], unsent_frames=2, probes=150)
 
 
 def offers(t, Browser):

@@ -19,7 +19,7 @@ gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
 WIDTH, HEIGHT, FPS = 320, 240, 25
-CONNECT_S, SETTLE_S, LAST_S, POLL_S = 20, 0.7, 0.4, 0.1
+CONNECT_S, SETTLE_S, LAST_S, POLL_S, DATA_S = 20, 0.7, 0.4, 0.1, 0.1
 # The valves come before the encoders, so that the first picture is a key frame. What they hold back is
 # made all the same, but has no place in the stream.
 SEND = """
@@ -64,6 +64,47 @@ def payload_types(sdp):
     return found
 
 
+class Data:
+    """A channel. Messages of the side that offers come back from an echo, and must be as they went; the side
+    that answers is the echo."""
+
+    def __init__(self, channel, echo):
+        self.channel, self.echo, self.awaited = channel, echo, []
+        self.counts = {"sent": 0, "received": 0, "bytesSent": 0, "bytesReceived": 0, "wrong": 0}
+        channel.connect("on-message-string", lambda _, text: self.heard(text))
+        channel.connect("on-message-data", lambda _, data: self.heard(data.get_data()))
+
+    @staticmethod
+    def size(message):
+        return len(message.encode() if isinstance(message, str) else message)
+
+    def send(self, message):
+        self.counts["sent"] += 1
+        self.counts["bytesSent"] += self.size(message)
+        if isinstance(message, str):
+            self.channel.emit("send-string", message)
+        else:
+            self.channel.emit("send-data", GLib.Bytes.new(message))
+
+    def heard(self, message):
+        self.counts["received"] += 1
+        self.counts["bytesReceived"] += self.size(message)
+        if self.echo:
+            self.send(message)
+        elif not self.awaited or self.awaited.pop(0) != message:
+            self.counts["wrong"] += 1
+
+    def talk(self, seconds):
+        i, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.channel.get_property("ready-state") == GstWebRTC.WebRTCDataChannelState.OPEN:
+                text = f"message {i} " * (3000 if i == 7 else 3)
+                self.awaited.append(text if i % 2 else text.encode())
+                self.send(self.awaited[-1])
+                i += 1
+            time.sleep(DATA_S)
+
+
 class Peer:
     def __init__(self, offer=None):
         types = payload_types(offer)
@@ -77,7 +118,11 @@ class Peer:
         self.bin = self.pipeline.get_by_name("bin")
         self.bin.connect("pad-added", self.on_pad)
         self.pipeline.get_by_name("video-encoder").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self.on_encoded)
+        self.data = None
+        self.bin.connect("on-data-channel", self.on_channel)
         self.pipeline.set_state(Gst.State.READY)
+        if not offer and "--data" in sys.argv:
+            self.data = Data(self.bin.emit("create-data-channel", "interop", None), False)
         if offer:
             self.describe("remote", GstWebRTC.WebRTCSDPType.OFFER, offer)
         for kind in ("audio", "video"):
@@ -88,6 +133,9 @@ class Peer:
             if kind == "video":
                 transceiver.set_property("do-nack", True)
         self.pipeline.set_state(Gst.State.PLAYING)
+
+    def on_channel(self, _bin, channel):
+        self.data = Data(channel, True)
 
     def on_encoded(self, _pad, _info):
         self.encoded += 1
@@ -161,6 +209,8 @@ class Peer:
 
     def figures(self):
         result = {"version": f"GStreamer {Gst.version_string().split()[-1]}", "seen": self.seen, "heard": self.heard}
+        if self.data:
+            result["data"] = self.data.counts
         promise = self.ask("get-stats", None)
         reply = promise.get_reply()
         reports = [reply.get_value(reply.nth_field_name(i)) for i in range(reply.n_fields())]
@@ -173,6 +223,8 @@ class Peer:
             way, done = ways[r.get_value("type")]
             # Its `kind` is video for all that is bundled: the clock tells them apart.
             kind = "video" if r.get_value("gst-rtpsource-stats").get_int("clock-rate")[1] == 90000 else "audio"
+            if r.get_value(f"packets-{done}") < result[kind][way].get("packets", 0):
+                continue  # the stream of RTX
             result[kind][way] = {**result[kind][way], "packets": r.get_value(f"packets-{done}"), "bytes": r.get_value(f"bytes-{done}")}
             if way == "in":
                 result[kind][way]["lost"] = r.get_value("packets-lost")
@@ -189,7 +241,10 @@ class Peer:
         until("the connection", lambda: self.state() == "connected", CONNECT_S)
         tell("connected", ms=round(1000 * (time.monotonic() - began)))
         self.send(True)
-        time.sleep(seconds)
+        if self.data and not self.data.echo:
+            self.data.talk(seconds)
+        else:
+            time.sleep(seconds)
         self.send(False)
         time.sleep(SETTLE_S)
         tell("quiet", **self.figures())

@@ -19,8 +19,9 @@ LOSS_PERCENT = 4
 JITTER_MS = 12  # every packet 0 to so much: RFC 3550's jitter is the mean difference of two, a third of it
 OUTAGE_MS = 1500
 
-RTT_APART_MS = 3  # from what the relay really added; scheduling at either end is not in that
-JITTER_APART_MS = 1.5  # from the jitter with which packets left the relay
+RTT_APART_MS = 3
+JITTER_APART_MS = 1  # from the jitter with which packets left the relay
+BROWSER_JITTER_APART_MS = 4  # Chromium reads its clock when its thread gets to the packet
 FREEZE_APART_MS = 150  # Squall counts a frame when it is complete, Chromium when it is shown
 
 
@@ -56,36 +57,44 @@ def impaired_call(t):
     between = fakes.Whip(t, relay.between(answer), address=ADDRESS)
     relay.shape("up", delay_ms=UP_MS)
     relay.shape("down", delay_ms=DOWN_MS)
-    run = t.run(between.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "17s", "--dump", 1,
+    run = t.run(between.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "60s", "--dump", 1,
                 "--no-trickle", *CALM)
     peer.event("connected")
     relay.shape("up", delay_ms=UP_MS, loss_percent=LOSS_PERCENT)
     relay.shape("down", delay_ms=DOWN_MS, loss_percent=LOSS_PERCENT)
     time.sleep(9)
-    relay.shape("up", delay_ms=UP_MS)
-    relay.shape("down", delay_ms=DOWN_MS)
-    time.sleep(1)
+    truth = relay.stats()
+    relay.shape("up", delay_ms=UP_MS, jitter_ms=JITTER_MS)
+    relay.shape("down", delay_ms=DOWN_MS, jitter_ms=JITTER_MS)
+    time.sleep(0.5)
+    relay.order("reset")
+    began = time.time() * 1000
+    time.sleep(6)
+    shaken = relay.stats()
+    ended = time.time() * 1000
     theirs = peer.figures()
     rtts = peer.page.eval("""(async () => [...(await interop.pc.getStats()).values()]
         .filter((r) => r.type === 'remote-inbound-rtp' && r.roundTripTimeMeasurements)
         .map((r) => [r.kind, 1000 * r.totalRoundTripTime / r.roundTripTimeMeasurements]))()""")
-    truth = relay.stats()
+    run.process.signal()
     results = run.finish()
-    results.all_ok(1)
     mine = results.peers[0]
-    check_round_trip(mine, rtts, truth)
+    check(mine["outcome"] == "ok", f"{mine['peer']}: {mine['outcome']} {mine['message']}")
+    check_round_trip(results, rtts, truth)
     check_loss(mine, theirs, truth, ssrcs(offers[0]), ssrcs(answers[0]))
+    check_jitter(results, shaken["down"]["streams"][ssrcs(answers[0])["audio"]]["jitter48_ms"], began, ended)
 
 
-def check_round_trip(mine, rtts, truth):
+def check_round_trip(results, rtts, truth):
+    """The shortest is the path's; the mean has in it how long a busy machine let each report lie."""
+    mine = results.peers[0]["video.out.rtt_ms"]
+    least = min(1000 * value for series in results.values("roundTripTime") for value in series if value and value > 0)
     injected = truth["up"]["held_ms"] + truth["down"]["held_ms"]
-    test.note(f"round trip: injected {UP_MS + DOWN_MS} ms, kept by the relay {injected:.2f} ms; Squall audio "
-              f"{mine['audio.out.rtt_ms']:.2f}, video {mine['video.out.rtt_ms']:.2f}; Chromium {rtts}")
-    check(UP_MS + DOWN_MS <= injected < UP_MS + DOWN_MS + 8, f"the relay kept packets for {injected} ms")
-    check(abs(mine["video.out.rtt_ms"] - injected) <= RTT_APART_MS, f"video.out.rtt {mine['video.out.rtt_ms']}, injected {injected}")
-    browser = dict(rtts)["video"]
-    check(abs(mine["video.out.rtt_ms"] - browser) <= 2 * RTT_APART_MS, f"video.out.rtt {mine['video.out.rtt_ms']}, Chromium {browser}")
-
+    theirs = dict(rtts)["video"]
+    test.note(f"round trip: injected {UP_MS + DOWN_MS} ms, kept by the relay {injected:.2f} ms; Squall {least:.2f} at least, "
+              f"video {mine:.2f} on average; Chromium's {theirs:.2f} on average")
+    check(UP_MS + DOWN_MS <= least <= UP_MS + DOWN_MS + RTT_APART_MS, f"round trip of {least} ms at least, injected {UP_MS + DOWN_MS}")
+    check(abs(mine - theirs) <= 2 * RTT_APART_MS, f"video.out.rtt {mine}, Chromium {theirs}")
 
 
 def check_loss(mine, theirs, truth, mine_ssrcs, their_ssrcs):
@@ -106,13 +115,7 @@ def impaired_viewers(t):
     """A publisher behind jitter, then an outage; Squall and Chromium watch the same stream and say the same."""
     lab = t.lab("--media-ip", ADDRESS)
     relay = Relay(t)
-    through = relay.between(fakes.changed_answer(lab.http("/whip/clip"), lambda sdp: sdp))
-    offers = []
-
-    def answer(offer):
-        offers.append(offer)
-        return through(offer)
-    between = fakes.Whip(t, answer, address=ADDRESS)
+    between = fakes.Whip(t, relay.between(fakes.changed_answer(lab.http("/whip/clip"), lambda sdp: sdp)), address=ADDRESS)
     publisher = t.run(between.target().replace("127.0.0.1", ADDRESS), "--peers", 1, "--duration", "60s", "--no-trickle", *CALM)
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
     tab = Chromium(t).open(lab.http())
@@ -124,10 +127,8 @@ def impaired_viewers(t):
     before = page.read_seen(tab)
     relay.shape("up", delay_ms=10, jitter_ms=JITTER_MS)
     time.sleep(0.5)
-    relay.order("reset")
     began = time.time() * 1000
     time.sleep(6)
-    shaken = relay.stats()
     ended = time.time() * 1000
     relay.shape("up", delay_ms=10)
     relay.cut("up", OUTAGE_MS)
@@ -137,7 +138,7 @@ def impaired_viewers(t):
     publisher.process.signal()
     publisher.finish()
     results.all_ok(1)
-    check_jitter(results, seen, shaken["up"]["streams"][ssrcs(offers[0])["audio"]]["jitter48_ms"], began, ended)
+    check_same_jitter(results, seen, began, ended)
     check_freeze(results.peers[0], before, seen)
 
 
@@ -145,19 +146,27 @@ def of_kind(seen, kind):
     return next(counter for name, counter in seen.items() if name.startswith(f"in {kind}"))
 
 
-def check_jitter(results, seen, truth, began, ended):
-    dump = next(s for s in results.dumps()[0] if not s.video and s.kind == "inbound-rtp")
-    counters = {"Squall": figures.of_series(dump), "Chromium": of_kind(seen, "audio")}
-    means = {}
-    for who, counter in counters.items():
-        values = [1000 * v for v in counter.values("jitter", began + 1000, ended)]
-        check(len(values) >= 3, f"{who} has {len(values)} samples of jitter")
-        means[who] = sum(values) / len(values)
-    test.note(f"jitter of audio: injected {JITTER_MS / 3:.1f} ms, at the relay {truth:.2f}, " +
-              ", ".join(f"{who} {mean:.2f}" for who, mean in means.items()))
-    check(abs(means["Squall"] - truth) <= JITTER_APART_MS, f"jitter {means['Squall']} ms, as the relay made it {truth} ms")
-    check(abs(means["Squall"] - means["Chromium"]) <= 2 * JITTER_APART_MS, f"jitter: {means}")
+def jitter_of(counter, who, began, ended):
+    values = [1000 * v for v in counter.values("jitter", began + 1000, ended)]
+    check(len(values) >= 3, f"{who} has {len(values)} samples of jitter")
+    return sum(values) / len(values)
 
+
+def squalls_audio(results):
+    return figures.of_series(next(s for s in results.dumps()[0] if not s.video and s.kind == "inbound-rtp"))
+
+
+def check_jitter(results, truth, began, ended):
+    mine = jitter_of(squalls_audio(results), "Squall", began, ended)
+    test.note(f"jitter of audio: injected {JITTER_MS / 3:.1f} ms, as it left the relay {truth:.2f} ms, Squall {mine:.2f} ms")
+    check(abs(mine - truth) <= JITTER_APART_MS, f"jitter {mine} ms, as it left the relay {truth} ms")
+
+
+def check_same_jitter(results, seen, began, ended):
+    mine = jitter_of(squalls_audio(results), "Squall", began, ended)
+    theirs = jitter_of(of_kind(seen, "audio"), "Chromium", began, ended)
+    test.note(f"jitter of the same audio: Squall {mine:.2f} ms, Chromium {theirs:.2f} ms")
+    check(mine > JITTER_MS / 3 - 1 and abs(mine - theirs) <= BROWSER_JITTER_APART_MS, f"jitter: Squall {mine} ms, Chromium {theirs} ms")
 
 
 def check_freeze(mine, before, seen):

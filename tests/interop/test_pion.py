@@ -5,7 +5,7 @@ from harness import clip, counterpart, pion, test
 def software(t):
     clip.make(t.folder)
     program = pion.program()
-    return counterpart.Software(lambda words: counterpart.Counterpart(t, "pion", [program], [*words, "-media", t.folder], media=t.folder))
+    return counterpart.Software(lambda words: counterpart.Counterpart(t, "pion", [program], [*words[:3], "-media", t.folder, *(["-data"] if "--data" in words else [])], media=t.folder))
 
 
 def pion_offers(t):

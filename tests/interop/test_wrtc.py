@@ -3,7 +3,8 @@ from harness import counterpart, npm, test
 
 
 def software(t):
-    return counterpart.Software(lambda words: counterpart.Counterpart(t, "wrtc", npm.node("roamhq.js"), words, npm.environment()))
+    return counterpart.Software(lambda words: counterpart.Counterpart(t, "wrtc", npm.node("roamhq.js"), words, npm.environment()),
+                                probes=150)
 
 
 def wrtc_offers(t):

@@ -18,7 +18,8 @@ class BrowserPeer:
 
     def __init__(self, t, browser, words, options):
         self.browser = browser
-        role, where, seconds = words
+        role, where, seconds = words[:3]
+        options = {**options, "data": "--data" in words}
         self.seconds = float(seconds)
         self.options = json.dumps(options)
         self.deleted = threading.Event()

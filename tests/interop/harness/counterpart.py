@@ -13,9 +13,10 @@ from .proc import Failure, check, until
 from .sandbox import ADDRESS
 
 SECONDS = 5  # of the counterpart's media
-RUN_S = 9  # of a squall run: connects, outlasts the counterpart's media, its silence, and its report
+RUN_S = 60  # of a squall run at most: it is interrupted once the counterpart has been silent
 CALM = ("--local-ip", ADDRESS, "--lateness-max", "500")
 CLIP = {"width": 640, "height": 360, "fps": 25}
+DATA_RATE = 10  # messages a second
 PACKET_BYTES = 1200  # of payload, at most
 SETUP_MS = 5000  # generous: a browser on two busy cores
 
@@ -64,18 +65,20 @@ class Software:
     codecs: dict = dataclasses.field(default_factory=lambda: {"audio": "opus", "video": "vp8"})
     # Frames that it counts as encoded, and did not send.
     unsent_frames: int = 0
+    # Packets of video that it counts as sent, and are but probes for bandwidth by way of RTX.
+    probes: int = 0
     # Packets that it calls lost when a stream falls silent, though none was.
     lost_by_silence: int = 0
     # Packets of each kind that its figures may not have yet when the session ends under it.
     unread: dict = dataclasses.field(default_factory=lambda: {"audio": 0, "video": 0})
 
 
-def same(what, mine, theirs, fewer=0):
-    """Theirs is mine, or at most `fewer` less; None where it does not tell."""
+def same(what, mine, theirs, fewer=0, more=0):
+    """Theirs is mine, or at most `fewer` less or `more` more; None where it does not tell."""
     if theirs is None:
         return
-    check(mine > 0 and 0 <= mine - theirs <= fewer,
-          f"{what}: Squall has {mine:.0f}, the counterpart {theirs:.0f}" + (f", {fewer} fewer are allowed" if fewer else ""))
+    check(mine > 0 and -more <= mine - theirs <= fewer,
+          f"{what}: Squall has {mine:.0f}, the counterpart {theirs:.0f}; {fewer} fewer or {more} more are allowed")
 
 
 def check_codecs(figures, wanted):
@@ -96,6 +99,32 @@ def check_played(figures, size, fps, lost=0):
         check(figures[kind]["in"]["lost"] <= lost, f"the counterpart lost {figures[kind]['in']['lost']} packets of {kind}")
 
 
+def check_data(figures, channels):
+    """The messages of the counterpart's channel came back as they went, and were counted alike."""
+    data = figures["data"]
+    check(data["wrong"] == 0 and data["sent"] == data["received"] >= SECONDS * 10 * 0.6, f"its messages, echoed by the lab: {data}")
+    check(len(channels) == 1 and channels[0]["label"] == "interop", f"channels at the lab: {channels}")
+    for mine, theirs in (("messagesReceived", "sent"), ("bytesReceived", "bytesSent"), ("messagesSent", "received"), ("bytesSent", "bytesReceived")):
+        check(channels[0][mine] == data[theirs], f"data: the lab's {mine} {channels[0][mine]}, the counterpart's {theirs} {data[theirs]}")
+
+
+def check_echoed_data(results, figures):
+    """Squall's messages were echoed by the counterpart."""
+    data = figures["data"]
+    sent, received = results.metric("data.out.messages", "max"), results.metric("data.in.messages", "max")
+    check(sent >= SECONDS * DATA_RATE * 0.6, f"{sent:.0f} messages of Squall's")
+    # The last may have been under way when Squall left.
+    check(0 <= sent - data["received"] <= 2 and 0 <= data["sent"] - received <= 2,
+          f"data: Squall sent {sent:.0f} and got {received:.0f}, the counterpart {data}")
+    check(results.metric("data.in.loss", "max") == 0, "messages lost")
+    check(0 < results.metric("data.rtt", "p50") < 500, f"data.rtt {results.metric('data.rtt', 'p50')}")
+
+
+def has_data(t):
+    """Whether this squall has data channels."""
+    return "--data " in subprocess.run([t.squall, "run", "--help"], capture_output=True, text=True).stdout
+
+
 def lab_stats(lab):
     with urllib.request.urlopen(lab.http("/stats"), timeout=10) as answer:
         return json.load(answer)
@@ -114,8 +143,9 @@ def agree_with_lab(member, figures, software):
         theirs = figures[kind]
         check(into["codec"].lower() == software.codecs[kind], f"the lab takes {into['codec']}")
         check(into["packetsLost"] == 0, f"the lab lost {into['packetsLost']} packets of {kind}")
-        same(f"{kind}: packets to the lab", into["packetsReceived"], theirs["out"]["packets"])
-        same(f"{kind}: bytes to the lab", into["bytesReceived"], theirs["out"]["bytes"])
+        probes = software.probes if kind == "video" else 0
+        same(f"{kind}: packets to the lab", into["packetsReceived"], theirs["out"]["packets"], more=probes)
+        same(f"{kind}: bytes to the lab", into["bytesReceived"], theirs["out"]["bytes"], more=probes * PACKET_BYTES)
         # What was sent again although it was not lost may be counted or not.
         again = out["retransmittedPacketsSent"]
         same(f"{kind}: packets of the lab", out["packetsSent"], theirs["in"]["packets"], again)
@@ -125,11 +155,14 @@ def agree_with_lab(member, figures, software):
 def offers(t, log, software):
     """The counterpart offers, the lab answers and sends everything back."""
     lab = t.lab("--media-ip", ADDRESS)
-    peer = software.start(["offer", lab.http("/whip/echo"), str(SECONDS)])
+    peer = software.start(["offer", lab.http("/whip/echo"), str(SECONDS), *(["--data"] if has_data(t) else [])])
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     figures = peer.event("quiet", SECONDS + 20)
     log(f"{figures['version']}: {figures['video']}, {figures['audio']}")
-    agree_with_lab(lab_member(lab, "echo"), figures, software)
+    member = lab_member(lab, "echo")
+    agree_with_lab(member, figures, software)
+    if has_data(t):
+        check_data(figures, member["transport"].get("dataChannels") or member.get("dataChannels"))
     check_codecs(figures, software.codecs)
     check_played(peer.played(figures), software.size, software.fps, software.lost_by_silence)
     peer.go_on()
@@ -145,8 +178,9 @@ def agree_with_run(results, figures, software):
     for kind in ("audio", "video"):
         theirs = figures[kind]
         again = series[("outbound-rtp", kind)].members["retransmittedPacketsSent"][-1][1] + software.unread[kind]
+        probes = software.probes if kind == "video" else 0
         for figure, size in (("packets", 1), ("bytes", PACKET_BYTES)):
-            same(f"{kind}.in.{figure}", mine[f"{kind}.in.{figure}"], theirs["out"][figure])
+            same(f"{kind}.in.{figure}", mine[f"{kind}.in.{figure}"], theirs["out"][figure], more=probes * size)
             same(f"{kind}.out.{figure}", mine[f"{kind}.out.{figure}"], theirs["in"][figure], again * size)
         check(mine[f"{kind}.in.lost"] == 0, f"Squall lost {mine[f'{kind}.in.lost']:.0f} packets of {kind}")
     unsent = figures["video"]["out"]["frames"] - mine["video.in.frames"]
@@ -157,19 +191,24 @@ def answers(t, log, software, *options):
     """Squall offers its clip; the counterpart answers, plays it, and sends media of its own."""
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
+    data = ("--data", f"{DATA_RATE}/s:200") if has_data(t) else ()
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
-                *CALM, *options)
+                *data, *CALM, *options)
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     peer.event("quiet", SECONDS + 20)
-    results = run.finish(40)
+    run.process.signal()
+    results = run.finish(20)
     figures = peer.event("over", 20)
     peer.end()
     log(f"{figures['version']}: {figures['video']}, {figures['audio']}")
-    results.all_ok(1)
+    check(results.code == 130 and not results.summary["failures"], f"exit code {results.code}, {results.summary['failures']}")
     mine = results.peers[0]
+    check(mine["outcome"] == "ok", f"{mine['peer']}: {mine['outcome']}")
     log(f"Squall: set up in {mine['setup.total_ms']:.0f} ms, video in {mine['video.in.packets']:.0f} out "
         f"{mine['video.out.packets']:.0f} packets, audio in {mine['audio.in.packets']:.0f} out {mine['audio.out.packets']:.0f}")
     agree_with_run(results, figures, software)
+    if data:
+        check_echoed_data(results, figures)
     check([mine["video.in.width"], mine["video.in.height"]] == list(software.size),
           f"Squall got {mine['video.in.width']}x{mine['video.in.height']}")
     frames = (SECONDS - 1.5) * software.fps

@@ -52,6 +52,46 @@ function make(options) {
   return pc;
 }
 
+// Messages of the side that offers come back from an echo, and must be as they went; the side that answers is the
+// echo.
+interop.data = { sent: 0, received: 0, bytesSent: 0, bytesReceived: 0, wrong: 0 };
+const awaited = [];
+let channel = null, dataTimer = null;
+const bytesOf = (message) => typeof message === 'string' ? new TextEncoder().encode(message) : new Uint8Array(message);
+
+function sendData(message) {
+  interop.data.sent++;
+  interop.data.bytesSent += bytesOf(message).length;
+  channel.send(message);
+}
+
+function heard(message) {
+  interop.data.received++;
+  interop.data.bytesReceived += bytesOf(message).length;
+  if (!interop.resource) {
+    sendData(message);
+    return;
+  }
+  const wanted = awaited.shift();
+  if (wanted === undefined || typeof wanted !== typeof message || bytesOf(wanted).join() !== bytesOf(message).join()) interop.data.wrong++;
+}
+
+function useChannel(made) {
+  channel = made;
+  channel.binaryType = 'arraybuffer';
+  channel.onmessage = (event) => heard(event.data);
+  channel.onopen = () => {
+    if (!interop.resource) return;
+    let i = 0;
+    dataTimer = setInterval(() => {
+      const text = `message ${i} `.repeat(i === 7 ? 3000 : 3);
+      const message = i++ % 2 ? text : new TextEncoder().encode(text).buffer;
+      awaited.push(message);
+      sendData(message);
+    }, 100);
+  };
+}
+
 async function tracks(options) {
   return navigator.mediaDevices.getUserMedia({ audio: true, video: options.video || true });
 }
@@ -68,6 +108,7 @@ interop.offer = async (url, options) => {
     const transceiver = pc.addTransceiver(track, { streams: [stream], ...(options.encodings && track.kind === 'video' ? { sendEncodings: options.encodings } : {}) });
     prefer(transceiver, options[`prefer-${track.kind}`] || []);
   }
+  if (options.data) useChannel(pc.createDataChannel('interop'));
   await pc.setLocalDescription();
   const body = await gathered(pc);
   const answer = await fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'application/sdp' } });
@@ -80,6 +121,7 @@ interop.offer = async (url, options) => {
 interop.answer = async (sdp, options) => {
   const stream = await tracks(options);
   const pc = make(options);
+  pc.ondatachannel = (event) => useChannel(event.channel);
   await pc.setRemoteDescription({ type: 'offer', sdp });
   for (const track of stream.getTracks()) pc.addTrack(track, stream);
   for (const transceiver of pc.getTransceivers()) prefer(transceiver, options[`prefer-${transceiver.receiver.track.kind}`] || []);
@@ -89,12 +131,13 @@ interop.answer = async (sdp, options) => {
 
 interop.silence = async () => {
   interop.quiet = true;
+  clearInterval(dataTimer);
   for (const sender of interop.pc.getSenders()) await sender.replaceTrack(null);
   return true;
 };
 
 interop.figures = async () => {
-  const result = { seen: interop.seen, heard: interop.heard, state: interop.pc.connectionState };
+  const result = { seen: interop.seen, heard: interop.heard, state: interop.pc.connectionState, ...(channel ? { data: interop.data } : {}) };
   const reports = await interop.pc.getStats();
   for (const kind of ['audio', 'video']) {
     const of = (type) => [...reports.values()].filter((r) => r.type === type && r.kind === kind);

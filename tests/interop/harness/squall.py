@@ -98,6 +98,12 @@ class Results:
         folder = self.folder / "webrtc-internals"
         return [read_dump(path) for path in sorted(folder.glob("*.json"))]
 
+    def values(self, member):
+        """The series of that name in the first dump, of any type."""
+        dump = json.loads(next(iter(sorted((self.folder / "webrtc-internals").glob("*.json")))).read_text())
+        return [json.loads(value["values"]) for connection in dump["PeerConnections"].values()
+                for key, value in connection["stats"].items() if key.endswith("-" + member)]
+
     def started_ms(self):
         text = self.summary["run"]["started"].replace("Z", "+00:00")
         return datetime.fromisoformat(text).timestamp() * 1000

@@ -8,7 +8,7 @@ const fs = require('fs');
 const http = require('http');
 const path = require('path');
 
-const GATHERED_MS = 3000, CONNECTED_MS = 20000, SETTLE_MS = 700, LAST_MS = 400;
+const GATHERED_MS = 3000, CONNECTED_MS = 20000, SETTLE_MS = 700, LAST_MS = 400, DATA_MS = 100;
 
 const [role, where, seconds, ...options] = process.argv.slice(2);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -35,19 +35,72 @@ async function ask(method, url, body) {
   return { location: answer.headers.get('Location'), text: await answer.text() };
 }
 
+// Messages of the side that offers come back from an echo, and must be as they went; the side that answers is the
+// echo.
+const data = { sent: 0, received: 0, bytesSent: 0, bytesReceived: 0, wrong: 0 };
+const awaited = [];
+let channel = null, dataTimer = null;
+const bytesOf = (message) => Buffer.from(message);
+
+function sendData(message) {
+  data.sent++;
+  data.bytesSent += bytesOf(message).length;
+  channel.send(typeof message === 'string' ? message : bytesOf(message));
+}
+
+function heard(message) {
+  data.received++;
+  data.bytesReceived += bytesOf(message).length;
+  if (role === 'answer') {
+    sendData(message);
+    return;
+  }
+  const wanted = awaited.shift();
+  if (wanted === undefined || typeof wanted !== typeof message || !bytesOf(wanted).equals(bytesOf(message))) data.wrong++;
+}
+
+function useChannel(made) {
+  channel = made;
+  channel.binaryType = 'arraybuffer';
+  channel.onmessage = (event) => heard(event.data);
+}
+
+function dataMessage(i) {
+  const text = `message ${i} `.repeat(i === 7 ? 3000 : 3);
+  return i % 2 ? text : Buffer.from(text);
+}
+
+async function startData() {
+  if (role === 'answer' || !channel) return;
+  await until('the data channel', () => channel.readyState === 'open', CONNECTED_MS);
+  let i = 0;
+  dataTimer = setInterval(() => {
+    const message = dataMessage(i++);
+    awaited.push(message);
+    sendData(message);
+  }, DATA_MS);
+}
+
+async function told(counterpart, pc) {
+  return { ...await counterpart.figures(pc), ...(channel ? { data } : {}) };
+}
+
 async function hold(counterpart, pc, began) {
   await until('the connection', () => pc.connectionState === 'connected', CONNECTED_MS);
   tell('connected', { ms: Date.now() - began });
   await counterpart.startMedia(pc);
+  await startData();
   await sleep(seconds * 1000);
   await counterpart.stopMedia(pc);
+  clearInterval(dataTimer);
   await sleep(SETTLE_MS);
-  tell('quiet', await counterpart.figures(pc));
+  tell('quiet', await told(counterpart, pc));
 }
 
 async function offer(counterpart) {
   const pc = await counterpart.make(options);
   await counterpart.prepare(pc, true);
+  if (options.includes('--data')) useChannel(pc.createDataChannel('interop'));
   await pc.setLocalDescription(await pc.createOffer());
   const began = Date.now();
   const { location, text } = await ask('POST', where, await gathered(pc));
@@ -55,7 +108,7 @@ async function offer(counterpart) {
   await hold(counterpart, pc, began);
   await line();
   await ask('DELETE', new URL(location, where).href);
-  tell('over', await counterpart.figures(pc));
+  tell('over', await told(counterpart, pc));
   await counterpart.close(pc);
 }
 
@@ -65,6 +118,7 @@ async function answer(counterpart) {
   const take = async (sdp) => {
     began = Date.now();
     pc = await counterpart.make(options);
+    pc.ondatachannel = (event) => useChannel(event.channel);
     await pc.setRemoteDescription({ type: 'offer', sdp });
     await counterpart.prepare(pc, false);
     await pc.setLocalDescription(await pc.createAnswer());
@@ -91,7 +145,7 @@ async function answer(counterpart) {
   await hold(counterpart, pc, began);
   await over;
   await sleep(LAST_MS);
-  tell('over', { ...await counterpart.figures(pc), state: pc.connectionState });
+  tell('over', { ...await told(counterpart, pc), state: pc.connectionState });
   await counterpart.close(pc);
   server.close();
 }

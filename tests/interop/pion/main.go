@@ -1,6 +1,6 @@
 // A WHIP session of Pion's, from either side, as harness/counterpart.py drives it:
 //
-//	pion-peer offer URL SECONDS -media FOLDER
+//	pion-peer offer URL SECONDS -media FOLDER [-data]
 //	pion-peer answer ADDRESS SECONDS -media FOLDER
 //
 // It sends the frames of FOLDER, writes what it receives there, and tells what happens as a line of JSON each.
@@ -81,13 +81,20 @@ func localAddress(target *url.URL) (net.IP, error) {
 	return probe.LocalAddr().(*net.UDPAddr).IP, nil
 }
 
-func offer(target, address, folder string, media time.Duration) error {
+func offer(target, address, folder string, media time.Duration, data bool) error {
 	p, err := newPeer(net.ParseIP(address), folder)
 	if err != nil {
 		return err
 	}
 	if err := p.addTracks(); err != nil {
 		return err
+	}
+	if data {
+		channel, err := p.pc.CreateDataChannel("interop", nil)
+		if err != nil {
+			return err
+		}
+		p.useChannel(channel, false)
 	}
 	description, err := p.pc.CreateOffer(nil)
 	if err != nil {
@@ -181,8 +188,9 @@ func answer(address, folder string, media time.Duration) error {
 }
 
 func run(arguments []string) error {
-	if len(arguments) != 5 || arguments[3] != "-media" {
-		return fmt.Errorf("usage: pion-peer offer URL | answer ADDRESS  SECONDS -media FOLDER")
+	data := len(arguments) == 6 && arguments[5] == "-data"
+	if (len(arguments) != 5 && !data) || arguments[3] != "-media" {
+		return fmt.Errorf("usage: pion-peer offer URL | answer ADDRESS  SECONDS -media FOLDER [-data]")
 	}
 	seconds, err := strconv.ParseFloat(arguments[2], 64)
 	if err != nil {
@@ -200,7 +208,7 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	return offer(target.String(), address.String(), arguments[4], media)
+	return offer(target.String(), address.String(), arguments[4], media, data)
 }
 
 func main() {

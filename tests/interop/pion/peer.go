@@ -37,6 +37,8 @@ type peer struct {
 	counters  stats.Getter
 	lock      sync.Mutex
 	flows     map[string]*flow
+	data      *data
+	quiet     chan struct{} // closed when its media end
 }
 
 func newAPI(local net.IP, found func(stats.Getter)) (*webrtc.API, error) {
@@ -64,7 +66,7 @@ func newAPI(local net.IP, found func(stats.Getter)) (*webrtc.API, error) {
 }
 
 func newPeer(local net.IP, folder string) (*peer, error) {
-	p := &peer{connected: make(chan struct{}), flows: map[string]*flow{}}
+	p := &peer{connected: make(chan struct{}), quiet: make(chan struct{}), flows: map[string]*flow{}}
 	api, err := newAPI(local, func(getter stats.Getter) { p.counters = getter })
 	if err != nil {
 		return nil, err
@@ -89,6 +91,7 @@ func newPeer(local net.IP, folder string) (*peer, error) {
 		}
 	})
 	p.pc.OnTrack(p.receive)
+	p.pc.OnDataChannel(func(channel *webrtc.DataChannel) { p.useChannel(channel, true) })
 	return p, nil
 }
 
@@ -171,6 +174,7 @@ func (p *peer) sendMedia(length time.Duration) {
 		}(f)
 	}
 	both.Wait()
+	close(p.quiet)
 }
 
 func (p *peer) figures() event {
@@ -187,6 +191,9 @@ func (p *peer) figures() event {
 		if got := p.counters.Get(uint32(f.sender.GetParameters().Encodings[0].SSRC)); got != nil {
 			out["packets"] = got.OutboundRTPStreamStats.PacketsSent
 			out["bytes"] = got.OutboundRTPStreamStats.BytesSent - got.OutboundRTPStreamStats.HeaderBytesSent
+		}
+		if p.data != nil {
+			more["data"] = p.data.figures()
 		}
 		more[kind] = event{"codec": f.codec, "in": into, "out": out}
 	}

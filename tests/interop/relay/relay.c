@@ -3,10 +3,9 @@
  *   client <-> socket a . socket b <-> server
  *
  * Whatever comes to a goes from b to the server ("up"), and the other way round ("down"); whoever
- * sends to a is the client. Each way has a delay, a jitter (0 to so much more, every packet by
- * itself, no packet of a stream before an earlier one) and a loss, of RTP alone, so that the number
- * lost is known to the packet; and everything may be cut for a while. Random numbers come from a
- * fixed seed.
+ * sends to a is the client. Each way has a delay; of RTP alone a jitter (0 to so much more, every
+ * packet by itself, no packet of a stream before an earlier one) and a loss, known to the packet;
+ * and everything may be cut for a while. Random numbers come from a fixed seed.
  *
  * Orders come as datagrams to a third socket; each is answered. Ports are printed at the start. */
 #define _GNU_SOURCE /* ppoll */
@@ -45,7 +44,7 @@ struct stream {
 struct way {
     uint64_t delay_ns, jitter_ns, cut_until_ns;
     uint32_t loss_ppm;
-    uint64_t passed, held_ns; /* how long packets were really kept */
+    uint64_t passed, held_ns; /* how long what is not RTP was really kept */
     struct stream streams[STREAMS_MAX];
     size_t streams_len;
 };
@@ -178,8 +177,9 @@ static void take(struct relay *r, int way, struct packet *p)
     }
     p->way = way;
     p->order = r->order++;
-    p->due_ns = p->came_ns + w->delay_ns + (w->jitter_ns ? random_u64(r) % w->jitter_ns : 0);
+    p->due_ns = p->came_ns + w->delay_ns;
     if (s) {
+        p->due_ns += w->jitter_ns ? random_u64(r) % w->jitter_ns : 0;
         p->due_ns = p->due_ns < s->due_ns ? s->due_ns : p->due_ns;
         s->due_ns = p->due_ns;
         s->passed++;
@@ -224,11 +224,13 @@ static void send_due(struct relay *r)
                          (const struct sockaddr *)to, sizeof(*to));
         }
         uint64_t sent_ns = now_ns();
-        w->passed++;
-        w->held_ns += sent_ns - p->came_ns;
-        struct stream *s = is_rtp(p->data, p->len) ? stream_of(w, u32(p->data + 8)) : NULL;
+        bool rtp = is_rtp(p->data, p->len);
+        struct stream *s = rtp ? stream_of(w, u32(p->data + 8)) : NULL;
         if (s) {
             note_jitter(s, u32(p->data + 4), sent_ns);
+        } else if (!rtp) {
+            w->passed++;
+            w->held_ns += sent_ns - p->came_ns;
         }
         r->spare[r->spare_len++] = p;
     }
