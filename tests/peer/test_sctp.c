@@ -159,9 +159,11 @@ static void options_are_agreed(void **state)
         assert_int_equal(stats(p.a).interleaving, i == 0);
         assert_int_equal(stats(p.b).interleaving, i == 0);
         assert_int_equal(stats(p.a).partial_reliability, i == 0);
-        /* Who said that zero is fine gets it (RFC 9653, section 5.2). */
-        assert_int_equal(stats(p.a).zero_checksum, i != 2);
-        assert_int_equal(stats(p.b).zero_checksum, i != 1);
+        /* Who said that zero is fine gets it (RFC 9653, section 5.2). An INIT ACK says so only to
+         * who asked: to others the parameter is unknown, and Pion's sctp 1.8.6 drops all of an INIT
+         * ACK over it. */
+        assert_int_equal(stats(p.a).zero_checksum, i == 0);
+        assert_int_equal(stats(p.b).zero_checksum, i == 0);
         for (uint32_t n = 0; n < 20; n++) {
             assert_int_equal(put(p.a, 7, n, 3000), 0);
             assert_int_equal(put(p.b, 7, n, 3000), 0);

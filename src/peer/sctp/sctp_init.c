@@ -78,7 +78,7 @@ static int read_init(const struct sctp_chunk *c, struct init *ret_init)
 
 /* ---- Writing ---- */
 
-static void write_params(const struct sq_sctp *a, struct sq_wire *w)
+static void write_params(const struct sq_sctp *a, struct sq_wire *w, bool zero_checksum)
 {
     uint8_t extensions[4];
     size_t n = 0;
@@ -92,7 +92,7 @@ static void write_params(const struct sq_sctp *a, struct sq_wire *w)
         extensions[n++] = CHUNK_I_DATA;
         extensions[n++] = CHUNK_I_FORWARD_TSN;
     }
-    if (!a->config.no_zero_checksum) {
+    if (zero_checksum && !a->config.no_zero_checksum) {
         sq_wire_put_u16(w, PARAM_ZERO_CHECKSUM);
         sq_wire_put_u16(w, 8);
         sq_wire_put_u32(w, 1);
@@ -119,7 +119,9 @@ void sctp_send_init(struct sq_sctp *a)
     sctp_packet_begin(a, &p, 0);
     struct sq_wire *w = sctp_chunk_begin(&p, CHUNK_INIT, 0);
     write_init(a, w, a->local_tag, a->local_tsn);
-    write_params(a, w);
+    /* A peer that drops what has parameters it does not know (Pion's sctp 1.8.6 does, against RFC
+     * 9260, section 3.2.1) is asked again without the youngest of them. */
+    write_params(a, w, a->t1_backoff == 0);
     sctp_chunk_end(&p);
     sctp_packet_send(a, &p);
     a->t1_ns = a->now_ns + sctp_backoff(SCTP_T1_NS, a->t1_backoff);
@@ -253,7 +255,7 @@ static void answer_init(struct sq_sctp *a, const struct init *init, uint32_t loc
     sq_wire_put_u16(w, PARAM_COOKIE);
     sq_wire_put_u16(w, 4 + SCTP_COOKIE_BYTES);
     sq_wire_put(w, bytes, sizeof(bytes));
-    write_params(a, w);
+    write_params(a, w, init->zero_checksum); /* where the peer knows it */
     sctp_chunk_end(&p);
     p.keep_crc = true; /* what was agreed begins after it */
     sctp_packet_send(a, &p);
