@@ -6,7 +6,7 @@
 #include "peer/jsep/jsep.h"
 #include <string.h>
 
-enum { AS_ANSWER = 1, WITH_TRACKS = 2, ACCEPT_DATA = 4, PASSIVE = 8, TWICE = 16 };
+enum { AS_ANSWER = 1, WITH_TRACKS = 2, ACCEPT_DATA = 4, PASSIVE = 8, TWICE = 16, LAYERS = 32 };
 
 static const struct sq_jsep_transport transport = {
     .ice_ufrag = "abcd",
@@ -24,6 +24,9 @@ static void look(const struct sq_jsep *j)
         MUST(memchr(t->mid, '\0', sizeof(t->mid)) != NULL);
         MUST(t->n_codecs == 0 || t->codecs != NULL);
         MUST(!t->can_send || t->n_codecs > 0);
+        MUST(!t->send_rids || (t->send_rids->n > 0 && t->send_rids->n <= SQ_JSEP_RIDS_MAX));
+        MUST(!t->recv_rids || (t->recv_rids->n > 0 && t->recv_rids->n <= SQ_JSEP_RIDS_MAX));
+        MUST(!t->n_codecs || sq_jsep_media_codec((enum sq_jsep_codec_id)t->codecs[0].id));
         MUST(!t->can_send || (t->current_direction & SQ_SDP_SENDONLY));
         MUST(!t->can_receive || (t->current_direction & SQ_SDP_RECVONLY));
         for (size_t i = 0; i < t->n_codecs; i++) {
@@ -97,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct sq_jsep *j;
     struct sq_sdp_error error = {0};
     char *offer = NULL;
+    static const struct sq_jsep_rids rids = {.n = 3, .id = {"q", "h", "f"}};
     const struct sq_jsep_config config = {.session_id = 1,
                                           .cname = "fuzz",
                                           .accept_data = (how & ACCEPT_DATA) != 0,
@@ -107,8 +111,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         const struct sq_jsep_add add = {.kind = kind ? SQ_JSEP_VIDEO : SQ_JSEP_AUDIO,
                                         .direction = SQ_SDP_SENDRECV,
                                         .stream_id = "s",
+                                        .send_rids = kind && (how & LAYERS) ? &rids : NULL,
+                                        .opus = kind ? 0 : SQ_JSEP_OPUS_STEREO,
                                         .ssrc = 1000 + (uint32_t)kind};
         MUST(sq_jsep_add(j, &add, &t) == 0);
+        sq_jsep_receive_simulcast(t, (how & LAYERS) != 0);
     }
     enum sq_jsep_type type = how & AS_ANSWER ? SQ_JSEP_ANSWER : SQ_JSEP_OFFER;
     if (how & AS_ANSWER) {

@@ -17,9 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_SDP_TEXT_MAX_BYTES 262144
+#define SQ_SDP_TEXT_MAX_BYTES (1U << 21) /* 256 sections with every codec */
 #define SQ_SDP_MEDIA_MAX      256
-#define SQ_SDP_LINES_MAX      8192 /* all lines, attributes included */
+#define SQ_SDP_LINES_MAX      32768 /* all lines, attributes included */
 
 /* Why a description was refused. Written on failure only. */
 struct sq_sdp_error {
