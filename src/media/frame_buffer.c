@@ -383,9 +383,8 @@ static void check_complete(struct sq_frame_buffer *b, struct sq_frame_pending *p
         p->packets != (uint16_t)(p->last_seq - p->first_seq + 1)) {
         return;
     }
-    bool begins = (p->flags & FIRST) ||
-                  ((p->flags & MAYBE) && (was_received(b, (uint16_t)(p->first_seq - 1)) ||
-                                          (!b->decoding && (p->flags & KEY))));
+    bool begins =
+        (p->flags & FIRST) || ((p->flags & MAYBE) && was_received(b, (uint16_t)(p->first_seq - 1)));
     if (begins) {
         p->flags |= COMPLETE;
         b->stats.frames_received++;
@@ -514,9 +513,9 @@ int sq_frame_buffer_push(struct sq_frame_buffer *b, const struct sq_media_packet
         return SQ_ERR_FORMAT;
     }
     add_packet(b, p, packet, &part, repaired);
-    bool news = (p->flags & COMPLETE) != 0;
-    news = complete_next(b, packet->seq) || news;
-    if (news) {
+    bool whole = (p->flags & LAST) && (p->flags & (FIRST | MAYBE)) &&
+                 p->packets == (uint16_t)(p->last_seq - p->first_seq + 1);
+    if (complete_next(b, packet->seq) || whole) {
         release(b, now_ns);
     }
     return 0;

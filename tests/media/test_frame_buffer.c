@@ -1,5 +1,6 @@
 /* The frame buffer against a plain model that knows which frame each packet is of, and by hand. */
 #include "base/rand.h"
+#include "base/wire.h"
 #include "media/frame_buffer.h"
 #include "media/frames.h"
 #include "media/help.h"
@@ -19,8 +20,8 @@
 
 #define MS SQ_NS_PER_MS
 
-static int push(struct sq_frame_buffer *b, uint64_t now_ns, uint16_t seq, uint32_t timestamp,
-                bool marker, const uint8_t *payload, size_t len)
+static int push_as(struct sq_frame_buffer *b, enum sq_codec codec, uint64_t now_ns, uint16_t seq,
+                   uint32_t timestamp, bool marker, const uint8_t *payload, size_t len)
 {
     const struct sq_media_packet p = {.now_ns = now_ns,
                                       .payload = payload,
@@ -28,8 +29,14 @@ static int push(struct sq_frame_buffer *b, uint64_t now_ns, uint16_t seq, uint32
                                       .timestamp = timestamp,
                                       .seq = seq,
                                       .marker = marker,
-                                      .codec = SQ_CODEC_VP8};
+                                      .codec = codec};
     return sq_frame_buffer_push(b, &p, false);
+}
+
+static int push(struct sq_frame_buffer *b, uint64_t now_ns, uint16_t seq, uint32_t timestamp,
+                bool marker, const uint8_t *payload, size_t len)
+{
+    return push_as(b, SQ_CODEC_VP8, now_ns, seq, timestamp, marker, payload, len);
 }
 
 /* ---- a stream through a bad network ---- */
@@ -95,6 +102,79 @@ static size_t stream(const struct sq_clip_track *t, uint32_t frames, struct netw
             frame_packets[frame]++;
         } while (!p.marker);
         frame++;
+    }
+    qsort(out, count, sizeof(*out), by_arrival);
+    return count;
+}
+
+/* ---- the same of other codecs, with made-up frames ---- */
+
+#define KEY_EVERY 60
+
+/* The payload of packet `at` of `n` of frame `frame`; nothing but its headers means something. */
+static size_t payload_of(enum sq_codec codec, uint32_t frame, unsigned at, unsigned n,
+                         uint8_t out[64])
+{
+    bool key = frame % KEY_EVERY == 0;
+    bool first = at == 0;
+    bool last = at + 1 == n;
+    struct sq_wire w = sq_wire_writer(out, 64);
+    if (codec == SQ_CODEC_VP9) { /* RFC 9628, section 4.2: I, P, F, B, E; 15 bits of PictureID */
+        sq_wire_put_u8(&w, (uint8_t)(0x90 | (key ? 0 : 0x40) | (first ? 8 : 0) | (last ? 4 : 0)));
+        sq_wire_put_u16(&w, (uint16_t)(0x8000 | (0x7ff0 + frame) % 0x8000));
+        if (!key) {
+            sq_wire_put_u8(&w, 1 << 1);
+        }
+        sq_wire_put(&w, "\x82\x49\x83\x42\0\1\xf0\0\xf0\0", 10); /* 32x16 where it is a key frame */
+    } else if (codec == SQ_CODEC_H264 && key && first) {         /* STAP-A: SPS, PPS */
+        sq_wire_put(
+            &w,
+            "\x78\0\x17\x67\x42\xc0\x0a\xd9\x04\x7b\x01\x10\0\0\x03\0\x10\0\0\x03\x03\x20\xf1"
+            "\x22\x64\x80\0\4\x68\xcb\x83\xcb",
+            32);
+    } else if (codec == SQ_CODEC_H264 && n - (key ? 1 : 0) == 1) { /* a slice by itself */
+        sq_wire_put(&w, key ? "\x65\x88\1\2\3" : "\x41\x9a\1\2\3", 5);
+    } else if (codec == SQ_CODEC_H264) { /* FU-A */
+        bool start = at == (key ? 1U : 0U);
+        sq_wire_put_u8(&w, 0x7c);
+        sq_wire_put_u8(&w, (uint8_t)((start ? 0x80 : 0) | (last ? 0x40 : 0) | (key ? 5 : 1)));
+        sq_wire_put(&w, "\x88\1\2\3", 4);
+    } else { /* AV1: one OBU through all packets; Z, Y, W = 1, N */
+        sq_wire_put_u8(
+            &w, (uint8_t)((first ? 0 : 0x80) | (last ? 0 : 0x40) | 0x10 | (key && first ? 8 : 0)));
+        sq_wire_put(&w, "\x30\1\2\3", 4);
+    }
+    assert_int_equal(w.err, 0);
+    return w.pos;
+}
+
+static size_t made_up_stream(enum sq_codec codec, uint32_t frames, struct network net,
+                             uint64_t seed, struct packet *out, size_t room,
+                             unsigned *packets_of_frame)
+{
+    struct sq_rand rand;
+    size_t count = 0;
+    uint16_t seq = (uint16_t)(65000 + seed);
+    sq_rand_seed(&rand, seed);
+    for (uint32_t frame = 0; frame < frames; frame++) {
+        unsigned n = 1 + sq_rand_below(&rand, 6) + (frame % KEY_EVERY == 0);
+        packets_of_frame[frame] = n;
+        for (unsigned at = 0; at < n; at++, seq++) {
+            unsigned copies = 1 + (sq_rand_below(&rand, 100) < net.copy_percent);
+            copies = sq_rand_below(&rand, 100) < net.loss_percent ? 0 : copies;
+            for (; copies > 0; copies--) {
+                assert_true(count < room);
+                struct packet *o = &out[count++];
+                o->at_ns = SQ_NS_PER_SEC + frame * 40 * MS +
+                           sq_rand_below(&rand, net.jitter_ms * 1000 + 1) * 1000 + count;
+                o->frame = frame;
+                o->seq = seq;
+                o->timestamp = 0xffff0000 + 3600 * frame;
+                o->marker = at + 1 == n;
+                o->key = frame % KEY_EVERY == 0;
+                o->len = payload_of(codec, frame, at, n, o->payload);
+            }
+        }
     }
     qsort(out, count, sizeof(*out), by_arrival);
     return count;
@@ -203,62 +283,83 @@ static void on_frame(void *ctx, const struct sq_frame *frame)
     s->timestamps[s->count++ % FRAMES_MAX] = frame->timestamp;
 }
 
-#define PACKETS_MAX 16000
+#define PACKETS_MAX 20000
 static struct packet packets[PACKETS_MAX];
 static unsigned frame_packets[FRAMES_MAX];
 static uint32_t clip_frames[FRAMES_MAX];
 
-static void loss_and_reordering_as_the_model_has_it(void **state)
+static const struct network nets[] = {{0, 0, 0},   {0, 10, 30}, {1, 0, 0},   {1, 5, 60},
+                                      {0, 0, 150}, {5, 5, 200}, {30, 0, 20}, {0, 0, 400}};
+#define NETS (sizeof(nets) / sizeof(*nets))
+
+/* 1,000 frames whose packets are in packets[] and frame_packets[]. */
+static void compare(enum sq_codec codec, unsigned run, size_t n, const struct network *net)
 {
     static struct model m;
     static struct shown shown;
+    struct sq_frame_buffer a;
+    uint16_t first_seq[1000];
+    uint16_t seq = (uint16_t)(65000 + run);
+    memset(&m, 0, sizeof(m));
+    memset(&shown, 0, sizeof(shown));
+    m.last = m.passed = m.newest = -1;
+    for (unsigned i = 0; i < 1000; i++) {
+        first_seq[i] = seq;
+        seq = (uint16_t)(seq + frame_packets[i]);
+        m.need[i] = frame_packets[i];
+    }
+    sq_frame_buffer_init(&a, 200 * MS, on_frame, &shown);
+    for (size_t i = 0; i < n; i++) {
+        struct packet *p = &packets[i];
+        assert_int_equal(
+            push_as(&a, codec, p->at_ns, p->seq, p->timestamp, p->marker, p->payload, p->len), 0);
+        model_push(&m, p, first_seq[p->frame]);
+        if (a.stats.frames_decoded != m.decoded || a.stats.frames_dropped != m.dropped) {
+            fail_msg("codec %d, run %u, packet %zu of %zu: %llu decoded and %llu dropped, model "
+                     "%u, %u",
+                     codec, run, i, n, (unsigned long long)a.stats.frames_decoded,
+                     (unsigned long long)a.stats.frames_dropped, m.decoded, m.dropped);
+        }
+    }
+    assert_int_equal(a.stats.key_frames_decoded, m.keys);
+    for (unsigned i = 0; i < m.decoded; i++) {
+        assert_int_equal(shown.timestamps[i], 0xffff0000 + 3600 * (uint32_t)m.shown[i]);
+        assert_true(i == 0 || shown.at_ns[i] >= shown.at_ns[i - 1]);
+    }
+    if (net->loss_percent == 0 && net->jitter_ms <= 60) {
+        assert_int_equal(m.decoded, 1000);
+    }
+    assert_true(m.decoded > 10 || net->loss_percent >= 30);
+    assert_int_equal(a.stats.packets, n);
+    assert_true(m.decoded == 0 || a.stats.frame_width > 0 || codec == SQ_CODEC_AV1);
+    sq_frame_buffer_close(&a);
+}
+
+static void loss_and_reordering_as_the_model_has_it(void **state)
+{
     /* One temporal layer: each frame refers to the one before it, as the model has it. */
     struct help_file file = help_make(0, 240, 35);
     struct sq_clip *c = NULL;
     char why[SQ_CLIP_WHY_MAX];
     assert_int_equal(sq_clip_open_bytes(file.bytes, file.len, "made up", 0, &c, why), 0);
     const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_VIDEO);
-    const struct network nets[] = {{0, 0, 0},   {0, 10, 30}, {1, 0, 0},   {1, 5, 60},
-                                   {0, 0, 150}, {5, 5, 200}, {30, 0, 20}, {0, 0, 400}};
     for (unsigned k = 0; k < 40; k++) {
-        const struct network *net = &nets[k % (sizeof(nets) / sizeof(*nets))];
-        struct sq_frame_buffer a;
-        size_t n = stream(t, 1000, *net, k, packets, PACKETS_MAX, frame_packets, clip_frames);
-        uint16_t first_seq[1000];
-        uint16_t seq = (uint16_t)(65000 + k);
-        memset(&m, 0, sizeof(m));
-        memset(&shown, 0, sizeof(shown));
-        m.last = m.passed = m.newest = -1;
-        for (unsigned i = 0; i < 1000; i++) {
-            first_seq[i] = seq;
-            seq = (uint16_t)(seq + frame_packets[i]);
-            m.need[i] = frame_packets[i];
-        }
-        sq_frame_buffer_init(&a, 200 * MS, on_frame, &shown);
-        for (size_t i = 0; i < n; i++) {
-            struct packet *p = &packets[i];
-            assert_int_equal(
-                push(&a, p->at_ns, p->seq, p->timestamp, p->marker, p->payload, p->len), 0);
-            model_push(&m, p, first_seq[p->frame]);
-            if (a.stats.frames_decoded != m.decoded || a.stats.frames_dropped != m.dropped) {
-                fail_msg(
-                    "network %u, packet %zu of %zu: %llu decoded and %llu dropped, model %u, %u", k,
-                    i, n, (unsigned long long)a.stats.frames_decoded,
-                    (unsigned long long)a.stats.frames_dropped, m.decoded, m.dropped);
-            }
-        }
-        assert_int_equal(a.stats.key_frames_decoded, m.keys);
-        for (unsigned i = 0; i < m.decoded; i++) {
-            assert_int_equal(shown.timestamps[i], 0xffff0000 + 3600 * (uint32_t)m.shown[i]);
-        }
-        if (net->loss_percent == 0 && net->jitter_ms <= 60) {
-            assert_int_equal(m.decoded, 1000);
-        }
-        assert_true(m.decoded > 10 || net->loss_percent >= 30);
-        assert_int_equal(a.stats.packets, n);
+        size_t n =
+            stream(t, 1000, nets[k % NETS], k, packets, PACKETS_MAX, frame_packets, clip_frames);
+        compare(SQ_CODEC_VP8, k, n, &nets[k % NETS]);
     }
     sq_clip_close(c);
     free(file.bytes);
+}
+
+static void other_codecs_as_the_model_has_them(void **state)
+{
+    static const enum sq_codec codecs[] = {SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1};
+    for (unsigned k = 0; k < 24 * 3; k++) {
+        size_t n = made_up_stream(codecs[k % 3], 1000, nets[k / 3 % NETS], k, packets, PACKETS_MAX,
+                                  frame_packets);
+        compare(codecs[k % 3], k, n, &nets[k / 3 % NETS]);
+    }
 }
 
 /* ---- the bytes ---- */
@@ -589,6 +690,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_and_reordering_as_the_model_has_it),
+        cmocka_unit_test(other_codecs_as_the_model_has_them),
         cmocka_unit_test(frames_come_out_bit_for_bit),
         cmocka_unit_test(freezes_by_hand),
         cmocka_unit_test(too_few_frames_and_pauses_are_no_freeze),
