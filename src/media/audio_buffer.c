@@ -24,8 +24,8 @@
 #define STRETCH_WAIT        6             /* steps between two stretches */
 #define STRETCH             3             /* quanta that one adds or removes */
 #define STRETCH_NEEDS       12            /* quanta it works on */
-#define POSTPONE_STEPS      8  /* concealed so long, play-out waits for half the target */
-#define MUTED_STEPS         13 /* concealed so long, nothing is heard any more */
+#define POSTPONE_STEPS      8   /* concealed so long, play-out waits for half the target */
+#define MUTED_STEPS         13  /* concealed so long, nothing is heard any more */
 #define REINIT_STEPS        100 /* concealed so long, a new packet begins anew */
 
 #define JUMP_QUANTA (5LL * SQ_AUDIO_QUANTA_PER_SEC) /* time-stamps that leap so far begin anew */
@@ -232,9 +232,11 @@ static void step(struct sq_audio_buffer *b)
 /* `n` steps with nothing in the buffer: all are alike. */
 static void idle_steps(struct sq_audio_buffer *b, int64_t n)
 {
-    step(b); /* what is left of before */
-    n--;
-    if (n <= 0) {
+    while (n > 0 && (b->sync > 0 || (b->concealing == 0 && !b->dtx))) {
+        step(b); /* what is left of before, and the first that is concealed */
+        n--;
+    }
+    if (n == 0) {
         return;
     }
     uint64_t quanta = (uint64_t)n * STEP;

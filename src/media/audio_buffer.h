@@ -1,11 +1,11 @@
-/* What a listener hears of a stream, without decoding it: a model of libwebrtc's NetEQ. Packets of any
- * codec go in; out comes when each would have been played, what was missing when it was due
+/* What a listener hears of a stream, without decoding it: a model of libwebrtc's NetEQ. Packets of
+ * any codec go in; out comes when each would have been played, what was missing when it was due
  * (concealed), and how play-out was stretched and shortened to keep its delay.
  *
  * NetEQ's rules are followed: a target delay from a histogram of relative arrival delays that
- * forgets, play-out in steps of 10 ms, accelerate and preemptive expand by the filtered buffer level,
- * a time line that waits for packets that are late. What needs the sound itself is taken as usual:
- * a stretch removes or adds 7.5 ms (a pitch period). */
+ * forgets, play-out in steps of 10 ms, accelerate and preemptive expand by the filtered buffer
+ * level, a time line that waits for packets that are late. What needs the sound itself is taken as
+ * usual: a stretch removes or adds 7.5 ms (a pitch period). */
 #ifndef SQ_MEDIA_AUDIO_BUFFER_H
 #define SQ_MEDIA_AUDIO_BUFFER_H
 
@@ -36,26 +36,26 @@ struct sq_audio_stats {
     uint64_t silent_samples;           /* of DTX: no sound was sent, none was missing */
     uint64_t restored_samples;         /* out of RED or in-band FEC: they would be concealed else */
     double jitter_buffer_delay_s;      /* jitterBufferDelay: sum over samples */
-    double jitter_buffer_target_delay_s; /* jitterBufferTargetDelay */
-    uint64_t jitter_buffer_emitted;      /* jitterBufferEmittedCount */
-    double target_delay_ms;              /* now */
-    uint32_t events;                     /* telephone-event (RFC 4733): how many, and ... */
+    double jitter_buffer_target_delay_s;  /* jitterBufferTargetDelay */
+    uint64_t jitter_buffer_emitted;       /* jitterBufferEmittedCount */
+    double target_delay_ms;               /* now */
+    uint32_t events;                      /* telephone-event (RFC 4733): how many, and ... */
     char digits[SQ_AUDIO_DIGITS_MAX + 1]; /* ... the latest of them: 0-9 * # A-D */
     uint32_t sampling_hz;
 };
 
-struct sq_audio_buffer { /* about 650 bytes; internals are its own */
+struct sq_audio_buffer {                          /* about 650 bytes; internals are its own */
     uint64_t held[SQ_AUDIO_WINDOW_QUANTA / 64];   /* quanta received and not yet decoded */
     uint64_t starts[SQ_AUDIO_WINDOW_QUANTA / 64]; /* of them, a packet's first */
-    uint64_t base_ns;       /* when play-out began: the first step of 10 ms ends there */
-    uint64_t latest_ns;     /* of the latest push or play */
-    uint64_t integrated_ns; /* the delay is summed up to here */
-    int64_t steps;          /* of 10 ms, done since base */
-    int64_t next;           /* the quantum to be decoded next */
-    int64_t newest;         /* one past the newest quantum that came */
-    int64_t dtx_end;        /* the end of the latest packet that announced silence */
+    uint64_t base_ns;                 /* when play-out began: the first step of 10 ms ends there */
+    uint64_t latest_ns;               /* of the latest push or play */
+    uint64_t integrated_ns;           /* the delay is summed up to here */
+    int64_t steps;                    /* of 10 ms, done since base */
+    int64_t next;                     /* the quantum to be decoded next */
+    int64_t newest;                   /* one past the newest quantum that came */
+    int64_t dtx_end;                  /* the end of the latest packet that announced silence */
     int64_t silence_from, silence_to; /* nothing was sent in between: numbers had no gap */
-    int64_t last_ticks;     /* unwrapped time-stamp of the newest packet, from the first one */
+    int64_t last_ticks; /* unwrapped time-stamp of the newest packet, from the first one */
     uint32_t last_timestamp;
     uint16_t last_seq;
     uint16_t held_count; /* quanta in `held` */
@@ -95,8 +95,8 @@ int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
                           const struct sq_media_packet *packet) SQ_MUST_USE;
 /* Plays up to now. Call it before reading the stats; push does it too. */
 void sq_audio_buffer_play(struct sq_audio_buffer *b, uint64_t now_ns);
-/* The stream pauses on purpose (muted, direction changed), or another source begins: what follows is
- * a new beginning, and nothing is missing in between. */
+/* The stream pauses on purpose (muted, direction changed), or another source begins: what follows
+ * is a new beginning, and nothing is missing in between. */
 void sq_audio_buffer_pause(struct sq_audio_buffer *b);
 void sq_audio_buffer_stats(const struct sq_audio_buffer *b, struct sq_audio_stats *ret_stats);
 

@@ -29,7 +29,8 @@ struct sq_track;      /* a transceiver: what one m-section sends and receives */
 struct sq_channel;    /* a data channel */
 struct sq_rtp_packet; /* peer/rtp/rtp.h */
 struct sq_rtp_exts;
-struct sq_clip; /* media/clip.h */
+struct sq_media_packet; /* media/depacket.h */
+struct sq_clip;         /* media/clip.h */
 struct sq_peer_env;
 
 enum sq_media_kind { SQ_MEDIA_AUDIO, SQ_MEDIA_VIDEO };
@@ -312,6 +313,11 @@ enum sq_codec sq_track_media_codec(const struct sq_track *track); /* SQ_CODEC_NO
 /* The codec (enum sq_codec, media/codec.h) that a received payload type has on this track: any of
  * the section's may come. SQ_CODEC_NONE for RTX, FEC and what was not agreed. */
 enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt);
+/* A packet that `rtp` told of, in the words of media/depacket.h and media/frames.h; false for one
+ * that carries neither audio nor video. */
+bool sq_track_media_packet(const struct sq_track *track, const struct sq_rtp_packet *packet,
+                           const struct sq_rtp_exts *exts, uint64_t now_ns,
+                           struct sq_media_packet *ret_packet);
 
 /* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
  */
@@ -418,7 +424,7 @@ struct sq_inbound_stats {
     int64_t packets_lost;
     uint64_t packets_missing; /* holes seen, before repair */
     uint64_t packets_expected;
-    uint64_t packets_repaired; /* holes filled by retransmission */
+    uint64_t packets_repaired; /* holes filled by retransmission or FEC */
     uint64_t packets_duplicated;
     double jitter_s;
     uint64_t nack_count; /* NACK messages sent */
@@ -431,6 +437,22 @@ struct sq_inbound_stats {
     uint32_t frame_width, frame_height;
     uint64_t freeze_count;
     double total_freezes_duration_s;
+    double total_inter_frame_delay_s, total_squared_inter_frame_delay_s2;
+    /* Of the codec: audio samples or frames. Sums over them; divide by the count. */
+    double jitter_buffer_delay_s, jitter_buffer_target_delay_s;
+    uint64_t jitter_buffer_emitted_count;
+    /* Audio (media/audio_buffer.h); packets_discarded also of video: came too late or behind the
+     * window. */
+    uint64_t packets_discarded;
+    uint64_t total_samples_received, concealed_samples, silent_concealed_samples;
+    uint64_t concealment_events;
+    uint64_t inserted_samples_for_deceleration, removed_samples_for_acceleration;
+    uint64_t restored_samples; /* not of W3C: out of RED and in-band FEC */
+    uint32_t dtmf_events;      /* not of W3C: telephone-event, RFC 4733 */
+    char dtmf_digits[16];      /* the latest of them */
+    /* RTX: all packets of it, and payload bytes; 0 where none is negotiated. */
+    uint64_t retransmitted_packets_received, retransmitted_bytes_received;
+    enum sq_codec codec;                      /* of the latest packet */
     uint64_t first_packet_ns, last_packet_ns; /* 0: none */
     /* RTCRemoteOutboundRtpStreamStats, of the last SR */
     uint64_t remote_packets_sent, remote_bytes_sent;

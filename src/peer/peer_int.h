@@ -4,9 +4,9 @@
 #define SQ_PEER_PEER_INT_H
 
 #include "base/time.h"
+#include "media/audio_buffer.h"
 #include "media/codec.h"
 #include "media/frame_buffer.h"
-#include "media/opus.h"
 #include "media/source.h"
 #include "peer/dtls/dtls.h"
 #include "peer/ice/ice.h"
@@ -144,9 +144,12 @@ struct sq_track_rx {
     uint8_t fir_seq;
     bool media_seen;              /* FIRST_MEDIA was told */
     struct sq_latency_tags *tags; /* of frames that are not complete yet; NULL without. Owned. */
+    struct {                      /* RTX (RFC 4588): all that came, padding included */
+        uint64_t packets, bytes, header_bytes;
+    } rtx;
     union {
         struct sq_frame_buffer video;
-        struct sq_opus_tracker opus;
+        struct sq_audio_buffer audio;
     };
 };
 
@@ -389,10 +392,24 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
 void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, uint32_t repairs,
                        struct sq_track *track);
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
-size_t sq_track_rx_bytes(const struct sq_track *track);
-void sq_track_free_rx(struct sq_track *track);
 /* Adds the totals of the SSRCs before the present one. */
 void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats);
+
+/* play.c */
+size_t sq_track_rx_bytes(const struct sq_track *track);
+void sq_track_free_rx(struct sq_track *track);
+/* What a payload type means in the track's section: any that was agreed may come, and another one
+ * with the next packet. NULL for one that was not. */
+const struct sq_jsep_codec *sq_track_codec_of(const struct sq_track *track, uint8_t pt);
+/* SQ_CODEC_NONE for RTX, telephone-event and NULL; RED is what it carries. */
+enum sq_codec sq_track_codec_carried(const struct sq_jsep_codec *codec);
+void sq_track_tell_first_media(struct sq_track *track);
+void sq_track_init_play(struct sq_track *track); /* of a new rx */
+void sq_track_play(struct sq_track *track, const struct sq_media_packet *packet, bool repaired);
+void sq_track_play_event(struct sq_track *track, uint32_t clock_hz,
+                         const struct sq_media_packet *packet); /* telephone-event */
+void sq_track_restart_play(struct sq_track *track);             /* another source begins */
+void sq_track_pause_play(struct sq_track *track);               /* it pauses on purpose */
 
 /* feedback.c */
 void sq_peer_on_rtcp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);

@@ -5,27 +5,59 @@
 #include <stdio.h>
 #include <string.h>
 
-static void video_stats(const struct sq_track_rx *rx, uint64_t now_ns, struct sq_inbound_stats *s)
+static void video_stats(const struct sq_frame_buffer *b, uint64_t now_ns,
+                        struct sq_inbound_stats *s)
 {
-    const struct sq_frame_stats *v = &rx->video.stats;
+    const struct sq_frame_stats *v = &b->stats;
     s->frames_received = v->frames_received;
     s->frames_decoded = v->frames_decoded;
     s->key_frames_decoded = v->key_frames_decoded;
     s->frames_dropped = v->frames_dropped;
-    s->frames_per_second = sq_frame_buffer_fps(&rx->video, now_ns);
+    s->frames_per_second = sq_frame_buffer_fps(b, now_ns);
     s->frame_width = v->frame_width;
     s->frame_height = v->frame_height;
     s->freeze_count = v->freeze_count;
-    uint64_t open_ns = sq_frame_buffer_open_freeze_ns(&rx->video, now_ns);
+    uint64_t open_ns = sq_frame_buffer_open_freeze_ns(b, now_ns);
     s->freeze_count += open_ns > 0;
     s->total_freezes_duration_s = (double)(v->total_freezes_ns + open_ns) / 1e9;
+    s->total_inter_frame_delay_s = (double)v->total_inter_frame_ns / 1e9;
+    s->total_squared_inter_frame_delay_s2 = v->total_squared_inter_frame_s2;
+    s->jitter_buffer_delay_s = (double)v->jitter_buffer_delay_ns / 1e9;
+    s->jitter_buffer_target_delay_s = (double)v->jitter_buffer_target_ns / 1e9;
+    s->jitter_buffer_emitted_count = v->frames_decoded;
+    s->packets_discarded += v->packets_late;
+    s->codec = (enum sq_codec)b->codec;
+}
+
+static void audio_stats(struct sq_audio_buffer *b, bool receiving, uint64_t now_ns,
+                        struct sq_inbound_stats *s)
+{
+    struct sq_audio_stats a;
+    if (receiving) {
+        sq_audio_buffer_play(b, now_ns);
+    }
+    sq_audio_buffer_stats(b, &a);
+    s->jitter_buffer_delay_s = a.jitter_buffer_delay_s;
+    s->jitter_buffer_target_delay_s = a.jitter_buffer_target_delay_s;
+    s->jitter_buffer_emitted_count = a.jitter_buffer_emitted;
+    s->packets_discarded += a.packets_discarded;
+    s->total_samples_received = a.total_samples_received;
+    s->concealed_samples = a.concealed_samples;
+    s->silent_concealed_samples = a.silent_concealed_samples;
+    s->concealment_events = a.concealment_events;
+    s->inserted_samples_for_deceleration = a.inserted_samples;
+    s->removed_samples_for_acceleration = a.removed_samples;
+    s->restored_samples = a.restored_samples;
+    s->dtmf_events = a.events;
+    snprintf(s->dtmf_digits, sizeof(s->dtmf_digits), "%s", a.digits);
+    s->codec = (enum sq_codec)b->codec;
 }
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats)
 {
     struct sq_inbound_stats s = {0};
-    const struct sq_track_rx *rx = track->rx;
+    struct sq_track_rx *rx = track->rx;
     if (rx) {
         struct sq_rtp_inbound_stats in;
         struct sq_rtp_remote_outbound_stats remote;
@@ -48,8 +80,15 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
         s.last_packet_ns = in.last_packet_received_ns;
         s.remote_packets_sent = remote.packets_sent;
         s.remote_bytes_sent = remote.bytes_sent;
-        if (track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
-            video_stats(rx, now_ns, &s);
+        s.packets_discarded = in.packets_discarded;
+        s.retransmitted_packets_received = rx->rtx.packets;
+        s.retransmitted_bytes_received = rx->rtx.bytes;
+        if (track->peer->forward_only) {
+            s.codec = SQ_CODEC_NONE;
+        } else if (track->kind == SQ_MEDIA_VIDEO) {
+            video_stats(&rx->video, now_ns, &s);
+        } else {
+            audio_stats(&rx->audio, track->can_receive, now_ns, &s);
         }
     }
     *ret_stats = s;

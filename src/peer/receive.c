@@ -86,32 +86,9 @@ static struct sq_track *by_mid(struct sq_peer *peer, struct sq_view mid)
     return NULL;
 }
 
-/* What a payload type means in the track's section: any that was agreed may come, and another one
- * with the next packet. NULL for one that was not. */
-static const struct sq_jsep_codec *codec_of(const struct sq_track *track, uint8_t pt)
-{
-    const struct sq_jsep_transceiver *t = track->jsep;
-    for (size_t i = 0; t && i < t->n_codecs; i++) {
-        if (t->codecs[i].recv_pt == pt) {
-            return &t->codecs[i];
-        }
-    }
-    return NULL;
-}
-
-static enum sq_codec media_codec(const struct sq_jsep_codec *codec)
-{
-    return codec ? sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id) : SQ_CODEC_NONE;
-}
-
 static bool is_rtx(const struct sq_jsep_codec *codec)
 {
     return codec && sq_jsep_is_rtx((enum sq_jsep_codec_id)codec->id);
-}
-
-enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt)
-{
-    return media_codec(codec_of(track, pt));
 }
 
 /* The only track that receives this payload type, if there is just one. */
@@ -120,7 +97,7 @@ static struct sq_track *by_payload_type(struct sq_peer *peer, uint8_t pt)
     struct sq_track *found = NULL;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (track->can_receive && !track->main_layer && codec_of(track, pt)) {
+        if (track->can_receive && !track->main_layer && sq_track_codec_of(track, pt)) {
             if (found) {
                 return NULL;
             }
@@ -170,80 +147,16 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     }
     /* A stream of another payload type (FEC) is not the track's own. */
     const struct sq_jsep_codec *codec =
-        track && track != known ? codec_of(track, packet->pt) : NULL;
-    if (media_codec(codec)) {
+        track && track != known ? sq_track_codec_of(track, packet->pt) : NULL;
+    if (codec && !is_rtx(codec)) {
         sq_peer_bind_ssrc(peer, packet->ssrc, 0, track);
-    } else if (is_rtx(codec) && track->rx) {
+    } else if (codec && track->rx) {
         sq_peer_bind_ssrc(peer, packet->ssrc, track->rx->rtp.ssrc, track);
     }
     return track;
 }
 
 /* ---- Streams ---- */
-
-static void tell_first_media(struct sq_track *track)
-{
-    struct sq_peer *peer = track->peer;
-    track->rx->media_seen = true;
-    uint64_t *time =
-        track->kind == SQ_MEDIA_VIDEO ? &peer->times.first_frame : &peer->times.first_audio;
-    if (*time == 0) {
-        *time = peer->now_ns;
-    }
-    sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_FIRST_MEDIA,
-                                              .track = track,
-                                              .mid = sq_track_mid(track)});
-}
-
-static void on_frame(void *ctx, const struct sq_frame *frame)
-{
-    struct sq_track *track = ctx;
-    if (!track->rx->media_seen) {
-        tell_first_media(track);
-    }
-    if (track->peer->latency) {
-        sq_latency_on_frame(track, frame->timestamp, frame->now_ns);
-    }
-    if (frame->key) {
-        track->rx->rtp.key_frame_needed = false;
-        sq_rtp_receiver_forget_before(&track->rx->rtp, frame->first_seq);
-    }
-}
-
-/* Only what the track needs of the play-out models stands behind the rest. */
-size_t sq_track_rx_bytes(const struct sq_track *track)
-{
-    size_t bytes = offsetof(struct sq_track_rx, video);
-    if (!track->peer->forward_only) {
-        bytes += track->kind == SQ_MEDIA_VIDEO ? sizeof(struct sq_frame_buffer)
-                                               : sizeof(struct sq_opus_tracker);
-    }
-    return bytes;
-}
-
-void sq_track_free_rx(struct sq_track *track)
-{
-    if (track->rx && track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
-        sq_frame_buffer_close(&track->rx->video);
-    }
-    if (track->rx) {
-        sq_free(track->rx->tags);
-    }
-    sq_free(track->rx);
-    track->rx = NULL;
-}
-
-static void init_play(struct sq_track *track)
-{
-    if (track->peer->forward_only) {
-        return;
-    }
-    if (track->kind == SQ_MEDIA_VIDEO) {
-        sq_frame_buffer_init(&track->rx->video, SQ_PLI_AFTER_NS, on_frame, track);
-    } else {
-        sq_opus_tracker_init(&track->rx->opus);
-    }
-}
 
 static bool open_rx(struct sq_track *track, const struct sq_rtp_packet *packet, uint64_t now_ns)
 {
@@ -256,7 +169,7 @@ static bool open_rx(struct sq_track *track, const struct sq_rtp_packet *packet, 
                          video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO, (track->fb & SQ_JSEP_FB_NACK) != 0);
     rx->first_packet_ns = now_ns;
     track->rx = rx;
-    init_play(track);
+    sq_track_init_play(track);
     if (track->peer->times.first_media == 0) {
         track->peer->times.first_media = now_ns;
     }
@@ -276,13 +189,6 @@ void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats
     stats->packets_duplicated += past->packets_duplicated;
     stats->nack_count += past->nack_count;
     stats->pli_count += past->pli_count;
-}
-
-static void restart_frames(struct sq_track *track)
-{
-    if (track->kind == SQ_MEDIA_VIDEO && !track->peer->forward_only) {
-        sq_frame_buffer_restart(&track->rx->video);
-    }
 }
 
 /* The other side changed the SSRC of the track (a restart, or a switched source). Reports tell of
@@ -308,7 +214,7 @@ static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *pack
     rx->ssrc_before = rx->rtp.ssrc;
     rx->switched_ns = now_ns;
     sq_rtp_receiver_init(&rx->rtp, packet->ssrc, rx->rtp.clock_rate, rx->rtp.kind, rx->rtp.nack);
-    restart_frames(track);
+    sq_track_restart_play(track);
 }
 
 /* What was under way when the SSRC changed must not change it back. */
@@ -334,36 +240,6 @@ static void record_transport(struct sq_peer *peer, uint64_t now_ns, const struct
     sq_peer_due(peer, sq_twcc_recorder_next_ns(peer->twcc_recorder));
 }
 
-static void play(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
-                 enum sq_codec codec, bool repaired)
-{
-    struct sq_track_rx *rx = track->rx;
-    if (track->peer->latency) {
-        sq_latency_on_packet(track, packet, codec, now_ns);
-    }
-    if (track->kind == SQ_MEDIA_VIDEO) {
-        /* What is not of the codec is counted by the buffer itself. */
-        const struct sq_media_packet p = {.now_ns = now_ns,
-                                          .payload = packet->payload,
-                                          .len = packet->payload_bytes,
-                                          .timestamp = packet->ts,
-                                          .seq = packet->seq,
-                                          .marker = packet->marker,
-                                          .codec = codec};
-        int err = sq_frame_buffer_push(&rx->video, &p, repaired);
-        (void)err;
-        sq_peer_due(track->peer, sq_track_feedback_due(track));
-        return;
-    }
-    int err = codec != SQ_CODEC_OPUS
-                  ? 0
-                  : sq_opus_tracker_push(&rx->opus, now_ns, packet->seq, packet->ts,
-                                         packet->payload, packet->payload_bytes);
-    if (!err && !rx->media_seen) {
-        tell_first_media(track);
-    }
-}
-
 /* Gives bits of enum sq_rtp_rx. */
 static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
                              const struct sq_rtp_packet *packet)
@@ -378,7 +254,7 @@ static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
     }
     unsigned seen = sq_rtp_receiver_on_packet(&rx->rtp, now_ns, packet);
     if (seen & SQ_RTP_RX_RESTART) {
-        restart_frames(track);
+        sq_track_restart_play(track);
     }
     if (rx->rtp.nack_next_ns != SQ_NEVER) {
         sq_peer_due(track->peer, rx->rtp.nack_next_ns);
@@ -398,7 +274,11 @@ static bool unwrap_rtx(struct sq_peer *peer, const struct sq_track *track,
     for (size_t i = 0; i < peer->ssrcs_len && repairs == 0; i++) {
         repairs = peer->ssrcs[i].ssrc == packet->ssrc ? peer->ssrcs[i].repairs : 0;
     }
-    if (!track->rx || packet->payload_bytes < 2 || repairs == 0) {
+    if (track->rx) {
+        track->rx->rtx.packets++;
+        track->rx->rtx.bytes += packet->payload_bytes;
+    }
+    if (!track->rx || packet->payload_bytes <= 2 || repairs == 0) {
         return false;
     }
     packet->seq = sq_load_u16(packet->payload);
@@ -411,6 +291,43 @@ static bool unwrap_rtx(struct sq_peer *peer, const struct sq_track *track,
     packet->payload += 2;
     packet->payload_bytes = (uint16_t)(packet->payload_bytes - 2);
     return true;
+}
+
+/* Another payload type may bring another clock. */
+static void follow_clock(struct sq_rtp_receiver *r, const struct sq_jsep_codec *codec)
+{
+    if (r->clock_rate != codec->clock_rate_hz) {
+        r->clock_rate = codec->clock_rate_hz;
+        r->units_per_ns = codec->clock_rate_hz / 1e9;
+        r->jitter_started = false;
+    }
+}
+
+/* A packet that is new: into the model, and to the owner. */
+static void deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
+                    const struct sq_rtp_exts *exts, bool repaired)
+{
+    struct sq_peer *peer = track->peer;
+    const struct sq_jsep_codec *codec = sq_track_codec_of(track, packet->pt);
+    struct sq_media_packet media;
+    bool playable = sq_track_media_packet(track, packet, exts, now_ns, &media);
+    if (!playable || (peer->forward_only && media.red)) {
+        if (!peer->forward_only) { /* telephone-event; who forwards would take it for sound */
+            sq_track_play_event(track, codec->clock_rate_hz, &media);
+        }
+        return;
+    }
+    if (!peer->forward_only) {
+        if (peer->latency) {
+            sq_latency_on_packet(track, packet, media.codec, now_ns);
+        }
+        sq_track_play(track, &media, repaired);
+    } else if (!track->rx->media_seen) {
+        sq_track_tell_first_media(track);
+    }
+    if (peer->ops->rtp) {
+        peer->ops->rtp(peer->ctx, track, packet, exts, now_ns);
+    }
 }
 
 void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len)
@@ -427,32 +344,25 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         record_transport(peer, now_ns, &exts, packet.ssrc);
     }
     struct sq_track *track = find_track(peer, &packet, &exts);
-    const struct sq_jsep_codec *named = track ? codec_of(track, packet.pt) : NULL;
-    bool repair = is_rtx(named);
-    if (repair &&
-        (!unwrap_rtx(peer, track, named, &packet) || packet.ssrc != track->rx->rtp.ssrc)) {
+    const struct sq_jsep_codec *codec = track ? sq_track_codec_of(track, packet.pt) : NULL;
+    bool again = is_rtx(codec);
+    if (again && (!unwrap_rtx(peer, track, codec, &packet) || packet.ssrc != track->rx->rtp.ssrc)) {
         return;
     }
-    enum sq_codec codec = track ? media_codec(codec_of(track, packet.pt)) : SQ_CODEC_NONE;
-    if (!track || !track->can_receive || codec == SQ_CODEC_NONE ||
-        (!track->rx && !open_rx(track, &packet, now_ns))) {
+    if (!codec || !track->can_receive || (!track->rx && !open_rx(track, &packet, now_ns))) {
         peer->transport.discarded++;
         return;
     }
     /* Sockets' time-stamps may fall back by microseconds; the trackers' clock must not. */
     now_ns = peer->now_ns = track->rx->clock_ns = sq_max_u64(now_ns, track->rx->clock_ns);
-    unsigned seen = repair ? sq_rtp_receiver_on_repair(&track->rx->rtp, now_ns, packet.seq,
-                                                       packet.payload_bytes)
-                           : count_packet(track, now_ns, &packet);
-    if (!(seen & SQ_RTP_RX_NEW)) {
-        return;
+    unsigned seen;
+    if (again) {
+        seen = sq_rtp_receiver_on_repair(&track->rx->rtp, now_ns, packet.seq, packet.payload_bytes);
+    } else {
+        follow_clock(&track->rx->rtp, codec);
+        seen = count_packet(track, now_ns, &packet);
     }
-    if (!peer->forward_only) {
-        play(track, now_ns, &packet, codec, (seen & SQ_RTP_RX_RETRANSMITTED) != 0);
-    } else if (!track->rx->media_seen) {
-        tell_first_media(track);
-    }
-    if (peer->ops->rtp) {
-        peer->ops->rtp(peer->ctx, track, &packet, &exts, now_ns);
+    if (seen & SQ_RTP_RX_NEW) {
+        deliver(track, now_ns, &packet, &exts, (seen & SQ_RTP_RX_RETRANSMITTED) != 0);
     }
 }

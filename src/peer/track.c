@@ -336,12 +336,8 @@ static void apply_receiving(struct sq_track *track, bool was)
             }
         }
     }
-    if (was && !track->can_receive && track->rx && !peer->forward_only) {
-        if (track->kind == SQ_MEDIA_VIDEO) {
-            sq_frame_buffer_pause(&track->rx->video);
-        } else {
-            sq_opus_tracker_pause(&track->rx->opus);
-        }
+    if (was && !track->can_receive) {
+        sq_track_pause_play(track);
     }
     if (was != track->can_receive) {
         sq_peer_emit(

@@ -75,9 +75,27 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
 static void peers_header(struct sq_buf *out)
 {
     static const char *const columns[] = {
-        "tracks",    "packets", "bytes",     "lost",  "bitrate_kbps", "loss_percent",
-        "jitter_ms", "rtt_ms",  "nack",      "pli",   "frames",       "key_frames",
-        "fps",       "freezes", "freeze_ms", "width", "height",       "latency_ms",
+        "tracks",
+        "packets",
+        "bytes",
+        "lost",
+        "bitrate_kbps",
+        "loss_percent",
+        "jitter_ms",
+        "rtt_ms",
+        "nack",
+        "pli",
+        "frames",
+        "key_frames",
+        "fps",
+        "freezes",
+        "freeze_ms",
+        "width",
+        "height",
+        "playout_ms",
+        "concealment_percent",
+        "dropped",
+        "latency_ms",
     };
     sq_buf_puts(out, "peer,room,role,start_ms,end_ms,outcome,cause,message,connected,reconnects");
     for (int s = 0; s < SQ_STAGE_COUNT; s++) {
@@ -110,6 +128,9 @@ static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
     comma_number(out, f->freeze_ms);
     comma_integer(out, f->width);
     comma_integer(out, f->height);
+    comma_number(out, f->playout_ms);
+    comma_number(out, f->concealment_percent);
+    comma_integer(out, f->dropped);
     comma_number(out, f->latency_ms);
 }
 

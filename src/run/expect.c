@@ -69,6 +69,9 @@ enum figure {
     FIGURE_WIDTH,
     FIGURE_HEIGHT,
     FIGURE_DATA,  /* the number is the metric's place from SQ_METRIC_DATA_IN_THROUGHPUT on */
+    FIGURE_PLAYOUT,
+    FIGURE_CONCEALMENT,
+    FIGURE_DROPPED,
     FIGURE_STAGE, /* the number is an enum sq_stage */
 };
 
@@ -84,6 +87,8 @@ static const struct place places[SQ_METRIC_COUNT] = {
     [SQ_METRIC_AUDIO_IN_JITTER] = {FIGURE_JITTER, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_IN_RTT] = {FIGURE_RTT, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_PLAYOUT] = {FIGURE_PLAYOUT, SQ_FLOW_AUDIO_IN},
+    [SQ_METRIC_AUDIO_IN_CONCEALMENT] = {FIGURE_CONCEALMENT, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_IN_LATENCY] = {FIGURE_LATENCY, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_OUT] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_OUT},
     [SQ_METRIC_AUDIO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_OUT},
@@ -103,6 +108,8 @@ static const struct place places[SQ_METRIC_COUNT] = {
     [SQ_METRIC_VIDEO_IN_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_IN},
     [SQ_METRIC_VIDEO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_IN},
     [SQ_METRIC_VIDEO_IN_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_PLAYOUT] = {FIGURE_PLAYOUT, SQ_FLOW_VIDEO_IN},
+    [SQ_METRIC_VIDEO_IN_DROPPED] = {FIGURE_DROPPED, SQ_FLOW_VIDEO_IN},
     [SQ_METRIC_VIDEO_IN_LATENCY] = {FIGURE_LATENCY, SQ_FLOW_VIDEO_IN},
     [SQ_METRIC_VIDEO_OUT] = {FIGURE_TRACKS, SQ_FLOW_VIDEO_OUT},
     [SQ_METRIC_VIDEO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_VIDEO_OUT},
@@ -184,6 +191,12 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
         return f->width ? f->width : NAN;
     case FIGURE_HEIGHT:
         return f->height ? f->height : NAN;
+    case FIGURE_PLAYOUT:
+        return f->playout_ms;
+    case FIGURE_CONCEALMENT:
+        return f->concealment_percent;
+    case FIGURE_DROPPED:
+        return (double)f->dropped;
     default:
         return NAN;
     }

@@ -116,6 +116,9 @@ struct sq_flow_totals {
     double freeze_ms;    /* video in: W3C totalFreezesDuration */
     uint32_t width;      /* video: last; 0 unknown */
     uint32_t height;
+    double playout_ms;          /* in: average play-out delay */
+    double concealment_percent; /* audio in: of the sound played */
+    uint64_t dropped;           /* video in: frames; W3C framesDropped */
 };
 
 /* What one peer sent and received on its data channels, over its whole life. */

@@ -16,7 +16,8 @@ enum sq_user_state {
 
 /* What a track's counters were when they were last looked at. */
 struct sq_track_mark {
-    uint64_t in_bytes, in_expected, in_freezes;
+    uint64_t in_bytes, in_expected, in_freezes, in_emitted;
+    double in_playout_s;
     int64_t in_lost;
     uint64_t out_bytes, out_packets, out_frames, out_rtt_count;
     int64_t out_lost;
@@ -33,10 +34,11 @@ struct sq_user_peer {
 
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
-    double jitter_ms, rtt_ms, fps, latency_ms;
+    double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
-    uint64_t jitter_n, rtt_n, fps_n, latency_n;
+    uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
     uint64_t expected;
+    uint64_t samples, concealed; /* audio in */
 };
 
 struct sq_user {

@@ -187,12 +187,20 @@ static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
     s->user->sums[flow].rtt_n++;
 }
 
+/* What neither a retransmission nor RTX brought. */
+static int64_t lost_for_good(const struct sq_inbound_stats *in)
+{
+    return (int64_t)(in->packets_missing - in->packets_repaired);
+}
+
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
     mark->in_bytes = in->bytes_received;
     mark->in_expected = in->packets_expected;
-    mark->in_lost = in->packets_lost;
+    mark->in_lost = lost_for_good(in);
     mark->in_freezes = in->freeze_count;
+    mark->in_emitted = in->jitter_buffer_emitted_count;
+    mark->in_playout_s = in->jitter_buffer_delay_s;
 }
 
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
@@ -202,6 +210,24 @@ static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats 
     mark->out_lost = out->remote_packets_lost;
     mark->out_rtt_count = out->round_trip_time_measurements;
     mark->out_frames = out->frames_sent;
+}
+
+static void dump_sound(struct sampling *s, const char *id, const struct sq_inbound_stats *in)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {
+        {"totalSamplesReceived", in->total_samples_received},
+        {"concealedSamples", in->concealed_samples},
+        {"silentConcealedSamples", in->silent_concealed_samples},
+        {"concealmentEvents", in->concealment_events},
+        {"insertedSamplesForDeceleration", in->inserted_samples_for_deceleration},
+        {"removedSamplesForAcceleration", in->removed_samples_for_acceleration},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        dump(s, id, "inbound-rtp", all[i].name, (double)all[i].value);
+    }
 }
 
 static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool video)
@@ -214,7 +240,25 @@ static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool 
     dump(s, id, "inbound-rtp", "packetsLost", (double)in->packets_lost);
     dump(s, id, "inbound-rtp", "jitter", in->jitter_s);
     dump(s, id, "inbound-rtp", "nackCount", (double)in->nack_count);
+    dump(s, id, "inbound-rtp", "packetsDiscarded", (double)in->packets_discarded);
+    dump(s, id, "inbound-rtp", "jitterBufferDelay", in->jitter_buffer_delay_s);
+    dump(s, id, "inbound-rtp", "jitterBufferTargetDelay", in->jitter_buffer_target_delay_s);
+    dump(s, id, "inbound-rtp", "jitterBufferEmittedCount", (double)in->jitter_buffer_emitted_count);
+    if (!video) {
+        dump_sound(s, id, in);
+    }
     if (video) {
+        dump(s, id, "inbound-rtp", "retransmittedPacketsReceived",
+             (double)in->retransmitted_packets_received);
+        dump(s, id, "inbound-rtp", "retransmittedBytesReceived",
+             (double)in->retransmitted_bytes_received);
+        dump(s, id, "inbound-rtp", "framesReceived", (double)in->frames_received);
+        dump(s, id, "inbound-rtp", "framesDropped", (double)in->frames_dropped);
+        dump(s, id, "inbound-rtp", "keyFramesDecoded", (double)in->key_frames_decoded);
+        dump(s, id, "inbound-rtp", "totalFreezesDuration", in->total_freezes_duration_s);
+        dump(s, id, "inbound-rtp", "totalInterFrameDelay", in->total_inter_frame_delay_s);
+        dump(s, id, "inbound-rtp", "totalSquaredInterFrameDelay",
+             in->total_squared_inter_frame_delay_s2);
         dump(s, id, "inbound-rtp", "framesDecoded", (double)in->frames_decoded);
         dump(s, id, "inbound-rtp", "framesPerSecond", in->frames_per_second);
         dump(s, id, "inbound-rtp", "freezeCount", (double)in->freeze_count);
@@ -222,6 +266,20 @@ static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool 
         dump(s, id, "inbound-rtp", "frameWidth", in->frame_width);
         dump(s, id, "inbound-rtp", "frameHeight", in->frame_height);
     }
+}
+
+static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_inbound_stats *in,
+                         const struct sq_track_mark *mark)
+{
+    if (in->jitter_buffer_emitted_count <= mark->in_emitted) {
+        return;
+    }
+    double ms = 1e3 * (in->jitter_buffer_delay_s - mark->in_playout_s) /
+                (double)(in->jitter_buffer_emitted_count - mark->in_emitted);
+    record(s, flow == SQ_FLOW_VIDEO_IN ? SQ_METRIC_VIDEO_IN_PLAYOUT : SQ_METRIC_AUDIO_IN_PLAYOUT,
+           ms);
+    s->user->sums[flow].playout_ms += ms;
+    s->user->sums[flow].playout_n++;
 }
 
 static void sample_in(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
@@ -238,11 +296,12 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     delta->carries = true;
     delta->bytes += in.bytes_received - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
-    delta->lost += (double)(in.packets_lost - mark->in_lost);
+    delta->lost += (double)(lost_for_good(&in) - mark->in_lost);
     if (in.bytes_received > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
     s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
+    note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     if (video && s->now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
         struct sq_second *second = s->user->env->second;
@@ -434,7 +493,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->tracks++;
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
-    totals->lost += in.packets_lost;
+    totals->lost += lost_for_good(&in);
     totals->nack += in.nack_count;
     totals->pli += in.pli_count;
     totals->frames += in.frames_decoded;
@@ -442,6 +501,9 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->freezes += in.freeze_count;
     totals->freeze_ms += in.total_freezes_duration_s * 1e3;
     user->sums[flow].expected += in.packets_expected;
+    user->sums[flow].samples += in.total_samples_received;
+    user->sums[flow].concealed += in.concealed_samples;
+    totals->dropped += in.frames_dropped;
     if (in.frame_width) {
         totals->width = in.frame_width;
         totals->height = in.frame_height;
@@ -507,6 +569,9 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
     totals->latency_ms = mean(sums->latency_ms, sums->latency_n);
     totals->fps = mean(sums->fps, sums->fps_n);
+    totals->playout_ms = mean(sums->playout_ms, sums->playout_n);
+    totals->concealment_percent =
+        sums->samples > 0 ? 100 * (double)sums->concealed / (double)sums->samples : NAN;
     totals->bitrate_kbps = sums->seconds > 0 ? sums->bits / 1e3 / sums->seconds : NAN;
     double lost = totals->lost > 0 ? (double)totals->lost : 0;
     totals->loss_percent = sums->expected > 0 ? 100 * lost / (double)sums->expected : NAN;
@@ -534,5 +599,11 @@ void sq_user_finish_row(struct sq_user *user)
     if (user->row.connected && video->tracks > 0) {
         sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);
         sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZES, (double)video->freezes);
+        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_DROPPED, (double)video->dropped);
+    }
+    const struct sq_flow_totals *sound = &user->row.flow[SQ_FLOW_AUDIO_IN];
+    if (user->row.connected && sound->tracks > 0) {
+        sq_tally_record(user->env->tally, SQ_METRIC_AUDIO_IN_CONCEALMENT,
+                        sound->concealment_percent);
     }
 }

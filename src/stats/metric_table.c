@@ -32,6 +32,18 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                  SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                  "NACK packets the peer sent to ask for lost audio packets.",
                                  "inbound-rtp.nackCount"},
+    [SQ_METRIC_AUDIO_IN_PLAYOUT] =
+        {"audio.in.playout", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Play-out delay: how long sound waited in the jitter buffer before it was played, on "
+         "average over the second.",
+         "inbound-rtp.jitterBufferDelay, inbound-rtp.jitterBufferEmittedCount"},
+    [SQ_METRIC_AUDIO_IN_CONCEALMENT] =
+        {"audio.in.concealment", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 10000,
+         "Share of the sound played that had to be made up, because nothing was there when it was "
+         "due.",
+         "inbound-rtp.concealedSamples, inbound-rtp.totalSamplesReceived"},
     [SQ_METRIC_AUDIO_IN_LATENCY] =
         {"audio.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
          SQ_SAMPLING_FRAME, 1000,
@@ -121,6 +133,18 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                 SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                 "Picture loss indications the peer sent to ask for a key frame.",
                                 "inbound-rtp.pliCount"},
+    [SQ_METRIC_VIDEO_IN_PLAYOUT] =
+        {"video.in.playout", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Play-out delay: from a frame's first packet until the frame left the jitter buffer, on "
+         "average over the second.",
+         "inbound-rtp.jitterBufferDelay, inbound-rtp.jitterBufferEmittedCount"},
+    [SQ_METRIC_VIDEO_IN_DROPPED] =
+        {"video.in.dropped", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Frames of which something came, and that could not be shown: incomplete, or what they "
+         "refer to was missing.",
+         "inbound-rtp.framesDropped"},
     [SQ_METRIC_VIDEO_IN_LATENCY] =
         {"video.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
          SQ_SAMPLING_FRAME, 1000,

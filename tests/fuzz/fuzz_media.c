@@ -1,6 +1,7 @@
 /* Video of all codecs and Opus as they come: pieces are packets whose first bytes say how sequence
  * number, time-stamp and arrival go on. */
 #include "fuzz/fuzz.h"
+#include "media/audio_buffer.h"
 #include "media/frame_buffer.h"
 #include "media/frames.h"
 #include "media/opus.h"
@@ -12,7 +13,7 @@ struct rig {
     uint32_t timestamp;
     struct sq_frame_buffer buffer;
     struct sq_frames *whole;
-    struct sq_opus_tracker opus;
+    struct sq_audio_buffer audio;
     uint64_t frames;
     uint64_t last_ns, shown_ns;
 };
@@ -31,8 +32,8 @@ static void on_frame(void *ctx, const struct sq_frame *frame)
 
 static void on_whole(void *ctx, const struct sq_media_frame *frame)
 {
-    MUST(frame->bytes && (frame->len > 0 || frame->codec == SQ_CODEC_OPUS));
-    MUST(frame->codec == SQ_CODEC_OPUS || frame->now_ns >= frame->first_packet_ns);
+    MUST(frame->bytes && (frame->len > 0 || !sq_codec_info(frame->codec)->video));
+    MUST(!sq_codec_info(frame->codec)->video || frame->now_ns >= frame->first_packet_ns);
 }
 
 static void descriptor(const uint8_t *payload, size_t len)
@@ -57,18 +58,30 @@ static void descriptor(const uint8_t *payload, size_t len)
     }
 }
 
-static void opus(struct rig *rig, const uint8_t *payload, size_t len)
+/* The bits above: RED, telephone-event, and which codec. */
+static void audio(struct rig *rig, unsigned kind, const uint8_t *payload, size_t len)
 {
     struct sq_opus_packet p;
     bool good = sq_opus_parse(payload, len, &p) == 0;
     if (good) {
         MUST(p.samples > 0 && p.samples <= 5760 && p.frames * p.frame_samples == p.samples);
     }
-    int err = sq_opus_tracker_push(&rig->opus, rig->now_ns, rig->seq, rig->timestamp, payload, len);
-    MUST(good || err != 0);
-    const struct sq_opus_stats *s = &rig->opus.stats;
-    MUST(s->concealed_samples <= s->total_samples_received);
-    MUST(s->packets_discarded <= s->packets_received);
+    static const uint8_t codecs[] = {SQ_CODEC_OPUS, SQ_CODEC_PCMU, SQ_CODEC_G722, SQ_CODEC_PCMA};
+    const struct sq_media_packet q = {.now_ns = rig->now_ns,
+                                      .payload = payload,
+                                      .len = len,
+                                      .timestamp = rig->timestamp,
+                                      .seq = rig->seq,
+                                      .red = (kind & 0x40) != 0,
+                                      .codec = (enum sq_codec)codecs[kind >> 4 & 3]};
+    int err = kind & 0x80 ? sq_audio_buffer_event(&rig->audio, 48000, &q)
+                          : sq_audio_buffer_push(&rig->audio, &q);
+    MUST(good || err != 0 || (kind & 0xf0));
+    (void)!sq_frames_push(rig->whole, &q);
+    struct sq_audio_stats s;
+    sq_audio_buffer_stats(&rig->audio, &s);
+    MUST(s.concealed_samples <= s.total_samples_received);
+    MUST(s.packets_discarded <= s.packets_received);
 }
 
 /* The bits above say which codec. */
@@ -106,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct rig rig = {.now_ns = SQ_NS_PER_SEC, .seq = 65530, .timestamp = 0xfffff000};
     MUST(sq_frames_new(on_whole, &rig, &rig.whole) == 0);
     sq_frame_buffer_init(&rig.buffer, 200 * SQ_NS_PER_MS, on_frame, &rig);
-    sq_opus_tracker_init(&rig.opus);
+    sq_audio_buffer_init(&rig.audio);
     while (fuzz_next(&w, &piece)) {
         if (piece.len < 3) {
             continue;
@@ -118,15 +131,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         rig.now_ns += piece.at[2] * SQ_NS_PER_MS;
         if (piece.kind & 4) {
             sq_frame_buffer_pause(&rig.buffer);
-            sq_opus_tracker_pause(&rig.opus);
+            sq_audio_buffer_pause(&rig.audio);
         }
         if (piece.kind & 2) {
-            opus(&rig, piece.at + 3, piece.len - 3);
+            audio(&rig, piece.kind, piece.at + 3, piece.len - 3);
         } else {
             video(&rig, piece.kind, piece.at + 3, piece.len - 3);
         }
     }
-    sq_opus_tracker_play(&rig.opus, rig.now_ns + SQ_NS_PER_SEC);
+    sq_audio_buffer_play(&rig.audio, rig.now_ns + SQ_NS_PER_SEC);
     sq_frames_flush(rig.whole);
     sq_frames_free(rig.whole);
     sq_frame_buffer_close(&rig.buffer);

@@ -198,6 +198,10 @@ static void take_element(const struct element *e, enum sq_rtp_ext kind, struct s
     case SQ_RTP_EXT_RID:
         take_text(e, kind, x, &x->rid);
         break;
+    case SQ_RTP_EXT_DEPENDENCY:
+        x->dependency = (struct sq_view){.at = (const char *)e->data, .len = e->len};
+        x->present |= 1u << kind;
+        break;
     case SQ_RTP_EXT_REPAIRED_RID:
         take_text(e, kind, x, &x->repaired_rid);
         break;

@@ -115,6 +115,7 @@ struct sq_rtp_exts {
     struct sq_view mid; /* views into the packet */
     struct sq_view rid;
     struct sq_view repaired_rid;
+    struct sq_view dependency; /* dependency descriptor */
 };
 
 static inline bool sq_rtp_has(const struct sq_rtp_exts *e, enum sq_rtp_ext kind)
