@@ -17,6 +17,12 @@ endif()
 
 find_library(WSLAY_LIB wslay REQUIRED) # Debian ships no .pc file for it
 
+# libavcodec decodes what peers receive (--decode); without it that option is refused.
+pkg_check_modules(AVCODEC IMPORTED_TARGET libavcodec libavutil)
+if(AVCODEC_FOUND)
+  set(SQ_HAVE_LIBAV 1)
+endif()
+
 # libipsec-mb is an x86-64 library; elsewhere SRTP runs on OpenSSL alone, and so it does with one
 # older than 1.3 (Ubuntu 22.04), which has no bursts of ciphers.
 find_library(IPSEC_MB_LIB IPSec_MB)
@@ -38,7 +44,8 @@ endif()
 
 add_library(sq_flags INTERFACE)
 target_include_directories(sq_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
-target_compile_definitions(sq_flags INTERFACE _GNU_SOURCE $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:SQ_HAVE_IPSEC_MB=1>)
+target_compile_definitions(sq_flags INTERFACE _GNU_SOURCE $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:SQ_HAVE_IPSEC_MB=1>
+  $<$<BOOL:${SQ_HAVE_LIBAV}>:SQ_HAVE_LIBAV=1>)
 target_compile_options(sq_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
   -Wvla -Wno-unused-parameter -fno-strict-aliasing -fno-omit-frame-pointer)
@@ -69,7 +76,7 @@ set(SQ_DEPS_lab run signal peer net media stats base)
 set(SQ_LIBS_base)
 set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES OpenSSL::SSL OpenSSL::Crypto)
 set(SQ_LIBS_stats)
-set(SQ_LIBS_media)
+set(SQ_LIBS_media $<$<BOOL:${SQ_HAVE_LIBAV}>:PkgConfig::AVCODEC>)
 set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IPSEC_MB_LIB}>)
 set(SQ_LIBS_signal PkgConfig::JANSSON)
 set(SQ_LIBS_run PkgConfig::JANSSON)

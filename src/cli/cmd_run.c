@@ -14,6 +14,7 @@
 #include "net/udp.h"
 #include "report/report.h"
 #include "report/text.h"
+#include "run/decode.h"
 #include "run/run.h"
 #include <errno.h>
 #include <signal.h>
@@ -507,6 +508,19 @@ static void note_late_arrivals(const struct session *s)
     }
 }
 
+/* A thread of its own, so that decoding disturbs no shard. */
+static int start_decoding(struct session *s)
+{
+    if (s->plan.decode == 0) {
+        return 0;
+    }
+    int err = sq_decode_thread_create(&s->plan.decode_thread);
+    if (err == SQ_ERR_UNSUPPORTED) {
+        return refuse(s, SQ_ERR_INVALID, "--decode: this squall was built without libavcodec");
+    }
+    return err;
+}
+
 static int prepare(struct session *s, int argc, char **argv)
 {
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
@@ -518,12 +532,14 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : find_addrs(s);
     err = err ? err : find_stun(s);
     err = err ? err : raise_limits(s);
+    err = err ? err : start_decoding(s);
     return err ? err : make_result(s, argc, argv);
 }
 
 static void clean_up(struct session *s)
 {
     sq_run_destroy(s->run);
+    sq_decode_thread_destroy(s->plan.decode_thread);
     sq_lab_stop(s->lab);
     sq_loop_free(s->loop);
     sq_clip_close(s->clip);

@@ -74,6 +74,9 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
         {"html", SQ_OPTION_TEXT, &o->html, "FILE", "report.html as one file", 0, 0},
         {"dump", SQ_OPTION_COUNT, &o->dump, "N",
          "webrtc-internals dumps of the first N peers (failed ones always)", 0, 1000},
+        {"decode", SQ_OPTION_COUNT, &o->decode, "N",
+         "decode what the first N peers receive: does the picture move, is the voice heard?", 0,
+         100},
         {"quiet", SQ_OPTION_FLAG, &o->quiet, NULL,
          "no progress, no closing text; one line if it did not hold", 0, 0},
         {"verbose", SQ_OPTION_FLAG, &o->verbose, NULL, "every metric in the closing text", 0, 0},
@@ -343,6 +346,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     plan.media_timeout_ns = o->media_timeout_ns;
     plan.prefer_cm = strcmp(o->srtp, "cm") == 0;
     plan.dumps = o->dump;
+    plan.decode = o->decode;
     plan.lateness_p99_max_ms = o->lateness_max_ms;
     *ret_plan = plan;
     return 0;
@@ -396,6 +400,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_flag(result, "insecure", plan->insecure);
     err = err ? err : sq_result_config_flag(result, "echo", o->echo);
     err = err ? err : sq_result_config_number(result, "dump", (double)plan->dumps);
+    err = err ? err : sq_result_config_number(result, "decode", (double)plan->decode);
     err = err || !o->ca_file ? err : sq_result_config_text(result, "ca", o->ca_file);
     err = err ? err : describe_list(result, "stun", &o->stun);
     err = err ? err : describe_list(result, "local_ip", &o->local_ips);

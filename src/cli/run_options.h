@@ -12,7 +12,7 @@
 struct sq_run_options {
     bool help;
     const char *target_url;
-    uint64_t peers, threads, room_size, publishers, seed, dump, simulcast;
+    uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode;
     bool publishers_given;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;

@@ -95,6 +95,9 @@ static void peers_header(struct sq_buf *out)
         "playout_ms",
         "concealment_percent",
         "dropped",
+        "decoded_fps",
+        "alive_percent",
+        "decode_failed",
         "latency_ms",
     };
     sq_buf_puts(out, "peer,room,role,start_ms,end_ms,outcome,cause,message,connected,reconnects");
@@ -131,6 +134,9 @@ static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
     comma_number(out, f->playout_ms);
     comma_number(out, f->concealment_percent);
     comma_integer(out, f->dropped);
+    comma_number(out, f->decoded_fps);
+    comma_number(out, f->alive_percent);
+    comma_integer(out, f->decode_failed);
     comma_number(out, f->latency_ms);
 }
 

@@ -14,6 +14,7 @@
 #define SQ_PLAN_THREADS_MAX 128
 
 struct sq_clip;
+struct sq_decode_thread; /* run/decode.h */
 
 #define SQ_DATA_SIZE_MIN 24 /* bytes that a message of a run's data channel bears at least */
 
@@ -69,6 +70,8 @@ struct sq_plan {
     size_t stun_servers_len;
     bool force_openssl_srtp, prefer_cm;
     int socket_buffer_bytes;
+    uint64_t decode;                        /* the streams of so many users are decoded, ... */
+    struct sq_decode_thread *decode_thread; /* ... in this thread; NULL: none */
     uint64_t dumps; /* keep the statistics of that many peers, second by second */
 
     /* Bounds of the generator's own health: past one of them the run is invalid. */

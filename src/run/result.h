@@ -119,6 +119,9 @@ struct sq_flow_totals {
     double playout_ms;          /* in: average play-out delay */
     double concealment_percent; /* audio in: of the sound played */
     uint64_t dropped;           /* video in: frames; W3C framesDropped */
+    double decoded_fps;         /* video in, --decode: average */
+    double alive_percent;       /* in, --decode: of the seconds the picture moved, or was heard */
+    uint64_t decode_failed;     /* in, --decode */
 };
 
 /* What one peer sent and received on its data channels, over its whole life. */

@@ -354,6 +354,8 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
 
 static const struct sq_endpoint_ops endpoint_ops = {.event = on_event,
                                                     .latency = sq_user_on_latency};
+static const struct sq_endpoint_ops decoded_ops = {
+    .event = on_event, .rtp = sq_user_decode_rtp, .latency = sq_user_on_latency};
 
 /* ---- The adapter's host ---- */
 
@@ -384,7 +386,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .accept_data = user->env->plan->data.on};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
-    int err = sq_endpoint_create(user->env->carrier, &config, &endpoint_ops, peer, &peer->endpoint);
+    int err = sq_endpoint_create(user->env->carrier, &config,
+                                 sq_user_is_decoded(user) ? &decoded_ops : &endpoint_ops, peer,
+                                 &peer->endpoint);
     if (err) {
         return err;
     }

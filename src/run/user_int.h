@@ -2,6 +2,7 @@
 #ifndef SQ_RUN_USER_INT_H
 #define SQ_RUN_USER_INT_H
 
+#include "run/decode.h"
 #include "run/user.h"
 
 #define SQ_USER_PEERS_MAX 8
@@ -23,6 +24,16 @@ struct sq_track_mark {
     int64_t out_lost;
 };
 
+#define SQ_USER_DECODES_MAX 8 /* tracks of a peer that are decoded */
+
+struct sq_user_decode {
+    const struct sq_track *track;
+    struct sq_decode_stream *stream; /* owned; NULL where there was no memory */
+    struct sq_decode_figures before;
+    unsigned idle; /* samples in a row without a whole second */
+    bool video, sampled;
+};
+
 struct sq_user_peer {
     struct sq_user *user;
     struct sq_endpoint *endpoint;
@@ -30,6 +41,7 @@ struct sq_user_peer {
     bool connected, media;
     struct sq_track_mark *marks; /* owned; one a track */
     size_t marks_len;
+    struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
 };
 
 /* Sums for the averages of a row. */
@@ -39,6 +51,8 @@ struct sq_flow_sums {
     uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
     uint64_t expected;
     uint64_t samples, concealed; /* audio in */
+    double decoded_fps, alive;   /* --decode */
+    uint64_t decoded_fps_n, alive_n;
 };
 
 struct sq_user {
@@ -69,6 +83,16 @@ void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
 void sq_user_data_stop(struct sq_user *user);
 void sq_user_data_destroy(struct sq_user *user);
+
+/* user_decode.c */
+bool sq_user_is_decoded(const struct sq_user *user);
+/* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */
+void sq_user_decode_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                        const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                        uint64_t now_ns);
+void sq_user_sample_decodes(struct sq_user_peer *peer, double seconds);
+/* Adds the totals to the row and lets go of the streams. */
+void sq_user_end_decodes(struct sq_user_peer *peer);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

@@ -469,6 +469,9 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].endpoint) {
             sample_peer(&s, &user->peers[i]);
+            if (s.telling) {
+                sq_user_sample_decodes(&user->peers[i], s.seconds);
+            }
         }
     }
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
@@ -537,6 +540,7 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
 
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
 {
+    sq_user_end_decodes(peer);
     struct sq_user *user = peer->user;
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
@@ -569,6 +573,8 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
     totals->latency_ms = mean(sums->latency_ms, sums->latency_n);
     totals->fps = mean(sums->fps, sums->fps_n);
+    totals->decoded_fps = mean(sums->decoded_fps, sums->decoded_fps_n);
+    totals->alive_percent = mean(sums->alive, sums->alive_n);
     totals->playout_ms = mean(sums->playout_ms, sums->playout_n);
     totals->concealment_percent =
         sums->samples > 0 ? 100 * (double)sums->concealed / (double)sums->samples : NAN;

@@ -48,6 +48,21 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
         {"audio.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
          SQ_SAMPLING_FRAME, 1000,
          "One-way latency: from when a packet of audio was to be sent until it arrived.", ""},
+    [SQ_METRIC_AUDIO_IN_HEARD] = {"audio.in.heard", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
+                                  SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
+                                  "Share of the seconds of decoded sound that were louder than -50 "
+                                  "dBov; 0 for a second without any. Peers of --decode only.",
+                                  ""},
+    [SQ_METRIC_AUDIO_IN_DECODED_FAILED] =
+        {"audio.in.decoded.failed", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Audio packets that the decoder refused. Peers of --decode only.", ""},
+    [SQ_METRIC_AUDIO_IN_DECODED_DROPPED] =
+        {"audio.in.decoded.dropped", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Audio packets that were not decoded because the decoding thread could not keep up. Peers "
+         "of --decode only.",
+         ""},
     [SQ_METRIC_AUDIO_OUT] =
         {"audio.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_TOTAL, 1,
@@ -150,6 +165,24 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
          SQ_SAMPLING_FRAME, 1000,
          "One-way latency: from when a frame was to be sent until all of it had arrived and it was "
          "decodable.",
+         ""},
+    [SQ_METRIC_VIDEO_IN_MOVING] = {"video.in.moving", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
+                                   SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
+                                   "Share of the seconds of decoded video in which the picture "
+                                   "changed; 0 for a second without any. Peers of --decode only.",
+                                   ""},
+    [SQ_METRIC_VIDEO_IN_DECODED_FPS] =
+        {"video.in.decoded.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
+         SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Pictures that came out of a real decoder in a second. Peers of --decode only.", ""},
+    [SQ_METRIC_VIDEO_IN_DECODED_FAILED] =
+        {"video.in.decoded.failed", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1, "Frames that the decoder refused. Peers of --decode only.", ""},
+    [SQ_METRIC_VIDEO_IN_DECODED_DROPPED] =
+        {"video.in.decoded.dropped", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_TOTAL, 1,
+         "Video packets that were not decoded because the decoding thread could not keep up. Peers "
+         "of --decode only.",
          ""},
     [SQ_METRIC_VIDEO_OUT] =
         {"video.out", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,

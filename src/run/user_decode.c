@@ -1,0 +1,112 @@
+/* --decode: what a user's streams look and sound like once they are decoded for real. */
+#include "base/mem.h"
+#include "run/user_int.h"
+
+bool sq_user_is_decoded(const struct sq_user *user)
+{
+    return user->env->plan->decode_thread && user->index < user->env->plan->decode;
+}
+
+static struct sq_user_decode *find(struct sq_user_peer *peer, const struct sq_track *track)
+{
+    for (size_t i = 0; i < SQ_USER_DECODES_MAX; i++) {
+        struct sq_user_decode *d = &peer->decodes[i];
+        if (d->track == track) {
+            return d;
+        }
+        if (!d->track) {
+            d->track = track;
+            d->video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
+            /* Without memory the track is not decoded, and has no samples. */
+            int err = sq_decode_stream_open(peer->user->env->plan->decode_thread, &d->stream);
+            (void)err;
+            return d;
+        }
+    }
+    return NULL;
+}
+
+void sq_user_decode_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                        const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                        uint64_t now_ns)
+{
+    struct sq_user_peer *peer = ctx;
+    struct sq_media_packet media;
+    (void)endpoint;
+    if (!peer->decodes) {
+        peer->decodes = sq_calloc(SQ_USER_DECODES_MAX, sizeof(*peer->decodes));
+    }
+    struct sq_user_decode *d = peer->decodes ? find(peer, track) : NULL;
+    if (d && d->stream && sq_track_media_packet(track, packet, exts, now_ns, &media)) {
+        (void)sq_decode_stream_push(d->stream, &media); /* one that found no room is counted */
+    }
+}
+
+static void record_alive(struct sq_user *user, struct sq_user_decode *d, double percent)
+{
+    enum sq_flow flow = d->video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
+    sq_tally_record(user->env->tally,
+                    d->video ? SQ_METRIC_VIDEO_IN_MOVING : SQ_METRIC_AUDIO_IN_HEARD, percent);
+    user->sums[flow].alive += percent;
+    user->sums[flow].alive_n++;
+}
+
+/* A second of picture or sound ends now and then between two samples; without one in the latest two
+ * nothing came: the picture stands, nothing is heard. */
+static void sample(struct sq_user *user, struct sq_user_decode *d, double seconds)
+{
+    struct sq_decode_figures now;
+    sq_decode_stream_figures(d->stream, &now);
+    const struct sq_decoded *before = &d->before.decoded;
+    uint64_t whole = now.decoded.seconds - before->seconds;
+    if (whole > 0) {
+        record_alive(user, d,
+                     100 * (double)(now.decoded.seconds_alive - before->seconds_alive) /
+                         (double)whole);
+        d->idle = 0;
+    } else if (++d->idle > 2) {
+        record_alive(user, d, 0);
+    }
+    if (d->video && d->sampled) {
+        double fps = (double)(now.decoded.pictures - before->pictures) / seconds;
+        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_DECODED_FPS, fps);
+        user->sums[SQ_FLOW_VIDEO_IN].decoded_fps += fps;
+        user->sums[SQ_FLOW_VIDEO_IN].decoded_fps_n++;
+    }
+    d->sampled = true;
+    d->before = now;
+}
+
+void sq_user_sample_decodes(struct sq_user_peer *peer, double seconds)
+{
+    for (size_t i = 0; peer->decodes && i < SQ_USER_DECODES_MAX; i++) {
+        if (peer->decodes[i].stream) {
+            sample(peer->user, &peer->decodes[i], seconds);
+        }
+    }
+}
+
+void sq_user_end_decodes(struct sq_user_peer *peer)
+{
+    for (size_t i = 0; peer->decodes && i < SQ_USER_DECODES_MAX; i++) {
+        struct sq_user_decode *d = &peer->decodes[i];
+        struct sq_decode_figures last;
+        if (!d->stream) {
+            continue;
+        }
+        sq_decode_stream_figures(d->stream, &last);
+        sq_decode_stream_close(d->stream);
+        struct sq_tally *tally = peer->user->env->tally;
+        sq_tally_record(
+            tally, d->video ? SQ_METRIC_VIDEO_IN_DECODED_FAILED : SQ_METRIC_AUDIO_IN_DECODED_FAILED,
+            (double)last.decoded.failed);
+        sq_tally_record(tally,
+                        d->video ? SQ_METRIC_VIDEO_IN_DECODED_DROPPED
+                                 : SQ_METRIC_AUDIO_IN_DECODED_DROPPED,
+                        (double)last.dropped);
+        peer->user->row.flow[d->video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN].decode_failed +=
+            last.decoded.failed;
+    }
+    sq_free(peer->decodes);
+    peer->decodes = NULL;
+}

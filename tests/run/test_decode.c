@@ -1,0 +1,117 @@
+/* The decoding thread: what is pushed comes out decoded, the queue is bounded, streams may be
+ * closed while their packets wait. */
+#include "base/rand.h"
+#include "base/time.h"
+#include "media/clip.h"
+#include "media/source.h"
+#include "run/decode.h"
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct sq_clip *clip;
+
+static int open_clip(void **state)
+{
+    char why[SQ_CLIP_WHY_MAX];
+    return sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, why);
+}
+
+static int close_clip(void **state)
+{
+    sq_clip_close(clip);
+    return 0;
+}
+
+/* Pushes what a sender sends in `seconds`; packets that found room. */
+static unsigned push_clip(struct sq_decode_stream *stream, enum sq_codec codec, unsigned seconds)
+{
+    struct sq_source s;
+    struct sq_source_packet p;
+    struct sq_rand rand;
+    unsigned taken = 0;
+    uint16_t seq = 1;
+    bool video = codec == SQ_CODEC_VP8;
+    sq_rand_seed(&rand, 3);
+    sq_source_init(&s, sq_clip_track(clip, video ? SQ_CLIP_VIDEO : SQ_CLIP_AUDIO), 0, 0, &rand);
+    while (s.due_ns < seconds * SQ_NS_PER_SEC) {
+        uint8_t payload[1500];
+        assert_true(sq_source_next(&s, s.due_ns, &p));
+        memcpy(payload, p.head, p.head_len);
+        memcpy(payload + p.head_len, p.fragment, p.fragment_len);
+        const struct sq_media_packet packet = {.now_ns = p.due_ns,
+                                               .payload = payload,
+                                               .len = p.head_len + (size_t)p.fragment_len,
+                                               .timestamp = (uint32_t)p.ticks,
+                                               .seq = seq++,
+                                               .marker = p.marker,
+                                               .codec = codec};
+        taken += sq_decode_stream_push(stream, &packet);
+    }
+    return taken;
+}
+
+static void the_picture_moves_and_the_voice_is_heard(void **state)
+{
+    struct sq_decode_thread *t;
+    int err = sq_decode_thread_create(&t);
+    if (err == SQ_ERR_UNSUPPORTED) {
+        skip();
+    }
+    assert_int_equal(err, 0);
+    for (int video = 0; video < 2; video++) {
+        struct sq_decode_stream *stream;
+        struct sq_decode_figures f = {0};
+        assert_int_equal(sq_decode_stream_open(t, &stream), 0);
+        assert_true(push_clip(stream, video ? SQ_CODEC_VP8 : SQ_CODEC_OPUS, 4) > 100);
+        while (f.decoded.seconds < 3) { /* ctest ends it if that never comes */
+            sched_yield();
+            sq_decode_stream_figures(stream, &f);
+        }
+        assert_int_equal(f.decoded.failed, 0);
+        assert_int_equal(f.dropped, 0);
+        assert_int_equal(f.decoded.seconds_alive, f.decoded.seconds);
+        assert_true(!video || f.decoded.pictures >= 70);
+        sq_decode_stream_close(stream);
+    }
+    sq_decode_thread_destroy(t);
+    sq_decode_thread_destroy(NULL);
+}
+
+static void a_full_queue_drops_and_tells(void **state)
+{
+    struct sq_decode_thread *t;
+    struct sq_decode_stream *stream;
+    struct sq_decode_figures f;
+    if (sq_decode_thread_create(&t) == SQ_ERR_UNSUPPORTED) {
+        skip();
+    }
+    assert_int_equal(sq_decode_stream_open(t, &stream), 0);
+    unsigned taken = 0;
+    unsigned pushed = 0;
+    do { /* faster than anybody decodes */
+        taken += push_clip(stream, SQ_CODEC_VP8, 10);
+        sq_decode_stream_figures(stream, &f);
+        pushed++;
+    } while (f.dropped == 0 && pushed < 200);
+    assert_true(f.dropped > 0);
+    const struct sq_media_packet huge = {.payload = (const uint8_t *)"", .len = 1501};
+    assert_false(sq_decode_stream_push(stream, &huge));
+    sq_decode_stream_close(stream); /* its packets still wait */
+    sq_decode_thread_destroy(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_picture_moves_and_the_voice_is_heard),
+        cmocka_unit_test(a_full_queue_drops_and_tells),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
