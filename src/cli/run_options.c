@@ -17,7 +17,7 @@
 #define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
 #define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
 
-#define OPTIONS_MAX 48
+#define OPTIONS_MAX 56
 
 /* The table points into *o; it is made anew for each use. */
 static void make_table(struct sq_run_options *o, struct sq_option table[static OPTIONS_MAX])
