@@ -68,7 +68,7 @@ enum figure {
     FIGURE_FREEZES,
     FIGURE_WIDTH,
     FIGURE_HEIGHT,
-    FIGURE_DATA,  /* the number is the metric's place from SQ_METRIC_DATA_IN_THROUGHPUT on */
+    FIGURE_DATA, /* the number is the metric's place from SQ_METRIC_DATA_IN_THROUGHPUT on */
     FIGURE_PLAYOUT,
     FIGURE_CONCEALMENT,
     FIGURE_DROPPED,
