@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import figures, test
+from harness import figures, squall, test
 from harness.janus import ROOM, Janus, version
 from harness.proc import check, until
 from harness.sandbox import need
@@ -140,6 +140,27 @@ def janus_simulcast(t):
     test.note(f"layers by SSRC: {seen['layers']}")
 
 
+def janus_codecs(t):
+    """H.264, VP9, PCMU and G.722 through the echo, from a clip that squall media prepare made just now."""
+    made = t.folder / "in.mp4"
+    subprocess.run([need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
+                    "sine=frequency=440", "-t", "4", "-c:v", "mpeg4", "-q:v", "4", str(made)], check=True, timeout=60)
+    clip = t.folder / "codecs.sqclip"
+    done = subprocess.run([squall.squall_program(), "media", "prepare", made, "--codec", "vp9,h264,pcmu,g722", "--ladder", "180@200k",
+                           "--seconds", "3s", "-o", clip], capture_output=True, text=True, timeout=120)
+    check(done.returncode == 0, f"media prepare: {done.stderr}")
+    janus = Janus(t)
+    for video, audio in (("h264", "pcmu"), ("vp9", "g722")):
+        results = t.run(janus.url + "?plugin=echotest", "--peers", 2, "--rate", "10/s", "--duration", "5s", "--media", clip,
+                        "--codec", f"video={video}", "--codec", f"audio={audio}", "--lateness-max", "500").finish()
+        results.all_ok(2)
+        for peer in results.peers:
+            check(peer["video.in.frames"] > 3 * 25, f"{video}: {peer['video.in.frames']} frames")
+            check(peer["video.in.lost"] == 0 and peer["audio.in.lost"] == 0, f"{video}, {audio}: packets lost")
+        check(results.metric("audio.in.bitrate", "avg") > 55, f"{audio}: {results.metric('audio.in.bitrate', 'avg')} kbit/s")
+        test.note(f"{video} and {audio}: {results.metric('video.in.fps', 'avg')} frames/s")
+
+
 def janus_wrong_room(t):
     janus = Janus(t)
     results = t.run(janus.url + "?plugin=videoroom&room=4321", "--peers", 2, "--rate", "10/s", "--duration", "4s").finish()
@@ -189,4 +210,4 @@ def janus_ns(t):
 
 
 if __name__ == "__main__":
-    test.run([janus_ns, janus_echotest, janus_videoroom, janus_simulcast, janus_wrong_room, janus_dies])
+    test.run([janus_ns, janus_echotest, janus_videoroom, janus_simulcast, janus_codecs, janus_wrong_room, janus_dies])
