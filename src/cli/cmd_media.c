@@ -92,7 +92,7 @@ static int print_clip(const char *name)
 /* ---- prepare ---- */
 
 struct prepare_options {
-    bool help;
+    bool help, can;
     const char *output, *codecs, *ladder;
     uint64_t seconds_ns, fps;
 };
@@ -215,6 +215,8 @@ static int prepare(int argc, char **argv)
          "steps HEIGHT@RATE or WIDTHxHEIGHT@RATE, 180@150k,270@400k,360@1M", 0, 0},
         {"seconds", SQ_OPTION_DURATION, &o.seconds_ns, "D", "how much of it, 10s", 0, 0},
         {"fps", SQ_OPTION_COUNT, &o.fps, "N", "frames a second, 25", 5, SQ_PREPARE_FPS_MAX},
+        {"can", SQ_OPTION_FLAG, &o.can, NULL,
+         "only say by the exit code (0 or 2) whether this build has libav", 0, 0},
         {"help", SQ_OPTION_FLAG, &o.help, NULL, "this text", 0, 0},
         {NULL, SQ_OPTION_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -231,6 +233,9 @@ static int prepare(int argc, char **argv)
     if (o.help) {
         prepare_help(options);
         return SQ_EXIT_HELD;
+    }
+    if (o.can) {
+        return sq_prepare_can() ? SQ_EXIT_HELD : SQ_EXIT_USAGE;
     }
     if (rest.n != 1) {
         return sq_usage("media", "prepare: expected one INPUT, found %zu", rest.n);

@@ -131,7 +131,7 @@ static int open_clip(struct session *s)
     if (sq_clip_builtin(name, path) != 0) {
         return refuse(
             s, SQ_ERR_NOTFOUND,
-            "--media %s: no such clip; expected default, small or a .sqclip file (looked in "
+            "--media %s: no such clip; expected default, small, hd or a .sqclip file (looked in "
             "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
             name);
     }

@@ -54,6 +54,10 @@ ramp) short+=(--ramp 1s:1s) ;;
 esac
 
 bash -n "$example"
+if [ "$name" = prepare ] && ! { command -v ffmpeg >/dev/null && "$SQUALL" media prepare --can; }; then
+    echo "skipped: no ffmpeg, or a build without libav"
+    exit
+fi
 if [ "$name" = pair ]; then
     bash "$example" --duration 3s >"$work/pair"
     [ "$(grep -c '^pass' "$work/pair")" = 2 ]

@@ -1,0 +1,208 @@
+/* Files into clips: what comes out, and what is refused with which words. ffmpeg makes the files;
+ * without it, or in a build without libav, these are skipped. */
+#include "base/mem.h"
+#include "prepare/prepare.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DIR       SQ_BINARY_DIR "/prepare-test"
+#define TONE      "-f lavfi -i sine=300:r=44100"
+#define SILENCE   "-f lavfi -i anullsrc=r=44100"
+#define MOVING    "-f lavfi -i testsrc2=s=320x240:r=30"
+#define COLOUR(c) "-f lavfi -i color=" c ":s=320x240:r=30"
+
+static int begin(void **state)
+{
+    (void)mkdir(DIR, 0777);
+    return 0;
+}
+
+static void need(void)
+{
+    if (!sq_prepare_can() || access("/usr/bin/ffmpeg", X_OK) != 0) {
+        skip();
+    }
+}
+
+static void make(const char *name, const char *inputs, const char *seconds)
+{
+    char command[512];
+    (void)snprintf(
+        command, sizeof(command),
+        "/usr/bin/ffmpeg -nostdin -v error -y %s -t %s -c:v mpeg4 -q:v 4 -c:a pcm_s16le " DIR "/%s",
+        inputs, seconds, name);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): of this test's own making */
+}
+
+static struct sq_prepare usual(const char *input, const char *output)
+{
+    struct sq_prepare p = {.input = input,
+                           .output = output,
+                           .steps = {{0, 96, 60000}, {0, 180, 200000}},
+                           .n_steps = 2,
+                           .seconds = 10,
+                           .fps = 25};
+    p.codecs[SQ_CODEC_VP8] = p.codecs[SQ_CODEC_OPUS] = true;
+    return p;
+}
+
+static void every_codec_comes_out(void **state)
+{
+    need();
+    make("all.mkv", MOVING " " TONE, "4.2");
+    struct sq_prepare p = usual(DIR "/all.mkv", DIR "/all.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    for (unsigned codec = SQ_CODEC_NONE + 1; codec < SQ_CODECS; codec++) {
+        p.codecs[codec] = true;
+    }
+    p.single_nal = true;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    assert_int_equal(c->track_count, 5 * 2 + 4);
+    for (unsigned codec = SQ_CODEC_NONE + 1; codec < SQ_CODECS; codec++) {
+        const struct sq_clip_track *t[SQ_CLIP_STEPS_MAX];
+        size_t n = sq_clip_ladder(c, (enum sq_codec)codec, t, SQ_CLIP_STEPS_MAX);
+        bool video = sq_codec_info((enum sq_codec)codec)->video;
+        assert_int_equal(n, video ? 2 : 1);
+        for (size_t i = 0; i < n; i++) {
+            /* 4.16 s is the largest multiple of 160 ms in it: 26 turns of 4 frames */
+            assert_int_equal((uint64_t)t[i]->duration_ticks * 100 / t[i]->clock_hz, 416);
+            assert_int_equal(t[i]->frame_count, video ? 104 : 208);
+        }
+        if (video) {
+            bool layers = codec == SQ_CODEC_VP8 || codec == SQ_CODEC_VP9;
+            assert_int_equal(t[0]->width, 128); /* 4:3 */
+            assert_int_equal(t[1]->height, 180);
+            assert_int_equal(t[0]->key_count, 3); /* at 0, 36 and 64 */
+            assert_int_equal(t[0]->temporal_layers, layers ? 3 : 1);
+            assert_true(t[1]->average_bps > 120000 && t[1]->average_bps < 280000);
+        }
+    }
+    const struct sq_clip_track *single[SQ_CLIP_STEPS_MAX];
+    const struct sq_clip_want want = {.codec = SQ_CODEC_H264, .features = SQ_CLIP_SINGLE_NAL};
+    assert_int_equal(sq_clip_ladder_with(c, &want, single, SQ_CLIP_STEPS_MAX), 2);
+    sq_clip_close(c);
+    assert_int_equal(access(DIR "/all.sqclip.part", F_OK), -1);
+}
+
+/* A slow or odd rate, sound that begins late: one frame for each slot, and silence until then. */
+static void other_rates(void **state)
+{
+    need();
+    make("slow.mkv", "-f lavfi -i testsrc2=s=320x240:r=12 -itsoffset 1 " TONE, "5");
+    struct sq_prepare p = usual(DIR "/slow.mkv", DIR "/slow.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    p.fps = 30;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    const struct sq_clip_track *v = sq_clip_track(c, SQ_CLIP_VIDEO);
+    const struct sq_clip_track *a = sq_clip_track(c, SQ_CLIP_AUDIO);
+    assert_int_equal(v->fps_milli, 30000);
+    assert_int_equal(v->frame_count % 12, 0); /* 400 ms are a whole number of both */
+    assert_int_equal((uint64_t)v->frame_count * 50 / 30, a->frame_count);
+    assert_int_equal(a->frames[40].level, 127);
+    assert_true(a->frames[60].level < 40);
+    sq_clip_close(c);
+}
+
+static void what_is_refused(void **state)
+{
+    need();
+    static const struct {
+        const char *name, *inputs, *seconds;
+        int err;
+        const char *says;
+    } cases[] = {
+        {"silent.mkv", MOVING " " SILENCE, "3", SQ_ERR_INVALID,
+         "it is silent: 0 % of it is louder"},
+        {"frozen.mkv", COLOUR("red") " " TONE, "3", SQ_ERR_INVALID,
+         "its picture stands still: 0 of"},
+        {"black.mkv", COLOUR("black") " " TONE, "3", SQ_ERR_INVALID, "its picture is black"},
+        {"mute.mkv", MOVING, "3", SQ_ERR_FORMAT, "it has no voice"},
+        {"blind.mkv", TONE, "3", SQ_ERR_FORMAT, "it has no picture"},
+        {"short.mkv", MOVING " " TONE, "1", SQ_ERR_INVALID, "expected 2 s or more"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char path[256];
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        make(cases[i].name, cases[i].inputs, cases[i].seconds);
+        (void)snprintf(path, sizeof(path), DIR "/%s", cases[i].name);
+        struct sq_prepare p = usual(path, DIR "/refused.sqclip");
+        int err = sq_prepare_clip(&p, why);
+        if (err != cases[i].err || !strstr(why, cases[i].says) || !strstr(why, cases[i].name)) {
+            fail_msg("%s: %d, \"%s\"", cases[i].name, err, why);
+        }
+        assert_int_equal(access(DIR "/refused.sqclip", F_OK), -1);
+    }
+}
+
+static void files_that_are_none(void **state)
+{
+    need();
+    char why[SQ_PREPARE_WHY_MAX] = "";
+    struct sq_prepare p = usual(DIR "/nowhere.mp4", DIR "/refused.sqclip");
+    assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_IO);
+    assert_non_null(strstr(why, "nowhere.mp4: cannot be opened: No such file"));
+    p.input = SQ_SOURCE_DIR "/LICENSE";
+    assert_true(sq_prepare_clip(&p, why) < 0);
+    assert_non_null(strstr(why, "LICENSE: expected a"));
+    make("good.mkv", MOVING " " TONE, "3");
+    p = usual(DIR "/good.mkv", "/nowhere/x.sqclip");
+    assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_IO);
+    assert_non_null(strstr(why, "/nowhere/x.sqclip: cannot be written: No such file"));
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    need();
+    make("small.mkv", MOVING " " TONE, "2.1");
+    struct sq_prepare p = usual(DIR "/small.mkv", DIR "/small.sqclip");
+    p.n_steps = 1;
+    size_t nth = 1;
+    int err;
+    do {
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        sq_mem_fail_at(nth++);
+        err = sq_prepare_clip(&p, why);
+        sq_mem_fail_at(0);
+        assert_true(err == 0 || err == SQ_ERR_NOMEM);
+        assert_true(err == 0 || why[0] != '\0');
+    } while (err);
+    assert_true(nth > 8);
+}
+
+static void a_build_without_libav_says_so(void **state)
+{
+    char why[SQ_PREPARE_WHY_MAX] = "";
+    struct sq_prepare p = usual("x", "y");
+    if (sq_prepare_can()) {
+        skip();
+    }
+    assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_UNSUPPORTED);
+    assert_non_null(strstr(why, "libavformat-dev"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_codec_comes_out),    cmocka_unit_test(other_rates),
+        cmocka_unit_test(what_is_refused),          cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(each_allocation_may_fail), cmocka_unit_test(a_build_without_libav_says_so),
+    };
+    return cmocka_run_group_tests(tests, begin, NULL);
+}
