@@ -120,11 +120,6 @@ def check_echoed_data(results, figures):
     check(0 < results.metric("data.rtt", "p50") < 500, f"data.rtt {results.metric('data.rtt', 'p50')}")
 
 
-def has_data(t):
-    """Whether this squall has data channels."""
-    return "--data " in subprocess.run([t.squall, "run", "--help"], capture_output=True, text=True).stdout
-
-
 def lab_stats(lab):
     with urllib.request.urlopen(lab.http("/stats"), timeout=10) as answer:
         return json.load(answer)
@@ -155,14 +150,13 @@ def agree_with_lab(member, figures, software):
 def offers(t, log, software):
     """The counterpart offers, the lab answers and sends everything back."""
     lab = t.lab("--media-ip", ADDRESS)
-    peer = software.start(["offer", lab.http("/whip/echo"), str(SECONDS), *(["--data"] if has_data(t) else [])])
+    peer = software.start(["offer", lab.http("/whip/echo"), str(SECONDS), "--data"])
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     figures = peer.event("quiet", SECONDS + 20)
     log(f"{figures['version']}: {figures['video']}, {figures['audio']}")
     member = lab_member(lab, "echo")
     agree_with_lab(member, figures, software)
-    if has_data(t):
-        check_data(figures, member["transport"].get("dataChannels") or member.get("dataChannels"))
+    check_data(figures, member["transport"].get("dataChannels") or member.get("dataChannels"))
     check_codecs(figures, software.codecs)
     check_played(peer.played(figures), software.size, software.fps, software.lost_by_silence)
     peer.go_on()
@@ -191,9 +185,8 @@ def answers(t, log, software, *options):
     """Squall offers its clip; the counterpart answers, plays it, and sends media of its own."""
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
-    data = ("--data", f"{DATA_RATE}/s:200") if has_data(t) else ()
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
-                *data, *CALM, *options)
+                "--data", f"{DATA_RATE}/s:200", *CALM, *options)
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     peer.event("quiet", SECONDS + 20)
     run.process.signal()
@@ -207,8 +200,7 @@ def answers(t, log, software, *options):
     log(f"Squall: set up in {mine['setup.total_ms']:.0f} ms, video in {mine['video.in.packets']:.0f} out "
         f"{mine['video.out.packets']:.0f} packets, audio in {mine['audio.in.packets']:.0f} out {mine['audio.out.packets']:.0f}")
     agree_with_run(results, figures, software)
-    if data:
-        check_echoed_data(results, figures)
+    check_echoed_data(results, figures)
     check([mine["video.in.width"], mine["video.in.height"]] == list(software.size),
           f"Squall got {mine['video.in.width']}x{mine['video.in.height']}")
     frames = (SECONDS - 1.5) * software.fps
