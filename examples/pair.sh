@@ -3,15 +3,16 @@
 # would carry, go through pipes. Each side says what it measured; the exit code is that of both.
 squall=${SQUALL:-$(dirname "$0")/../build/squall}
 coproc offerer { exec "$squall" pair --local-ip 127.0.0.1 --duration 8s --quiet "$@"; }
-pid=$offerer_PID from=${offerer[0]} to=${offerer[1]}
-read -r offer <&"$from"
+pid=$offerer_PID
+exec 3<&"${offerer[0]}" 4>&"${offerer[1]}" # bash takes its own away when the other one ends
+read -r offer <&3
 echo "offer   $offer"
 "$squall" pair "$offer" --local-ip 127.0.0.1 --duration 8s --quiet "$@" > >(
     read -r answer
     echo "answer  $answer"
-    echo "$answer" >&"$to"
+    echo "$answer" >&4
     cat
 )
 answerer=$?
-cat <&"$from"
+cat <&3
 wait "$pid" && exit "$answerer"

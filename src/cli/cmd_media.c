@@ -281,13 +281,17 @@ int sq_cmd_media(int argc, char **argv)
     if (argc > 0 && strcmp(argv[0], "info") == 0) {
         return info(argc - 1, argv + 1);
     }
+    if (argc > 0 && strcmp(argv[0], "replay") == 0) {
+        return sq_media_replay(argc - 1, argv + 1);
+    }
     bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     if (!help) {
-        return sq_usage("media", "%s%sexpected prepare or info", argc > 0 ? argv[0] : "",
+        return sq_usage("media", "%s%sexpected prepare, info or replay", argc > 0 ? argv[0] : "",
                         argc > 0 ? ": " : "");
     }
     printf("Usage: squall media prepare INPUT [option …]   a clip of any file\n"
-           "       squall media info CLIP …                what is in a clip\n\n"
+           "       squall media info CLIP …                what is in a clip\n"
+           "       squall media replay FILE TARGET         a recorded stream, sent again\n\n"
            "squall media prepare --help tells its options.\n");
     return SQ_EXIT_HELD;
 }

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/progress.h"
+#include "cli/record_option.h"
 #include "cli/run_options.h"
 #include "lab/lab.h"
 #include "media/clip.h"
@@ -15,6 +16,7 @@
 #include "report/report.h"
 #include "report/text.h"
 #include "run/decode.h"
+#include "run/replay.h"
 #include "run/run.h"
 #include <errno.h>
 #include <signal.h>
@@ -25,11 +27,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define WHY_MAX        512
-#define SPARE_FDS      256 /* files, libraries, the lab's own */
-#define FDS_A_PEER     3   /* signalling, and media sockets come on top */
-#define STUN_DEFAULT   3478
-#define LAB_FDS_A_PEER 3
+#define WHY_MAX         512
+#define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* set-up, and what is still under way at the end */
+#define DIR_MAX         4096
+#define SPARE_FDS       256 /* files, libraries, the lab's own */
+#define FDS_A_PEER      3   /* signalling, and media sockets come on top */
+#define STUN_DEFAULT    3478
+#define LAB_FDS_A_PEER  3
 
 struct session {
     struct sq_run_options options;
@@ -42,6 +46,8 @@ struct session {
     struct sq_control control;
     struct sq_progress progress;
     struct sq_result *result;
+    struct sq_record_option record;
+    struct sq_replay *replay;
     struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
     struct sq_addr stun[4];
     char lab_url[SQ_LAB_URL_MAX];
@@ -123,8 +129,36 @@ static int check_codecs(struct session *s)
     return 0;
 }
 
+static struct sq_peer_codecs only(enum sq_codec codec)
+{
+    return (struct sq_peer_codecs){.order = {(uint8_t)codec}, .n = codec != SQ_CODEC_NONE};
+}
+
+/* A recorded stream is sent in the place of a clip, and the run is as long as it is. */
+static int open_replay(struct session *s)
+{
+    const struct sq_run_options *o = &s->options;
+    char why[SQ_REPLAY_WHY_MAX];
+    if (sq_replay_open(o->replay, o->replay_pt, &s->replay, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, why[0] ? "--%s: %s" : "--%s: no memory",
+                      strchr(why, '=') == NULL || !o->replay_pt ? "replay" : "pt", why);
+    }
+    s->plan.replay = s->replay;
+    s->plan.audio_codecs = only(s->replay->streams[SQ_MEDIA_AUDIO].codec);
+    s->plan.video_codecs = only(s->replay->streams[SQ_MEDIA_VIDEO].codec);
+    s->plan.audio = s->plan.audio && s->replay->streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
+    s->plan.video = s->plan.video && s->replay->streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+    if (!o->duration_ns && !o->hold_ns) {
+        s->plan.duration_ns = s->replay->duration_ns + REPLAY_AFTER_NS;
+    }
+    return 0;
+}
+
 static int open_clip(struct session *s)
 {
+    if (s->options.replay) {
+        return open_replay(s);
+    }
     char path[SQ_CLIP_PATH_MAX];
     char why[SQ_CLIP_WHY_MAX];
     const char *name = s->options.media;
@@ -457,15 +491,20 @@ static void write_one(struct session *s, enum sq_report_kind kind, const char *p
     }
 }
 
+static void results_dir(const struct session *s, char dir[static DIR_MAX])
+{
+    if (s->options.out) {
+        snprintf(dir, DIR_MAX, "%s", s->options.out);
+    } else {
+        snprintf(dir, DIR_MAX, "squall-results/%s", s->result->run_id);
+    }
+}
+
 static int write_results(struct session *s)
 {
-    char dir[4096];
+    char dir[DIR_MAX];
     struct sq_report_error error;
-    if (s->options.out) {
-        snprintf(dir, sizeof(dir), "%s", s->options.out);
-    } else {
-        snprintf(dir, sizeof(dir), "squall-results/%s", s->result->run_id);
-    }
+    results_dir(s, dir);
     /* The text first: whatever happens to the disk, the verdict was seen. */
     if (!s->options.quiet) {
         bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
@@ -473,6 +512,7 @@ static int write_results(struct session *s)
         const struct sq_report_text_options text = {
             .color = isatty(fileno(out)), .all = s->options.verbose, .dir = dir};
         sq_report_text(s->result, &text, out);
+        sq_record_option_tell(&s->record, out);
         fflush(out);
     } else if (s->result->exit_code != SQ_EXIT_HELD) {
         fprintf(stderr, "squall: %s: %s\n", sq_verdict_name(s->result->verdict),
@@ -521,9 +561,37 @@ static int start_decoding(struct session *s)
     return err;
 }
 
+static int start_record(struct session *s)
+{
+    char dir[DIR_MAX];
+    results_dir(s, dir);
+    int err = sq_record_option_start(&s->record, &s->options, dir, s->why, sizeof(s->why));
+    s->plan.record = s->record.writer ? &s->record.plan : NULL;
+    return err;
+}
+
+static int tell_replay(struct session *s)
+{
+    static const char *const kinds[] = {"audio", "video"};
+    for (int kind = 0; s->replay && !s->options.quiet && kind < 2; kind++) {
+        const struct sq_replay_stream *stream = &s->replay->streams[kind];
+        if (stream->codec != SQ_CODEC_NONE) {
+            fprintf(stderr, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
+                    kinds[kind], sq_codec_info(stream->codec)->name, stream->pt, stream->ssrc,
+                    (unsigned long long)stream->packets, (unsigned long long)stream->missing);
+        }
+    }
+    if (s->replay && !s->options.quiet && s->replay->left_out > 0) {
+        fprintf(stderr, "%llu other packets of the file are left out\n",
+                (unsigned long long)s->replay->left_out);
+    }
+    return 0;
+}
+
 static int prepare(struct session *s, int argc, char **argv)
 {
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
+    err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : check_places(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
@@ -533,16 +601,20 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : find_stun(s);
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
-    return err ? err : make_result(s, argc, argv);
+    err = err ? err : make_result(s, argc, argv);
+    err = err ? err : start_record(s);
+    return err ? err : tell_replay(s);
 }
 
 static void clean_up(struct session *s)
 {
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
+    sq_record_option_free(&s->record);
     sq_lab_stop(s->lab);
     sq_loop_free(s->loop);
     sq_clip_close(s->clip);
+    sq_replay_close(s->replay);
     sq_target_free(&s->target);
     sq_result_destroy(s->result);
     sq_run_options_free(&s->options);

@@ -17,7 +17,7 @@
 #define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
 #define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
 
-#define OPTIONS_MAX 56
+#define OPTIONS_MAX 72
 
 /* The table points into *o; it is made anew for each use. */
 static void make_table(struct sq_run_options *o, struct sq_option table[static OPTIONS_MAX])
@@ -54,6 +54,10 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "send the video in 2 or 3 layers (RFC 8853)", 2, 3},
         {"codec", SQ_OPTION_LIST, &o->codecs, "KIND=LIST",
          "the preferred one first: video=h264,vp8 or audio=opus+stereo,pcmu; may come again", 0, 0},
+        {"replay", SQ_OPTION_TEXT, &o->replay, "FILE",
+         "send this rtpdump or pcap in the place of a clip, as 'squall media replay' does", 0, 0},
+        {"pt", SQ_OPTION_TEXT, &o->replay_pt, "MAP",
+         "of --replay: what its payload types are, such as 96=VP8,111=opus", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
         {"data", SQ_OPTION_TEXT, &o->data, "RATE:SIZE",
@@ -77,6 +81,11 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
         {"decode", SQ_OPTION_COUNT, &o->decode, "N",
          "decode what the first N peers receive: does the picture move, is the voice heard?", 0,
          100},
+        {"record", SQ_OPTION_COUNT, &o->record, "N",
+         "record what the first N peers receive, into the folder record/ of the results", 1, 1000},
+        {"record-sent", SQ_OPTION_FLAG, &o->record_sent, NULL, "and what they send", 0, 0},
+        {"record-format", SQ_OPTION_TEXT, &o->record_format, "LIST",
+         "some of webm (default), ogg, rtpdump, pcap, with commas", 0, 0},
         {"quiet", SQ_OPTION_FLAG, &o->quiet, NULL,
          "no progress, no closing text; one line if it did not hold", 0, 0},
         {"verbose", SQ_OPTION_FLAG, &o->verbose, NULL, "every metric in the closing text", 0, 0},
@@ -312,6 +321,10 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
         snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
         return SQ_ERR_INVALID;
     }
+    if (o->replay_pt && !o->replay) {
+        snprintf(why, why_room, "--pt: expected --replay FILE with it");
+        return SQ_ERR_INVALID;
+    }
     if (o->lateness_max_ms <= 0) {
         snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
         return SQ_ERR_INVALID;
@@ -387,7 +400,9 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
         err = sq_result_config_number(result, "publishers", (double)plan->publishers);
     }
     err = err ? err : sq_result_config_flag(result, "listen", plan->listen);
-    err = err ? err : sq_result_config_text(result, "media", o->media);
+    err = err ? err
+              : sq_result_config_text(result, o->replay ? "replay" : "media",
+                                      o->replay ? o->replay : o->media);
     err = err ? err : describe_list(result, "codec", &o->codecs);
     err = err ? err : sq_result_config_number(result, "simulcast", (double)plan->simulcast);
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);

@@ -12,13 +12,14 @@
 struct sq_run_options {
     bool help;
     const char *target_url;
-    uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode;
+    uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode, record;
     bool publishers_given;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
     const char *data, *data_mode;
-    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp;
-    bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency;
+    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
+        *record_format, *replay, *replay_pt;
+    bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     struct sq_option_list expect, stun, local_ips, codecs;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;

@@ -372,6 +372,11 @@ static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp
                        buf + at + out->osn_bytes,
                        out->head_len + out->payload_len - out->osn_bytes);
     }
+    struct sq_track *track;
+    if (peer->ops->sent && out->osn_bytes == 0 &&
+        sq_peer_encoding(peer, e->rtp.ssrc, &track)) { /* RTX is told by what it repairs */
+        peer->ops->sent(peer->ctx, track, buf, len, now_ns);
+    }
     sq_peer_rtp_leaves(peer, now_ns, kind, len);
     sq_tx_commit(peer->env, peer, len);
 }

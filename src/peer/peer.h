@@ -171,6 +171,10 @@ struct sq_peer_ops {
      * included (payload_bytes 0); NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                 const struct sq_rtp_exts *exts, uint64_t now_ns);
+    /* Each RTP packet as it is sent, in the clear, those sent again included; NULL: not wanted.
+     * Within it the peer may not be used. */
+    void (*sent)(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
+                 uint64_t now_ns);
     /* A frame with a time-tag (config.latency); NULL: not wanted. */
     void (*latency)(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
     /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,

@@ -51,6 +51,9 @@ struct sq_endpoint {
     struct sq_timer settle; /* until the socket of the nominated pair is connected */
     struct sq_addr remote;  /* of the nominated pair, and its path */
     int nominated;
+    bool has_pair; /* the selected pair, nominated or not yet */
+    int pair_base;
+    struct sq_addr pair_remote;
     bool others_heard; /* since the timer was started, from elsewhere than `remote` */
     int connected; /* index of the path whose socket is connected to the selected remote, or -1 */
     struct path paths[SQ_CARRIER_ADDRS_MAX];
@@ -290,6 +293,9 @@ static void on_settled(void *ctx, uint64_t now_ns)
 static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event *event)
 {
     disconnect(endpoint);
+    endpoint->has_pair = true;
+    endpoint->pair_base = event->base;
+    endpoint->pair_remote = event->remote;
     if (event->nominated && !endpoint->carrier->hear_all) {
         endpoint->nominated = event->base;
         endpoint->remote = event->remote;
@@ -316,6 +322,15 @@ static void on_peer_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_p
     struct sq_endpoint *endpoint = ctx;
     if (!endpoint->closed) {
         endpoint->ops->rtp(endpoint->ctx, endpoint, track, packet, exts, now_ns);
+    }
+}
+
+static void on_peer_sent(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
+                         uint64_t now_ns)
+{
+    struct sq_endpoint *endpoint = ctx;
+    if (!endpoint->closed && endpoint->ops->sent) {
+        endpoint->ops->sent(endpoint->ctx, endpoint, track, rtp, len, now_ns);
     }
 }
 
@@ -400,11 +415,14 @@ static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *
                                                  .arm = on_peer_arm,
                                                  .event = on_peer_event,
                                                  .rtp = on_peer_rtp,
+                                                 .sent = on_peer_sent,
                                                  .latency = on_peer_latency};
     static const struct sq_peer_ops forwarding = {.send = on_peer_send,
                                                   .arm = on_peer_arm,
                                                   .event = on_peer_event,
                                                   .rtp = on_peer_rtp,
+                                                  .sent = on_peer_sent,
+                                                  .latency = on_peer_latency,
                                                   .resend = on_peer_resend};
     struct sq_peer_config with_stun = *config;
     with_stun.stun_servers = endpoint->carrier->stun_servers;
@@ -480,6 +498,17 @@ struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint)
 struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer)
 {
     return sq_peer_ctx(peer);
+}
+
+bool sq_endpoint_pair(const struct sq_endpoint *endpoint, struct sq_addr *ret_local,
+                      struct sq_addr *ret_remote)
+{
+    if (!endpoint->has_pair) {
+        return false;
+    }
+    *ret_local = *sq_udp_local(endpoint->paths[endpoint->pair_base].udp);
+    *ret_remote = endpoint->pair_remote;
+    return true;
 }
 
 void *sq_endpoint_ctx(const struct sq_endpoint *endpoint)

@@ -68,6 +68,9 @@ struct sq_endpoint_ops {
     void (*rtp)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
                 const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
                 uint64_t now_ns);
+    /* See struct sq_peer_ops; nullable, only where rtp is. */
+    void (*sent)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                 const uint8_t *rtp, size_t len, uint64_t now_ns);
     /* A frame's one-way latency (config.latency); nullable. */
     void (*latency)(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
     bool (*resend)(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track, uint32_t cookie,
@@ -85,6 +88,9 @@ void sq_endpoint_close(struct sq_endpoint *endpoint);
 struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint);
 /* The endpoint that carries this peer; it must be carried by one. */
 struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer);
+/* Both ends of the path that data goes by; false while there is none. */
+bool sq_endpoint_pair(const struct sq_endpoint *endpoint, struct sq_addr *ret_local,
+                      struct sq_addr *ret_remote);
 void *sq_endpoint_ctx(const struct sq_endpoint *endpoint);
 
 #endif

@@ -15,6 +15,8 @@
 
 struct sq_clip;
 struct sq_decode_thread; /* run/decode.h */
+struct sq_record_plan;
+struct sq_replay;
 
 #define SQ_DATA_SIZE_MIN 24 /* bytes that a message of a run's data channel bears at least */
 
@@ -58,6 +60,8 @@ struct sq_plan {
     bool insecure;
     const char *ca_file;
     bool trickle;
+    const struct sq_replay *replay;      /* sent in the place of the clip; NULL: the clip is */
+    const struct sq_record_plan *record; /* NULL: nothing is recorded (run/record.h) */
     bool latency; /* time-tags in what is sent, and latency out of what comes */
 
     uint64_t seed;

@@ -44,6 +44,7 @@ static void close_peers(struct sq_user *user)
         if (peer->endpoint) {
             sq_user_finish_peer(peer, now_ns);
             sq_endpoint_close(peer->endpoint);
+            sq_user_end_record(peer);
             peer->endpoint = NULL;
         }
         sq_free(peer->marks);
@@ -309,6 +310,14 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
          event->text[0] ? ": " : "", event->text);
     if (event->state == SQ_PEER_CONNECTED) {
         peer->connected = true;
+        int err = sq_user_begin_replay(peer);
+        if (err) {
+            fail(user, SQ_FAILURE_PROTOCOL,
+                 err == SQ_ERR_UNSUPPORTED
+                     ? "the service did not agree on the codec of the recording"
+                     : "the recording cannot be sent: no memory");
+            return;
+        }
         check_up(user);
     } else if (event->state == SQ_PEER_FAILED) {
         fail(user, cause_of(event->cause), event->text);
@@ -356,6 +365,11 @@ static const struct sq_endpoint_ops endpoint_ops = {.event = on_event,
                                                     .latency = sq_user_on_latency};
 static const struct sq_endpoint_ops decoded_ops = {
     .event = on_event, .rtp = sq_user_decode_rtp, .latency = sq_user_on_latency};
+static const struct sq_endpoint_ops recorded_ops = {.event = on_event,
+                                                    .rtp = sq_user_on_rtp,
+                                                    .sent = sq_user_on_sent,
+                                                    .resend = sq_user_on_resend,
+                                                    .latency = sq_user_on_latency};
 
 /* ---- The adapter's host ---- */
 
@@ -386,10 +400,15 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .accept_data = user->env->plan->data.on};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
-    int err = sq_endpoint_create(user->env->carrier, &config,
-                                 sq_user_is_decoded(user) ? &decoded_ops : &endpoint_ops, peer,
-                                 &peer->endpoint);
+    /* A replay answers NACK by hand; a recorded peer may be decoded, too. */
+    bool recorded = sq_user_is_recorded(user) || user->env->plan->replay;
+    const struct sq_endpoint_ops *ops = recorded                   ? &recorded_ops
+                                        : sq_user_is_decoded(user) ? &decoded_ops
+                                                                   : &endpoint_ops;
+    int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
+    err = err ? err : sq_endpoint_create(user->env->carrier, &config, ops, peer, &peer->endpoint);
     if (err) {
+        sq_user_end_record(peer);
         return err;
     }
     if (peer == &user->peers[user->peers_len]) {
@@ -407,6 +426,7 @@ static void host_drop_peer(void *ctx, struct sq_peer *rtc)
         if (peer->endpoint && sq_endpoint_peer(peer->endpoint) == rtc) {
             sq_user_finish_peer(peer, sq_loop_now(user->env->loop));
             sq_endpoint_close(peer->endpoint);
+            sq_user_end_record(peer);
             peer->endpoint = NULL;
         }
     }

@@ -3,6 +3,8 @@
 #define SQ_RUN_USER_INT_H
 
 #include "run/decode.h"
+#include "run/record.h"
+#include "run/replay.h"
 #include "run/user.h"
 
 #define SQ_USER_PEERS_MAX 8
@@ -39,7 +41,9 @@ struct sq_user_peer {
     struct sq_endpoint *endpoint;
     char label[16];
     bool connected, media;
-    struct sq_track_mark *marks; /* owned; one a track */
+    struct sq_replayer *replayer; /* owned; NULL: sends the clip */
+    struct sq_recorder *recorder; /* owned; NULL: not recorded */
+    struct sq_track_mark *marks;  /* owned; one a track */
     size_t marks_len;
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
 };
@@ -93,6 +97,28 @@ void sq_user_decode_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track
 void sq_user_sample_decodes(struct sq_user_peer *peer, double seconds);
 /* Adds the totals to the row and lets go of the streams. */
 void sq_user_end_decodes(struct sq_user_peer *peer);
+
+/* user_record.c: --record */
+static inline bool sq_user_is_recorded(const struct sq_user *user)
+{
+    const struct sq_record_plan *record = user->env->plan->record;
+    return record && user->index < record->peers;
+}
+/* A new peer of a user that is recorded. SQ_ERR_NOMEM. */
+int sq_user_begin_record(struct sq_user_peer *peer) SQ_MUST_USE;
+/* Connected: a recorded stream is sent from now on, if there is one. The errors of sq_replayer_new.
+ */
+int sq_user_begin_replay(struct sq_user_peer *peer) SQ_MUST_USE;
+bool sq_user_on_resend(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                       uint32_t cookie, struct sq_rtp_out *ret_out);
+/* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */
+void sq_user_on_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                    const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                    uint64_t now_ns);
+void sq_user_on_sent(void *ctx, struct sq_endpoint *endpoint, struct sq_track *track,
+                     const uint8_t *rtp, size_t len, uint64_t now_ns);
+/* The files end with the peer. */
+void sq_user_end_record(struct sq_user_peer *peer);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

@@ -467,6 +467,9 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
         .user = user, .now_ns = now_ns, .seconds = (double)(now_ns - user->sampled_ns) / 1e9};
     s.telling = s.seconds >= RATE_LEAST_S;
     for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].recorder) {
+            sq_recorder_tick(user->peers[i].recorder);
+        }
         if (user->peers[i].endpoint) {
             sample_peer(&s, &user->peers[i]);
             if (s.telling) {

@@ -48,6 +48,12 @@ whep-watch)
         sleep 0.1
     done
     ;;
+record)
+    bash -n "$example"
+    bash "$example" "${short[@]}" >"$work/said"
+    grep -q "codec_name=vp8" "$work/said"
+    exit
+    ;;
 janus-echotest) export TARGET=lab:echo ;; # interop/janus has the real one
 churn) short+=(--hold 1s) ;;
 ramp) short+=(--ramp 1s:1s) ;;

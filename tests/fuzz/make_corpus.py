@@ -408,6 +408,38 @@ def bwe_seeds():
     put("bwe", "silence", (b"\xff\x03\x04\xb0\x00") * 40)
 
 
+# ---- Files of RTP --------------------------------------------------------------------------------
+
+def rtpfile_seeds():
+    rtp = bytes([0x80, 0xE0, 0x12, 0x34]) + struct.pack("!II", 1000, 0xAABBCCDD) + b"payload"
+    rtcp = bytes([0x80, 200, 0, 6]) + bytes(24)
+    dump = b"#!rtpplay1.0 192.0.2.1/5000\n" + bytes(16)
+    for ms, packet in (0, rtp), (20, rtp), (25, rtcp):
+        dump += struct.pack("!HHI", len(packet) + 8, len(packet), ms) + packet
+    put("rtpfile", "rtpdump", dump)
+    put("rtpfile", "rtpdump-cut", dump[:-3])
+
+    def udp(packet):
+        return struct.pack("!HHHH", 5000, 6000, 8 + len(packet), 0) + packet
+
+    def ip4(packet, options=b""):
+        body = udp(packet)
+        head = bytes([0x45 + len(options) // 4, 0]) + struct.pack("!HHHBBH", 20 + len(options) + len(body), 0, 0, 64, 17, 0)
+        return head + bytes([192, 0, 2, 1, 192, 0, 2, 2]) + options + body
+
+    ip6 = struct.pack("!IHBB", 0x60000000, 8 + len(rtp), 17, 64) + bytes(32) + udp(rtp)
+    frames = {101: [ip4(rtp), ip4(rtcp), ip6, ip4(rtp, bytes(8))],
+              1: [bytes(12) + b"\x08\x00" + ip4(rtp), bytes(12) + b"\x81\x00\x00\x05\x86\xdd" + ip6, bytes(12) + b"\x08\x06" + bytes(28)],
+              113: [bytes(16) + ip4(rtp)], 276: [bytes(20) + ip6], 0: [b"\x02\0\0\0" + ip4(rtp)], 147: [ip4(rtp)]}
+    for link, packets in frames.items():
+        for order, magic in (("<", 0xA1B2C3D4), (">", 0xA1B23C4D)):
+            data = struct.pack(order + "IHHIIII", magic, 2, 4, 0, 0, 65535, link)
+            for i, packet in enumerate(packets):
+                data += struct.pack(order + "IIII", 1700000000 + i, 1000 * i, len(packet), len(packet)) + packet
+            put("rtpfile", f"pcap-{link}-{'le' if order == '<' else 'be'}", data)
+    put("rtpfile", "pcapng", struct.pack(">I", 0x0A0D0D0A) + bytes(28))
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -423,6 +455,7 @@ def main():
     text_seeds()
     clip_seeds()
     pair_seeds()
+    rtpfile_seeds()
     bwe_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")

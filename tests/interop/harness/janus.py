@@ -64,7 +64,8 @@ def version():
 
 
 class Janus:
-    def __init__(self, test):
+    def __init__(self, test, address=ADDRESS, enter=()):
+        self.address = address
         folder = test.folder / "janus"
         libs = libraries()
         (folder / "none").mkdir(parents=True)
@@ -73,7 +74,7 @@ class Janus:
             return ",".join(sorted(p.name for p in (libs / kind).glob("*.so") if p.name not in keep))
 
         values = {
-            "folder": folder, "libs": libs, "secret": SECRET, "address": ADDRESS, "room": ROOM,
+            "folder": folder, "libs": libs, "secret": SECRET, "address": address, "room": ROOM,
             "ws_port": WS_PORT, "admin_port": ADMIN_PORT,
             "no_plugins": others("plugins", ("libjanus_echotest.so", "libjanus_videoroom.so")),
             "no_transports": others("transports", ("libjanus_websockets.so",)),
@@ -83,13 +84,13 @@ class Janus:
                            ("janus.plugin.videoroom.jcfg", VIDEOROOM),
                            ("janus.plugin.echotest.jcfg", "general: {{}}\n")):
             (folder / name).write_text(text.format(**values))
-        self.process = test.start("janus", [need("janus"), "-F", folder])
-        self.url = f"janus+ws://{ADDRESS}:{WS_PORT}/"
+        self.process = test.start("janus", [*enter, need("janus"), "-F", folder])
+        self.url = f"janus+ws://{address}:{WS_PORT}/"
         self.socket = until("Janus' admin interface", self._admin, 20)
 
     def _admin(self):
         try:
-            return WebSocket(f"ws://{ADDRESS}:{ADMIN_PORT}/", "janus-admin-protocol")
+            return WebSocket(f"ws://{self.address}:{ADMIN_PORT}/", "janus-admin-protocol")
         except (ConnectionError, Failure):
             check(self.process.running(), "Janus did not start")
             return None

@@ -140,8 +140,8 @@ class Run:
 class Lab:
     """squall lab on a port of its choice."""
 
-    def __init__(self, test, *options, address="127.0.0.1", scheme="http"):
-        self.process = test.start("lab", [test.squall, "lab", "--listen", f"{address}:0", *options])
+    def __init__(self, test, *options, address="127.0.0.1", scheme="http", enter=()):
+        self.process = test.start("lab", [*enter, test.squall, "lab", "--listen", f"{address}:0", *options])
         pattern = re.compile(r"page\s+(https?)://(\S+?):(\d+)/[\s\S]*STUN\s+(\S+)\n")
         found = until("the lab's address", lambda: pattern.search(self.process.stdout()), 20)
         self.host, self.port = found.group(2), int(found.group(3))

@@ -1,0 +1,84 @@
+#include "cli/record_option.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int sq_record_option_check(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    unsigned formats;
+    if (!o->record && (o->record_sent || o->record_format)) {
+        snprintf(why, why_room, "--%s: expected --record N with it, the number of peers to record",
+                 o->record_sent ? "record-sent" : "record-format");
+        return SQ_ERR_INVALID;
+    }
+    if (o->record_format && sq_record_formats(o->record_format, &formats) != 0) {
+        snprintf(why, why_room,
+                 "--record-format %s: expected some of webm, ogg, rtpdump, pcap, with commas",
+                 o->record_format);
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
+static int make_dirs(char *path)
+{
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        int failed = mkdir(path, 0777);
+        *slash = '/';
+        if (failed && errno != EEXIST) {
+            return SQ_ERR_IO;
+        }
+    }
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : SQ_ERR_IO;
+}
+
+int sq_record_option_start(struct sq_record_option *record, const struct sq_run_options *o,
+                           const char *dir, char *why, size_t why_room)
+{
+    if (!o->record) {
+        return 0;
+    }
+    int n = snprintf(record->dir, sizeof(record->dir), "%s/record", dir);
+    int err = n < 0 || (size_t)n >= sizeof(record->dir) ? SQ_ERR_IO : make_dirs(record->dir);
+    if (err || access(record->dir, W_OK) != 0) {
+        snprintf(why, why_room, "--record: cannot write to %s: %s", record->dir, strerror(errno));
+        return SQ_ERR_IO;
+    }
+    record->plan = (struct sq_record_plan){
+        .peers = o->record,
+        .formats = SQ_RECORD_MEDIA,
+        .sent = o->record_sent,
+        .dir = record->dir,
+    };
+    if (o->record_format) {
+        err = sq_record_formats(o->record_format, &record->plan.formats);
+    }
+    err = err ? err : sq_filewriter_new(0, &record->writer);
+    record->plan.writer = record->writer;
+    return err;
+}
+
+void sq_record_option_tell(struct sq_record_option *record, FILE *out)
+{
+    struct sq_filewriter_stats stats;
+    if (!record->writer) {
+        return;
+    }
+    sq_filewriter_drain(record->writer);
+    sq_filewriter_get_stats(record->writer, &stats);
+    fprintf(out, "Recorded %llu file%s, %.1f MB, in %s\n", (unsigned long long)stats.files,
+            stats.files == 1 ? "" : "s", (double)stats.bytes / 1e6, record->dir);
+    if (stats.broken > 0) {
+        fprintf(out, "squall: %llu recording%s incomplete: %s\n", (unsigned long long)stats.broken,
+                stats.broken == 1 ? " is" : "s are", stats.problem);
+    }
+}
+
+void sq_record_option_free(struct sq_record_option *record)
+{
+    sq_filewriter_free(record->writer);
+    record->writer = NULL;
+}

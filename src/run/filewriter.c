@@ -1,0 +1,300 @@
+#include "run/filewriter.h"
+
+#include "base/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A piece of work for the thread. */
+struct block {
+    struct block *next;
+    struct sq_file *file;
+    uint64_t at;
+    size_t len;
+    bool close; /* the last of its file */
+    uint8_t bytes[];
+};
+
+struct sq_filewriter {
+    pthread_t thread;
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t work, idle;
+    struct block *first, **last;
+    size_t waiting, max_bytes; /* bytes in blocks; the most */
+    bool stopping, busy;
+    struct sq_filewriter_stats stats;
+};
+
+struct sq_file {
+    struct sq_filewriter *writer;
+    int fd;
+    uint64_t end;        /* appended so far, by its owner */
+    struct block *block; /* the one that is being filled; NULL: none yet. Its owner's. */
+    struct block *last;  /* closes it: made with it, so that closing cannot fail */
+    bool broken;         /* under the writer's lock */
+    bool ended;          /* its owner knows that it is broken */
+    char path[];
+};
+
+/* ---- The thread ---- */
+
+static void blame(struct sq_file *file, const char *why)
+{
+    struct sq_filewriter *w = file->writer;
+    if (!file->broken) {
+        file->broken = true;
+        w->stats.broken++;
+        if (!w->stats.problem[0]) {
+            snprintf(w->stats.problem, sizeof(w->stats.problem), "%.160s is incomplete: %s",
+                     file->path, why);
+        }
+    }
+}
+
+/* errno of what failed, or 0. */
+static int write_all(int fd, const uint8_t *bytes, size_t len, uint64_t at)
+{
+    while (len > 0) {
+        ssize_t n = pwrite(fd, bytes, len, (off_t)at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? errno : EIO;
+        }
+        bytes += n;
+        at += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static void serve(struct sq_filewriter *w, struct block *block)
+{
+    struct sq_file *file = block->file;
+    bool broken = file->broken;
+    pthread_mutex_unlock(&w->lock);
+    int failed = broken ? 0 : write_all(file->fd, block->bytes, block->len, block->at);
+    if (block->close && close(file->fd) != 0 && !failed && !broken) {
+        failed = errno;
+    }
+    pthread_mutex_lock(&w->lock);
+    w->waiting -= block->len;
+    if (failed) {
+        blame(file, strerror(failed));
+    } else if (!broken) {
+        w->stats.bytes += block->len;
+    }
+    if (block->close) {
+        sq_free(file);
+    }
+    sq_free(block);
+}
+
+static void *run(void *ctx)
+{
+    struct sq_filewriter *w = ctx;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        struct block *block = w->first;
+        if (block) {
+            w->first = block->next;
+            w->last = w->first ? w->last : &w->first;
+            w->busy = true;
+            serve(w, block);
+            w->busy = false;
+        } else if (w->stopping) {
+            break;
+        } else {
+            pthread_cond_broadcast(&w->idle);
+            pthread_cond_wait(&w->work, &w->lock);
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+int sq_filewriter_new(size_t max_bytes, struct sq_filewriter **ret_writer)
+{
+    struct sq_filewriter *w = sq_zalloc(sizeof(*w));
+    if (!w) {
+        return SQ_ERR_NOMEM;
+    }
+    w->max_bytes = max_bytes ? max_bytes : SQ_FILEWRITER_DEFAULT;
+    w->last = &w->first;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    pthread_cond_init(&w->idle, NULL);
+    int failed = pthread_create(&w->thread, NULL, run, w);
+    if (failed) {
+        sq_free(w);
+        errno = failed;
+        return SQ_ERR_IO;
+    }
+    *ret_writer = w;
+    return 0;
+}
+
+void sq_filewriter_free(struct sq_filewriter *w)
+{
+    if (!w) {
+        return;
+    }
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->idle);
+    sq_free(w);
+}
+
+void sq_filewriter_get_stats(struct sq_filewriter *w, struct sq_filewriter_stats *ret_stats)
+{
+    pthread_mutex_lock(&w->lock);
+    *ret_stats = w->stats;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void sq_filewriter_drain(struct sq_filewriter *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->first || w->busy) {
+        pthread_cond_wait(&w->idle, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- Files ---- */
+
+static struct block *new_block(struct sq_file *file, uint64_t at, size_t room)
+{
+    struct block *block = sq_malloc(sizeof(*block) + room);
+    if (block) {
+        *block = (struct block){.file = file, .at = at};
+    }
+    return block;
+}
+
+int sq_file_new(struct sq_filewriter *writer, const char *path, struct sq_file **ret_file)
+{
+    size_t len = strlen(path);
+    struct sq_file *file = sq_zalloc(sizeof(*file) + len + 1);
+    if (!file) {
+        return SQ_ERR_NOMEM;
+    }
+    memcpy(file->path, path, len + 1);
+    file->writer = writer;
+    file->last = new_block(file, 0, 0);
+    file->fd = !file->last ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file->fd < 0) {
+        int err = file->last ? SQ_ERR_IO : SQ_ERR_NOMEM;
+        sq_free(file->last);
+        sq_free(file);
+        return err;
+    }
+    pthread_mutex_lock(&writer->lock);
+    writer->stats.files++;
+    pthread_mutex_unlock(&writer->lock);
+    *ret_file = file;
+    return 0;
+}
+
+/* Hands the block over, or drops it where too much waits: from then on the file has ended. */
+static void submit(struct sq_file *file, struct block *block)
+{
+    struct sq_filewriter *w = file->writer;
+    pthread_mutex_lock(&w->lock);
+    if (!file->broken && w->waiting + block->len > w->max_bytes) {
+        blame(file, "the disk did not keep up");
+    }
+    file->ended = file->broken;
+    if (file->broken && !block->close) {
+        sq_free(block);
+    } else {
+        block->len = file->broken ? 0 : block->len;
+        w->waiting += block->len;
+        *w->last = block;
+        w->last = &block->next;
+        pthread_cond_signal(&w->work);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void out_of_memory(struct sq_file *file)
+{
+    pthread_mutex_lock(&file->writer->lock);
+    blame(file, "no memory");
+    pthread_mutex_unlock(&file->writer->lock);
+    file->ended = true;
+}
+
+void sq_file_append(struct sq_file *file, const void *bytes, size_t len)
+{
+    const uint8_t *from = bytes;
+    while (len > 0 && !file->ended) {
+        if (!file->block) {
+            file->block = new_block(file, file->end, SQ_FILEWRITER_BLOCK);
+            if (!file->block) {
+                out_of_memory(file);
+                return;
+            }
+        }
+        size_t room = SQ_FILEWRITER_BLOCK - file->block->len;
+        size_t n = len < room ? len : room;
+        memcpy(file->block->bytes + file->block->len, from, n);
+        file->block->len += n;
+        file->end += n;
+        from += n;
+        len -= n;
+        if (n == room) {
+            sq_file_flush(file);
+        }
+    }
+}
+
+void sq_file_patch(struct sq_file *file, uint64_t at, const void *bytes, size_t len)
+{
+    struct block *open = file->block;
+    if (file->ended || len > SQ_FILEWRITER_PATCH || at + len > file->end) {
+        return;
+    }
+    if (open && at >= open->at) {
+        memcpy(open->bytes + (at - open->at), bytes, len);
+        return;
+    }
+    sq_file_flush(file); /* it may reach into the open block */
+    struct block *block = new_block(file, at, len);
+    if (!block) {
+        out_of_memory(file);
+        return;
+    }
+    memcpy(block->bytes, bytes, len);
+    block->len = len;
+    submit(file, block);
+}
+
+void sq_file_flush(struct sq_file *file)
+{
+    struct block *block = file->block;
+    file->block = NULL;
+    if (block) {
+        submit(file, block);
+    }
+}
+
+void sq_file_close(struct sq_file *file)
+{
+    if (!file) {
+        return;
+    }
+    sq_file_flush(file);
+    file->last->close = true;
+    submit(file, file->last);
+}

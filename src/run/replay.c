@@ -1,0 +1,333 @@
+#include "run/replay.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "media/mux/rtpfile.h"
+#include "peer/rtp/rtp.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PTS       128
+#define FIRST_SEQ 1000 /* of what is sent, below 2^15 (RFC 3711, section 3.3.1) */
+#define BURST_MAX 64   /* packets in one go */
+#define LEVEL     (0x80 | 30)
+
+/* RFC 3551, section 6, and the dynamic ones of Chromium's offers. */
+static void default_map(enum sq_codec map[static PTS])
+{
+    memset(map, 0, PTS * sizeof(*map));
+    map[0] = SQ_CODEC_PCMU;
+    map[8] = SQ_CODEC_PCMA;
+    map[9] = SQ_CODEC_G722;
+    map[111] = SQ_CODEC_OPUS;
+    map[96] = SQ_CODEC_VP8;
+    map[98] = SQ_CODEC_VP9;
+    map[45] = SQ_CODEC_AV1;
+    map[102] = map[106] = map[108] = map[114] = map[127] = SQ_CODEC_H264;
+}
+
+static int read_map(const char *text, enum sq_codec map[static PTS],
+                    char why[static SQ_REPLAY_WHY_MAX])
+{
+    struct sq_view rest = sq_view_of(text);
+    while (rest.at) {
+        struct sq_view word = sq_view_cut(&rest, ',');
+        struct sq_view name = word;
+        struct sq_view number = sq_view_cut(&name, '=');
+        char codec[16] = "";
+        uint64_t pt = 0;
+        if (name.at && name.len < sizeof(codec)) {
+            memcpy(codec, name.at, name.len);
+            codec[name.len] = '\0';
+        }
+        if (sq_view_u64(number, PTS - 1, &pt) != 0 || sq_codec_by_name(codec) == SQ_CODEC_NONE) {
+            snprintf(why, SQ_REPLAY_WHY_MAX,
+                     "'" SQ_VIEW_FMT "': expected payload types with their codecs, such as "
+                     "96=VP8,111=opus (opus, PCMU, PCMA, G722, VP8, VP9, H264, AV1)",
+                     SQ_VIEW_ARG(word));
+            return SQ_ERR_INVALID;
+        }
+        map[pt] = sq_codec_by_name(codec);
+    }
+    return 0;
+}
+
+/* ---- The file ---- */
+
+static int read_file(const char *path, uint8_t **ret_bytes, size_t *ret_len,
+                     char why[static SQ_REPLAY_WHY_MAX])
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    size_t room = 0;
+    int err = 0;
+    FILE *f = fopen(path, "re");
+    while (f && !err && len < SQ_REPLAY_FILE_MAX) {
+        if (len == room) {
+            room = room ? 2 * room : 1 << 20;
+            uint8_t *grown = sq_realloc(bytes, room);
+            err = grown ? 0 : SQ_ERR_NOMEM;
+            bytes = grown ? grown : bytes;
+        }
+        size_t n = err ? 0 : fread(bytes + len, 1, room - len, f);
+        len += n;
+        if (n == 0) {
+            break;
+        }
+    }
+    if (!f || ferror(f)) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: %s", path, strerror(errno));
+        err = SQ_ERR_IO;
+    } else if (err || len >= SQ_REPLAY_FILE_MAX) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: too large to be held in memory", path);
+        err = SQ_ERR_NOMEM;
+    }
+    if (f) {
+        fclose(f);
+    }
+    if (err) {
+        sq_free(bytes);
+        return err;
+    }
+    *ret_bytes = bytes;
+    *ret_len = len;
+    return 0;
+}
+
+static int add(struct sq_replay *replay, const struct sq_replay_packet *packet)
+{
+    if (replay->packets_len == replay->packets_room) {
+        size_t room = replay->packets_room ? 2 * replay->packets_room : 1024;
+        struct sq_replay_packet *grown = room <= SQ_REPLAY_PACKETS_MAX
+                                             ? sq_realloc(replay->packets, room * sizeof(*grown))
+                                             : NULL;
+        if (!grown) {
+            return SQ_ERR_NOMEM;
+        }
+        replay->packets = grown;
+        replay->packets_room = room;
+    }
+    replay->packets[replay->packets_len++] = *packet;
+    return 0;
+}
+
+static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
+                const struct sq_rtpfile_packet *record)
+{
+    struct sq_rtp_packet rtp;
+    if (sq_rtp_parse(record->rtp, record->len, &rtp) != 0 || map[rtp.pt] == SQ_CODEC_NONE) {
+        replay->left_out++;
+        return 0;
+    }
+    bool video = sq_codec_info(map[rtp.pt])->video;
+    struct sq_replay_stream *stream = &replay->streams[video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
+    if (stream->codec == SQ_CODEC_NONE) {
+        *stream = (struct sq_replay_stream){.codec = map[rtp.pt],
+                                            .ssrc = rtp.ssrc,
+                                            .pt = rtp.pt,
+                                            .first_seq = rtp.seq,
+                                            .first_ts = rtp.ts};
+    }
+    if (rtp.ssrc != stream->ssrc || rtp.pt != stream->pt) {
+        replay->left_out++;
+        return 0;
+    }
+    const struct sq_replay_packet packet = {.ns = record->ns,
+                                            .payload = rtp.payload,
+                                            .len = rtp.payload_bytes,
+                                            .ts = rtp.ts,
+                                            .seq = rtp.seq,
+                                            .marker = rtp.marker,
+                                            .video = video};
+    stream->packets++;
+    return add(replay, &packet);
+}
+
+/* Times begin with the first packet and do not fall; the holes in the numbers are counted. */
+static void finish(struct sq_replay *replay)
+{
+    uint64_t first_ns = replay->packets[0].ns;
+    uint64_t last_ns = 0;
+    for (int kind = 0; kind < 2; kind++) {
+        uint64_t highest = 0;
+        struct sq_replay_stream *stream = &replay->streams[kind];
+        for (size_t i = 0; i < replay->packets_len; i++) {
+            const struct sq_replay_packet *p = &replay->packets[i];
+            if (p->video == (kind == SQ_MEDIA_VIDEO)) {
+                int16_t ahead =
+                    (int16_t)((uint16_t)(p->seq - stream->first_seq) - (uint16_t)highest);
+                highest += ahead > 0 ? (uint64_t)ahead : 0;
+            }
+        }
+        stream->missing = stream->packets > 0 && highest + 1 > stream->packets
+                              ? highest + 1 - stream->packets
+                              : 0;
+    }
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        struct sq_replay_packet *p = &replay->packets[i];
+        p->ns = sq_max_u64(p->ns > first_ns ? p->ns - first_ns : 0, last_ns);
+        last_ns = p->ns;
+    }
+    replay->duration_ns = last_ns;
+}
+
+static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[static PTS],
+                 const char *path, char why[static SQ_REPLAY_WHY_MAX])
+{
+    struct sq_rtpfile file;
+    struct sq_rtpfile_packet record;
+    int err = sq_rtpfile_open(&file, replay->bytes, len);
+    if (err) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 err == SQ_ERR_UNSUPPORTED ? "%.200s: a capture of a kind that is not read "
+                                             "(pcapng: 'editcap -F pcap' turns it "
+                                             "into pcap)"
+                                           : "%.200s: expected an rtpdump or a pcap file",
+                 path);
+        return err;
+    }
+    while (!err && (err = sq_rtpfile_next(&file, &record)) == 0) {
+        err = take(replay, map, &record);
+    }
+    if (err == SQ_ERR_NOMEM) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: more packets than can be held in memory", path);
+        return err;
+    }
+    /* A capture that was cut off is used as far as it goes. */
+    replay->left_out += file.left_out;
+    if (replay->packets_len == 0) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "%.200s: no RTP of a payload type that is known (%llu other packets); say what "
+                 "they are, "
+                 "such as --pt 100=VP8",
+                 path, (unsigned long long)replay->left_out);
+        return SQ_ERR_NOTFOUND;
+    }
+    finish(replay);
+    return 0;
+}
+
+int sq_replay_open(const char *path, const char *map_text, struct sq_replay **ret_replay,
+                   char why[static SQ_REPLAY_WHY_MAX])
+{
+    enum sq_codec map[PTS];
+    size_t len = 0;
+    struct sq_replay *replay = sq_zalloc(sizeof(*replay));
+    why[0] = '\0';
+    default_map(map);
+    int err = replay ? 0 : SQ_ERR_NOMEM;
+    err = err || !map_text ? err : read_map(map_text, map, why);
+    err = err ? err : read_file(path, &replay->bytes, &len, why);
+    err = err ? err : parse(replay, len, map, path, why);
+    if (err) {
+        sq_replay_close(replay);
+        return err;
+    }
+    *ret_replay = replay;
+    return 0;
+}
+
+void sq_replay_close(struct sq_replay *replay)
+{
+    if (replay) {
+        sq_free(replay->packets);
+        sq_free(replay->bytes);
+        sq_free(replay);
+    }
+}
+
+/* ---- Sending ---- */
+
+struct sq_replayer {
+    const struct sq_replay *replay;
+    struct sq_loop *loop;
+    struct sq_track *tracks[2]; /* audio, video; NULL: the peer has none that sends */
+    struct sq_timer timer;
+    uint64_t start_ns;
+    size_t next;
+};
+
+static struct sq_rtp_out out_of(const struct sq_replay *replay, size_t number)
+{
+    const struct sq_replay_packet *p = &replay->packets[number];
+    const struct sq_replay_stream *stream =
+        &replay->streams[p->video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
+    return (struct sq_rtp_out){
+        .timestamp = p->ts - stream->first_ts,
+        .marker = p->marker,
+        .explicit_seq = true,
+        .seq = (uint16_t)(FIRST_SEQ + (uint16_t)(p->seq - stream->first_seq)),
+        .cookie = (uint32_t)number,
+        .level = LEVEL,
+        .payload = p->payload,
+        .payload_len = p->len,
+    };
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    struct sq_replayer *r = ctx;
+    unsigned sent = 0;
+    while (r->next < r->replay->packets_len && sent < BURST_MAX &&
+           r->start_ns + r->replay->packets[r->next].ns <= now_ns) {
+        struct sq_track *track =
+            r->tracks[r->replay->packets[r->next].video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
+        struct sq_rtp_out out = out_of(r->replay, r->next++);
+        /* What cannot be sent just now is lost, as on a network. */
+        int err = track ? sq_track_send(track, now_ns, &out) : 0;
+        (void)err;
+        sent++;
+    }
+    if (r->next < r->replay->packets_len) {
+        uint64_t at = r->start_ns + r->replay->packets[r->next].ns;
+        sq_timer_start(sq_loop_timers(r->loop), &r->timer, sq_max_u64(at, now_ns + 1));
+    }
+}
+
+int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct sq_peer *peer,
+                    struct sq_replayer **ret_replayer)
+{
+    struct sq_replayer *r = sq_zalloc(sizeof(*r));
+    if (!r) {
+        return SQ_ERR_NOMEM;
+    }
+    r->replay = replay;
+    r->loop = loop;
+    r->start_ns = sq_loop_now(loop);
+    for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
+        struct sq_track *track = sq_peer_track(peer, i);
+        struct sq_track **place = &r->tracks[sq_track_kind(track)];
+        if (*place || !(sq_track_current_direction(track) & SQ_DIR_SENDONLY)) {
+            continue;
+        }
+        enum sq_codec recorded = replay->streams[sq_track_kind(track)].codec;
+        if (recorded && recorded != sq_codec_by_name(sq_track_codec(track))) {
+            sq_free(r);
+            return SQ_ERR_UNSUPPORTED;
+        }
+        *place = track;
+    }
+    sq_timer_init(&r->timer, on_timer, r);
+    sq_timer_start(sq_loop_timers(loop), &r->timer, r->start_ns);
+    *ret_replayer = r;
+    return 0;
+}
+
+bool sq_replayer_resend(const struct sq_replayer *r, uint32_t cookie, struct sq_rtp_out *ret_out)
+{
+    if (cookie >= r->replay->packets_len) {
+        return false;
+    }
+    *ret_out = out_of(r->replay, cookie);
+    return true;
+}
+
+void sq_replayer_free(struct sq_replayer *r)
+{
+    if (r) {
+        sq_timer_stop(&r->timer);
+        sq_free(r);
+    }
+}

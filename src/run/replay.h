@@ -1,0 +1,67 @@
+/* A recorded stream sent again with its own loss and timing: sequence numbers with their holes,
+ * time-stamps and the intervals between packets are kept; payload type and SSRC become the
+ * negotiated ones. */
+#ifndef SQ_RUN_REPLAY_H
+#define SQ_RUN_REPLAY_H
+
+#include "base/err.h"
+#include "media/codec.h"
+#include "net/loop.h"
+#include "peer/peer.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_REPLAY_FILE_MAX    (1U << 30)
+#define SQ_REPLAY_PACKETS_MAX 4000000
+#define SQ_REPLAY_WHY_MAX     320
+
+struct sq_replay_packet {
+    uint64_t ns;            /* since the first packet that is sent */
+    const uint8_t *payload; /* of the file */
+    uint32_t ts;
+    uint16_t seq, len;
+    bool marker, video;
+};
+
+/* One recorded stream. */
+struct sq_replay_stream {
+    enum sq_codec codec; /* SQ_CODEC_NONE: there is none of this kind */
+    uint32_t ssrc;
+    uint8_t pt;
+    uint16_t first_seq;
+    uint32_t first_ts;
+    uint64_t packets;
+    uint64_t missing; /* holes in its numbers */
+};
+
+/* Read-only once opened: shared by all threads. */
+struct sq_replay {
+    uint8_t *bytes;                   /* owned: the file */
+    struct sq_replay_packet *packets; /* owned, in the order of the file */
+    size_t packets_len, packets_room;
+    struct sq_replay_stream streams[2]; /* audio, video: the first of each */
+    uint64_t duration_ns;
+    uint64_t left_out; /* packets of other streams, and records without RTP */
+};
+
+/* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: the
+ * static ones of RFC 3551 and those that Chromium and Squall use. Takes the first audio and the
+ * first video stream. `why` holds a sentence on failure. SQ_ERR_IO, SQ_ERR_FORMAT,
+ * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type), SQ_ERR_INVALID (the map),
+ * SQ_ERR_NOMEM. */
+int sq_replay_open(const char *path, const char *map, struct sq_replay **ret_replay,
+                   char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
+void sq_replay_close(struct sq_replay *replay);
+
+struct sq_replayer;
+
+/* Begins on the peer's first tracks that may send; ends with the file. Borrows all. SQ_ERR_NOMEM;
+ * SQ_ERR_UNSUPPORTED: another codec than the recorded one was agreed on. */
+int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct sq_peer *peer,
+                    struct sq_replayer **ret_replayer) SQ_MUST_USE;
+/* Answers a NACK out of the file, see struct sq_peer_ops. */
+bool sq_replayer_resend(const struct sq_replayer *r, uint32_t cookie, struct sq_rtp_out *ret_out);
+void sq_replayer_free(struct sq_replayer *r); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,48 @@
+"""One-way latency through real servers, held against a delay that is known; and decoders that take the
+tagged streams as if nothing were in them."""
+from harness import test
+from harness.janus import ROOM, Janus
+from harness.proc import check
+from harness.wire import DelayedWire
+
+BOUND_MS = 2  # docs/accuracy.md
+THERE_MS, BACK_MS = 30, 45
+
+
+def latency_janus(t):
+    """Janus' videoroom, which knows nothing of it, behind a wire of 30 ms there and 45 ms back: the median
+    of audio's latency is what packets took on the wire, within 2 ms. A frame of video takes as long as its
+    last packet, and the packets of a large one are paced: its least is compared so, and its median loosely."""
+    wire = DelayedWire(t, THERE_MS, BACK_MS)
+    janus = Janus(t, wire.THERE, wire.enter)
+    wire.forget()
+    results = t.run(f"{janus.url}?plugin=videoroom&room={ROOM}", "--peers", 3, "--rate", "2/s", "--duration", "12s",
+                    "--latency", "--local-ip", wire.HERE, "--lateness-max", 100).finish()
+    results.all_ok(3)
+    known = wire.there.p50_ms() + wire.back.p50_ms()
+    check(abs(known - THERE_MS - BACK_MS) < 5, f"the wire itself took {known:.2f} ms")
+    audio, video = (results.summary["metrics"][f"{kind}.in.latency"] for kind in ("audio", "video"))
+    test.note(f"the wire took {known:.2f} ms, audio {audio['p50']:.2f} ms ({audio['count']} packets), "
+              f"video {video['p50']:.2f} ms, least {video['min']:.2f} ms ({video['count']} frames)")
+    check(abs(audio["p50"] - known) < BOUND_MS, f"audio {audio['p50']} ms, on the wire {known} ms")
+    check(abs(video["min"] - known) < BOUND_MS, f"video {video['min']} ms at least, on the wire {known} ms")
+    check(0 < video["p50"] - known < 3 * BOUND_MS, f"video {video['p50']} ms, on the wire {known} ms")
+    check(audio["count"] > 3 * 2 * 50 * 8, f"{audio['count']} packets of audio")
+    check(video["count"] > 3 * 2 * 25 * 8, f"{video['count']} frames")
+    check(results.summary["config"]["latency_clocks"] == "both ends read the same clock: exact",
+          results.summary["config"])
+
+
+def latency_echo(t):
+    """Janus' echotest, without a wire in between: what Janus itself and the machine take."""
+    janus = Janus(t)
+    results = t.run(f"{janus.url}?plugin=echotest", "--peers", 2, "--duration", "6s", "--latency").finish()
+    results.all_ok(2)
+    for kind in "audio", "video":
+        latency = results.summary["metrics"][f"{kind}.in.latency"]
+        test.note(f"{kind} {latency['p50']:.2f} ms at the median, {latency['p99']:.2f} at p99")
+        check(0 < latency["p50"] < 20, f"{kind}: {latency}")
+
+
+if __name__ == "__main__":
+    test.run([latency_janus, latency_echo])

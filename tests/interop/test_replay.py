@@ -1,0 +1,102 @@
+"""squall media replay: a stream that was recorded over a wire that loses packets comes out of an echo with the
+same holes and the same intervals."""
+import statistics
+import struct
+
+from harness import test
+from harness.proc import check
+from harness.squall import Results
+from harness.wire import DelayedWire
+
+
+def read_dump(path):
+    """[(ms, sequence number, time-stamp, payload)] of an rtpdump file, read apart from Squall."""
+    data = path.read_bytes()
+    at = data.index(b"\n") + 1 + 16
+    found = []
+    while at < len(data):
+        record, plain, ms = struct.unpack_from("!HHI", data, at)
+        rtp = data[at + 8:at + record]
+        cc, extended = rtp[0] & 15, rtp[0] >> 4 & 1
+        head = 12 + 4 * cc
+        if extended:
+            head += 4 + 4 * struct.unpack_from("!H", rtp, head + 2)[0]
+        found.append((ms, *struct.unpack_from("!HI", rtp, 2), rtp[head:]))
+        check(plain == len(rtp), "a record that is not whole")
+        at += record
+    return found
+
+
+def numbers(packets):
+    """Sequence numbers counted from the first packet's."""
+    return [(p[1] - packets[0][1] + 0x8000) % 0x10000 - 0x8000 for p in packets]
+
+
+def holes(packets):
+    have = set(numbers(packets))
+    return sorted(set(range(max(have) + 1)) - have)
+
+
+def dump_of(results, name):
+    return read_dump(next((results.folder / "record").glob(name)))
+
+
+def replay(t, file, *options):
+    folder = t.folder / f"replayed-{file.stem}"
+    process = t.start("replay", [t.squall, "media", "replay", file, "lab:echo", "--out", folder, "--seed", "3", "--record", 1,
+                                 "--record-format", "rtpdump,pcap", "--lateness-max", 200, *options])
+    return Results(process.wait(60), process, folder)
+
+
+def same(before, after, what):
+    """Of what the first one has up to where the second one ends (an echo's last packets are still under way)."""
+    lasts = numbers(after)
+    cut = len(before) - 15
+    check(len(after) > cut, f"{what}: {len(before)} packets before, {len(after)} after")
+    check(numbers(before)[:cut] == lasts[:cut], f"{what}: other sequence numbers")
+    check([p[3] for p in before[:cut]] == [p[3] for p in after[:cut]], f"{what}: other payloads")
+    stamps = [[(p[2] - packets[0][2]) % 2 ** 32 for p in packets[:cut]] for packets in (before, after)]
+    check(stamps[0] == stamps[1], f"{what}: other time-stamps")
+    shifts = [a[0] - b[0] for b, a in zip(before[:cut], after[:cut])]  # the start is another one
+    apart = [abs(shift - statistics.median(shifts)) for shift in shifts]
+    test.note(f"{what}: {len(before)} packets, {len(holes(before))} holes, times {statistics.median(apart):.1f} ms apart "
+              f"at the median, {max(apart)} at most")
+    check(statistics.median(apart) <= 3, f"{what}: times are {statistics.median(apart)} ms apart")
+
+
+def replay_loss(t):
+    wire = DelayedWire(t, 5, 5, loss_back=0.04)
+    lab = t.lab(address=wire.THERE, enter=wire.enter)
+    first = t.run(lab.room(), "--room", "echo", "--peers", 1, "--duration", "6s", "--local-ip", wire.HERE,
+                  "--record", 1, "--record-format", "rtpdump,pcap", "--lateness-max", 200).finish()
+    first.all_ok(1)
+    audio = dump_of(first, "*-in-audio-1.rtpdump")
+    check(len(holes(audio)) >= 3, f"the wire lost {len(holes(audio))} packets of audio only")
+    lost = first.peers[0]["audio.in.lost"]
+    check(abs(lost - len(holes(audio))) <= 1, f"{lost} lost, {len(holes(audio))} holes in the recording")
+    folder = first.folder / "record"
+    second = replay(t, next(folder.glob("*-in-audio-1.rtpdump")), "--no-video")
+    second.all_ok(1)
+    same(audio, dump_of(second, "*-in-audio-1.rtpdump"), "audio")
+    check(abs(second.peers[0]["audio.in.lost"] - lost) <= 1, f"{second.peers[0]['audio.in.lost']} lost, {lost} before")
+    # The pcap holds both streams; of picture, what was lost and sent again stands where it came.
+    third = replay(t, next(folder.glob("*.pcap")))
+    third.all_ok(1)
+    same(audio, dump_of(third, "*-in-audio-1.rtpdump"), "audio out of the pcap")
+    check("missing" in third.errors, third.errors)
+    frames = third.peers[0]["video.in.frames"]
+    check(frames > 0.8 * first.peers[0]["video.in.frames"], f"{frames} frames, {first.peers[0]['video.in.frames']} before")
+
+
+def replay_wrong(t):
+    text = t.folder / "text"
+    text.write_text("hello")
+    for words, sentence in (([text, "lab:echo"], "expected an rtpdump or a pcap file"),
+                            ([t.folder / "none", "lab:echo"], "No such file"), ([text], "expected FILE TARGET"),
+                            ([text, "lab:echo", "--pt", "x=VP8"], "expected payload types")):
+        process = t.start("replay", [t.squall, "media", "replay", *words])
+        check(process.wait(20) == 2 and sentence in process.stderr(), f"{words}: {process.stderr()}")
+
+
+if __name__ == "__main__":
+    test.run([replay_loss, replay_wrong])

@@ -1,0 +1,160 @@
+/* Recorded streams as they are read for being sent again. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/wire.h"
+#include "media/mux/rtpfile.h"
+#include "run/replay.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char path[64];
+static char why[SQ_REPLAY_WHY_MAX];
+
+static void on_append(void *ctx, const void *bytes, size_t len)
+{
+    sq_buf_add(ctx, bytes, len);
+}
+
+static void put(const struct sq_mux_sink *sink, uint32_t ms, uint8_t pt, uint16_t seq,
+                uint32_t ssrc)
+{
+    uint8_t rtp[16] = {0x80, pt};
+    sq_store_u16(rtp + 2, seq);
+    sq_store_u32(rtp + 4, ms * 48);
+    sq_store_u32(rtp + 8, ssrc);
+    rtp[15] = (uint8_t)seq;
+    sq_rtpdump_packet(sink, ms, rtp, sizeof(rtp));
+}
+
+/* Opus with holes, a number that wraps, and one that came late; VP8; RTX; a second stream of Opus.
+ */
+static void write_file(void)
+{
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    struct sq_addr from;
+    assert_int_equal(sq_addr_parse("192.0.2.1", 5000, &from), 0);
+    sq_rtpdump_head(&sink, &from, 0);
+    put(&sink, 100, 111, 65534, 1);
+    put(&sink, 110, 96, 7, 2);
+    put(&sink, 120, 111, 65535, 1);
+    put(&sink, 125, 97, 1, 3);
+    put(&sink, 140, 111, 2, 1); /* 0 and 1 are missing */
+    put(&sink, 150, 111, 1, 1); /* 1 comes late */
+    put(&sink, 160, 111, 1, 9);
+    put(&sink, 170, 96, 8, 2);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(b.text, 1, b.len, f), b.len);
+    fclose(f);
+    sq_buf_free(&b);
+}
+
+static void streams_and_holes(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    write_file();
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+    const struct sq_replay_stream *audio = &r->streams[SQ_MEDIA_AUDIO];
+    const struct sq_replay_stream *video = &r->streams[SQ_MEDIA_VIDEO];
+    assert_int_equal(audio->codec, SQ_CODEC_OPUS);
+    assert_int_equal(audio->ssrc, 1);
+    assert_int_equal(audio->packets, 4);
+    assert_int_equal(audio->missing, 1);
+    assert_int_equal(video->codec, SQ_CODEC_VP8);
+    assert_int_equal(video->packets, 2);
+    assert_int_equal(video->missing, 0);
+    assert_int_equal(r->packets_len, 6);
+    assert_int_equal(r->left_out, 2);
+    assert_int_equal(r->packets[0].ns, 0);
+    assert_int_equal(r->packets[5].ns, 70000000);
+    assert_int_equal(r->duration_ns, 70000000);
+    assert_int_equal(r->packets[3].seq, 2);
+    assert_int_equal(r->packets[4].seq, 1);
+    assert_int_equal(r->packets[4].len, 4);
+    assert_int_equal(r->packets[4].payload[3], 1);
+    sq_replay_close(r);
+}
+
+static void payload_types_are_told(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    write_file();
+    assert_int_equal(sq_replay_open(path, "96=H264,97=vp9,111=PCMU", &r, why), 0);
+    assert_int_equal(r->streams[SQ_MEDIA_AUDIO].codec, SQ_CODEC_PCMU);
+    assert_int_equal(r->streams[SQ_MEDIA_VIDEO].codec, SQ_CODEC_H264);
+    sq_replay_close(r);
+    static const char *const wrong[] = {"",        "96",     "96=",     "=VP8",
+                                        "128=VP8", "96=MP3", "96=VP8,", "x=VP8"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        assert_int_equal(sq_replay_open(path, wrong[i], &r, why), SQ_ERR_INVALID);
+        assert_non_null(strstr(why, "expected payload types"));
+    }
+}
+
+static void nothing_to_send(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    assert_int_equal(sq_replay_open("/nowhere", NULL, &r, why), SQ_ERR_IO);
+    assert_string_equal(why, "/nowhere: No such file or directory");
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fputs("#!rtpplay1.0 1.2.3.4/5\n0123456789abcdef", f);
+    fclose(f);
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_NOTFOUND);
+    assert_non_null(strstr(why, "no RTP of a payload type that is known"));
+}
+
+static void without_memory(void **state)
+{
+    (void)state;
+    write_file();
+    for (size_t nth = 1;; nth++) {
+        struct sq_replay *r;
+        sq_mem_fail_at(nth);
+        int err = sq_replay_open(path, NULL, &r, why);
+        sq_mem_fail_at(0);
+        if (!err) {
+            assert_true(nth > 3);
+            sq_replay_close(r);
+            break;
+        }
+        assert_int_equal(err, SQ_ERR_NOMEM);
+    }
+}
+
+static int make_path(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/squall-replay-%d", (int)getpid());
+    return 0;
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    unlink(path);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_and_holes),
+        cmocka_unit_test(payload_types_are_told),
+        cmocka_unit_test(nothing_to_send),
+        cmocka_unit_test(without_memory),
+    };
+    return cmocka_run_group_tests(tests, make_path, remove_file);
+}

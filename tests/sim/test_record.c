@@ -1,0 +1,145 @@
+/* Recorders fed by whole peers: what files there are, and each allocation failing in turn. */
+#include "base/mem.h"
+#include "run/record.h"
+#include "sim/simcall.h"
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+static struct sq_recorder *recorder;
+static size_t fail_at; /* in the recorder alone; 0: nowhere */
+
+static void on_rtp(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                   const struct sq_rtp_exts *exts, uint64_t now_ns)
+{
+    struct simnode *node = ctx;
+    (void)exts;
+    if (recorder) {
+        sq_mem_fail_at(fail_at);
+        sq_recorder_received(recorder, simnode_peer(node), track, packet, now_ns);
+        fail_at -= fail_at > 0 && sq_mem_count() < fail_at ? sq_mem_count() : fail_at;
+        sq_mem_fail_at(0);
+    }
+}
+
+static unsigned files(const char *suffix, bool drop)
+{
+    unsigned n = 0;
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[512];
+        struct stat info;
+        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        if (e->d_name[0] != '.' && strstr(e->d_name, suffix) && stat(path, &info) == 0) {
+            n += info.st_size > 200;
+            if (drop) {
+                unlink(path);
+            }
+        }
+    }
+    closedir(d);
+    return n;
+}
+
+static void record(uint64_t seconds, unsigned formats, size_t fails, bool video)
+{
+    static const struct sq_peer_ops ops = {.rtp = on_rtp};
+    static const struct sq_peer_config plain = {0};
+    struct sq_filewriter *writer;
+    struct simnet *net = simnet_new(95, 2);
+    struct simnode *a = simnet_add(net, &plain, false, NULL, NULL);
+    struct simnode *b = simnet_try_add(net, &plain, &ops, NULL, NULL);
+    struct sq_addr here, there;
+    assert_int_equal(sq_filewriter_new(0, &writer), 0);
+    const struct sq_record_plan plan = {
+        .peers = 1, .formats = formats, .dir = dir, .writer = writer};
+    assert_int_equal(sq_recorder_new(&plan, "a/b peer", 0, &recorder), 0);
+    assert_int_equal(sq_addr_parse("192.0.2.1", 1, &here), 0);
+    assert_int_equal(sq_addr_parse("192.0.2.2", 2, &there), 0);
+    sq_recorder_set_pair(recorder, &here, &there);
+    add(a, SQ_MEDIA_AUDIO, SQ_DIR_SENDONLY);
+    if (video) {
+        add(a, SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY);
+    }
+    simnet_negotiate(net, a, b, false);
+    fail_at = fails;
+    run_for(net, seconds * SEC);
+    sq_recorder_tick(recorder);
+    sq_recorder_free(recorder);
+    recorder = NULL;
+    sq_filewriter_free(writer);
+    simnet_free(net);
+}
+
+static void files_by_format(void **state)
+{
+    (void)state;
+    record(3, SQ_RECORD_MEDIA, 0, true);
+    assert_int_equal(files("a_b_peer-in-1.webm", true), 1);
+    assert_int_equal(files("", true), 0);
+    record(3, SQ_RECORD_MEDIA, 0, false); /* sound alone */
+    assert_int_equal(files("a_b_peer-in-1.ogg", true), 1);
+    assert_int_equal(files("", true), 0);
+    record(3, SQ_RECORD_MEDIA | SQ_RECORD_OGG | SQ_RECORD_RTPDUMP | SQ_RECORD_PCAP, 0, true);
+    assert_int_equal(files(".webm", false), 1);
+    assert_int_equal(files(".ogg", false), 1);
+    assert_int_equal(files("a_b_peer-in-video-1.rtpdump", false), 1);
+    assert_int_equal(files("a_b_peer-in-audio-1.rtpdump", false), 1);
+    assert_int_equal(files("a_b_peer.pcap", false), 1);
+    assert_int_equal(files("", true), 5);
+}
+
+static void each_allocation_fails(void **state)
+{
+    (void)state;
+    for (size_t nth = 1; nth <= 60; nth++) {
+        record(1, SQ_RECORD_MEDIA | SQ_RECORD_OGG | SQ_RECORD_RTPDUMP | SQ_RECORD_PCAP, nth, true);
+        files("", true);
+    }
+}
+
+static void formats_of_the_command_line(void **state)
+{
+    (void)state;
+    unsigned formats = 0;
+    assert_int_equal(sq_record_formats("webm", &formats), 0);
+    assert_int_equal(formats, SQ_RECORD_MEDIA);
+    assert_int_equal(sq_record_formats("pcap,ogg", &formats), 0);
+    assert_int_equal(formats, SQ_RECORD_OGG | SQ_RECORD_PCAP);
+    assert_int_equal(sq_record_formats("mp4", &formats), SQ_ERR_FORMAT);
+    assert_int_equal(sq_record_formats("webm,", &formats), SQ_ERR_FORMAT);
+    assert_int_equal(sq_record_formats("", &formats), SQ_ERR_FORMAT);
+}
+
+static int set_up(void **state)
+{
+    snprintf(dir, sizeof(dir), "/tmp/squall-record-XXXXXX");
+    return mkdtemp(dir) ? open_clip(state) : 1;
+}
+
+static int tear_down(void **state)
+{
+    rmdir(dir);
+    return close_clip(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_by_format),
+        cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(formats_of_the_command_line),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
