@@ -530,9 +530,17 @@ uint64_t sq_frame_buffer_key_due_ns(const struct sq_frame_buffer *b)
     }
     const struct sq_frame_pending *p = &b->pending[b->head];
     uint64_t from_ns = arrival_ns(b, p);
-    /* Before the first key frame no missing packet can help a delta frame. In H.264 it is a slice
-     * that says what the frame is, and parameter sets may stand before it. */
-    bool told = b->codec == SQ_CODEC_H264 ? (p->flags & COMPLETE) : (p->flags & FIRST);
-    bool hopeless = !b->decoding && told && !(p->flags & KEY);
+    /* Before the first key frame no missing packet can help a delta frame. In H.264 any slice tells
+     * a key frame, but the first frame of who comes in late may lack a beginning: a whole one
+     * tells. */
+    bool h264 = b->codec == SQ_CODEC_H264;
+    bool hopeless = false;
+    for (unsigned n = 0; !b->decoding && !hopeless && n < (h264 ? b->count : 1U); n++) {
+        const struct sq_frame_pending *q = &b->pending[(b->head + n) % SQ_FRAME_WINDOW];
+        if (q->flags & KEY) {
+            break;
+        }
+        hopeless = (q->flags & (h264 ? COMPLETE : FIRST)) != 0;
+    }
     return hopeless ? from_ns : from_ns + b->blocked_after_ns;
 }

@@ -581,6 +581,20 @@ static void a_key_frame_is_asked_for_at_once_without_one(void **state)
     assert_false(sq_frame_buffer_needs_key(&h.a, 2500 * MS));
 }
 
+/* Who comes into an H.264 stream cannot tell whether its first frame has all its packets, but the
+ * second one: it is whole, and no key frame. */
+static void a_key_frame_of_h264_is_asked_for_soon(void **state)
+{
+    struct sq_frame_buffer b;
+    sq_frame_buffer_init(&b, 200 * MS, NULL, NULL);
+    static const uint8_t slice[] = {0x41, 0x9a, 1, 2};
+    assert_int_equal(push_as(&b, SQ_CODEC_H264, 1000 * MS, 7, 0, true, slice, 4), 0);
+    assert_int_equal(sq_frame_buffer_key_due_ns(&b), 1200 * MS);
+    assert_int_equal(push_as(&b, SQ_CODEC_H264, 1040 * MS, 8, 3600, true, slice, 4), 0);
+    assert_true(sq_frame_buffer_needs_key(&b, 1040 * MS));
+    sq_frame_buffer_close(&b);
+}
+
 /* Padding takes sequence numbers; without a PictureID they are all there is to go by. */
 static void padding_is_no_gap(void **state)
 {
@@ -696,6 +710,7 @@ int main(void)
         cmocka_unit_test(too_few_frames_and_pauses_are_no_freeze),
         cmocka_unit_test(a_gap_stops_the_picture),
         cmocka_unit_test(a_key_frame_is_asked_for_at_once_without_one),
+        cmocka_unit_test(a_key_frame_of_h264_is_asked_for_soon),
         cmocka_unit_test(padding_is_no_gap),
         cmocka_unit_test(a_sender_that_begins_anew_is_followed),
         cmocka_unit_test(frames_a_second),
