@@ -338,7 +338,10 @@ struct outgoing {
     size_t head_len;
     const uint8_t *payload;
     size_t payload_len;
-    size_t grows; /* for a time-tag; 0: none */
+    const uint8_t *ext; /* dependency descriptor */
+    uint8_t ext_id;
+    size_t ext_len; /* 0: none, or not agreed */
+    size_t grows;   /* for a time-tag; 0: none */
     uint64_t due_ns;
     enum sq_codec codec;
     uint16_t first_seq; /* of RTX: the number that it had when it was sent first */
@@ -363,6 +366,9 @@ static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp
 {
     uint8_t *buf = sq_tx_begin(peer->env);
     size_t at = sq_rtp_template_write(header, buf, stamp);
+    if (out->ext_len) {
+        at = sq_rtp_header_extend(buf, at, out->ext_id, out->ext, out->ext_len);
+    }
     size_t len = at + payload_bytes(out);
     memcpy(buf + at, out->head, out->head_len);
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
@@ -474,6 +480,11 @@ static bool fits(const struct sq_encoding *e, size_t payload_len)
     return e->header.len + payload_len + SQ_SRTP_OVERHEAD_MAX_BYTES <= SQ_PEER_DATAGRAM_MAX;
 }
 
+static size_t ext_room(const struct outgoing *out)
+{
+    return out->ext_len ? out->ext_len + SQ_RTP_EXTEND_BYTES : 0;
+}
+
 static uint8_t level_byte(uint8_t level, bool voice)
 {
     return (uint8_t)((voice ? 0x80 : 0) | (level & 0x7f));
@@ -482,7 +493,11 @@ static uint8_t level_byte(uint8_t level, bool voice)
 static struct outgoing of_source(const struct sq_track *track,
                                  const struct sq_source_packet *packet, uint32_t ts, uint16_t seq)
 {
+    uint8_t ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY];
     return (struct outgoing){
+        .ext = packet->ext,
+        .ext_id = ext_id,
+        .ext_len = ext_id ? packet->ext_len : 0,
         .grows = sq_latency_grows(track, packet->fragment, packet->fragment_len, packet->marker),
         .due_ns = packet->due_ns,
         .codec = track->send_codec,
@@ -507,7 +522,7 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
         struct outgoing out = of_source(track, &packet, ts, 0);
         size_t payload_len = payload_bytes(&out);
-        if (!fits(e, payload_len)) {
+        if (!fits(e, payload_len + ext_room(&out))) {
             continue;
         }
         out.seq =
@@ -594,7 +609,7 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
             .payload_len = by_hand.payload_len,
         };
     }
-    if (!fits(e, payload_bytes(&out))) {
+    if (!fits(e, payload_bytes(&out) + ext_room(&out))) {
         return;
     }
     if (track->rtx_pt && e->rtx_ssrc) {

@@ -319,6 +319,47 @@ static void hostile_bytes(void **state)
     assert_true(parsed > 1000);
 }
 
+/* An element that differs from packet to packet, behind those of a template. */
+static void headers_are_extended(void **state)
+{
+    static const uint8_t data[255] = {0x80, 1,  2,  3,  4,  5,  6,  7,  8,
+                                      9,    10, 11, 12, 13, 14, 15, 16, 17};
+    struct sq_rtp_ext_ids ids = {0};
+    (void)state;
+    ids.id[SQ_RTP_EXT_MID] = 4;
+    ids.id[SQ_RTP_EXT_ABS_SEND_TIME] = 2;
+    for (unsigned round = 0; round < 2 * 40; round++) {
+        const struct sq_rtp_template_opts opts = {.pt = 45,
+                                                  .ssrc = 7,
+                                                  .mid = sq_view_of(round < 40 ? "mid" : ""),
+                                                  .abs_send_time = round < 40};
+        const struct sq_rtp_stamp stamp = {.abs_send_time = 0x123456, .seq = 9, .marker = true};
+        struct sq_rtp_template t;
+        uint8_t buf[512] = {0};
+        size_t n = round % 40;
+        uint8_t id = n % 2 ? 12 : 40; /* of one and of two bytes */
+        assert_int_equal(sq_rtp_template_init(&t, &opts, &ids), 0);
+        size_t len = sq_rtp_template_write(&t, buf, &stamp);
+        size_t more = sq_rtp_header_extend(buf, len, id, data, n);
+        assert_true(more > len && more <= len + n + SQ_RTP_EXTEND_BYTES);
+        struct sq_rtp_packet pkt;
+        struct sq_rtp_exts exts;
+        struct sq_view found;
+        memset(buf + more, 0xaa, 4);
+        assert_int_equal(sq_rtp_parse(buf, more + 4, &pkt), 0);
+        assert_int_equal(pkt.header_bytes, more);
+        assert_int_equal(pkt.seq, 9);
+        assert_int_equal(sq_rtp_ext_find(&pkt, id, &found), 0);
+        assert_int_equal(found.len, n);
+        assert_memory_equal(found.at, data, n);
+        sq_rtp_exts_read(&pkt, &ids, &exts);
+        assert_int_equal(sq_rtp_has(&exts, SQ_RTP_EXT_MID), round < 40);
+        assert_true(round >= 40 || (sq_view_is(exts.mid, "mid") && exts.abs_send_time == 0x123456));
+        assert_int_equal(sq_rtp_header_extend(buf, more, 15, data, n), more); /* no id */
+        assert_int_equal(sq_rtp_header_extend(buf, more, 0, data, n), more);
+    }
+}
+
 static void report_intervals(void **state)
 {
     struct sq_rand rand;
@@ -360,6 +401,7 @@ int main(void)
         cmocka_unit_test(uris_and_kinds),
         cmocka_unit_test(elements_of_a_wrong_length_are_left_out),
         cmocka_unit_test(hostile_bytes),
+        cmocka_unit_test(headers_are_extended),
         cmocka_unit_test(report_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@
 #define H264_ROW(payload_type, mode, id, which)                                                    \
     VIDEO_ROW(payload_type, "H264"),                                                               \
         .fb = FB_VIDEO, .codec = SQ_CODEC_H264, .by_default = true, .key = "packetization-mode",   \
-        .value = mode, .profile = (which),                                                         \
+        .value = (mode), .profile = (which),                                                       \
         .fmtp = "level-asymmetry-allowed=1;packetization-mode=" mode ";profile-level-id=" id
 
 const struct jsep_row jsep_rows[SQ_JSEP_CODECS] = {

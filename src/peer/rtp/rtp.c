@@ -362,3 +362,60 @@ int sq_rtp_template_init(struct sq_rtp_template *t, const struct sq_rtp_template
     *t = made;
     return 0;
 }
+
+/* The elements of a one-byte extension in the two-byte form; `out` has room for twice as much.
+ * Returns how many bytes that takes. */
+static size_t widen(const uint8_t *elements, size_t len, uint8_t *out)
+{
+    size_t at = 0;
+    size_t n = 0;
+    while (at < len) {
+        size_t data = (size_t)(elements[at] & 0x0f) + 1;
+        if (elements[at] == 0) { /* padding */
+            at++;
+            continue;
+        }
+        if (at + 1 + data > len) {
+            break;
+        }
+        out[n++] = elements[at] >> 4;
+        out[n++] = (uint8_t)data;
+        memcpy(out + n, elements + at + 1, data);
+        n += data;
+        at += 1 + data;
+    }
+    return n;
+}
+
+size_t sq_rtp_header_extend(uint8_t *buf, size_t len, uint8_t id, const uint8_t *data, size_t n)
+{
+    uint8_t elements[2 * SQ_RTP_TEMPLATE_BYTES];
+    bool has = (buf[0] & 0x10) != 0;
+    size_t used = 0;
+    bool wide = id > 14 || n == 0 || n > 16 || (has && sq_load_u16(buf + 12) != SQ_RTP_ONE_BYTE);
+    if (id == 0 || id == 15 || n > UINT8_MAX || len > SQ_RTP_TEMPLATE_BYTES) {
+        return len;
+    }
+    if (has && wide && sq_load_u16(buf + 12) == SQ_RTP_ONE_BYTE) {
+        used = widen(buf + 16, len - 16, elements);
+        memcpy(buf + 16, elements, used);
+    } else if (has) {
+        used = len - 16;
+    }
+    buf[0] |= 0x10;
+    sq_store_u16(buf + 12, wide ? SQ_RTP_TWO_BYTE : SQ_RTP_ONE_BYTE);
+    uint8_t *at = buf + 16 + used;
+    if (wide) {
+        *at++ = id;
+        *at++ = (uint8_t)n;
+    } else {
+        *at++ = (uint8_t)(id << 4 | (n - 1));
+    }
+    memcpy(at, data, n);
+    at += n;
+    while ((size_t)(at - buf) % 4 != 0) {
+        *at++ = 0;
+    }
+    sq_store_u16(buf + 14, (uint16_t)((size_t)(at - buf - 16) / 4));
+    return (size_t)(at - buf);
+}

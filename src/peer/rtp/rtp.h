@@ -225,4 +225,12 @@ static inline size_t sq_rtp_template_write(const struct sq_rtp_template *t, uint
     return t->len;
 }
 
+#define SQ_RTP_EXTEND_BYTES 32 /* by how much a header may grow beside the element itself */
+
+/* Puts one more element into a header that a template wrote to `buf` (len bytes), as a dependency
+ * descriptor differs from packet to packet. In the two-byte form, to which the others are changed,
+ * where the one-byte form cannot hold it (RFC 8285, section 4.3). There is room for n +
+ * SQ_RTP_EXTEND_BYTES more. Returns the new length; `len` where id or n make no sense. */
+size_t sq_rtp_header_extend(uint8_t *buf, size_t len, uint8_t id, const uint8_t *data, size_t n);
+
 #endif
