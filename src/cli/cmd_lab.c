@@ -18,6 +18,7 @@
 
 struct lab_options {
     bool help, ice_lite;
+    const char *ice_tcp;
     const char *listen, *cert, *key, *token, *srtp;
     struct sq_option_list media_ips;
     uint64_t stun_port, seed;
@@ -38,6 +39,8 @@ static void make_table(struct lab_options *o, struct sq_option table[static LAB_
          "PEM certificate: HTTPS and WSS instead of HTTP and WS", 0, 0},
         {"key", SQ_OPTION_TEXT, &o->key, "FILE", "PEM key of the certificate", 0, 0},
         {"token", SQ_OPTION_TEXT, &o->token, "TEXT", "bearer token that clients must show", 0, 0},
+        {"ice-tcp", SQ_OPTION_TEXT, &o->ice_tcp, "HOW",
+         "offer TCP candidates: also, or only (without UDP)", 0, 0},
         {"ice-lite", SQ_OPTION_FLAG, &o->ice_lite, NULL, "answer ICE checks only, as many SFUs do",
          0, 0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "preferred: gcm (default) or cm", 0, 0},
@@ -102,6 +105,9 @@ static int configure(const struct lab_options *o, struct sq_lab_config *config,
     if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
         return sq_usage("lab", "--srtp %s: expected gcm or cm", o->srtp);
     }
+    if (o->ice_tcp && strcmp(o->ice_tcp, "also") != 0 && strcmp(o->ice_tcp, "only") != 0) {
+        return sq_usage("lab", "--ice-tcp %s: expected also or only", o->ice_tcp);
+    }
     if ((o->cert == NULL) != (o->key == NULL)) {
         return sq_usage("lab", "--cert and --key go together");
     }
@@ -114,6 +120,8 @@ static int configure(const struct lab_options *o, struct sq_lab_config *config,
     config->token = o->token;
     config->seed = o->seed;
     config->ice_lite = o->ice_lite;
+    config->no_udp = o->ice_tcp && strcmp(o->ice_tcp, "only") == 0;
+    config->ice_tcp = config->no_udp || (o->ice_tcp && strcmp(o->ice_tcp, "also") == 0);
     config->stun_port = (uint16_t)o->stun_port;
     config->prefer_cm = strcmp(o->srtp, "cm") == 0;
     return code;

@@ -7,12 +7,10 @@
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/run_options.h"
+#include "cli/run_paths.h"
 #include "lab/lab.h"
 #include "media/clip.h"
-#include "net/dns.h"
 #include "net/rlimit.h"
-#include "net/route.h"
-#include "net/udp.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/decode.h"
@@ -32,7 +30,6 @@
 #define DIR_MAX         4096
 #define SPARE_FDS       256 /* files, libraries, the lab's own */
 #define FDS_A_PEER      3   /* signalling, and media sockets come on top */
-#define STUN_DEFAULT    3478
 #define LAB_FDS_A_PEER  3
 
 struct session {
@@ -48,8 +45,7 @@ struct session {
     struct sq_result *result;
     struct sq_record_option record;
     struct sq_replay *replay;
-    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
-    struct sq_addr stun[4];
+    struct sq_run_paths paths;
     char lab_url[SQ_LAB_URL_MAX];
     char why[WHY_MAX];
     bool finished, interrupted, paused;
@@ -176,103 +172,6 @@ static int open_clip(struct session *s)
     return s->plan.publishers ? check_codecs(s) : 0;
 }
 
-struct lookup {
-    bool over;
-    int err;
-    struct sq_addr addr;
-};
-
-static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
-{
-    struct lookup *lookup = ctx;
-    lookup->over = true;
-    lookup->err = answer->err;
-    if (!answer->err && answer->n > 0) {
-        lookup->addr = answer->addrs[0];
-    }
-}
-
-static int resolve(struct session *s, const char *host, uint16_t port, struct sq_addr *ret_addr)
-{
-    struct lookup lookup = {0};
-    struct sq_dns_query *query;
-    int err = sq_dns_resolve(s->loop, host, port, AF_UNSPEC, 0, on_lookup, &lookup, &query);
-    while (!err && !lookup.over) {
-        err = sq_loop_run_once(s->loop, SQ_NS_PER_SEC);
-    }
-    err = err ? err : lookup.err;
-    if (!err) {
-        *ret_addr = lookup.addr;
-    }
-    return err;
-}
-
-/* Media leaves from the address that the target is reached from, unless the user names others. */
-static int find_addrs(struct session *s)
-{
-    const struct sq_option_list *ips = &s->options.local_ips;
-    s->plan.addrs = s->addrs;
-    if (ips->n > SQ_CARRIER_ADDRS_MAX) {
-        return refuse(s, SQ_ERR_INVALID, "--local-ip: at most %d addresses", SQ_CARRIER_ADDRS_MAX);
-    }
-    for (size_t i = 0; i < ips->n; i++) {
-        if (sq_addr_parse(ips->items[i], 0, &s->addrs[i]) != 0) {
-            return refuse(s, SQ_ERR_INVALID,
-                          "--local-ip %s: expected a numeric IPv4 or IPv6 address", ips->items[i]);
-        }
-        const struct sq_udp_options trial = {.bind = s->addrs[i]};
-        struct sq_udp *udp;
-        if (sq_udp_open(s->loop, &trial, NULL, NULL, &udp) != 0) {
-            return refuse(s, SQ_ERR_INVALID, "--local-ip %s: not an address of this machine (%s)",
-                          ips->items[i], strerror(errno));
-        }
-        sq_udp_close(udp);
-    }
-    s->plan.addrs_len = ips->n;
-    if (ips->n > 0) {
-        return 0;
-    }
-    struct sq_addr remote;
-    if (resolve(s, s->target.host, s->target.port, &remote) == 0 &&
-        sq_route_source(&remote, &s->addrs[0]) == 0) {
-        s->plan.addrs_len = 1;
-        return 0;
-    }
-    /* Each peer will say for itself what is wrong with the name. */
-    if (sq_carrier_default_addrs(NULL, s->addrs, &s->plan.addrs_len) != 0) {
-        return refuse(s, SQ_ERR_NOTFOUND, "this host has no network address to send media from");
-    }
-    return 0;
-}
-
-static int find_stun(struct session *s)
-{
-    const struct sq_option_list *list = &s->options.stun;
-    if (list->n > 4) {
-        return refuse(s, SQ_ERR_INVALID, "--stun: at most 4 servers");
-    }
-    for (size_t i = 0; i < list->n; i++) {
-        char host[256];
-        uint64_t port = STUN_DEFAULT;
-        const char *colon = strrchr(list->items[i], ':');
-        size_t len = colon ? (size_t)(colon - list->items[i]) : strlen(list->items[i]);
-        if (len == 0 || len >= sizeof(host) ||
-            (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
-            return refuse(s, SQ_ERR_INVALID, "--stun %s: expected HOST or HOST:PORT",
-                          list->items[i]);
-        }
-        memcpy(host, list->items[i], len);
-        host[len] = '\0';
-        if (resolve(s, host, (uint16_t)port, &s->stun[i]) != 0) {
-            return refuse(s, SQ_ERR_DNS, "--stun %s: the name '%s' cannot be resolved",
-                          list->items[i], host);
-        }
-    }
-    s->plan.stun_servers = s->stun;
-    s->plan.stun_servers_len = list->n;
-    return 0;
-}
-
 /* The nearest folder above `path` that is there, or `path` itself if it is one. */
 static void existing_folder(const char *path, char *out, size_t room)
 {
@@ -331,7 +230,8 @@ static int check_places(struct session *s)
 
 static int raise_limits(struct session *s)
 {
-    uint64_t each = FDS_A_PEER + s->plan.addrs_len + (s->lab ? LAB_FDS_A_PEER : 0);
+    uint64_t each =
+        FDS_A_PEER + s->plan.addrs_len + s->plan.relays.servers_len + (s->lab ? LAB_FDS_A_PEER : 0);
     uint64_t needed = s->plan.peers * each + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {
@@ -371,19 +271,37 @@ static void describe_host(struct sq_host *host)
     }
 }
 
-/* The command line; a token is left out. */
+/* Whether a word names an option whose value is a secret; *ret_at is where "=" would stand. */
+static bool names_secret(const char *word, size_t *ret_at)
+{
+    static const char *const names[] = {"--token", "--turn-password", "--turn-secret"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        size_t len = strlen(names[i]);
+        if (strncmp(word, names[i], len) == 0 && (word[len] == '\0' || word[len] == '=')) {
+            *ret_at = len;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The command line; secrets are left out. */
 static int describe_command(struct session *s, int argc, char **argv)
 {
     struct sq_buf b = {0};
     sq_buf_puts(&b, "squall run");
-    bool secret = false;
+    bool hidden = false;
     for (int i = 0; i < argc; i++) {
-        bool token = strncmp(argv[i], "--token", 7) == 0;
-        sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s",
-                      secret                       ? "***"
-                      : token && argv[i][7] == '=' ? "--token=***"
-                                                   : argv[i]);
-        secret = token && argv[i][7] == '\0';
+        size_t at = 0;
+        bool secret = names_secret(argv[i], &at);
+        if (hidden) {
+            sq_buf_puts(&b, " ***");
+        } else if (secret && argv[i][at] == '=') {
+            sq_buf_printf(&b, " %.*s=***", (int)at, argv[i]);
+        } else {
+            sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s", argv[i]);
+        }
+        hidden = !hidden && secret && argv[i][at] == '\0';
     }
     s->result->command = sq_buf_take(&b);
     return s->result->command ? 0 : SQ_ERR_NOMEM;
@@ -597,8 +515,9 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : sq_loop_new(NULL, &s->loop);
     err = err ? err : open_clip(s);
     err = err ? err : find_target(s);
-    err = err ? err : find_addrs(s);
-    err = err ? err : find_stun(s);
+    err = err ? err
+              : sq_run_paths_find(s->loop, &s->options, &s->target, &s->paths, &s->plan, s->why,
+                                  sizeof(s->why));
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);

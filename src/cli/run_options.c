@@ -17,7 +17,7 @@
 #define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
 #define SEED_MAX            ((1ULL << 53) - 1) /* a JSON number keeps it */
 
-#define OPTIONS_MAX 72
+#define OPTIONS_MAX 80
 
 /* The table points into *o; it is made anew for each use. */
 static void make_table(struct sq_run_options *o, struct sq_option table[static OPTIONS_MAX])
@@ -100,8 +100,21 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
         {"no-trickle", SQ_OPTION_NO_FLAG, &o->trickle, NULL,
          "all candidates within the description", 0, 0},
         {"stun", SQ_OPTION_LIST, &o->stun, "HOST:PORT", "STUN server; may come again", 0, 0},
+        {"ice", SQ_OPTION_TEXT, &o->ice, "POLICY",
+         "all (default), relay, or relay-first: connect by the relay, then go over to a direct "
+         "path",
+         0, 0},
+        {"turn", SQ_OPTION_LIST, &o->turn, "URL",
+         "TURN server, as turn:HOST[:PORT][?transport=tcp] or turns:…; may come again", 0, 0},
+        {"turn-user", SQ_OPTION_TEXT, &o->turn_user, "NAME",
+         "for TURN (or the variable SQUALL_TURN_USER)", 0, 0},
+        {"turn-password", SQ_OPTION_TEXT, &o->turn_password, "TEXT",
+         "for TURN (better: the variable SQUALL_TURN_PASSWORD)", 0, 0},
+        {"turn-secret", SQ_OPTION_TEXT, &o->turn_secret, "TEXT",
+         "make time-limited TURN credentials of it (better: SQUALL_TURN_SECRET)", 0, 0},
         {"local-ip", SQ_OPTION_LIST, &o->local_ips, "IP",
-         "send media from this address; may come again", 0, 0},
+         "send media from this address, or from the next one of A-B or A/BITS; may come again", 0,
+         0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
         {"answer-timeout", SQ_OPTION_DURATION, &o->answer_timeout_ns, "D",
          "for each answer of the signalling (10s)", 0, 0},
@@ -134,6 +147,7 @@ static void set_defaults(struct sq_run_options *o)
         .trickle = true,
         .tui = true,
         .srtp = "gcm",
+        .ice = "all",
         .seed = UINT64_MAX,
         .answer_timeout_ns = plan.answer_timeout_ns,
         .connect_timeout_ns = plan.connect_timeout_ns,
@@ -183,8 +197,13 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         return SQ_ERR_INVALID;
     }
     o->target_url = rest.items[0];
-    if (!o->token) {
-        o->token = getenv("SQUALL_TOKEN");
+    o->token = o->token ? o->token : getenv("SQUALL_TOKEN");
+    o->turn_user = o->turn_user ? o->turn_user : getenv("SQUALL_TURN_USER");
+    if (!o->turn_secret) {
+        o->turn_password = o->turn_password ? o->turn_password : getenv("SQUALL_TURN_PASSWORD");
+    }
+    if (!o->turn_password) {
+        o->turn_secret = o->turn_secret ? o->turn_secret : getenv("SQUALL_TURN_SECRET");
     }
     if (o->seed == UINT64_MAX) {
         sq_rand_secret(&o->seed, sizeof(o->seed));
@@ -299,12 +318,43 @@ static int parse_codecs(const struct sq_run_options *o, struct sq_plan *plan, ch
     return 0;
 }
 
+static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                    size_t why_room)
+{
+    static const char *const names[] = {"all", "relay", "relay-first"};
+    size_t i = 0;
+    while (i < 3 && strcmp(o->ice, names[i]) != 0) {
+        i++;
+    }
+    if (i == 3) {
+        snprintf(why, why_room, "--ice %s: expected all, relay or relay-first", o->ice);
+        return SQ_ERR_INVALID;
+    }
+    if (i > 0 && o->turn.n == 0) {
+        snprintf(why, why_room, "--ice %s: give the TURN server with --turn", o->ice);
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn_password && o->turn_secret) {
+        snprintf(why, why_room,
+                 "--turn-password and --turn-secret are two ways to authenticate: "
+                 "give one of them");
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn_password && !o->turn_user) {
+        snprintf(why, why_room, "--turn-password: give the user, too, with --turn-user");
+        return SQ_ERR_INVALID;
+    }
+    plan->ice_policy = (enum sq_ice_policy)i;
+    return 0;
+}
+
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room)
 {
     struct sq_plan plan;
     sq_plan_defaults(&plan);
     int err = plan_load(o, &plan, why, why_room);
+    err = err ? err : plan_ice(o, &plan, why, why_room);
     if (err) {
         return err;
     }
@@ -419,6 +469,8 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err || !o->ca_file ? err : sq_result_config_text(result, "ca", o->ca_file);
     err = err ? err : describe_list(result, "stun", &o->stun);
     err = err ? err : describe_list(result, "local_ip", &o->local_ips);
+    err = err ? err : sq_result_config_text(result, "ice", o->ice);
+    err = err ? err : describe_list(result, "turn", &o->turn);
     err = err ? err
               : sq_result_config_number(result, "answer_timeout_s",
                                         (double)plan->answer_timeout_ns / 1e9);

@@ -20,7 +20,8 @@ struct sq_run_options {
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
         *record_format, *replay, *replay_pt;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
-    struct sq_option_list expect, stun, local_ips, codecs;
+    const char *ice, *turn_user, *turn_password, *turn_secret;
+    struct sq_option_list expect, stun, turn, local_ips, codecs;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;
 
@@ -33,7 +34,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
                          size_t why_room) SQ_MUST_USE;
 void sq_run_options_free(struct sq_run_options *o);
 void sq_run_options_help(void);
-/* Everything but target, adapter, clip, addresses and STUN servers, which take looking up. */
+/* Everything but target, adapter, clip, addresses, STUN and TURN servers, which take looking up. */
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room) SQ_MUST_USE;
 /* The configuration as rows of the result; secrets are left out. */

@@ -26,6 +26,8 @@ struct sq_lab_config {
     const char *token; /* nullable: a bearer token that joins, WHIP and WHEP must show; copied */
     uint64_t seed;
     bool ice_lite;               /* answer connectivity checks only */
+    bool ice_tcp;                /* passive TCP candidates, too (RFC 6544) */
+    bool no_udp;                 /* with ice_tcp: those alone */
     bool no_stun;                /* else binding requests are answered on a port of its own */
     uint16_t stun_port;          /* 0: any */
     int socket_buffer_bytes;     /* of each media socket; 0: the system's default */

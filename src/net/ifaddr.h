@@ -17,4 +17,13 @@ struct sq_ifaddr {
  * is left out. SQ_ERR_IO with errno. */
 int sq_ifaddr_list(struct sq_ifaddr *out, size_t max, size_t *ret_n) SQ_MUST_USE;
 
+/* Addresses in a row: "10.0.0.1", "10.0.0.1-10.0.3.254", "10.0.0.0/22" (network and broadcast
+ * address left out where there is room for them), the same for IPv6. At most SQ_ADDR_RANGE_MAX,
+ * the rest is left out of a prefix and refused in a range. SQ_ERR_FORMAT. */
+#define SQ_ADDR_RANGE_MAX 1048576
+int sq_addr_range_parse(const char *text, struct sq_addr *ret_first,
+                        uint32_t *ret_count) SQ_MUST_USE;
+/* The address `n` behind `first`, with its port. */
+struct sq_addr sq_addr_step(const struct sq_addr *first, uint32_t n);
+
 #endif

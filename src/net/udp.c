@@ -47,6 +47,23 @@ static int set_int(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? SQ_ERR_IO : 0;
 }
 
+static int set_multicast(int fd, const struct sq_udp_options *o)
+{
+    if (sq_addr_family(o->multicast) != AF_INET || sq_addr_family(&o->interface) != AF_INET) {
+        return SQ_ERR_INVALID;
+    }
+    struct ip_mreqn group = {.imr_multiaddr = o->multicast->in4.sin_addr,
+                             .imr_address = o->interface.in4.sin_addr};
+    (void)set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1); /* others may not have asked for it */
+    int err = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!err && (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ||
+                 setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof(group)) < 0)) {
+        err = SQ_ERR_IO;
+    }
+    err = err ? err : set_int(fd, IPPROTO_IP, IP_MULTICAST_TTL, 255);
+    return err ? err : set_int(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1);
+}
+
 static int set_options(int fd, const struct sq_udp_options *o)
 {
     int family = sq_addr_family(&o->bind);
@@ -59,6 +76,9 @@ static int set_options(int fd, const struct sq_udp_options *o)
     }
     if (o->reuse_port) {
         err = err ? err : set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (o->multicast) {
+        err = err ? err : set_multicast(fd, o);
     }
     if (!o->no_timestamps) {
         err = err ? err : set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);

@@ -31,10 +31,14 @@ struct sq_udp_options {
     struct sq_addr bind;                      /* address; port 0: any, or one of the range below */
     uint16_t port_min, port_max;              /* 0, 0: no range; tried from a random place */
     int recv_buffer_bytes, send_buffer_bytes; /* 0: the system's default */
-    bool no_timestamps; /* recv_ns is the loop's now (saves some 80 ns a packet) */
-    bool no_gro;        /* do not take merged datagrams from the kernel */
-    bool reuse_port;    /* several sockets (threads) on one port */
-    uint8_t dscp;       /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */
+    bool no_timestamps;              /* recv_ns is the loop's now (saves some 80 ns a packet) */
+    bool no_gro;                     /* do not take merged datagrams from the kernel */
+    bool reuse_port;                 /* several sockets (threads) on one port */
+    const struct sq_addr *multicast; /* nullable: hear this group (IPv4) on the interface that has
+                                        `interface`, and share the port with others on this host;
+                                        TTL 255 (RFC 6762, section 11) */
+    struct sq_addr interface;
+    uint8_t dscp; /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */
 };
 
 struct sq_udp_counters {

@@ -171,8 +171,7 @@ static int apply_candidates(struct sq_peer *peer, const struct sq_jsep_result *r
 {
     for (size_t i = 0; i < result->n_candidates; i++) {
         /* One that is of no use to us (a host name, TCP, garbage) does not spoil the others. */
-        int err =
-            sq_ice_add_remote_line(peer->ice, peer->now_ns, sq_view_of(result->candidates[i].text));
+        int err = sq_peer_take_candidate(peer, sq_view_of(result->candidates[i].text));
         if (err == SQ_ERR_NOMEM) {
             return err;
         }
@@ -342,7 +341,7 @@ int sq_peer_rollback(struct sq_peer *peer)
 int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate)
 {
     enter(peer, now_ns);
-    int err = sq_ice_add_remote_line(peer->ice, peer->now_ns, sq_view_of(candidate));
+    int err = sq_peer_take_candidate(peer, sq_view_of(candidate));
     sq_peer_after_ice(peer);
     rearm(peer);
     return err;

@@ -574,6 +574,7 @@ static int make_ice(struct sq_peer *peer, const struct sq_peer_config *config)
     struct sq_ice_config ice;
     sq_ice_config_init(&ice, &peer->env->rand);
     ice.lite = config->ice_lite;
+    ice.tcp_active = config->ice_tcp;
     struct sq_derived_ice derived;
     int err = 0;
     if (config->patient) {
@@ -708,16 +709,6 @@ void sq_peer_destroy(struct sq_peer *peer)
     sq_ice_destroy(peer->ice);
     sq_jsep_free(peer->jsep);
     sq_free(peer);
-}
-
-int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr)
-{
-    int err = sq_ice_add_base(peer->ice, base, addr);
-    if (!err) {
-        sq_peer_after_ice(peer);
-        sq_peer_due(peer, earliest(peer));
-    }
-    return err;
 }
 
 void *sq_peer_ctx(const struct sq_peer *peer)

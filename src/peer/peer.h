@@ -6,20 +6,23 @@
  * A peer belongs to one thread. All peers of a thread share a struct sq_peer_env. Packets leave
  * through the env's batch: call sq_peer_env_flush after each round of input, or nothing is sent.
  *
- * A "base" is a small number (0 to 7) that the owner gives to a local socket of this peer. */
+ * A "base" is a small number (below SQ_PEER_BASES_MAX) that the owner gives to a local socket of
+ * this peer. */
 #ifndef SQ_PEER_PEER_H
 #define SQ_PEER_PEER_H
 
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include "media/codec.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_PEER_TRACKS_MAX   64   /* transceivers of a peer */
-#define SQ_PEER_BASES_MAX    8    /* local sockets of a peer */
+#define SQ_PEER_TRACKS_MAX   64 /* transceivers of a peer */
+#define SQ_PEER_BASES_MAX    16 /* local sockets and relays of a peer */
+#define SQ_PEER_TCP_BASE     8  /* what base N + this sends goes over TCP, from base N's address */
 #define SQ_PEER_DATAGRAM_MAX 1500 /* bytes, the largest datagram that is sent or read */
 #define SQ_PEER_CHANNELS_MAX 1024 /* data channels of a peer at a time */
 #define SQ_PEER_TEXT_MAX     256  /* bytes of an error sentence with its NUL */
@@ -32,6 +35,7 @@ struct sq_rtp_exts;
 struct sq_media_packet; /* media/depacket.h */
 struct sq_clip;         /* media/clip.h */
 struct sq_peer_env;
+struct sq_ice; /* peer/ice/ice.h */
 
 enum sq_media_kind { SQ_MEDIA_AUDIO, SQ_MEDIA_VIDEO };
 
@@ -89,6 +93,10 @@ enum sq_peer_cause {
     SQ_PEER_CAUSE_DTLS,
     SQ_PEER_CAUSE_MEDIA_LOST, /* connected before, then consent expired (RFC 7675) */
     SQ_PEER_CAUSE_PROTOCOL,
+    /* Of a relay that was the only way (sq_peer_give_up): */
+    SQ_PEER_CAUSE_AUTH,
+    SQ_PEER_CAUSE_CONNECT,
+    SQ_PEER_CAUSE_TLS,
 };
 
 enum sq_peer_event_type {
@@ -104,6 +112,9 @@ enum sq_peer_event_type {
                              */
     SQ_PEER_EV_KEY_FRAME_REQUEST, /* track: PLI or FIR came and no clip answers it */
     SQ_PEER_EV_BYE,               /* track: RTCP BYE */
+    SQ_PEER_EV_CANDIDATE_NAME,    /* text: a candidate of the other side whose address is a name:
+                                     resolve it and call sq_peer_add_resolved */
+    SQ_PEER_EV_NOTE,              /* text: what befell a path, for the peer's story */
     SQ_PEER_EV_CHANNEL_OPEN,      /* channel: may send; with `from_remote`, one that the other side
                                      made */
     SQ_PEER_EV_CHANNEL_MESSAGE,   /* channel: data, data_len, binary */
@@ -205,6 +216,8 @@ int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
 /* ---- A peer's life ---- */
 
 struct sq_peer_config {
+    bool ice_tcp;          /* connect to passive TCP candidates: the owner knows the bases from
+                              SQ_PEER_TCP_BASE on (RFC 6544) */
     bool ice_lite;         /* answer checks only (RFC 8445, section 2.5) */
     bool passive;          /* DTLS server when answering (RFC 8842); a client otherwise */
     const char *cname;     /* RFC 7022; copied; NULL: random */
@@ -243,6 +256,27 @@ void *sq_peer_ctx(const struct sq_peer *peer);
 
 /* A socket at `addr`. Before the first description, or later for a path that came up. */
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;
+/* An allocation at a TURN server: datagrams for its base are to be relayed, and those that were
+ * relayed are given to sq_peer_receive with the address of the peer that sent them. */
+int sq_peer_add_relay(struct sq_peer *peer, uint64_t now_ns, int base,
+                      const struct sq_addr *relayed, const struct sq_addr *mapped,
+                      uint16_t local_pref) SQ_MUST_USE;
+/* A listening TCP socket at `addr`: connections that come in are told apart by the first check. */
+int sq_peer_add_listener(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;
+bool sq_peer_has_base(const struct sq_peer *peer, int base);
+/* Holds end-of-candidates back while a relay may still come; count them. */
+void sq_peer_hold_gathering(struct sq_peer *peer);
+void sq_peer_release_gathering(struct sq_peer *peer, uint64_t now_ns);
+/* The owner knows of no other way to connect: a peer without a path fails with this. */
+void sq_peer_give_up(struct sq_peer *peer, uint64_t now_ns, enum sq_peer_cause cause,
+                     const char *text);
+/* Raises SQ_PEER_EV_NOTE. */
+void sq_peer_note(struct sq_peer *peer, const char *text);
+/* From now on the longest time without an RTP packet is watched, of all tracks together; false ends
+ * it. */
+void sq_peer_watch_gap(struct sq_peer *peer, uint64_t now_ns, bool on);
+/* The longest so far, the one that lasts included; 0 while none is watched. */
+uint64_t sq_peer_gap_ns(const struct sq_peer *peer, uint64_t now_ns);
 
 /* A datagram from the wire, `now_ns` its time of arrival. `buf` is written to, and must stay until
  * the next sq_peer_env_flush: media waits there for its batch. */
@@ -288,6 +322,12 @@ int sq_peer_rollback(struct sq_peer *peer) SQ_MUST_USE;
 /* A candidate line of the other side, with or without "candidate:" or "a=" before it; "" ends them.
  */
 int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate) SQ_MUST_USE;
+/* The candidate of SQ_PEER_EV_CANDIDATE_NAME with `addr` in the place of the name (its port stays).
+ */
+int sq_peer_add_resolved(struct sq_peer *peer, uint64_t now_ns, const char *candidate,
+                         const struct sq_addr *addr) SQ_MUST_USE;
+/* Where in a candidate line the address stands; length 0: nowhere. A view of it. */
+struct sq_view sq_peer_candidate_host(const char *candidate);
 /* Local ICE credentials of the description in force, for trickle (RFC 8840). Borrowed. */
 void sq_peer_local_ice(const struct sq_peer *peer, const char **ret_ufrag, const char **ret_pwd);
 
@@ -486,6 +526,7 @@ struct sq_transport_stats { /* RTCTransportStats, RTCIceCandidatePairStats */
     uint64_t srtp_errors; /* tag or replay check failed */
     uint64_t discarded;   /* neither STUN, DTLS, RTP nor RTCP, or from an unchecked address */
     double current_round_trip_time_s;   /* of STUN; < 0: not measured yet */
+    char protocol[8];                   /* udp or tcp; "" before */
     char local_type[8], remote_type[8]; /* host, srflx, prflx, relay; "" before */
     char local_addr[SQ_ADDR_TEXT_MAX], remote_addr[SQ_ADDR_TEXT_MAX];
     char dtls_role[8]; /* client or server */
@@ -507,6 +548,9 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
 void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
                              struct sq_outbound_stats *ret_stats);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
+/* The agent of the peer, for its candidates and pairs (peer/ice/ice.h). Borrowed until the next
+ * call. */
+const struct sq_ice *sq_peer_ice(const struct sq_peer *peer);
 const struct sq_peer_times *sq_peer_times(const struct sq_peer *peer);
 enum sq_peer_state sq_peer_state(const struct sq_peer *peer);
 

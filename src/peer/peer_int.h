@@ -217,6 +217,7 @@ struct sq_peer {
     bool gathered;     /* gathering_done came, and was not told yet */
     bool has_path, path_nominated;
     bool twcc_negotiated;
+    bool gap_watched;
     enum sq_ice_state ice_state;
     int path_base;
     int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
@@ -229,6 +230,8 @@ struct sq_peer {
     char stream_id[40];
 
     struct sq_addr path_remote;
+    uint64_t gap_from_ns; /* the last RTP packet, while gaps are watched */
+    uint64_t gap_ns;      /* the longest */
 
     struct sq_rtp_ext_ids ids; /* of all sections together, for reading */
     struct sq_twcc_log *twcc_log;
@@ -265,6 +268,17 @@ int sq_peer_make_dtls(struct sq_peer *peer) SQ_MUST_USE;
 static inline bool sq_peer_may_send(const struct sq_peer *peer)
 {
     return peer->srtp && peer->has_path;
+}
+
+/* paths.c */
+/* A candidate line of the other side; a name in it is told to the owner. */
+int sq_peer_take_candidate(struct sq_peer *peer, struct sq_view line);
+static inline void sq_peer_mark_gap(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (now_ns > peer->gap_from_ns + peer->gap_ns) {
+        peer->gap_ns = now_ns - peer->gap_from_ns;
+    }
+    peer->gap_from_ns = sq_max_u64(now_ns, peer->gap_from_ns);
 }
 
 /* datachannel.c */

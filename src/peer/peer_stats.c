@@ -155,6 +155,8 @@ void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_sta
     if (sq_ice_selected_stats(peer->ice, &pair, &local, &remote) == 0) {
         snprintf(s.local_type, sizeof(s.local_type), "%s", sq_ice_type_name(local.type));
         snprintf(s.remote_type, sizeof(s.remote_type), "%s", sq_ice_type_name(remote.type));
+        snprintf(s.protocol, sizeof(s.protocol), "%s",
+                 local.transport == SQ_ICE_UDP ? "udp" : "tcp");
         sq_addr_format(&local.addr, s.local_addr);
         sq_addr_format(&remote.addr, s.remote_addr);
         if (pair.current_round_trip_ns > 0) {
@@ -171,6 +173,11 @@ void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_sta
         snprintf(s.srtp_profile, sizeof(s.srtp_profile), "%s", name ? name : "");
     }
     *ret_stats = s;
+}
+
+const struct sq_ice *sq_peer_ice(const struct sq_peer *peer)
+{
+    return peer->ice;
 }
 
 const struct sq_peer_times *sq_peer_times(const struct sq_peer *peer)

@@ -355,6 +355,9 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
     }
     /* Sockets' time-stamps may fall back by microseconds; the trackers' clock must not. */
     now_ns = peer->now_ns = track->rx->clock_ns = sq_max_u64(now_ns, track->rx->clock_ns);
+    if (peer->gap_watched) {
+        sq_peer_mark_gap(peer, now_ns);
+    }
     unsigned seen;
     if (again) {
         seen = sq_rtp_receiver_on_repair(&track->rx->rtp, now_ns, packet.seq, packet.payload_bytes);

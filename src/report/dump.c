@@ -65,7 +65,12 @@ static void put_event(struct sq_json *j, const struct sq_result *r, const struct
 static void put_values(struct sq_buf *out, const struct sq_trace_series *s)
 {
     sq_buf_puts(out, "[");
-    for (size_t i = 0; i < s->n; i++) {
+    if (s->text) {
+        sq_buf_puts(out, "\"");
+        sq_escape_json(out, s->text, false);
+        sq_buf_puts(out, "\"");
+    }
+    for (size_t i = 0; !s->text && i < s->n; i++) {
         sq_buf_puts(out, i ? "," : "");
         if (isfinite(s->values[i])) {
             sq_number_put(out, s->values[i]);

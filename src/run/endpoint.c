@@ -4,66 +4,19 @@
 #include "base/time.h"
 #include "base/wallclock.h"
 #include "net/ifaddr.h"
-#include "net/udp.h"
+#include "peer/ice/ice.h"
+#include "run/endpoint_int.h"
 #include <string.h>
 
 #define IFADDRS_MAX 64
 #define SETTLE_NS   (2 * SQ_NS_PER_SEC)
-
-/* What sockets count by themselves. */
-struct failures {
-    uint64_t send_errors, send_refused, receive_drops;
-};
-
-struct sq_carrier {
-    struct sq_loop *loop;
-    struct sq_peer_env *env;
-    struct sq_rand rand;
-    struct sq_flush_hook hook;
-    struct sq_endpoint *alive; /* all that are not closed */
-    struct sq_endpoint *dead;  /* closed in this iteration, freed at its end */
-    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
-    size_t addrs_len;
-    struct sq_addr stun_servers[4];
-    size_t stun_servers_len;
-    bool hear_all;
-    int socket_buffer_bytes;
-    uint16_t port_min, port_max;
-    uint64_t settle_ns;
-    struct sq_carrier_counters counters;
-    struct failures closed; /* of sockets that are gone */
-};
-
-/* A socket of an endpoint; the peer's base number is its index. */
-struct path {
-    struct sq_endpoint *endpoint;
-    struct sq_udp *udp;
-};
-
-struct sq_endpoint {
-    struct sq_carrier *carrier;
-    struct sq_endpoint *next, **prev;
-    struct sq_peer *peer;
-    const struct sq_endpoint_ops *ops;
-    void *ctx;
-    struct sq_timer timer;
-    bool closed;
-    struct sq_timer settle; /* until the socket of the nominated pair is connected */
-    struct sq_addr remote;  /* of the nominated pair, and its path */
-    int nominated;
-    bool has_pair; /* the selected pair, nominated or not yet */
-    int pair_base;
-    struct sq_addr pair_remote;
-    bool others_heard; /* since the timer was started, from elsewhere than `remote` */
-    int connected; /* index of the path whose socket is connected to the selected remote, or -1 */
-    struct path paths[SQ_CARRIER_ADDRS_MAX];
-};
 
 /* ---- Carrier ---- */
 
 static void free_endpoint(struct sq_endpoint *endpoint)
 {
     sq_peer_destroy(endpoint->peer);
+    sq_free(endpoint->more);
     sq_free(endpoint);
 }
 
@@ -81,6 +34,42 @@ static void on_flush(void *ctx)
     struct sq_carrier *carrier = ctx;
     sq_peer_env_flush(carrier->env, sq_loop_now(carrier->loop));
     free_dead(carrier);
+    sq_keep_reset(&carrier->keep);
+    sq_tcp_paths_free_dead(&carrier->tcp_paths);
+    if (carrier->relays) {
+        sq_relays_flushed(carrier->relays);
+    }
+}
+
+static void flush_batches(void *ctx)
+{
+    struct sq_carrier *carrier = ctx;
+    sq_peer_env_flush(carrier->env, sq_loop_now(carrier->loop));
+}
+
+static void free_carrier(struct sq_carrier *carrier)
+{
+    for (size_t i = 0; i < SQ_CARRIER_ADDRS_MAX; i++) {
+        sq_tcp_listener_close(carrier->listeners[i]);
+    }
+    sq_tcp_paths_free_dead(&carrier->tcp_paths);
+    endpoint_close_names(carrier);
+    sq_relays_destroy(carrier->relays);
+    sq_peer_env_destroy(carrier->env);
+    sq_keep_free(&carrier->keep);
+    sq_free(carrier);
+}
+
+static int make_relays(struct sq_carrier *carrier, const struct sq_carrier_config *config)
+{
+    if (!config->relays || config->relays->servers_len == 0) {
+        return 0;
+    }
+    struct sq_relays_config relays = *config->relays;
+    relays.keep = &carrier->keep;
+    relays.seed = config->seed;
+    relays.socket_buffer_bytes = config->socket_buffer_bytes;
+    return sq_relays_create(carrier->loop, &relays, &carrier->relays);
 }
 
 int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
@@ -99,6 +88,12 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
         memcpy(carrier->addrs, config->addrs, config->addrs_len * sizeof(struct sq_addr));
     }
     carrier->addrs_len = config->addrs_len;
+    for (size_t i = 0; i < SQ_CARRIER_ADDRS_MAX; i++) {
+        bool row = config->addr_counts && i < config->addrs_len && config->addr_counts[i] > 0;
+        carrier->addr_counts[i] = row ? config->addr_counts[i] : 1;
+    }
+    carrier->addr_next = config->addr_first;
+    carrier->addr_stride = config->addr_stride ? config->addr_stride : 1;
     if (config->stun_servers_len > 0) {
         memcpy(carrier->stun_servers, config->stun_servers,
                config->stun_servers_len * sizeof(struct sq_addr));
@@ -109,6 +104,13 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     carrier->port_min = config->port_min;
     carrier->port_max = config->port_max;
     carrier->settle_ns = config->settle_ns ? config->settle_ns : SETTLE_NS;
+    carrier->ice_policy = config->ice_policy;
+    carrier->tcp_listen = config->tcp_listen;
+    carrier->no_udp = config->no_udp && config->tcp_listen;
+    carrier->keep.flush = flush_batches;
+    carrier->keep.ctx = carrier;
+    carrier->tcp_paths.loop = loop;
+    carrier->tcp_paths.keep = &carrier->keep;
     const struct sq_peer_env_config env = {
         .seed = config->seed,
         .now_ns = sq_loop_now(loop),
@@ -121,9 +123,11 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     int err = carrier->addrs_len > 0
                   ? 0
                   : sq_carrier_default_addrs(NULL, carrier->addrs, &carrier->addrs_len);
+    err = err ? err : make_relays(carrier, config);
+    err = err || !config->tcp_listen ? err : endpoint_listen(carrier);
     err = err ? err : sq_peer_env_create(&env, &carrier->env);
     if (err) {
-        sq_free(carrier);
+        free_carrier(carrier);
         return err;
     }
     sq_loop_on_flush(loop, &carrier->hook, on_flush, carrier);
@@ -141,8 +145,7 @@ void sq_carrier_destroy(struct sq_carrier *carrier)
     }
     free_dead(carrier);
     sq_loop_off_flush(&carrier->hook);
-    sq_peer_env_destroy(carrier->env);
-    sq_free(carrier);
+    free_carrier(carrier);
 }
 
 struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier)
@@ -155,7 +158,7 @@ struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier)
     return &carrier->rand;
 }
 
-static void add_failures(struct failures *sum, const struct sq_udp *udp)
+void endpoint_add_failures(struct endpoint_failures *sum, const struct sq_udp *udp)
 {
     struct sq_udp_counters counters;
     if (udp) {
@@ -168,10 +171,14 @@ static void add_failures(struct failures *sum, const struct sq_udp *udp)
 
 void sq_carrier_poll(struct sq_carrier *carrier)
 {
-    struct failures sum = carrier->closed;
+    struct endpoint_failures sum = carrier->closed;
     for (struct sq_endpoint *e = carrier->alive; e; e = e->next) {
         for (size_t i = 0; i < carrier->addrs_len; i++) {
-            add_failures(&sum, e->paths[i].udp);
+            endpoint_add_failures(&sum, e->paths[i].udp);
+        }
+        for (size_t i = 0; e->more && i < SQ_RELAY_SERVERS_MAX; i++) {
+            endpoint_add_failures(&sum,
+                                  e->more->relays[i] ? sq_relay_udp(e->more->relays[i]) : NULL);
         }
     }
     carrier->counters.send_errors = sum.send_errors;
@@ -230,12 +237,12 @@ static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
 {
     struct sq_endpoint *endpoint = ctx;
     struct sq_carrier_counters *counters = &endpoint->carrier->counters;
-    struct sq_udp *udp = endpoint->paths[base].udp;
+    struct sq_udp *udp = base < SQ_CARRIER_ADDRS_MAX ? endpoint->paths[base].udp : NULL;
     size_t sent = 0;
     if (!udp) {
-        return;
-    }
-    if (n == 1) {
+        sent = base < ENDPOINT_BASE_TCP ? endpoint_send_relay(endpoint, base, to, dgrams, n)
+                                        : endpoint_send_tcp(endpoint, base, to, dgrams, n);
+    } else if (n == 1) {
         sent = sq_udp_send(udp, to, dgrams[0].buf, dgrams[0].len) == 0 ? 1 : 0;
     } else {
         struct iovec iov[SQ_UDP_BATCH_MAX];
@@ -296,10 +303,20 @@ static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event
     endpoint->has_pair = true;
     endpoint->pair_base = event->base;
     endpoint->pair_remote = event->remote;
-    if (event->nominated && !endpoint->carrier->hear_all) {
+    if (event->nominated && !endpoint->carrier->hear_all && event->base < SQ_CARRIER_ADDRS_MAX) {
         endpoint->nominated = event->base;
         endpoint->remote = event->remote;
         settle(endpoint, event->now_ns);
+    }
+}
+
+/* The restart that leaves the relay: its candidates are gathered right after this. Without sockets
+ * for it the call stays where it is. */
+static void go_direct(struct sq_endpoint *endpoint)
+{
+    if (endpoint->carrier->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !endpoint->paths[0].udp) {
+        int err = endpoint_open_paths(endpoint);
+        (void)err;
     }
 }
 
@@ -310,6 +327,9 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
         follow_pair(endpoint, event);
     } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
         disconnect(endpoint);
+        go_direct(endpoint);
+    } else if (event->type == SQ_PEER_EV_CANDIDATE_NAME) {
+        endpoint_resolve(endpoint, event->text);
     }
     if (!endpoint->closed && endpoint->ops->event) {
         endpoint->ops->event(endpoint->ctx, endpoint, event);
@@ -359,37 +379,59 @@ static void on_timer(void *ctx, uint64_t now_ns)
     sq_peer_on_timeout(endpoint->peer, now_ns);
 }
 
+void endpoint_receive(struct sq_endpoint *endpoint, int base, const struct sq_addr *from,
+                      uint8_t *buf, size_t len, uint64_t recv_ns)
+{
+    struct sq_carrier_counters *counters = &endpoint->carrier->counters;
+    counters->datagrams_received++;
+    counters->bytes_received += len;
+    sq_peer_receive(endpoint->peer, recv_ns, base, from, buf, len);
+}
+
 static void on_datagram(void *ctx, const struct sq_datagram *datagram)
 {
     struct path *path = ctx;
     struct sq_endpoint *endpoint = path->endpoint;
-    struct sq_carrier_counters *counters = &endpoint->carrier->counters;
-    counters->datagrams_received++;
-    counters->bytes_received += datagram->len;
     if (endpoint->connected < 0 && path == &endpoint->paths[endpoint->nominated] &&
         !sq_addr_equal(datagram->from, &endpoint->remote)) {
         endpoint->others_heard = true;
     }
-    sq_peer_receive(endpoint->peer, datagram->recv_ns, (int)(path - endpoint->paths),
-                    datagram->from, datagram->data, datagram->len);
+    endpoint_receive(endpoint, (int)(path - endpoint->paths), datagram->from, datagram->data,
+                     datagram->len, datagram->recv_ns);
+}
+
+struct endpoint_more *endpoint_more(struct sq_endpoint *endpoint)
+{
+    if (!endpoint->more) {
+        endpoint->more = sq_zalloc(sizeof(*endpoint->more));
+    }
+    return endpoint->more;
 }
 
 static void close_sockets(struct sq_endpoint *endpoint)
 {
     for (size_t i = 0; i < endpoint->carrier->addrs_len; i++) {
-        add_failures(&endpoint->carrier->closed, endpoint->paths[i].udp);
+        endpoint_add_failures(&endpoint->carrier->closed, endpoint->paths[i].udp);
         sq_udp_close(endpoint->paths[i].udp);
         endpoint->paths[i].udp = NULL;
     }
 }
 
-static int open_paths(struct sq_endpoint *endpoint)
+struct sq_addr endpoint_addr(const struct sq_endpoint *endpoint, size_t i)
+{
+    const struct sq_carrier *carrier = endpoint->carrier;
+    return carrier->addr_counts[i] > 1
+               ? sq_addr_step(&carrier->addrs[i], endpoint->addr_turn % carrier->addr_counts[i])
+               : carrier->addrs[i];
+}
+
+int endpoint_open_paths(struct sq_endpoint *endpoint)
 {
     struct sq_carrier *carrier = endpoint->carrier;
     for (size_t i = 0; i < carrier->addrs_len; i++) {
         struct path *path = &endpoint->paths[i];
         const struct sq_udp_options options = {
-            .bind = carrier->addrs[i],
+            .bind = endpoint_addr(endpoint, i),
             .port_min = carrier->port_min,
             .port_max = carrier->port_max,
             .recv_buffer_bytes = carrier->socket_buffer_bytes,
@@ -425,6 +467,7 @@ static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *
                                                   .latency = on_peer_latency,
                                                   .resend = on_peer_resend};
     struct sq_peer_config with_stun = *config;
+    with_stun.ice_tcp = !config->ice_lite;
     with_stun.stun_servers = endpoint->carrier->stun_servers;
     with_stun.stun_servers_len = endpoint->carrier->stun_servers_len;
     const struct sq_peer_ops *ops = endpoint->ops->resend ? &forwarding
@@ -448,14 +491,23 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
     endpoint->ops = ops;
     endpoint->ctx = ctx;
     endpoint->connected = -1;
+    endpoint->addr_turn = carrier->addr_next;
+    carrier->addr_next += carrier->addr_stride;
     sq_timer_init(&endpoint->timer, on_timer, endpoint);
     sq_timer_init(&endpoint->settle, on_settled, endpoint);
     int err = make_peer(endpoint, config);
-    err = err ? err : open_paths(endpoint);
+    if (!err && carrier->ice_policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
+        err = endpoint_open_paths(endpoint);
+    }
+    err = err || !carrier->tcp_listen ? err : endpoint_add_listeners(endpoint);
+    err = err || !carrier->relays ? err : endpoint_open_relays(endpoint);
     if (err) {
         sq_timer_stop(&endpoint->timer);
         sq_timer_stop(&endpoint->settle);
         close_sockets(endpoint);
+        endpoint_forget_names(endpoint);
+        endpoint_close_tcp(endpoint);
+        endpoint_close_relays(endpoint);
         free_endpoint(endpoint);
         return err;
     }
@@ -481,6 +533,9 @@ void sq_endpoint_close(struct sq_endpoint *endpoint)
     sq_timer_stop(&endpoint->timer);
     sq_timer_stop(&endpoint->settle);
     close_sockets(endpoint);
+    endpoint_forget_names(endpoint);
+    endpoint_close_tcp(endpoint);
+    endpoint_close_relays(endpoint);
     *endpoint->prev = endpoint->next;
     if (endpoint->next) {
         endpoint->next->prev = endpoint->prev;
@@ -506,7 +561,18 @@ bool sq_endpoint_pair(const struct sq_endpoint *endpoint, struct sq_addr *ret_lo
     if (!endpoint->has_pair) {
         return false;
     }
-    *ret_local = *sq_udp_local(endpoint->paths[endpoint->pair_base].udp);
+    const struct sq_udp *udp = endpoint->pair_base < SQ_CARRIER_ADDRS_MAX
+                                   ? endpoint->paths[endpoint->pair_base].udp
+                                   : NULL;
+    struct sq_ice_pair_stats pair;
+    struct sq_ice_candidate local;
+    if (udp) {
+        *ret_local = *sq_udp_local(udp);
+    } else if (sq_ice_selected_stats(sq_peer_ice(endpoint->peer), &pair, &local, NULL) == 0) {
+        *ret_local = local.addr; /* a relay's, or a connection's */
+    } else {
+        return false;
+    }
     *ret_remote = endpoint->pair_remote;
     return true;
 }

@@ -10,11 +10,19 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "peer/peer.h"
+#include "run/relay.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SQ_CARRIER_ADDRS_MAX 4 /* local addresses, each a socket of every endpoint */
+
+/* RTCIceTransportPolicy, and one more. */
+enum sq_ice_policy {
+    SQ_ICE_POLICY_ALL,
+    SQ_ICE_POLICY_RELAY,      /* relayed candidates only */
+    SQ_ICE_POLICY_RELAY_FIRST /* relayed ones until the first ICE restart, all from then on */
+};
 
 struct sq_carrier;
 struct sq_endpoint;
@@ -24,12 +32,21 @@ struct sq_carrier_config {
     bool force_openssl_srtp, prefer_cm;
     const struct sq_addr *addrs; /* to bind to, port 0; copied; none: sq_carrier_default_addrs */
     size_t addrs_len;
+    /* Nullable, copied: addrs[i] is the first of so many in a row, of which each endpoint takes
+     * the next one; a carrier of several begins at `addr_first` and takes every addr_stride-th. */
+    const uint32_t *addr_counts;
+    uint32_t addr_first, addr_stride;
     const struct sq_addr *stun_servers; /* copied */
     size_t stun_servers_len;
     bool hear_all; /* never connect sockets: a server's, whose clients may move to another address
                       (browsers do) */
     int socket_buffer_bytes;     /* of each socket; 0: the system's default */
     uint16_t port_min, port_max; /* 0, 0: any */
+    enum sq_ice_policy ice_policy;
+    bool tcp_listen; /* a passive TCP candidate for each address, by listeners that all share */
+    bool no_udp;     /* no UDP sockets: TCP candidates only (with tcp_listen) */
+    const struct sq_relays_config *relays; /* TURN servers; copied, its texts are borrowed; NULL:
+                                              none. `flush` and `ctx` are the carrier's. */
     uint64_t settle_ns; /* a nominated pair's socket is connected to it once nobody else was heard
                            for so long; 0: 2 s */
 };

@@ -70,8 +70,11 @@ struct sq_plan {
     uint64_t media_timeout_ns;   /* from connected to the first media */
     const struct sq_addr *addrs; /* to bind to */
     size_t addrs_len;
+    const uint32_t *addr_counts; /* see struct sq_carrier_config */
     const struct sq_addr *stun_servers;
     size_t stun_servers_len;
+    enum sq_ice_policy ice_policy;
+    struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
     bool force_openssl_srtp, prefer_cm;
     int socket_buffer_bytes;
     uint64_t decode;                        /* the streams of so many users are decoded, ... */

@@ -62,6 +62,7 @@ void sq_trace_clear(struct sq_peer_trace *t)
     }
     for (size_t i = 0; i < t->series_count; i++) {
         sq_free(t->series[i].values);
+        sq_free(t->series[i].text);
     }
     sq_free(t->events);
     sq_free(t->series);
@@ -341,20 +342,30 @@ static struct sq_trace_series *find_series(struct sq_peer_trace *t, const char *
     return NULL;
 }
 
-int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
-                   double start_ms, double interval_ms, double value)
+static struct sq_trace_series *series_of(struct sq_peer_trace *t, const char *id, const char *type,
+                                         const char *name, double start_ms, double interval_ms)
 {
     struct sq_trace_series *s = find_series(t, id, name);
     if (!s) {
         s = GROW(t, series, series, SQ_TRACE_SERIES_MAX);
         if (!s) {
-            return SQ_ERR_NOMEM;
+            return NULL;
         }
         SQ_RESULT_SET(s->id, id);
         SQ_RESULT_SET(s->type, type);
         SQ_RESULT_SET(s->name, name);
         s->start_ms = start_ms;
         s->interval_ms = interval_ms;
+    }
+    return s;
+}
+
+int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
+                   double start_ms, double interval_ms, double value)
+{
+    struct sq_trace_series *s = series_of(t, id, type, name, start_ms, interval_ms);
+    if (!s) {
+        return SQ_ERR_NOMEM;
     }
     if (s->n >= SQ_TRACE_POINTS_MAX) {
         return 0;
@@ -365,6 +376,26 @@ int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, co
         return SQ_ERR_NOMEM;
     }
     *slot = value;
+    return 0;
+}
+
+int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
+                  double start_ms, double interval_ms, const char *text)
+{
+    struct sq_trace_series *s = series_of(t, id, type, name, start_ms, interval_ms);
+    if (!s) {
+        return SQ_ERR_NOMEM;
+    }
+    s->n += s->n < SQ_TRACE_POINTS_MAX;
+    if (s->text && strcmp(s->text, text) == 0) {
+        return 0;
+    }
+    char *copy = sq_strdup(text);
+    if (!copy) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_free(s->text);
+    s->text = copy;
     return 0;
 }
 

@@ -258,6 +258,7 @@ struct sq_trace_series {
     char name[48]; /* W3C member: "packetsLost" */
     double start_ms, interval_ms;
     double *values; /* owned */
+    char *text; /* owned, nullable: of a member that is a text, as it was last; no values then */
     size_t n, room;
 };
 
@@ -348,6 +349,9 @@ int sq_trace_value(struct sq_peer_trace *t, const char *id, const char *type, co
 /* Read-only look-ups; NULL when there is none. */
 const struct sq_metric_row *sq_result_metric(const struct sq_result *r, enum sq_metric_id id);
 void sq_metric_row_figures(const struct sq_metric_row *m, struct sq_metric_figures *ret_figures);
+/* The same for a member that is a text: what was last is kept. */
+int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
+                  double start_ms, double interval_ms, const char *text) SQ_MUST_USE;
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be

@@ -19,9 +19,7 @@ static double run_ms(const struct sq_user *user, uint64_t at_ns)
     return ((double)at_ns - (double)user->env->start_ns) / 1e6;
 }
 
-static void tell(struct sq_user *user, const char *type, const char *fmt, ...) SQ_PRINTF(3, 4);
-
-static void tell(struct sq_user *user, const char *type, const char *fmt, ...)
+void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...)
 {
     char value[SQ_PEER_TEXT_MAX];
     va_list args;
@@ -66,6 +64,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
         tally->connected--;
     }
+    sq_user_switch_end(user);
     user->row.outcome = outcome;
     user->row.cause = cause;
     SQ_RESULT_SET(user->row.message, text);
@@ -75,7 +74,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     } else if (outcome == SQ_OUTCOME_FAILED) {
         tally->failed++;
         tally->failed_by_cause[cause]++;
-        tell(user, "failed", "%s: %s", sq_failure_name(cause), text);
+        sq_user_tell(user, "failed", "%s: %s", sq_failure_name(cause), text);
     } else {
         tally->pending++;
     }
@@ -203,6 +202,7 @@ static void get_up(struct sq_user *user)
     user->state = SQ_USER_UP;
     user->up_ns = now_ns;
     sq_user_begin_samples(user, now_ns);
+    sq_user_switch_begin(user, now_ns);
     user->row.connected = true;
     user->env->tally->connected++;
     user->env->tally->up_total++;
@@ -291,6 +291,12 @@ static enum sq_failure cause_of(enum sq_peer_cause cause)
         return SQ_FAILURE_DTLS;
     case SQ_PEER_CAUSE_MEDIA_LOST:
         return SQ_FAILURE_MEDIA_LOST;
+    case SQ_PEER_CAUSE_AUTH:
+        return SQ_FAILURE_AUTH;
+    case SQ_PEER_CAUSE_CONNECT:
+        return SQ_FAILURE_CONNECT;
+    case SQ_PEER_CAUSE_TLS:
+        return SQ_FAILURE_TLS;
     default:
         return SQ_FAILURE_PROTOCOL;
     }
@@ -306,8 +312,8 @@ static const char *state_name(enum sq_peer_state state)
 static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event *event)
 {
     struct sq_user *user = peer->user;
-    tell(user, "connectionstatechange", "%s%s%s", state_name(event->state),
-         event->text[0] ? ": " : "", event->text);
+    sq_user_tell(user, "connectionstatechange", "%s%s%s", state_name(event->state),
+                 event->text[0] ? ": " : "", event->text);
     if (event->state == SQ_PEER_CONNECTED) {
         peer->connected = true;
         int err = sq_user_begin_replay(peer);
@@ -338,21 +344,27 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
         on_peer_state(peer, event);
         break;
     case SQ_PEER_EV_CHANNEL_OPEN:
-        tell(user, "datachannel", "%s, id %d%s", sq_channel_label(event->channel),
-             sq_channel_id(event->channel), event->from_remote ? ", opened by the other side" : "");
+        sq_user_tell(user, "datachannel", "%s, id %d%s", sq_channel_label(event->channel),
+                     sq_channel_id(event->channel),
+                     event->from_remote ? ", opened by the other side" : "");
         check_up(user);
         break;
     case SQ_PEER_EV_CHANNEL_CLOSED:
-        tell(user, "datachannelclose", "%s", sq_channel_label(event->channel));
+        sq_user_tell(user, "datachannelclose", "%s", sq_channel_label(event->channel));
         check_up(user);
         break;
     case SQ_PEER_EV_SELECTED_PAIR:
-        tell(user, "selectedcandidatepairchange", "%s %s", sq_addr_format(&event->remote, remote),
-             event->nominated ? "nominated" : "valid");
+        sq_user_tell(user, "selectedcandidatepairchange", "%s %s",
+                     sq_addr_format(&event->remote, remote),
+                     event->nominated ? "nominated" : "valid");
+        sq_user_switch_event(peer, event);
+        break;
+    case SQ_PEER_EV_NOTE:
+        sq_user_tell(user, "path", "%s", event->text);
         break;
     case SQ_PEER_EV_FIRST_MEDIA:
-        tell(user, "firstmedia", "%s mid %s",
-             sq_track_kind(event->track) == SQ_MEDIA_VIDEO ? "video" : "audio", event->mid);
+        sq_user_tell(user, "firstmedia", "%s mid %s",
+                     sq_track_kind(event->track) == SQ_MEDIA_VIDEO ? "video" : "audio", event->mid);
         peer->media = true;
         check_up(user);
         break;
@@ -466,7 +478,7 @@ static void host_left(void *ctx)
 
 static void host_note(void *ctx, const char *text)
 {
-    tell(ctx, "signaling", "%s", text);
+    sq_user_tell(ctx, "signaling", "%s", text);
 }
 
 /* ---- Life ---- */
@@ -536,6 +548,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
         .note = host_note,
     };
     sq_timer_init(&user->timer, on_timer, user);
+    sq_user_switch_init(user);
     int err = sq_user_data_create(user);
     if (err) {
         sq_free(user);
@@ -585,6 +598,7 @@ void sq_user_destroy(struct sq_user *user)
         return;
     }
     sq_timer_stop(&user->timer);
+    sq_timer_stop(&user->switch_timer);
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);

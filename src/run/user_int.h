@@ -46,6 +46,8 @@ struct sq_user_peer {
     struct sq_track_mark *marks;  /* owned; one a track */
     size_t marks_len;
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
+    bool switching;                 /* an ICE restart that leaves the relay is under way */
+    uint64_t direct_ns;             /* when a direct pair was nominated; 0: not yet */
 };
 
 /* Sums for the averages of a row. */
@@ -73,12 +75,30 @@ struct sq_user {
     struct sq_signal_host host;
     struct sq_user_peer peers[SQ_USER_PEERS_MAX];
     size_t peers_len;
-    struct sq_timer timer; /* what is waited for in this state */
+    struct sq_timer timer;        /* what is waited for in this state */
+    struct sq_timer switch_timer; /* of --ice relay-first */
+    uint64_t switch_ns;           /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
 };
+
+/* user.c */
+/* A line of the user's story. */
+void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+/* user_switch.c */
+void sq_user_switch_init(struct sq_user *user);
+/* The user is up: with --ice relay-first it leaves its relay soon. */
+void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns);
+void sq_user_switch_event(struct sq_user_peer *peer, const struct sq_peer_event *event);
+/* The user ends: what was measured so far is kept. */
+void sq_user_switch_end(struct sq_user *user);
+
+/* user_ice.c */
+/* Candidates, pairs and the transport of a peer, for its dump. */
+void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns);
 
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;

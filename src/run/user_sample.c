@@ -404,6 +404,9 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     struct sq_transport_stats transport;
     sq_peer_transport_stats(rtc, &transport);
     double rtt_s = transport.current_round_trip_time_s;
+    if (s->user->index < s->user->env->plan->dumps) {
+        sq_user_dump_ice(peer, s->now_ns);
+    }
     if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
         s->user->last_ice_rtt_s = rtt_s;
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
@@ -556,7 +559,8 @@ void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
         char pair[2 * SQ_ADDR_TEXT_MAX + 16];
         SQ_RESULT_SET(user->row.local_candidate, transport.local_type);
         SQ_RESULT_SET(user->row.remote_candidate, transport.remote_type);
-        snprintf(pair, sizeof(pair), "udp %s -> %s", transport.local_addr, transport.remote_addr);
+        snprintf(pair, sizeof(pair), "%s %s -> %s", transport.protocol, transport.local_addr,
+                 transport.remote_addr);
         SQ_RESULT_SET(user->row.pair, pair);
     }
 }

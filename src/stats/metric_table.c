@@ -298,6 +298,18 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_SETUP_TOTAL] = {"setup.total", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
                                SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
                                "From the intended start of the peer until its first media.", ""},
+    [SQ_METRIC_ICE_SWITCH_TIME] =
+        {"ice.switch.time", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "With --ice relay-first: from the ICE restart until a direct pair is nominated.",
+         "transport.selectedCandidatePairChanges"},
+    [SQ_METRIC_ICE_SWITCH_GAP] =
+        {"ice.switch.gap", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_PEER_ONCE, 1000,
+         "With --ice relay-first: the longest time without any RTP packet, from the ICE restart "
+         "until one second after the change to the direct pair. The usual time between two packets "
+         "is in it.",
+         ""},
     [SQ_METRIC_PEERS_OK] = {"peers.ok", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE,
                             SQ_BETTER_HIGH, SQ_SAMPLING_RUN, 1,
                             "Peers that connected, had the media they asked for, and kept it to "

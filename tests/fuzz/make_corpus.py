@@ -117,6 +117,26 @@ def turn_seeds():
     put("turn", "forbidden", piece(1, granted) + media + piece(2, attr(0x0009, bytes([0, 0, 4, 3]))) + media)
 
 
+# Kinds as in fuzz_mdns.c: 0 a question, 1 a message, 2 nobody waits any more, 3 seconds.
+def mdns_seeds():
+    def name(text):
+        return b"".join(bytes([len(label)]) + label for label in text.split(b".")) + b"\0"
+
+    def record(owner, kind, data, ttl=120):
+        return owner + struct.pack("!HHIH", kind, 0x8001, ttl, len(data)) + data
+
+    host = b"1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
+    head = struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0)
+    a = head + record(name(host), 1, bytes([192, 0, 2, 7]))
+    asked = struct.pack("!6H", 0, 0x8400, 1, 1, 0, 0) + name(b"x.local") + struct.pack("!HH", 28, 1)
+    compressed = asked + record(b"\xc0\x0c", 28, bytes(16))
+    put("mdns", "answered", piece(0, host) + piece(1, a) + piece(0, host) + piece(3, bytes(200)) + piece(0, host))
+    put("mdns", "silent", piece(0, host) + piece(3, bytes(3)) * 6 + piece(0, host))
+    put("mdns", "compressed", piece(0, b"x.local") + piece(1, compressed))
+    put("mdns", "goodbye", piece(0, host) + piece(1, a) + piece(1, head + record(name(host), 1, bytes(4), 0)) + piece(0, host))
+    put("mdns", "forgotten", piece(0, host) + piece(2, b"") + piece(1, a))
+
+
 def framing_seeds():
     request = stun(0x0001, [attr(0x8022, b"abc")])
     channel = b"\x40\x01\x00\x05hello\0\0\0"
@@ -449,6 +469,7 @@ def main():
     candidate_seeds()
     turn_seeds()
     framing_seeds()
+    mdns_seeds()
     sdp_seeds()
     rtp_seeds()
     vp8_seeds()

@@ -24,8 +24,8 @@ AUDIO_JITTER_APART_MS = 6  # both of some ms at most: what two busy processes' s
 FPS_APART = 1.5
 
 
-def the_lab(t):
-    lab = t.lab("--media-ip", ADDRESS)
+def the_lab(t, *options):
+    lab = t.lab("--media-ip", ADDRESS, *options)
     with urllib.request.urlopen(lab.http("/health"), timeout=5) as answer:
         check(answer.status == 200, "the lab's /health")
     return lab
@@ -131,8 +131,19 @@ def check_what_the_lab_got(guest, lab):
     check(len(member["inbound"]) == 2, f"{len(member['inbound'])} streams of the browser's at the lab, expected 2")
 
 
-def room_with_squall(t, Browser):
-    lab = the_lab(t)
+# The protocol and types of the pair that a connection uses.
+SELECTED = """(async () => {
+  const stats = [...(await session.pc.getStats()).values()];
+  const transport = stats.find((s) => s.type === "transport");
+  const pair = stats.find((s) => s.id === transport.selectedCandidatePairId);
+  const of = (id) => stats.find((s) => s.id === id);
+  return [of(pair.localCandidateId).protocol, of(pair.localCandidateId).candidateType, of(pair.remoteCandidateId).candidateType];
+})()"""
+
+
+def room_with_squall(t, Browser, *lab_options):
+    """Gives what the browser says of its pair, and the results."""
+    lab = the_lab(t, *lab_options)
     guest = page.Guest(Browser(t), lab, "interop", "browser")
     run = t.run(lab.room(), "--room", "interop", "--peers", PEERS, "--rate", "10/s", "--duration", "12s",
                 "--local-ip", ADDRESS, "--dump", PEERS, "--lateness-max", "200")
@@ -146,6 +157,7 @@ def room_with_squall(t, Browser):
     names = {member["id"]: member["name"] for member in
              (lab_member(lab, "interop", name) for name in ("browser", "squall-0"))}
     ssrcs = {(names.get(o["from"]), o["kind"]): o["ssrc"] for o in viewer["outbound"]}
+    pair = guest.page.eval(SELECTED)
     results = run.finish()
     check_what_the_lab_got(guest, lab)
     seen = guest.seen()
@@ -156,6 +168,7 @@ def room_with_squall(t, Browser):
     check_jitter(seen, dumps, ssrcs)
     guest.leave()
     until("the lab to see the browser leave", lambda: lab_member(lab, "interop", "browser") is None, 10)
+    return pair, results
 
 
 def two_pages(t, Browser):

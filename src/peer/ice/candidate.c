@@ -31,6 +31,18 @@ uint32_t sq_ice_priority(enum sq_ice_type type, uint16_t local_preference, uint1
            (256u - component);
 }
 
+uint32_t sq_ice_priority_tcp(enum sq_ice_type type, enum sq_ice_transport transport,
+                             uint16_t local_preference, uint16_t component)
+{
+    /* Type preferences as libwebrtc's: 90 for hosts, 80 for peer-reflexive ones. Direction: 6 for
+     * active, 4 for passive, 2 for simultaneous-open (RFC 6544, section 4.2). */
+    uint32_t preference = type == SQ_ICE_HOST ? 90 : 80;
+    uint32_t direction = transport == SQ_ICE_TCP_ACTIVE    ? 6
+                         : transport == SQ_ICE_TCP_PASSIVE ? 4
+                                                           : 2;
+    return preference << 24 | (direction << 13 | local_preference >> 3) << 8 | (256u - component);
+}
+
 static uint32_t fnv_add(uint32_t hash, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;

@@ -40,6 +40,10 @@ struct sq_ice_candidate {
 const char *sq_ice_type_name(enum sq_ice_type type);
 /* RFC 8445, section 5.1.2.1, with the recommended type preferences 126, 110, 100, 0. */
 uint32_t sq_ice_priority(enum sq_ice_type type, uint16_t local_preference, uint16_t component);
+/* RFC 6544, section 4.2: of a host or peer-reflexive candidate over TCP. Below UDP's, and passive
+ * or active told apart in the upper bits of the local preference. */
+uint32_t sq_ice_priority_tcp(enum sq_ice_type type, enum sq_ice_transport transport,
+                             uint16_t local_preference, uint16_t component);
 /* Foundation (section 5.1.1.3): same type, base address, transport and server give the same text.
  * `server` is NULL for host candidates. */
 void sq_ice_foundation(enum sq_ice_type type, enum sq_ice_transport transport,

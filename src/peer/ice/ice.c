@@ -14,6 +14,7 @@ void sq_ice_config_init(struct sq_ice_config *config, struct sq_rand *rand)
     *config = (struct sq_ice_config){
         .rand = rand,
         .ta_ms = 50,
+        .nominate_ta_ms = 5,
         .rto_ms = 500,
         .rc = 7,
         .rm = 16,
@@ -343,6 +344,21 @@ static uint64_t failure_next(const struct sq_ice *ice)
     return sq_min_u64(limit, patient);
 }
 
+/* When the next new transaction may begin. RFC 8445, section 14.2: one every Ta, lest many checks
+ * at once flood a NAT or a thin link. The check that nominates opens nothing and is the last one,
+ * so that the least Ta which the RFC allows will do for it: media need not wait. */
+static uint64_t pace_next(const struct sq_ice *ice)
+{
+    if (ice->paced_ns == 0) {
+        return 0;
+    }
+    uint32_t ta_ms = ice->cfg.ta_ms;
+    if (ta_ms > ice->cfg.nominate_ta_ms && ice_check_nominates(ice)) {
+        ta_ms = ice->cfg.nominate_ta_ms;
+    }
+    return ice->paced_ns + ice_ms(ta_ms);
+}
+
 static void set_timeout(struct sq_ice *ice)
 {
     uint64_t t = ice_queries_next(ice);
@@ -357,7 +373,7 @@ static void set_timeout(struct sq_ice *ice)
         t = sq_min_u64(t, ice_path_next(ice));
         waits = waits || ice_check_waits(ice);
     }
-    ice->timeout_ns = waits ? sq_min_u64(t, ice->pace_ns) : t;
+    ice->timeout_ns = waits ? sq_min_u64(t, pace_next(ice)) : t;
 }
 
 void ice_conclude(struct sq_ice *ice, uint64_t now_ns)
@@ -394,7 +410,7 @@ void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns)
     if (ice->old && now_ns >= ice->old->until_ns) {
         ice_drop_old(ice);
     }
-    if (now_ns >= ice->pace_ns) { /* one new transaction every Ta, RFC 8445, section 14.2 */
+    if (now_ns >= pace_next(ice)) {
         bool check = ice_check_waits(ice);
         bool query = ice_query_waits(ice);
         if (check && !(query && ice->valid_ns == SQ_NEVER)) {
@@ -402,7 +418,7 @@ void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns)
         } else if (query) {
             ice_query_start(ice, now_ns);
         }
-        ice->pace_ns = check || query ? now_ns + ice_ms(ice->cfg.ta_ms) : ice->pace_ns;
+        ice->paced_ns = check || query ? now_ns : ice->paced_ns;
     }
     ice_conclude(ice, now_ns);
 }

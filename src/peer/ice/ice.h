@@ -20,7 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_ICE_BASES_MAX   8
+#define SQ_ICE_BASES_MAX 16
+/* With tcp_active each UDP host base N below this gets, once the other side tells a passive TCP
+ * candidate, a base N + SQ_ICE_TCP_BASE: what is sent there goes to `to` over a TCP connection that
+ * is opened with the first message (RFC 6544). */
+#define SQ_ICE_TCP_BASE    8
 #define SQ_ICE_SERVERS_MAX 4
 #define SQ_ICE_LOCAL_MAX   48  /* local candidates */
 #define SQ_ICE_REMOTE_MAX  64  /* remote candidates, peer-reflexive ones included */
@@ -62,6 +66,7 @@ struct sq_ice_callbacks {
 /* Fill it with sq_ice_config_init, then change what is to differ. */
 struct sq_ice_config {
     bool controlling; /* the offerer, RFC 8445, section 6.1.1; ignored when lite */
+    bool tcp_active;  /* connects to passive TCP candidates: see SQ_ICE_TCP_BASE */
     bool lite;        /* a lite agent answers checks and makes none (section 2.5) */
     /* Local credentials, copied; NULL: 4 and 24 characters are made up. */
     const char *ufrag;
@@ -70,6 +75,7 @@ struct sq_ice_config {
      * of it but of sq_rand_secret. */
     struct sq_rand *rand;
     uint32_t ta_ms;              /* Ta, pacing of checks: 50 (RFC 8445, section 14.2) */
+    uint32_t nominate_ta_ms;     /* the same before the check that nominates: 5 (same section) */
     uint32_t rto_ms;             /* RTO, the least one: 500 (section 14.3) */
     uint32_t rc;                 /* Rc, sends of one request: 7 (RFC 8489, section 6.2.1) */
     uint32_t rm;                 /* Rm, the last wait in RTOs: 16 (RFC 8489, section 6.2.1) */
@@ -133,6 +139,7 @@ int sq_ice_gather(struct sq_ice *ice, uint64_t now_ns) SQ_MUST_USE;
 void sq_ice_hold_gathering(struct sq_ice *ice);
 void sq_ice_release_gathering(struct sq_ice *ice, uint64_t now_ns);
 bool sq_ice_gathering_is_done(const struct sq_ice *ice);
+bool sq_ice_has_base(const struct sq_ice *ice, int base_id);
 
 /* ---- Remote side ---- */
 
@@ -153,6 +160,8 @@ int sq_ice_add_remote_line(struct sq_ice *ice, uint64_t now_ns, struct sq_view l
 void sq_ice_remote_done(struct sq_ice *ice, uint64_t now_ns);
 /* Remote candidates left out because their address is a host name. */
 size_t sq_ice_unresolved(const struct sq_ice *ice);
+/* One of them was resolved after all, and is added by its address. */
+void sq_ice_resolved(struct sq_ice *ice);
 
 /* A restart (RFC 8445, section 9): new local credentials (NULL: made up), no remote ones, all
  * candidates dropped but the bases. Then sq_ice_gather and sq_ice_set_remote again. The selected

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define STREAM_TI_NS (39500 * SQ_NS_PER_MS)
+
 void ice_new_tid(struct sq_ice *ice, uint8_t tid[SQ_STUN_TID_BYTES])
 {
     /* From the run's generator, so that a run repeats. What an answer may change hangs on its
@@ -25,8 +27,7 @@ size_t ice_write_check(const struct sq_ice *ice, const struct ice_gen *gen,
     struct sq_stun_writer w =
         sq_stun_begin(buf, ICE_MESSAGE_MAX, SQ_STUN_REQUEST, SQ_STUN_BINDING, tid);
     sq_stun_put(&w, SQ_STUN_USERNAME, user, r + 1 + l);
-    sq_stun_put_u32(&w, SQ_STUN_PRIORITY,
-                    sq_ice_priority(SQ_ICE_PRFLX, base->b.local_pref, ICE_COMPONENT));
+    sq_stun_put_u32(&w, SQ_STUN_PRIORITY, ice_base_priority(&base->b, SQ_ICE_PRFLX));
     sq_stun_put_u64(&w, ice->controlling ? SQ_STUN_ICE_CONTROLLING : SQ_STUN_ICE_CONTROLLED,
                     ice->tie_breaker);
     if (use_candidate) {
@@ -100,10 +101,26 @@ bool ice_check_waits(const struct sq_ice *ice)
     return may_check(ice) && next_pair(ice);
 }
 
+bool ice_check_nominates(const struct sq_ice *ice)
+{
+    const struct ice_pair *p = ice->controlling && may_check(ice) ? next_pair(ice) : NULL;
+    return p && (p->flags & PAIR_NOMINATE) && (p->flags & PAIR_VALID);
+}
+
 /* ---- Sending ---- */
+
+/* A stream loses nothing: one send, and Ti until it has failed (RFC 8489, section 6.2.2). */
+static uint32_t sends_max(const struct sq_ice *ice, const struct ice_pair *p)
+{
+    return ice_base_at(ice, p->base)->b.transport == SQ_ICE_UDP ? ice->cfg.rc : 1;
+}
 
 static void set_due(struct sq_ice *ice, uint64_t now_ns, struct ice_pair *p)
 {
+    if (ice_base_at(ice, p->base)->b.transport != SQ_ICE_UDP) {
+        p->due_ns = now_ns + STREAM_TI_NS;
+        return;
+    }
     uint64_t wait_ms = p->sends < ice->cfg.rc ? (uint64_t)p->rto_ms << (p->sends - 1)
                                               : (uint64_t)p->rto_ms * ice->cfg.rm;
     p->due_ns = now_ns + wait_ms * SQ_NS_PER_MS;
@@ -174,7 +191,7 @@ void ice_checks_timeout(struct sq_ice *ice, uint64_t now_ns)
             continue;
         }
         bool patient = ice->cfg.patient && ice->valid_ns == SQ_NEVER;
-        if (p->sends >= ice->cfg.rc && !patient) {
+        if (p->sends >= sends_max(ice, p) && !patient) {
             fail_pair(ice, p);
         } else {
             send_check(ice, now_ns, p);

@@ -55,6 +55,25 @@ int sq_ice_add_base_full(struct sq_ice *ice, uint64_t now_ns, const struct sq_ic
     return 0;
 }
 
+int ice_add_tcp_bases(struct sq_ice *ice, uint64_t now_ns, int family)
+{
+    for (uint16_t i = 0; i < ice->bases.n; i++) {
+        struct sq_ice_base b = ice_base_at(ice, i)->b;
+        b.id += SQ_ICE_TCP_BASE;
+        if (b.transport != SQ_ICE_UDP || b.type != SQ_ICE_HOST || b.id >= SQ_ICE_BASES_MAX ||
+            sq_addr_family(&b.addr) != family || ice_base_index(ice, b.id) >= 0) {
+            continue;
+        }
+        b.transport = SQ_ICE_TCP_ACTIVE;
+        sq_addr_set_port(&b.addr, 9); /* RFC 6544, section 4.5: discard, nobody connects to it */
+        int err = sq_ice_add_base_full(ice, now_ns, &b);
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
 int sq_ice_add_stun_server(struct sq_ice *ice, const struct sq_addr *server)
 {
     if (sq_addr_family(server) == AF_UNSPEC || sq_addr_port(server) == 0) {
@@ -127,6 +146,11 @@ void sq_ice_release_gathering(struct sq_ice *ice, uint64_t now_ns)
 {
     ice->holds -= ice->holds > 0;
     ice_conclude(ice, now_ns);
+}
+
+bool sq_ice_has_base(const struct sq_ice *ice, int base_id)
+{
+    return ice_base_index(ice, base_id) >= 0;
 }
 
 bool sq_ice_gathering_is_done(const struct sq_ice *ice)

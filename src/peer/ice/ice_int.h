@@ -143,7 +143,7 @@ struct sq_ice {
     struct ice_array remotes; /* struct sq_ice_candidate */
     struct ice_array pairs;   /* struct ice_pair */
     struct ice_array queries; /* struct ice_query */
-    uint64_t pace_ns;         /* the next new transaction not before that */
+    uint64_t paced_ns;        /* the last new transaction; 0: none yet */
     uint64_t started_ns;      /* checks began; SQ_NEVER before */
     uint64_t fresh_ns;        /* the last remote candidate, or the start */
     uint64_t valid_ns;        /* the first valid pair; SQ_NEVER before */
@@ -212,7 +212,11 @@ uint16_t ice_add_local(struct sq_ice *ice, uint8_t base, enum sq_ice_type type,
                        const struct sq_addr *addr, const struct sq_addr *server);
 /* A candidate of the base itself; pairs with all remote ones. */
 int ice_publish_base(struct sq_ice *ice, uint8_t base);
-uint16_t ice_find_remote(const struct sq_ice *ice, const struct sq_addr *addr);
+/* UDP and TCP candidates may share an address. */
+uint16_t ice_find_remote(const struct sq_ice *ice, const struct sq_addr *addr, bool tcp);
+/* RFC 6544: an active TCP base beside each UDP host base, once there is a passive candidate. */
+int ice_add_tcp_bases(struct sq_ice *ice, uint64_t now_ns, int family) SQ_MUST_USE;
+uint32_t ice_base_priority(const struct sq_ice_base *b, enum sq_ice_type type);
 /* Adds without pairing; ICE_NONE when full. */
 uint16_t ice_push_remote(struct sq_ice *ice, const struct sq_ice_candidate *c);
 struct ice_pair *ice_find_pair(const struct sq_ice *ice, uint8_t base, uint16_t remote);
@@ -240,6 +244,8 @@ void ice_check_gathered(struct sq_ice *ice, uint64_t now_ns);
 /* ice_check.c */
 void ice_trigger(struct sq_ice *ice, struct ice_pair *p);
 bool ice_check_waits(const struct sq_ice *ice);
+/* Whether the next check is the one that nominates, on a pair that works already. */
+bool ice_check_nominates(const struct sq_ice *ice);
 void ice_check_start(struct sq_ice *ice, uint64_t now_ns);
 void ice_checks_timeout(struct sq_ice *ice, uint64_t now_ns);
 uint64_t ice_checks_next(const struct sq_ice *ice);

@@ -50,12 +50,17 @@ static bool is_of_use(const struct sq_ice *ice, const struct sq_ice_candidate *c
     if (c->component != ICE_COMPONENT || sq_addr_family(&c->addr) == AF_UNSPEC) {
         return false;
     }
-    bool tcp = false;
-    for (uint16_t i = 0; i < ice->bases.n; i++) {
-        tcp = tcp || ice_base_at(ice, i)->b.transport != SQ_ICE_UDP;
+    if (c->transport == SQ_ICE_UDP) {
+        return true;
     }
-    /* A transport that no base has cannot be paired, unless bases are still to come. */
-    return c->transport == SQ_ICE_UDP || tcp;
+    /* RFC 6544, section 6.2: active ones come by themselves, with a port that nobody was told; no
+     * checks are sent to them. What no base can be paired with is left out. */
+    bool tcp = ice->cfg.tcp_active && c->transport == SQ_ICE_TCP_PASSIVE;
+    for (uint16_t i = 0; i < ice->bases.n && c->transport != SQ_ICE_TCP_ACTIVE; i++) {
+        const struct sq_ice_base *b = &ice_base_at(ice, i)->b;
+        tcp = tcp || (b->transport != SQ_ICE_UDP && b->transport != SQ_ICE_TCP_PASSIVE);
+    }
+    return tcp;
 }
 
 /* Section 7.3.1.3: a candidate found by its checks that is told now takes the told properties. */
@@ -76,7 +81,13 @@ int sq_ice_add_remote(struct sq_ice *ice, uint64_t now_ns, const struct sq_ice_c
     if (!is_of_use(ice, c)) {
         return 0;
     }
-    uint16_t index = ice_find_remote(ice, &c->addr);
+    if (c->transport == SQ_ICE_TCP_PASSIVE && ice->cfg.tcp_active) {
+        int err = ice_add_tcp_bases(ice, now_ns, sq_addr_family(&c->addr));
+        if (err) {
+            return err;
+        }
+    }
+    uint16_t index = ice_find_remote(ice, &c->addr, c->transport != SQ_ICE_UDP);
     if (index != ICE_NONE) {
         told_late(ice, index, c);
         ice_conclude(ice, now_ns);
@@ -126,6 +137,11 @@ void sq_ice_remote_done(struct sq_ice *ice, uint64_t now_ns)
 {
     ice->remote_done = true;
     ice_conclude(ice, now_ns);
+}
+
+void sq_ice_resolved(struct sq_ice *ice)
+{
+    ice->unresolved -= ice->unresolved > 0;
 }
 
 size_t sq_ice_unresolved(const struct sq_ice *ice)

@@ -101,7 +101,8 @@ static bool role_refused(struct sq_ice *ice, const struct request *r)
 /* Section 7.3.1.3: a source that was never told is a peer-reflexive candidate. */
 static uint16_t remote_of(struct sq_ice *ice, const struct request *r)
 {
-    uint16_t known = ice_find_remote(ice, r->from);
+    bool tcp = ice_base_at(ice, r->base)->b.transport != SQ_ICE_UDP;
+    uint16_t known = ice_find_remote(ice, r->from, tcp);
     if (known != ICE_NONE) {
         return known;
     }

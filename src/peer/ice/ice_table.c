@@ -54,6 +54,13 @@ uint16_t ice_find_local(const struct sq_ice *ice, uint8_t base, const struct sq_
     return ICE_NONE;
 }
 
+uint32_t ice_base_priority(const struct sq_ice_base *b, enum sq_ice_type type)
+{
+    return b->transport == SQ_ICE_UDP
+               ? sq_ice_priority(type, b->local_pref, ICE_COMPONENT)
+               : sq_ice_priority_tcp(type, b->transport, b->local_pref, ICE_COMPONENT);
+}
+
 uint16_t ice_add_local(struct sq_ice *ice, uint8_t base, enum sq_ice_type type,
                        const struct sq_addr *addr, const struct sq_addr *server)
 {
@@ -67,7 +74,7 @@ uint16_t ice_add_local(struct sq_ice *ice, uint8_t base, enum sq_ice_type type,
     l->c.type = (uint8_t)type;
     l->c.transport = (uint8_t)b->transport;
     l->c.component = ICE_COMPONENT;
-    l->c.priority = sq_ice_priority(type, b->local_pref, ICE_COMPONENT);
+    l->c.priority = ice_base_priority(b, type);
     l->c.related = type == SQ_ICE_SRFLX || type == SQ_ICE_PRFLX ? b->addr : b->related;
     sq_ice_foundation(type, b->transport, &b->addr, server, l->c.foundation);
     uint16_t index = (uint16_t)(ice->locals.n - 1);
@@ -95,10 +102,11 @@ int ice_publish_base(struct sq_ice *ice, uint8_t base)
 
 /* ---- Remote candidates ---- */
 
-uint16_t ice_find_remote(const struct sq_ice *ice, const struct sq_addr *addr)
+uint16_t ice_find_remote(const struct sq_ice *ice, const struct sq_addr *addr, bool tcp)
 {
     for (uint16_t i = 0; i < ice->remotes.n; i++) {
-        if (sq_addr_equal(&ice_remote_at(ice, i)->addr, addr)) {
+        const struct sq_ice_candidate *c = ice_remote_at(ice, i);
+        if ((c->transport != SQ_ICE_UDP) == tcp && sq_addr_equal(&c->addr, addr)) {
             return i;
         }
     }

@@ -1,0 +1,204 @@
+#include "cli/run_paths.h"
+
+#include "base/str.h"
+#include "base/time.h"
+#include "net/dns.h"
+#include "net/ifaddr.h"
+#include "net/route.h"
+#include "net/udp.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STUN_DEFAULT 3478
+
+/* A search under way. */
+struct finder {
+    struct sq_loop *loop;
+    const struct sq_run_options *options;
+    const struct sq_target *target;
+    struct sq_run_paths *paths;
+    struct sq_plan *plan;
+    char *why;
+    size_t why_room;
+};
+
+static int refuse(struct finder *f, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static int refuse(struct finder *f, int err, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(f->why, f->why_room, fmt, args);
+    va_end(args);
+    return err;
+}
+
+struct lookup {
+    bool over;
+    int err;
+    struct sq_addr addr;
+};
+
+static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
+{
+    struct lookup *lookup = ctx;
+    lookup->over = true;
+    lookup->err = answer->err;
+    if (!answer->err && answer->n > 0) {
+        lookup->addr = answer->addrs[0];
+    }
+}
+
+static int resolve(struct finder *f, const char *host, uint16_t port, struct sq_addr *ret_addr)
+{
+    struct lookup lookup = {0};
+    struct sq_dns_query *query;
+    int err = sq_dns_resolve(f->loop, host, port, AF_UNSPEC, 0, on_lookup, &lookup, &query);
+    while (!err && !lookup.over) {
+        err = sq_loop_run_once(f->loop, SQ_NS_PER_SEC);
+    }
+    err = err ? err : lookup.err;
+    if (!err) {
+        *ret_addr = lookup.addr;
+    }
+    return err;
+}
+
+/* ---- Local addresses ---- */
+
+static int try_bind(struct finder *f, const char *option, const struct sq_addr *addr)
+{
+    const struct sq_udp_options trial = {.bind = *addr};
+    char ip[SQ_ADDR_TEXT_MAX];
+    struct sq_udp *udp;
+    if (sq_udp_open(f->loop, &trial, NULL, NULL, &udp) != 0) {
+        return refuse(f, SQ_ERR_INVALID, "--local-ip %s: %s is not an address of this machine (%s)",
+                      option, sq_addr_format_ip(addr, ip), strerror(errno));
+    }
+    sq_udp_close(udp);
+    return 0;
+}
+
+static int find_given(struct finder *f, const struct sq_option_list *ips)
+{
+    struct sq_run_paths *paths = f->paths;
+    if (ips->n > SQ_CARRIER_ADDRS_MAX) {
+        return refuse(f, SQ_ERR_INVALID,
+                      "--local-ip: at most %d times; name many addresses as a range, such as "
+                      "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
+                      SQ_CARRIER_ADDRS_MAX);
+    }
+    for (size_t i = 0; i < ips->n; i++) {
+        if (sq_addr_range_parse(ips->items[i], &paths->addrs[i], &paths->addr_counts[i]) != 0) {
+            return refuse(f, SQ_ERR_INVALID,
+                          "--local-ip %s: expected a numeric IPv4 or IPv6 address, or several as "
+                          "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
+                          ips->items[i]);
+        }
+        struct sq_addr last = sq_addr_step(&paths->addrs[i], paths->addr_counts[i] - 1);
+        int err = try_bind(f, ips->items[i], &paths->addrs[i]);
+        err = err ? err : try_bind(f, ips->items[i], &last);
+        if (err) {
+            return err;
+        }
+    }
+    f->plan->addrs_len = ips->n;
+    f->plan->addr_counts = paths->addr_counts;
+    return 0;
+}
+
+/* Media leaves from the address that the target is reached from, unless the user names others. */
+static int find_addrs(struct finder *f)
+{
+    f->plan->addrs = f->paths->addrs;
+    if (f->options->local_ips.n > 0) {
+        return find_given(f, &f->options->local_ips);
+    }
+    struct sq_addr remote;
+    if (resolve(f, f->target->host, f->target->port, &remote) == 0 &&
+        sq_route_source(&remote, &f->paths->addrs[0]) == 0) {
+        f->plan->addrs_len = 1;
+        return 0;
+    }
+    /* Each peer will say for itself what is wrong with the name. */
+    if (sq_carrier_default_addrs(NULL, f->paths->addrs, &f->plan->addrs_len) != 0) {
+        return refuse(f, SQ_ERR_NOTFOUND, "this host has no network address to send media from");
+    }
+    return 0;
+}
+
+/* ---- Servers ---- */
+
+static int find_stun(struct finder *f)
+{
+    const struct sq_option_list *list = &f->options->stun;
+    if (list->n > 4) {
+        return refuse(f, SQ_ERR_INVALID, "--stun: at most 4 servers");
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        char host[256];
+        uint64_t port = STUN_DEFAULT;
+        const char *colon = strrchr(list->items[i], ':');
+        size_t len = colon ? (size_t)(colon - list->items[i]) : strlen(list->items[i]);
+        if (len == 0 || len >= sizeof(host) ||
+            (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
+            return refuse(f, SQ_ERR_INVALID, "--stun %s: expected HOST or HOST:PORT",
+                          list->items[i]);
+        }
+        memcpy(host, list->items[i], len);
+        host[len] = '\0';
+        if (resolve(f, host, (uint16_t)port, &f->paths->stun[i]) != 0) {
+            return refuse(f, SQ_ERR_DNS, "--stun %s: the name '%s' cannot be resolved",
+                          list->items[i], host);
+        }
+    }
+    f->plan->stun_servers = f->paths->stun;
+    f->plan->stun_servers_len = list->n;
+    return 0;
+}
+
+static int find_turn(struct finder *f)
+{
+    const struct sq_option_list *list = &f->options->turn;
+    char what[160];
+    if (list->n > SQ_RELAY_SERVERS_MAX) {
+        return refuse(f, SQ_ERR_INVALID, "--turn: at most %d servers", SQ_RELAY_SERVERS_MAX);
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        struct sq_relay_server *server = &f->paths->turn[i];
+        server->text = list->items[i];
+        if (sq_turn_url_parse(list->items[i], &server->url, what, sizeof(what)) != 0) {
+            return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", list->items[i], what);
+        }
+        if (resolve(f, server->url.host, server->url.port, &server->addr) != 0) {
+            return refuse(f, SQ_ERR_DNS, "--turn %s: the name '%s' cannot be resolved",
+                          list->items[i], server->url.host);
+        }
+    }
+    f->plan->relays = (struct sq_relays_config){
+        .servers = f->paths->turn,
+        .servers_len = list->n,
+        .user = f->options->turn_user,
+        .password = f->options->turn_password,
+        .secret = f->options->turn_secret,
+        .insecure = f->options->insecure,
+        .ca_file = f->options->ca_file,
+    };
+    return 0;
+}
+
+int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options,
+                      const struct sq_target *target, struct sq_run_paths *paths,
+                      struct sq_plan *plan, char *why, size_t why_room)
+{
+    struct finder f = {loop, options, target, paths, plan, why, why_room};
+    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !plan->adapter->restart_ice) {
+        return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s has no way to restart ICE",
+                      plan->adapter->name);
+    }
+    int err = find_addrs(&f);
+    err = err ? err : find_stun(&f);
+    return err ? err : find_turn(&f);
+}

@@ -1,0 +1,120 @@
+/* An endpoint's relays: candidates by TURN, and media over them. */
+#include "run/endpoint_int.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Each relay that has its answer lets gathering end a little sooner. */
+static void settled(struct sq_endpoint *endpoint)
+{
+    endpoint->more->pending--;
+    sq_peer_release_gathering(endpoint->peer, sq_loop_now(endpoint->carrier->loop));
+}
+
+static void on_allocated(void *ctx, int number, const struct sq_addr *relayed,
+                         const struct sq_addr *mapped)
+{
+    struct sq_endpoint *endpoint = ctx;
+    struct sq_carrier *carrier = endpoint->carrier;
+    char text[SQ_PEER_TEXT_MAX], where[SQ_ADDR_TEXT_MAX], seen[SQ_ADDR_TEXT_MAX];
+    int err =
+        sq_peer_add_relay(endpoint->peer, sq_loop_now(carrier->loop), ENDPOINT_BASE_RELAY + number,
+                          relayed, mapped, sq_relay_local_pref(carrier->relays, number));
+    snprintf(text, sizeof(text), "relay %s for %s%s%s", sq_addr_format(relayed, where),
+             sq_addr_format(mapped, seen), err ? ": " : "", err ? sq_err_name(err) : "");
+    sq_peer_note(endpoint->peer, text);
+    settled(endpoint);
+}
+
+static void on_data(void *ctx, int number, const struct sq_addr *from, uint8_t *buf, size_t len,
+                    uint64_t recv_ns)
+{
+    endpoint_receive(ctx, ENDPOINT_BASE_RELAY + number, from, buf, len, recv_ns);
+}
+
+static void on_failed(void *ctx, int number, enum sq_peer_cause cause, const char *text)
+{
+    struct sq_endpoint *endpoint = ctx;
+    struct endpoint_more *more = endpoint->more;
+    uint64_t now_ns = sq_loop_now(endpoint->carrier->loop);
+    bool waited = !sq_peer_has_base(endpoint->peer, ENDPOINT_BASE_RELAY + number);
+    endpoint_add_failures(&endpoint->carrier->closed, sq_relay_udp(more->relays[number]));
+    sq_relay_close(more->relays[number]);
+    more->relays[number] = NULL;
+    more->relays_open--;
+    sq_peer_note(endpoint->peer, text);
+    /* Nothing else to connect by: say why, instead of waiting for checks that nobody makes. */
+    if (more->relays_open == 0 && !endpoint->paths[0].udp) {
+        sq_peer_give_up(endpoint->peer, now_ns, cause, text);
+    }
+    if (waited) {
+        settled(endpoint);
+    }
+}
+
+static void on_note(void *ctx, int number, const char *text)
+{
+    struct sq_endpoint *endpoint = ctx;
+    (void)number;
+    sq_peer_note(endpoint->peer, text);
+}
+
+static const struct sq_relay_events events = {
+    .allocated = on_allocated, .data = on_data, .failed = on_failed, .note = on_note};
+
+/* The local address that leads to a server; false: the kernel chooses. */
+static bool bind_for(const struct sq_endpoint *endpoint, const struct sq_addr *server,
+                     struct sq_addr *ret_bind)
+{
+    const struct sq_carrier *carrier = endpoint->carrier;
+    for (size_t i = 0; i < carrier->addrs_len; i++) {
+        const struct sq_addr *addr = &carrier->addrs[i];
+        if (sq_addr_family(addr) == sq_addr_family(server) &&
+            (!sq_addr_is_loopback(addr) || sq_addr_is_loopback(server))) {
+            *ret_bind = endpoint_addr(endpoint, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+int endpoint_open_relays(struct sq_endpoint *endpoint)
+{
+    struct sq_relays *relays = endpoint->carrier->relays;
+    struct endpoint_more *more = endpoint_more(endpoint);
+    if (!more) {
+        return SQ_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < sq_relays_servers(relays); i++) {
+        struct sq_addr local;
+        bool bound = bind_for(endpoint, sq_relays_server(relays, i), &local);
+        int err = sq_relay_open(relays, (int)i, bound ? &local : NULL, &events, endpoint,
+                                &more->relays[i]);
+        if (err) {
+            return err;
+        }
+        more->relays_open++;
+        more->pending++;
+        sq_peer_hold_gathering(endpoint->peer);
+    }
+    return 0;
+}
+
+void endpoint_close_relays(struct sq_endpoint *endpoint)
+{
+    struct endpoint_more *more = endpoint->more;
+    for (size_t i = 0; more && i < SQ_RELAY_SERVERS_MAX; i++) {
+        if (more->relays[i]) {
+            endpoint_add_failures(&endpoint->carrier->closed, sq_relay_udp(more->relays[i]));
+            sq_relay_close(more->relays[i]);
+            more->relays[i] = NULL;
+        }
+    }
+}
+
+size_t endpoint_send_relay(struct sq_endpoint *endpoint, int base, const struct sq_addr *to,
+                           const struct sq_dgram *dgrams, size_t n)
+{
+    struct sq_relay *relay =
+        endpoint->more ? endpoint->more->relays[base - ENDPOINT_BASE_RELAY] : NULL;
+    return relay ? sq_relay_send(relay, to, dgrams, n) : 0;
+}

@@ -1,0 +1,80 @@
+/* Relays: an allocation at a TURN server with the socket or stream that leads there. What the
+ * protocol is stands in peer/turn; here are its carriers: UDP, TCP, TLS and DTLS.
+ *
+ * All calls in the loop's thread. */
+#ifndef SQ_RUN_RELAY_H
+#define SQ_RUN_RELAY_H
+
+#include "base/addr.h"
+#include "net/loop.h"
+#include "net/udp.h"
+#include "peer/peer.h"
+#include "peer/turn/turn_url.h"
+#include "run/keep.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SQ_RELAY_SERVERS_MAX 4
+#define SQ_RELAY_REST_LIFE_S 86400 /* how long time-limited credentials are good for */
+
+struct sq_relay;
+struct sq_relays; /* what the relays of a thread share */
+
+struct sq_relay_server {
+    const char *text; /* as the user wrote it, for sentences */
+    struct sq_turn_url url;
+    struct sq_addr addr; /* of url.host, with the port */
+};
+
+/* Copied, texts and tables are borrowed. */
+struct sq_relays_config {
+    const struct sq_relay_server *servers;
+    size_t servers_len;
+    const char *user, *password; /* nullable */
+    const char *secret; /* nullable: time-limited credentials are made of it, with `user` as name */
+    bool insecure;      /* do not verify certificates */
+    const char *ca_file; /* nullable */
+    int socket_buffer_bytes;
+    uint64_t seed;
+    struct sq_keep *keep; /* borrowed */
+};
+
+int sq_relays_create(struct sq_loop *loop, const struct sq_relays_config *config,
+                     struct sq_relays **ret_relays) SQ_MUST_USE;
+/* After all relays were closed; those that still wait for their servers' answers go without. */
+void sq_relays_destroy(struct sq_relays *relays);
+size_t sq_relays_servers(const struct sq_relays *relays);
+const struct sq_addr *sq_relays_server(const struct sq_relays *relays, size_t number);
+/* Batches were worked off: frees relays that are over. */
+void sq_relays_flushed(struct sq_relays *relays);
+
+struct sq_relay_events {
+    void (*allocated)(void *ctx, int number, const struct sq_addr *relayed,
+                      const struct sq_addr *mapped);
+    /* A peer's datagram; may be changed, valid until the batches were worked off. */
+    void (*data)(void *ctx, int number, const struct sq_addr *from, uint8_t *buf, size_t len,
+                 uint64_t recv_ns);
+    /* There is none, or no longer. Nothing follows; the relay may be closed in here. */
+    void (*failed)(void *ctx, int number, enum sq_peer_cause cause, const char *text);
+    /* Something worth telling: an alternate server, a peer that is not relayed to. */
+    void (*note)(void *ctx, int number, const char *text);
+};
+
+/* Starts towards server `number`; `bind` (nullable) is the local address. SQ_ERR_IO with errno,
+ * SQ_ERR_NOMEM; the rest comes by events. */
+int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
+                  const struct sq_relay_events *events, void *ctx,
+                  struct sq_relay **ret_relay) SQ_MUST_USE;
+/* Datagrams to one peer; how many were sent. */
+size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
+                     const struct sq_dgram *dgrams, size_t n);
+/* Gives the allocation back; no event comes any more. From any of its callbacks. NULL is allowed.
+ */
+void sq_relay_close(struct sq_relay *relay);
+/* The socket of a relay over UDP, for its counters; NULL of any other. */
+const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
+/* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before TLS. */
+uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);
+
+#endif

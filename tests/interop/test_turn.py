@@ -1,0 +1,158 @@
+"""Relays: Squall through coturn and ejabberd to its own lab and to Janus, over every carrier, with both kinds of
+credentials, with all that a server may refuse, and off the relay again."""
+import os
+import re
+
+from harness import test
+from harness.janus import Janus
+from harness.proc import check
+from harness.sandbox import ADDRESS
+from harness.turn import PASSWORD, SECRET, USER, Coturn, Ejabberd
+
+CREDENTIALS = ("--turn-user", USER, "--turn-password", PASSWORD)
+LOAD = ("--rate", "10/s", "--lateness-max", "200")
+
+
+def call(t, turn_url, *options, peers=4, duration="6s", target=None, credentials=CREDENTIALS, env=None):
+    target = target or t.lab(address=ADDRESS).room()
+    return t.run(target, "--peers", peers, "--duration", duration, "--turn", turn_url, *credentials, *LOAD, *options,
+                 env=env).finish()
+
+
+def all_relayed(results, peers):
+    results.all_ok(peers)
+    for peer in results.peers:
+        check(peer["local_candidate"] == "relay", f"{peer['peer']} went by {peer['pair']}, a {peer['local_candidate']} candidate")
+        check(peer["video.in.frames"] > 50, f"{peer['peer']}: {peer['video.in.frames']:.0f} frames in")
+    check(results.metric("video.in.loss", "max") == 0, "loss")
+
+
+def turn_udp(t):
+    coturn = Coturn(t)
+    results = call(t, coturn.url(), "--ice", "relay")
+    all_relayed(results, 4)
+    test.note(f"setup.ice p50 {results.metric('setup.ice', 'p50'):.1f} ms, pair {results.peers[0]['pair']}")
+    # Four allocations were made, bound channels, and were given back, not left to run out.
+    check(coturn.count("ALLOCATE processed, success") == 4, coturn.said())
+    check(coturn.count("CHANNEL_BIND processed, success") >= 4, coturn.said())
+    check(coturn.count("refreshed, realm=<[^>]*>, username=<[^>]*>, lifetime=0") == 4 or
+          coturn.count("lifetime=0") >= 4, coturn.said())
+
+
+def turn_tcp(t):
+    coturn = Coturn(t)
+    all_relayed(call(t, coturn.url("tcp"), "--ice", "relay"), 4)
+
+
+def turn_tls(t):
+    coturn = Coturn(t, tls=True)
+    all_relayed(call(t, coturn.tls_url(), "--ice", "relay", "--ca", coturn.ca), 4)
+    # Without the authority the certificate is refused, and the peer says so.
+    results = call(t, coturn.tls_url(), "--ice", "relay", peers=1, duration="3s")
+    check(results.causes() == {"tls": 1}, f"{results.summary['failures']}")
+    test.note(results.message("tls"))
+
+
+def turn_rest(t):
+    coturn = Coturn(t, rest=True)
+    all_relayed(call(t, coturn.url(), "--ice", "relay", credentials=("--turn-secret", SECRET)), 4)
+    # From the environment, and nowhere in what is written.
+    results = call(t, coturn.url(), "--ice", "relay", "--no-trickle", peers=2, credentials=(),
+                   env={**os.environ, "SQUALL_TURN_SECRET": SECRET})
+    all_relayed(results, 2)
+    for path in results.folder.rglob("*"):
+        check(not path.is_file() or SECRET.encode() not in path.read_bytes(), f"{path} holds the secret")
+
+
+def turn_wrong_password(t):
+    coturn = Coturn(t)
+    results = call(t, coturn.url(), "--ice", "relay", peers=2, duration="3s",
+                   credentials=("--turn-user", USER, "--turn-password", "guess"))
+    check(results.causes() == {"auth": 2}, f"{results.summary['failures']}")
+    check(re.search("refused the credentials of user 'anna': 401", results.message("auth")), results.message("auth"))
+    check("guess" not in (results.folder / "summary.json").read_text(), "the password is in summary.json")
+    test.note(results.message("auth"))
+    # With other ways to connect it is told, and the call is made.
+    results = call(t, coturn.url(), "--dump", 1, peers=1, credentials=("--turn-user", USER, "--turn-password", "guess"))
+    results.all_ok(1)
+    dump = next((results.folder / "webrtc-internals").glob("*.json")).read_text()
+    check("refused the credentials" in dump, "the dump does not tell of the relay")
+
+
+def turn_quota(t):
+    coturn = Coturn(t, "--user-quota", 2)
+    results = call(t, coturn.url(), "--ice", "relay")
+    check(results.causes() == {"ice": 2}, f"{results.summary['failures']}")
+    check("486" in results.message("ice"), results.message("ice"))
+    test.note(results.message("ice"))
+
+
+def turn_stale_nonce(t):
+    """coturn looks at a nonce's age with each request: the calls outlive several."""
+    coturn = Coturn(t, "--stale-nonce=2", "--max-allocate-lifetime=6", "--max-allocate-lifetime=6", "--channel-lifetime=600")
+    results = call(t, coturn.url(), "--ice", "relay", peers=2, duration="12s")
+    all_relayed(results, 2)
+    stale = coturn.count("Stale nonce|stale nonce|438")
+    test.note(f"{stale} stale nonces told by coturn")
+    check(coturn.count("REFRESH processed, success") >= 4, coturn.said()[-3000:])
+
+
+def turn_alternate(t):
+    other = Coturn(t, port=3500, relay=(31000, 31999))
+    first = Coturn(t, "--alternate-server", f"{ADDRESS}:{other.port}")
+    results = call(t, first.url(), "--ice", "relay", "--dump", 1, peers=2)
+    all_relayed(results, 2)
+    check(other.count("ALLOCATE processed, success") == 2 and first.count("ALLOCATE processed, success") == 0, first.said())
+
+
+def turn_nobody(t):
+    results = call(t, f"turn:{ADDRESS}:3999?transport=tcp", "--ice", "relay", peers=1, duration="3s")
+    check(results.causes() == {"connect": 1}, f"{results.summary['failures']}")
+    test.note(results.message("connect"))
+
+
+def turn_forbidden(t):
+    """A server that does not relay to where the service is."""
+    coturn = Coturn(t, f"--denied-peer-ip={ADDRESS}")
+    results = call(t, coturn.url(), "--ice", "relay", "--connect-timeout", "3s", "--dump", 1, peers=1, duration="5s")
+    check(results.causes() == {"ice": 1}, f"{results.summary['failures']}")
+    dump = next((results.folder / "webrtc-internals").glob("*.json")).read_text()
+    check("does not relay to" in dump and "403" in dump, "the dump does not say why")
+
+
+def switched(results, peers, test_note):
+    results.all_ok(peers)
+    for peer in results.peers:
+        check(peer["local_candidate"] != "relay", f"{peer['peer']} stayed with {peer['pair']}")
+    gap, took = (results.summary["metrics"][f"ice.switch.{name}"] for name in ("gap", "time"))
+    check(took["count"] == gap["count"] > 0, f"{took['count']} changes and {gap['count']} gaps")
+    test_note(f"change after {took['p50']:.1f} ms, gap p50 {gap['p50']:.1f} max {gap['max']:.1f} ms")
+    # Two packets of a clip with speech and pictures are never 40 ms apart; a change that lost any would show.
+    check(gap["max"] < 150, f"gap {gap['max']} ms")
+    check(results.metric("video.in.loss", "max") == 0, "packets were lost on the way over")
+
+
+def turn_relay_first(t):
+    coturn = Coturn(t)
+    results = call(t, coturn.url(), "--ice", "relay-first", duration="9s")
+    switched(results, 4, test.note)
+    check(results.metric("ice.switch.gap", "count") == 4, "each peer changes once")
+    check(coturn.count("ALLOCATE processed, success") == 4, coturn.said())
+
+
+def turn_janus(t):
+    coturn, janus = Coturn(t), Janus(t)
+    results = call(t, coturn.url(), "--ice", "relay", peers=2, target=janus.url + "?plugin=echotest")
+    all_relayed(results, 2)
+    results = call(t, coturn.url(), "--ice", "relay-first", peers=2, duration="9s", target=janus.url + "?plugin=echotest")
+    switched(results, 2, test.note)
+
+
+def turn_ejabberd(t):
+    server = Ejabberd(t)
+    all_relayed(call(t, server.url(), "--ice", "relay"), 4)
+
+
+if __name__ == "__main__":
+    test.run([turn_udp, turn_tcp, turn_tls, turn_rest, turn_wrong_password, turn_quota, turn_stale_nonce, turn_alternate,
+              turn_nobody, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
