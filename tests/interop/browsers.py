@@ -1,13 +1,14 @@
 """A browser in a room of the lab with Squall peers, two pages with each other, and WHIP and WHEP: the
 same for every browser."""
 import json
+import subprocess
 import time
 import urllib.request
 
 from harness import counterpart, figures, page, test
 from harness.browser_peer import BrowserPeer
 from harness.proc import check, until
-from harness.sandbox import ADDRESS
+from harness.sandbox import ADDRESS, need
 
 # The default clip (share/clips/README.md).
 WIDTH, HEIGHT, FPS = 640, 360, 25
@@ -213,8 +214,8 @@ def whip_and_whep(t, Browser):
     check(publisher.finish().code == 130, "an interrupted publisher gives 130")
 
 
-def software(t, Browser, **options):
-    browser = Browser(t)
+def software(t, Browser, browser=None, **options):
+    browser = browser or Browser(t)
     return counterpart.Software(lambda words: BrowserPeer(t, browser, words, {"video": CAMERA, **options}),
                                 size=(CAMERA["width"], CAMERA["height"]), fps=CAMERA["frameRate"], unsent_frames=2, probes=150)
 
@@ -225,3 +226,19 @@ def offers(t, Browser):
 
 def answers(t, Browser):
     counterpart.answers(t, test.note, software(t, Browser))
+
+
+def codecs(t, Browser):
+    """Squall's clip in each codec to the browser, and the browser's own media in it to Squall."""
+    source, clip = t.folder / "in.mp4", t.folder / "codecs.sqclip"
+    subprocess.run([need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
+                    "sine=frequency=440", "-t", "4", "-c:v", "mpeg4", "-q:v", "4", str(source)], check=True, timeout=60)
+    done = subprocess.run([t.squall, "media", "prepare", source, "--codec", "vp9,h264,av1,pcmu,g722,opus", "--ladder", "180@200k",
+                           "--seconds", "3s", "-o", clip], capture_output=True, text=True, timeout=180)
+    check(done.returncode == 0, f"media prepare: {done.stderr}")
+    browser = Browser(t)
+    for video, audio in (("vp9", "pcmu"), ("h264", "g722"), ("av1", "opus")):
+        side = software(t, Browser, browser)
+        side.codecs = {"audio": audio, "video": video}
+        counterpart.answers(t, test.note, side, "--media", clip, "--codec", f"video={video}", "--codec", f"audio={audio}",
+                            sent={"width": 320, "height": 180, "fps": 25})

@@ -24,5 +24,9 @@ def chromium_answers(t):
     browsers.answers(t, Chromium)
 
 
+def chromium_codecs(t):
+    browsers.codecs(t, Chromium)
+
+
 if __name__ == "__main__":
-    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers])
+    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers, chromium_codecs])

@@ -181,8 +181,8 @@ def agree_with_run(results, figures, software):
     check(0 <= unsent <= software.unsent_frames, f"video.in.frames: {unsent:.0f} fewer than the counterpart encoded")
 
 
-def answers(t, log, software, *options):
-    """Squall offers its clip; the counterpart answers, plays it, and sends media of its own."""
+def answers(t, log, software, *options, sent=CLIP):
+    """Squall offers its clip, which is `sent`; the counterpart answers, plays it, and sends media of its own."""
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
@@ -207,4 +207,4 @@ def answers(t, log, software, *options):
     check(mine["video.in.frames"] >= frames, f"{mine['video.in.frames']:.0f} frames of {SECONDS} s, expected {frames}")
     check(0 < mine["setup.total_ms"] < SETUP_MS, f"set up in {mine['setup.total_ms']} ms")
     check_codecs(figures, software.codecs)
-    check_played(peer.played(figures), (CLIP["width"], CLIP["height"]), CLIP["fps"])
+    check_played(peer.played(figures), (sent["width"], sent["height"]), sent["fps"])

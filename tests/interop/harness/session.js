@@ -41,7 +41,7 @@ function make(options) {
         interop.heard.loudest = Math.max(interop.heard.loudest, Math.round(32767 * rms));
       }
       interop.energy = [r.totalAudioEnergy, r.totalSamplesDuration];
-      interop.heard.frames = Math.floor(r.totalSamplesReceived / 960);
+      interop.heard.frames = Math.floor(50 * r.totalSamplesDuration); // 20 ms each, whatever the clock
     }
   }, LOOK_MS);
   interop.pc = pc;
