@@ -94,7 +94,7 @@ struct sq_clip_packet {
     uint16_t len_bytes;
     uint8_t flags;
     uint8_t level;
-    uint8_t sid; /* spatial layer */
+    uint8_t tid, sid; /* temporal and spatial layer */
 };
 
 struct sq_clip_track {

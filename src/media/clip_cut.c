@@ -6,8 +6,12 @@
 static void add(struct sq_cutter *c, uint32_t offset, uint32_t len)
 {
     if (c->fill) {
-        c->track->packets[c->packets] = (struct sq_clip_packet){
-            .offset = offset, .frame = c->frame, .len_bytes = (uint16_t)len, .sid = c->sid};
+        c->track->packets[c->packets] =
+            (struct sq_clip_packet){.offset = offset,
+                                    .frame = c->frame,
+                                    .len_bytes = (uint16_t)len,
+                                    .tid = c->track->frames[c->frame].tid,
+                                    .sid = c->sid};
     }
     c->packets++;
 }

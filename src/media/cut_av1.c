@@ -18,11 +18,11 @@ enum {
 };
 
 struct obu {
+    const uint8_t *body;
+    uint32_t body_len;
     uint8_t head[2]; /* without its size */
     uint8_t head_len;
     uint8_t type;
-    const uint8_t *body;
-    uint32_t body_len;
 };
 
 static uint32_t obu_len(const struct obu *o)

@@ -212,7 +212,7 @@ static void make_packet(const struct sq_source *s, const struct sq_clip_track *t
     ret_packet->key = video && (p->flags & SQ_CLIP_KEY);
     ret_packet->voice = (p->flags & SQ_CLIP_VOICE) != 0;
     ret_packet->level = p->level;
-    ret_packet->tid = t->frames[p->frame].tid;
+    ret_packet->tid = p->tid;
     ret_packet->sid = p->sid;
     ret_packet->fragment = t->data + p->offset;
     ret_packet->fragment_len = p->len_bytes;

@@ -8,7 +8,7 @@ bool sq_prepare_can(void)
     return false;
 }
 
-int sq_prepare_clip(const struct sq_prepare *p, char why[static SQ_PREPARE_WHY_MAX])
+int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX])
 {
     (void)snprintf(why, SQ_PREPARE_WHY_MAX,
                    "this build cannot prepare clips: install libavformat-dev, libavcodec-dev, "

@@ -32,7 +32,7 @@ struct sq_prepare {
 /* SQ_ERR_IO (a file that cannot be read or written), SQ_ERR_FORMAT (no media in it), SQ_ERR_INVALID
  * (silent, frozen, black, or too short: `why` says which and how it was told), SQ_ERR_UNSUPPORTED
  * (no encoder for a codec, or no libav in this build), SQ_ERR_NOMEM. `why` is a sentence. */
-int sq_prepare_clip(const struct sq_prepare *p, char why[static SQ_PREPARE_WHY_MAX]) SQ_MUST_USE;
+int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX]) SQ_MUST_USE;
 /* Whether this build has libav. */
 bool sq_prepare_can(void);
 

@@ -98,7 +98,7 @@ static uint8_t level_of(const int16_t *pcm, size_t n)
         sum += (double)pcm[i] * pcm[i];
     }
     double dbov = sum > 0 ? -10 * log10(sum / (double)n / (32768.0 * 32768.0)) : 127;
-    return dbov > 127 ? 127 : (uint8_t)(dbov + 0.5);
+    return dbov > 127 ? 127 : (uint8_t)lround(dbov);
 }
 
 static int judge(const struct sq_voice *v)
@@ -149,8 +149,8 @@ static int16_t *at_rate(const struct sq_voice *v, int hz, size_t *ret_len)
 }
 
 struct maker {
-    enum sq_codec codec;
     const char *encoder;
+    enum sq_codec codec;
     int hz; /* it samples at */
 };
 
@@ -259,7 +259,7 @@ static int encode(struct sq_voice *v, const struct maker *m)
     e.packet = av_packet_alloc();
     err = err ? err : e.packet ? 0 : SQ_ERR_NOMEM;
     err = err ? err : open_encoder(v, m, &e.ctx);
-    if (!err) {
+    if (!err && e.ctx) {
         e.track->channels = 1;
         err = encode_pcm(&e, other ? other : v->pcm, len);
     }
@@ -271,10 +271,10 @@ static int encode(struct sq_voice *v, const struct maker *m)
 
 int sq_voice_end(struct sq_voice *v)
 {
-    static const struct maker makers[] = {{SQ_CODEC_OPUS, "libopus", HZ},
-                                          {SQ_CODEC_PCMU, "pcm_mulaw", 8000},
-                                          {SQ_CODEC_PCMA, "pcm_alaw", 8000},
-                                          {SQ_CODEC_G722, "g722", 16000}};
+    static const struct maker makers[] = {{"libopus", SQ_CODEC_OPUS, HZ},
+                                          {"pcm_mulaw", SQ_CODEC_PCMU, 8000},
+                                          {"pcm_alaw", SQ_CODEC_PCMA, 8000},
+                                          {"g722", SQ_CODEC_G722, 16000}};
     int err = judge(v);
     for (size_t i = 0; !err && i < sizeof(makers) / sizeof(*makers); i++) {
         if (v->job->want->codecs[makers[i].codec]) {
