@@ -220,9 +220,7 @@ static uint64_t play_out(struct sq_frame_buffer *b, uint64_t first_ns, uint64_t 
     }
     uint64_t shown_ns = sq_video_timing_frame(&b->timing, b->last.timestamp, b->last.bytes,
                                               received_ns, now_ns, (b->last.flags & REPAIRED) != 0);
-    if (b->have_shown) {
-        shown_ns = sq_max_u64(shown_ns, b->shown_ns);
-    }
+    shown_ns = sq_max_u64(shown_ns, b->shown_ns);
     st->jitter_buffer_delay_ns += shown_ns - sq_min_u64(shown_ns, first_ns);
     st->jitter_buffer_target_ns += (uint64_t)((double)b->timing.jitter_ms * 1e6);
     sq_frame_count_shown(b, shown_ns);

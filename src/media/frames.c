@@ -24,7 +24,9 @@ struct sq_frames {
     void *ctx;
     struct sq_frame_buffer video;
     struct sq_frames_out out;
-    bool failed;       /* out of memory within the present push */
+    bool failed;   /* out of memory within the present push */
+    bool is_video; /* what the slots hold */
+    uint64_t latest_ns;
     bool audio_begun;  /* next_seq is set */
     uint16_t next_seq; /* audio: to be told next */
     uint16_t newest_seq;
@@ -230,8 +232,14 @@ void sq_frames_free(struct sq_frames *f)
 
 int sq_frames_push(struct sq_frames *f, const struct sq_media_packet *packet)
 {
+    bool is_video = sq_codec_info(packet->codec)->video;
     f->failed = false;
-    if (sq_codec_info(packet->codec)->video) {
+    f->latest_ns = packet->now_ns;
+    if (is_video != f->is_video) {
+        drop_all(f);
+        f->is_video = is_video;
+    }
+    if (is_video) {
         if (packet->len > 0) {
             (void)keep(f, packet->seq, packet, packet->payload, packet->len);
         }
@@ -246,7 +254,7 @@ int sq_frames_push(struct sq_frames *f, const struct sq_media_packet *packet)
 void sq_frames_flush(struct sq_frames *f)
 {
     if (f->audio_begun) {
-        tell_in_order(f, 0, true);
+        tell_in_order(f, f->latest_ns, true);
     }
 }
 

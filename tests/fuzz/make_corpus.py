@@ -263,6 +263,20 @@ def vp8_seeds():
         packet(1, 1, 4, 40, b"\xa0\x30\x20\x01\x02\x03"))
     put("media", "padding", b"".join(packets[:4]) + packet(0, 1, 0, 5, b"") + b"".join(packets[4:8]))
     opus = lambda toc, body=b"abcdefgh": packet(2, 1, 1, 20, bytes([toc]) + body)
+    # VP9 (kind 16), H.264 (32), AV1 (48, with a dependency descriptor 64); RED (2 | 64), telephone-event (2 | 128)
+    put("media", "vp9", packet(17, 1, 4, 40, b"\x8c\x80\x01\x82\x49\x83\x42\x00\x01\xf0\x00\xf0\x00") + b"".join(
+        packet(17, 1, 4, 40, b"\xdc\x80" + bytes([i]) + b"\x02\x86\x00") for i in range(2, 8)))
+    put("media", "vp9-structure", packet(17, 1, 4, 40, b"\x8e\x81\x02\x38\x01\x40\x00\xb4\x02\x80\x01\x68\x02\x04\x02\x34\x01\x82\x49"
+                                         b"\x83\x42") + b"".join(packet(17, 1, 4, 40, b"\xcc\x81" + bytes([i]) + b"\x86") for i in range(3, 9)))
+    put("media", "h264", packet(32, 1, 4, 40, b"\x78\x00\x17\x67\x42\xc0\x0a\xd9\x04\x7b\x01\x10\0\0\x03\0\x10\0\0\x03\x03\x20\xf1\x22\x64"
+                                b"\x80\x00\x04\x68\xcb\x83\xcb") + packet(32, 1, 0, 0, b"\x7c\x85\x88\x01") + packet(33, 1, 0, 0, b"\x7c\x45\x01") +
+        packet(33, 1, 4, 40, b"\x41\x9a\x01") * 4)
+    put("media", "av1", packet(48, 1, 4, 40, b"\x68\x0e\x08\x20\0\0\x04\x3d\x06\xd4\xda\xf9\x20\x21\xa0\x04\x30\x01\x02") +
+        packet(49, 1, 0, 0, b"\x90\x01\x02") + packet(49, 1, 4, 40, b"\x10\x30\x01") * 4)
+    put("media", "av1-dd", packet(113, 1, 4, 40, b"\x0c\x87\x00\x64\x80\x1c\x22\x10\xaa\xaa\xaa\xaa\xc0\x18\x30\x01") +
+        packet(113, 1, 4, 40, b"\x03\xc8\x00\x65\x10\x30\x01"))
+    put("media", "red", packet(66, 1, 1, 20, b"\xef\x0f\x00\x03\x6f\x08bc\x08de") * 6)
+    put("media", "events", packet(2, 1, 1, 20, b"\x78abcdefgh") + packet(130, 1, 1, 20, b"\x05\x0a\x03\xc0") * 3)
     put("media", "opus", b"".join(opus(0x78) for _ in range(10)))
     put("media", "opus-modes", b"".join(opus(c << 3) for c in range(32)))
     put("media", "opus-counts", opus(0x79) + opus(0x7A, b"\x03abcdef") + opus(0x7B, b"\x03" + b"x" * 9) +
