@@ -52,17 +52,16 @@ struct sq_plan {
     uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;
-    bool audio, video;                                /* kinds that are sent and received */
-    unsigned simulcast;                               /* layers of a video; 0: one stream */
+    bool audio, video; /* kinds that are sent and received */
+    bool listen;       /* publishers watch as well */
+    bool insecure, trickle;
+    bool latency;       /* time-tags in what is sent, and latency out of what comes */
+    unsigned simulcast; /* layers of a video; 0: one stream */
     struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
-    bool listen;                                      /* publishers watch as well */
     const char *token;
-    bool insecure;
     const char *ca_file;
-    bool trickle;
     const struct sq_replay *replay;      /* sent in the place of the clip; NULL: the clip is */
     const struct sq_record_plan *record; /* NULL: nothing is recorded (run/record.h) */
-    bool latency; /* time-tags in what is sent, and latency out of what comes */
 
     uint64_t seed;
     uint64_t answer_timeout_ns;  /* each answer of the signalling server */
