@@ -96,6 +96,51 @@ static void each_allocation_fails(void **state)
     assert_true(nth > 100 && nth < 1500);
 }
 
+/* The same with simulcast into a forwarder, in any codec of the clip. */
+static bool layers_without(size_t nth)
+{
+    const struct sq_peer_config sends = {.connect_timeout_ns = 2 * SEC, .simulcast = 3};
+    const struct sq_peer_config forwards = {.connect_timeout_ns = 2 * SEC, .forward_only = true};
+    struct simnet *net = simnet_new(71, 2);
+    struct sq_track *track = NULL;
+    sq_mem_fail_at(nth);
+    struct simnode *a = simnet_try_add(net, &sends, NULL, NULL, NULL);
+    struct simnode *b = simnet_try_add(net, &forwards, NULL, NULL, NULL);
+    int err = a && b ? sq_peer_add_track(simnode_peer(a), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY,
+                                         whole_clip(), NULL)
+                     : SQ_ERR_NOMEM;
+    err = err ? err
+              : sq_peer_add_track(simnode_peer(b), SQ_MEDIA_VIDEO, SQ_DIR_RECVONLY, NULL, &track);
+    if (!err) {
+        sq_track_receive_simulcast(track, true);
+        err = try_negotiate(net, a, b, false);
+    }
+    if (!err) {
+        run_for(net, 2 * SEC + MS);
+    }
+    bool reached = sq_mem_count() >= nth;
+    sq_mem_fail_at(0);
+    if (!reached) { /* nothing failed: three layers came */
+        assert_int_equal(err, 0);
+        assert_int_equal(sq_peer_track_count(simnode_peer(b)), 3);
+        for (size_t i = 0; i < 3; i++) {
+            assert_true(in_stats(net, b, i).packets_received > 10);
+        }
+    }
+    simnet_free(net);
+    return reached;
+}
+
+static void each_allocation_of_layers_fails(void **state)
+{
+    size_t nth = 1;
+    (void)state;
+    while (layers_without(nth)) {
+        nth++;
+    }
+    assert_true(nth > 50 && nth < 1500);
+}
+
 /* ---- Owners ---- */
 
 enum deed { CLOSE, OFFER, NEGOTIATE, RESTART, KEY_FRAME, DEEDS };
@@ -503,6 +548,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(each_allocation_of_layers_fails),
         cmocka_unit_test(events_are_for_doing_things),
         cmocka_unit_test(dtls_anew_within_dtls),
         cmocka_unit_test(sending_within_send),
