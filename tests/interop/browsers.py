@@ -242,3 +242,32 @@ def codecs(t, Browser):
         side.codecs = {"audio": audio, "video": video}
         counterpart.answers(t, test.note, side, "--media", clip, "--codec", f"video={video}", "--codec", f"audio={audio}",
                             sent={"width": 320, "height": 180, "fps": 25})
+
+
+LAYERS = [{"rid": "q", "scaleResolutionDownBy": 4}, {"rid": "h", "scaleResolutionDownBy": 2}, {"rid": "f"}]
+
+
+def simulcast(t, Browser):
+    """Three layers of the browser's, by WHIP into the lab: all come in, and a Squall viewer gets the highest."""
+    lab = the_lab(t)
+    options = {"video": {"width": 960, "height": 540, "frameRate": 15}, "encodings": LAYERS}
+    peer = BrowserPeer(t, Browser(t), ["offer", lab.http("/whip/layers"), "0"], options)
+    peer.event("connected")
+    # The browser begins with what it dares to send; its highest layer comes when its estimate allows.
+    peer.page.until("its highest layer", """(async () => [...(await interop.pc.getStats()).values()].some((r) =>
+        r.type === 'outbound-rtp' && r.rid === 'f' && r.framesEncoded > 20))()""", 30)
+    results = t.run(f"whep+{lab.http('/whep/layers')}", "--peers", 1, "--duration", "8s", *counterpart.CALM).finish()
+    sent = peer.page.eval("""(async () => [...(await interop.pc.getStats()).values()].filter((r) => r.type === 'outbound-rtp' && r.rid)
+        .map((r) => [r.rid, r.frameWidth, r.framesEncoded]))()""")
+    with urllib.request.urlopen(lab.http("/stats?room=layers"), timeout=5) as answer:
+        publisher = next(m for r in json.load(answer)["roomList"] for m in r["members"] if m["kind"] == "whip")
+    came = [s for s in publisher["inbound"] if s["kind"] == "video"]
+    viewer = results.peers[0]
+    test.note(f"{peer.browser.name} sends {sorted(sent)}; the lab takes {[(s['ssrc'], s['packetsReceived']) for s in came]}; the viewer got "
+              f"{viewer['video.in.frames']:.0f} frames, {viewer['video.in.width']:.0f}x{viewer['video.in.height']:.0f} at the end")
+    results.all_ok(1)
+    check(sorted(rid for rid, _, frames in sent if frames > 0) == ["f", "h", "q"], f"layers sent: {sent}")
+    check((viewer["video.in.width"], viewer["video.in.height"]) == (960, 540), f"the viewer has {viewer['video.in.width']:.0f}x")
+    check(viewer["video.in.lost"] == 0 and viewer["video.in.frames"] > 6 * 15, f"{viewer['video.in.frames']:.0f} frames in 8 s at 15/s")
+    check(all(s["packetsReceived"] > 0 and s["packetsLost"] == 0 for s in came), f"the lab's streams: {came}")
+    peer.go_on()

@@ -28,5 +28,9 @@ def chromium_codecs(t):
     browsers.codecs(t, Chromium)
 
 
+def chromium_simulcast(t):
+    browsers.simulcast(t, Chromium)
+
+
 if __name__ == "__main__":
-    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers, chromium_codecs])
+    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers, chromium_codecs, chromium_simulcast])
