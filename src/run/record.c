@@ -39,9 +39,7 @@ struct group {
     unsigned number, way;
     bool started;
     uint64_t start_ns; /* arrival of its first frame */
-    bool expects_video, video_failed, sound_alone;
-    enum sq_codec audio_codec;
-    uint8_t channels;
+    bool expects_video, expects_opus, video_failed, sound_alone;
     struct out_file movie;
     struct sq_webm *webm;
     struct pending *first, **last; /* sound that waits for the movie to begin */
@@ -187,7 +185,7 @@ static void begin_movie(struct group *g, const struct sq_media_frame *key)
 {
     struct sq_recorder *r = g->recorder;
     char rest[32];
-    bool sound = g->audio_codec == SQ_CODEC_OPUS && !g->sound_alone;
+    bool sound = g->expects_opus && !g->sound_alone; /* it may come later than the picture */
     snprintf(rest, sizeof(rest), "-%s-%u.%s", way_name(g->way), g->number + 1,
              sq_webm_suffix(key->codec));
     const struct sq_webm_config config = {
@@ -205,6 +203,7 @@ static void begin_movie(struct group *g, const struct sq_media_frame *key)
         drop_pending(g);
         return;
     }
+    g->sound_alone = !sound;
     for (struct pending *p = g->first; sound && p; p = p->next) {
         write_movie(g, false, p->ms, true, p->bytes, p->len);
     }
@@ -266,7 +265,6 @@ static void on_sound(struct stream *s, const struct sq_media_frame *frame)
     struct group *g = s->group;
     unsigned formats = s->recorder->plan->formats;
     uint64_t ms = time_of(s, frame);
-    g->audio_codec = frame->codec;
     bool in_movie = g->expects_video && frame->codec == SQ_CODEC_OPUS && !g->sound_alone;
     if (in_movie && !g->webm && !g->video_failed && frame->now_ns > g->start_ns + ALONE_AFTER_NS) {
         g->sound_alone = true; /* no picture comes: what waited is written now */
@@ -328,12 +326,10 @@ static bool goes(const struct sq_track *track, unsigned way)
     return (sq_track_current_direction(track) & wanted) != 0;
 }
 
-/* Which of its kind the track is, and whether there is a picture to its sound. */
-static unsigned number_of(struct sq_peer *peer, const struct sq_track *track, unsigned way,
-                          bool *ret_has_video)
+/* Which of its kind the track is. */
+static unsigned number_of(struct sq_peer *peer, const struct sq_track *track, unsigned way)
 {
     unsigned number = 0;
-    unsigned videos = 0;
     for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
         struct sq_track *other = sq_peer_track(peer, i);
         if (other == track) {
@@ -341,19 +337,26 @@ static unsigned number_of(struct sq_peer *peer, const struct sq_track *track, un
         }
         number += sq_track_kind(other) == sq_track_kind(track) && goes(other, way);
     }
-    for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
-        struct sq_track *other = sq_peer_track(peer, i);
-        videos += sq_track_kind(other) == SQ_MEDIA_VIDEO && goes(other, way);
-    }
-    *ret_has_video = videos > number;
     return number;
+}
+
+/* The n-th track of a kind that goes this way, or NULL: what belongs together has one number. */
+static struct sq_track *companion(struct sq_peer *peer, enum sq_media_kind kind, unsigned way,
+                                  unsigned number)
+{
+    for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
+        struct sq_track *track = sq_peer_track(peer, i);
+        if (sq_track_kind(track) == kind && goes(track, way) && number-- == 0) {
+            return track;
+        }
+    }
+    return NULL;
 }
 
 static struct stream *new_stream(struct sq_recorder *r, struct sq_peer *peer,
                                  struct sq_track *track, unsigned way)
 {
-    bool has_video;
-    unsigned number = number_of(peer, track, way, &has_video);
+    unsigned number = number_of(peer, track, way);
     struct group *g = group_of(r, way, number);
     struct stream *s = g && r->streams_len < STREAMS_MAX ? sq_zalloc(sizeof(*s)) : NULL;
     if (!s) {
@@ -365,7 +368,10 @@ static struct stream *new_stream(struct sq_recorder *r, struct sq_peer *peer,
     s->way = way;
     s->number = number;
     s->video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
-    g->expects_video = g->expects_video || has_video;
+    struct sq_track *sound = companion(peer, SQ_MEDIA_AUDIO, way, number);
+    g->expects_video = g->expects_video || companion(peer, SQ_MEDIA_VIDEO, way, number);
+    g->expects_opus =
+        g->expects_opus || (sound && sq_codec_by_name(sq_track_codec(sound)) == SQ_CODEC_OPUS);
     if ((r->plan->formats & (SQ_RECORD_MEDIA | SQ_RECORD_OGG)) &&
         sq_frames_new(on_frame, s, &s->frames) != 0) {
         sq_free(s);

@@ -68,6 +68,25 @@ def record_frames(t):
     check(abs(frames - counted) <= 1, f"{frames} frames in the file, {counted} were decodable")
 
 
+def record_codecs(t):
+    """Every codec of pictures, and telephony's sound."""
+    for codec, name in ("h264", "h264"), ("vp9", "vp9"), ("av1", "av1"):
+        results = t.run("lab:echo", "--peers", 1, "--duration", "4s", "--record", 1, "--codec", f"video={codec}").finish()
+        results.all_ok(1)
+        path = next((results.folder / "record").glob("*-in-1.mkv" if codec == "h264" else "*-in-1.webm"))
+        streams, duration = probe(path)
+        check(streams["video"]["codec_name"] == name and streams["audio"]["codec_name"] == "opus", f"{streams}")
+        frames, counted = int(streams["video"]["nb_read_frames"]), results.peers[0]["video.in.frames"]
+        test.note(f"{codec}: {frames} frames in {duration} s, {counted:.0f} were decodable")
+        check(abs(frames - counted) <= 1 and frames > 60, f"{frames} frames in the file, {counted} were decodable")
+    results = t.run("lab:echo", "--peers", 1, "--duration", "4s", "--record", 1, "--codec", "audio=pcmu").finish()
+    results.all_ok(1)
+    path = next((results.folder / "record").glob("*-in-1.wav"))
+    streams, duration = probe(path)
+    check(streams["audio"]["codec_name"] == "pcm_mulaw" and 2.5 < duration < 5, f"{streams}, {duration} s")
+    check(-40 < loudness(path) < -5, f"{loudness(path)} dB")
+
+
 def record_packets(t):
     """pcap and rtpdump: tshark reads the decrypted packets and counts as Squall does."""
     results = t.run("lab:echo", "--peers", 1, "--duration", "5s", "--record", 1, "--record-sent",
@@ -106,4 +125,4 @@ def record_nowhere(t):
 
 
 if __name__ == "__main__":
-    test.run([record_media, record_frames, record_packets, record_nowhere])
+    test.run([record_media, record_frames, record_codecs, record_packets, record_nowhere])

@@ -150,6 +150,7 @@ static void a_file_that_was_not_finished(void **state)
     out.len = 0;
     assert_int_equal(sq_webm_new(&config, &sink, &webm), 0);
     assert_int_equal(sq_webm_frame(webm, true, 0, true, frame, sizeof(frame)), 0);
+    assert_int_equal(sq_webm_frame(webm, false, 0, true, frame, sizeof(frame)), SQ_ERR_INVALID);
     static const uint8_t cluster[] = {0x1F, 0x43, 0xB6, 0x75, 0x01, 0xff,
                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     assert_non_null(memmem(out.bytes, out.len, cluster, sizeof(cluster)));

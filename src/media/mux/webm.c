@@ -368,6 +368,9 @@ int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const
 {
     uint8_t head[16];
     struct sq_wire w = sq_wire_writer(head, sizeof(head));
+    if ((video ? webm->config.video : webm->config.audio) == SQ_CODEC_NONE) {
+        return SQ_ERR_INVALID;
+    }
     if (webm->scratch_room < 2 * len + 64) {
         uint8_t *grown = sq_realloc(webm->scratch, 2 * len + 64);
         if (!grown) {

@@ -36,7 +36,8 @@ int sq_webm_new(const struct sq_webm_config *config, const struct sq_mux_sink *s
                 struct sq_webm **ret_webm) SQ_MUST_USE;
 /* A frame at `ms` since the beginning, as sq_media_frame has its bytes (H.264 with start codes, AV1
  * with its temporal delimiter). Its time may lie a little before the latest one's. SQ_ERR_FORMAT
- * for a frame that is empty. SQ_ERR_NOMEM: it was left out. */
+ * for a frame that is empty. SQ_ERR_INVALID: the file has no such
+ * track. SQ_ERR_NOMEM: it was left out. */
 int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const uint8_t *bytes,
                   size_t len) SQ_MUST_USE;
 /* Fills in lengths, duration and cues, and frees. NULL is allowed. */
