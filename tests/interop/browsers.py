@@ -142,12 +142,12 @@ SELECTED = """(async () => {
 })()"""
 
 
-def room_with_squall(t, Browser, *lab_options):
+def room_with_squall(t, Browser, *lab_options, run_options=()):
     """Gives what the browser says of its pair, and the results."""
     lab = the_lab(t, *lab_options)
     guest = page.Guest(Browser(t), lab, "interop", "browser")
     run = t.run(lab.room(), "--room", "interop", "--peers", PEERS, "--rate", "10/s", "--duration", "12s",
-                "--local-ip", ADDRESS, "--dump", PEERS, "--lateness-max", "200")
+                "--local-ip", ADDRESS, "--dump", PEERS, "--lateness-max", "200", *run_options)
 
     def all_there():
         stats = guest.stats()

@@ -1,6 +1,8 @@
 """One-way latency through real servers, held against a delay that is known; and decoders that take the
 tagged streams as if nothing were in them."""
+import browsers
 from harness import test
+from harness.browser import Chromium
 from harness.janus import ROOM, Janus
 from harness.proc import check
 from harness.wire import DelayedWire
@@ -44,5 +46,11 @@ def latency_echo(t):
         check(0 < latency["p50"] < 20, f"{kind}: {latency}")
 
 
+def latency_chromium(t):
+    """Chromium plays streams with tags in them as it plays others: picture and sound, each frame decoded, the
+    packets and bytes that were sent."""
+    browsers.room_with_squall(t, Chromium, run_options=["--latency"])
+
+
 if __name__ == "__main__":
-    test.run([latency_janus, latency_echo])
+    test.run([latency_janus, latency_echo, latency_chromium])
