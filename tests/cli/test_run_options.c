@@ -213,6 +213,49 @@ static void the_token_is_not_described(void **state)
     sq_run_options_free(&o);
 }
 
+static void data_channels(void **state)
+{
+    (void)state;
+    struct sq_plan p = plan_of("lab:|--data|10/s:200");
+    assert_true(p.data.on && p.data.rate_per_s == 10 && p.data.size_bytes == 200);
+    assert_false(p.data.channel.unordered || p.data.channel.limit_retransmits ||
+                 p.data.channel.limit_lifetime);
+    p = plan_of("lab:|--no-audio|--no-video|--data|max:16k|--data-mode|unordered,retransmits=3");
+    assert_true(p.data.rate_per_s == 0 && p.data.size_bytes == 16384);
+    assert_true(p.data.channel.unordered && p.data.channel.limit_retransmits);
+    assert_int_equal(p.data.channel.max_retransmits, 3);
+    p = plan_of("lab:|--data|90/m:24|--data-mode|ordered,lifetime=250ms");
+    assert_true(p.data.rate_per_s == 1.5 && p.data.channel.limit_lifetime);
+    assert_int_equal(p.data.channel.max_lifetime_ms, 250);
+    assert_false(plan_of("lab:").data.on);
+    static const char *const wrong[] = {
+        "10/s",      ":200",        "10/s:", "10/s:23",  "10/s:262145", "0/s:200",
+        "-1/s:200",  "200000/s:50", "x:200", "10/s:20x", "max",         "10/s:99999999999999999999",
+        "10/s:-200",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        char line[128];
+        snprintf(line, sizeof(line), "lab:|--data|%s", wrong[i]);
+        assert_refused(line, "RATE:SIZE");
+    }
+    static const char *const bad[] = {
+        "sorted",        "retransmits",
+        "retransmits=x", "retransmits=70000",
+        "lifetime=0ms",  "lifetime=70s",
+        "ordered=1",     "",
+        "ordered,",      "retransmits=1,lifetime=1s",
+    };
+    for (size_t i = 1; i < sizeof(bad) / sizeof(*bad); i++) {
+        char line[128];
+        if (bad[i][0]) {
+            snprintf(line, sizeof(line), "lab:|--data|10/s:200|--data-mode|%s", bad[i]);
+            assert_refused(line, "ordered or unordered");
+        }
+    }
+    assert_refused("lab:|--data-mode|ordered", "--data RATE:SIZE");
+    assert_refused("lab:|--no-audio|--no-video", "--data");
+}
+
 int main(void)
 {
     unsetenv("SQUALL_TOKEN");
@@ -228,6 +271,7 @@ int main(void)
         cmocka_unit_test(refusals_say_what_was_expected),
         cmocka_unit_test(help_wins_over_what_is_missing),
         cmocka_unit_test(the_token_is_not_described),
+        cmocka_unit_test(data_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -474,6 +474,27 @@ def rtpfile_seeds():
     put("rtpfile", "pcapng", struct.pack(">I", 0x0A0D0D0A) + bytes(28))
 
 
+def sctp_seeds():
+    store = globals()["put"]
+    send, go, lose, change, wait, reset, all_over = 0, 2, 4, 6, 8, 12, 14
+
+    def piece(kind, data=b"", end=0):
+        return bytes([kind | end, len(data)]) + data
+
+    message = [struct.pack("!BBH", s, how, n) for s, how, n in
+               [(0, 0, 100), (1, 1, 5000), (2, 2, 9000), (3, 5, 1200), (4, 0x32, 19000)]]
+    for first in range(16):
+        call = b"".join(piece(send, m, i & 1) for i, m in enumerate(message))
+        call += piece(all_over) + piece(all_over, end=1) + piece(lose) + piece(go) + piece(wait, b"x" * 30)
+        call += piece(wait, b"x" * 30, 1) + piece(all_over) + piece(all_over, end=1) + piece(reset) + piece(all_over)
+        store("sctp", f"call-{first:02d}", bytes([first]) + call)
+    up = piece(all_over) + piece(all_over, end=1)
+    data = struct.pack("!BBHIHHI", 0, 3, 20, 1, 1, 0, 53) + b"abcd"
+    store("sctp", "made-up", b"\x0b" + piece(10, data) + up + piece(10, struct.pack("!BBHIHHI", 192, 0, 12, 9, 1, 5, 0)))
+    store("sctp", "changed", b"\x08" + piece(send, message[1]) + piece(change, b"\x03\xff\x05\x01") + up + up)
+    store("sctp", "ends", b"\x0c" + piece(send, message[2]) + piece(all_over, b"x" * 255) + up + up)
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -492,6 +513,7 @@ def main():
     pair_seeds()
     rtpfile_seeds()
     bwe_seeds()
+    sctp_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 
