@@ -104,7 +104,7 @@ static void be_closed(struct sq_channel *ch)
     while (d->channels[i] != ch) {
         i++;
     }
-    memmove(d->channels + i, d->channels + i + 1, (--d->len - i) * sizeof(*d->channels));
+    memmove(d->channels + i, d->channels + i + 1, (--d->len - i) * sizeof(struct sq_channel *));
     d->gone[d->gone_len++] = ch;
     sq_channel_stats_add(&d->past, &ch->stats);
     sq_peer_emit(ch->peer,

@@ -518,7 +518,8 @@ const char *sq_sctp_state_name(enum sq_sctp_state state)
 size_t sq_sctp_memory_bytes(const struct sq_sctp *a)
 {
     size_t n = sizeof(*a) + a->cookie_len * (a->cookie != NULL);
-    n += a->tx.streams_room * sizeof(*a->tx.streams) + a->tx.streams_len * sizeof(struct sctp_out);
+    n += a->tx.streams_room * sizeof(struct sctp_out *) +
+         a->tx.streams_len * sizeof(struct sctp_out);
     n += a->tx.room * sizeof(struct sctp_sent) + a->tx.waiting_bytes;
     n += a->rx.ahead_words * sizeof(uint64_t);
     return n + sctp_in_heap(a) + a->reset.streams_len * sizeof(*a->reset.streams);

@@ -51,7 +51,8 @@ struct sctp_out *sctp_out_get(struct sq_sctp *a, uint16_t id)
     }
     s->id = id;
     s->priority = SQ_SCTP_PRIORITY;
-    memmove(tx->streams + i + 1, tx->streams + i, (tx->streams_len - i) * sizeof(*tx->streams));
+    memmove(tx->streams + i + 1, tx->streams + i,
+            (tx->streams_len - i) * sizeof(struct sctp_out *));
     tx->streams[i] = s;
     tx->streams_len++;
     return s;
@@ -91,7 +92,8 @@ void sctp_out_remove(struct sq_sctp *a, uint16_t id)
     tx->drained -= s->drained;
     sq_free(s);
     tx->streams_len--;
-    memmove(tx->streams + i, tx->streams + i + 1, (tx->streams_len - i) * sizeof(*tx->streams));
+    memmove(tx->streams + i, tx->streams + i + 1,
+            (tx->streams_len - i) * sizeof(struct sctp_out *));
 }
 
 void sctp_out_free(struct sq_sctp *a)

@@ -53,7 +53,7 @@ static struct sctp_in *get(struct sq_sctp *a, uint16_t id)
         return NULL;
     }
     s->id = id;
-    memmove(rx->streams + i + 1, rx->streams + i, (rx->streams_len - i) * sizeof(*rx->streams));
+    memmove(rx->streams + i + 1, rx->streams + i, (rx->streams_len - i) * sizeof(struct sctp_in *));
     rx->streams[i] = s;
     rx->streams_len++;
     return s;
@@ -86,7 +86,7 @@ void sctp_in_remove(struct sq_sctp *a, uint16_t id)
     drop_runs(a, rx->streams[i]->unordered);
     sq_free(rx->streams[i]);
     rx->streams_len--;
-    memmove(rx->streams + i, rx->streams + i + 1, (rx->streams_len - i) * sizeof(*rx->streams));
+    memmove(rx->streams + i, rx->streams + i + 1, (rx->streams_len - i) * sizeof(struct sctp_in *));
 }
 
 void sctp_in_free(struct sq_sctp *a)
@@ -101,7 +101,7 @@ void sctp_in_free(struct sq_sctp *a)
 
 size_t sctp_in_heap(const struct sq_sctp *a)
 {
-    return a->rx.streams_room * sizeof(*a->rx.streams) +
+    return a->rx.streams_room * sizeof(struct sctp_in *) +
            a->rx.streams_len * sizeof(struct sctp_in) + a->rx.held_bytes;
 }
 

@@ -25,7 +25,7 @@ static uint64_t *word_of(const struct sctp_rx *rx, uint32_t tsn)
 
 static bool is_marked(const struct sctp_rx *rx, uint32_t tsn)
 {
-    return rx->ahead && !sctp_before(rx->highest_tsn, tsn) &&
+    return rx->ahead_words > 0 && !sctp_before(rx->highest_tsn, tsn) &&
            (*word_of(rx, tsn) >> tsn % 64 & 1) != 0;
 }
 
@@ -85,7 +85,7 @@ void sctp_rx_mark(struct sq_sctp *a, uint32_t tsn)
     }
     if (tsn == rx->cumulative_tsn + 1) {
         rx->cumulative_tsn = tsn;
-    } else {
+    } else if (rx->ahead_words > 0) { /* always: see make_room */
         *word_of(rx, tsn) |= 1ULL << tsn % 64;
     }
     advance(rx);
@@ -94,8 +94,8 @@ void sctp_rx_mark(struct sq_sctp *a, uint32_t tsn)
 void sctp_rx_forward(struct sq_sctp *a, uint32_t tsn)
 {
     struct sctp_rx *rx = &a->rx;
-    for (uint32_t t = rx->cumulative_tsn + 1; rx->ahead && t != tsn + 1 && t != rx->highest_tsn + 1;
-         t++) {
+    for (uint32_t t = rx->cumulative_tsn + 1;
+         rx->ahead_words > 0 && t != tsn + 1 && t != rx->highest_tsn + 1; t++) {
         clear_mark(rx, t);
     }
     rx->cumulative_tsn = tsn;
