@@ -1,7 +1,7 @@
-/* A link between two UDP peers: relay ADDRESS DELAY_MS LOSS SEED. Opens two sockets and prints their
- * ports: what comes at one from the peer that is told the other's candidate leaves from the other,
- * after the delay, unless it is lost. Peers are known by where they last sent from. Loss is drawn from
- * a seeded generator, one for each way. */
+/* A link between two UDP peers: relay ADDRESS DELAY_MS LOSS SEED. Opens two sockets and prints
+ * their ports: what comes at one from the peer that is told the other's candidate leaves from the
+ * other, after the delay, unless it is lost. Peers are known by where they last sent from. Loss is
+ * drawn from a seeded generator, one for each way. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +24,7 @@ struct packet {
 };
 
 struct way {
-    int in, out; /* sockets */
+    int in, out;              /* sockets */
     struct sockaddr_in *peer; /* behind `out` */
     uint64_t random;
     struct packet *ring;
