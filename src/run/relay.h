@@ -1,5 +1,5 @@
 /* Relays: an allocation at a TURN server with the socket or stream that leads there. What the
- * protocol is stands in peer/turn; here are its carriers: UDP, TCP, TLS and DTLS.
+ * protocol is stands in peer/turn; here are its carriers: UDP, TCP and TLS.
  *
  * All calls in the loop's thread. */
 #ifndef SQ_RUN_RELAY_H
