@@ -1,5 +1,6 @@
 #include "peer/derived_ice.h"
 
+#include "base/wire.h"
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -9,10 +10,10 @@ static int derive(const char *label, const uint8_t *fingerprint, char *out, size
 {
     uint8_t in[LABEL_MAX + SQ_SHA256_BYTES], digest[SQ_SHA256_BYTES];
     uint8_t text[4 * ((SQ_SHA256_BYTES + 2) / 3) + 1];
-    size_t len = strlen(label);
-    memcpy(in, label, len);
-    memcpy(in + len, fingerprint, SQ_SHA256_BYTES);
-    if (EVP_Digest(in, len + SQ_SHA256_BYTES, digest, NULL, EVP_sha256(), NULL) != 1) {
+    struct sq_wire w = sq_wire_writer(in, sizeof(in));
+    sq_wire_put(&w, label, strlen(label));
+    sq_wire_put(&w, fingerprint, SQ_SHA256_BYTES);
+    if (EVP_Digest(in, w.pos, digest, NULL, EVP_sha256(), NULL) != 1) {
         return SQ_ERR_CRYPTO;
     }
     EVP_EncodeBlock(text, digest, sizeof(digest)); /* base64's alphabet is that of ice-char */

@@ -120,7 +120,7 @@ static bool next_obu(struct sq_wire *w, struct obu *ret_obu)
         size |= (uint64_t)(byte & 0x7f) << 7 * i;
     }
     size = head & 2 ? size : sq_wire_left(w);
-    if (w->err || size > sq_wire_left(w)) {
+    if (w->err || !w->buf || size > sq_wire_left(w)) {
         return false;
     }
     *ret_obu = (struct obu){.type = head >> 3 & 15,

@@ -284,7 +284,7 @@ static int next_rtpdump(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_p
 
 int sq_rtpfile_next(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_packet)
 {
-    while (file->at < file->len) {
+    while (file->bytes && file->at < file->len) {
         struct sq_rtpfile_packet packet = {0};
         int err = file->rtpdump ? next_rtpdump(file, &packet) : next_pcap(file, &packet);
         if (err) {

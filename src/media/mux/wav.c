@@ -22,6 +22,8 @@ static void put_le(uint8_t *out, uint32_t number, size_t n)
 
 int sq_wav_new(enum sq_codec codec, const struct sq_mux_sink *sink, struct sq_wav **ret_wav)
 {
+    static const uint8_t fact[] = {'f', 'a', 'c', 't'};
+    static const uint8_t data[] = {'d', 'a', 't', 'a', 0xff, 0xff, 0xff, 0xff};
     uint8_t head[HEAD_BYTES] = "RIFF\xff\xff\xff\xffWAVEfmt ";
     if (codec != SQ_CODEC_PCMU && codec != SQ_CODEC_PCMA) {
         return SQ_ERR_UNSUPPORTED;
@@ -40,9 +42,9 @@ int sq_wav_new(enum sq_codec codec, const struct sq_mux_sink *sink, struct sq_wa
     put_le(head + 32, 1, 2); /* bytes, bits a sample */
     put_le(head + 34, 8, 2);
     put_le(head + 36, 0, 2);
-    memcpy(head + 38, "fact", 4);
+    memcpy(head + 38, fact, sizeof(fact));
     put_le(head + 42, 4, 4);
-    memcpy(head + 50, "data\xff\xff\xff\xff", 8);
+    memcpy(head + 50, data, sizeof(data));
     sink->append(sink->ctx, head, sizeof(head));
     *ret_wav = wav;
     return 0;
