@@ -58,6 +58,8 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "send this rtpdump or pcap in the place of a clip, as 'squall media replay' does", 0, 0},
         {"pt", SQ_OPTION_TEXT, &o->replay_pt, "MAP",
          "of --replay: what its payload types are, such as 96=VP8,111=opus", 0, 0},
+        {"bwe", SQ_OPTION_TEXT, &o->bwe, "HOW",
+         "rate of what is sent: gcc (default), off (the clip's best) or fixed:RATE", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
         {"data", SQ_OPTION_TEXT, &o->data, "RATE:SIZE",
@@ -148,6 +150,7 @@ static void set_defaults(struct sq_run_options *o)
         .tui = true,
         .srtp = "gcm",
         .ice = "all",
+        .bwe = "gcc",
         .seed = UINT64_MAX,
         .answer_timeout_ns = plan.answer_timeout_ns,
         .connect_timeout_ns = plan.connect_timeout_ns,
@@ -348,6 +351,27 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *
     return 0;
 }
 
+/* --bwe gcc, off, fixed:1.2M */
+static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
+{
+    struct sq_peer_bwe bwe = {.mode = SQ_BWE_GCC};
+    bool known = strcmp(text, "gcc") == 0;
+    if (strcmp(text, "off") == 0) {
+        known = true;
+        bwe.mode = SQ_BWE_OFF;
+    } else if (strncmp(text, "fixed:", 6) == 0) {
+        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0 && bwe.fixed_bps > 0;
+        bwe.mode = SQ_BWE_FIXED;
+    }
+    if (!known) {
+        snprintf(why, why_room,
+                 "--bwe %s: expected gcc, off, or fixed: with a bit rate such as fixed:1.2M", text);
+        return SQ_ERR_INVALID;
+    }
+    *ret_bwe = bwe;
+    return 0;
+}
+
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room)
 {
@@ -381,6 +405,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     }
     plan.simulcast = (unsigned)o->simulcast;
     err = parse_codecs(o, &plan, why, why_room);
+    err = err ? err : parse_bwe(o->bwe, &plan.bwe, why, why_room);
     if (err) {
         return err;
     }

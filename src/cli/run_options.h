@@ -18,7 +18,7 @@ struct sq_run_options {
     uint64_t hold_ns, duration_ns;
     const char *data, *data_mode;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
-        *record_format, *replay, *replay_pt;
+        *record_format, *replay, *replay_pt, *bwe;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     const char *ice, *turn_user, *turn_password, *turn_secret;
     struct sq_option_list expect, stun, turn, local_ips, codecs;

@@ -256,27 +256,37 @@ static void fit_layer(struct sq_encoding *e, uint64_t bps)
     sq_source_set_max_tid(&e->source, tid_for(sq_source_step(&e->source), bps));
 }
 
+/* The best step that fits, with the layers that do; above the lowest one not with less than half of
+ * its frames, since a larger picture is not worth a slide show. */
+static const struct sq_clip_track *best_step(const struct sq_clip_track *media, uint64_t bps,
+                                             const struct sq_clip_track *at)
+{
+    const struct sq_clip_track *lowest = sq_clip_lowest(media);
+    for (size_t i = media->step_count; i > 1; i--) {
+        const struct sq_clip_track *step = lowest + i - 1;
+        uint64_t room = step > at && bps != UINT64_MAX ? bps / STEP_UP_SHARE * 100 : bps;
+        unsigned tid = tid_for(step, room);
+        if (sq_clip_track_bps(step, tid) <= room &&
+            2 * sq_clip_track_fps_milli(step, tid) >= step->fps_milli) {
+            return step;
+        }
+    }
+    return lowest;
+}
+
 /* One stream moves on its ladder. */
 static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, uint64_t bps,
                      uint64_t now_ns)
 {
     struct sq_encoding *e = &tx->encodings[0];
     const struct sq_clip_track *at = sq_source_step(&e->source);
-    const struct sq_clip_track *lowest = sq_clip_lowest(media);
-    const struct sq_clip_track *to = lowest;
-    for (size_t i = 1; i < media->step_count; i++) {
-        bool up = lowest + i > at;
-        uint64_t needed = up ? most_bps(lowest + i) / 100 * STEP_UP_SHARE : most_bps(lowest + i);
-        if (needed <= bps) {
-            to = lowest + i;
-        }
-    }
+    const struct sq_clip_track *to = best_step(media, bps, at);
     if (to > at && bps != UINT64_MAX && tx->stepped_ns && now_ns < tx->stepped_ns + STEP_UP_NS) {
         to = at;
     }
     if (to != at) {
         sq_source_set_step(&e->source, to);
-        tx->stepped_ns = now_ns;
+        tx->stepped_ns = e->rtp.started ? now_ns : 0; /* where it begins is no step */
     }
     sq_source_set_max_tid(&e->source, tid_for(to, bps));
 }
@@ -327,6 +337,19 @@ void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
     }
 }
 
+uint64_t sq_track_sending_bps(const struct sq_track *track)
+{
+    const struct sq_track_tx *tx = track->tx;
+    uint64_t bps = 0;
+    for (size_t i = 0; tx && track->media && i < tx->n; i++) {
+        const struct sq_encoding *e = &tx->encodings[i];
+        if (e->active && e->source.track) {
+            bps += sq_clip_track_bps(sq_source_step(&e->source), e->source.want_tid);
+        }
+    }
+    return bps;
+}
+
 /* ---- Sending ---- */
 
 struct outgoing {
@@ -360,9 +383,9 @@ static size_t payload_bytes(const struct outgoing *out)
 }
 
 /* Writes one packet into the batch with that header. The caller has checked that it fits. */
-static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp_template *header,
-                uint64_t now_ns, enum sq_sent_kind kind, const struct sq_rtp_stamp *stamp,
-                const struct outgoing *out)
+static size_t put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp_template *header,
+                  uint64_t now_ns, enum sq_sent_kind kind, const struct sq_rtp_stamp *stamp,
+                  const struct outgoing *out)
 {
     uint8_t *buf = sq_tx_begin(peer->env);
     size_t at = sq_rtp_template_write(header, buf, stamp);
@@ -374,7 +397,7 @@ static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
     if (out->grows) {
         uint16_t seq = out->osn_bytes ? out->first_seq : out->seq;
-        sq_latency_put(peer, e, out->codec, seq, out->due_ns, kind == SQ_SENT_AGAIN,
+        sq_latency_put(peer, e, out->codec, seq, out->due_ns, kind != SQ_SENT_MEDIA,
                        buf + at + out->osn_bytes,
                        out->head_len + out->payload_len - out->osn_bytes);
     }
@@ -383,8 +406,9 @@ static void put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp
         sq_peer_encoding(peer, e->rtp.ssrc, &track)) { /* RTX is told by what it repairs */
         peer->ops->sent(peer->ctx, track, buf, len, now_ns);
     }
-    sq_peer_rtp_leaves(peer, now_ns, kind, len);
+    sq_peer_rtp_leaves(peer, now_ns, kind, len, e->rtp.kind == SQ_RTP_VIDEO);
     sq_tx_commit(peer->env, peer, len);
+    return len;
 }
 
 static struct sq_rtp_stamp stamp_of(const struct outgoing *out)
@@ -401,8 +425,10 @@ static void stamp_now(struct sq_peer *peer, const struct sq_rtp_template *header
         stamp->abs_send_time = sq_rtp_abs_send_time(now_ns);
     }
     if (header->transport_cc_at) {
+        size_t more = peer->cc ? peer->cc->overhead_bytes : 0;
         stamp->transport_seq =
-            sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len, 0);
+            sq_twcc_log_take(peer->twcc_log, now_ns, header->len + payload_len + more,
+                             peer->cc ? peer->cc->probe : 0);
     }
 }
 
@@ -447,15 +473,15 @@ static void put_again(struct sq_track *track, struct sq_encoding *e, uint64_t no
 }
 
 /* RFC 4588, section 4: the payload behind the sequence number that it had; a stream of its own. */
-static void put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
-                    const struct outgoing *out)
+static size_t put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                      enum sq_sent_kind kind, const struct outgoing *out)
 {
     struct sq_rtp_template header;
     uint8_t head[RTX_HEAD_MAX];
     struct outgoing rtx = *out;
     if (out->head_len > sizeof(head) - 2 || !track->jsep ||
         write_rtx_header(track, e, &header) != 0) {
-        return;
+        return 0;
     }
     sq_store_u16(head, out->seq);
     memcpy(head + 2, out->head, out->head_len);
@@ -465,14 +491,15 @@ static void put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_
     rtx.osn_bytes = 2;
     rtx.seq = e->rtx_seq++;
     if (header.len + payload_bytes(&rtx) + SQ_SRTP_OVERHEAD_MAX_BYTES > SQ_PEER_DATAGRAM_MAX) {
-        return;
+        return 0;
     }
     struct sq_rtp_stamp stamp = stamp_of(&rtx);
     stamp_now(track->peer, &header, now_ns, payload_bytes(&rtx), &stamp);
-    put(track->peer, e, &header, now_ns, SQ_SENT_AGAIN, &stamp, &rtx);
+    size_t len = put(track->peer, e, &header, now_ns, kind, &stamp, &rtx);
     e->rtx_packets++;
     e->rtx_bytes += payload_bytes(out);
     e->rtx_header_bytes += header.len + 2U;
+    return len;
 }
 
 static bool fits(const struct sq_encoding *e, size_t payload_len)
@@ -517,8 +544,9 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     static const uint8_t none[1];
     struct sq_source_packet packet;
     unsigned sent = 0;
-    e->resume_ns = 0;
-    while (sent < SQ_BURST_PACKETS && sq_source_next(&e->source, now_ns, &packet)) {
+    bool video = track->kind == SQ_MEDIA_VIDEO;
+    unsigned room = sq_pace_room(track->peer, now_ns, video);
+    while (sent < room && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
         struct outgoing out = of_source(track, &packet, ts, 0);
         size_t payload_len = payload_bytes(&out);
@@ -531,13 +559,14 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
             out.payload = none;
         }
         put_media(track->peer, e, now_ns, &out);
-        if (track->kind == SQ_MEDIA_VIDEO && packet.begin) {
+        e->in_frame = !packet.marker;
+        if (video && packet.begin) {
             e->rtp.frames_sent++;
             e->rtp.key_frames_sent += packet.key;
         }
         sent++;
     }
-    e->resume_ns = sq_pace_ns(track->peer, now_ns, sent);
+    e->resume_ns = sq_pace_ns(track->peer, now_ns, video, sent, room);
 }
 
 void sq_track_run_sources(struct sq_track *track, uint64_t now_ns)
@@ -545,6 +574,16 @@ void sq_track_run_sources(struct sq_track *track, uint64_t now_ns)
     for (size_t i = 0; i < track->tx->n; i++) {
         if (sq_encoding_next_ns(&track->tx->encodings[i]) <= now_ns) {
             run_source(track, &track->tx->encodings[i], now_ns);
+        }
+    }
+}
+
+void sq_track_run_probe(struct sq_track *track, uint64_t now_ns)
+{
+    for (size_t i = 0; i < track->tx->n; i++) {
+        struct sq_encoding *e = &track->tx->encodings[i];
+        if (e->source_runs && sq_source_due_ns(&e->source) <= now_ns) {
+            run_source(track, e, now_ns);
         }
     }
 }
@@ -613,10 +652,75 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
         return;
     }
     if (track->rtx_pt && e->rtx_ssrc) {
-        put_rtx(track, e, now_ns, &out);
+        put_rtx(track, e, now_ns, SQ_SENT_AGAIN, &out);
     } else {
         put_again(track, e, now_ns, &out);
     }
+}
+
+/* ---- Padding ---- */
+
+#define PAD_BACK_MOST 8   /* one of the last packets, each in its turn */
+#define PAD_ONLY      224 /* bytes of padding in a packet of nothing else, as libwebrtc's */
+
+/* One of the last packets once more on the RTX stream: redundant, so of some use where it repairs
+ * a loss. */
+static size_t pad_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
+{
+    struct sq_rtp_resend old;
+    struct sq_source_packet packet;
+    e->pad_back = (uint8_t)(e->pad_back % PAD_BACK_MOST + 1);
+    if (sq_rtp_sender_find(&e->rtp, (uint16_t)(e->rtp.next_seq - e->pad_back), &old) != 0) {
+        e->pad_back = 1; /* so many were not sent yet */
+        if (sq_rtp_sender_find(&e->rtp, (uint16_t)(e->rtp.next_seq - 1), &old) != 0) {
+            return 0;
+        }
+    }
+    if (sq_source_repeat(&e->source, old.cookie, (uint32_t)(old.ts - e->rtp.ts_base), &packet) !=
+        0) {
+        return 0;
+    }
+    struct outgoing out = of_source(track, &packet, old.ts, old.seq);
+    if (!fits(e, payload_bytes(&out))) {
+        return 0;
+    }
+    return put_rtx(track, e, now_ns, SQ_SENT_PADDING, &out);
+}
+
+/* RFC 3550, section 5.1: P is set, and the last byte counts. */
+static size_t pad_only(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
+{
+    static const uint8_t padding[PAD_ONLY] = {[PAD_ONLY - 1] = PAD_ONLY};
+    struct sq_rtp_template header = e->header;
+    if (e->in_frame) {
+        return 0;
+    }
+    header.bytes[0] |= 0x20;
+    struct outgoing out = {
+        .ts = e->rtp.ts_last, .payload = padding, .payload_len = PAD_ONLY, .head = padding};
+    out.seq =
+        sq_rtp_sender_take(&e->rtp, now_ns, out.ts, header.len + PAD_ONLY, 0, SQ_RTP_NO_COOKIE);
+    struct sq_rtp_stamp stamp = stamp_of(&out);
+    stamp_now(track->peer, &header, now_ns, PAD_ONLY, &stamp);
+    return put(track->peer, e, &header, now_ns, SQ_SENT_PADDING, &stamp, &out);
+}
+
+size_t sq_track_send_padding(struct sq_track *track, uint64_t now_ns, size_t bytes)
+{
+    size_t sent = 0;
+    for (size_t i = track->tx->n; i > 0 && sent == 0; i--) {
+        struct sq_encoding *e = &track->tx->encodings[i - 1];
+        if (!e->active || !e->rtp.started) {
+            continue;
+        }
+        size_t one;
+        do {
+            one = track->rtx_pt && e->rtx_ssrc ? pad_rtx(track, e, now_ns)
+                                               : pad_only(track, e, now_ns);
+            sent += one;
+        } while (one > 0 && sent < bytes);
+    }
+    return sent;
 }
 
 void sq_encoding_send_key_frame(struct sq_encoding *e)

@@ -6,8 +6,9 @@
 #include "peer/rtp/schedule.h"
 #include <string.h>
 
-#define NACKS_MAX   80 /* sequence numbers of one NACK message */
-#define RESENDS_MAX 128
+#define NACKS_MAX    80 /* sequence numbers of one NACK message */
+#define RESENDS_MAX  128
+#define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
 /* Of a compound, in bytes: SR or RR without blocks and SDES with the longest CNAME; a block. */
 #define SENDER_BYTES  (28 + 44)
@@ -308,6 +309,17 @@ static struct sq_track *track_by_remote_ssrc(struct sq_peer *peer, uint32_t ssrc
     return NULL;
 }
 
+/* What a block says is new, to congestion control. */
+static void report_loss(struct sq_peer *peer, uint64_t now_ns, const struct sq_encoding *e,
+                        const struct sq_rtcp_block *block)
+{
+    int32_t packets = (int32_t)(block->highest_seq - e->rtp.remote_highest_seq);
+    int32_t lost = block->cumulative_lost - e->rtp.remote_packets_lost;
+    if (e->rtp.reports_received > 0 && packets > 0) {
+        sq_cc_on_loss(peer, now_ns, (uint64_t)packets, lost > 0 ? (uint64_t)lost : 0);
+    }
+}
+
 static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_report report;
@@ -324,6 +336,7 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
         struct sq_track *track;
         struct sq_encoding *e = sq_peer_encoding(peer, block.ssrc, &track);
         if (e && block.ssrc == e->rtp.ssrc) {
+            report_loss(peer, now_ns, e, &block);
             sq_rtp_sender_on_block(&e->rtp, now_ns, ntp, &block);
         }
         if (e) {
@@ -347,7 +360,9 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     size_t n =
         sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends, RESENDS_MAX);
     for (size_t i = 0; i < n; i++) {
-        sq_encoding_resend(track, e, &resends[i], now_ns);
+        if (sq_cc_may_resend(peer, now_ns, RESEND_BYTES)) {
+            sq_encoding_resend(track, e, &resends[i], now_ns);
+        }
     }
 }
 
@@ -402,18 +417,19 @@ static void on_twcc(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     struct sq_twcc_summary summary;
     size_t n;
     if (peer->twcc_log && sq_rtcp_parse_twcc(packet, &feedback) == 0) {
-        /* Totals stay in the log; nothing steers by the single results. */
-        int err = sq_twcc_log_on_feedback(peer->twcc_log, now_ns, &feedback, results,
-                                          SQ_TWCC_LOG_ROOM, &n, &summary);
-        (void)err;
+        if (sq_twcc_log_on_feedback(peer->twcc_log, now_ns, &feedback, results, SQ_TWCC_LOG_ROOM,
+                                    &n, &summary) == 0) {
+            sq_cc_on_feedback(peer, now_ns, results, n);
+        }
     }
 }
 
-static void on_remb(struct sq_peer *peer, const struct sq_rtcp_packet *packet)
+static void on_remb(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_remb remb;
     if (sq_rtcp_parse_remb(packet, &remb) == 0) {
         peer->transport.remb_bps = (double)remb.bitrate_bps;
+        sq_cc_on_remb(peer, now_ns, remb.bitrate_bps);
     }
 }
 
@@ -453,7 +469,7 @@ static void dispatch(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp
         on_twcc(peer, now_ns, packet);
         break;
     case SQ_RTCP_KIND_REMB:
-        on_remb(peer, packet);
+        on_remb(peer, now_ns, packet);
         break;
     case SQ_RTCP_KIND_BYE:
         on_bye(peer, packet);

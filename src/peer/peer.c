@@ -78,6 +78,9 @@ static uint64_t earliest(const struct sq_peer *peer)
     if (peer->twcc_recorder) {
         at = sq_min_u64(at, sq_twcc_recorder_next_ns(peer->twcc_recorder));
     }
+    if (peer->cc) {
+        at = sq_min_u64(at, sq_cc_next_ns(peer));
+    }
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
         if (track->tx) {
@@ -152,6 +155,9 @@ static void run_tracks(struct sq_peer *peer, uint64_t now_ns)
 {
     if (peer->twcc_recorder && sq_twcc_recorder_next_ns(peer->twcc_recorder) <= now_ns) {
         sq_peer_send_transport_feedback(peer, now_ns);
+    }
+    if (peer->cc && sq_cc_next_ns(peer) <= now_ns) {
+        sq_cc_on_timeout(peer, now_ns);
     }
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
@@ -645,6 +651,7 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->forward_only = config->forward_only;
     peer->latency = config->latency;
     peer->remb_bps = config->remb_bps;
+    peer->bwe = config->bwe;
     peer->codecs[SQ_MEDIA_AUDIO] = config->audio;
     peer->codecs[SQ_MEDIA_VIDEO] = config->video;
     peer->capture_time = config->capture_time;
@@ -700,6 +707,7 @@ void sq_peer_destroy(struct sq_peer *peer)
     if (peer->twcc_recorder) {
         sq_twcc_recorder_close(peer->twcc_recorder);
     }
+    sq_cc_free(peer->cc);
     sq_free(peer->twcc_log);
     sq_free(peer->twcc_recorder);
     sq_data_free(peer);

@@ -215,6 +215,19 @@ int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
 
 /* ---- A peer's life ---- */
 
+/* How the rate of what clips send is chosen. */
+enum sq_bwe_mode {
+    SQ_BWE_OFF,   /* the clips' highest rate, always */
+    SQ_BWE_GCC,   /* congestion control as browsers do it; docs/congestion-control.md */
+    SQ_BWE_FIXED, /* what fits fixed_bps, always */
+};
+
+struct sq_peer_bwe {
+    enum sq_bwe_mode mode;
+    uint64_t fixed_bps;                   /* of all that leaves, IP and UDP included */
+    uint64_t start_bps, min_bps, max_bps; /* 0: 300 kbit/s, 30 kbit/s, 30 Mbit/s */
+};
+
 struct sq_peer_config {
     bool ice_tcp;          /* connect to passive TCP candidates: the owner knows the bases from
                               SQ_PEER_TCP_BASE on (RFC 6544) */
@@ -241,6 +254,7 @@ struct sq_peer_config {
     bool capture_time;  /* offer abs-capture-time */
     bool dependency;    /* offer the dependency descriptor */
     uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: say nothing */
+    struct sq_peer_bwe bwe;
 };
 
 /* env and ops are borrowed for the peer's life. */
@@ -510,6 +524,10 @@ struct sq_outbound_stats { /* RTCOutboundRtpStreamStats */
     uint64_t retransmitted_packets_sent, retransmitted_bytes_sent;
     uint64_t frames_sent, key_frames_sent;
     uint64_t nack_count, pli_count, fir_count; /* received */
+    /* Where congestion control or a fixed rate chooses what a clip sends, else 0. */
+    uint64_t target_bps;           /* targetBitrate */
+    bool limited;                  /* qualityLimitationReason is bandwidth, else none */
+    double limited_s, unlimited_s; /* qualityLimitationDurations */
     /* RTCRemoteInboundRtpStreamStats, of the last RR */
     int64_t remote_packets_lost;
     double remote_fraction_lost; /* 0 to 1 */
@@ -531,7 +549,7 @@ struct sq_transport_stats { /* RTCTransportStats, RTCIceCandidatePairStats */
     char local_addr[SQ_ADDR_TEXT_MAX], remote_addr[SQ_ADDR_TEXT_MAX];
     char dtls_role[8]; /* client or server */
     char srtp_profile[32];
-    double available_outgoing_bps; /* from REMB; < 0: not told */
+    double available_outgoing_bps; /* the estimate, else from REMB; < 0: neither */
 };
 
 /* When each phase began or ended (now_ns); 0: not yet. */
@@ -542,6 +560,20 @@ struct sq_peer_times {
     uint64_t first_media; /* the first RTP packet of any track */
     uint64_t first_audio, first_frame;
 };
+
+/* Congestion control of what the peer sends; zeros without it. */
+struct sq_peer_bwe_stats {
+    uint64_t estimate_bps;         /* of everything, IP and UDP included; 0 with a fixed rate */
+    uint64_t video_target_bps;     /* payload of the steps and layers that are sent */
+    bool limited;                  /* qualityLimitationReason: bandwidth, or none */
+    double limited_s, unlimited_s; /* qualityLimitationDurations of these two */
+    uint32_t limit_changes;
+};
+void sq_peer_bwe_stats(const struct sq_peer *peer, uint64_t now_ns,
+                       struct sq_peer_bwe_stats *ret_stats);
+/* The estimate alone, in bit/s; 0: none. It holds for who sends by hand, too, who is not throttled
+ * by it. */
+uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats);

@@ -8,6 +8,7 @@
 #include "media/codec.h"
 #include "media/frame_buffer.h"
 #include "media/source.h"
+#include "peer/congestion_int.h"
 #include "peer/dtls/dtls.h"
 #include "peer/ice/ice.h"
 #include "peer/jsep/jsep.h"
@@ -45,7 +46,8 @@
     (5 * SQ_NS_PER_SEC) /* a last flight may be asked for again; then TLS state goes */
 #define SQ_CONNECT_TIMEOUT_NS (30 * SQ_NS_PER_SEC)
 
-/* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the flush.
+/* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the
+ * flush.
  */
 struct sq_tx_batch {
     struct sq_srtp_job jobs[SQ_BATCH_MAX]; /* job i lies in buf[i]; user is the peer */
@@ -91,6 +93,8 @@ struct sq_encoding {
     bool source_runs;          /* … and the peer may send */
     uint64_t resume_ns;        /* a burst was cut: not before this; 0 otherwise */
     uint64_t key_until_ns;     /* no other key frame is asked of the clip before this */
+    bool in_frame;             /* its last packet did not end a frame */
+    uint8_t pad_back;          /* which of the last packets padded last */
     bool acked;         /* a report of the other side named it: it needs no MID and RID any more */
     bool rtx_acked;     /* the same of its RTX stream */
     bool headers_mixed; /* the history has packets of before `acked` */
@@ -234,6 +238,8 @@ struct sq_peer {
     uint64_t gap_ns;      /* the longest */
 
     struct sq_rtp_ext_ids ids; /* of all sections together, for reading */
+    struct sq_peer_bwe bwe;    /* as configured */
+    struct sq_cc *cc;          /* owned; NULL: the clips' highest rate, unpaced */
     struct sq_twcc_log *twcc_log;
     struct sq_twcc_recorder *twcc_recorder;
 
@@ -325,6 +331,11 @@ static inline uint64_t sq_track_next_send_ns(const struct sq_track *track)
     return at;
 }
 void sq_track_run_sources(struct sq_track *track, uint64_t now_ns);
+/* The same for a probe: what is due leaves, held back or not, as far as the pacer has room. */
+void sq_track_run_probe(struct sq_track *track, uint64_t now_ns);
+/* Padding of about so many bytes: packets of before once more on the RTX stream, as browsers do, or
+ * packets of nothing but padding behind a whole frame. Returns the bytes; 0: it can't be now. */
+size_t sq_track_send_padding(struct sq_track *track, uint64_t now_ns, size_t bytes);
 void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
                         const struct sq_rtp_resend *resend, uint64_t now_ns);
 void sq_encoding_send_key_frame(struct sq_encoding *e);
@@ -352,20 +363,29 @@ const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
  *
  * Every RTP packet of a peer goes through sq_peer_rtp_leaves on its way into the batch, whatever it
  * is: media of a clip or by hand, a retransmission, padding. `bytes` is header and payload, without
- * SRTP's tag, UDP and IP. A pacer counts here what has left. What a clip still wants to send is
- * not queued: an encoding's resume_ns holds it back in the clip until then, so a pacer that has no
- * budget left sets that (sq_pace_ns), and a queue of packets is never needed. */
+ * SRTP's tag, UDP and IP. The pacer (congestion.c) counts here what has left. What a clip still
+ * wants to send is not queued: an encoding's resume_ns holds it back in the clip until then. */
 static inline void sq_peer_rtp_leaves(struct sq_peer *peer, uint64_t now_ns, enum sq_sent_kind kind,
-                                      size_t bytes)
+                                      size_t bytes, bool video)
 {
-    (void)now_ns;
     peer->transport.rtp_bytes[kind] += bytes;
+    if (peer->cc) {
+        sq_cc_on_sent(peer, now_ns, (int)kind, bytes, video);
+    }
 }
-/* When an encoding that has just sent `burst` packets without pause may send its next. */
-static inline uint64_t sq_pace_ns(const struct sq_peer *peer, uint64_t now_ns, unsigned burst)
+/* How many packets an encoding may send now without pause. */
+static inline unsigned sq_pace_room(struct sq_peer *peer, uint64_t now_ns, bool video)
 {
-    (void)peer;
-    return burst < SQ_BURST_PACKETS ? 0 : now_ns + SQ_BURST_GAP_NS;
+    return peer->cc && video ? sq_cc_room(peer, now_ns) : SQ_BURST_PACKETS;
+}
+/* When an encoding that has just sent `burst` packets of the `room` it had may send its next. */
+static inline uint64_t sq_pace_ns(struct sq_peer *peer, uint64_t now_ns, bool video, unsigned burst,
+                                  unsigned room)
+{
+    if (burst < room) {
+        return 0;
+    }
+    return peer->cc && video ? sq_cc_resume_ns(peer, now_ns) : now_ns + SQ_BURST_GAP_NS;
 }
 
 /* What a track can send, in bits a second of payload. All 0 for one that has no clip. */
@@ -375,6 +395,9 @@ struct sq_track_rates {
     uint64_t max_bps; /* the highest steps of all layers together */
 };
 void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates);
+/* What it sends since the last sq_track_allocate: steps and layers in force, in the same measure.
+ */
+uint64_t sq_track_sending_bps(const struct sq_track *track);
 
 /* The track may send `bps` from now on: it chooses simulcast layers, the step of the clip's ladder
  * and temporal layers. Layers get their part from the lowest to the highest, each up to what it

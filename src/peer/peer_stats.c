@@ -128,10 +128,17 @@ static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *
 void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
                              struct sq_outbound_stats *ret_stats)
 {
-    (void)now_ns;
     struct sq_outbound_stats s = {.ssrc = track->ssrc, .round_trip_time_s = -1};
     for (size_t i = 0; track->tx && i < track->tx->n; i++) {
         add_encoding(&track->tx->encodings[i], &s);
+    }
+    if (track->peer->cc && track->tx && track->kind == SQ_MEDIA_VIDEO) {
+        struct sq_peer_bwe_stats bwe;
+        sq_peer_bwe_stats(track->peer, now_ns, &bwe);
+        s.target_bps = sq_track_sending_bps(track);
+        s.limited = bwe.limited;
+        s.limited_s = bwe.limited_s;
+        s.unlimited_s = bwe.unlimited_s;
     }
     *ret_stats = s;
 }
@@ -147,7 +154,10 @@ void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_sta
         .srtp_errors = peer->transport.srtp_errors,
         .discarded = peer->transport.discarded,
         .current_round_trip_time_s = -1,
-        .available_outgoing_bps = peer->transport.remb_bps,
+        .available_outgoing_bps =
+            peer->cc && peer->cc->bwe && (peer->twcc_log || peer->transport.remb_bps >= 0)
+                ? (double)sq_peer_bwe_estimate(peer)
+                : peer->transport.remb_bps,
     };
     struct sq_ice_pair_stats pair;
     struct sq_ice_candidate local;

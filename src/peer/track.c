@@ -432,7 +432,7 @@ int sq_peer_apply_tracks(struct sq_peer *peer)
             forget_transceiver(peer, track);
         }
     }
-    return 0;
+    return sq_cc_apply(peer);
 }
 
 void sq_peer_start_sources(struct sq_peer *peer)
@@ -447,6 +447,7 @@ void sq_peer_start_sources(struct sq_peer *peer)
             sq_peer_due(peer, sq_track_next_send_ns(track));
         }
     }
+    sq_cc_start(peer);
 }
 
 void sq_peer_start_media(struct sq_peer *peer)

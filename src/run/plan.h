@@ -58,6 +58,7 @@ struct sq_plan {
     bool latency;       /* time-tags in what is sent, and latency out of what comes */
     unsigned simulcast; /* layers of a video; 0: one stream */
     struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
+    struct sq_peer_bwe bwe;                           /* how fast peers send */
     const char *token;
     const char *ca_file;
     const struct sq_replay *replay;      /* sent in the place of the clip; NULL: the clip is */

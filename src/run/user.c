@@ -407,6 +407,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     const struct sq_peer_config config = {.audio = user->env->plan->audio_codecs,
                                           .video = user->env->plan->video_codecs,
                                           .simulcast = user->env->plan->simulcast,
+                                          .bwe = user->env->plan->bwe,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
                                           .latency = user->env->plan->latency,
                                           .accept_data = user->env->plan->data.on};

@@ -368,6 +368,11 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
     dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
     dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);
+    if (video && out.target_bps > 0) {
+        dump(s, id, "outbound-rtp", "targetBitrate", (double)out.target_bps);
+        dump(s, id, "outbound-rtp", "qualityLimitationDurations[none]", out.unlimited_s);
+        dump(s, id, "outbound-rtp", "qualityLimitationDurations[bandwidth]", out.limited_s);
+    }
     mark_out(mark, &out);
 }
 
@@ -387,6 +392,23 @@ static bool mark_tracks(struct sq_user_peer *peer, size_t n)
     return true;
 }
 
+static void sample_bwe(struct sampling *s, const struct sq_peer *rtc,
+                       const struct sq_transport_stats *transport)
+{
+    struct sq_peer_bwe_stats bwe;
+    sq_peer_bwe_stats(rtc, s->now_ns, &bwe);
+    if (bwe.video_target_bps > 0) {
+        record(s, SQ_METRIC_VIDEO_OUT_TARGET, (double)bwe.video_target_bps / 1e3);
+    }
+    if (bwe.estimate_bps > 0) {
+        record(s, SQ_METRIC_BWE_ESTIMATE, (double)bwe.estimate_bps / 1e3);
+    }
+    if (transport->available_outgoing_bps >= 0) {
+        dump(s, "CP01", "candidate-pair", "availableOutgoingBitrate",
+             transport->available_outgoing_bps);
+    }
+}
+
 static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
 {
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
@@ -403,6 +425,7 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     }
     struct sq_transport_stats transport;
     sq_peer_transport_stats(rtc, &transport);
+    sample_bwe(s, rtc, &transport);
     double rtt_s = transport.current_round_trip_time_s;
     if (s->user->index < s->user->env->plan->dumps) {
         sq_user_dump_ice(peer, s->now_ns);

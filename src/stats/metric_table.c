@@ -227,6 +227,18 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                  SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,
                                  "Picture loss indications the peer got for its video.",
                                  "outbound-rtp.pliCount"},
+    [SQ_METRIC_VIDEO_OUT_TARGET] =
+        {"video.out.target", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "Payload rate of the clip's steps and layers that congestion control lets the peer send, "
+         "all video tracks together; not taken with --bwe off.",
+         "outbound-rtp.targetBitrate"},
+    [SQ_METRIC_BWE_ESTIMATE] =
+        {"bwe.estimate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_SECOND, 1000,
+         "What congestion control thinks that the peer may send, headers down to IP included; not "
+         "taken with --bwe off or fixed.",
+         "candidate-pair.availableOutgoingBitrate"},
     [SQ_METRIC_DATA_IN_THROUGHPUT] =
         {"data.in.throughput", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_SECOND, 1000,

@@ -149,13 +149,14 @@ static uint64_t through_bottleneck(struct simnode *from, size_t len)
     if (!link->rate_bps) {
         return now_ns;
     }
-    uint64_t start_ns = sq_max_u64(now_ns, from->busy_until_ns);
+    uint64_t *busy_ns = link->shared ? link->shared : &from->busy_until_ns;
+    uint64_t start_ns = sq_max_u64(now_ns, *busy_ns);
     uint64_t waiting_bytes = (start_ns - now_ns) * link->rate_bps / 8 / SQ_NS_PER_SEC;
     if (waiting_bytes + len > link->queue_bytes) {
         return SQ_NEVER;
     }
-    from->busy_until_ns = start_ns + (uint64_t)len * 8 * SQ_NS_PER_SEC / link->rate_bps;
-    return from->busy_until_ns;
+    *busy_ns = start_ns + (uint64_t)len * 8 * SQ_NS_PER_SEC / link->rate_bps;
+    return *busy_ns;
 }
 
 static void deliver(struct simnode *from, struct simnode *to, const struct sq_dgram *dgram,

@@ -26,9 +26,10 @@ struct simlink {
     double loss, duplicate; /* 0 to 1 */
     uint64_t rate_bps;      /* bottleneck; 0: none */
     uint64_t queue_bytes;   /* of the bottleneck; more is dropped */
-    bool cut;               /* nothing passes */
-    bool drop_dtls;         /* all passes but DTLS */
-    bool drop_rtp;          /* all passes but RTP */
+    uint64_t *shared; /* the bottleneck is one with other links: when it is free again; or NULL */
+    bool cut;         /* nothing passes */
+    bool drop_dtls;   /* all passes but DTLS */
+    bool drop_rtp;    /* all passes but RTP */
 };
 
 struct simcounters {

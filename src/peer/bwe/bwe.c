@@ -112,9 +112,6 @@ void sq_bwe_on_sent(struct sq_bwe *bwe, uint64_t now_ns, size_t bytes, uint8_t p
 {
     double now_ms = ms(now_ns);
     bwe->sent_ms = now_ms;
-    if (bwe->feedback_ms == SQ_BWE_LONG_AGO) {
-        bwe->feedback_ms = now_ms; /* silence counts from the first packet */
-    }
     alr_sent(bwe, now_ms, bytes);
     if (probe) {
         sq_bwe_prober_sent(&bwe->prober, now_ms, probe, bytes);
@@ -305,8 +302,6 @@ void sq_bwe_on_loss_report(struct sq_bwe *bwe, uint64_t now_ns, uint64_t packets
     if (bwe->first_feedback_ms != SQ_BWE_LONG_AGO) {
         return; /* feedback of packets says it better */
     }
-    bwe->feedback_ms = now_ms;
-    bwe->silent = false;
     bwe->delay_bps = bwe->max_bps;
     if (rtt_ns) {
         bwe->rtt_ms = ms(rtt_ns);

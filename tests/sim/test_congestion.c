@@ -1,0 +1,368 @@
+/* Whole peers through a bottleneck: what the sender of a clip makes of the estimate. Half a round
+ * trip is 50 ms, the queue 300 ms. The first test writes its seconds to a file, of which
+ * tools/plot-bwe.py draws the picture in docs/congestion-control.md. */
+#include "base/mem.h"
+#include "sim/simcall.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct sq_peer_config gcc = {.bwe = {.mode = SQ_BWE_GCC}};
+
+static void set_link(struct simnode *node, uint64_t bps)
+{
+    struct simlink *link = simnode_link(node);
+    link->delay_ns = 50 * MS;
+    link->rate_bps = bps;
+    link->queue_bytes = bps * 3 / 80;
+}
+
+/* a sends and b answers over a link of its own. */
+static struct pair connect_pair(struct simnet *net, uint64_t bps)
+{
+    struct pair p = pair_on(net, &gcc, &gcc, false);
+    simnode_trickle_to(p.a, p.b);
+    simnode_trickle_to(p.b, p.a);
+    set_link(p.a, bps);
+    set_link(p.b, 0);
+    simnet_negotiate(net, p.a, p.b, false);
+    return p;
+}
+
+static struct sq_peer_bwe_stats bwe_of(struct simnet *net, struct simnode *node)
+{
+    struct sq_peer_bwe_stats s;
+    sq_peer_bwe_stats(simnode_peer(node), simnet_now(net), &s);
+    return s;
+}
+
+/* A second of one sender. */
+struct second {
+    double estimate, sent, video, frames;
+    uint64_t freezes;
+};
+
+struct watch {
+    struct pair p;
+    uint64_t sent, frames;
+};
+
+static struct second watch(struct watch *w)
+{
+    struct simnet *net = w->p.net;
+    run_for(net, SEC);
+    uint64_t sent = transport_stats(w->p.a).bytes_sent;
+    struct sq_inbound_stats in = in_stats(net, w->p.b, 1);
+    struct sq_peer_bwe_stats bwe = bwe_of(net, w->p.a);
+    const struct second s = {
+        .estimate = (double)bwe.estimate_bps,
+        .sent = (double)(sent - w->sent) * 8,
+        .video = (double)bwe.video_target_bps,
+        .frames = (double)(in.frames_decoded - w->frames),
+        .freezes = in.freeze_count,
+    };
+    w->sent = sent;
+    w->frames = in.frames_decoded;
+    return s;
+}
+
+/* Of so many seconds. */
+struct span {
+    double estimate, estimate_least, estimate_most, sent, frames_least;
+    uint64_t freezes;
+};
+
+static struct span watch_for(struct watch *w, unsigned seconds, FILE *series, unsigned from)
+{
+    struct span sum = {.estimate_least = 1e12, .frames_least = 1e12};
+    for (unsigned i = 0; i < seconds; i++) {
+        struct second s = watch(w);
+        sum.estimate += s.estimate / seconds;
+        sum.sent += s.sent / seconds;
+        sum.estimate_least = s.estimate < sum.estimate_least ? s.estimate : sum.estimate_least;
+        sum.estimate_most = s.estimate > sum.estimate_most ? s.estimate : sum.estimate_most;
+        sum.frames_least = s.frames < sum.frames_least ? s.frames : sum.frames_least;
+        sum.freezes = s.freezes;
+        if (series) {
+            fprintf(series, "%u,%.0f,%.0f,%.0f,%llu\n", from + i + 1, s.estimate / 1e3,
+                    s.sent / 1e3, s.video / 1e3,
+                    (unsigned long long)simnode_link(w->p.a)->rate_bps / 1000);
+        }
+    }
+    return sum;
+}
+
+static void settles_and_recovers(void **state)
+{
+    (void)state;
+    FILE *series = fopen(SQ_BINARY_DIR "/bwe-squall.csv", "we");
+    struct watch w = {.p = connect_pair(simnet_new(1, 2), 500000)};
+    assert_non_null(series);
+    fprintf(series, "second,estimate,sent,video,link\n");
+    watch_for(&w, 10, series, 0);
+    struct span s = watch_for(&w, 30, series, 10);
+    assert_true(s.estimate_least >= 0.6 * 500e3);
+    assert_true(s.estimate_most <= 1.1 * 500e3); /* the overshoot that finds the limit */
+    assert_true(s.estimate >= 0.65 * 500e3 && s.estimate <= 500e3);
+    assert_true(s.sent >= 0.6 * 500e3 && s.sent <= 500e3);
+    assert_true(s.frames_least >= 10);
+    assert_int_equal(s.freezes, 0);
+    assert_int_equal(simnode_counters(w.p.a)->dropped_at_queue, 0);
+    set_link(w.p.a, 3000000);
+    unsigned full = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        watch_for(&w, 1, series, 40 + i);
+        full = !full && !bwe_of(w.p.net, w.p.a).limited ? i + 1 : full;
+    }
+    print_message("           the clip's best rate again %u s after the link opened\n", full);
+    assert_in_range(full, 1, 30);
+    assert_false(bwe_of(w.p.net, w.p.a).limited);
+    fclose(series);
+    simnet_free(w.p.net);
+}
+
+static void a_wide_link_costs_nothing(void **state)
+{
+    (void)state;
+    struct watch w = {.p = connect_pair(simnet_new(2, 2), 0)};
+    watch_for(&w, 3, NULL, 0);
+    uint32_t changes = bwe_of(w.p.net, w.p.a).limit_changes;
+    assert_false(bwe_of(w.p.net, w.p.a).limited);
+    struct span s = watch_for(&w, 20, NULL, 3);
+    struct sq_peer_bwe_stats bwe = bwe_of(w.p.net, w.p.a);
+    assert_int_equal(bwe.limit_changes, changes);
+    assert_true(bwe.limited_s < 3);
+    assert_true(s.frames_least >= 24);
+    assert_int_equal(s.freezes, 0);
+    struct sq_outbound_stats out = out_stats(w.p.net, w.p.a, 1);
+    assert_int_equal(out.target_bps, bwe.video_target_bps);
+    simnet_free(w.p.net);
+}
+
+static void random_loss_is_no_congestion(void **state)
+{
+    (void)state;
+    struct watch w = {.p = connect_pair(simnet_new(3, 2), 3000000)};
+    simnode_link(w.p.a)->loss = 0.01;
+    watch_for(&w, 10, NULL, 0);
+    struct span s = watch_for(&w, 30, NULL, 10);
+    assert_false(bwe_of(w.p.net, w.p.a).limited);
+    assert_true(s.estimate_least > 1000e3);
+    simnet_free(w.p.net);
+}
+
+static void yields_to_heavy_loss(void **state)
+{
+    (void)state;
+    double estimate[2];
+    for (int i = 0; i < 2; i++) {
+        struct watch w = {.p = connect_pair(simnet_new(4, 2), 5000000)};
+        simnode_link(w.p.a)->loss = i ? 0.2 : 0;
+        watch_for(&w, 20, NULL, 0);
+        estimate[i] = watch_for(&w, 20, NULL, 20).estimate;
+        simnet_free(w.p.net);
+    }
+    print_message("           %.0f kbit/s without loss, %.0f with 20 %%\n", estimate[0] / 1e3,
+                  estimate[1] / 1e3);
+    assert_true(estimate[1] < 0.7 * estimate[0]);
+}
+
+/* Of what two senders get in the last 30 of 60 s when the second one comes `late_s` later. */
+static double share(uint64_t seed, unsigned late_s)
+{
+    uint64_t busy_ns = 0;
+    struct simnet *net = simnet_new(seed, 4);
+    struct pair first = connect_pair(net, 1000000);
+    simnode_link(first.a)->shared = &busy_ns;
+    run_for(net, late_s * SEC);
+    struct pair second = connect_pair(net, 1000000);
+    simnode_link(second.a)->shared = &busy_ns;
+    run_for(net, (30 - late_s) * SEC);
+    double before[2] = {(double)transport_stats(first.a).bytes_sent,
+                        (double)transport_stats(second.a).bytes_sent};
+    run_for(net, 30 * SEC);
+    double x = (double)transport_stats(first.a).bytes_sent - before[0];
+    double y = (double)transport_stats(second.a).bytes_sent - before[1];
+    double jain = (x + y) * (x + y) / (2 * (x * x + y * y));
+    print_message("           %.0f and %.0f kbit/s, Jain's index %.3f\n", x * 8 / 30e3,
+                  y * 8 / 30e3, jain);
+    assert_true((x + y) * 8 / 30 > 0.6 * 1e6);
+    assert_true((x + y) * 8 / 30 < 1.05 * 1e6);
+    simnet_free(net);
+    return jain;
+}
+
+static void two_senders_share(void **state)
+{
+    (void)state;
+    double sum = 0;
+    double least = 1;
+    for (unsigned i = 0; i < 9; i++) {
+        double jain = share(20 + i, i % 3 * 5);
+        sum += jain;
+        least = jain < least ? jain : least;
+    }
+    assert_true(sum / 9 >= 0.9);
+    assert_true(least >= 0.8);
+}
+
+static void jitter_is_no_congestion(void **state)
+{
+    (void)state;
+    struct watch w = {.p = connect_pair(simnet_new(6, 2), 3000000)};
+    simnode_link(w.p.a)->jitter_ns = 20 * MS;
+    watch_for(&w, 10, NULL, 0);
+    struct span s = watch_for(&w, 30, NULL, 10);
+    assert_true(s.estimate > 1000e3);
+    assert_true(s.estimate_least > 500e3);
+    simnet_free(w.p.net);
+}
+
+/* What a flow beside ours leaves: 900 and 400 kbit/s in turns of 15 s. */
+static void follows_what_is_left(void **state)
+{
+    (void)state;
+    struct watch w = {.p = connect_pair(simnet_new(7, 2), 900000)};
+    for (unsigned i = 0; i < 4; i++) {
+        double bps = i % 2 ? 400e3 : 900e3;
+        set_link(w.p.a, (uint64_t)bps);
+        watch_for(&w, 10, NULL, 0);
+        struct span s = watch_for(&w, 5, NULL, 0);
+        assert_true(s.estimate < 1.1 * bps);
+        assert_true(s.estimate > (i == 2 ? 0.4 : 0.6) * bps); /* it rises by 8 % a second */
+    }
+    simnet_free(w.p.net);
+}
+
+static void a_fixed_rate_is_one_step(void **state)
+{
+    (void)state;
+    const struct sq_peer_config fixed = {.bwe = {.mode = SQ_BWE_FIXED, .fixed_bps = 400000}};
+    struct pair p = make_pair(8, &fixed, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    struct sq_peer_bwe_stats bwe = bwe_of(p.net, p.a);
+    uint64_t before = transport_stats(p.a).bytes_sent;
+    assert_in_range(bwe.video_target_bps, 150000, 340000);
+    assert_int_equal(bwe.estimate_bps, 0);
+    run_for(p.net, 20 * SEC);
+    double bps = (double)(transport_stats(p.a).bytes_sent - before) * 8 / 20;
+    assert_true(bps > 0.5 * 400e3 && bps <= 400e3);
+    assert_int_equal(bwe_of(p.net, p.a).video_target_bps, bwe.video_target_bps);
+    /* And the other side, which has none, sends its clip's best. */
+    assert_int_equal(bwe_of(p.net, p.b).video_target_bps, 0);
+    assert_int_equal(in_stats(p.net, p.a, 1).frame_width, 640);
+    simnet_free(p.net);
+}
+
+/* Takes the lines with `word` out of a description. */
+static void strip(char *sdp, const char *word)
+{
+    char *to = sdp;
+    for (char *line = sdp; *line;) {
+        char *end = strstr(line, "\r\n");
+        size_t len = end ? (size_t)(end + 2 - line) : strlen(line);
+        char *at = strstr(line, word);
+        if (!at || at >= line + len) {
+            memmove(to, line, len);
+            to += len;
+        }
+        line += len;
+    }
+    *to = '\0';
+}
+
+/* A server without transport-wide feedback: its REMB is the limit. */
+static void remb_where_there_is_no_feedback(void **state)
+{
+    (void)state;
+    const struct sq_peer_config says = {.remb_bps = 600000};
+    char why[SQ_PEER_TEXT_MAX];
+    char *offer;
+    char *answer;
+    struct pair p = make_pair(9, &gcc, &says, false);
+    struct sq_peer *a = simnode_peer(p.a);
+    struct sq_peer *b = simnode_peer(p.b);
+    simnode_trickle_to(p.a, p.b);
+    simnode_trickle_to(p.b, p.a);
+    uint64_t now_ns = simnet_now(p.net);
+    assert_int_equal(sq_peer_create_offer(a, now_ns, false, &offer, why), 0);
+    strip(offer, "transport-cc");
+    strip(offer, "transport-wide-cc");
+    assert_int_equal(sq_peer_set_remote(b, now_ns, SQ_SDP_OFFER, offer, why), 0);
+    assert_int_equal(sq_peer_create_answer(b, now_ns, &answer, why), 0);
+    assert_int_equal(sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, answer, why), 0);
+    sq_free(offer);
+    sq_free(answer);
+    run_for(p.net, 20 * SEC);
+    assert_connected(p.a);
+    struct sq_peer_bwe_stats bwe = bwe_of(p.net, p.a);
+    assert_int_equal(bwe.estimate_bps, 600000);
+    assert_true(bwe.limited);
+    assert_in_range(bwe.video_target_bps, 200000, 540000);
+    simnet_free(p.net);
+}
+
+/* A rate far above what is needed: a frame, key frames too, leaves at one moment, so that it can go
+ * in one segmented send. */
+struct bursts {
+    struct simnet *net;
+    struct simnode *from;
+    uint64_t at_ns;
+    uint32_t timestamp;
+    unsigned frames, cut;
+};
+
+static void on_dgram(void *ctx, struct simnode *from, const struct sq_dgram *d)
+{
+    struct bursts *b = ctx;
+    bool rtcp = d->len > 1 && d->buf[1] >= 192 && d->buf[1] <= 223; /* RFC 5761, section 4 */
+    bool rtp = d->len > 400 && d->buf[0] >> 6 == 2 && !rtcp;
+    if (from != b->from || !rtp) {
+        return;
+    }
+    uint32_t timestamp = (uint32_t)d->buf[4] << 24 | (uint32_t)d->buf[5] << 16 |
+                         (uint32_t)d->buf[6] << 8 | d->buf[7];
+    if (timestamp != b->timestamp) {
+        b->frames++;
+    } else if (simnet_now(b->net) != b->at_ns) {
+        b->cut++;
+    }
+    b->timestamp = timestamp;
+    b->at_ns = simnet_now(b->net);
+}
+
+static void frames_leave_whole(void **state)
+{
+    (void)state;
+    struct watch w = {.p = connect_pair(simnet_new(10, 2), 0)};
+    struct bursts b = {.net = w.p.net, .from = w.p.a};
+    watch_for(&w, 10, NULL, 0);
+    simnet_set_tap(w.p.net, on_dgram, &b);
+    watch_for(&w, 20, NULL, 10);
+    assert_true(b.frames > 400);
+    print_message("           %u of %u frames cut\n", b.cut, b.frames);
+    assert_true(b.cut * 20 < b.frames);
+    simnet_free(w.p.net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settles_and_recovers),
+        cmocka_unit_test(a_wide_link_costs_nothing),
+        cmocka_unit_test(random_loss_is_no_congestion),
+        cmocka_unit_test(yields_to_heavy_loss),
+        cmocka_unit_test(two_senders_share),
+        cmocka_unit_test(jitter_is_no_congestion),
+        cmocka_unit_test(follows_what_is_left),
+        cmocka_unit_test(a_fixed_rate_is_one_step),
+        cmocka_unit_test(remb_where_there_is_no_feedback),
+        cmocka_unit_test(frames_leave_whole),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
