@@ -621,7 +621,8 @@ static void ssrc_changes(void **state)
         assert_int_equal(video.ssrc, out_stats(p.net, p.a, 1).ssrc);
         /* A PLI brings a key frame at once: what lies between is not much. */
         assert_true(video.frames_decoded > before.frames_decoded + 105);
-        assert_true(out_stats(p.net, p.a, 1).remote_packets_lost <= 5); /* overtaken ones */
+        /* Those still under way at the report: 60 ms, with a burst of a key frame. */
+        assert_true(out_stats(p.net, p.a, 1).remote_packets_lost <= 20);
     }
     for (size_t i = 0; i < 2; i++) {
         struct sq_inbound_stats in = in_stats(p.net, p.b, i);
