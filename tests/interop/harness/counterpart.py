@@ -186,6 +186,7 @@ def answers(t, log, software, *options, sent=CLIP):
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
+                "--bwe", "off",  # the whole clip from the start, and no probes among the packets that are compared
                 "--data", f"{DATA_RATE}/s:200", *CALM, *options)
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     peer.event("quiet", SECONDS + 20)
