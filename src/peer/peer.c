@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/time.h"
-#include "peer/derived_ice.h"
 #include "peer/peer_int.h"
 #include <stdarg.h>
 #include <stdio.h>
