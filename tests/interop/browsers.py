@@ -9,6 +9,7 @@ from harness import counterpart, figures, page, test
 from harness.browser_peer import BrowserPeer
 from harness.proc import check, until
 from harness.sandbox import ADDRESS, need
+from harness.squall import CONSTANT
 
 # The default clip (share/clips/README.md).
 WIDTH, HEIGHT, FPS = 640, 360, 25
@@ -146,7 +147,7 @@ def room_with_squall(t, Browser, *lab_options, run_options=()):
     """Gives what the browser says of its pair, and the results."""
     lab = the_lab(t, *lab_options)
     guest = page.Guest(Browser(t), lab, "interop", "browser")
-    run = t.run(lab.room(), "--room", "interop", "--peers", PEERS, "--rate", "10/s", "--duration", "12s",
+    run = t.run(lab.room(), *CONSTANT, "--room", "interop", "--peers", PEERS, "--rate", "10/s", "--duration", "12s",
                 "--local-ip", ADDRESS, "--dump", PEERS, "--lateness-max", "200", *run_options)
 
     def all_there():
@@ -192,7 +193,7 @@ def whip_and_whep(t, Browser):
     lab = the_lab(t)
     browser = Browser(t)
     tab = browser.open(lab.http())
-    publisher = t.run(f"whip+{lab.http('/whip/clip')}", "--peers", 1, "--duration", "30s", "--local-ip", ADDRESS,
+    publisher = t.run(f"whip+{lab.http('/whip/clip')}", *CONSTANT, "--peers", 1, "--duration", "30s", "--local-ip", ADDRESS,
                       "--lateness-max", "200")
     # A clip's stream must be there before it can be played.
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)

@@ -11,6 +11,7 @@ from harness import figures, squall, test
 from harness.janus import ROOM, Janus, version
 from harness.proc import check, until
 from harness.sandbox import need
+from harness.squall import CONSTANT
 
 # Janus is asked every 250 ms and read off between samples (harness/figures.py): in that time come 12
 # packets of audio, or 7 frames of video of up to 10 packets each, or a key frame of up to 50.
@@ -87,7 +88,7 @@ def janus_echotest(t):
     janus = Janus(t)
     test.note(version())
     watch = Watch(janus)
-    results = t.run(janus.url + "?plugin=echotest", "--peers", 3, "--rate", "10/s", "--duration", "9s", "--dump", 3,
+    results = t.run(janus.url + "?plugin=echotest", *CONSTANT, "--peers", 3, "--rate", "10/s", "--duration", "9s", "--dump", 3,
                     "--lateness-max", "200").finish()
     watched = watch.finish()
     results.all_ok(3)
@@ -99,7 +100,7 @@ def janus_videoroom(t):
     """Two publish, all six watch: the publishers each other, the others both."""
     janus = Janus(t)
     watch = Watch(janus)
-    results = t.run(janus.url + f"?plugin=videoroom&room={ROOM}", "--peers", 6, "--publishers", 2, "--rate", "10/s",
+    results = t.run(janus.url + f"?plugin=videoroom&room={ROOM}", *CONSTANT, "--peers", 6, "--publishers", 2, "--rate", "10/s",
                     "--duration", "9s", "--dump", 6, "--lateness-max", "200").finish()
     watched = watch.finish()
     results.all_ok(6)

@@ -12,6 +12,7 @@ import subprocess
 from harness import test
 from harness.proc import check, until
 from harness.sandbox import need
+from harness.squall import CONSTANT
 
 PEERS = 3
 TAG_BYTES = 16  # AEAD_AES_128_GCM (RFC 7714, section 12); 10 with AES_CM_128_HMAC_SHA1_80
@@ -95,7 +96,7 @@ def wire(t):
     need("tshark")
     one_packet_at_a_time("lo")
     capture = Capture(t)
-    results = t.run("lab:echo", "--peers", PEERS, "--rate", "10/s", "--duration", "10s", "--srtp", "gcm",
+    results = t.run("lab:echo", *CONSTANT, "--peers", PEERS, "--rate", "10/s", "--duration", "10s", "--srtp", "gcm",
                     "--dump", PEERS).finish()
     capture.finish()
     results.all_ok(PEERS)
