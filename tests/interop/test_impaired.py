@@ -10,6 +10,7 @@ from harness import counterpart, fakes, figures, page, test
 from harness.browser import Chromium
 from harness.browser_peer import BrowserPeer
 from harness.counterpart import CALM
+from harness.squall import CONSTANT
 from harness.proc import check, until
 from harness.relay import Relay
 from harness.sandbox import ADDRESS
@@ -57,7 +58,7 @@ def impaired_call(t):
     between = fakes.Whip(t, relay.between(answer), address=ADDRESS)
     relay.shape("up", delay_ms=UP_MS)
     relay.shape("down", delay_ms=DOWN_MS)
-    run = t.run(between.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "60s", "--dump", 1,
+    run = t.run(between.target().replace("127.0.0.1", ADDRESS), *CONSTANT, "--echo", "--peers", 1, "--duration", "60s", "--dump", 1,
                 "--no-trickle", *CALM)
     peer.event("connected")
     relay.shape("up", delay_ms=UP_MS, loss_percent=LOSS_PERCENT)

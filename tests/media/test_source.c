@@ -350,6 +350,10 @@ static void follow_frame(struct follow *f, const struct sq_clip *c,
 {
     const struct sq_clip_track *t = NULL;
     const struct sq_clip_frame *frame = frame_of(c, p, &t);
+    if (!frame || !t) {
+        fail();
+        return;
+    }
     int64_t number = frame - t->frames;
     struct sq_vp8_descriptor d;
     uint8_t whole[64];

@@ -111,8 +111,8 @@ static void encode(struct stream *s, enum sq_codec codec, bool moving)
     static const char *const how[SQ_CODECS] = {
         [SQ_CODEC_VP8] = "-c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 0 -f ivf",
         [SQ_CODEC_VP9] = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -lag-in-frames 0 -f ivf",
-        [SQ_CODEC_H264] = "-c:v libx264 -preset ultrafast -tune zerolatency -bf 0 -x264-params "
-                          "aud=1:slices=1:keyint=50 -f h264",
+        [SQ_CODEC_H264] =
+            "-c:v libx264 -preset ultrafast -tune zerolatency -bf 0 -g 50 -aud 1 -slices 1 -f h264",
         [SQ_CODEC_AV1] = "-c:v libaom-av1 -usage realtime -cpu-used 8 -lag-in-frames 0 -f ivf",
     };
     char path[] = "/tmp/squall-test-XXXXXX";
