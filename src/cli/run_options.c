@@ -19,9 +19,25 @@
 
 #define OPTIONS_MAX 80
 
-/* The table points into *o; it is made anew for each use. */
-static void make_table(struct sq_run_options *o, struct sq_option table[static OPTIONS_MAX])
+/* Options in the order that the help has them. They point into *options. */
+struct table {
+    struct sq_run_options *options;
+    size_t n;
+    struct sq_option rows[OPTIONS_MAX]; /* the last one without a name */
+};
+
+static void add(struct table *table, const struct sq_option *rows, size_t n)
 {
+    if (table->n + n >= OPTIONS_MAX) {
+        abort(); /* with any arguments: OPTIONS_MAX is too small for what stands below */
+    }
+    memcpy(&table->rows[table->n], rows, n * sizeof(*rows));
+    table->n += n;
+}
+
+static void add_load(struct table *table)
+{
+    struct sq_run_options *o = table->options;
     const struct sq_option rows[] = {
         {.name = "Load", .type = SQ_OPTION_HEADING},
         {"peers", SQ_OPTION_COUNT, &o->peers, "N", "peers at once (default 1)", 1,
@@ -36,6 +52,14 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "bring all peers up over UP, and down over DOWN", 0, 0},
         {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
          SQ_PLAN_THREADS_MAX},
+    };
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void add_media(struct table *table)
+{
+    struct sq_run_options *o = table->options;
+    const struct sq_option rows[] = {
         {.name = "Rooms and media", .type = SQ_OPTION_HEADING},
         {"room", SQ_OPTION_TEXT, &o->room, "NAME",
          "room, or the prefix of their names (default squall)", 0, 0},
@@ -66,11 +90,27 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "messages on a data channel, such as 10/s:200 or max:16k", 0, 0},
         {"data-mode", SQ_OPTION_TEXT, &o->data_mode, "MODE",
          "ordered (default) or unordered, retransmits=N or lifetime=D", 0, 0},
+    };
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void add_verdict(struct table *table)
+{
+    struct sq_run_options *o = table->options;
+    const struct sq_option rows[] = {
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
         {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
          "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
         {"lateness-max", SQ_OPTION_NUMBER, &o->lateness_max_ms, "MS",
          "p99 of the generator's own timers (default 20)", 0, 0},
+    };
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void add_results(struct table *table)
+{
+    struct sq_run_options *o = table->options;
+    const struct sq_option rows[] = {
         {.name = "Results", .type = SQ_OPTION_HEADING},
         {"out", SQ_OPTION_TEXT, &o->out, "DIR", "results directory (default squall-results/RUN-ID)",
          0, 0},
@@ -92,6 +132,14 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "no progress, no closing text; one line if it did not hold", 0, 0},
         {"verbose", SQ_OPTION_FLAG, &o->verbose, NULL, "every metric in the closing text", 0, 0},
         {"no-tui", SQ_OPTION_NO_FLAG, &o->tui, NULL, "plain lines instead of the live view", 0, 0},
+    };
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void add_connection(struct table *table)
+{
+    struct sq_run_options *o = table->options;
+    const struct sq_option rows[] = {
         {.name = "Connection", .type = SQ_OPTION_HEADING},
         {"token", SQ_OPTION_TEXT, &o->token, "TEXT", "bearer token (or the variable SQUALL_TOKEN)",
          0, 0},
@@ -107,7 +155,9 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "path",
          0, 0},
         {"turn", SQ_OPTION_LIST, &o->turn, "URL",
-         "TURN server, as turn:HOST[:PORT][?transport=tcp] or turns:…; may come again", 0, 0},
+         "turn:HOST[:PORT][?transport=tcp], turns:… (TLS; DTLS with ?transport=udp); may come "
+         "again",
+         0, 0},
         {"turn-user", SQ_OPTION_TEXT, &o->turn_user, "NAME",
          "for TURN (or the variable SQUALL_TURN_USER)", 0, 0},
         {"turn-password", SQ_OPTION_TEXT, &o->turn_password, "TEXT",
@@ -124,14 +174,31 @@ static void make_table(struct sq_run_options *o, struct sq_option table[static O
          "for ICE and DTLS (15s)", 0, 0},
         {"media-timeout", SQ_OPTION_DURATION, &o->media_timeout_ns, "D",
          "from connected to the first media (10s)", 0, 0},
+    };
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void add_other(struct table *table)
+{
+    struct sq_run_options *o = table->options;
+    const struct sq_option rows[] = {
         {.name = "Other", .type = SQ_OPTION_HEADING},
         {"seed", SQ_OPTION_COUNT, &o->seed, "N", "of every random choice (default: by the clock)",
          0, SEED_MAX},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
-        {.name = NULL},
     };
-    _Static_assert(sizeof(rows) / sizeof(*rows) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
-    memcpy(table, rows, sizeof(rows));
+    add(table, rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void make_table(struct sq_run_options *o, struct table *ret_table)
+{
+    *ret_table = (struct table){.options = o};
+    add_load(ret_table);
+    add_media(ret_table);
+    add_verdict(ret_table);
+    add_results(ret_table);
+    add_connection(ret_table);
+    add_other(ret_table);
 }
 
 static void set_defaults(struct sq_run_options *o)
@@ -184,11 +251,11 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room)
 {
-    struct sq_option table[OPTIONS_MAX];
+    struct table table;
     struct sq_option_list rest = {0};
     set_defaults(o);
-    make_table(o, table);
-    int err = sq_options_parse(table, argc, argv, &rest, why, why_room);
+    make_table(o, &table);
+    int err = sq_options_parse(table.rows, argc, argv, &rest, why, why_room);
     if (err || o->help) {
         return err;
     }
@@ -226,9 +293,9 @@ void sq_run_options_free(struct sq_run_options *o)
 void sq_run_options_help(void)
 {
     struct sq_run_options o;
-    struct sq_option table[OPTIONS_MAX];
+    struct table table;
     set_defaults(&o);
-    make_table(&o, table);
+    make_table(&o, &table);
     puts("Usage: squall run TARGET [OPTION…]\n\n"
          "Drives peers through a service and says whether it held. TARGET is one of\n"
          "  lab:                                       the embedded lab's rooms (lab:echo, "
@@ -237,7 +304,7 @@ void sq_run_options_help(void)
          "  whip+https://HOST/PATH                     publish by WHIP (whip+http)\n"
          "  whep+https://HOST/PATH                     watch by WHEP (whep+http)\n"
          "  room+ws://HOST:PORT/room                   a lab somewhere else (room+wss)");
-    sq_options_help(table);
+    sq_options_help(table.rows);
     puts("\nWhile it runs: + - change the rate of arrivals by 1/s, * / by 10/s, p pauses them, q "
          "ends the run.\n"
          "Ctrl-C ends it in good order and keeps the results; a second one ends it at once.\n"

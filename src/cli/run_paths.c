@@ -172,12 +172,6 @@ static int find_turn(struct finder *f)
         if (sq_turn_url_parse(list->items[i], &server->url, what, sizeof(what)) != 0) {
             return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", list->items[i], what);
         }
-        if (server->url.carrier == SQ_TURN_DTLS) {
-            return refuse(f, SQ_ERR_UNSUPPORTED,
-                          "--turn %s: DTLS towards a TURN server is not built yet; TLS is, without "
-                          "?transport=udp",
-                          list->items[i]);
-        }
         if (resolve(f, server->url.host, server->url.port, &server->addr) != 0) {
             return refuse(f, SQ_ERR_DNS, "--turn %s: the name '%s' cannot be resolved",
                           list->items[i], server->url.host);

@@ -1,28 +1,10 @@
 /* TLS, client side, over any filter: OpenSSL with a BIO whose other end is the layer below. */
 #include "base/mem.h"
 #include "net/filter_int.h"
-#include "net/loop_int.h"
+#include "net/tls_int.h"
 #include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-
-#define CONTEXTS_MAX 64 /* different CA files of one loop */
-
-/* One SSL_CTX for each way of trusting: reading the system's store takes some 10 ms. */
-struct tls_context {
-    struct tls_context *next;
-    SSL_CTX *ctx;
-    bool insecure;
-    char *ca_file; /* nullable */
-};
-
-struct tls_service {
-    BIO_METHOD *method;
-    struct tls_context *contexts;
-    size_t count;
-};
 
 struct tls {
     struct sq_filter filter; /* first */
@@ -78,116 +60,21 @@ static BIO_METHOD *new_method(void)
     return m;
 }
 
-/* --- contexts of a loop --- */
-
-static void free_context(struct tls_context *c)
-{
-    SSL_CTX_free(c->ctx);
-    sq_free(c->ca_file);
-    sq_free(c);
-}
-
-static void free_service(void *service)
-{
-    struct tls_service *s = service;
-    while (s->contexts) {
-        struct tls_context *c = s->contexts;
-        s->contexts = c->next;
-        free_context(c);
-    }
-    BIO_meth_free(s->method);
-    sq_free(s);
-}
-
-static int get_service(struct sq_loop *loop, struct tls_service **ret_service)
-{
-    struct tls_service *s = sq_loop_service(loop, SQ_SERVICE_TLS);
-    if (!s) {
-        s = sq_zalloc(sizeof(*s));
-        if (!s) {
-            return SQ_ERR_NOMEM;
-        }
-        s->method = new_method();
-        if (!s->method) {
-            sq_free(s);
-            return SQ_ERR_NOMEM;
-        }
-        sq_loop_set_service(loop, SQ_SERVICE_TLS, s, free_service);
-    }
-    *ret_service = s;
-    return 0;
-}
-
-static int new_context(const struct sq_tls_options *o, struct tls_context **ret_context)
-{
-    struct tls_context *c = sq_zalloc(sizeof(*c));
-    if (!c) {
-        return SQ_ERR_NOMEM;
-    }
-    int err = SQ_ERR_NOMEM;
-    c->insecure = o->insecure;
-    if (o->ca_file && !(c->ca_file = sq_strdup(o->ca_file))) {
-        goto out;
-    }
-    err = SQ_ERR_TLS;
-    ERR_clear_error();
-    c->ctx = SSL_CTX_new(TLS_client_method());
-    if (!c->ctx || !SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION)) {
-        goto out;
-    }
-    SSL_CTX_set_options(c->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(c->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
-                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (!o->insecure) {
-        if (!SSL_CTX_set_default_verify_paths(c->ctx)) {
-            goto out;
-        }
-        SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
-    }
-    if (o->ca_file && !SSL_CTX_load_verify_file(c->ctx, o->ca_file)) {
-        goto out;
-    }
-    *ret_context = c;
-    err = 0;
-out:
-    if (err) {
-        free_context(c);
-    }
-    return err;
-}
-
-static int get_context(struct sq_loop *loop, const struct sq_tls_options *o,
-                       struct tls_service **ret_service, SSL_CTX **ret_ctx)
-{
-    struct tls_service *s;
-    int err = get_service(loop, &s);
-    if (err) {
-        return err;
-    }
-    struct tls_context *c = s->contexts;
-    while (c && !(c->insecure == o->insecure && !c->ca_file == !o->ca_file &&
-                  (!c->ca_file || strcmp(c->ca_file, o->ca_file) == 0))) {
-        c = c->next;
-    }
-    if (!c) {
-        err = s->count < CONTEXTS_MAX ? new_context(o, &c) : SQ_ERR_NOMEM;
-        if (err) {
-            return err;
-        }
-        c->next = s->contexts;
-        s->contexts = c;
-        s->count++;
-    }
-    *ret_service = s;
-    *ret_ctx = c->ctx;
-    return 0;
-}
+static const struct sq_tls_kind kind = {
+    .index = SQ_TLS_OF_STREAMS,
+    .protocol = "TLS",
+    .method = TLS_client_method,
+    .min_version = TLS1_2_VERSION,
+    .options = SSL_OP_IGNORE_UNEXPECTED_EOF,
+    .mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
+    .new_bio_method = new_method,
+};
 
 int sq_tls_prepare(struct sq_loop *loop, const struct sq_tls_options *options)
 {
-    struct tls_service *s;
+    BIO_METHOD *method;
     SSL_CTX *ctx;
-    return get_context(loop, options, &s, &ctx);
+    return sq_tls_get(loop, &kind, options, &method, &ctx);
 }
 
 /* --- the filter --- */
@@ -195,30 +82,6 @@ int sq_tls_prepare(struct sq_loop *loop, const struct sq_tls_options *options)
 static struct tls *of(struct sq_filter *f)
 {
     return (struct tls *)f;
-}
-
-/* What went wrong in the handshake, in words that say what was expected. */
-static int explain(struct tls *t, int ssl_error)
-{
-    char *text = t->filter.text;
-    long verify = SSL_get_verify_result(t->ssl);
-    unsigned long code = ERR_peek_error();
-    if (verify != X509_V_OK && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE) {
-        snprintf(text, SQ_NET_TEXT_MAX,
-                 "TLS with %s: its certificate is not accepted: %s (expected one for '%s' from a "
-                 "trusted authority)",
-                 t->who, X509_verify_cert_error_string(verify), t->name);
-    } else if (code) {
-        const char *reason = ERR_reason_error_string(code);
-        snprintf(text, SQ_NET_TEXT_MAX, "TLS with %s failed: %s", t->who,
-                 reason ? reason : "unknown error");
-    } else if (ssl_error == SSL_ERROR_SYSCALL || ssl_error == SSL_ERROR_ZERO_RETURN) {
-        snprintf(text, SQ_NET_TEXT_MAX, "TLS with %s failed: it closed during the handshake",
-                 t->who);
-    } else {
-        snprintf(text, SQ_NET_TEXT_MAX, "TLS with %s failed", t->who);
-    }
-    return SQ_ERR_TLS;
 }
 
 /* SQ_ERR_AGAIN where the layer below must first read or write. */
@@ -242,7 +105,11 @@ static int tls_connect(struct sq_filter *f)
         return 0;
     }
     int ssl_error = SSL_get_error(t->ssl, r);
-    return must_wait(t, ssl_error) ? SQ_ERR_AGAIN : explain(t, ssl_error);
+    if (must_wait(t, ssl_error)) {
+        return SQ_ERR_AGAIN;
+    }
+    sq_tls_explain(t->ssl, ssl_error, &kind, t->who, t->name, t->filter.text);
+    return SQ_ERR_TLS;
 }
 
 static int broken(struct tls *t)
@@ -320,21 +187,6 @@ static const struct sq_filter_ops tls_ops = {
     .free = tls_free,
 };
 
-/* SNI takes names only (RFC 6066, section 3); a certificate for an address names it as such. */
-static bool set_name(struct tls *t, bool insecure)
-{
-    struct sq_addr numeric;
-    bool is_ip = sq_addr_parse(t->name, 0, &numeric) == 0;
-    if (!is_ip && !SSL_set_tlsext_host_name(t->ssl, t->name)) {
-        return false;
-    }
-    if (insecure) {
-        return true;
-    }
-    return is_ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(t->ssl), t->name) == 1
-                 : SSL_set1_host(t->ssl, t->name) == 1;
-}
-
 static bool set_alpn(struct tls *t, const char *alpn)
 {
     unsigned char wire[256];
@@ -351,9 +203,9 @@ int sq_tls_filter_new(struct sq_loop *loop, const struct sq_tls_options *options
                       const char *who, struct sq_filter *below, char *text,
                       struct sq_filter **ret_filter)
 {
-    struct tls_service *service;
+    BIO_METHOD *method;
     SSL_CTX *ctx;
-    int err = get_context(loop, options, &service, &ctx);
+    int err = sq_tls_get(loop, &kind, options, &method, &ctx);
     if (err) {
         snprintf(text, SQ_NET_TEXT_MAX, "TLS with %s: cannot read the CA file '%s'", who,
                  options->ca_file ? options->ca_file : "");
@@ -368,7 +220,7 @@ int sq_tls_filter_new(struct sq_loop *loop, const struct sq_tls_options *options
     t->wants = SQ_READ | SQ_WRITE;
     t->name = sq_strdup(options->server_name ? options->server_name : host);
     t->ssl = SSL_new(ctx);
-    BIO *bio = t->ssl ? BIO_new(service->method) : NULL;
+    BIO *bio = t->ssl ? BIO_new(method) : NULL;
     if (!t->name || !bio) {
         BIO_free(bio);
         tls_free(&t->filter);
@@ -377,7 +229,7 @@ int sq_tls_filter_new(struct sq_loop *loop, const struct sq_tls_options *options
     BIO_set_data(bio, &t->filter);
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_connect_state(t->ssl);
-    if (!set_name(t, options->insecure) || !set_alpn(t, options->alpn)) {
+    if (!sq_tls_set_name(t->ssl, t->name, options->insecure) || !set_alpn(t, options->alpn)) {
         tls_free(&t->filter);
         snprintf(text, SQ_NET_TEXT_MAX, "TLS with %s: '%s' cannot be a server's name", who, host);
         return SQ_ERR_TLS;

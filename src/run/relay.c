@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "net/stream.h"
+#include "net/udp_tls.h"
 #include "peer/turn/framing.h"
 #include "peer/turn/turn.h"
 #include <stdio.h>
@@ -20,8 +21,6 @@ struct sq_relays {
     struct sq_relay *alive; /* closed ones that wait for the server's last answer included */
     struct sq_relay *dead;  /* freed when the batches are worked off */
     uint8_t *scratch;       /* SQ_UDP_BATCH_MAX slots for wrapped datagrams */
-    uint8_t *arena;         /* datagrams out of streams; NULL until the first */
-    size_t arena_used;
 };
 
 struct sq_relay {
@@ -35,6 +34,7 @@ struct sq_relay {
     struct sq_addr server, bind;
     struct sq_udp *udp;       /* one of these */
     struct sq_stream *stream; /* open or opening */
+    struct sq_udp_tls *dtls;  /* the same */
     struct sq_framing framing;
     bool open;   /* the carrier is up */
     bool again;  /* a new carrier is to be opened, from a clean stack */
@@ -92,6 +92,8 @@ static void on_turn_send(void *ctx, const void *buf, size_t len)
     int err = 0;
     if (relay->udp) {
         err = sq_udp_send(relay->udp, NULL, buf, len);
+    } else if (relay->dtls && relay->open) {
+        err = sq_udp_tls_send(relay->dtls, buf, len);
     } else if (relay->stream && relay->open) {
         err = sq_stream_send(relay->stream, buf, len);
     }
@@ -166,8 +168,10 @@ static void close_carrier(struct sq_relay *relay)
 {
     sq_udp_close(relay->udp);
     sq_stream_free(relay->stream);
+    sq_udp_tls_close(relay->dtls);
     relay->udp = NULL;
     relay->stream = NULL;
+    relay->dtls = NULL;
     relay->open = false;
 }
 
@@ -197,7 +201,7 @@ static void carrier_is_up(struct sq_relay *relay)
     rearm(relay);
 }
 
-static void on_datagram(void *ctx, const struct sq_datagram *datagram)
+static void on_bytes(void *ctx, uint8_t *bytes, size_t len, uint64_t recv_ns)
 {
     struct sq_relay *relay = ctx;
     struct sq_turn_data data;
@@ -205,15 +209,20 @@ static void on_datagram(void *ctx, const struct sq_datagram *datagram)
     if (relay->gone) {
         return;
     }
-    int got = sq_turn_receive(relay->turn, now_ns, datagram->data, datagram->len, &data);
+    int got = sq_turn_receive(relay->turn, now_ns, bytes, len, &data);
     if (got == 1) {
         if (!relay->closed) {
-            relay->events->data(relay->ctx, relay->number, &data.from, datagram->data + data.at,
-                                data.len, datagram->recv_ns);
+            relay->events->data(relay->ctx, relay->number, &data.from, bytes + data.at, data.len,
+                                recv_ns);
         }
     } else {
         rearm(relay);
     }
+}
+
+static void on_datagram(void *ctx, const struct sq_datagram *datagram)
+{
+    on_bytes(ctx, datagram->data, datagram->len, datagram->recv_ns);
 }
 
 static void on_message(void *ctx, const uint8_t *message, size_t len)
@@ -231,7 +240,7 @@ static void on_message(void *ctx, const uint8_t *message, size_t len)
     }
 }
 
-static void on_stream_open(void *ctx)
+static void on_open(void *ctx)
 {
     carrier_is_up(ctx);
 }
@@ -249,7 +258,7 @@ static void on_stream_data(void *ctx, const uint8_t *data, size_t len)
     rearm(relay);
 }
 
-static void on_stream_end(void *ctx, const struct sq_stream_end *end)
+static void on_end(void *ctx, const struct sq_stream_end *end)
 {
     struct sq_relay *relay = ctx;
     char sentence[SQ_PEER_TEXT_MAX];
@@ -264,10 +273,18 @@ static void on_stream_end(void *ctx, const struct sq_stream_end *end)
                 sentence);
 }
 
+static struct sq_tls_options tls_options(const struct sq_relay *relay)
+{
+    const struct sq_relays_config *cfg = &relay->relays->cfg;
+    return (struct sq_tls_options){.insecure = cfg->insecure,
+                                   .ca_file = cfg->ca_file,
+                                   .server_name = cfg->servers[relay->number].url.host};
+}
+
 static int open_stream(struct sq_relay *relay)
 {
     static const struct sq_stream_events events = {
-        .on_open = on_stream_open, .on_data = on_stream_data, .on_end = on_stream_end};
+        .on_open = on_open, .on_data = on_stream_data, .on_end = on_end};
     const struct sq_relays_config *cfg = &relay->relays->cfg;
     const struct sq_turn_url *url = &cfg->servers[relay->number].url;
     char ip[SQ_ADDR_TEXT_MAX];
@@ -275,9 +292,7 @@ static int open_stream(struct sq_relay *relay)
         .host = sq_addr_format_ip(&relay->server, ip),
         .port = sq_addr_port(&relay->server),
         .tls = url->carrier == SQ_TURN_TLS,
-        .tls_options = {.insecure = cfg->insecure,
-                        .ca_file = cfg->ca_file,
-                        .server_name = url->host},
+        .tls_options = tls_options(relay),
         .timeout_ns = STREAM_TIMEOUT_NS,
         .queue_max_bytes = STREAM_QUEUE_MAX,
         .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
@@ -306,6 +321,22 @@ static int open_udp(struct sq_relay *relay)
     return err ? err : sq_udp_connect(relay->udp, &relay->server);
 }
 
+static int open_dtls(struct sq_relay *relay)
+{
+    static const struct sq_udp_tls_events events = {
+        .on_open = on_open, .on_data = on_bytes, .on_end = on_end};
+    const struct sq_relays_config *cfg = &relay->relays->cfg;
+    const struct sq_udp_tls_options options = {
+        .remote = relay->server,
+        .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
+        .tls_options = tls_options(relay),
+        .timeout_ns = STREAM_TIMEOUT_NS,
+        .recv_buffer_bytes = cfg->socket_buffer_bytes,
+        .send_buffer_bytes = cfg->socket_buffer_bytes,
+    };
+    return sq_udp_tls_open(relay->relays->loop, &options, &events, relay, &relay->dtls);
+}
+
 static int open_carrier(struct sq_relay *relay)
 {
     switch (relay->relays->cfg.servers[relay->number].url.carrier) {
@@ -314,6 +345,8 @@ static int open_carrier(struct sq_relay *relay)
     case SQ_TURN_TCP:
     case SQ_TURN_TLS:
         return open_stream(relay);
+    case SQ_TURN_DTLS:
+        return open_dtls(relay);
     default:
         return SQ_ERR_UNSUPPORTED;
     }
@@ -368,6 +401,20 @@ static size_t send_udp(struct sq_relay *relay, const struct sq_addr *to,
     return count ? sq_udp_send_batch(relay->udp, NULL, iov, count) : 0;
 }
 
+static size_t send_dtls(struct sq_relay *relay, const struct sq_addr *to,
+                        const struct sq_dgram *dgrams, size_t n)
+{
+    struct sq_relays *relays = relay->relays;
+    uint64_t now_ns = sq_loop_now(relays->loop);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = sq_turn_wrap(relay->turn, now_ns, to, dgrams[i].buf, dgrams[i].len,
+                                  relays->scratch, SLOT_BYTES);
+        count += len > 0 && sq_udp_tls_send(relay->dtls, relays->scratch, len) == 0;
+    }
+    return count;
+}
+
 /* One piece for the stream: one write, and with TLS few records. */
 static size_t send_stream(struct sq_relay *relay, const struct sq_addr *to,
                           const struct sq_dgram *dgrams, size_t n)
@@ -399,6 +446,8 @@ size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
         sent = send_udp(relay, to, dgrams, n);
     } else if (relay->stream) {
         sent = send_stream(relay, to, dgrams, n);
+    } else if (relay->dtls) {
+        sent = send_dtls(relay, to, dgrams, n);
     }
     /* A request may have gone out ahead, or may wait: its time-out is not later than known. */
     uint64_t next_ns = sq_turn_next_timeout(relay->turn);
@@ -548,7 +597,7 @@ void sq_relay_close(struct sq_relay *relay)
 
 const struct sq_udp *sq_relay_udp(const struct sq_relay *relay)
 {
-    return relay->udp;
+    return relay->dtls ? sq_udp_tls_socket(relay->dtls) : relay->udp;
 }
 
 uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number)

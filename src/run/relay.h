@@ -1,5 +1,5 @@
 /* Relays: an allocation at a TURN server with the socket or stream that leads there. What the
- * protocol is stands in peer/turn; here are its carriers: UDP, TCP and TLS.
+ * protocol is stands in peer/turn; here are its carriers: UDP, TCP, TLS and DTLS.
  *
  * All calls in the loop's thread. */
 #ifndef SQ_RUN_RELAY_H
@@ -72,9 +72,9 @@ size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
 /* Gives the allocation back; no event comes any more. From any of its callbacks. NULL is allowed.
  */
 void sq_relay_close(struct sq_relay *relay);
-/* The socket of a relay over UDP, for its counters; NULL of any other. */
+/* The socket of a relay over UDP or DTLS, for its counters; NULL of any other. */
 const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
-/* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before TLS. */
+/* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before DTLS and TLS. */
 uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);
 
 #endif

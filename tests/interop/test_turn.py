@@ -53,6 +53,26 @@ def turn_tls(t):
     test.note(results.message("tls"))
 
 
+def turn_dtls(t):
+    coturn = Coturn(t, "-L", "127.0.0.1", tls=True)
+    results = call(t, coturn.tls_url("udp"), "--ice", "relay", "--ca", coturn.ca)
+    all_relayed(results, 4)
+    test.note(f"setup.ice p50 {results.metric('setup.ice', 'p50'):.1f} ms, pair {results.peers[0]['pair']}")
+    check(coturn.count("ALLOCATE processed, success") == 4, coturn.said())
+    # Not by TLS over TCP, which is heard on the same port.
+    check(coturn.count("lifetime=600, cipher=[^,]*, method=DTLSv1.2") == 4, coturn.said())
+    all_relayed(call(t, coturn.tls_url("udp"), "--ice", "relay", "--insecure", peers=2), 2)
+    # A certificate of an authority that nobody knows, one for another address, and nobody there.
+    for url, options, cause, words in (
+            (coturn.tls_url("udp"), (), "tls", "certificate is not accepted: unable to get local issuer certificate"),
+            (coturn.tls_url("udp").replace(ADDRESS, "127.0.0.1"), ("--ca", coturn.ca), "tls", "IP address mismatch"),
+            (f"turns:{ADDRESS}:3999?transport=udp", (), "connect", "nobody listens for DTLS there")):
+        results = call(t, url, "--ice", "relay", *options, peers=1, duration="3s")
+        check(results.causes() == {cause: 1}, f"{url}: {results.summary['failures']}")
+        check(words in results.message(cause), results.message(cause))
+        test.note(results.message(cause))
+
+
 def turn_rest(t):
     coturn = Coturn(t, rest=True)
     all_relayed(call(t, coturn.url(), "--ice", "relay", credentials=("--turn-secret", SECRET)), 4)
@@ -154,5 +174,5 @@ def turn_ejabberd(t):
 
 
 if __name__ == "__main__":
-    test.run([turn_udp, turn_tcp, turn_tls, turn_rest, turn_wrong_password, turn_quota, turn_stale_nonce, turn_alternate,
-              turn_nobody, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
+    test.run([turn_udp, turn_tcp, turn_tls, turn_dtls, turn_rest, turn_wrong_password, turn_quota, turn_stale_nonce,
+              turn_alternate, turn_nobody, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
