@@ -241,7 +241,7 @@ void whip_note_ice_servers(struct sq_signal *w, const struct sq_http_response *a
             told++;
             sq_session_note(&w->s, "the server names an ICE server: %.*s%s",
                             (int)sq_min_u64(link.uri.len, 120), link.uri.at,
-                            turn ? " (TURN is not built yet: not used)" : "");
+                            turn ? " (not used: --turn says which relays are)" : "");
         }
     }
 }
