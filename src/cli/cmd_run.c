@@ -165,7 +165,8 @@ static int open_clip(struct session *s)
             "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
             name);
     }
-    if (sq_clip_open(path, 0, &s->clip, why) != 0) {
+    const struct sq_clip_opts opts = {.tags = s->plan.latency};
+    if (sq_clip_open_with(path, &opts, &s->clip, why) != 0) {
         return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
     }
     s->plan.clip = s->clip;

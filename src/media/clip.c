@@ -61,17 +61,45 @@ out:
     return err;
 }
 
-int sq_clip_open(const char *path, size_t payload_max_bytes, struct sq_clip **ret_clip,
-                 char why[static SQ_CLIP_WHY_MAX])
+int sq_clip_open_with(const char *path, const struct sq_clip_opts *opts, struct sq_clip **ret_clip,
+                      char why[static SQ_CLIP_WHY_MAX])
 {
     struct sq_clip *c = clip_new(path, why);
     if (!c) {
         return SQ_ERR_NOMEM;
     }
+    c->tags = opts->tags;
     int err = map_file(c, why);
     if (!err) {
-        err = sq_clip_parse(c, payload_max_bytes, why);
+        err = sq_clip_parse(c, opts->payload_max_bytes, why);
     }
+    if (err) {
+        sq_clip_close(c);
+        return err;
+    }
+    *ret_clip = c;
+    return 0;
+}
+
+int sq_clip_open(const char *path, size_t payload_max_bytes, struct sq_clip **ret_clip,
+                 char why[static SQ_CLIP_WHY_MAX])
+{
+    const struct sq_clip_opts opts = {.payload_max_bytes = payload_max_bytes};
+    return sq_clip_open_with(path, &opts, ret_clip, why);
+}
+
+int sq_clip_open_bytes_with(const void *bytes, size_t len, const char *path,
+                            const struct sq_clip_opts *opts, struct sq_clip **ret_clip,
+                            char why[static SQ_CLIP_WHY_MAX])
+{
+    struct sq_clip *c = clip_new(path, why);
+    if (!c) {
+        return SQ_ERR_NOMEM;
+    }
+    c->map = bytes;
+    c->map_bytes = len;
+    c->tags = opts->tags;
+    int err = sq_clip_parse(c, opts->payload_max_bytes, why);
     if (err) {
         sq_clip_close(c);
         return err;
@@ -83,19 +111,8 @@ int sq_clip_open(const char *path, size_t payload_max_bytes, struct sq_clip **re
 int sq_clip_open_bytes(const void *bytes, size_t len, const char *path, size_t payload_max_bytes,
                        struct sq_clip **ret_clip, char why[static SQ_CLIP_WHY_MAX])
 {
-    struct sq_clip *c = clip_new(path, why);
-    if (!c) {
-        return SQ_ERR_NOMEM;
-    }
-    c->map = bytes;
-    c->map_bytes = len;
-    int err = sq_clip_parse(c, payload_max_bytes, why);
-    if (err) {
-        sq_clip_close(c);
-        return err;
-    }
-    *ret_clip = c;
-    return 0;
+    const struct sq_clip_opts opts = {.payload_max_bytes = payload_max_bytes};
+    return sq_clip_open_bytes_with(bytes, len, path, &opts, ret_clip, why);
 }
 
 void sq_clip_close(struct sq_clip *c)

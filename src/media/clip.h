@@ -136,7 +136,13 @@ struct sq_clip {
     size_t map_bytes;
     void *mapping; /* the same, to be unmapped; NULL: the bytes are borrowed */
     size_t track_count;
+    bool tags;
     struct sq_clip_track tracks[SQ_CLIP_TRACKS_MAX];
+};
+
+struct sq_clip_opts {
+    size_t payload_max_bytes; /* 0: the default */
+    bool tags; /* leave room for a time-tag (media/timetag.h) in each frame of VP9, H.264 and AV1 */
 };
 
 /* Maps the file, checks all of it and cuts it into payloads of at most `payload_max_bytes` (0: the
@@ -146,9 +152,14 @@ struct sq_clip {
  * (payload_max_bytes), SQ_ERR_NOMEM. Owned by the caller. */
 int sq_clip_open(const char *path, size_t payload_max_bytes, struct sq_clip **ret_clip,
                  char why[static SQ_CLIP_WHY_MAX]) SQ_MUST_USE;
+int sq_clip_open_with(const char *path, const struct sq_clip_opts *opts, struct sq_clip **ret_clip,
+                      char why[static SQ_CLIP_WHY_MAX]) SQ_MUST_USE;
 /* The same out of memory that the caller keeps until sq_clip_close. `path` is for messages. */
 int sq_clip_open_bytes(const void *bytes, size_t len, const char *path, size_t payload_max_bytes,
                        struct sq_clip **ret_clip, char why[static SQ_CLIP_WHY_MAX]) SQ_MUST_USE;
+int sq_clip_open_bytes_with(const void *bytes, size_t len, const char *path,
+                            const struct sq_clip_opts *opts, struct sq_clip **ret_clip,
+                            char why[static SQ_CLIP_WHY_MAX]) SQ_MUST_USE;
 void sq_clip_close(struct sq_clip *c);
 
 /* The highest step of the first ladder of that kind, or NULL. Borrowed from the clip. */

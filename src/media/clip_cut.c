@@ -1,6 +1,7 @@
 /* Frames into RTP payloads, once for all senders. What is cut where is each codec's to say. */
 #include "base/mem.h"
 #include "media/clip_int.h"
+#include "media/timetag.h"
 #include <string.h>
 
 static void add(struct sq_cutter *c, uint32_t offset, uint32_t len)
@@ -56,6 +57,13 @@ void sq_cut_end(struct sq_cutter *c)
     c->begun_at = c->made_bytes;
 }
 
+void sq_cut_end_even(struct sq_cutter *c, size_t most_bytes, size_t first_less)
+{
+    sq_cut_even(c, (uint32_t)c->begun_at, (uint32_t)(c->made_bytes - c->begun_at), most_bytes,
+                first_less);
+    c->begun_at = c->made_bytes;
+}
+
 /* What all packets of a frame, and the first and last of it and of each layer, have to say. */
 static void flag_packets(struct sq_cutter *c, uint32_t first, uint8_t flags, uint8_t level,
                          unsigned begin, unsigned end)
@@ -79,6 +87,7 @@ static uint32_t cut_all(struct sq_cutter *c, const uint8_t *index, uint32_t rows
         struct sq_clip_frame *f = &t->frames[i];
         uint32_t first = c->packets;
         c->frame = i;
+        c->layers_len = 0;
         for (; row < rows; row++) {
             struct sq_clip_row r = sq_clip_row(index, row);
             if (r.ticks != f->ticks) {
@@ -114,9 +123,13 @@ static void fill_keys(struct sq_clip_track *t)
 }
 
 int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
-                size_t payload_max_bytes)
+                size_t payload_max_bytes, bool tags)
 {
-    struct sq_cutter count = {.track = t, .bytes = t->data, .payload_max_bytes = payload_max_bytes};
+    struct sq_cutter count = {.track = t,
+                              .bytes = t->data,
+                              .payload_max_bytes = payload_max_bytes,
+                              .tags = tags && sq_timetag_has_room(t->codec)};
+    struct sq_cutter fill = count;
     if (cut_all(&count, index, rows) > UINT16_MAX || count.packets > SQ_CLIP_PACKETS_MAX ||
         count.made_bytes > UINT32_MAX) {
         return SQ_ERR_UNSUPPORTED;
@@ -131,13 +144,12 @@ int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
     }
     t->packets = sq_calloc(t->packet_count, sizeof(*t->packets));
     t->keys = sq_calloc(t->key_count, sizeof(*t->keys));
-    bool makes = sq_clip_format(t->codec)->makes;
+    bool makes = sq_clip_format(t->codec)->makes || count.tags;
     t->made = makes ? sq_calloc(count.made_bytes, 1) : NULL;
     if (!t->packets || !t->keys || (makes && !t->made)) {
         return SQ_ERR_NOMEM;
     }
-    struct sq_cutter fill = {
-        .track = t, .bytes = t->data, .payload_max_bytes = payload_max_bytes, .fill = true};
+    fill.fill = true;
     (void)cut_all(&fill, index, rows);
     t->data = makes ? t->made : t->data;
     t->frames[t->frame_count] =

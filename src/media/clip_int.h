@@ -23,6 +23,9 @@ struct sq_cutter {
     bool unfit;          /* something that cannot be cut is longer than a payload may be */
     uint8_t sid;         /* of the row at hand */
     uint32_t frame;      /* the picture at hand */
+    bool tags;           /* leave room for time-tags */
+    uint8_t layers_len;  /* of the picture at hand, VP9: its layers so far, with the tags' room */
+    uint32_t layers[SQ_CLIP_LAYERS_MAX];
 };
 
 /* A codec of clips. */
@@ -47,6 +50,8 @@ void sq_cut_even(struct sq_cutter *c, uint32_t offset, uint32_t len, size_t most
 /* A payload that is made: put its bytes, then end it. */
 void sq_cut_put(struct sq_cutter *c, const void *bytes, size_t len);
 void sq_cut_end(struct sq_cutter *c);
+/* The bytes that were put since, cut as sq_cut_even does it. */
+void sq_cut_end_even(struct sq_cutter *c, size_t most_bytes, size_t first_less);
 
 /* A row of the index, as it stands in the file. */
 struct sq_clip_row {
@@ -57,11 +62,11 @@ struct sq_clip_row {
 struct sq_clip_row sq_clip_row(const uint8_t *index, uint32_t i);
 
 /* Cuts all rows of a track, whose frames table is filled, into payloads of at most
- * `payload_max_bytes`; fills first_packet and packets of each frame, the packets and the key table.
- * SQ_ERR_UNSUPPORTED past SQ_CLIP_PACKETS_MAX, SQ_ERR_NOSPACE where a NAL unit fits
- * no packet, SQ_ERR_NOMEM. */
+ * `payload_max_bytes`, with room for time-tags where asked; fills first_packet and packets of each
+ * frame, the packets and the key table. SQ_ERR_UNSUPPORTED past SQ_CLIP_PACKETS_MAX, SQ_ERR_NOSPACE
+ * where a NAL unit fits no packet, SQ_ERR_NOMEM. */
 int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
-                size_t payload_max_bytes) SQ_MUST_USE;
+                size_t payload_max_bytes, bool tags) SQ_MUST_USE;
 
 /* The codecs: see struct sq_clip_format. `tell` fills in what a key frame tells of its layers, once
  * the track's head is known; `step` counts within the ladder. */

@@ -318,7 +318,7 @@ static int read_track(const struct check *k, struct sq_clip_track *t, struct pla
     } else if (t->codec == SQ_CODEC_H264) {
         (void)sq_h264_profile_level_id(t->data, t->frames[0].len_bytes, t->profile_level_id);
     }
-    err = sq_clip_cut(t, k->clip->map + p->index, p->rows, payload_max_bytes);
+    err = sq_clip_cut(t, k->clip->map + p->index, p->rows, payload_max_bytes, k->clip->tags);
     if (err == SQ_ERR_UNSUPPORTED) {
         return bad(k, err, p->index, "expected at most %u packets in a track", SQ_CLIP_PACKETS_MAX);
     }

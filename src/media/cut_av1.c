@@ -3,6 +3,7 @@
  * do not. */
 #include "media/clip_int.h"
 #include "media/depacket.h"
+#include "media/timetag.h"
 
 #define OBUS_MAX     16 /* of a frame */
 #define ELEMENTS_MAX 3  /* of a packet: so many can leave the length of the last one out (W) */
@@ -166,7 +167,8 @@ static void fill_obu(struct filling *f, const struct obu *o, size_t limit)
     uint32_t total = obu_len(o);
     while (from < total) {
         size_t taken = f->bytes + (f->count ? leb128_len(f->at[f->count - 1].len) : 0);
-        if (f->count == ELEMENTS_MAX || (f->count > 0 && taken + SLACK_BYTES > limit)) {
+        size_t least = o->type == OBU_METADATA ? total : SLACK_BYTES; /* of which none is split */
+        if (f->count == ELEMENTS_MAX || (f->count > 0 && taken + least > limit)) {
             flush(f, false);
             continue;
         }
@@ -184,15 +186,37 @@ static void fill_obu(struct filling *f, const struct obu *o, size_t limit)
     }
 }
 
-void sq_av1_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags)
+/* The OBUs of a frame, and room for a time-tag before its (first) frame header. */
+static unsigned list_obus(struct sq_cutter *c, uint32_t offset, uint32_t len, const uint8_t *room,
+                          size_t room_len, struct obu obus[static OBUS_MAX + 2])
 {
-    struct obu obus[OBUS_MAX];
     unsigned n = 0;
     size_t pos = 0;
-    size_t total = 0;
-    while (n < OBUS_MAX && next_obu(c->bytes + offset, len, &pos, &obus[n])) {
-        total += obu_len(&obus[n]) + (n > 0 ? leb128_len(obu_len(&obus[n])) : 0);
+    bool due = room_len > 0;
+    while (n <= OBUS_MAX && next_obu(c->bytes + offset, len, &pos, &obus[n])) {
+        if (due && (obus[n].type == OBU_FRAME || obus[n].type == OBU_FRAME_HEADER)) {
+            obus[n + 1] = obus[n];
+            obus[n++] = (struct obu){.body = room,
+                                     .body_len = (uint32_t)room_len,
+                                     .head = {OBU_METADATA << 3},
+                                     .head_len = 1,
+                                     .type = OBU_METADATA};
+            due = false;
+        }
         n++;
+    }
+    return n;
+}
+
+void sq_av1_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags)
+{
+    uint8_t room[SQ_TIMETAG_ROOM_MAX];
+    struct obu obus[OBUS_MAX + 2];
+    size_t room_len = c->tags ? sq_timetag_room(SQ_CODEC_AV1, room) : 0;
+    unsigned n = list_obus(c, offset, len, room, room_len, obus);
+    size_t total = 0;
+    for (unsigned i = 0; i < n; i++) {
+        total += obu_len(&obus[i]) + (i > 0 ? leb128_len(obu_len(&obus[i])) : 0);
     }
     /* Packets of nearly one size. */
     size_t most = c->payload_max_bytes - 1;

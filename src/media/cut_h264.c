@@ -2,8 +2,8 @@
 #include "base/wire.h"
 #include "media/clip_int.h"
 #include "media/depacket.h"
-
 #include "media/h264.h"
+#include "media/timetag.h"
 
 /* RFC 6184, table 1 and section 5.4. */
 enum {
@@ -109,16 +109,38 @@ static void cut_fu_a(struct sq_cutter *c, const struct nal *nal)
     }
 }
 
-/* Section 5.7.1: `count` units from `pos` on. */
-static void cut_stap_a(struct sq_cutter *c, const uint8_t *bytes, size_t len, size_t pos,
-                       unsigned count, uint8_t nri)
+/* The units of a row, and room for a time-tag before the first slice of it where that is wanted. */
+struct walk {
+    const uint8_t *bytes;
+    size_t len, pos;
+    const uint8_t *sei; /* NULL: not wanted, or given */
+    uint32_t sei_len;
+};
+
+static bool next_unit(struct walk *w, struct nal *ret_nal)
+{
+    size_t before = w->pos;
+    if (!next_nal(w->bytes, w->len, &w->pos, ret_nal)) {
+        return false;
+    }
+    unsigned type = ret_nal->at[0] & 0x1f;
+    if (w->sei && type >= NAL_SLICE && type <= NAL_IDR) {
+        *ret_nal = (struct nal){.at = w->sei, .len = w->sei_len};
+        w->pos = before;
+        w->sei = NULL;
+    }
+    return true;
+}
+
+/* Section 5.7.1: `count` units from where `w` is. */
+static void cut_stap_a(struct sq_cutter *c, struct walk *w, unsigned count, uint8_t nri)
 {
     uint8_t head = nri | NAL_STAP_A;
     sq_cut_put(c, &head, 1);
     for (unsigned i = 0; i < count; i++) {
         struct nal nal;
         uint8_t size[2];
-        if (!next_nal(bytes, len, &pos, &nal)) {
+        if (!next_unit(w, &nal)) {
             break;
         }
         sq_store_u16(size, (uint16_t)nal.len);
@@ -135,16 +157,15 @@ static void cut_single(struct sq_cutter *c, const struct nal *nal)
     sq_cut_end(c);
 }
 
-/* How many units from `pos` on fit one STAP-A: as many as there is room for, as libwebrtc does it.
+/* How many units from there on fit one STAP-A: as many as there is room for, as libwebrtc does it.
  */
-static unsigned fit(const struct sq_cutter *c, const uint8_t *bytes, size_t len, size_t pos,
-                    uint8_t *ret_nri)
+static unsigned fit(const struct sq_cutter *c, struct walk w, uint8_t *ret_nri)
 {
     size_t total = 1;
     unsigned count = 0;
     struct nal nal;
     *ret_nri = 0;
-    while (next_nal(bytes, len, &pos, &nal) && total + 2 + nal.len <= c->payload_max_bytes) {
+    while (next_unit(&w, &nal) && total + 2 + nal.len <= c->payload_max_bytes) {
         uint8_t nri = nal.at[0] & NRI_MASK;
         *ret_nri = nri > *ret_nri ? nri : *ret_nri;
         total += 2 + (size_t)nal.len;
@@ -155,22 +176,29 @@ static unsigned fit(const struct sq_cutter *c, const uint8_t *bytes, size_t len,
 
 void sq_h264_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags)
 {
-    const uint8_t *bytes = c->bytes + offset;
+    uint8_t sei[SQ_TIMETAG_ROOM_MAX];
     bool single = (c->track->features & SQ_CLIP_SINGLE_NAL) != 0;
-    size_t pos = 0;
-    struct nal nal;
-    for (size_t at = 0; next_nal(bytes, len, &pos, &nal); at = pos) {
+    struct walk w = {.bytes = c->bytes + offset, .len = len};
+    if (c->tags) {
+        w.sei_len = (uint32_t)sq_timetag_room(SQ_CODEC_H264, sei);
+        w.sei = sei;
+    }
+    for (;;) {
+        struct nal nal;
         uint8_t nri = 0;
-        unsigned count = single ? 0 : fit(c, bytes, len, at, &nri);
+        struct walk at = w;
+        unsigned count = single ? 0 : fit(c, w, &nri);
         if (count > 1) {
-            cut_stap_a(c, bytes, len, at, count, nri);
-            for (unsigned i = 1; i < count; i++) {
-                (void)next_nal(bytes, len, &pos, &nal);
-            }
-        } else if (single || nal.len <= c->payload_max_bytes) {
-            cut_single(c, &nal);
+            cut_stap_a(c, &w, count, nri);
+        } else if (!next_unit(&at, &nal)) {
+            return;
         } else {
-            cut_fu_a(c, &nal);
+            w = at;
+            if (single || nal.len <= c->payload_max_bytes) {
+                cut_single(c, &nal);
+            } else {
+                cut_fu_a(c, &nal);
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 #include "base/wire.h"
 #include "media/clip_int.h"
 #include "media/depacket.h"
+#include "media/timetag.h"
+#include "media/vp9.h"
 
 int sq_vp9_look(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look)
 {
@@ -53,9 +55,47 @@ void sq_vp9_tell(struct sq_clip_track *t)
     t->told_len = (uint8_t)w.pos;
 }
 
+size_t sq_vp9_index_write(const uint32_t *sizes, unsigned n, uint8_t out[static SQ_VP9_INDEX_MAX])
+{
+    size_t at = 0;
+    out[at++] = (uint8_t)(0xc0 | 3 << 3 | (n - 1)); /* sizes of 4 bytes, the lowest first */
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned byte = 0; byte < 4; byte++) {
+            out[at++] = (uint8_t)(sizes[i] >> (8 * byte));
+        }
+    }
+    out[at] = out[0];
+    return at + 1;
+}
+
+/* The frame with room for a time-tag, and the index of a superframe: who puts the layers one behind
+ * the other finds all of them by that of the uppermost. */
+static void put_tagged(struct sq_cutter *c, uint32_t offset, uint32_t len)
+{
+    uint8_t room[SQ_TIMETAG_ROOM_MAX];
+    uint8_t index[SQ_VP9_INDEX_MAX];
+    size_t n = sq_timetag_room(SQ_CODEC_VP9, room);
+    uint64_t begin = c->made_bytes;
+    sq_cut_put(c, c->bytes + offset, len);
+    sq_cut_put(c, room, n);
+    if (c->layers_len == SQ_CLIP_LAYERS_MAX) {
+        return;
+    }
+    c->layers[c->layers_len++] = (uint32_t)(len + n);
+    sq_cut_put(c, index, sq_vp9_index_write(c->layers, c->layers_len, index));
+    c->layers[c->layers_len - 1] =
+        (uint32_t)(c->made_bytes - begin); /* as the next layer sees it */
+}
+
 void sq_vp9_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags)
 {
     bool tells = (flags & SQ_CLIP_KEY) && c->sid == 0;
-    sq_cut_even(c, offset, len, c->payload_max_bytes - SQ_CLIP_DESCRIPTOR_ROOM,
-                tells ? c->track->told_len : 0);
+    size_t most = c->payload_max_bytes - SQ_CLIP_DESCRIPTOR_ROOM;
+    size_t first_less = tells ? c->track->told_len : 0;
+    if (c->tags) {
+        put_tagged(c, offset, len);
+        sq_cut_end_even(c, most, first_less);
+    } else {
+        sq_cut_even(c, offset, len, most, first_less);
+    }
 }

@@ -220,6 +220,11 @@ int sq_frames_new(sq_frames_fn on_frame, void *ctx, struct sq_frames **ret_frame
     return 0;
 }
 
+void sq_frames_strip_tags(struct sq_frames *f)
+{
+    f->out.strip_tags = true;
+}
+
 void sq_frames_free(struct sq_frames *f)
 {
     if (f) {

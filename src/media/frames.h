@@ -41,6 +41,9 @@ struct sq_frames;
  * those of 1,024 packets. */
 int sq_frames_new(sq_frames_fn on_frame, void *ctx, struct sq_frames **ret_frames) SQ_MUST_USE;
 void sq_frames_free(struct sq_frames *f);
+/* From now on time-tags of AV1 are left out, as for files: dav1d before 1.1 prints a line for each
+ * ("Unknown Metadata OBU type") and goes on. */
+void sq_frames_strip_tags(struct sq_frames *f);
 
 /* Takes a packet (its bytes are copied), as struct sq_peer_ops's `rtp` tells it; on_frame may come
  * from within. The codec may change from one packet to the next. What cannot be read is left out.

@@ -16,6 +16,7 @@ struct sq_frames_out {
     bool failed;   /* no memory */
     size_t obu_at; /* AV1: where an OBU that goes on in the next packet begins */
     bool obu_open;
+    bool strip_tags;    /* AV1 */
     size_t layer_at;    /* VP9: where the present layer's frame begins */
     uint32_t layers[8]; /* sizes */
     unsigned n_layers;

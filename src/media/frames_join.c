@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "base/wire.h"
 #include "media/depacket.h"
+#include "media/timetag.h"
 #include "media/vp8.h"
+#include "media/vp9.h"
 #include <string.h>
 
 /* Room for `n` more; NULL without. */
@@ -68,16 +70,8 @@ static int end_vp9(struct sq_frames_out *out)
     if (out->n_layers < 2) {
         return 0;
     }
-    uint8_t index[2 + 8 * 4];
-    size_t n = 0;
-    index[n++] = (uint8_t)(0xc0 | 3 << 3 | (out->n_layers - 1)); /* sizes of 4 bytes */
-    for (unsigned i = 0; i < out->n_layers; i++) {
-        for (unsigned byte = 0; byte < 4; byte++) {
-            index[n++] = (uint8_t)(out->layers[i] >> (8 * byte));
-        }
-    }
-    index[n] = index[0];
-    return put(out, index, n + 1);
+    uint8_t index[SQ_VP9_INDEX_MAX];
+    return put(out, index, sq_vp9_index_write(out->layers, out->n_layers, index));
 }
 
 /* ---- H.264 ---- */
@@ -133,7 +127,8 @@ static int close_obu(struct sq_frames_out *out)
     if (head == 0 || (has_size && size > len - head)) {
         return SQ_ERR_FORMAT;
     }
-    if (type == SQ_OBU_TEMPORAL_DELIMITER) { /* one stands at the front already */
+    if (type == SQ_OBU_TEMPORAL_DELIMITER || /* one stands at the front already */
+        (out->strip_tags && sq_timetag_is_obu(obu, len))) {
         out->len = out->obu_at;
         return 0;
     }

@@ -1,9 +1,10 @@
 #include "media/timetag.h"
 
 #include "base/wire.h"
+#include "media/timetag_int.h"
 #include <string.h>
 
-#define MAGIC         0xFA
+#define MAGIC         SQ_TIMETAG_MAGIC
 #define WALL_MASK     ((UINT64_C(1) << 48) - 1)
 #define ERROR_UNKNOWN 0xFF
 #define OPUS_PADDED   0x40 /* of the frame count byte, RFC 6716, section 3.2.5 */
@@ -136,6 +137,6 @@ bool sq_timetag_find(enum sq_codec codec, bool last, const uint8_t *payload, siz
         return last && len > SQ_TIMETAG_BYTES &&
                sq_timetag_read(payload + len - SQ_TIMETAG_BYTES, ret_tag);
     default:
-        return false;
+        return sq_timetag_find_room(codec, payload, len, ret_tag);
     }
 }

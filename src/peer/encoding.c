@@ -364,7 +364,7 @@ struct outgoing {
     const uint8_t *ext; /* dependency descriptor */
     uint8_t ext_id;
     size_t ext_len; /* 0: none, or not agreed */
-    size_t grows;   /* for a time-tag; 0: none */
+    struct sq_latency_room tag;
     uint64_t due_ns;
     enum sq_codec codec;
     uint16_t first_seq; /* of RTX: the number that it had when it was sent first */
@@ -379,7 +379,7 @@ static struct sq_sent_exts *sent_exts(const struct sq_encoding *e, uint16_t seq)
 
 static size_t payload_bytes(const struct outgoing *out)
 {
-    return out->head_len + out->payload_len + out->grows;
+    return out->head_len + out->payload_len + out->tag.grows;
 }
 
 /* Writes one packet into the batch with that header. The caller has checked that it fits. */
@@ -395,11 +395,15 @@ static size_t put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_r
     size_t len = at + payload_bytes(out);
     memcpy(buf + at, out->head, out->head_len);
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
-    if (out->grows) {
-        uint16_t seq = out->osn_bytes ? out->first_seq : out->seq;
-        sq_latency_put(peer, e, out->codec, seq, out->due_ns, kind != SQ_SENT_MEDIA,
-                       buf + at + out->osn_bytes,
-                       out->head_len + out->payload_len - out->osn_bytes);
+    if (out->tag.grows || out->tag.at) {
+        const struct sq_latency_tagged tagged = {.room = out->tag,
+                                                 .codec = out->codec,
+                                                 .seq = out->osn_bytes ? out->first_seq : out->seq,
+                                                 .due_ns = out->due_ns,
+                                                 .again = kind != SQ_SENT_MEDIA};
+        size_t head_len = out->head_len - out->osn_bytes;
+        sq_latency_put(peer, e, &tagged, buf + at + out->osn_bytes, head_len,
+                       head_len + out->payload_len);
     }
     struct sq_track *track;
     if (peer->ops->sent && out->osn_bytes == 0 &&
@@ -525,7 +529,7 @@ static struct outgoing of_source(const struct sq_track *track,
         .ext = packet->ext,
         .ext_id = ext_id,
         .ext_len = ext_id ? packet->ext_len : 0,
-        .grows = sq_latency_grows(track, packet->fragment, packet->fragment_len, packet->marker),
+        .tag = sq_latency_room(track, packet),
         .due_ns = packet->due_ns,
         .codec = track->send_codec,
         .ts = ts,

@@ -33,18 +33,30 @@ static uint16_t short_id(uint32_t clock_id)
 
 /* ---- Sending ---- */
 
-size_t sq_latency_grows(const struct sq_track *track, const uint8_t *payload, size_t len,
-                        bool marker)
+struct sq_latency_room sq_latency_room(const struct sq_track *track,
+                                       const struct sq_source_packet *packet)
 {
-    return track->peer->latency ? sq_timetag_grows(track->send_codec, marker, payload, len) : 0;
+    struct sq_latency_room room = {0};
+    enum sq_codec codec = track->send_codec;
+    if (!track->peer->latency) {
+        return room;
+    }
+    if (sq_timetag_has_room(codec)) {
+        room.at = sq_timetag_room_at(codec, packet->fragment, packet->fragment_len);
+    } else if (codec != SQ_CODEC_OPUS || packet->head_len == 0) { /* not in the blocks of RED */
+        room.grows =
+            sq_timetag_grows(codec, packet->marker, packet->fragment, packet->fragment_len);
+    }
+    return room;
 }
 
-size_t sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e, enum sq_codec codec,
-                      uint16_t seq, uint64_t due_ns, bool again, uint8_t *payload, size_t len)
+void sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e,
+                    const struct sq_latency_tagged *packet, uint8_t *payload, size_t head_len,
+                    size_t len)
 {
     const struct sq_peer_env *env = peer->env;
-    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
-    uint64_t us = again && kept ? *kept : wall_us(env, due_ns);
+    uint64_t *kept = e->sent_tags ? &e->sent_tags[packet->seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+    uint64_t us = packet->again && kept ? *kept : wall_us(env, packet->due_ns);
     if (kept) {
         *kept = us;
     }
@@ -55,7 +67,11 @@ size_t sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e, enum sq
                         ? SQ_TIMETAG_UNKNOWN
                         : (env->clock_error_ns + 999) / 1000,
     };
-    return sq_timetag_put(codec, &tag, payload, len);
+    if (packet->room.at) {
+        sq_timetag_fill(packet->codec, &tag, payload + head_len + packet->room.at);
+    } else {
+        sq_timetag_put(packet->codec, &tag, payload, len);
+    }
 }
 
 /* ---- Receiving ---- */
@@ -82,6 +98,11 @@ static void keep(struct sq_track *track, uint32_t timestamp, const struct sq_tim
     struct sq_track_rx *rx = track->rx;
     if (!rx->tags) {
         rx->tags = sq_zalloc(sizeof(*rx->tags)); /* once a track; without memory nothing is told */
+    }
+    for (unsigned i = 0; rx->tags && i < TAGS_KEPT; i++) {
+        if (rx->tags->kept[i].there && rx->tags->kept[i].timestamp == timestamp) {
+            return; /* of another spatial layer of the picture */
+        }
     }
     if (rx->tags) {
         rx->tags->kept[rx->tags->next].timestamp = timestamp;

@@ -409,13 +409,23 @@ uint64_t sq_track_sending_bps(const struct sq_track *track);
 void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns);
 
 /* latency.c: time-tags (media/timetag.h) */
-/* By how much a clip's packet grows to carry one; 0: it carries none. */
-size_t sq_latency_grows(const struct sq_track *track, const uint8_t *payload, size_t len,
-                        bool marker);
-/* Puts the tag into the payload (descriptor and all) of a packet that was due at `due_ns`, or
- * `again` the one that it had. Returns the payload's new length. */
-size_t sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e, enum sq_codec codec,
-                      uint16_t seq, uint64_t due_ns, bool again, uint8_t *payload, size_t len);
+struct sq_latency_room {
+    size_t grows; /* by how much the payload grows to carry one */
+    size_t at;    /* or where in the clip's payload there is room for it; both 0: it carries none */
+};
+struct sq_latency_tagged {
+    struct sq_latency_room room;
+    enum sq_codec codec;
+    uint16_t seq;
+    uint64_t due_ns; /* when it was to be sent; or: */
+    bool again;      /* with the tag that it had */
+};
+struct sq_latency_room sq_latency_room(const struct sq_track *track,
+                                       const struct sq_source_packet *packet);
+/* Puts the tag into the payload: its descriptor of head_len bytes, and the clip's part. */
+void sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e,
+                    const struct sq_latency_tagged *packet, uint8_t *payload, size_t head_len,
+                    size_t len);
 
 /* Looks for a tag in a packet that came. Audio's is told at once, a video frame's once it is
  * decodable. */

@@ -137,6 +137,7 @@ int sq_decode_stream_open(struct sq_decode_thread *thread, struct sq_decode_stre
         free_stream(s);
         return err;
     }
+    sq_frames_strip_tags(s->frames);
     *ret_stream = s;
     return 0;
 }

@@ -377,6 +377,9 @@ static struct stream *new_stream(struct sq_recorder *r, struct sq_peer *peer,
         sq_free(s);
         return NULL;
     }
+    if (s->frames) {
+        sq_frames_strip_tags(s->frames);
+    }
     r->streams[r->streams_len++] = s;
     return s;
 }

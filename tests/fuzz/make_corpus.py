@@ -495,6 +495,28 @@ def sctp_seeds():
     store("sctp", "ends", b"\x0c" + piece(send, message[2]) + piece(all_over, b"x" * 255) + up + up)
 
 
+def timetag_seeds():
+    """First byte: the codec (src/media/codec.h), 0x80 the marker; then a payload with a tag or room for one."""
+    tag = bytes([0xFA, 0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xBE, 0xEF, 0x11, 0xBC, 0xC6])
+    empty = b"\xfasqual" + b"l tag!"
+    uuid = bytes([0x5A, 0xF1, 0x7C, 0x36, 0x0E, 0xD8, 0x4B, 0xE2, 0x9B, 0x61, 0xC4, 0x27, 0x83, 0xAD, 0x1F, 0x95])
+    for name, body in ("tag", tag), ("room", empty):
+        guarded = b"\xff".join(body[i:i + 2] for i in range(0, 12, 2))
+        sei = b"\x06\x05\x21" + uuid + guarded + b"\x80"
+        obu = b"\x28\x1a" + body + b"\x80"
+        index = b"\xd8" + (20).to_bytes(4, "little") + b"\xd8"
+        put("timetag", f"h264-{name}", b"\x07" + sei)
+        put("timetag", f"stap-{name}", b"\x07\x78\x00\x02\x67\x01" + len(sei).to_bytes(2, "big") + sei)
+        put("timetag", f"av1-{name}", b"\x88\x20" + bytes([len(obu)]) + obu + b"\x30\x10")
+        put("timetag", f"av1-sized-{name}", b"\x88\x10\x2a\x0e" + obu[1:])
+        put("timetag", f"vp9-{name}", b"\x86\x84\x80\x01\x82" + b"x" * 7 + body + index)
+        put("timetag", f"vp9-bare-{name}", b"\x86" + b"\x82" + b"x" * 7 + body + index)
+        put("timetag", f"vp8-{name}", b"\x85\x10frame" + body)
+        put("timetag", f"opus-{name}", b"\x01\x7b\x41\x0csound" + body)
+    for code in range(4):
+        put("timetag", f"opus-{code}", bytes([1, 0x78 + code, 2]) + b"sound")
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -514,6 +536,7 @@ def main():
     rtpfile_seeds()
     bwe_seeds()
     sctp_seeds()
+    timetag_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

@@ -1,7 +1,7 @@
 """One-way latency through real servers, held against a delay that is known; and decoders that take the
 tagged streams as if nothing were in them."""
 import browsers
-from harness import test
+from harness import counterpart, test
 from harness.browser import Chromium
 from harness.janus import ROOM, Janus
 from harness.proc import check
@@ -52,5 +52,18 @@ def latency_chromium(t):
     browsers.room_with_squall(t, Chromium, run_options=["--latency"])
 
 
+def latency_codecs(t):
+    """Chromium decodes VP9, H.264 and AV1 with a time-tag in each frame: all pictures, moving, sound heard, and not one
+    key frame is asked for because something would not decode."""
+    browser = Chromium(t)
+    for codec in "vp9", "h264", "av1":
+        side = browsers.software(t, Chromium, browser)
+        side.codecs = {"audio": "opus", "video": codec}
+        results = counterpart.answers(t, test.note, side, "--codec", f"video={codec}", "--latency")
+        mine = results.peers[0]
+        test.note(f"{codec}: {mine['video.out.pli']:.0f} key frames asked for, {mine['video.out.frames']:.0f} frames sent")
+        check(mine["video.out.pli"] <= 1, f"{codec}: {mine['video.out.pli']} key frames asked for")
+
+
 if __name__ == "__main__":
-    test.run([latency_janus, latency_echo, latency_chromium])
+    test.run([latency_janus, latency_echo, latency_chromium, latency_codecs])

@@ -9,16 +9,28 @@
 
 #include <cmocka.h>
 
-struct sq_clip *help_open(const char *name, size_t payload_max_bytes)
+static struct sq_clip *open_with(const char *name, const struct sq_clip_opts *opts)
 {
     char path[SQ_CLIP_PATH_MAX];
     char why[SQ_CLIP_WHY_MAX] = "";
     struct sq_clip *c = NULL;
     (void)snprintf(path, sizeof(path), "%s/share/clips/%s.sqclip", SQ_SOURCE_DIR, name);
-    if (sq_clip_open(path, payload_max_bytes, &c, why) != 0) {
+    if (sq_clip_open_with(path, opts, &c, why) != 0) {
         fail_msg("%s", why);
     }
     return c;
+}
+
+struct sq_clip *help_open(const char *name, size_t payload_max_bytes)
+{
+    const struct sq_clip_opts opts = {.payload_max_bytes = payload_max_bytes};
+    return open_with(name, &opts);
+}
+
+struct sq_clip *help_open_tagged(const char *name)
+{
+    const struct sq_clip_opts opts = {.tags = true};
+    return open_with(name, &opts);
 }
 
 uint32_t help_crc32(const uint8_t *bytes, size_t len)

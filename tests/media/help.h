@@ -10,6 +10,7 @@
 /* share/clips/NAME.sqclip of the source tree, cut for payloads of that size; the test fails if it
  * does not open. */
 struct sq_clip *help_open(const char *name, size_t payload_max_bytes);
+struct sq_clip *help_open_tagged(const char *name); /* with room for time-tags */
 
 struct help_file {
     uint8_t *bytes; /* owned: free */

@@ -1,6 +1,8 @@
 /* Time-tags: their bytes, where they stand in each codec, and what they leave alone. */
+#include "media/help.h"
 #include "media/opus.h"
 #include "media/timetag.h"
+#include "media/vp9.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,6 +144,131 @@ static void other_codecs_carry_none(void **state)
     assert_false(sq_timetag_find(SQ_CODEC_PCMU, true, buf, 40, &back));
 }
 
+/* ---- Room in clips ---- */
+
+/* ITU-T H.264, section 7.4.1: no 00 00 followed by 03 or less within a NAL unit. */
+static void nothing_to_escape(const uint8_t *nal, size_t len)
+{
+    for (size_t i = 2; i < len; i++) {
+        assert_false(nal[i - 2] == 0 && nal[i - 1] == 0 && nal[i] <= 3);
+    }
+    assert_int_not_equal(nal[len - 1], 0);
+}
+
+static void h264_sei(void **state)
+{
+    (void)state;
+    uint8_t nal[SQ_TIMETAG_ROOM_MAX];
+    struct sq_timetag back;
+    size_t len = sq_timetag_room(SQ_CODEC_H264, nal);
+    assert_int_equal(len, 37); /* docs/latency.md */
+    assert_int_equal(nal[0], 6);
+    assert_int_equal(nal[1], 5);       /* user_data_unregistered */
+    assert_int_equal(nal[2], len - 4); /* all between the head and the trailing bits */
+    assert_int_equal(nal[len - 1], 0x80);
+    nothing_to_escape(nal, len);
+    size_t at = sq_timetag_room_at(SQ_CODEC_H264, nal, len);
+    assert_int_equal(at, 19);
+    assert_false(sq_timetag_find(SQ_CODEC_H264, false, nal, len, &back)); /* not filled yet */
+    sq_timetag_fill(SQ_CODEC_H264, &tag, nal + at);
+    assert_true(sq_timetag_find(SQ_CODEC_H264, false, nal, len, &back));
+    same(&back);
+    /* Whatever is in it. */
+    for (uint64_t us = 0; us < UINT64_C(1) << 47; us = us * 3 + 1) {
+        const struct sq_timetag some = {.wall_us = us << 8, .clock = (uint16_t)(us % 3)};
+        sq_timetag_fill(SQ_CODEC_H264, &some, nal + at);
+        nothing_to_escape(nal, len);
+        assert_true(sq_timetag_find(SQ_CODEC_H264, false, nal, len, &back));
+        assert_int_equal(back.wall_us, some.wall_us & ((UINT64_C(1) << 48) - 1));
+    }
+    /* In a STAP-A behind another unit; cut short it is none. */
+    uint8_t stap[64] = {0x78, 0, 2, 0x67, 1, 0, 37};
+    memcpy(stap + 7, nal, len);
+    assert_true(sq_timetag_find(SQ_CODEC_H264, false, stap, 7 + len, &back));
+    for (size_t n = 0; n < 7 + len; n++) {
+        assert_false(sq_timetag_find(SQ_CODEC_H264, false, stap, n, &back));
+    }
+    nal[5] ^= 1; /* somebody else's UUID */
+    assert_false(sq_timetag_find(SQ_CODEC_H264, false, nal, len, &back));
+}
+
+static void av1_metadata(void **state)
+{
+    (void)state;
+    uint8_t body[SQ_TIMETAG_ROOM_MAX];
+    struct sq_timetag back;
+    size_t len = sq_timetag_room(SQ_CODEC_AV1, body);
+    assert_int_equal(len, 14);
+    /* Elements by their count (W 2): the OBU with its length, then the last; and with W 0. */
+    uint8_t packet[40] = {0x20, 15, 5 << 3};
+    memcpy(packet + 3, body, len);
+    packet[17] = 6 << 3;
+    size_t at = sq_timetag_room_at(SQ_CODEC_AV1, packet, 20);
+    assert_int_equal(at, 4);
+    sq_timetag_fill(SQ_CODEC_AV1, &tag, packet + at);
+    assert_true(sq_timetag_find(SQ_CODEC_AV1, false, packet, 20, &back));
+    same(&back);
+    assert_int_equal(sq_timetag_room_at(SQ_CODEC_AV1, packet, 20), 0);
+    packet[0] = 0x00;
+    assert_true(sq_timetag_find(SQ_CODEC_AV1, false, packet, 17, &back));
+    packet[0] = 0x80; /* goes on from the packet before: no OBU begins here */
+    assert_false(sq_timetag_find(SQ_CODEC_AV1, false, packet, 17, &back));
+    packet[0] = 0x10; /* the only element: the OBU would begin with what was its length */
+    assert_false(sq_timetag_find(SQ_CODEC_AV1, false, packet, 17, &back));
+    packet[1] = 5 << 3;
+    memmove(packet + 2, packet + 3, len);
+    assert_true(sq_timetag_find(SQ_CODEC_AV1, false, packet, 16, &back));
+    assert_true(sq_timetag_is_obu(packet + 1, 15));
+    /* With a size of its own. */
+    uint8_t sized[17] = {5 << 3 | 2, 14};
+    memcpy(sized + 2, packet + 2, len);
+    assert_true(sq_timetag_is_obu(sized, 16));
+    assert_false(sq_timetag_is_obu(sized, 15));
+    sized[2] = 4; /* T.35 */
+    assert_false(sq_timetag_is_obu(sized, 16));
+}
+
+static void vp9_before_the_index(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {0x01020304, 5};
+    static const uint8_t index[] = {0xd9, 4, 3, 2, 1, 5, 0, 0, 0, 0xd9};
+    uint8_t packet[64] = {0x84, 0x80, 1, 0x82}; /* I and E, PictureID, a frame */
+    struct sq_timetag back;
+    sq_timetag_write(&tag, packet + 10);
+    assert_int_equal(sq_vp9_index_write(sizes, 2, packet + 22), sizeof(index));
+    assert_memory_equal(packet + 22, index, sizeof(index));
+    assert_true(sq_timetag_find(SQ_CODEC_VP9, true, packet, 32, &back));
+    same(&back);
+    for (size_t n = 0; n < 32; n++) {
+        assert_false(sq_timetag_find(SQ_CODEC_VP9, true, packet, n, &back));
+    }
+    packet[0] = 0x80; /* not the end of the frame */
+    assert_false(sq_timetag_find(SQ_CODEC_VP9, true, packet, 32, &back));
+}
+
+/* Each picture of a clip with room has it once, in each spatial layer; without, nowhere. */
+static void clips_leave_room(void **state)
+{
+    (void)state;
+    struct sq_clip *clips[] = {help_open("default", 0), help_open_tagged("default")};
+    for (size_t i = 0; i < clips[0]->track_count; i++) {
+        for (unsigned with = 0; with < 2; with++) {
+            const struct sq_clip_track *t = &clips[with]->tracks[i];
+            uint32_t rooms = 0;
+            for (uint32_t k = 0; k < t->packet_count; k++) {
+                const struct sq_clip_packet *p = &t->packets[k];
+                rooms += sq_timetag_room_at(t->codec, t->data + p->offset, p->len_bytes) > 0;
+                assert_true(p->len_bytes <= SQ_CLIP_PAYLOAD_DEFAULT);
+            }
+            bool has = with && sq_timetag_has_room(t->codec);
+            assert_int_equal(rooms, has ? t->frame_count * t->spatial_layers : 0);
+        }
+    }
+    sq_clip_close(clips[0]);
+    sq_clip_close(clips[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +279,10 @@ int main(void)
         cmocka_unit_test(opus_of_every_code),
         cmocka_unit_test(vp8_at_the_end_of_the_frame),
         cmocka_unit_test(other_codecs_carry_none),
+        cmocka_unit_test(h264_sei),
+        cmocka_unit_test(av1_metadata),
+        cmocka_unit_test(vp9_before_the_index),
+        cmocka_unit_test(clips_leave_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
