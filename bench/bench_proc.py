@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
@@ -161,3 +162,26 @@ class Window:
         busy, stolen = (now - before for now, before in zip(core_times_us(self.cpu), self.core_start))
         others = max(0.0, busy - used[0]) + stolen
         return seconds, used, others / (seconds * 1e6)
+
+
+def measured(name, config, measure):
+    """What measure(config, running) returns, or None where it did not work, which is told. What it added to
+    `running` is ended in any case."""
+    os.makedirs(config.logs, exist_ok=True)
+    running = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return measure(config, running)
+    except BenchError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return None
+    finally:
+        for process in reversed(running):
+            process.stop()
+
+
+def publish(page, path):
+    """To the file, and to whoever looks on."""
+    with open(path, "w") as file:
+        file.write(page)
+    print(page)

@@ -12,13 +12,12 @@ import json
 import math
 import os
 import resource
-import signal
 import sys
 import time
 
 sys.dont_write_bytecode = True
 import bench_report
-from bench_proc import BenchError, Process
+from bench_proc import Process, measured, publish
 
 SOCKETS_A_PEER = 2
 SPARE_FILES = 200
@@ -102,21 +101,10 @@ def render(config, row):
 
 def main():
     config = parse_arguments()
-    os.makedirs(config.logs, exist_ok=True)
-    running = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        row = measure(config, running)
-    except BenchError as error:
-        print(f"idle: {error}", file=sys.stderr)
+    row = measured("idle", config, measure)
+    if row is None:
         return 1
-    finally:
-        for process in reversed(running):
-            process.stop()
-    page = render(config, row)
-    with open(config.output, "w") as file:
-        file.write(page)
-    print(page)
+    publish(render(config, row), config.output)
     return 0
 
 

@@ -9,14 +9,13 @@ of memory, or more than 2 % of the open files, is a failure (exit code 1), and s
 import argparse
 import json
 import os
-import signal
 import statistics
 import sys
 import time
 
 sys.dont_write_bytecode = True
 import bench_report
-from bench_proc import BenchError, Process
+from bench_proc import Process, measured, publish
 
 GROWTH_SHARE, GROWTH_KB, GROWTH_FILES = 0.02, 1024, 8
 
@@ -111,22 +110,12 @@ def render(config, rows, report, verdicts):
 
 def main():
     config = parse_arguments()
-    os.makedirs(config.logs, exist_ok=True)
-    running = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        rows, report = soak(config, running)
-    except BenchError as error:
-        print(f"soak: {error}", file=sys.stderr)
+    soaked = measured("soak", config, soak)
+    if soaked is None:
         return 1
-    finally:
-        for process in reversed(running):
-            process.stop()
+    rows, report = soaked
     verdicts = judge(rows, config)
-    page = render(config, rows, report, verdicts)
-    with open(config.output, "w") as file:
-        file.write(page)
-    print(page)
+    publish(render(config, rows, report, verdicts), config.output)
     return 1 if report["exit"] != 0 or any(grown for *_, grown in verdicts) else 0
 
 
