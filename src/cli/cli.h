@@ -14,5 +14,8 @@ int sq_media_replay(int argc, char **argv); /* squall media replay */
 /* A usage or configuration error: a sentence on standard error, and where help is. Returns
  * SQ_EXIT_USAGE. */
 int sq_usage(const char *command, const char *fmt, ...) SQ_PRINTF(2, 3);
+/* What a command ends with that came as far as `code`: an error is told (`why`, or the error's own
+ * name where that is empty), and is at least SQ_EXIT_USAGE. */
+int sq_exit_code(int code, int err, const char *why);
 
 #endif

@@ -4,10 +4,10 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/find_host.h"
 #include "cli/options.h"
 #include "cli/pair_call.h"
 #include "media/clip.h"
-#include "net/dns.h"
 #include "report/report.h"
 #include "run/endpoint.h"
 #include "run/health.h"
@@ -22,7 +22,6 @@
 
 #define WHY_MAX             512
 #define LINE_MAX_BYTES      1024
-#define STUN_PORT           3478
 #define STUN_MAX            4
 #define DURATION_DEFAULT_NS (10 * SQ_NS_PER_SEC)
 #define WAIT_DEFAULT_NS     (600 * SQ_NS_PER_SEC) /* for the other side's human */
@@ -217,49 +216,6 @@ static void print_help(void)
 
 /* ---- Addresses ---- */
 
-struct lookup {
-    bool over;
-    int err;
-    struct sq_addr addr;
-};
-
-static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
-{
-    struct lookup *lookup = ctx;
-    lookup->over = true;
-    lookup->err = answer->err;
-    if (!answer->err && answer->n > 0) {
-        lookup->addr = answer->addrs[0];
-    }
-}
-
-static int find_stun(struct session *s, const char *text, struct sq_addr *ret_addr)
-{
-    char host[256];
-    uint64_t port = STUN_PORT;
-    const char *from = strncmp(text, "stun:", 5) == 0 ? text + 5 : text;
-    const char *colon = strrchr(from, ':');
-    size_t len = colon ? (size_t)(colon - from) : strlen(from);
-    if (len == 0 || len >= sizeof(host) ||
-        (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
-        return refuse(s, SQ_ERR_INVALID, "--stun %s: expected HOST or HOST:PORT", text);
-    }
-    memcpy(host, from, len);
-    host[len] = '\0';
-    struct lookup lookup = {0};
-    struct sq_dns_query *query;
-    int err =
-        sq_dns_resolve(s->loop, host, (uint16_t)port, AF_UNSPEC, 0, on_lookup, &lookup, &query);
-    while (!err && !lookup.over) {
-        err = sq_loop_run_once(s->loop, SQ_NS_PER_SEC);
-    }
-    if (err || lookup.err) {
-        return refuse(s, SQ_ERR_DNS, "--stun %s: the name '%s' cannot be resolved", text, host);
-    }
-    *ret_addr = lookup.addr;
-    return 0;
-}
-
 static int find_addresses(struct session *s)
 {
     const struct sq_option_list *ips = &s->o.local_ips;
@@ -276,7 +232,7 @@ static int find_addresses(struct session *s)
     }
     s->addrs_len = ips->n;
     for (size_t i = 0; i < s->o.stun.n; i++) {
-        int err = find_stun(s, s->o.stun.items[i], &s->stun[i]);
+        int err = sq_find_stun(s->loop, s->o.stun.items[i], &s->stun[i], s->why, sizeof(s->why));
         if (err) {
             return err;
         }
@@ -693,10 +649,7 @@ int sq_cmd_pair(int argc, char **argv)
         code = s->call.result->exit_code;
         err = write_json(s);
     }
-    if (err) {
-        fprintf(stderr, "squall: %s\n", s->why[0] ? s->why : sq_err_name(err));
-        code = code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
-    }
+    code = sq_exit_code(code, err, s->why);
 out:
     clean_up(s);
     sq_free(s);

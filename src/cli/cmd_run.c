@@ -565,10 +565,7 @@ int sq_cmd_run(int argc, char **argv)
         code = s->result->exit_code;
         err = write_results(s);
     }
-    if (err) {
-        fprintf(stderr, "squall: %s\n", s->why[0] ? s->why : sq_err_name(err));
-        code = code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
-    }
+    code = sq_exit_code(code, err, s->why);
 out:
     clean_up(s);
     sq_free(s);

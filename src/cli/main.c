@@ -27,6 +27,15 @@ int sq_usage(const char *command, const char *fmt, ...)
     return SQ_EXIT_USAGE;
 }
 
+int sq_exit_code(int code, int err, const char *why)
+{
+    if (!err) {
+        return code;
+    }
+    fprintf(stderr, "squall: %s\n", why[0] ? why : sq_err_name(err));
+    return code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
+}
+
 static int print_help(FILE *out)
 {
     fputs("Usage: squall COMMAND …\n\n", out);

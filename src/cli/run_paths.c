@@ -1,8 +1,6 @@
 #include "cli/run_paths.h"
 
-#include "base/str.h"
-#include "base/time.h"
-#include "net/dns.h"
+#include "cli/find_host.h"
 #include "net/ifaddr.h"
 #include "net/route.h"
 #include "net/udp.h"
@@ -10,8 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#define STUN_DEFAULT 3478
 
 /* A search under way. */
 struct finder {
@@ -32,37 +28,6 @@ static int refuse(struct finder *f, int err, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(f->why, f->why_room, fmt, args);
     va_end(args);
-    return err;
-}
-
-struct lookup {
-    bool over;
-    int err;
-    struct sq_addr addr;
-};
-
-static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
-{
-    struct lookup *lookup = ctx;
-    lookup->over = true;
-    lookup->err = answer->err;
-    if (!answer->err && answer->n > 0) {
-        lookup->addr = answer->addrs[0];
-    }
-}
-
-static int resolve(struct finder *f, const char *host, uint16_t port, struct sq_addr *ret_addr)
-{
-    struct lookup lookup = {0};
-    struct sq_dns_query *query;
-    int err = sq_dns_resolve(f->loop, host, port, AF_UNSPEC, 0, on_lookup, &lookup, &query);
-    while (!err && !lookup.over) {
-        err = sq_loop_run_once(f->loop, SQ_NS_PER_SEC);
-    }
-    err = err ? err : lookup.err;
-    if (!err) {
-        *ret_addr = lookup.addr;
-    }
     return err;
 }
 
@@ -117,7 +82,7 @@ static int find_addrs(struct finder *f)
         return find_given(f, &f->options->local_ips);
     }
     struct sq_addr remote;
-    if (resolve(f, f->target->host, f->target->port, &remote) == 0 &&
+    if (sq_find_host(f->loop, f->target->host, f->target->port, &remote) == 0 &&
         sq_route_source(&remote, &f->paths->addrs[0]) == 0) {
         f->plan->addrs_len = 1;
         return 0;
@@ -138,20 +103,9 @@ static int find_stun(struct finder *f)
         return refuse(f, SQ_ERR_INVALID, "--stun: at most 4 servers");
     }
     for (size_t i = 0; i < list->n; i++) {
-        char host[256];
-        uint64_t port = STUN_DEFAULT;
-        const char *colon = strrchr(list->items[i], ':');
-        size_t len = colon ? (size_t)(colon - list->items[i]) : strlen(list->items[i]);
-        if (len == 0 || len >= sizeof(host) ||
-            (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
-            return refuse(f, SQ_ERR_INVALID, "--stun %s: expected HOST or HOST:PORT",
-                          list->items[i]);
-        }
-        memcpy(host, list->items[i], len);
-        host[len] = '\0';
-        if (resolve(f, host, (uint16_t)port, &f->paths->stun[i]) != 0) {
-            return refuse(f, SQ_ERR_DNS, "--stun %s: the name '%s' cannot be resolved",
-                          list->items[i], host);
+        int err = sq_find_stun(f->loop, list->items[i], &f->paths->stun[i], f->why, f->why_room);
+        if (err) {
+            return err;
         }
     }
     f->plan->stun_servers = f->paths->stun;
@@ -172,7 +126,7 @@ static int find_turn(struct finder *f)
         if (sq_turn_url_parse(list->items[i], &server->url, what, sizeof(what)) != 0) {
             return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", list->items[i], what);
         }
-        if (resolve(f, server->url.host, server->url.port, &server->addr) != 0) {
+        if (sq_find_host(f->loop, server->url.host, server->url.port, &server->addr) != 0) {
             return refuse(f, SQ_ERR_DNS, "--turn %s: the name '%s' cannot be resolved",
                           list->items[i], server->url.host);
         }

@@ -150,6 +150,20 @@ static double feasible_loss(double loss, double bps)
     return sq_bwe_clamp(loss, LOSS_MIN, most);
 }
 
+/* What was seen in one observation, as a candidate has it. */
+struct seen {
+    double p; /* that a packet is lost */
+    double lost_kb, arrived_kb;
+};
+
+static struct seen seen_by(const struct sq_bwe_loss *l, unsigned age, const struct channel *c)
+{
+    const struct sq_bwe_loss_seen *s = observation(l, age);
+    return (struct seen){.p = probability(c, (double)s->bps),
+                         .lost_kb = (double)s->lost_bytes / 1000,
+                         .arrived_kb = (double)(s->bytes - s->lost_bytes) / 1000};
+}
+
 /* One step towards the inherent loss that fits the candidate's rate best. */
 static void newton(const struct sq_bwe_loss *l, struct channel *c)
 {
@@ -157,12 +171,9 @@ static void newton(const struct sq_bwe_loss *l, struct channel *c)
     double second = 0;
     double weight = 1;
     for (unsigned age = 0; age < held(l); age++, weight *= WEIGHT) {
-        const struct sq_bwe_loss_seen *s = observation(l, age);
-        double p = probability(c, (double)s->bps);
-        double lost = (double)s->lost_bytes / 1000;
-        double arrived = (double)(s->bytes - s->lost_bytes) / 1000;
-        first += weight * (lost / p - arrived / (1 - p));
-        second -= weight * (lost / (p * p) + arrived / ((1 - p) * (1 - p)));
+        struct seen s = seen_by(l, age, c);
+        first += weight * (s.lost_kb / s.p - s.arrived_kb / (1 - s.p));
+        second -= weight * (s.lost_kb / (s.p * s.p) + s.arrived_kb / ((1 - s.p) * (1 - s.p)));
     }
     if (second < 0) {
         c->loss -= NEWTON_STEP * first / second;
@@ -183,11 +194,9 @@ static double objective(const struct sq_bwe_loss *l, const struct channel *c)
     double sum = 0;
     double weight = 1;
     for (unsigned age = 0; age < held(l); age++, weight *= WEIGHT) {
-        const struct sq_bwe_loss_seen *s = observation(l, age);
-        double p = probability(c, (double)s->bps);
-        double lost = (double)s->lost_bytes / 1000;
-        double arrived = (double)(s->bytes - s->lost_bytes) / 1000;
-        sum += weight * (lost * log(p) + arrived * log(1 - p) + high * (lost + arrived));
+        struct seen s = seen_by(l, age, c);
+        sum += weight * (s.lost_kb * log(s.p) + s.arrived_kb * log(1 - s.p) +
+                         high * (s.lost_kb + s.arrived_kb));
     }
     return sum;
 }
