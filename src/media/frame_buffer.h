@@ -17,7 +17,7 @@
 #define SQ_FRAME_WINDOW         32   /* frames waiting for a missing packet */
 #define SQ_FRAME_WINDOW_PACKETS 1024 /* packets behind the newest that are still told apart */
 #define SQ_FRAME_FREEZE_SAMPLES 30
-#define SQ_FRAME_PADDING_KEPT   16
+#define SQ_FRAME_PADDING_KEPT   32 /* and parity */
 #define SQ_FRAME_FPS_TENTHS     16
 
 /* A frame that became decodable. */

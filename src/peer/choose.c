@@ -129,7 +129,7 @@ static void write_prefs(const struct sq_peer_codecs *codecs, bool video, struct 
         }
         add(rows, SQ_JSEP_DTMF_48000);
         add(rows, SQ_JSEP_DTMF_8000);
-    } else if (codecs->fec) {
+    } else if (!codecs->no_fec) {
         add(rows, SQ_JSEP_VIDEO_RED);
         add(rows, SQ_JSEP_VIDEO_RED_RTX);
         add(rows, SQ_JSEP_ULPFEC);
@@ -148,9 +148,10 @@ int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct 
             continue;
         }
         const struct sq_jsep_codec agreed = {.id = (uint8_t)row};
-        bool usable =
-            codec == SQ_CODEC_NONE ||
-            (listed(codecs, codec) && (!clip || sq_choose_media(clip, &agreed, codecs) != NULL));
+        bool repairs = row >= SQ_JSEP_VIDEO_RED && row <= SQ_JSEP_FLEXFEC;
+        bool usable = (codec == SQ_CODEC_NONE && !(codecs->no_fec && repairs)) ||
+                      (codec != SQ_CODEC_NONE && listed(codecs, codec) &&
+                       (!clip || sq_choose_media(clip, &agreed, codecs) != NULL));
         rows.allowed |= usable ? SQ_JSEP_ROW(row) : 0;
         any = any || (usable && codec != SQ_CODEC_NONE);
     }

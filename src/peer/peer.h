@@ -202,7 +202,7 @@ struct sq_peer_codecs {
     uint8_t n;
     bool stereo; /* Opus: a stereo stream is sent, and one is asked for (stereo=1) */
     bool dtx;    /* Opus: nothing is sent in silence, and so it is asked for (usedtx=1) */
-    bool fec;    /* video: RED with ULPFEC, and FlexFEC, are taken on receipt */
+    bool no_fec; /* video: neither RED with ULPFEC nor FlexFEC is taken on receipt */
 };
 
 /* Reads a list such as "h264,vp8" or "opus+stereo+dtx,pcmu". `video`
@@ -482,7 +482,8 @@ struct sq_inbound_stats {
     int64_t packets_lost;
     uint64_t packets_missing; /* holes seen, before repair */
     uint64_t packets_expected;
-    uint64_t packets_repaired; /* holes filled by retransmission or FEC */
+    uint64_t packets_repaired;  /* holes filled by retransmission or FEC */
+    uint64_t packets_recovered; /* not of W3C: those of them that FEC filled */
     uint64_t packets_duplicated;
     double jitter_s;
     uint64_t nack_count; /* NACK messages sent */
@@ -508,6 +509,9 @@ struct sq_inbound_stats {
     uint64_t restored_samples; /* not of W3C: out of RED and in-band FEC */
     uint32_t dtmf_events;      /* not of W3C: telephone-event, RFC 4733 */
     char dtmf_digits[16];      /* the latest of them */
+    /* ULPFEC and FlexFEC: packets of parity, their payload, and those that were of no use. */
+    uint64_t fec_packets_received, fec_bytes_received, fec_packets_discarded;
+    uint32_t fec_ssrc; /* of FlexFEC; 0: none came */
     /* RTX: all packets of it, and payload bytes; 0 where none is negotiated. */
     uint64_t retransmitted_packets_received, retransmitted_bytes_received;
     enum sq_codec codec;                      /* of the latest packet */

@@ -132,6 +132,7 @@ struct sq_track_past {
     uint64_t packets_received, bytes_received, header_bytes_received;
     int64_t packets_lost;
     uint64_t packets_missing, packets_expected, packets_repaired, packets_duplicated;
+    uint64_t packets_recovered;
     uint32_t nack_count, pli_count;
 };
 
@@ -151,6 +152,13 @@ struct sq_track_rx {
     struct {                      /* RTX (RFC 4588): all that came, padding included */
         uint64_t packets, bytes, header_bytes;
     } rtx;
+    struct { /* ULPFEC and FlexFEC */
+        uint64_t packets, bytes;
+        uint64_t useless; /* what could not be read, or found no memory; the store counts more */
+        struct sq_fec *store; /* made when the first parity comes; owned */
+        uint32_t ssrc;        /* of FlexFEC */
+        uint8_t media_pt;     /* of the latest media in RED */
+    } fec;
     union {
         struct sq_frame_buffer video;
         struct sq_audio_buffer audio;
@@ -441,6 +449,18 @@ void sq_peer_bind_ssrc(struct sq_peer *peer, uint32_t ssrc, uint32_t repairs,
 void sq_peer_unbind_track(struct sq_peer *peer, const struct sq_track *track);
 /* Adds the totals of the SSRCs before the present one. */
 void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats *stats);
+
+void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
+                     const struct sq_rtp_exts *exts, bool repaired);
+
+/* receive_fec.c */
+/* A new video packet of a track that has a receiving side, before it is delivered: takes the RED
+ * (RFC 2198) off it, the parity out of it, and keeps it where there is parity. One without media
+ * becomes an empty one, as padding is. `again`: it came by RTX. */
+void sq_fec_on_packet(struct sq_track *track, struct sq_rtp_packet *packet, bool again);
+void sq_fec_on_flexfec(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtp_packet *packet);
+/* Delivers what can be made again. */
+void sq_fec_deliver(struct sq_track *track, uint64_t now_ns);
 
 /* play.c */
 size_t sq_track_rx_bytes(const struct sq_track *track);

@@ -2,6 +2,7 @@
 #include "base/time.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include "peer/rtp/fec.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -71,7 +72,13 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
         s.packets_lost = in.packets_lost;
         s.packets_missing = in.packets_lost_network;
         s.packets_expected = in.packets_expected;
-        s.packets_repaired = in.retransmitted_packets_received;
+        s.packets_repaired = in.retransmitted_packets_received + in.packets_recovered;
+        s.packets_recovered = in.packets_recovered;
+        s.fec_packets_received = rx->fec.packets;
+        s.fec_bytes_received = rx->fec.bytes;
+        s.fec_packets_discarded =
+            rx->fec.useless + (rx->fec.store ? sq_fec_discarded(rx->fec.store) : 0);
+        s.fec_ssrc = rx->fec.ssrc;
         s.packets_duplicated = in.packets_duplicated;
         s.jitter_s = in.jitter_s;
         s.nack_count = in.nack_count;

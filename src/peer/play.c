@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include "peer/rtp/fec.h"
 #include <stddef.h>
 
 /* ---- Payload types ---- */
@@ -111,6 +112,7 @@ void sq_track_free_rx(struct sq_track *track)
     }
     if (track->rx) {
         sq_free(track->rx->tags);
+        sq_fec_free(track->rx->fec.store);
     }
     sq_free(track->rx);
     track->rx = NULL;
@@ -118,6 +120,9 @@ void sq_track_free_rx(struct sq_track *track)
 
 void sq_track_restart_play(struct sq_track *track)
 {
+    if (track->rx && track->rx->fec.store) {
+        sq_fec_reset(track->rx->fec.store);
+    }
     if (!track->rx || track->peer->forward_only) {
         return;
     }

@@ -148,6 +148,9 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     /* A stream of another payload type (FEC) is not the track's own. */
     const struct sq_jsep_codec *codec =
         track && track != known ? sq_track_codec_of(track, packet->pt) : NULL;
+    if (codec && codec->id == SQ_JSEP_FLEXFEC) {
+        return track;
+    }
     if (codec && !is_rtx(codec)) {
         sq_peer_bind_ssrc(peer, packet->ssrc, 0, track);
     } else if (codec && track->rx) {
@@ -186,6 +189,7 @@ void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats
     stats->packets_lost_network += past->packets_missing;
     stats->packets_expected += past->packets_expected;
     stats->retransmitted_packets_received += past->packets_repaired;
+    stats->packets_recovered += past->packets_recovered;
     stats->packets_duplicated += past->packets_duplicated;
     stats->nack_count += past->nack_count;
     stats->pli_count += past->pli_count;
@@ -207,6 +211,7 @@ static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *pack
         .packets_missing = all.packets_lost_network,
         .packets_expected = all.packets_expected,
         .packets_repaired = all.retransmitted_packets_received,
+        .packets_recovered = all.packets_recovered,
         .packets_duplicated = all.packets_duplicated,
         .nack_count = all.nack_count,
         .pli_count = all.pli_count,
@@ -304,15 +309,16 @@ static void follow_clock(struct sq_rtp_receiver *r, const struct sq_jsep_codec *
 }
 
 /* A packet that is new: into the model, and to the owner. */
-static void deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
-                    const struct sq_rtp_exts *exts, bool repaired)
+void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_packet *packet,
+                     const struct sq_rtp_exts *exts, bool repaired)
 {
     struct sq_peer *peer = track->peer;
     const struct sq_jsep_codec *codec = sq_track_codec_of(track, packet->pt);
     struct sq_media_packet media;
     bool playable = sq_track_media_packet(track, packet, exts, now_ns, &media);
     if (!playable || (peer->forward_only && media.red)) {
-        if (!peer->forward_only) { /* telephone-event; who forwards would take it for sound */
+        if (!peer->forward_only && track->kind == SQ_MEDIA_AUDIO) {
+            /* telephone-event; who forwards would take it for sound */
             sq_track_play_event(track, codec->clock_rate_hz, &media);
         }
         return;
@@ -345,6 +351,10 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
     }
     struct sq_track *track = find_track(peer, &packet, &exts);
     const struct sq_jsep_codec *codec = track ? sq_track_codec_of(track, packet.pt) : NULL;
+    if (codec && codec->id == SQ_JSEP_FLEXFEC) {
+        sq_fec_on_flexfec(peer, now_ns, &packet);
+        return;
+    }
     bool again = is_rtx(codec);
     if (again && (!unwrap_rtx(peer, track, codec, &packet) || packet.ssrc != track->rx->rtp.ssrc)) {
         return;
@@ -365,7 +375,12 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         follow_clock(&track->rx->rtp, codec);
         seen = count_packet(track, now_ns, &packet);
     }
-    if (seen & SQ_RTP_RX_NEW) {
-        deliver(track, now_ns, &packet, &exts, (seen & SQ_RTP_RX_RETRANSMITTED) != 0);
+    if (!(seen & SQ_RTP_RX_NEW)) {
+        return;
     }
+    if (track->kind == SQ_MEDIA_VIDEO) {
+        sq_fec_on_packet(track, &packet, again);
+    }
+    sq_peer_deliver(track, now_ns, &packet, &exts, (seen & SQ_RTP_RX_RETRANSMITTED) != 0);
+    sq_fec_deliver(track, now_ns);
 }

@@ -252,6 +252,9 @@ static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool 
              (double)in->retransmitted_packets_received);
         dump(s, id, "inbound-rtp", "retransmittedBytesReceived",
              (double)in->retransmitted_bytes_received);
+        dump(s, id, "inbound-rtp", "fecPacketsReceived", (double)in->fec_packets_received);
+        dump(s, id, "inbound-rtp", "fecBytesReceived", (double)in->fec_bytes_received);
+        dump(s, id, "inbound-rtp", "fecPacketsDiscarded", (double)in->fec_packets_discarded);
         dump(s, id, "inbound-rtp", "framesReceived", (double)in->frames_received);
         dump(s, id, "inbound-rtp", "framesDropped", (double)in->frames_dropped);
         dump(s, id, "inbound-rtp", "keyFramesDecoded", (double)in->key_frames_decoded);

@@ -146,6 +146,50 @@ def framing_seeds():
     put("framing", "long", b"\1\xff" + struct.pack("!H", 5000) + bytes(5003))
 
 
+# Kinds as in fuzz_fec.c: 0 media, 1 ULPFEC, 2 FlexFEC, 3 another source.
+def fec_seeds():
+    def media(seq, body):
+        return piece(0, struct.pack("!H", seq) + body)
+
+    def parity(seqs, bodies):
+        """What both kinds have: the XOR of bodies (with their two bytes of number) and of lengths."""
+        whole = [struct.pack("!H", s) + b for s, b in zip(seqs, bodies)]
+        body = bytes(max(map(len, whole)))
+        length = 0
+        for one in whole:
+            body = bytes(x ^ y for x, y in zip(body, one.ljust(len(body), b"\0")))
+            length ^= len(one)
+        return length, body
+
+    def ulpfec(seqs, bodies):
+        length, body = parity(seqs, bodies)
+        mask = sum(1 << (47 - s + seqs[0]) for s in seqs)
+        long = mask & 0xFFFFFFFF
+        head = struct.pack("!BBHIHHH", 0x40 if long else 0, 0, seqs[0], 0, length, len(body), mask >> 32)
+        return piece(1, head + (struct.pack("!I", long) if long else b"") + body)
+
+    def flexfec(seqs, bodies):
+        length, body = parity(seqs, bodies)
+        offsets = [s - seqs[0] for s in seqs]
+        mask = struct.pack("!H", sum(1 << (14 - o) for o in offsets if o < 15) | (0x8000 if max(offsets) < 15 else 0))
+        if max(offsets) >= 15:
+            middle = sum(1 << (30 - (o - 15)) for o in offsets if 15 <= o < 46)
+            mask += struct.pack("!I", middle | (0x80000000 if max(offsets) < 46 else 0))
+        if max(offsets) >= 46:
+            mask += struct.pack("!Q", sum(1 << (62 - (o - 46)) for o in offsets if o >= 46) | 1 << 63)
+        return piece(2, struct.pack("!BBHIIIH", 0, 0, length, 0, 1 << 24, 0x01020304, seqs[0]) + mask + body)
+
+    bodies = [bytes(range(n, 2 * n)) for n in (5, 9, 3)]
+    for name, make in (("ulpfec", ulpfec), ("flexfec", flexfec)):
+        for spread in (1, 8, 20, 50) if make is flexfec else (1, 8, 20):
+            seqs = [1000, 1000 + spread, 1000 + 2 * spread]
+            fec = make(seqs, bodies)
+            lost_last = media(seqs[0], bodies[0]) + media(seqs[1], bodies[1])
+            put("fec", f"{name}-{spread}", lost_last + fec)
+            put("fec", f"{name}-{spread}-first", fec + lost_last + piece(3, b"") + fec + media(seqs[2], bodies[2]))
+    put("fec", "two-then-one", ulpfec([7, 8], bodies[:2]) + flexfec([8, 9], bodies[1:]) + media(9, bodies[2]))
+
+
 def candidate_seeds():
     lines = [
         "candidate:1 1 udp 2130706431 10.0.0.1 2000 typ host",
@@ -526,6 +570,7 @@ def main():
     candidate_seeds()
     turn_seeds()
     framing_seeds()
+    fec_seeds()
     mdns_seeds()
     sdp_seeds()
     rtp_seeds()

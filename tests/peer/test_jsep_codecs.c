@@ -37,8 +37,8 @@ static void assert_lines_within(const char *ours, const char *prefix, const char
 }
 
 /* The whole table against what Chromium 156 offers: the same payload types, parameters, feedback
- * and extension ids, in the same order. What Chromium has beyond it: comfort noise, VP9's profile 2
- * and RED with ULPFEC. */
+ * and extension ids, in the same order. What Chromium has beyond it: comfort noise and VP9's
+ * profile 2. */
 static void offers_as_chromium(void **state)
 {
     struct end e;
@@ -50,7 +50,7 @@ static void offers_as_chromium(void **state)
     assert_non_null(strstr(theirs, "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\n"));
     assert_non_null(strstr(ours,
                            "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 115 "
-                           "116 117 39 40 45 46 98 99\r\n"));
+                           "116 117 39 40 45 46 98 99 118 119 120\r\n"));
     assert_non_null(strstr(theirs, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 "
                                    "115 116 117 39 40 45 46 98 99 100 101 118 119 120\r\n"));
     assert_lines_within(ours, "a=rtpmap:", theirs);
@@ -66,13 +66,71 @@ static void offers_as_chromium(void **state)
     char *answer = answer_to(&e, "chromium_offer_avd", &got);
     assert_non_null(strstr(answer, "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 110 126\r\n"));
     assert_non_null(strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 104 107 108 109 114 "
-                                   "115 116 117 39 40 45 46 98 99\r\n"));
+                                   "115 116 117 39 40 45 46 98 99 118 119 120\r\n"));
     assert_lines_within(answer, "a=fmtp:", theirs); /* H.264's profiles and levels among them */
     assert_lines_within(answer, "a=rtcp-fb:", theirs);
     assert_lines_within(answer, "a=extmap:", theirs);
     sq_jsep_result_free(&got);
     sq_free(answer);
     sq_free(theirs);
+    end_close(&e);
+}
+
+static bool has_row(const struct sq_jsep_transceiver *t, enum sq_jsep_codec_id id, uint8_t pt)
+{
+    for (size_t i = 0; i < t->n_codecs; i++) {
+        if (t->codecs[i].id == id) {
+            return t->codecs[i].pt == pt;
+        }
+    }
+    return false;
+}
+
+/* FlexFEC is offered by who only receives, as Chromium does it, and taken from whoever offers it;
+ * its stream is none of media. */
+static void fec_as_chromium(void **state)
+{
+    struct end e;
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    (void)end_add(&e, SQ_JSEP_VIDEO, SQ_SDP_RECVONLY, 2);
+    char *ours = local_offer(&e);
+    char *theirs = fixture("chromium_offer_recvonly", NULL);
+    const char *const lines[] = {"a=rtpmap:118 red/90000\r\n",
+                                 "a=rtpmap:119 rtx/90000\r\na=fmtp:119 apt=118\r\n",
+                                 "a=rtpmap:120 ulpfec/90000\r\n",
+                                 "a=rtpmap:49 flexfec-03/90000\r\na=rtcp-fb:49 goog-remb\r\n"
+                                 "a=rtcp-fb:49 transport-cc\r\na=fmtp:49 repair-window=10000000"
+                                 "\r\n"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        assert_non_null(strstr(ours, lines[i]));
+        assert_non_null(strstr(theirs, lines[i]));
+    }
+    sq_free(ours);
+    sq_free(theirs);
+    end_close(&e);
+
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    struct sq_jsep_transceiver *t = end_add(&e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
+    struct sq_jsep_result got =
+        remote(&e, SQ_JSEP_OFFER,
+               "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n"
+               "a=ice-pwd:0123456789012345678901\r\na=fingerprint:" FP_B "\r\n"
+               "m=video 9 UDP/TLS/RTP/SAVPF 96 118 119 120 49\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n"
+               "a=setup:actpass\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:118 red/90000\r\n"
+               "a=rtpmap:119 rtx/90000\r\na=fmtp:119 apt=118\r\na=rtpmap:120 ulpfec/90000\r\n"
+               "a=rtpmap:49 flexfec-03/90000\r\na=fmtp:49 repair-window=10000000\r\n"
+               "a=ssrc-group:FID 11 12\r\na=ssrc-group:FEC-FR 11 13\r\na=ssrc:11 cname:x\r\n"
+               "a=ssrc:12 cname:x\r\na=ssrc:13 cname:x\r\n");
+    sq_jsep_result_free(&got);
+    char *answer = local_answer(&e);
+    assert_non_null(strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 96 118 119 120 49\r\n"));
+    assert_int_equal(t->codecs[0].id, SQ_JSEP_VP8);
+    assert_true(has_row(t, SQ_JSEP_VIDEO_RED, 118) && has_row(t, SQ_JSEP_VIDEO_RED_RTX, 119) &&
+                has_row(t, SQ_JSEP_ULPFEC, 120) && has_row(t, SQ_JSEP_FLEXFEC, 49));
+    assert_int_equal(t->n_sources, 1);
+    assert_int_equal(t->sources[0].ssrc, 11);
+    assert_int_equal(t->sources[0].rtx_ssrc, 12);
+    sq_free(answer);
     end_close(&e);
 }
 
@@ -318,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offers_as_chromium),
+        cmocka_unit_test(fec_as_chromium),
         cmocka_unit_test(h264_profiles_and_levels),
         cmocka_unit_test(opus_is_asked_for_more),
         cmocka_unit_test(codecs_by_words),

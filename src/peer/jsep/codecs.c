@@ -65,12 +65,11 @@ const struct jsep_row jsep_rows[SQ_JSEP_CODECS] = {
                      .key = "profile-id", .value = "0", .value_implied = true,
                      .codec = SQ_CODEC_VP9, .by_default = true},
     [SQ_JSEP_VP9_RTX] = {RTX_ROW(99, SQ_JSEP_VP9)},
-    [SQ_JSEP_VIDEO_RED] = {VIDEO_ROW(118, "red"), .refers = JSEP_REFERS_ANY},
-    [SQ_JSEP_VIDEO_RED_RTX] = {VIDEO_ROW(119, "rtx"), .refers = JSEP_REFERS_APT,
-                               .main = SQ_JSEP_VIDEO_RED},
-    [SQ_JSEP_ULPFEC] = {VIDEO_ROW(120, "ulpfec"), .refers = JSEP_REFERS_ANY},
-    [SQ_JSEP_FLEXFEC] = {VIDEO_ROW(49, "flexfec-03"), .refers = JSEP_REFERS_ANY,
-                         .fmtp = "repair-window=10000000",
+    [SQ_JSEP_VIDEO_RED] = {VIDEO_ROW(118, "red"), .refers = JSEP_REFERS_ANY, .by_default = true},
+    [SQ_JSEP_VIDEO_RED_RTX] = {RTX_ROW(119, SQ_JSEP_VIDEO_RED)},
+    [SQ_JSEP_ULPFEC] = {VIDEO_ROW(120, "ulpfec"), .refers = JSEP_REFERS_ANY, .by_default = true},
+    [SQ_JSEP_FLEXFEC] = {VIDEO_ROW(49, "flexfec-03"), .refers = JSEP_REFERS_ANY, .by_default = true,
+                         .only_received = true, .fmtp = "repair-window=10000000",
                          .fb = SQ_JSEP_FB_REMB | SQ_JSEP_FB_TRANSPORT_CC},
 };
 
@@ -176,7 +175,9 @@ size_t jsep_offered_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JS
     }
     for (unsigned row = 0; t->n_prefs == 0 && row < SQ_JSEP_CODECS; row++) {
         const struct jsep_row *r = &jsep_rows[row];
-        if (r->kind == t->kind && r->by_default && !r->not_offered && is_allowed(t, row)) {
+        bool offered = !r->not_offered &&
+                       !(r->only_received && (t->direction & SQ_SDP_SENDRECV) != SQ_SDP_RECVONLY);
+        if (r->kind == t->kind && r->by_default && offered && is_allowed(t, row)) {
             rows[n++] = (uint8_t)row;
         }
     }

@@ -82,7 +82,7 @@ enum sq_jsep_codec_id {
     SQ_JSEP_AV1_RTX,
     SQ_JSEP_VP9, /* profile 0 */
     SQ_JSEP_VP9_RTX,
-    SQ_JSEP_VIDEO_RED, /* RFC 2198, with ULPFEC in it; on request only, as FEC's */
+    SQ_JSEP_VIDEO_RED, /* RFC 2198, with ULPFEC in it */
     SQ_JSEP_VIDEO_RED_RTX,
     SQ_JSEP_ULPFEC,  /* RFC 5109 */
     SQ_JSEP_FLEXFEC, /* flexfec-03, draft-ietf-payload-flexible-fec-scheme-03 */

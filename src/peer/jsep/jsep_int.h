@@ -45,6 +45,7 @@ struct jsep_row {
     uint8_t profile;    /* enum jsep_h264, of H.264 */
     bool by_default;    /* accepted without preferences */
     bool not_offered;   /* … but not offered */
+    bool only_received; /* … but offered only by who does not send */
     bool value_implied; /* `key` has `value` when it is not told */
 };
 

@@ -247,8 +247,9 @@ static bool is_past(const struct sq_rtp_receiver *r, const struct sq_rtp_packet 
            -newer <= (int64_t)OLD_TS_MOST_SEC * r->clock_rate;
 }
 
-static unsigned go_forward(struct sq_rtp_receiver *r, uint64_t now_ns,
-                           const struct sq_rtp_packet *pkt, unsigned ahead)
+/* The highest is now `pkt`, `ahead` after the one before. */
+static unsigned advance(struct sq_rtp_receiver *r, uint64_t now_ns, const struct sq_rtp_packet *pkt,
+                        unsigned ahead)
 {
     unsigned flags = SQ_RTP_RX_NEW;
     uint64_t ext = r->highest_ext + ahead;
@@ -275,6 +276,13 @@ static unsigned go_forward(struct sq_rtp_receiver *r, uint64_t now_ns,
             r->nack_next_ns = sq_min_u64(r->nack_next_ns, now_ns);
         }
     }
+    return flags;
+}
+
+static unsigned go_forward(struct sq_rtp_receiver *r, uint64_t now_ns,
+                           const struct sq_rtp_packet *pkt, unsigned ahead)
+{
+    unsigned flags = advance(r, now_ns, pkt, ahead);
     count_packet(r, now_ns, pkt);
     count_jitter(r, now_ns, pkt->ts);
     return flags;
@@ -356,8 +364,8 @@ unsigned sq_rtp_receiver_on_packet(struct sq_rtp_receiver *r, uint64_t now_ns,
     return go_wild(r, now_ns, pkt);
 }
 
-unsigned sq_rtp_receiver_on_repair(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t seq,
-                                   size_t payload_bytes)
+/* Bits of enum sq_rtp_rx. */
+static unsigned fill(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t seq)
 {
     unsigned behind = (uint16_t)((uint16_t)r->highest_ext - seq);
     if (!r->started || behind >= SQ_RTP_WINDOW) {
@@ -372,8 +380,29 @@ unsigned sq_rtp_receiver_on_repair(struct sq_rtp_receiver *r, uint64_t now_ns, u
     }
     bit_set(r->seen, ext);
     (void)missing_fill(r, now_ns, seq);
-    r->packets_repaired_elsewhere++;
-    r->retransmitted_packets_received++;
-    r->retransmitted_bytes_received += payload_bytes;
     return SQ_RTP_RX_NEW | SQ_RTP_RX_RETRANSMITTED;
+}
+
+unsigned sq_rtp_receiver_on_repair(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t seq,
+                                   size_t payload_bytes)
+{
+    unsigned seen = fill(r, now_ns, seq);
+    if (seen & SQ_RTP_RX_NEW) {
+        r->packets_repaired_elsewhere++;
+        r->retransmitted_packets_received++;
+        r->retransmitted_bytes_received += payload_bytes;
+    }
+    return seen;
+}
+
+unsigned sq_rtp_receiver_on_recovered(struct sq_rtp_receiver *r, uint64_t now_ns,
+                                      const struct sq_rtp_packet *pkt)
+{
+    unsigned ahead = (uint16_t)(pkt->seq - (uint16_t)r->highest_ext);
+    /* The newest of all, when its parity comes on another stream. */
+    unsigned seen = r->started && ahead != 0 && ahead < SQ_RTP_WINDOW
+                        ? advance(r, now_ns, pkt, ahead)
+                        : fill(r, now_ns, pkt->seq);
+    r->packets_recovered += (seen & SQ_RTP_RX_NEW) != 0;
+    return seen;
 }

@@ -63,6 +63,7 @@ struct sq_rtp_receiver {
     uint64_t retransmitted_packets_received; /* filled a hole that was asked for */
     uint64_t retransmitted_bytes_received;   /* their payload */
     uint64_t packets_repaired_elsewhere;     /* of them: by sq_rtp_receiver_on_repair */
+    uint64_t packets_recovered;              /* by sq_rtp_receiver_on_recovered */
     uint64_t packets_suspect;                /* wild ones that no successor confirmed */
     uint64_t restarts;
     uint64_t packets_abandoned; /* given up: requests without result, or no room to ask */
@@ -121,11 +122,15 @@ void sq_rtp_receiver_init(struct sq_rtp_receiver *r, uint32_t ssrc, uint32_t clo
 unsigned sq_rtp_receiver_on_packet(struct sq_rtp_receiver *r, uint64_t now_ns,
                                    const struct sq_rtp_packet *pkt);
 
-/* A packet that was recovered in another way (RTX on its own SSRC, FEC): fills the hole of `seq`.
+/* A packet that was repaired in another way (RTX on its own SSRC): fills the hole of `seq`.
  * Counts retransmitted_packets_received; the bytes belong to the other SSRC. Returns the same bits.
  */
 unsigned sq_rtp_receiver_on_repair(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t seq,
                                    size_t payload_bytes);
+/* The same of one that was not sent again, but made again out of others (FEC): packets_recovered
+ * counts it. */
+unsigned sq_rtp_receiver_on_recovered(struct sq_rtp_receiver *r, uint64_t now_ns,
+                                      const struct sq_rtp_packet *pkt);
 
 /* Gives the sequence numbers to ask for now, oldest first (up to max; call once for a NACK message,
  * it counts one where it returns > 0). rtt_ns: 0 = not known yet (100 ms are taken). Gives up what
@@ -173,6 +178,7 @@ struct sq_rtp_inbound_stats {
     uint64_t header_bytes_received; /* headerBytesReceived */
     uint64_t retransmitted_packets_received;
     uint64_t retransmitted_bytes_received;
+    uint64_t packets_recovered;
     double jitter_s;       /* jitter, seconds */
     uint32_t jitter_units; /* as in reports */
     uint32_t nack_count;   /* nackCount */

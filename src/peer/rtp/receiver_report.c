@@ -83,14 +83,14 @@ void sq_rtp_receiver_stats(const struct sq_rtp_receiver *r, struct sq_rtp_inboun
 {
     uint64_t expected = sq_rtp_receiver_expected(r);
     uint64_t unique = r->packets_received - r->packets_duplicated - r->packets_too_old +
-                      r->packets_repaired_elsewhere;
+                      r->packets_repaired_elsewhere + r->packets_recovered;
     uint64_t residual = expected > unique ? expected - unique : 0;
     *ret_stats = (struct sq_rtp_inbound_stats){
         .ssrc = r->ssrc,
         .packets_expected = expected,
         .packets_received = r->packets_received,
         .packets_lost = lost_of(r),
-        .packets_lost_network = residual + r->retransmitted_packets_received,
+        .packets_lost_network = residual + r->retransmitted_packets_received + r->packets_recovered,
         .packets_lost_residual = residual,
         .packets_duplicated = r->packets_duplicated,
         .packets_discarded = r->packets_discarded + r->packets_too_old,
@@ -100,6 +100,7 @@ void sq_rtp_receiver_stats(const struct sq_rtp_receiver *r, struct sq_rtp_inboun
         .header_bytes_received = r->header_bytes_received,
         .retransmitted_packets_received = r->retransmitted_packets_received,
         .retransmitted_bytes_received = r->retransmitted_bytes_received,
+        .packets_recovered = r->packets_recovered,
         .jitter_s = r->clock_rate ? r->jitter_units / r->clock_rate : 0,
         .jitter_units = (uint32_t)r->jitter_units,
         .nack_count = r->nack_count,
