@@ -321,7 +321,10 @@ void sq_cc_on_sent(struct sq_peer *peer, uint64_t now_ns, int kind, size_t bytes
     drain(cc, now_ns);
     if (video) {
         cc->debt_bits += bits;
-        cc->media_begun = true;
+        if (!cc->media_begun) {
+            cc->media_begun = true;
+            sq_peer_due(peer, now_ns); /* the first probes may have waited for it */
+        }
         cc->probe_left -= (uint32_t)sq_min_u64(cc->probe_left, wire);
     }
     if (kind == SQ_SENT_AGAIN) {

@@ -200,11 +200,6 @@ static int apply_negotiated(struct sq_peer *peer, const struct sq_jsep_result *r
     return err;
 }
 
-static void rearm(struct sq_peer *peer)
-{
-    sq_peer_due(peer, sq_peer_next_timeout(peer));
-}
-
 /* ---- Public ---- */
 
 static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
@@ -241,7 +236,7 @@ static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
     *ret_sdp = text;
     peer->ice_changed = true;
     sq_peer_after_ice(peer);
-    rearm(peer);
+    sq_peer_rearm(peer);
     return 0;
 }
 
@@ -307,7 +302,7 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
         return say(why, err, &error);
     }
     sq_peer_after_ice(peer);
-    rearm(peer);
+    sq_peer_rearm(peer);
     return 0;
 }
 
@@ -334,7 +329,7 @@ int sq_peer_rollback(struct sq_peer *peer)
     }
     peer->restarted = false;
     sq_peer_after_ice(peer);
-    rearm(peer);
+    sq_peer_rearm(peer);
     return err;
 }
 
@@ -343,7 +338,7 @@ int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *can
     enter(peer, now_ns);
     int err = sq_peer_take_candidate(peer, sq_view_of(candidate));
     sq_peer_after_ice(peer);
-    rearm(peer);
+    sq_peer_rearm(peer);
     return err;
 }
 

@@ -13,7 +13,7 @@ static void enter(struct sq_peer *peer, uint64_t now_ns)
 static void leave(struct sq_peer *peer)
 {
     sq_peer_after_ice(peer);
-    sq_peer_due(peer, sq_peer_next_timeout(peer));
+    sq_peer_rearm(peer);
 }
 
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr)

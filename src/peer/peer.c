@@ -51,7 +51,7 @@ void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fm
 
 /* ---- Time-outs ---- */
 
-void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
+static void arm(struct sq_peer *peer, uint64_t at_ns)
 {
     if (at_ns < peer->armed_ns && peer->state != SQ_PEER_CLOSED) {
         peer->armed_ns = at_ns;
@@ -61,11 +61,26 @@ void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
     }
 }
 
-static uint64_t earliest(const struct sq_peer *peer)
+void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
 {
-    if (peer->state == SQ_PEER_CLOSED) {
-        return SQ_NEVER;
+    peer->rest_ns = sq_min_u64(peer->rest_ns, at_ns);
+    arm(peer, at_ns);
+}
+
+/* When a clip wants to send. */
+static uint64_t media_due(const struct sq_peer *peer)
+{
+    uint64_t at = SQ_NEVER;
+    for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
+        const struct sq_track *track = peer->tracks[i];
+        at = track->tx ? sq_min_u64(at, sq_track_next_send_ns(track)) : at;
     }
+    return at;
+}
+
+/* When anything else is to be done. Its answers lie all over the peer's memory. */
+static uint64_t rest_due(const struct sq_peer *peer)
+{
     uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
     at = sq_min_u64(at, peer->rtcp_at_ns);
     at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
@@ -82,19 +97,22 @@ static uint64_t earliest(const struct sq_peer *peer)
     }
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
-        if (track->tx) {
-            at = sq_min_u64(at, sq_track_next_send_ns(track));
-        }
-        if (track->rx) {
-            at = sq_min_u64(at, sq_track_feedback_due(track));
-        }
+        at = track->rx ? sq_min_u64(at, sq_track_feedback_due(track)) : at;
     }
     return at;
 }
 
+void sq_peer_rearm(struct sq_peer *peer)
+{
+    if (peer->state != SQ_PEER_CLOSED) {
+        peer->rest_ns = rest_due(peer);
+        arm(peer, sq_min_u64(peer->rest_ns, media_due(peer)));
+    }
+}
+
 uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
 {
-    return earliest(peer);
+    return peer->state == SQ_PEER_CLOSED ? SQ_NEVER : sq_min_u64(media_due(peer), rest_due(peer));
 }
 
 static void check_connect_timeout(struct sq_peer *peer)
@@ -150,7 +168,7 @@ static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     dtls_done(peer);
 }
 
-static void run_tracks(struct sq_peer *peer, uint64_t now_ns)
+static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
 {
     if (peer->twcc_recorder && sq_twcc_recorder_next_ns(peer->twcc_recorder) <= now_ns) {
         sq_peer_send_transport_feedback(peer, now_ns);
@@ -158,27 +176,30 @@ static void run_tracks(struct sq_peer *peer, uint64_t now_ns)
     if (peer->cc && sq_cc_next_ns(peer) <= now_ns) {
         sq_cc_on_timeout(peer, now_ns);
     }
+}
+
+static void run_sources(struct sq_peer *peer, uint64_t now_ns)
+{
     for (size_t i = 0; i < peer->tracks_len; i++) {
         struct sq_track *track = peer->tracks[i];
         if (track->tx && sq_track_next_send_ns(track) <= now_ns) {
             sq_track_run_sources(track, now_ns);
         }
+    }
+}
+
+static void run_feedback(struct sq_peer *peer, uint64_t now_ns)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
         if (track->rx && sq_track_feedback_due(track) <= now_ns) {
             sq_track_run_feedback(track, now_ns);
         }
     }
 }
 
-void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+static void run_transport(struct sq_peer *peer, uint64_t now_ns)
 {
-    if (peer->state == SQ_PEER_CLOSED) {
-        return;
-    }
-    peer->now_ns = peer->clock_ns = now_ns;
-    peer->armed_ns = SQ_NEVER;
-    if (sq_peer_may_send(peer)) {
-        run_tracks(peer, now_ns);
-    }
     if (peer->rtcp_at_ns <= now_ns) {
         sq_peer_send_reports(peer, now_ns);
     }
@@ -194,8 +215,33 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     }
     release_dtls(peer);
     check_connect_timeout(peer);
+}
+
+/* Most time-outs are those of the clips. What else there is, is looked at only when some of it is
+ * due: in a thousand peers each look misses the cache. */
+void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    bool rest = peer->rest_ns <= now_ns;
+    peer->now_ns = peer->clock_ns = now_ns;
     peer->armed_ns = SQ_NEVER;
-    sq_peer_due(peer, earliest(peer));
+    if (rest && sq_peer_may_send(peer)) {
+        run_congestion(peer, now_ns);
+    }
+    if (sq_peer_may_send(peer)) {
+        run_sources(peer, now_ns);
+    }
+    if (rest && sq_peer_may_send(peer)) {
+        run_feedback(peer, now_ns);
+    }
+    if (rest) {
+        run_transport(peer, now_ns);
+        peer->rest_ns = rest_due(peer);
+    }
+    peer->armed_ns = SQ_NEVER;
+    arm(peer, sq_min_u64(peer->rest_ns, media_due(peer)));
 }
 
 /* ---- Datagrams ---- */
@@ -279,7 +325,7 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
         peer->transport.discarded++;
         break;
     }
-    sq_peer_due(peer, earliest(peer));
+    sq_peer_rearm(peer);
 }
 
 /* ---- ICE ---- */

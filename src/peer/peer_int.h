@@ -206,6 +206,7 @@ struct sq_peer {
     uint64_t now_ns;   /* of the call that is being served */
     uint64_t clock_ns; /* the latest that is known; it does not fall */
     uint64_t armed_ns; /* the time-out last told to the owner */
+    uint64_t rest_ns;  /* nothing but the clips is due before */
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
 
     struct sq_jsep *jsep;
@@ -274,6 +275,7 @@ uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns);
 /* peer.c */
 void sq_peer_send_dgrams(struct sq_peer *peer, const struct sq_dgram *dgrams, size_t n);
 void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
+void sq_peer_rearm(struct sq_peer *peer);               /* anything may have become due */
 void sq_peer_emit(struct sq_peer *peer, struct sq_peer_event event);
 void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fmt, ...)
     SQ_PRINTF(3, 4);
