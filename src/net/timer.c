@@ -145,12 +145,25 @@ uint64_t sq_timer_wheel_next_ns(const struct sq_timer_wheel *wheel)
     return tick == SQ_NEVER ? SQ_NEVER : tick * SQ_TIMER_SLOT_NS;
 }
 
+static void fetch(const struct sq_timer_link *head, const struct sq_timer_link *link)
+{
+    if (link != head) {
+        const struct sq_timer *timer = (const struct sq_timer *)link;
+        __builtin_prefetch(link->next);
+        if (timer->reads) {
+            __builtin_prefetch(timer->reads);
+            __builtin_prefetch((const char *)timer->reads + 64);
+        }
+    }
+}
+
 static size_t fire_list(struct sq_timer_wheel *wheel, struct sq_timer_link *list, uint64_t now_ns,
                         sq_lateness_fn lateness, void *lateness_ctx)
 {
     size_t fired = 0;
     while (!link_empty(list)) {
         struct sq_timer *timer = (struct sq_timer *)list->next; /* link is the first member */
+        fetch(list, timer->link.next);
         unlink_timer(timer);
         wheel->count--;
         fired++;

@@ -38,6 +38,9 @@ struct sq_timer {
     uint64_t deadline_ns;
     sq_timer_fn fn;
     void *ctx;
+    /* The owner's, optional: 128 bytes that fn reads first. With thousands of timers they are not
+     * in the cache, and are fetched while the one before is at work. */
+    const void *reads;
 };
 
 struct sq_timer_wheel {

@@ -67,13 +67,25 @@ void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
     arm(peer, at_ns);
 }
 
-/* When a clip wants to send. */
-static uint64_t media_due(const struct sq_peer *peer)
+/* When the clip of a track wants to send. */
+static uint64_t clip_due(const struct sq_track *track)
+{
+    return track->tx ? sq_track_next_send_ns(track) : SQ_NEVER;
+}
+
+static void note_clips(struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        peer->sends_ns[i] = clip_due(peer->tracks[i]);
+    }
+}
+
+/* When any does, as noted. */
+static uint64_t clips_due(const struct sq_peer *peer)
 {
     uint64_t at = SQ_NEVER;
     for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
-        const struct sq_track *track = peer->tracks[i];
-        at = track->tx ? sq_min_u64(at, sq_track_next_send_ns(track)) : at;
+        at = sq_min_u64(at, peer->sends_ns[i]);
     }
     return at;
 }
@@ -106,13 +118,21 @@ void sq_peer_rearm(struct sq_peer *peer)
 {
     if (peer->state != SQ_PEER_CLOSED) {
         peer->rest_ns = rest_due(peer);
-        arm(peer, sq_min_u64(peer->rest_ns, media_due(peer)));
+        note_clips(peer);
+        arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
     }
 }
 
 uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
 {
-    return peer->state == SQ_PEER_CLOSED ? SQ_NEVER : sq_min_u64(media_due(peer), rest_due(peer));
+    if (peer->state == SQ_PEER_CLOSED) {
+        return SQ_NEVER;
+    }
+    uint64_t at = rest_due(peer);
+    for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
+        at = sq_min_u64(at, clip_due(peer->tracks[i]));
+    }
+    return at;
 }
 
 static void check_connect_timeout(struct sq_peer *peer)
@@ -178,13 +198,17 @@ static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
     }
 }
 
-static void run_sources(struct sq_peer *peer, uint64_t now_ns)
+static void run_sources(struct sq_peer *peer, uint64_t now_ns, bool all)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (!all && peer->sends_ns[i] > now_ns) {
+            continue;
+        }
         struct sq_track *track = peer->tracks[i];
-        if (track->tx && sq_track_next_send_ns(track) <= now_ns) {
+        if (clip_due(track) <= now_ns) {
             sq_track_run_sources(track, now_ns);
         }
+        peer->sends_ns[i] = clip_due(track);
     }
 }
 
@@ -231,7 +255,7 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
         run_congestion(peer, now_ns);
     }
     if (sq_peer_may_send(peer)) {
-        run_sources(peer, now_ns);
+        run_sources(peer, now_ns, rest);
     }
     if (rest && sq_peer_may_send(peer)) {
         run_feedback(peer, now_ns);
@@ -239,9 +263,10 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     if (rest) {
         run_transport(peer, now_ns);
         peer->rest_ns = rest_due(peer);
+        note_clips(peer);
     }
     peer->armed_ns = SQ_NEVER;
-    arm(peer, sq_min_u64(peer->rest_ns, media_due(peer)));
+    arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
 }
 
 /* ---- Datagrams ---- */

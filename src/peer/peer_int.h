@@ -207,6 +207,14 @@ struct sq_peer {
     uint64_t clock_ns; /* the latest that is known; it does not fall */
     uint64_t armed_ns; /* the time-out last told to the owner */
     uint64_t rest_ns;  /* nothing but the clips is due before */
+    struct sq_srtp *srtp;
+
+    struct sq_track **tracks; /* owned, at most SQ_PEER_TRACKS_MAX */
+    uint64_t *sends_ns;       /* of each track: its clip sends nothing before; behind `tracks` */
+    size_t tracks_len, tracks_room;
+    enum sq_peer_state state;
+    bool has_path, path_nominated;
+
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
 
     struct sq_jsep *jsep;
@@ -214,10 +222,8 @@ struct sq_peer {
     struct sq_dtls *dtls;        /* never NULL once the peer is built */
     struct sq_dtls *dtls_before; /* replaced while it was at work */
     const struct sq_cert *cert;
-    struct sq_srtp *srtp;
     struct sq_peer_data *data; /* datachannel.c; NULL without data channels */
 
-    enum sq_peer_state state;
     bool rtcp_first;
     bool dtls_started, dtls_up, remote_applied;
     bool closing, passive, lite, keep_dtls, forward_only, latency;
@@ -228,7 +234,6 @@ struct sq_peer {
     bool restarted;    /* by the pending offer */
     bool ice_changed;  /* set by ICE's call-backs, worked off after the call */
     bool gathered;     /* gathering_done came, and was not told yet */
-    bool has_path, path_nominated;
     bool twcc_negotiated;
     bool gap_watched;
     enum sq_ice_state ice_state;
@@ -252,8 +257,6 @@ struct sq_peer {
     struct sq_twcc_log *twcc_log;
     struct sq_twcc_recorder *twcc_recorder;
 
-    struct sq_track **tracks; /* owned, at most SQ_PEER_TRACKS_MAX */
-    size_t tracks_len, tracks_room;
     struct sq_ssrc_entry *ssrcs;
     size_t ssrcs_len, ssrcs_room, ssrcs_last;
 

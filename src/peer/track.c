@@ -58,15 +58,19 @@ static struct sq_track *new_track(struct sq_peer *peer)
     }
     if (peer->tracks_len == peer->tracks_room) {
         size_t room = peer->tracks_room ? peer->tracks_room * 2 : 2;
-        struct sq_track **grown = sq_realloc(peer->tracks, room * sizeof(struct sq_track *));
+        size_t entry = sizeof(struct sq_track *) + sizeof(uint64_t);
+        struct sq_track **grown = sq_realloc(peer->tracks, room * entry);
         if (!grown) {
             return NULL;
         }
         peer->tracks = grown;
         peer->tracks_room = room;
+        peer->sends_ns = (uint64_t *)(grown + room);
+        memset(peer->sends_ns, 0, room * sizeof(uint64_t)); /* to be looked at */
     }
     struct sq_track *track = sq_zalloc(sizeof(*track));
     if (track) {
+        peer->sends_ns[peer->tracks_len] = 0;
         peer->tracks[peer->tracks_len++] = track;
     }
     return track;

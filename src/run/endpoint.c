@@ -496,6 +496,7 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
     sq_timer_init(&endpoint->timer, on_timer, endpoint);
     sq_timer_init(&endpoint->settle, on_settled, endpoint);
     int err = make_peer(endpoint, config);
+    endpoint->timer.reads = endpoint->peer;
     if (!err && carrier->ice_policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
         err = endpoint_open_paths(endpoint);
     }
