@@ -12,6 +12,7 @@ from .ws import WebSocket
 WS_PORT, ADMIN_PORT = 8188, 7188
 SECRET = "interop"
 ROOM = 1234
+ROOMS = {"vp8": ROOM, "vp9": ROOM + 1, "h264": ROOM + 2, "av1": ROOM + 3}  # each of one codec
 
 JCFG = """general: {{
     configs_folder = "{folder}"
@@ -46,7 +47,7 @@ VIDEOROOM = """room-{room}: {{
     publishers = 10
     bitrate = 4000000
     audiocodec = "opus"
-    videocodec = "vp8"
+    videocodec = "{codec}"
     notify_joining = false
 }}
 """
@@ -74,16 +75,17 @@ class Janus:
             return ",".join(sorted(p.name for p in (libs / kind).glob("*.so") if p.name not in keep))
 
         values = {
-            "folder": folder, "libs": libs, "secret": SECRET, "address": address, "room": ROOM,
+            "folder": folder, "libs": libs, "secret": SECRET, "address": address,
             "ws_port": WS_PORT, "admin_port": ADMIN_PORT,
             "no_plugins": others("plugins", ("libjanus_echotest.so", "libjanus_videoroom.so")),
             "no_transports": others("transports", ("libjanus_websockets.so",)),
         }
         for name, text in (("janus.jcfg", JCFG),
                            ("janus.transport.websockets.jcfg", WEBSOCKETS),
-                           ("janus.plugin.videoroom.jcfg", VIDEOROOM),
                            ("janus.plugin.echotest.jcfg", "general: {{}}\n")):
             (folder / name).write_text(text.format(**values))
+        (folder / "janus.plugin.videoroom.jcfg").write_text(
+            "".join(VIDEOROOM.format(room=room, codec=codec) for codec, room in ROOMS.items()))
         self.process = test.start("janus", [*enter, need("janus"), "-F", folder])
         self.url = f"janus+ws://{address}:{WS_PORT}/"
         self.socket = until("Janus' admin interface", self._admin, 20)
