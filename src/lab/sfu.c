@@ -419,6 +419,21 @@ static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, ui
     stop_waiting(port);
 }
 
+/* The capture time of audio goes on; without the offset to the sender's clock, which would have to
+ * be told anew by the clock of the lab. Video has it nowhere: there are time-tags for it, and what
+ * is sent again would have to have it again. */
+static const uint8_t *capture_time(const struct sq_lab_source *source,
+                                   const struct sq_rtp_packet *packet,
+                                   const struct sq_rtp_exts *exts)
+{
+    struct sq_view v;
+    if (source->video || !sq_rtp_has(exts, SQ_RTP_EXT_ABS_CAPTURE_TIME) ||
+        !sq_track_capture_time(source->track, packet, &v)) {
+        return NULL;
+    }
+    return (const uint8_t *)v.at;
+}
+
 static void look_for_key(struct sq_lab_source *source, bool key, uint64_t now_ns)
 {
     if (key) {
@@ -471,6 +486,7 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
                                : 127),
         .payload = packet->payload,
         .payload_len = packet->payload_bytes,
+        .capture_time = capture_time(source, packet, exts),
     };
     for (struct sq_lab_port *port = source->ports; port; port = port->next_of_source) {
         bool starts = !port->started;

@@ -365,6 +365,8 @@ struct outgoing {
     uint8_t ext_id;
     size_t ext_len; /* 0: none, or not agreed */
     struct sq_latency_room tag;
+    uint8_t capture_id;          /* of abs-capture-time; 0: none */
+    const uint8_t *capture_time; /* by hand; NULL: of due_ns */
     uint64_t due_ns;
     enum sq_codec codec;
     uint16_t first_seq; /* of RTX: the number that it had when it was sent first */
@@ -382,6 +384,16 @@ static size_t payload_bytes(const struct outgoing *out)
     return out->head_len + out->payload_len + out->tag.grows;
 }
 
+static size_t put_capture_time(const struct outgoing *out, uint64_t us, uint8_t *buf, size_t at)
+{
+    uint8_t bytes[SQ_CAPTURE_TIME_BYTES];
+    if (out->capture_time) {
+        return sq_rtp_header_extend(buf, at, out->capture_id, out->capture_time, 8);
+    }
+    sq_latency_capture_time(us, bytes);
+    return sq_rtp_header_extend(buf, at, out->capture_id, bytes, sizeof(bytes));
+}
+
 /* Writes one packet into the batch with that header. The caller has checked that it fits. */
 static size_t put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_rtp_template *header,
                   uint64_t now_ns, enum sq_sent_kind kind, const struct sq_rtp_stamp *stamp,
@@ -392,17 +404,21 @@ static size_t put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_r
     if (out->ext_len) {
         at = sq_rtp_header_extend(buf, at, out->ext_id, out->ext, out->ext_len);
     }
+    bool tagged = out->tag.grows || out->tag.at;
+    uint64_t us = 0;
+    if (tagged || (out->capture_id && !out->capture_time)) {
+        us = sq_latency_time_us(peer, e, out->osn_bytes ? out->first_seq : out->seq, out->due_ns,
+                                kind != SQ_SENT_MEDIA);
+    }
+    if (out->capture_id) {
+        at = put_capture_time(out, us, buf, at);
+    }
     size_t len = at + payload_bytes(out);
     memcpy(buf + at, out->head, out->head_len);
     memcpy(buf + at + out->head_len, out->payload, out->payload_len);
-    if (out->tag.grows || out->tag.at) {
-        const struct sq_latency_tagged tagged = {.room = out->tag,
-                                                 .codec = out->codec,
-                                                 .seq = out->osn_bytes ? out->first_seq : out->seq,
-                                                 .due_ns = out->due_ns,
-                                                 .again = kind != SQ_SENT_MEDIA};
+    if (tagged) {
         size_t head_len = out->head_len - out->osn_bytes;
-        sq_latency_put(peer, e, &tagged, buf + at + out->osn_bytes, head_len,
+        sq_latency_put(peer, out->codec, &out->tag, us, buf + at + out->osn_bytes, head_len,
                        head_len + out->payload_len);
     }
     struct sq_track *track;
@@ -513,7 +529,8 @@ static bool fits(const struct sq_encoding *e, size_t payload_len)
 
 static size_t ext_room(const struct outgoing *out)
 {
-    return out->ext_len ? out->ext_len + SQ_RTP_EXTEND_BYTES : 0;
+    size_t room = out->ext_len ? out->ext_len + SQ_RTP_EXTEND_BYTES : 0;
+    return room + (out->capture_id ? SQ_CAPTURE_TIME_BYTES + SQ_RTP_EXTEND_BYTES : 0);
 }
 
 static uint8_t level_byte(uint8_t level, bool voice)
@@ -525,11 +542,15 @@ static struct outgoing of_source(const struct sq_track *track,
                                  const struct sq_source_packet *packet, uint32_t ts, uint16_t seq)
 {
     uint8_t ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY];
+    struct sq_latency_room tag = sq_latency_room(track, packet);
+    bool captures = track->peer->latency &&
+                    (track->kind == SQ_MEDIA_VIDEO ? packet->begin : !tag.grows && !tag.at);
     return (struct outgoing){
+        .capture_id = captures ? track->ids.id[SQ_RTP_EXT_ABS_CAPTURE_TIME] : 0,
         .ext = packet->ext,
         .ext_id = ext_id,
         .ext_len = ext_id ? packet->ext_len : 0,
-        .tag = sq_latency_room(track, packet),
+        .tag = tag,
         .due_ns = packet->due_ns,
         .codec = track->send_codec,
         .ts = ts,
@@ -611,6 +632,8 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
                                     out->cookie)
             : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len, payload_len, out->cookie);
     const struct outgoing packet = {
+        .capture_id = out->capture_time ? track->ids.id[SQ_RTP_EXT_ABS_CAPTURE_TIME] : 0,
+        .capture_time = out->capture_time,
         .ts = ts,
         .seq = seq,
         .marker = out->marker,

@@ -330,6 +330,9 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
     if (report.is_sr && from) {
         sq_rtp_receiver_on_sr(&from->rx->rtp, now_ns, &report);
     }
+    if (report.is_sr && peer->latency) {
+        sq_latency_on_sr(peer, report.ntp, now_ns);
+    }
     uint64_t ntp = sq_env_ntp(peer->env, now_ns);
     for (size_t i = 0; i < report.block_count; i++) {
         struct sq_rtcp_block block = sq_rtcp_block_at(&report, i);

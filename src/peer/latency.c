@@ -1,6 +1,8 @@
 /* One-way latency of frames: time-tags into what a clip gives, and out of what comes in. */
 #include "base/mem.h"
+#include "base/time.h"
 #include "base/wallclock.h"
+#include "base/wire.h"
 #include "media/timetag.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
@@ -11,11 +13,18 @@
 #define AGE_MAX_US (INT64_C(60) * 1000 * 1000)
 #define AGE_MIN_US (-INT64_C(60) * 1000 * 1000)
 
+#define FAR_CLOCK_NS (60 * SQ_NS_PER_SEC) /* so long what reports told of it is good for */
+
+struct sq_latency_origin {
+    struct sq_timetag tag;
+    enum sq_latency_by by;
+};
+
 struct sq_latency_tags {
-    struct {
+    struct kept {
         uint32_t timestamp;
         bool there;
-        struct sq_timetag tag;
+        struct sq_latency_origin origin;
     } kept[TAGS_KEPT];
     unsigned next;
 };
@@ -50,16 +59,22 @@ struct sq_latency_room sq_latency_room(const struct sq_track *track,
     return room;
 }
 
-void sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e,
-                    const struct sq_latency_tagged *packet, uint8_t *payload, size_t head_len,
-                    size_t len)
+uint64_t sq_latency_time_us(const struct sq_peer *peer, struct sq_encoding *e, uint16_t seq,
+                            uint64_t due_ns, bool again)
 {
-    const struct sq_peer_env *env = peer->env;
-    uint64_t *kept = e->sent_tags ? &e->sent_tags[packet->seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
-    uint64_t us = packet->again && kept ? *kept : wall_us(env, packet->due_ns);
+    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+    uint64_t us = again && kept ? *kept : wall_us(peer->env, due_ns);
     if (kept) {
         *kept = us;
     }
+    return us;
+}
+
+void sq_latency_put(const struct sq_peer *peer, enum sq_codec codec,
+                    const struct sq_latency_room *room, uint64_t us, uint8_t *payload,
+                    size_t head_len, size_t len)
+{
+    const struct sq_peer_env *env = peer->env;
     const struct sq_timetag tag = {
         .wall_us = us,
         .clock = short_id(env->clock_id),
@@ -67,73 +82,168 @@ void sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e,
                         ? SQ_TIMETAG_UNKNOWN
                         : (env->clock_error_ns + 999) / 1000,
     };
-    if (packet->room.at) {
-        sq_timetag_fill(packet->codec, &tag, payload + head_len + packet->room.at);
+    if (room->at) {
+        sq_timetag_fill(codec, &tag, payload + head_len + room->at);
     } else {
-        sq_timetag_put(packet->codec, &tag, payload, len);
+        sq_timetag_put(codec, &tag, payload, len);
     }
+}
+
+void sq_latency_capture_time(uint64_t us, uint8_t out[static SQ_CAPTURE_TIME_BYTES])
+{
+    sq_store_u64(out, sq_ntp_from_wall_ns(us * 1000));
+    sq_store_u64(out + 8, 0);
 }
 
 /* ---- Receiving ---- */
 
-static void tell(struct sq_track *track, const struct sq_timetag *tag, uint64_t now_ns)
+static void tell(struct sq_track *track, const struct sq_latency_origin *origin, uint64_t now_ns)
 {
     struct sq_peer *peer = track->peer;
     const struct sq_peer_env *env = peer->env;
+    const struct sq_timetag *tag = &origin->tag;
     uint16_t clock = short_id(env->clock_id);
-    bool unknown =
-        tag->error_us == SQ_TIMETAG_UNKNOWN || env->clock_error_ns == SQ_CLOCK_ERROR_UNKNOWN;
+    bool unknown = tag->error_us == SQ_TIMETAG_UNKNOWN;
+    uint64_t mine_us = 0;
+    if (origin->by == SQ_LATENCY_TAG) { /* by UTC: what this clock is off counts as well */
+        unknown = unknown || env->clock_error_ns == SQ_CLOCK_ERROR_UNKNOWN;
+        mine_us = env->clock_error_ns / 1000 + 1;
+    }
     const struct sq_latency_sample sample = {
         .latency_us = sq_timetag_age_us(tag, wall_us(env, now_ns)),
         .same_clock = clock != 0 && clock == tag->clock,
-        .error_us = unknown ? SQ_TIMETAG_UNKNOWN : tag->error_us + env->clock_error_ns / 1000 + 1,
+        .error_us = unknown ? SQ_TIMETAG_UNKNOWN : tag->error_us + mine_us,
+        .by = origin->by,
     };
     if (sample.latency_us >= AGE_MIN_US && sample.latency_us <= AGE_MAX_US && peer->ops->latency) {
         peer->ops->latency(peer->ctx, track, &sample);
     }
 }
 
-static void keep(struct sq_track *track, uint32_t timestamp, const struct sq_timetag *tag)
+static struct kept *kept_of(struct sq_latency_tags *tags, uint32_t timestamp)
+{
+    for (unsigned i = 0; tags && i < TAGS_KEPT; i++) {
+        if (tags->kept[i].there && tags->kept[i].timestamp == timestamp) {
+            return &tags->kept[i];
+        }
+    }
+    return NULL;
+}
+
+/* A frame may have both, and each spatial layer a tag: the first tag counts. */
+static void keep(struct sq_track *track, uint32_t timestamp, const struct sq_latency_origin *origin)
 {
     struct sq_track_rx *rx = track->rx;
+    struct kept *kept = kept_of(rx->tags, timestamp);
+    if (kept) {
+        if (kept->origin.by == SQ_LATENCY_CAPTURE) {
+            kept->origin = *origin;
+        }
+        return;
+    }
     if (!rx->tags) {
         rx->tags = sq_zalloc(sizeof(*rx->tags)); /* once a track; without memory nothing is told */
     }
-    for (unsigned i = 0; rx->tags && i < TAGS_KEPT; i++) {
-        if (rx->tags->kept[i].there && rx->tags->kept[i].timestamp == timestamp) {
-            return; /* of another spatial layer of the picture */
-        }
-    }
     if (rx->tags) {
-        rx->tags->kept[rx->tags->next].timestamp = timestamp;
-        rx->tags->kept[rx->tags->next].there = true;
-        rx->tags->kept[rx->tags->next].tag = *tag;
+        rx->tags->kept[rx->tags->next] =
+            (struct kept){.timestamp = timestamp, .there = true, .origin = *origin};
         rx->tags->next = (rx->tags->next + 1) % TAGS_KEPT;
     }
 }
 
-void sq_latency_on_packet(struct sq_track *track, const struct sq_rtp_packet *packet,
-                          enum sq_codec codec, uint64_t now_ns)
+bool sq_track_capture_time(const struct sq_track *track, const struct sq_rtp_packet *packet,
+                           struct sq_view *ret_bytes)
 {
-    struct sq_timetag tag;
-    if (!sq_timetag_find(codec, packet->marker, packet->payload, packet->payload_bytes, &tag)) {
+    struct sq_view v;
+    if (sq_rtp_ext_find(packet, track->peer->ids.id[SQ_RTP_EXT_ABS_CAPTURE_TIME], &v) != 0 ||
+        (v.len != 8 && v.len != SQ_CAPTURE_TIME_BYTES)) {
+        return false;
+    }
+    *ret_bytes = v;
+    return true;
+}
+
+/* "Absolute Capture Time" (webrtc.org): the capture system's clock, UQ32.32 as in NTP; then, where
+ * it is there, how much that clock is ahead of the sender's, Q32.32. What the sender's is off from
+ * ours follows from its reports. */
+static bool capture_origin(const struct sq_track *track, const struct sq_rtp_packet *packet,
+                           struct sq_latency_origin *ret_origin)
+{
+    const struct sq_peer *peer = track->peer;
+    struct sq_view v;
+    if (!sq_track_capture_time(track, packet, &v)) {
+        return false;
+    }
+    const uint8_t *at = (const uint8_t *)v.at;
+    uint64_t ntp = sq_load_u64(at);
+    uint64_t error_us = SQ_TIMETAG_UNKNOWN;
+    if (v.len == SQ_CAPTURE_TIME_BYTES) {
+        ntp -= sq_load_u64(at + 8);
+        if (peer->far_clock.known) {
+            ntp -= (uint64_t)peer->far_clock.ahead;
+            error_us = peer->far_clock.error_ns / 1000 + 1;
+        }
+    }
+    *ret_origin = (struct sq_latency_origin){
+        .by = SQ_LATENCY_CAPTURE,
+        .tag = {.wall_us = sq_wall_ns_from_ntp(ntp) / 1000, .error_us = error_us}};
+    return true;
+}
+
+/* By report blocks alone: a check of ICE that was sent twice cannot tell which one was answered. */
+static uint64_t report_rtt_ns(const struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track_tx *tx = peer->tracks[i]->tx;
+        for (size_t k = 0; tx && k < tx->n; k++) {
+            if (tx->encodings[k].rtp.rtt_measurements > 0) {
+                return tx->encodings[k].rtp.rtt_ns;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The report left the other side half a round trip ago, give or take half of one. The narrowest
+ * such interval of late holds. */
+void sq_latency_on_sr(struct sq_peer *peer, uint64_t ntp, uint64_t now_ns)
+{
+    uint64_t half_ns = report_rtt_ns(peer) / 2;
+    struct sq_far_clock *c = &peer->far_clock;
+    if (half_ns == 0 || ntp == 0 ||
+        (c->known && half_ns > c->error_ns && now_ns < c->since_ns + FAR_CLOCK_NS)) {
+        return;
+    }
+    uint64_t here = sq_env_ntp(peer->env, now_ns);
+    uint64_t under_way = sq_env_ntp(peer->env, now_ns + half_ns) - here;
+    *c = (struct sq_far_clock){.known = true,
+                               .ahead = (int64_t)(ntp + under_way - here),
+                               .error_ns = half_ns,
+                               .since_ns = now_ns};
+}
+
+void sq_latency_on_packet(struct sq_track *track, const struct sq_rtp_packet *packet,
+                          const struct sq_rtp_exts *exts, enum sq_codec codec, uint64_t now_ns)
+{
+    struct sq_latency_origin origin = {.by = SQ_LATENCY_TAG};
+    bool found =
+        sq_timetag_find(codec, packet->marker, packet->payload, packet->payload_bytes, &origin.tag);
+    if (!found && (!sq_rtp_has(exts, SQ_RTP_EXT_ABS_CAPTURE_TIME) ||
+                   !capture_origin(track, packet, &origin))) {
         return;
     }
     if (track->kind == SQ_MEDIA_VIDEO) {
-        keep(track, packet->ts, &tag);
+        keep(track, packet->ts, &origin);
     } else {
-        tell(track, &tag, now_ns);
+        tell(track, &origin, now_ns);
     }
 }
 
 void sq_latency_on_frame(struct sq_track *track, uint32_t timestamp, uint64_t now_ns)
 {
-    struct sq_latency_tags *tags = track->rx->tags;
-    for (unsigned i = 0; tags && i < TAGS_KEPT; i++) {
-        if (tags->kept[i].there && tags->kept[i].timestamp == timestamp) {
-            tags->kept[i].there = false;
-            tell(track, &tags->kept[i].tag, now_ns);
-            return;
-        }
+    struct kept *kept = kept_of(track->rx->tags, timestamp);
+    if (kept) {
+        kept->there = false;
+        tell(track, &kept->origin, now_ns);
     }
 }

@@ -154,6 +154,14 @@ struct sq_rtp_out {
     size_t prefix_len;
     const uint8_t *payload; /* borrowed for the call */
     size_t payload_len;
+    const uint8_t *capture_time; /* 8 bytes of abs-capture-time, where it is agreed; NULL: none. Of
+                                    tracks without retransmission: it would not be sent again */
+};
+
+/* What told when a frame was captured. */
+enum sq_latency_by {
+    SQ_LATENCY_TAG,     /* a time-tag in the payload (media/timetag.h) */
+    SQ_LATENCY_CAPTURE, /* the header extension abs-capture-time, where the payload has no tag */
 };
 
 /* How long a frame was under way: from when its sender meant to send it until all of it had come
@@ -163,6 +171,7 @@ struct sq_latency_sample {
     int64_t latency_us; /* may be below 0 where the clocks differ */
     bool same_clock;    /* both sides read the same clock: it is exact */
     uint64_t error_us;  /* else: what both clocks may be off together; UINT64_MAX: not known */
+    enum sq_latency_by by;
 };
 
 /* Each is called with the ctx of sq_peer_create. Within a call-back the peer may be used (closed,
@@ -248,7 +257,8 @@ struct sq_peer_config {
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */
     bool latency; /* write time-tags into the frames that a clip gives, and read those that come
-                     (media/timetag.h): ops->latency tells them */
+                     (media/timetag.h): ops->latency tells them. The same by abs-capture-time,
+                     where it is agreed: with each frame of video, and audio that has no tag */
     struct sq_peer_codecs audio, video; /* what its tracks may use; zeros: everything */
     unsigned simulcast; /* layers of a video that a clip gives: 2 or 3; else one stream */
     bool capture_time;  /* offer abs-capture-time */
@@ -380,6 +390,9 @@ bool sq_track_media_packet(const struct sq_track *track, const struct sq_rtp_pac
 /* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
  */
 int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out);
+/* abs-capture-time of a packet that came on the track, 8 or 16 bytes of the packet. */
+bool sq_track_capture_time(const struct sq_track *track, const struct sq_rtp_packet *packet,
+                           struct sq_view *ret_bytes);
 /* Asks the other side for a key frame: by PLI, or FIR where that alone was negotiated; at most one
  * in 300 ms, others are left out. Nothing happens before the first packet of the track. */
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);

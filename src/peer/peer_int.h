@@ -165,6 +165,14 @@ struct sq_track_rx {
     };
 };
 
+/* The clock of who sends to us, by its sender reports. */
+struct sq_far_clock {
+    bool known;
+    int64_t ahead;     /* of ours, Q32.32 s */
+    uint64_t error_ns; /* half a round trip */
+    uint64_t since_ns;
+};
+
 struct sq_track {
     struct sq_peer *peer;
     struct sq_jsep_transceiver *jsep; /* NULL once stopped and forgotten */
@@ -236,6 +244,7 @@ struct sq_peer {
     bool gathered;     /* gathering_done came, and was not told yet */
     bool twcc_negotiated;
     bool gap_watched;
+    struct sq_far_clock far_clock;
     enum sq_ice_state ice_state;
     int path_base;
     int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
@@ -426,24 +435,25 @@ struct sq_latency_room {
     size_t grows; /* by how much the payload grows to carry one */
     size_t at;    /* or where in the clip's payload there is room for it; both 0: it carries none */
 };
-struct sq_latency_tagged {
-    struct sq_latency_room room;
-    enum sq_codec codec;
-    uint16_t seq;
-    uint64_t due_ns; /* when it was to be sent; or: */
-    bool again;      /* with the tag that it had */
-};
+/* The wall clock (us) that packet `seq` bears: of when it was due, or `again` what it had. */
+uint64_t sq_latency_time_us(const struct sq_peer *peer, struct sq_encoding *e, uint16_t seq,
+                            uint64_t due_ns, bool again);
 struct sq_latency_room sq_latency_room(const struct sq_track *track,
                                        const struct sq_source_packet *packet);
 /* Puts the tag into the payload: its descriptor of head_len bytes, and the clip's part. */
-void sq_latency_put(const struct sq_peer *peer, struct sq_encoding *e,
-                    const struct sq_latency_tagged *packet, uint8_t *payload, size_t head_len,
-                    size_t len);
+void sq_latency_put(const struct sq_peer *peer, enum sq_codec codec,
+                    const struct sq_latency_room *room, uint64_t us, uint8_t *payload,
+                    size_t head_len, size_t len);
+/* abs-capture-time with the offset of the capture clock, which is the sender's own: 0. */
+#define SQ_CAPTURE_TIME_BYTES 16
+void sq_latency_capture_time(uint64_t us, uint8_t out[static SQ_CAPTURE_TIME_BYTES]);
 
-/* Looks for a tag in a packet that came. Audio's is told at once, a video frame's once it is
- * decodable. */
+/* Looks for a tag in a packet that came, and for abs-capture-time. Audio's is told at once, a video
+ * frame's once it is decodable. */
 void sq_latency_on_packet(struct sq_track *track, const struct sq_rtp_packet *packet,
-                          enum sq_codec codec, uint64_t now_ns);
+                          const struct sq_rtp_exts *exts, enum sq_codec codec, uint64_t now_ns);
+/* A sender report came with that time of the other side's clock. */
+void sq_latency_on_sr(struct sq_peer *peer, uint64_t ntp, uint64_t now_ns);
 void sq_latency_on_frame(struct sq_track *track, uint32_t timestamp, uint64_t now_ns);
 
 /* receive.c */

@@ -325,7 +325,7 @@ void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rt
     }
     if (!peer->forward_only) {
         if (peer->latency) {
-            sq_latency_on_packet(track, packet, media.codec, now_ns);
+            sq_latency_on_packet(track, packet, exts, media.codec, now_ns);
         }
         sq_track_play(track, &media, repaired);
     } else if (!track->rx->media_seen) {

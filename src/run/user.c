@@ -410,6 +410,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .bwe = user->env->plan->bwe,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
                                           .latency = user->env->plan->latency,
+                                          .capture_time = user->env->plan->latency,
                                           .accept_data = user->env->plan->data.on};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);

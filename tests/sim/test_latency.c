@@ -17,6 +17,8 @@ struct seen {
     uint64_t n;
     int64_t min_us, max_us, sum_us;
     bool same_clock;
+    uint64_t by[2];    /* SQ_LATENCY_TAG, SQ_LATENCY_CAPTURE */
+    uint64_t error_us; /* of the latest */
 };
 
 static struct seen heard[2]; /* audio, video */
@@ -29,6 +31,8 @@ static void on_latency(void *ctx, struct sq_track *track, const struct sq_latenc
     s->max_us = s->n == 0 || sample->latency_us > s->max_us ? sample->latency_us : s->max_us;
     s->sum_us += sample->latency_us;
     s->same_clock = sample->same_clock;
+    s->by[sample->by]++;
+    s->error_us = sample->error_us;
     s->n++;
 }
 
@@ -139,6 +143,65 @@ static void only_where_it_is_wanted(void **state)
     simnet_free(p.net);
 }
 
+/* ---- abs-capture-time ---- */
+
+static const struct sq_peer_config capturing = {.latency = true,
+                                                .capture_time = true,
+                                                .audio = {.order = {SQ_CODEC_PCMU}, .n = 1},
+                                                .video = {.order = {SQ_CODEC_VP9}, .n = 1}};
+
+/* G.711, and VP9 of a clip that has no room for tags: each packet and frame is told by the header
+ * extension. What the far clock is off is known from its reports to half a round trip, and lies
+ * within it even where one way takes four times as long as the other. */
+static void capture_time_where_there_is_no_tag(void **state)
+{
+    (void)state;
+    static const uint64_t back_ns[] = {40 * MS, 10 * MS};
+    for (size_t i = 0; i < 2; i++) {
+        struct pair p = call(&capturing, &capturing, 40 * MS, true);
+        simnode_link(p.b)->delay_ns = back_ns[i];
+        run_for(p.net, 3 * SEC);
+        memset(heard, 0, sizeof(heard));
+        run_for(p.net, 12 * SEC);
+        double half_ms = (40 + (double)back_ns[i] / 1e6) / 2;
+        for (int kind = 0; kind < 2; kind++) {
+            const struct seen *s = &heard[kind];
+            assert_int_equal(s->by[SQ_LATENCY_TAG], 0);
+            assert_true(s->n > (kind == SQ_MEDIA_AUDIO ? 590 : 290));
+            assert_false(s->same_clock);
+            double error_ms = (double)s->error_us / 1e3;
+            assert_true(fabs(error_ms - half_ms) < 0.5);
+            assert_true(fabs((double)s->min_us / 1e3 - 40) <= error_ms);
+            /* Where both ways are alike, it is exact. */
+            assert_true(fabs((double)s->min_us / 1e3 - half_ms) < 0.5);
+        }
+        assert_int_equal(transport_stats(p.b).srtp_errors, 0);
+        simnet_free(p.net);
+    }
+}
+
+/* A time-tag counts more; and who does not know the extension gets none. */
+static void a_tag_counts_more(void **state)
+{
+    (void)state;
+    struct sq_peer_config both = on;
+    both.capture_time = true;
+    struct pair p = call(&both, &both, 40 * MS, true);
+    run_for(p.net, 6 * SEC);
+    for (int kind = 0; kind < 2; kind++) {
+        assert_true(heard[kind].n > 100);
+        assert_int_equal(heard[kind].by[SQ_LATENCY_CAPTURE], 0);
+    }
+    simnet_free(p.net);
+    struct sq_peer_config plain = capturing;
+    plain.capture_time = false;
+    p = call(&plain, &plain, 40 * MS, true);
+    run_for(p.net, 6 * SEC);
+    assert_int_equal(heard[SQ_MEDIA_AUDIO].n + heard[SQ_MEDIA_VIDEO].n, 0);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded > 100);
+    simnet_free(p.net);
+}
+
 /* ---- Sent again ---- */
 
 #define SEQS 65536
@@ -174,7 +237,9 @@ static void tap(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
 static void sent_again_to_the_last_bit(void **state)
 {
     (void)state;
-    struct pair p = call(&on, &on, 20 * MS, false);
+    struct sq_peer_config with_capture = on;
+    with_capture.capture_time = true;
+    struct pair p = call(&with_capture, &with_capture, 20 * MS, false);
     struct simnode *sender = p.a;
     again = 0;
     run_for(p.net, SEC);
@@ -197,6 +262,8 @@ int main(void)
         cmocka_unit_test(a_known_delay),
         cmocka_unit_test(a_lost_packet_costs_its_frame_time),
         cmocka_unit_test(only_where_it_is_wanted),
+        cmocka_unit_test(capture_time_where_there_is_no_tag),
+        cmocka_unit_test(a_tag_counts_more),
         cmocka_unit_test(sent_again_to_the_last_bit),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
