@@ -72,6 +72,11 @@
       { title: "Jitter", unit: "ms", lines: four(data.jitter, 1) },
       { title: "Round-trip time", unit: "ms", lines: [
         { name: "mean", color: "--c1", values: data.rtt }, { name: "p95", color: "--c5", values: data.rtt95 } ] },
+      ...["video", "audio"].filter((kind) => has(data[`${kind}Latency50`])).map((kind) => (
+        { title: `One-way latency of ${kind}`, unit: "ms", lines: [
+          { name: "p50", color: "--c1", values: data[`${kind}Latency50`] },
+          { name: "p95", color: "--c2", dash: "6 4", values: data[`${kind}Latency95`] },
+          { name: "p99", color: "--c5", values: data[`${kind}Latency99`] } ] })),
       { title: "Frames received, each video track", unit: "frames/s", lines: [ { name: "mean", color: "--c1", values: data.fps } ] },
       { title: "Freezes begun", unit: "a second", whole: true, lines: [ { name: "freezes", color: "--c5", area: true, values: data.freezes } ], empty: "No picture froze.", needs: data.fps },
       { title: "Generator: lateness of its timers", unit: "ms", lines: [

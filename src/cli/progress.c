@@ -126,6 +126,14 @@ static void add_flow(struct sq_buf *b, const struct sq_timeline_row *row, enum s
                       rate_text(row->bitrate_kbps[flow], rate),
                       number_text(row->loss_percent[flow], " %", loss),
                       number_text(row->jitter_ms[flow], " ms", jitter));
+        const struct sq_latency_second *latency = &row->latency[flow == SQ_FLOW_VIDEO_IN];
+        bool in = flow == SQ_FLOW_VIDEO_IN || flow == SQ_FLOW_AUDIO_IN;
+        if (in && !isnan(latency->p95_ms)) {
+            char p50[24];
+            char p95[24];
+            sq_buf_printf(b, " latency p50 %s p95 %s", number_text(latency->p50_ms, " ms", p50),
+                          number_text(latency->p95_ms, " ms", p95));
+        }
         if (flow == SQ_FLOW_VIDEO_IN && !isnan(row->fps_in)) {
             sq_buf_printf(b, " %.1f frames/s  freezes %llu", row->fps_in,
                           (unsigned long long)row->freezes);

@@ -34,7 +34,12 @@ static void timeline_header(struct sq_buf *out)
         }
     }
     sq_buf_puts(out, ",rtt_ms,rtt_p95_ms,video.in.fps,freezes,setup_p50_ms,setup_p95_ms,"
-                     "lateness_p99_ms,lateness_max_ms,cpu_percent,send_errors,receive_drops\r\n");
+                     "lateness_p99_ms,lateness_max_ms,cpu_percent,send_errors,receive_drops");
+    for (int video = 0; video < 2; video++) {
+        const char *name = video ? "video.in.latency" : "audio.in.latency";
+        sq_buf_printf(out, ",%s_p50_ms,%s_p95_ms,%s_p99_ms", name, name, name);
+    }
+    sq_buf_puts(out, "\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -68,6 +73,11 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, t->cpu_percent);
         comma_integer(out, t->send_errors);
         comma_integer(out, t->receive_drops);
+        for (int video = 0; video < 2; video++) {
+            comma_number(out, t->latency[video].p50_ms);
+            comma_number(out, t->latency[video].p95_ms);
+            comma_number(out, t->latency[video].p99_ms);
+        }
         sq_buf_puts(out, "\r\n");
     }
 }

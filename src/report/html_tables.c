@@ -176,7 +176,13 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
     put_median_stages(r, out);
     sq_buf_puts(out, metrics_table);
     put_metric_rows(r, out);
-    sq_buf_puts(out, "</tbody></table></div></section>\n");
+    sq_buf_puts(out, "</tbody></table></div>");
+    if (r->latency_note[0]) {
+        sq_buf_puts(out, "<p class=\"note\">One-way latency: ");
+        sq_html_text(out, r->latency_note);
+        sq_buf_puts(out, ".</p>");
+    }
+    sq_buf_puts(out, "</section>\n");
 }
 
 static void put_pair_unit(struct sq_buf *out, const char *name, double number, const char *unit)

@@ -72,6 +72,13 @@ static void put_peers(struct sq_json *j, const struct sq_peer_counts *c)
     sq_json_close(j, '}');
 }
 
+static void put_worth(struct sq_json *j, const struct sq_latency_worth *worth)
+{
+    sq_json_number(j, "uncertainty", worth->uncertainty_ms);
+    sq_json_integer(j, "by_time_tag", worth->tags);
+    sq_json_integer(j, "by_abs_capture_time", worth->captures);
+}
+
 static void put_metrics(struct sq_json *j, const struct sq_result *r)
 {
     sq_json_open(j, "metrics", '{');
@@ -89,6 +96,10 @@ static void put_metrics(struct sq_json *j, const struct sq_result *r)
         sq_json_number(j, "p95", f.p95);
         sq_json_number(j, "p99", f.p99);
         sq_json_number(j, "max", f.max);
+        if (r->metrics[i].id == SQ_METRIC_AUDIO_IN_LATENCY ||
+            r->metrics[i].id == SQ_METRIC_VIDEO_IN_LATENCY) {
+            put_worth(j, &r->latency[r->metrics[i].id == SQ_METRIC_VIDEO_IN_LATENCY]);
+        }
         sq_json_close(j, '}');
     }
     sq_json_close(j, '}');

@@ -46,6 +46,7 @@ int sq_result_create(struct sq_result **ret_result)
     r->duration_s = NAN;
     r->score = NAN;
     r->mos = NAN;
+    r->latency[0].uncertainty_ms = r->latency[1].uncertainty_ms = NAN;
     r->generator.ok = true;
     r->generator.lateness_p50_ms = NAN;
     r->generator.lateness_p99_ms = NAN;
@@ -178,6 +179,9 @@ struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
     row->t_s = NAN;
     row->rtt_ms = NAN;
     row->rtt_p95_ms = NAN;
+    for (size_t i = 0; i < 2; i++) {
+        row->latency[i] = (struct sq_latency_second){NAN, NAN, NAN};
+    }
     row->fps_in = NAN;
     row->setup_p50_ms = NAN;
     row->setup_p95_ms = NAN;

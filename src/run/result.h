@@ -154,6 +154,10 @@ struct sq_peer_row {
 };
 
 /* One second of the run. Rates and gauges of that second; totals over all peers. */
+struct sq_latency_second {
+    double p50_ms, p95_ms, p99_ms; /* NAN without a sample */
+};
+
 struct sq_timeline_row {
     double t_s;                                 /* end of the second */
     uint64_t planned;                           /* arrivals that the plan had due by now */
@@ -167,12 +171,20 @@ struct sq_timeline_row {
     double jitter_ms[SQ_FLOW_COUNT];            /* mean over peers */
     double rtt_ms;                              /* mean over peers */
     double rtt_p95_ms;
+    struct sq_latency_second latency[2];     /* audio, video: one way, of all that came in it */
     double fps_in;                           /* mean over incoming video tracks */
     uint64_t freezes;                        /* in this second */
     double setup_p50_ms, setup_p95_ms;       /* setup.total of those that connected in it */
     double lateness_p99_ms, lateness_max_ms; /* the generator's timers, in this second */
     double cpu_percent;                      /* of the busiest generator thread */
     uint64_t send_errors, receive_drops;     /* in this second */
+};
+
+/* What figures of one-way latency rest on. */
+struct sq_latency_worth {
+    uint64_t tags;         /* samples by time-tags in the payload */
+    uint64_t captures;     /* … by abs-capture-time */
+    double uncertainty_ms; /* 0: exact; NAN: not known */
 };
 
 /* A metric of stats/metrics.h over the whole run. Counters (peers.ok, generator.drops) have no row:
@@ -290,8 +302,11 @@ struct sq_result {
     struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
     struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;
-    double score, mos;      /* NAN: not measured */
-    char latency_note[200]; /* by whose clocks one-way latency was measured, one sentence; "" */
+    double score, mos; /* NAN: not measured */
+    /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
+     * audio and of video. */
+    char latency_note[700];
+    struct sq_latency_worth latency[2];
 
     struct sq_config_row *config;
     size_t config_count, config_room;

@@ -75,6 +75,11 @@ static void add_second(struct sq_second *to, const struct sq_second *from)
     to->fps_n += from->fps_n;
     to->freezes += from->freezes;
     sq_hist_small_merge(&to->rtt_us, &from->rtt_us);
+    for (int i = 0; i < 2; i++) {
+        if (from->latency_us[i].sums.count > 0) {
+            sq_hist_small_merge(&to->latency_us[i], &from->latency_us[i]);
+        }
+    }
     sq_hist_small_merge(&to->setup_ms, &from->setup_ms);
 }
 
@@ -99,6 +104,14 @@ static void fill_flows(struct sq_timeline_row *row, const struct sq_second *sum)
     }
     row->rtt_ms = ratio(sum->rtt_ms_sum, sum->rtt_n);
     row->rtt_p95_ms = sum->rtt_n ? (double)sq_hist_small_quantile(&sum->rtt_us, 0.95) / 1e3 : NAN;
+    for (int i = 0; i < 2; i++) {
+        const struct sq_hist_small *h = &sum->latency_us[i];
+        if (h->sums.count > 0) {
+            row->latency[i].p50_ms = (double)sq_hist_small_quantile(h, 0.5) / 1e3;
+            row->latency[i].p95_ms = (double)sq_hist_small_quantile(h, 0.95) / 1e3;
+            row->latency[i].p99_ms = (double)sq_hist_small_quantile(h, 0.99) / 1e3;
+        }
+    }
     row->fps_in = ratio(sum->fps_sum, sum->fps_n);
     row->freezes = sum->freezes;
     if (sum->setup_ms.sums.count > 0) {
@@ -472,7 +485,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     int err = collect_peers(run, result);
     err = err ? err : collect_timeline(run, result);
     err = err ? err : collect_metrics(&tally, result);
-    sq_latency_note(&tally.clocks, result->latency_note);
+    sq_latency_result(&tally.latency, result);
     if (!err && result->latency_note[0]) {
         err = sq_result_config_text(result, "latency_clocks", result->latency_note);
     }

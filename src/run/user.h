@@ -3,6 +3,7 @@
 #ifndef SQ_RUN_USER_H
 #define SQ_RUN_USER_H
 
+#include "run/latency.h"
 #include "run/ledger.h"
 #include "run/plan.h"
 #include "run/result.h"
@@ -11,15 +12,6 @@
 
 struct sq_user;
 
-/* By whose clocks one-way latency was measured. */
-struct sq_latency_clocks {
-    uint64_t same;         /* samples where both sides read the same clock */
-    uint64_t compared;     /* … of different clocks that both know their error */
-    uint64_t unknown;      /* … where one of them does not */
-    uint64_t negative;     /* arrived before they were sent: the clocks differ */
-    uint64_t error_max_us; /* of the compared ones */
-};
-
 /* What the users of a shard add up: counters since the start, and samples. */
 struct sq_tally {
     uint64_t started, connected, ok, failed, pending; /* connected: now */
@@ -27,16 +19,13 @@ struct sq_tally {
     uint64_t up_total;                        /* that were connected ever */
     struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
     double last[SQ_METRIC_COUNT];
-    struct sq_latency_clocks clocks;
+    struct sq_latency_tally latency;
 };
 
 /* Records a sample; without memory for a histogram it is left out, and `lost_samples` says so. */
 void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value);
 void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from);
 void sq_tally_free(struct sq_tally *tally);
-/* One sentence; "" where nothing was measured. Returns `out`. */
-const char *sq_latency_note(const struct sq_latency_clocks *clocks, char out[static 200]);
-
 /* Sums of one second over users; gauges are summed with their weights. */
 struct sq_second {
     double bits[SQ_FLOW_COUNT];      /* that passed since each user was last looked at */
@@ -50,7 +39,8 @@ struct sq_second {
     double fps_sum;
     uint64_t fps_n;
     uint64_t freezes;
-    struct sq_hist_small setup_ms; /* setup.total of those who got up in it */
+    struct sq_hist_small latency_us[2]; /* audio, video */
+    struct sq_hist_small setup_ms;      /* setup.total of those who got up in it */
 };
 
 /* What a user needs of its shard. */

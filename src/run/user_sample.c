@@ -58,11 +58,7 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
         to->failed_by_cause[i] += from->failed_by_cause[i];
     }
-    to->clocks.same += from->clocks.same;
-    to->clocks.compared += from->clocks.compared;
-    to->clocks.unknown += from->clocks.unknown;
-    to->clocks.negative += from->clocks.negative;
-    to->clocks.error_max_us = sq_max_u64(to->clocks.error_max_us, from->clocks.error_max_us);
+    sq_latency_merge(&to->latency, &from->latency);
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
         if (!from->metrics[i]) {
             continue;
@@ -91,42 +87,19 @@ void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_laten
 {
     struct sq_user_peer *peer = ctx;
     struct sq_user *user = peer->user;
-    struct sq_tally *tally = user->env->tally;
     bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
     struct sq_flow_sums *sums = &user->sums[video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN];
     double ms = (double)sample->latency_us / 1e3;
     if (user->state != SQ_USER_UP) {
         return; /* counted from when the user is up, as everything is */
     }
-    sq_tally_record(tally, video ? SQ_METRIC_VIDEO_IN_LATENCY : SQ_METRIC_AUDIO_IN_LATENCY, ms);
+    sq_tally_record(user->env->tally,
+                    video ? SQ_METRIC_VIDEO_IN_LATENCY : SQ_METRIC_AUDIO_IN_LATENCY, ms);
+    sq_hist_small_record(&user->env->second->latency_us[video],
+                         sample->latency_us > 0 ? (uint64_t)sample->latency_us : 0);
     sums->latency_ms += ms;
     sums->latency_n++;
-    tally->clocks.negative += sample->latency_us < 0;
-    if (sample->same_clock) {
-        tally->clocks.same++;
-    } else if (sample->error_us == UINT64_MAX) {
-        tally->clocks.unknown++;
-    } else {
-        tally->clocks.compared++;
-        tally->clocks.error_max_us = sq_max_u64(tally->clocks.error_max_us, sample->error_us);
-    }
-}
-
-const char *sq_latency_note(const struct sq_latency_clocks *c, char out[static 200])
-{
-    const char *early = c->negative > 0 ? ", and some of it arrived before it was sent" : "";
-    if (c->unknown > 0) {
-        snprintf(out, 200, "clocks of different machines, not compared: the error is not known%s",
-                 early);
-    } else if (c->compared > 0) {
-        snprintf(out, 200, "clocks of different machines, each kept by NTP: ± %.3g ms%s",
-                 (double)c->error_max_us / 1e3, early);
-    } else if (c->same > 0) {
-        snprintf(out, 200, "both ends read the same clock: exact%s", early);
-    } else {
-        out[0] = '\0';
-    }
-    return out;
+    sq_latency_count(&user->env->tally->latency, video, sample);
 }
 
 /* ---- A second ---- */

@@ -240,6 +240,10 @@ static void fill_second(struct sample *s, unsigned t)
     }
     row->rtt_ms = spread(s, 8, 0.8) * trouble / 1.5;
     row->rtt_p95_ms = row->rtt_ms * 2.1;
+    for (int i = 0; i < 2; i++) {
+        double p50 = spread(s, i ? 44 : 38, 1) * sqrt(trouble);
+        row->latency[i] = (struct sq_latency_second){p50, p50 * 1.3, p50 * 1.8};
+    }
     row->fps_in = spread(s, trouble > 1 ? 26 : 29.8, 0.2);
     row->freezes = trouble > 1 ? 3 + sq_rand_below(&s->rand, 9) : 0;
     if (t < 9) {
