@@ -135,6 +135,11 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     return 0;
 }
 
+bool sq_carrier_idle(const struct sq_carrier *carrier)
+{
+    return !carrier->relays || sq_relays_idle(carrier->relays);
+}
+
 void sq_carrier_destroy(struct sq_carrier *carrier)
 {
     if (!carrier) {

@@ -64,6 +64,9 @@ struct sq_carrier_counters {
 /* `loop` is borrowed and outlives the carrier. */
 int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
                       struct sq_carrier **ret_carrier) SQ_MUST_USE;
+/* Nothing is under way any more once its endpoints are closed: TURN servers have taken back what
+ * they gave (or did not answer for a second). */
+bool sq_carrier_idle(const struct sq_carrier *carrier);
 /* After all its endpoints. NULL is allowed. */
 void sq_carrier_destroy(struct sq_carrier *carrier);
 struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier);

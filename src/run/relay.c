@@ -511,6 +511,11 @@ void sq_relays_destroy(struct sq_relays *relays)
     sq_free(relays);
 }
 
+bool sq_relays_idle(const struct sq_relays *relays)
+{
+    return !relays->alive;
+}
+
 size_t sq_relays_servers(const struct sq_relays *relays)
 {
     return relays->cfg.servers_len;

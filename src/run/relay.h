@@ -46,6 +46,8 @@ int sq_relays_create(struct sq_loop *loop, const struct sq_relays_config *config
 void sq_relays_destroy(struct sq_relays *relays);
 size_t sq_relays_servers(const struct sq_relays *relays);
 const struct sq_addr *sq_relays_server(const struct sq_relays *relays, size_t number);
+/* Nobody waits for a server any more: all relays are over, or were closed and given back. */
+bool sq_relays_idle(const struct sq_relays *relays);
 /* Batches were worked off: frees relays that are over. */
 void sq_relays_flushed(struct sq_relays *relays);
 

@@ -48,7 +48,7 @@ struct sq_shard {
     uint64_t cpu_ns, cpu_start_ns, wall_ns, wall_start_ns;
     double cpu_percent;
 
-    bool draining, reported_done;
+    bool draining, aborted, reported_done;
     size_t drain_at, drain_step;
     char example[256];
 
@@ -124,7 +124,9 @@ static bool no_more_come(const struct sq_shard *shard)
 
 static void check_done(struct sq_shard *shard)
 {
-    if (!shard->reported_done && shard->alive == 0 && no_more_come(shard)) {
+    /* Relays are given back before the sockets go: a server may ask for another nonce first. */
+    bool idle = shard->aborted || sq_carrier_idle(shard->carrier);
+    if (!shard->reported_done && shard->alive == 0 && no_more_come(shard) && idle) {
         shard->reported_done = true;
         publish(shard, true);
         sq_timer_stop(&shard->slice_timer);
@@ -279,7 +281,7 @@ static void do_drain(void *ctx)
 static void do_abort(void *ctx)
 {
     struct sq_shard *shard = ctx;
-    shard->draining = true;
+    shard->draining = shard->aborted = true;
     for (size_t i = 0; i < shard->users_len; i++) {
         if (shard->users[i]) {
             sq_user_abort(shard->users[i]);

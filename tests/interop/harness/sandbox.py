@@ -35,6 +35,13 @@ def need(program, *places):
     return found
 
 
+def udp_drops():
+    """Datagrams that the kernel threw away at full socket buffers, of all processes in here."""
+    with open("/proc/net/snmp") as file:
+        names, values = [line.split()[1:] for line in file if line.startswith("Udp:")]
+    return int(dict(zip(names, values))["RcvbufErrors"])
+
+
 def unshare_command():
     command = [need("unshare"), "--net", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
