@@ -76,12 +76,12 @@ static void sample_track(struct sq_pair_call *call, const struct sq_track *track
     struct sq_outbound_stats out;
     sq_track_inbound_stats(track, now_ns, &in);
     sq_track_outbound_stats(track, now_ns, &out);
-    uint64_t fresh = out.bytes_sent - out.retransmitted_bytes_sent;
+    uint64_t got = in.bytes_received - in.retransmitted_bytes_received;
+    uint64_t fresh = out.bytes_sent - out.retransmitted_bytes_sent - out.padding_payload_sent;
     if (seconds > 0.5) {
-        record(call, flow->in_bitrate,
-               (double)(in.bytes_received - mark->in_bytes) * 8e-3 / seconds);
+        record(call, flow->in_bitrate, (double)(got - mark->in_bytes) * 8e-3 / seconds);
         record(call, flow->out_bitrate, (double)(fresh - mark->out_bytes) * 8e-3 / seconds);
-        if (in.bytes_received > mark->in_bytes) {
+        if (got > mark->in_bytes) {
             record(call, flow->in_jitter, in.jitter_s * 1e3);
         }
         if (sq_track_kind(track) == SQ_MEDIA_VIDEO && in.frames_decoded > 0 &&
@@ -93,7 +93,7 @@ static void sample_track(struct sq_pair_call *call, const struct sq_track *track
         record(call, flow->out_rtt, out.round_trip_time_s * 1e3);
         record(call, flow->out_jitter, out.remote_jitter_s * 1e3);
     }
-    *mark = (struct sq_pair_mark){in.bytes_received, fresh, out.round_trip_time_measurements};
+    *mark = (struct sq_pair_mark){got, fresh, out.round_trip_time_measurements};
 }
 
 static void sample_ice(struct sq_pair_call *call, const struct sq_peer *peer)
@@ -166,10 +166,7 @@ static void total_track(struct sq_pair_call *call, const struct sq_track *track,
         .bytes = out.bytes_sent,
         .lost = out.remote_packets_lost,
         .bitrate_kbps = average(call, flow->out_bitrate),
-        /* Nobody has told yet what was lost where no report came. */
-        .loss_percent = out.round_trip_time_measurements > 0
-                            ? percent(out.remote_packets_lost, out.packets_sent)
-                            : NAN,
+        .loss_percent = percent((int64_t)out.reported_lost, out.reported_expected),
         .jitter_ms = average(call, flow->out_jitter),
         .rtt_ms = average(call, flow->out_rtt),
         .nack = out.nack_count,

@@ -32,14 +32,19 @@ static void end(struct sq_buf *b, const char *bracket)
     sq_buf_puts(b, bracket);
 }
 
-static void put_inbound(struct sq_buf *b, const struct sq_lab_port *port, uint64_t now_ns)
+/* Of a layer of simulcast, too: its track stands behind the port's. */
+static void put_inbound(struct sq_buf *b, const struct sq_lab_port *port,
+                        const struct sq_lab_source *source, uint64_t now_ns)
 {
     struct sq_inbound_stats in;
-    sq_track_inbound_stats(port->track, now_ns, &in);
+    sq_track_inbound_stats(source->track, now_ns, &in);
     sq_buf_puts(b, "{\"type\":\"inbound-rtp\",");
     put_text(b, "kind", port->video ? "video" : "audio");
     put_text(b, "mid", sq_track_mid(port->track));
     put_text(b, "codec", sq_track_codec(port->track));
+    if (source->base->above[0] || source->base->above[1]) {
+        put_count(b, "layer", source->layer);
+    }
     put_count(b, "ssrc", in.ssrc);
     put_count(b, "packetsReceived", in.packets_received);
     put_count(b, "bytesReceived", in.bytes_received);
@@ -59,6 +64,9 @@ static void put_outbound(struct sq_buf *b, const struct sq_lab_port *port, uint6
     put_text(b, "kind", port->video ? "video" : "audio");
     put_text(b, "mid", sq_track_mid(port->track));
     put_text(b, "from", port->from ? port->from->port->member->id : "");
+    if (port->from && (port->from->base->above[0] || port->from->base->above[1])) {
+        put_count(b, "layer", port->from->layer);
+    }
     put_count(b, "ssrc", out.ssrc);
     put_count(b, "packetsSent", out.packets_sent);
     put_count(b, "bytesSent", out.bytes_sent);
@@ -125,8 +133,11 @@ static void put_member(struct sq_buf *b, const struct sq_lab_member *member, uin
     put_channels(b, member);
     sq_buf_puts(b, "\"inbound\":[");
     for (const struct sq_lab_port *port = member->ports; port; port = port->next) {
-        if (port->source) {
-            put_inbound(b, port, now_ns);
+        for (size_t i = 0; port->source && i < SQ_LAB_LAYERS_MAX; i++) {
+            const struct sq_lab_source *layer = i ? port->source->above[i - 1] : port->source;
+            if (layer) {
+                put_inbound(b, port, layer, now_ns);
+            }
         }
     }
     end(b, "],\"outbound\":[");

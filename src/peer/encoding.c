@@ -337,15 +337,19 @@ void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
     }
 }
 
+uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e)
+{
+    return track->media && e->active && e->source.track
+               ? sq_clip_track_bps(sq_source_step(&e->source), e->source.want_tid)
+               : 0;
+}
+
 uint64_t sq_track_sending_bps(const struct sq_track *track)
 {
     const struct sq_track_tx *tx = track->tx;
     uint64_t bps = 0;
-    for (size_t i = 0; tx && track->media && i < tx->n; i++) {
-        const struct sq_encoding *e = &tx->encodings[i];
-        if (e->active && e->source.track) {
-            bps += sq_clip_track_bps(sq_source_step(&e->source), e->source.want_tid);
-        }
+    for (size_t i = 0; tx && i < tx->n; i++) {
+        bps += sq_encoding_sending_bps(track, &tx->encodings[i]);
     }
     return bps;
 }
@@ -517,8 +521,12 @@ static size_t put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t no
     stamp_now(track->peer, &header, now_ns, payload_bytes(&rtx), &stamp);
     size_t len = put(track->peer, e, &header, now_ns, kind, &stamp, &rtx);
     e->rtx_packets++;
-    e->rtx_bytes += payload_bytes(out);
-    e->rtx_header_bytes += header.len + 2U;
+    e->rtx_bytes += payload_bytes(&rtx);
+    e->rtx_header_bytes += header.len;
+    if (kind == SQ_SENT_PADDING) {
+        e->pad_packets++;
+        e->pad_bytes += payload_bytes(&rtx);
+    }
     return len;
 }
 

@@ -487,8 +487,10 @@ void sq_peer_data_stats(const struct sq_peer *peer, struct sq_data_stats *ret_st
  * remote_ figures of the present one. */
 struct sq_inbound_stats {
     uint32_t ssrc; /* the present one */
+    /* All packets, of its RTX stream too, and those of nothing but padding (packetsReceived of
+     * libwebrtc). bytes: payload; header_bytes: headers and padding. */
     uint64_t packets_received;
-    uint64_t bytes_received; /* payload */
+    uint64_t bytes_received;
     uint64_t header_bytes_received;
     /* RFC 3550: falls when a packet is sent again on its own SSRC; with RTX, another stream, it
      * does not, in browsers neither: packets_lost - packets_repaired were lost for good. */
@@ -525,7 +527,7 @@ struct sq_inbound_stats {
     /* ULPFEC and FlexFEC: packets of parity, their payload, and those that were of no use. */
     uint64_t fec_packets_received, fec_bytes_received, fec_packets_discarded;
     uint32_t fec_ssrc; /* of FlexFEC; 0: none came */
-    /* RTX: all packets of it, and payload bytes; 0 where none is negotiated. */
+    /* RTX: all packets of it, padding too, and payload bytes; 0 where none is negotiated. */
     uint64_t retransmitted_packets_received, retransmitted_bytes_received;
     enum sq_codec codec;                      /* of the latest packet */
     uint64_t first_packet_ns, last_packet_ns; /* 0: none */
@@ -533,21 +535,35 @@ struct sq_inbound_stats {
     uint64_t remote_packets_sent, remote_bytes_sent;
 };
 
-struct sq_outbound_stats { /* RTCOutboundRtpStreamStats */
+/* RTCOutboundRtpStreamStats: of one encoding, or of all of a track together. */
+struct sq_outbound_stats {
     uint32_t ssrc;
+    const char *rid; /* "" without simulcast, and of all together; borrowed from the track */
+    bool active;     /* of simulcast: not switched off */
+    /* All packets, of its RTX stream too, and those of nothing but padding (packetsSent of
+     * libwebrtc). bytes: payload, with the OSN of RTX; header_bytes: headers and padding. */
     uint64_t packets_sent;
-    uint64_t bytes_sent; /* payload */
+    uint64_t bytes_sent;
     uint64_t header_bytes_sent;
-    uint64_t retransmitted_packets_sent, retransmitted_bytes_sent;
+    uint64_t retransmitted_packets_sent, retransmitted_bytes_sent; /* that a NACK asked for */
+    /* Not of W3C. Payload of packets that were sent once more only to probe or to fill, by RTX. */
+    uint64_t padding_payload_sent;
     uint64_t frames_sent, key_frames_sent;
+    /* Of the frame sent last, of the highest active encoding: the clip's step that is in force. 0
+     * for who sends by hand. */
+    uint32_t frame_width, frame_height;
     uint64_t nack_count, pli_count, fir_count; /* received */
     /* Where congestion control or a fixed rate chooses what a clip sends, else 0. */
     uint64_t target_bps;           /* targetBitrate */
     bool limited;                  /* qualityLimitationReason is bandwidth, else none */
     double limited_s, unlimited_s; /* qualityLimitationDurations */
     /* RTCRemoteInboundRtpStreamStats, of the last RR */
+    uint64_t reports_received;
     int64_t remote_packets_lost;
     double remote_fraction_lost; /* 0 to 1 */
+    /* Not of W3C: the packets that the reports' intervals cover, and what of them was lost; never
+     * more than those. */
+    uint64_t reported_expected, reported_lost;
     double remote_jitter_s;
     double round_trip_time_s; /* < 0: not measured yet */
     double total_round_trip_time_s;
@@ -594,8 +610,20 @@ uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats);
+/* Of all its encodings together: sums, the worst of what reports say, the latest round trip. */
 void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
                              struct sq_outbound_stats *ret_stats);
+/* Of one: index below sq_track_layers, from the lowest layer. */
+void sq_track_encoding_stats(const struct sq_track *track, size_t index, uint64_t now_ns,
+                             struct sq_outbound_stats *ret_stats);
+
+struct sq_codec_stats { /* RTCCodecStats: of the codec that was agreed on */
+    const char *name;   /* as in rtpmap; static; "": none yet */
+    const char *fmtp;   /* of the other side; borrowed until the next description */
+    uint8_t payload_type, recv_payload_type, channels;
+    uint32_t clock_rate_hz;
+};
+void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
 /* The agent of the peer, for its candidates and pairs (peer/ice/ice.h). Borrowed until the next
  * call. */

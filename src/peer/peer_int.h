@@ -101,7 +101,8 @@ struct sq_encoding {
     uint16_t acked_seq; /* the first packet without them */
     uint16_t rtx_seq;   /* next */
     uint32_t rtx_ssrc;  /* 0: none */
-    uint64_t rtx_packets, rtx_bytes, rtx_header_bytes; /* payload without the two bytes of OSN */
+    uint64_t rtx_packets, rtx_bytes, rtx_header_bytes; /* of the RTX stream; payload with OSN */
+    uint64_t pad_packets, pad_bytes; /* of them: to fill the network, not asked for by a NACK */
     /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
      * again byte for byte (RFC 7714, section 8.4). NULL where nothing in them changes, and with
      * RTX, which has sequence numbers of its own. Owned. */
@@ -149,10 +150,7 @@ struct sq_track_rx {
     uint8_t fir_seq;
     bool media_seen;              /* FIRST_MEDIA was told */
     struct sq_latency_tags *tags; /* of frames that are not complete yet; NULL without. Owned. */
-    struct {                      /* RTX (RFC 4588): all that came, padding included */
-        uint64_t packets, bytes, header_bytes;
-    } rtx;
-    struct { /* ULPFEC and FlexFEC */
+    struct {                      /* ULPFEC and FlexFEC */
         uint64_t packets, bytes;
         uint64_t useless; /* what could not be read, or found no memory; the store counts more */
         struct sq_fec *store; /* made when the first parity comes; owned */
@@ -188,6 +186,9 @@ struct sq_track {
     uint8_t rtx_pt, rtx_recv_pt; /* of RTX (RFC 4588) for the codec; 0: not agreed */
     uint8_t fb;                  /* SQ_JSEP_FB_… */
     struct sq_rtp_ext_ids ids;
+    struct { /* RTX (RFC 4588): all that came, padding included, which may come before the media */
+        uint64_t packets, bytes, header_bytes;
+    } rtx_in;
     struct sq_track *main_layer; /* of a further layer of received simulcast; NULL */
     uint8_t layer;
     struct sq_track_tx *tx;
@@ -419,6 +420,7 @@ struct sq_track_rates {
 void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates);
 /* What it sends since the last sq_track_allocate: steps and layers in force, in the same measure.
  */
+uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e);
 uint64_t sq_track_sending_bps(const struct sq_track *track);
 
 /* The track may send `bps` from now on: it chooses simulcast layers, the step of the clip's ladder

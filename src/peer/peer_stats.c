@@ -66,9 +66,10 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
         sq_track_add_past(rx, &in);
         sq_rtp_receiver_remote_stats(&rx->rtp, &remote);
         s.ssrc = in.ssrc;
-        s.packets_received = in.packets_received;
-        s.bytes_received = in.bytes_received;
-        s.header_bytes_received = in.header_bytes_received;
+        /* With its RTX stream, as libwebrtc has it. */
+        s.packets_received = in.packets_received + track->rtx_in.packets;
+        s.bytes_received = in.bytes_received + track->rtx_in.bytes;
+        s.header_bytes_received = in.header_bytes_received + track->rtx_in.header_bytes;
         s.packets_lost = in.packets_lost;
         s.packets_missing = in.packets_lost_network;
         s.packets_expected = in.packets_expected;
@@ -88,8 +89,8 @@ void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
         s.remote_packets_sent = remote.packets_sent;
         s.remote_bytes_sent = remote.bytes_sent;
         s.packets_discarded = in.packets_discarded;
-        s.retransmitted_packets_received = rx->rtx.packets;
-        s.retransmitted_bytes_received = rx->rtx.bytes;
+        s.retransmitted_packets_received = track->rtx_in.packets;
+        s.retransmitted_bytes_received = track->rtx_in.bytes;
         if (track->peer->forward_only) {
             s.codec = SQ_CODEC_NONE;
         } else if (track->kind == SQ_MEDIA_VIDEO) {
@@ -108,18 +109,29 @@ static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *
     struct sq_rtp_remote_inbound_stats remote;
     sq_rtp_sender_stats(&e->rtp, &out);
     sq_rtp_sender_remote_stats(&e->rtp, &remote);
-    /* With RTX another SSRC sent the retransmissions; they count here all the same (W3C). */
+    /* The RTX stream counts with the one that it repairs (W3C); what of it no NACK asked for is
+     * padding, and no retransmission, as libwebrtc has it. */
     s->packets_sent += out.packets_sent + e->rtx_packets;
     s->bytes_sent += out.bytes_sent + e->rtx_bytes;
     s->header_bytes_sent += out.header_bytes_sent + e->rtx_header_bytes;
-    s->retransmitted_packets_sent += out.retransmitted_packets_sent + e->rtx_packets;
-    s->retransmitted_bytes_sent += out.retransmitted_bytes_sent + e->rtx_bytes;
+    s->retransmitted_packets_sent +=
+        out.retransmitted_packets_sent + e->rtx_packets - e->pad_packets;
+    s->retransmitted_bytes_sent += out.retransmitted_bytes_sent + e->rtx_bytes - e->pad_bytes;
+    s->padding_payload_sent += e->pad_bytes;
+    if (e->active && e->source.track && out.frames_sent > 0) { /* from the lowest to the highest */
+        s->frame_width = e->source.track->width;
+        s->frame_height = e->source.track->height;
+    }
+    s->active = s->active || e->active;
     s->frames_sent += out.frames_sent;
     s->key_frames_sent += out.key_frames_sent;
     s->nack_count += out.nack_count;
     s->pli_count += out.pli_count;
     s->fir_count += out.fir_count;
+    s->reports_received += remote.reports_received;
     s->remote_packets_lost += remote.packets_lost;
+    s->reported_expected += remote.reported_expected;
+    s->reported_lost += (uint64_t)remote.reported_lost;
     s->remote_fraction_lost = s->remote_fraction_lost > remote.fraction_lost
                                   ? s->remote_fraction_lost
                                   : remote.fraction_lost;
@@ -132,22 +144,66 @@ static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *
     }
 }
 
+static void add_limits(const struct sq_track *track, uint64_t now_ns, struct sq_outbound_stats *s)
+{
+    struct sq_peer_bwe_stats bwe;
+    sq_peer_bwe_stats(track->peer, now_ns, &bwe);
+    s->limited = bwe.limited;
+    s->limited_s = bwe.limited_s;
+    s->unlimited_s = bwe.unlimited_s;
+}
+
+static bool is_limited_kind(const struct sq_track *track)
+{
+    return track->peer->cc && track->tx && track->kind == SQ_MEDIA_VIDEO;
+}
+
 void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
                              struct sq_outbound_stats *ret_stats)
 {
-    struct sq_outbound_stats s = {.ssrc = track->ssrc, .round_trip_time_s = -1};
+    struct sq_outbound_stats s = {.ssrc = track->ssrc, .rid = "", .round_trip_time_s = -1};
     for (size_t i = 0; track->tx && i < track->tx->n; i++) {
         add_encoding(&track->tx->encodings[i], &s);
     }
-    if (track->peer->cc && track->tx && track->kind == SQ_MEDIA_VIDEO) {
-        struct sq_peer_bwe_stats bwe;
-        sq_peer_bwe_stats(track->peer, now_ns, &bwe);
+    if (is_limited_kind(track)) {
         s.target_bps = sq_track_sending_bps(track);
-        s.limited = bwe.limited;
-        s.limited_s = bwe.limited_s;
-        s.unlimited_s = bwe.unlimited_s;
+        add_limits(track, now_ns, &s);
     }
     *ret_stats = s;
+}
+
+void sq_track_encoding_stats(const struct sq_track *track, size_t index, uint64_t now_ns,
+                             struct sq_outbound_stats *ret_stats)
+{
+    struct sq_outbound_stats s = {.ssrc = track->ssrc, .rid = "", .round_trip_time_s = -1};
+    if (track->tx && index < track->tx->n) {
+        const struct sq_encoding *e = &track->tx->encodings[index];
+        s.ssrc = e->rtp.ssrc;
+        s.rid = e->rid;
+        add_encoding(e, &s);
+        if (is_limited_kind(track)) {
+            s.target_bps = sq_encoding_sending_bps(track, e);
+            add_limits(track, now_ns, &s);
+        }
+    }
+    *ret_stats = s;
+}
+
+void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    *ret_stats = (struct sq_codec_stats){.name = "", .fmtp = ""};
+    if (t && t->negotiated && t->n_codecs > 0) {
+        const struct sq_jsep_codec *c = &t->codecs[0];
+        *ret_stats = (struct sq_codec_stats){
+            .name = c->name,
+            .fmtp = c->fmtp ? c->fmtp : "",
+            .payload_type = c->pt,
+            .recv_payload_type = c->recv_pt,
+            .channels = c->channels,
+            .clock_rate_hz = c->clock_rate_hz,
+        };
+    }
 }
 
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats)

@@ -271,7 +271,7 @@ static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
 
 /* RFC 4588, section 4: the packet that an RTX packet carries. False for one that carries none:
  * padding, or a repair of what was never heard of. */
-static bool unwrap_rtx(struct sq_peer *peer, const struct sq_track *track,
+static bool unwrap_rtx(struct sq_peer *peer, struct sq_track *track,
                        const struct sq_jsep_codec *rtx, struct sq_rtp_packet *packet)
 {
     const struct sq_jsep_transceiver *t = track->jsep;
@@ -279,10 +279,9 @@ static bool unwrap_rtx(struct sq_peer *peer, const struct sq_track *track,
     for (size_t i = 0; i < peer->ssrcs_len && repairs == 0; i++) {
         repairs = peer->ssrcs[i].ssrc == packet->ssrc ? peer->ssrcs[i].repairs : 0;
     }
-    if (track->rx) {
-        track->rx->rtx.packets++;
-        track->rx->rtx.bytes += packet->payload_bytes;
-    }
+    track->rtx_in.packets++;
+    track->rtx_in.bytes += packet->payload_bytes;
+    track->rtx_in.header_bytes += (uint64_t)packet->header_bytes + packet->padding_bytes;
     if (!track->rx || packet->payload_bytes <= 2 || repairs == 0) {
         return false;
     }

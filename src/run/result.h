@@ -28,7 +28,7 @@
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
-#define SQ_TRACE_SERIES_MAX    400  /* of one peer */
+#define SQ_TRACE_SERIES_MAX    1000 /* of one peer */
 #define SQ_TRACE_POINTS_MAX    86400
 
 #define SQ_RUN_ID_SIZE 32 /* "20261121-034501-ab12cd" with its NUL fits */

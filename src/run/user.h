@@ -29,7 +29,7 @@ void sq_tally_free(struct sq_tally *tally);
 /* Sums of one second over users; gauges are summed with their weights. */
 struct sq_second {
     double bits[SQ_FLOW_COUNT];      /* that passed since each user was last looked at */
-    uint64_t packets[SQ_FLOW_COUNT]; /* expected in, sent out */
+    uint64_t packets[SQ_FLOW_COUNT]; /* expected in; out: that reports tell of */
     double lost[SQ_FLOW_COUNT];
     double jitter_ms_sum[SQ_FLOW_COUNT];
     uint64_t jitter_n[SQ_FLOW_COUNT];

@@ -74,6 +74,20 @@ static void dump_pair(const struct object *o, const struct sq_user_peer *peer,
     }
 }
 
+/* What is known of the pair that is used. */
+static void dump_selected(const struct object *o, const struct sq_user_peer *peer)
+{
+    struct sq_transport_stats s;
+    sq_peer_transport_stats(sq_endpoint_peer(peer->endpoint), &s);
+    number(o, "packetsSent", (double)s.packets_sent);
+    number(o, "packetsReceived", (double)s.packets_received);
+    number(o, "bytesSent", (double)s.bytes_sent);
+    number(o, "bytesReceived", (double)s.bytes_received);
+    if (s.available_outgoing_bps >= 0) {
+        number(o, "availableOutgoingBitrate", s.available_outgoing_bps);
+    }
+}
+
 static void dump_transport(const struct sq_user_peer *peer, double t_ms, const char *selected)
 {
     char id[48];
@@ -113,6 +127,7 @@ void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns)
         const struct object o = {peer->user, t_ms, id, "candidate-pair"};
         dump_pair(&o, peer, &pair);
         if (pair.selected) {
+            dump_selected(&o, peer);
             snprintf(selected, sizeof(selected), "%s", id);
         }
     }

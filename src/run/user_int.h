@@ -22,8 +22,7 @@ struct sq_track_mark {
     uint64_t in_bytes, in_expected, in_freezes, in_emitted;
     double in_playout_s;
     int64_t in_lost;
-    uint64_t out_bytes, out_packets, out_frames, out_rtt_count;
-    int64_t out_lost;
+    uint64_t out_bytes, out_expected, out_lost, out_frames, out_rtt_count;
 };
 
 #define SQ_USER_DECODES_MAX 8 /* tracks of a peer that are decoded */
@@ -55,7 +54,7 @@ struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
     uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
-    uint64_t expected;
+    uint64_t expected, lost;     /* out: of the packets that reports tell of */
     uint64_t samples, concealed; /* audio in */
     double decoded_fps, alive;   /* --decode */
     uint64_t decoded_fps_n, alive_n;
@@ -95,6 +94,10 @@ void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns);
 void sq_user_switch_event(struct sq_user_peer *peer, const struct sq_peer_event *event);
 /* The user ends: what was measured so far is kept. */
 void sq_user_switch_end(struct sq_user *user);
+
+/* user_dump.c */
+/* Statistics of one of its peers for the dump, if it has one: once a second. */
+void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */

@@ -126,19 +126,6 @@ static void record(struct sampling *s, enum sq_metric_id id, double value)
     sq_tally_record(s->user->env->tally, id, value);
 }
 
-static void dump(struct sampling *s, const char *id, const char *type, const char *name,
-                 double value)
-{
-    struct sq_user *user = s->user;
-    if (user->index < user->env->plan->dumps) {
-        /* Of the first value of each series: a track may come later than the user. */
-        double start_ms = ((double)s->now_ns - (double)user->env->start_ns) / 1e6;
-        /* Without memory the series ends early. */
-        int err = sq_trace_value(&user->trace, id, type, name, start_ms, 1000, value);
-        (void)err;
-    }
-}
-
 static void note_jitter(struct sampling *s, enum sq_flow flow, double jitter_ms)
 {
     struct sq_second *second = s->user->env->second;
@@ -160,6 +147,12 @@ static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
     s->user->sums[flow].rtt_n++;
 }
 
+/* Payload of what was sent for the first time. */
+static uint64_t fresh_bytes(const struct sq_outbound_stats *out)
+{
+    return out->bytes_sent - out->retransmitted_bytes_sent - out->padding_payload_sent;
+}
+
 /* What neither a retransmission nor RTX brought. */
 static int64_t lost_for_good(const struct sq_inbound_stats *in)
 {
@@ -168,7 +161,7 @@ static int64_t lost_for_good(const struct sq_inbound_stats *in)
 
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
-    mark->in_bytes = in->bytes_received;
+    mark->in_bytes = in->bytes_received - in->retransmitted_bytes_received;
     mark->in_expected = in->packets_expected;
     mark->in_lost = lost_for_good(in);
     mark->in_freezes = in->freeze_count;
@@ -178,70 +171,11 @@ static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *i
 
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
 {
-    mark->out_bytes = out->bytes_sent - out->retransmitted_bytes_sent;
-    mark->out_packets = out->packets_sent - out->retransmitted_packets_sent;
-    mark->out_lost = out->remote_packets_lost;
+    mark->out_bytes = fresh_bytes(out);
+    mark->out_expected = out->reported_expected;
+    mark->out_lost = out->reported_lost;
     mark->out_rtt_count = out->round_trip_time_measurements;
     mark->out_frames = out->frames_sent;
-}
-
-static void dump_sound(struct sampling *s, const char *id, const struct sq_inbound_stats *in)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } all[] = {
-        {"totalSamplesReceived", in->total_samples_received},
-        {"concealedSamples", in->concealed_samples},
-        {"silentConcealedSamples", in->silent_concealed_samples},
-        {"concealmentEvents", in->concealment_events},
-        {"insertedSamplesForDeceleration", in->inserted_samples_for_deceleration},
-        {"removedSamplesForAcceleration", in->removed_samples_for_acceleration},
-    };
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-        dump(s, id, "inbound-rtp", all[i].name, (double)all[i].value);
-    }
-}
-
-static void dump_in(struct sampling *s, const struct sq_inbound_stats *in, bool video)
-{
-    char id[48];
-    snprintf(id, sizeof(id), "IT01%c%u", video ? 'V' : 'A', in->ssrc);
-    dump(s, id, "inbound-rtp", "packetsReceived", (double)in->packets_received);
-    dump(s, id, "inbound-rtp", "bytesReceived", (double)in->bytes_received);
-    dump(s, id, "inbound-rtp", "headerBytesReceived", (double)in->header_bytes_received);
-    dump(s, id, "inbound-rtp", "packetsLost", (double)in->packets_lost);
-    dump(s, id, "inbound-rtp", "jitter", in->jitter_s);
-    dump(s, id, "inbound-rtp", "nackCount", (double)in->nack_count);
-    dump(s, id, "inbound-rtp", "packetsDiscarded", (double)in->packets_discarded);
-    dump(s, id, "inbound-rtp", "jitterBufferDelay", in->jitter_buffer_delay_s);
-    dump(s, id, "inbound-rtp", "jitterBufferTargetDelay", in->jitter_buffer_target_delay_s);
-    dump(s, id, "inbound-rtp", "jitterBufferEmittedCount", (double)in->jitter_buffer_emitted_count);
-    if (!video) {
-        dump_sound(s, id, in);
-    }
-    if (video) {
-        dump(s, id, "inbound-rtp", "retransmittedPacketsReceived",
-             (double)in->retransmitted_packets_received);
-        dump(s, id, "inbound-rtp", "retransmittedBytesReceived",
-             (double)in->retransmitted_bytes_received);
-        dump(s, id, "inbound-rtp", "fecPacketsReceived", (double)in->fec_packets_received);
-        dump(s, id, "inbound-rtp", "fecBytesReceived", (double)in->fec_bytes_received);
-        dump(s, id, "inbound-rtp", "fecPacketsDiscarded", (double)in->fec_packets_discarded);
-        dump(s, id, "inbound-rtp", "framesReceived", (double)in->frames_received);
-        dump(s, id, "inbound-rtp", "framesDropped", (double)in->frames_dropped);
-        dump(s, id, "inbound-rtp", "keyFramesDecoded", (double)in->key_frames_decoded);
-        dump(s, id, "inbound-rtp", "totalFreezesDuration", in->total_freezes_duration_s);
-        dump(s, id, "inbound-rtp", "totalInterFrameDelay", in->total_inter_frame_delay_s);
-        dump(s, id, "inbound-rtp", "totalSquaredInterFrameDelay",
-             in->total_squared_inter_frame_delay_s2);
-        dump(s, id, "inbound-rtp", "framesDecoded", (double)in->frames_decoded);
-        dump(s, id, "inbound-rtp", "framesPerSecond", in->frames_per_second);
-        dump(s, id, "inbound-rtp", "freezeCount", (double)in->freeze_count);
-        dump(s, id, "inbound-rtp", "pliCount", (double)in->pli_count);
-        dump(s, id, "inbound-rtp", "frameWidth", in->frame_width);
-        dump(s, id, "inbound-rtp", "frameHeight", in->frame_height);
-    }
 }
 
 static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_inbound_stats *in,
@@ -270,10 +204,11 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
         return;
     }
     delta->carries = true;
-    delta->bytes += in.bytes_received - mark->in_bytes;
+    uint64_t in_bytes = in.bytes_received - in.retransmitted_bytes_received;
+    delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
     delta->lost += (double)(lost_for_good(&in) - mark->in_lost);
-    if (in.bytes_received > mark->in_bytes) {
+    if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
     s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
@@ -291,7 +226,6 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
             record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
         }
     }
-    dump_in(s, &in, video);
     mark_in(mark, &in);
 }
 
@@ -299,16 +233,15 @@ static void sample_video_out(struct sampling *s, const struct sq_outbound_stats 
                              const struct sq_track_mark *mark)
 {
     double fps = (double)(out->frames_sent - mark->out_frames) / s->seconds;
-    const struct sq_clip_track *clip = s->user->want.video;
     if (!s->telling) {
         return;
     }
     record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
     s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
     s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
-    if (clip) {
-        record(s, SQ_METRIC_VIDEO_OUT_WIDTH, clip->width);
-        record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, clip->height);
+    if (out->frame_width) {
+        record(s, SQ_METRIC_VIDEO_OUT_WIDTH, out->frame_width);
+        record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, out->frame_height);
     }
 }
 
@@ -322,32 +255,17 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     if (out.packets_sent == 0) {
         return;
     }
-    uint64_t fresh_bytes = out.bytes_sent - out.retransmitted_bytes_sent;
-    uint64_t fresh_packets = out.packets_sent - out.retransmitted_packets_sent;
     delta->carries = true;
-    delta->bytes += fresh_bytes - mark->out_bytes;
-    delta->packets += fresh_packets - mark->out_packets;
-    delta->lost += (double)(out.remote_packets_lost - mark->out_lost);
+    delta->bytes += fresh_bytes(&out) - mark->out_bytes;
+    /* A report tells of the time since the one before, not of this second. */
+    delta->packets += out.reported_expected - mark->out_expected;
+    delta->lost += (double)out.reported_lost - (double)mark->out_lost;
     if (out.round_trip_time_measurements > mark->out_rtt_count) {
         note_rtt(s, flow, out.round_trip_time_s * 1e3);
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
         sample_video_out(s, &out, mark);
-    }
-    char id[48];
-    snprintf(id, sizeof(id), "OT01%c%u", video ? 'V' : 'A', out.ssrc);
-    dump(s, id, "outbound-rtp", "packetsSent", (double)out.packets_sent);
-    dump(s, id, "outbound-rtp", "bytesSent", (double)out.bytes_sent);
-    dump(s, id, "outbound-rtp", "headerBytesSent", (double)out.header_bytes_sent);
-    dump(s, id, "outbound-rtp", "retransmittedPacketsSent", (double)out.retransmitted_packets_sent);
-    dump(s, id, "outbound-rtp", "nackCount", (double)out.nack_count);
-    dump(s, id, "outbound-rtp", "pliCount", (double)out.pli_count);
-    dump(s, id, "remote-inbound-rtp", "roundTripTime", out.round_trip_time_s);
-    if (video && out.target_bps > 0) {
-        dump(s, id, "outbound-rtp", "targetBitrate", (double)out.target_bps);
-        dump(s, id, "outbound-rtp", "qualityLimitationDurations[none]", out.unlimited_s);
-        dump(s, id, "outbound-rtp", "qualityLimitationDurations[bandwidth]", out.limited_s);
     }
     mark_out(mark, &out);
 }
@@ -368,8 +286,7 @@ static bool mark_tracks(struct sq_user_peer *peer, size_t n)
     return true;
 }
 
-static void sample_bwe(struct sampling *s, const struct sq_peer *rtc,
-                       const struct sq_transport_stats *transport)
+static void sample_bwe(struct sampling *s, const struct sq_peer *rtc)
 {
     struct sq_peer_bwe_stats bwe;
     sq_peer_bwe_stats(rtc, s->now_ns, &bwe);
@@ -378,10 +295,6 @@ static void sample_bwe(struct sampling *s, const struct sq_peer *rtc,
     }
     if (bwe.estimate_bps > 0) {
         record(s, SQ_METRIC_BWE_ESTIMATE, (double)bwe.estimate_bps / 1e3);
-    }
-    if (transport->available_outgoing_bps >= 0) {
-        dump(s, "CP01", "candidate-pair", "availableOutgoingBitrate",
-             transport->available_outgoing_bps);
     }
 }
 
@@ -401,11 +314,9 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     }
     struct sq_transport_stats transport;
     sq_peer_transport_stats(rtc, &transport);
-    sample_bwe(s, rtc, &transport);
+    sample_bwe(s, rtc);
     double rtt_s = transport.current_round_trip_time_s;
-    if (s->user->index < s->user->env->plan->dumps) {
-        sq_user_dump_ice(peer, s->now_ns);
-    }
+    sq_user_dump(peer, s->now_ns);
     if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
         s->user->last_ice_rtt_s = rtt_s;
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
@@ -502,6 +413,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
     totals->lost += lost_for_good(&in);
+    user->sums[flow].lost += (uint64_t)(lost_for_good(&in) > 0 ? lost_for_good(&in) : 0);
     totals->nack += in.nack_count;
     totals->pli += in.pli_count;
     totals->frames += in.frames_decoded;
@@ -536,10 +448,11 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
     totals->pli += out.pli_count + out.fir_count;
     totals->frames += out.frames_sent;
     totals->key_frames += out.key_frames_sent;
-    user->sums[flow].expected += out.packets_sent;
-    if (video && user->want.video) {
-        totals->width = user->want.video->width;
-        totals->height = user->want.video->height;
+    user->sums[flow].expected += out.reported_expected;
+    user->sums[flow].lost += out.reported_lost;
+    if (out.frame_width) {
+        totals->width = out.frame_width;
+        totals->height = out.frame_height;
     }
 }
 
@@ -585,8 +498,8 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     totals->concealment_percent =
         sums->samples > 0 ? 100 * (double)sums->concealed / (double)sums->samples : NAN;
     totals->bitrate_kbps = sums->seconds > 0 ? sums->bits / 1e3 / sums->seconds : NAN;
-    double lost = totals->lost > 0 ? (double)totals->lost : 0;
-    totals->loss_percent = sums->expected > 0 ? 100 * lost / (double)sums->expected : NAN;
+    totals->loss_percent =
+        sums->expected > 0 ? 100 * (double)sums->lost / (double)sums->expected : NAN;
     if (!user->row.connected) {
         return;
     }

@@ -77,8 +77,8 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_AUDIO_OUT_LOSS] = {"audio.out.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
                                   SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
                                   "Share of the audio packets sent by the peer that the other side "
-                                  "reports as lost: its cumulative loss over packets sent.",
-                                  "remote-inbound-rtp.packetsLost, outbound-rtp.packetsSent"},
+                                  "reports as lost, of those that its reports cover.",
+                                  "remote-inbound-rtp.packetsLost"},
     [SQ_METRIC_AUDIO_OUT_JITTER] =
         {"audio.out.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_LOW,
          SQ_SAMPLING_REPORT, 1000,
@@ -198,8 +198,8 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_VIDEO_OUT_LOSS] = {"video.out.loss", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
                                   SQ_FLOW_OUT, SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 10000,
                                   "Share of the video packets sent by the peer that the other side "
-                                  "reports as lost: its cumulative loss over packets sent.",
-                                  "remote-inbound-rtp.packetsLost, outbound-rtp.packetsSent"},
+                                  "reports as lost, of those that its reports cover.",
+                                  "remote-inbound-rtp.packetsLost"},
     [SQ_METRIC_VIDEO_OUT_JITTER] =
         {"video.out.jitter", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_LOW,
          SQ_SAMPLING_REPORT, 1000,

@@ -2,6 +2,7 @@
 
 A relay (relay/relay.c) stands between two sides, with delay, jitter, loss and an outage. It counts what it
 drops and measures what it adds, so that a busy machine is no excuse."""
+import csv
 import re
 import time
 
@@ -117,7 +118,7 @@ def impaired_viewers(t):
     lab = t.lab("--media-ip", ADDRESS)
     relay = Relay(t)
     between = fakes.Whip(t, relay.between(fakes.changed_answer(lab.http("/whip/clip"), lambda sdp: sdp)), address=ADDRESS)
-    publisher = t.run(between.target().replace("127.0.0.1", ADDRESS), "--peers", 1, "--duration", "60s", "--no-trickle", *CALM)
+    publisher = t.run(between.target().replace("127.0.0.1", ADDRESS), *CONSTANT, "--peers", 1, "--duration", "60s", "--no-trickle", *CALM)
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
     tab = Chromium(t).open(lab.http())
     page.play(tab, lab.http("/whep/clip"))
@@ -136,9 +137,11 @@ def impaired_viewers(t):
     time.sleep(OUTAGE_MS / 1000 + 3)
     results = watcher.finish()
     seen = page.read_seen(tab)
+    truth = relay.stats()["up"]
     publisher.process.signal()
-    publisher.finish()
+    published = publisher.finish()
     results.all_ok(1)
+    check_loss_of_outage(published, truth)
     check_same_jitter(results, seen, began, ended)
     check_freeze(results.peers[0], before, seen)
 
@@ -179,6 +182,22 @@ def check_freeze(mine, before, seen):
     check(mine["video.in.freezes"] == count == 1, f"freezes: Squall {mine['video.in.freezes']:.0f}, Chromium {count}, expected 1")
     check(mine["video.in.freeze_ms"] >= OUTAGE_MS, f"{mine['video.in.freeze_ms']} ms frozen in an outage of {OUTAGE_MS} ms")
     check(abs(mine["video.in.freeze_ms"] - ms) <= FREEZE_APART_MS, f"frozen for {mine['video.in.freeze_ms']} ms, Chromium {ms} ms")
+
+
+def check_loss_of_outage(published, truth):
+    """The reports after the outage tell of all of it: of what they cover, never of more than all."""
+    with open(published.folder / "timeline.csv", newline="") as file:
+        seconds = [float(v) for row in csv.DictReader(file) for k, v in row.items() if k.endswith(".out.loss_percent") and v]
+    mine = published.peers[0]
+    video = max(truth["streams"].values(), key=lambda s: s["packets"])  # RTX has a stream of its own
+    dropped = 100 * video["holes"] / video["packets"]
+    test.note(f"outage of {OUTAGE_MS} ms: the relay dropped {video['holes']} of {video['packets']} video packets ({dropped:.2f} %); reported lost "
+              f"{mine['video.out.lost']:.0f}, {mine['video.out.loss_percent']:.2f} %; the most of a second {max(seconds):.1f} %")
+    check(all(0 <= v <= 100 for v in seconds), f"loss of a second: {seconds}")
+    check(mine["video.out.lost"] == video["holes"], f"{mine['video.out.lost']:.0f} reported lost, {video['holes']} dropped")
+    # The reports cover all but what came after the last of them: two seconds of some twenty.
+    check(dropped <= mine["video.out.loss_percent"] <= 1.15 * dropped, f"{mine['video.out.loss_percent']} % reported lost, {dropped} % dropped")
+    check(max(seconds) > 20, f"no second shows the outage: {seconds}")
 
 
 if __name__ == "__main__":

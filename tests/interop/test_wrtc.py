@@ -3,8 +3,7 @@ from harness import counterpart, npm, test
 
 
 def software(t):
-    return counterpart.Software(lambda words: counterpart.Counterpart(t, "wrtc", npm.node("roamhq.js"), words, npm.environment()),
-                                probes=150)
+    return counterpart.Software(lambda words: counterpart.Counterpart(t, "wrtc", npm.node("roamhq.js"), words, npm.environment()))
 
 
 def wrtc_offers(t):

@@ -244,6 +244,8 @@ static void loss_and_round_trip_are_true(void **state)
         assert_int_equal(in.packets_lost_network, c.lost);
         assert_int_equal(in.packets_lost_residual, c.lost);
         assert_int_equal(remote.packets_lost, c.lost); /* and the sender knows it */
+        assert_int_equal(remote.reported_expected, 5000);
+        assert_int_equal(remote.reported_lost, c.lost);
         assert_int_equal(out.packets_sent, 5000);
         assert_int_equal(out.bytes_sent, 5000 * 100);
         assert_true(in.jitter_s < 1e-9); /* a constant delay is no jitter */
@@ -428,6 +430,103 @@ static void fir_commands_count_once(void **state)
     assert_int_equal(s.fir_count, 3);
 }
 
+/* What the sender's seconds say of loss when nothing passes for three seconds, either way: never
+ * more than all, and in sum what was lost. Sequence numbers wrap within. */
+static void loss_of_an_outage_is_at_most_all(void **state)
+{
+    struct sq_rtp_sender s;
+    struct sq_rtp_receiver r;
+    uint64_t expected = 0;
+    uint64_t lost = 0;
+    unsigned told = 0;
+    unsigned dropped = 0;
+    double most = 0;
+    assert_int_equal(sq_rtp_sender_init(&s, 7, 65400, 0, 48000, SQ_RTP_AUDIO, 0), 0);
+    sq_rtp_receiver_init(&r, 7, 48000, SQ_RTP_AUDIO, false);
+    for (unsigned n = 0; n < 50 * 20; n++) {
+        uint64_t now_ns = (uint64_t)(n + 1) * 20 * MS;
+        bool cut = n >= 350 && n < 500;
+        uint16_t seq = sq_rtp_sender_take(&s, now_ns, n * 960, 12, 80, n);
+        if (cut || n % 20 == 7) { /* 5 %, and the outage */
+            dropped++;
+        } else {
+            struct sq_rtp_packet p = {.seq = seq, .ts = n * 960, .ssrc = 7, .payload_bytes = 80};
+            sq_rtp_receiver_on_packet(&r, now_ns, &p);
+        }
+        struct sq_rtcp_block b;
+        if (n % 70 == 69 && !cut && sq_rtp_receiver_report(&r, now_ns, &b)) {
+            sq_rtp_sender_on_block(&s, now_ns, sq_ntp_from_wall_ns(WALL_NS + now_ns), &b);
+        }
+        if (n % 50 == 49) { /* a second ends */
+            struct sq_rtp_remote_inbound_stats now;
+            sq_rtp_sender_remote_stats(&s, &now);
+            uint64_t of = now.reported_expected - expected;
+            uint64_t gone = now.reported_lost - lost;
+            expected = now.reported_expected;
+            lost = now.reported_lost;
+            told += of > 0;
+            assert_true(gone <= of);
+            most = of && (double)gone / (double)of > most ? (double)gone / (double)of : most;
+            assert_true(cut || of == 0 || of % 70 == 0);
+        }
+    }
+    /* Fourteen reports less the two of the outage; the last of them at packet 980. */
+    assert_int_equal(told, 12);
+    assert_int_equal(expected, 980);
+    assert_int_equal(lost, dropped - 1); /* number 987 came after it */
+    /* The one after it covers 210 packets: the outage and three of the rest. */
+    assert_true(fabs(most - 153.0 / 210) < 1e-9);
+    sq_rtp_sender_close(&s);
+}
+
+static struct sq_rtp_remote_inbound_stats after_block(struct sq_rtp_sender *s, uint32_t highest,
+                                                      int32_t lost)
+{
+    struct sq_rtcp_block b = {.ssrc = 7, .highest_seq = highest, .cumulative_lost = lost};
+    struct sq_rtp_remote_inbound_stats stats;
+    sq_rtp_sender_on_block(s, 1, 1, &b);
+    sq_rtp_sender_remote_stats(s, &stats);
+    return stats;
+}
+
+/* Late, doubled and lying reports, and a receiver that begins anew. */
+static void reports_can_not_say_more_than_all(void **state)
+{
+    struct sq_rtp_sender s;
+    assert_int_equal(sq_rtp_sender_init(&s, 7, 100, 0, 90000, SQ_RTP_VIDEO, 0), 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        sq_rtp_sender_take(&s, i, i, 12, 100, i);
+    }
+    struct sq_rtp_remote_inbound_stats now = after_block(&s, 299, 20);
+    assert_int_equal(now.reported_expected, 200);
+    assert_int_equal(now.reported_lost, 20);
+    now = after_block(&s, 399, 15); /* five were only late */
+    assert_int_equal(now.reported_expected, 300);
+    assert_int_equal(now.reported_lost, 15);
+    now = after_block(&s, 299, 20); /* an old one */
+    assert_int_equal(now.reported_expected, 300);
+    now = after_block(&s, 449, 500); /* more lost than there were */
+    assert_int_equal(now.reported_expected, 450);
+    assert_int_equal(now.reported_lost, 165);
+    now = after_block(&s, UINT32_MAX / 3, 500); /* more than was sent */
+    assert_int_equal(now.reported_expected, 1000);
+    now = after_block(&s, 0, -800000);
+    assert_int_equal(now.reported_expected, 1000);
+    assert_int_equal(now.reported_lost, 165);
+    sq_rtp_sender_close(&s);
+    /* It came after the numbers had wrapped: its first interval is not known, the next is. */
+    assert_int_equal(sq_rtp_sender_init(&s, 7, 65000, 0, 90000, SQ_RTP_VIDEO, 0), 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        sq_rtp_sender_take(&s, i, i, 12, 100, i);
+    }
+    now = after_block(&s, 200, 3);
+    assert_int_equal(now.reported_expected, 0);
+    now = after_block(&s, 300, 13);
+    assert_int_equal(now.reported_expected, 100);
+    assert_int_equal(now.reported_lost, 10);
+    sq_rtp_sender_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +539,8 @@ int main(void)
         cmocka_unit_test(sender_report_clock),
         cmocka_unit_test(round_trip_of_the_rfc),
         cmocka_unit_test(fir_commands_count_once),
+        cmocka_unit_test(loss_of_an_outage_is_at_most_all),
+        cmocka_unit_test(reports_can_not_say_more_than_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

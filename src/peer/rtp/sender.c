@@ -18,6 +18,7 @@ int sq_rtp_sender_init(struct sq_rtp_sender *s, uint32_t ssrc, uint16_t first_se
         .clock_rate = clock_rate,
         .kind = kind,
         .next_seq = first_seq,
+        .first_seq = first_seq,
         .ts_base = ts_base,
         .history_room = history_packets,
     };
@@ -54,6 +55,9 @@ static void skip_to(struct sq_rtp_sender *s, uint16_t seq)
     if (s->started) {
         uint32_t used = s->history_used + ahead;
         s->history_used = used < s->history_room ? used : s->history_room;
+        s->numbers_skipped += ahead;
+    } else {
+        s->first_seq = seq;
     }
     s->next_seq = seq;
 }
@@ -198,10 +202,30 @@ bool sq_rtcp_rtt(uint64_t ntp_now, uint32_t lsr, uint32_t dlsr, uint64_t *ret_rt
     return true;
 }
 
+/* RFC 3550, A.3: the interval since the block before; the first begins with the first packet that
+ * was sent. Where the highest number fell (a late report, or a receiver that began anew) or is that
+ * of a receiver that came later than the first packets, what lies between is not known. */
+static void add_interval(struct sq_rtp_sender *s, const struct sq_rtcp_block *block)
+{
+    bool first = s->reports_received == 0;
+    uint64_t sent = s->packets_sent - s->retransmitted_packets_sent + s->numbers_skipped;
+    uint64_t unreported = sent - sq_min_u64(sent, s->reported_expected);
+    uint32_t expected = block->highest_seq - (first ? s->first_seq - 1U : s->remote_highest_seq);
+    int64_t lost = (int64_t)block->cumulative_lost - (first ? 0 : s->remote_packets_lost);
+    if ((int32_t)expected < 0 || (first && expected > unreported)) {
+        return;
+    }
+    expected = (uint32_t)sq_min_u64(expected, unreported); /* whatever it claims */
+    lost = lost > expected ? expected : lost;
+    s->reported_expected += expected;
+    s->reported_lost += lost < -s->reported_lost ? -s->reported_lost : lost;
+}
+
 void sq_rtp_sender_on_block(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t ntp_now,
                             const struct sq_rtcp_block *block)
 {
     uint64_t rtt_ns = 0;
+    add_interval(s, block);
     s->reports_received++;
     s->remote_fraction_lost = block->fraction_lost;
     s->remote_packets_lost = block->cumulative_lost;
@@ -241,6 +265,8 @@ void sq_rtp_sender_remote_stats(const struct sq_rtp_sender *s,
         .reports_received = s->reports_received,
         .fraction_lost = s->remote_fraction_lost / 256.0,
         .packets_lost = s->remote_packets_lost,
+        .reported_expected = s->reported_expected,
+        .reported_lost = s->reported_lost,
         .jitter_s = s->clock_rate ? (double)s->remote_jitter / s->clock_rate : 0,
         .round_trip_time_s = (double)s->rtt_ns / 1e9,
         .round_trip_time_min_s = (double)s->rtt_min_ns / 1e9,

@@ -25,10 +25,12 @@ struct sq_rtp_sender {
     uint32_t clock_rate; /* Hz */
     enum sq_rtp_kind kind;
     uint16_t next_seq;
-    uint32_t ts_base; /* random start of the time-stamps; the caller adds its media time */
+    uint16_t first_seq; /* of the first packet sent */
+    uint32_t ts_base;   /* random start of the time-stamps; the caller adds its media time */
 
     /* outbound-rtp. */
     uint64_t packets_sent;      /* packetsSent, with retransmissions */
+    uint64_t numbers_skipped;   /* of sequence numbers that were never sent */
     uint64_t bytes_sent;        /* bytesSent: payload, with retransmissions */
     uint64_t header_bytes_sent; /* headerBytesSent: headers and padding */
     uint64_t retransmitted_packets_sent;
@@ -56,6 +58,8 @@ struct sq_rtp_sender {
     int32_t remote_packets_lost;
     uint32_t remote_jitter; /* time-stamp units */
     uint32_t remote_highest_seq;
+    uint64_t reported_expected; /* over the intervals of all blocks: RFC 3550, A.3 */
+    int64_t reported_lost;
     uint64_t remote_report_ns; /* when the last report came, our clock */
     uint64_t rtt_ns;           /* last measured; valid where rtt_measurements > 0 */
     uint64_t rtt_min_ns;
@@ -166,8 +170,13 @@ void sq_rtp_sender_stats(const struct sq_rtp_sender *s, struct sq_rtp_outbound_s
 struct sq_rtp_remote_inbound_stats {
     uint32_t ssrc;
     uint32_t reports_received;
-    double fraction_lost;                  /* fractionLost, 0 to 1, of the last interval */
-    int64_t packets_lost;                  /* packetsLost */
+    double fraction_lost; /* fractionLost, 0 to 1, of the last interval */
+    int64_t packets_lost; /* packetsLost */
+    /* Not of W3C: what the blocks' intervals cover, by the highest sequence number of each, and
+     * what of it was lost: 0 <= reported_lost <= reported_expected. It falls when late packets fill
+     * what was lost before. */
+    uint64_t reported_expected;
+    int64_t reported_lost;
     double jitter_s;                       /* jitter, seconds */
     double round_trip_time_s;              /* roundTripTime, the last one */
     double round_trip_time_min_s;          /* the smallest so far */

@@ -65,20 +65,18 @@ class Software:
     codecs: dict = dataclasses.field(default_factory=lambda: {"audio": "opus", "video": "vp8"})
     # Frames that it counts as encoded, and did not send.
     unsent_frames: int = 0
-    # Packets of video that it counts as sent, and are but probes for bandwidth by way of RTX.
-    probes: int = 0
     # Packets that it calls lost when a stream falls silent, though none was.
     lost_by_silence: int = 0
     # Packets of each kind that its figures may not have yet when the session ends under it.
     unread: dict = dataclasses.field(default_factory=lambda: {"audio": 0, "video": 0})
 
 
-def same(what, mine, theirs, fewer=0, more=0):
-    """Theirs is mine, or at most `fewer` less or `more` more; None where it does not tell."""
+def same(what, mine, theirs, fewer=0):
+    """Theirs is mine, or at most `fewer` less; None where it does not tell."""
     if theirs is None:
         return
-    check(mine > 0 and -more <= mine - theirs <= fewer,
-          f"{what}: Squall has {mine:.0f}, the counterpart {theirs:.0f}; {fewer} fewer or {more} more are allowed")
+    check(mine > 0 and 0 <= mine - theirs <= fewer,
+          f"{what}: Squall has {mine:.0f}, the counterpart {theirs:.0f}; {fewer} fewer are allowed")
 
 
 def check_codecs(figures, wanted):
@@ -138,9 +136,8 @@ def agree_with_lab(member, figures, software):
         theirs = figures[kind]
         check(into["codec"].lower() == software.codecs[kind], f"the lab takes {into['codec']}")
         check(into["packetsLost"] == 0, f"the lab lost {into['packetsLost']} packets of {kind}")
-        probes = software.probes if kind == "video" else 0
-        same(f"{kind}: packets to the lab", into["packetsReceived"], theirs["out"]["packets"], more=probes)
-        same(f"{kind}: bytes to the lab", into["bytesReceived"], theirs["out"]["bytes"], more=probes * PACKET_BYTES)
+        same(f"{kind}: packets to the lab", into["packetsReceived"], theirs["out"]["packets"])
+        same(f"{kind}: bytes to the lab", into["bytesReceived"], theirs["out"]["bytes"])
         # What was sent again although it was not lost may be counted or not.
         again = out["retransmittedPacketsSent"]
         same(f"{kind}: packets of the lab", out["packetsSent"], theirs["in"]["packets"], again)
@@ -172,9 +169,8 @@ def agree_with_run(results, figures, software):
     for kind in ("audio", "video"):
         theirs = figures[kind]
         again = series[("outbound-rtp", kind)].members["retransmittedPacketsSent"][-1][1] + software.unread[kind]
-        probes = software.probes if kind == "video" else 0
         for figure, size in (("packets", 1), ("bytes", PACKET_BYTES)):
-            same(f"{kind}.in.{figure}", mine[f"{kind}.in.{figure}"], theirs["out"][figure], more=probes * size)
+            same(f"{kind}.in.{figure}", mine[f"{kind}.in.{figure}"], theirs["out"][figure])
             same(f"{kind}.out.{figure}", mine[f"{kind}.out.{figure}"], theirs["in"][figure], again * size)
         check(mine[f"{kind}.in.lost"] == 0, f"Squall lost {mine[f'{kind}.in.lost']:.0f} packets of {kind}")
     unsent = figures["video"]["out"]["frames"] - mine["video.in.frames"]
@@ -187,7 +183,7 @@ def answers(t, log, software, *options, sent=CLIP):
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
-                "--bwe", "off",  # the whole clip from the start, and no probes among the packets that are compared
+                "--bwe", "off",  # the whole clip from the start
                 "--data", f"{DATA_RATE}/s:200", *CALM, *options)
     check(peer.event("connected")["ms"] < SETUP_MS, "connected too late")
     peer.event("quiet", SECONDS + 20)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from .proc import check, until
 
-# No probes: they are media sent again by RTX, which packetsSent holds and the other side counts apart.
+# The whole clip from the start. What a lab in between passes on are its packets, not the probes.
 CONSTANT = ("--bwe", "off")
 
 
