@@ -1,17 +1,9 @@
 /* Data channels: streams of an SCTP association are opened by DCEP (RFC 8832), carry messages of
  * text and bytes (RFC 8831), and are closed by resetting them both ways. */
 #include "base/mem.h"
-#include "base/wire.h"
 #include "peer/datachannel_int.h"
+#include "peer/dcep.h"
 #include <string.h>
-
-#define DCEP_ACK       2
-#define DCEP_OPEN      3
-#define OPEN_BYTES     12 /* its fixed part */
-#define TYPE_UNORDERED 0x80
-#define TYPE_COUNT     1
-#define TYPE_TIME      2
-#define TEXT_MAX       65535
 
 enum ppid { /* RFC 8831, section 8 */
             PPID_DCEP = 50,
@@ -62,7 +54,7 @@ static int make(struct sq_peer *peer, const struct sq_channel_config *c,
     const char *protocol = c->protocol ? c->protocol : "";
     size_t label_len = strlen(label);
     size_t protocol_len = strlen(protocol);
-    if (label_len > TEXT_MAX || protocol_len > TEXT_MAX) {
+    if (label_len > SQ_DCEP_TEXT_MAX || protocol_len > SQ_DCEP_TEXT_MAX) {
         return SQ_ERR_INVALID;
     }
     /* Room among those that are gone is made now, so that closing needs no memory. */
@@ -157,65 +149,47 @@ static int put_control(struct sq_channel *ch, const uint8_t *bytes, size_t len)
 
 static int send_open(struct sq_channel *ch)
 {
-    size_t label_len = strlen(ch->text);
-    size_t protocol_len = strlen(ch->protocol);
-    size_t len = OPEN_BYTES + label_len + protocol_len;
+    const struct sq_dcep_open open = {
+        .unordered = ch->unordered,
+        .limit_retransmits = ch->limit_retransmits,
+        .limit_lifetime = ch->limit_lifetime,
+        .limit = ch->limit_retransmits ? ch->max_retransmits : ch->max_lifetime_ms,
+        .priority = ch->priority,
+        .label = sq_view_of(ch->text),
+        .protocol = sq_view_of(ch->protocol),
+    };
+    size_t len = SQ_DCEP_OPEN_BYTES + open.label.len + open.protocol.len;
     uint8_t *bytes = sq_malloc(len);
     if (!bytes) {
         return SQ_ERR_NOMEM;
     }
-    uint8_t type = ch->limit_retransmits ? TYPE_COUNT : ch->limit_lifetime ? TYPE_TIME : 0;
-    struct sq_wire w = sq_wire_writer(bytes, len);
-    sq_wire_put_u8(&w, DCEP_OPEN);
-    sq_wire_put_u8(&w, type | (ch->unordered ? TYPE_UNORDERED : 0));
-    sq_wire_put_u16(&w, ch->priority);
-    sq_wire_put_u32(&w, ch->limit_retransmits ? ch->max_retransmits
-                        : ch->limit_lifetime  ? ch->max_lifetime_ms
-                                              : 0);
-    sq_wire_put_u16(&w, (uint16_t)label_len);
-    sq_wire_put_u16(&w, (uint16_t)protocol_len);
-    sq_wire_put(&w, ch->text, label_len);
-    sq_wire_put(&w, ch->protocol, protocol_len);
-    int err = put_control(ch, bytes, len);
+    int err = sq_dcep_write_open(&open, bytes, len, &len);
+    err = err ? err : put_control(ch, bytes, len);
     sq_free(bytes);
     return err;
 }
 
-/* Texts of the other side become strings of C: what follows a NUL is not shown. */
-static char *text_of(struct sq_wire *w, size_t len)
+/* A channel as the other side opens it. Its texts become strings of C: what follows a NUL is not
+ * shown. */
+static int make_opened(struct sq_peer *peer, const struct sq_dcep_open *open,
+                       struct sq_channel **ret_channel)
 {
-    const char *bytes = (const char *)sq_wire_read(w, len);
-    return bytes ? sq_strndup(bytes, len) : NULL;
-}
-
-static int read_open(struct sq_wire *w, struct sq_channel_config *ret_config, char **ret_label,
-                     char **ret_protocol)
-{
-    uint8_t type = sq_wire_u8(w);
-    struct sq_channel_config c = {.unordered = (type & TYPE_UNORDERED) != 0};
-    c.priority = sq_wire_u16(w);
-    uint32_t limit = sq_wire_u32(w);
-    uint16_t label_len = sq_wire_u16(w);
-    uint16_t protocol_len = sq_wire_u16(w);
-    limit = limit > UINT16_MAX ? UINT16_MAX : limit;
-    c.limit_retransmits = (type & 0x7f) == TYPE_COUNT;
-    c.limit_lifetime = (type & 0x7f) == TYPE_TIME;
-    c.max_retransmits = c.limit_retransmits ? (uint16_t)limit : 0;
-    c.max_lifetime_ms = c.limit_lifetime ? (uint16_t)limit : 0;
-    if (w->err || (type & 0x7f) > TYPE_TIME || sq_wire_left(w) < (size_t)label_len + protocol_len) {
-        return SQ_ERR_FORMAT;
-    }
-    char *label = text_of(w, label_len);
-    char *protocol = text_of(w, protocol_len);
-    if (!label || !protocol) {
-        sq_free(label);
-        sq_free(protocol);
-        return SQ_ERR_NOMEM;
-    }
-    *ret_config = c;
-    *ret_label = label;
-    *ret_protocol = protocol;
-    return 0;
+    char *label = sq_strndup(open->label.at, open->label.len);
+    char *protocol = sq_strndup(open->protocol.at, open->protocol.len);
+    const struct sq_channel_config config = {
+        .label = label,
+        .protocol = protocol,
+        .unordered = open->unordered,
+        .limit_retransmits = open->limit_retransmits,
+        .limit_lifetime = open->limit_lifetime,
+        .max_retransmits = open->limit_retransmits ? open->limit : 0,
+        .max_lifetime_ms = open->limit_lifetime ? open->limit : 0,
+        .priority = open->priority,
+    };
+    int err = label && protocol ? make(peer, &config, ret_channel) : SQ_ERR_NOMEM;
+    sq_free(label);
+    sq_free(protocol);
+    return err;
 }
 
 /* ---- Opening ---- */
@@ -265,23 +239,15 @@ static void refuse(struct sq_peer *peer, uint16_t stream)
     best_effort(sq_sctp_reset(peer->data->sctp, peer->now_ns, stream));
 }
 
-static void on_open(struct sq_peer *peer, uint16_t stream, struct sq_wire *w)
+static void on_open(struct sq_peer *peer, uint16_t stream, const uint8_t *bytes, size_t len)
 {
-    struct sq_channel_config config;
-    char *label = NULL;
-    char *protocol = NULL;
+    struct sq_dcep_open open;
     struct sq_channel *ch = NULL;
     if (find(peer->data, stream)) {
         return; /* there already */
     }
-    int err = read_open(w, &config, &label, &protocol);
-    if (!err) {
-        config.label = label;
-        config.protocol = protocol;
-        err = make(peer, &config, &ch);
-    }
-    sq_free(label);
-    sq_free(protocol);
+    int err = sq_dcep_read_open(bytes, len, &open);
+    err = err ? err : make_opened(peer, &open, &ch);
     if (err) {
         refuse(peer, stream);
         return;
@@ -289,7 +255,7 @@ static void on_open(struct sq_peer *peer, uint16_t stream, struct sq_wire *w)
     ch->id = stream;
     ch->from_remote = ch->acked = true;
     best_effort(sq_sctp_set_priority(peer->data->sctp, stream, ch->priority));
-    static const uint8_t ack = DCEP_ACK;
+    static const uint8_t ack = SQ_DCEP_ACK;
     if (put_control(ch, &ack, 1)) {
         be_closed(ch);
         refuse(peer, stream);
@@ -300,13 +266,12 @@ static void on_open(struct sq_peer *peer, uint16_t stream, struct sq_wire *w)
 
 static void on_control(struct sq_peer *peer, uint16_t stream, const uint8_t *bytes, size_t len)
 {
-    struct sq_wire w = sq_wire_reader(bytes, len);
     struct sq_channel *ch = find(peer->data, stream);
-    switch (sq_wire_u8(&w)) {
-    case DCEP_OPEN:
-        on_open(peer, stream, &w);
+    switch (len > 0 ? bytes[0] : 0) {
+    case SQ_DCEP_OPEN:
+        on_open(peer, stream, bytes, len);
         break;
-    case DCEP_ACK:
+    case SQ_DCEP_ACK:
         if (ch) {
             ch->acked = true;
         }

@@ -137,6 +137,19 @@ def mdns_seeds():
     put("mdns", "forgotten", piece(0, host) + piece(2, b"") + piece(1, a))
 
 
+def dcep_seeds():
+    def open_(kind, limit, label, protocol=b"", priority=256):
+        return struct.pack("!BBHIHH", 3, kind, priority, limit, len(label), len(protocol)) + label + protocol
+
+    put("dcep", "ordered", open_(0, 0, b"chat"))
+    put("dcep", "unordered", open_(0x80, 0, b"squall", b"proto", 1024))
+    put("dcep", "retransmits", open_(0x81, 3, b""))
+    put("dcep", "lifetime", open_(2, 70000, "Zürich".encode()))
+    put("dcep", "cut", open_(0, 0, b"label", b"protocol")[:-3])
+    put("dcep", "nul", open_(0, 0, b"a\0b"))
+    put("dcep", "ack", b"\x02")
+
+
 def framing_seeds():
     request = stun(0x0001, [attr(0x8022, b"abc")])
     channel = b"\x40\x01\x00\x05hello\0\0\0"
@@ -572,6 +585,7 @@ def main():
     framing_seeds()
     fec_seeds()
     mdns_seeds()
+    dcep_seeds()
     sdp_seeds()
     rtp_seeds()
     vp8_seeds()
