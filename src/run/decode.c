@@ -17,6 +17,7 @@ struct sq_decode_thread {
     pthread_cond_t filled;
     bool stop;
     size_t head, count;
+    struct entry work; /* the thread's own: what is being decoded */
     struct entry queue[SQ_DECODE_QUEUE];
 };
 
@@ -50,7 +51,7 @@ static bool release(struct sq_decode_stream *s)
 static void *run(void *ctx)
 {
     struct sq_decode_thread *t = ctx;
-    struct entry *work = sq_zalloc(sizeof(*work));
+    struct entry *work = &t->work;
     pthread_mutex_lock(&t->lock);
     while (!t->stop || t->count > 0) {
         if (t->count == 0) {
@@ -60,7 +61,7 @@ static void *run(void *ctx)
         struct entry *next = &t->queue[t->head];
         struct sq_decode_stream *s = next->stream;
         size_t len = next->packet.len + next->packet.dd_len;
-        bool wanted = work && s->refs > 1 && !t->stop;
+        bool wanted = s->refs > 1 && !t->stop;
         if (wanted) {
             work->packet = next->packet;
             memcpy(work->bytes, next->bytes, len);
@@ -83,7 +84,6 @@ static void *run(void *ctx)
         }
     }
     pthread_mutex_unlock(&t->lock);
-    sq_free(work);
     return NULL;
 }
 

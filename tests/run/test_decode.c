@@ -1,8 +1,11 @@
 /* The decoding thread: what is pushed comes out decoded, the queue is bounded, streams may be
  * closed while their packets wait. */
+#include "base/mem.h"
 #include "base/rand.h"
 #include "base/time.h"
 #include "media/clip.h"
+#include "media/depacket.h"
+#include "media/frames.h"
 #include "media/source.h"
 #include "run/decode.h"
 #include <sched.h>
@@ -107,11 +110,121 @@ static void a_full_queue_drops_and_tells(void **state)
     sq_decode_thread_destroy(t);
 }
 
+/* ---- No memory ---- */
+
+static void creation_fails_and_says_so(void **state)
+{
+    struct sq_decode_thread *t = NULL;
+    struct sq_decode_stream *stream = NULL;
+    size_t nth = 0;
+    int err;
+    if (!sq_media_decoder_available()) {
+        skip();
+    }
+    do {
+        sq_mem_fail_at(++nth);
+        err = sq_decode_thread_create(&t);
+        assert_true(err == 0 || err == SQ_ERR_NOMEM);
+        if (!err) {
+            err = sq_decode_stream_open(t, &stream);
+            assert_true(err == 0 || err == SQ_ERR_NOMEM);
+            sq_decode_stream_close(err ? NULL : stream);
+            sq_decode_thread_destroy(t);
+        }
+    } while (err && nth < 100);
+    sq_mem_fail_at(0);
+    assert_int_equal(err, 0);
+    assert_int_equal(nth - 1, 4); /* thread; stream, frames, decoder */
+}
+
+static void on_frame(void *ctx, const struct sq_media_frame *frame)
+{
+    sq_media_decoder_push(ctx, frame);
+}
+
+/* What the thread does with a stream, in this one; each packet goes past the depacketizer on its
+ * own, too. Allocations that were made are returned. */
+static size_t decode_without(const struct sq_clip_track *track, size_t nth,
+                             struct sq_decoded *ret_decoded)
+{
+    struct sq_media_decoder *decoder = NULL;
+    struct sq_frames *frames = NULL;
+    struct sq_depacket_state *depacket = NULL;
+    struct sq_source s;
+    struct sq_source_packet p;
+    struct sq_rand rand;
+    uint16_t seq = 1;
+    unsigned keys = 0;
+    sq_rand_seed(&rand, 3);
+    sq_source_init(&s, track, 0, 0, &rand);
+    assert_int_equal(sq_media_decoder_new(&decoder), 0);
+    assert_int_equal(sq_frames_new(on_frame, decoder, &frames), 0);
+    sq_mem_fail_at(nth);
+    while (s.due_ns < 3 * SQ_NS_PER_SEC) {
+        uint8_t payload[1500];
+        struct sq_part part = {0};
+        assert_true(sq_source_next(&s, s.due_ns, &p));
+        memcpy(payload, p.head, p.head_len);
+        memcpy(payload + p.head_len, p.fragment, p.fragment_len);
+        const struct sq_media_packet packet = {.now_ns = p.due_ns,
+                                               .payload = payload,
+                                               .len = p.head_len + (size_t)p.fragment_len,
+                                               .dd = p.ext_len ? p.ext : NULL,
+                                               .dd_len = p.ext_len,
+                                               .timestamp = (uint32_t)p.ticks,
+                                               .seq = seq++,
+                                               .marker = p.marker,
+                                               .codec = track->codec};
+        int err = sq_frames_push(frames, &packet);
+        assert_true(err == 0 || err == SQ_ERR_NOMEM);
+        if (track->kind == SQ_CLIP_VIDEO) {
+            err = sq_depacket(&packet, &depacket, &part);
+            assert_true(err == 0 || err == SQ_ERR_NOMEM || err == SQ_ERR_NOTFOUND);
+            keys += err == 0 && (part.flags & SQ_PART_KEY);
+        }
+    }
+    size_t made = sq_mem_count();
+    sq_mem_fail_at(0);
+    sq_media_decoder_figures(decoder, ret_decoded);
+    assert_true(track->kind != SQ_CLIP_VIDEO || keys >= 1); /* the stream is understood again */
+    sq_depacket_state_free(depacket);
+    sq_frames_free(frames);
+    sq_media_decoder_free(decoder);
+    return made;
+}
+
+/* Each allocation on the way from a packet to a picture fails in turn: a frame is lost, and from
+ * the next key frame on all is as before. */
+static void each_allocation_on_the_way_fails(void **state)
+{
+    static const enum sq_codec codecs[] = {SQ_CODEC_VP8, SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1,
+                                           SQ_CODEC_OPUS};
+    if (!sq_media_decoder_available()) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
+        const struct sq_clip_track *track;
+        struct sq_decoded whole, torn;
+        assert_true(sq_clip_ladder(clip, codecs[i], &track, 1) > 0);
+        size_t made = decode_without(track, 0, &whole);
+        assert_true(made > 10 && whole.failed == 0);
+        /* The first ones set everything up; then each frame is as the other. */
+        for (size_t nth = 1; nth <= made; nth += nth < 40 ? 1 : made / 8) {
+            (void)decode_without(track, nth, &torn);
+            assert_true(torn.pictures <= whole.pictures);
+            assert_true(codecs[i] == SQ_CODEC_OPUS || torn.pictures + 40 > whole.pictures);
+            assert_true(torn.seconds + 2 > whole.seconds);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_picture_moves_and_the_voice_is_heard),
         cmocka_unit_test(a_full_queue_drops_and_tells),
+        cmocka_unit_test(creation_fails_and_says_so),
+        cmocka_unit_test(each_allocation_on_the_way_fails),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }

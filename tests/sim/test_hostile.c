@@ -141,6 +141,99 @@ static void each_allocation_of_layers_fails(void **state)
     assert_true(nth > 50 && nth < 1500);
 }
 
+/* What the two of a whole call hold of their data channel. */
+struct holder {
+    struct sq_channel *channel; /* NULL: none, or closed */
+    uint64_t messages;
+};
+
+static void on_channel(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    struct holder *h = ctx;
+    (void)node;
+    if (event->type == SQ_PEER_EV_CHANNEL_OPEN) {
+        h->channel = event->channel;
+    } else if (event->type == SQ_PEER_EV_CHANNEL_MESSAGE) {
+        h->messages++;
+    } else if (event->type == SQ_PEER_EV_CHANNEL_CLOSED) {
+        h->channel = NULL;
+    }
+}
+
+static void talk(struct simnet *net, struct holder *h)
+{
+    static const uint8_t bytes[3000] = {1};
+    for (int i = 0; i < 30; i++) {
+        if (h->channel) {
+            int err = sq_channel_send(h->channel, simnet_now(net), i & 1, bytes, sizeof(bytes));
+            assert_true(err == 0 || err == SQ_ERR_NOMEM || err == SQ_ERR_STATE ||
+                        err == SQ_ERR_NOSPACE);
+        }
+        run_for(net, 50 * MS);
+    }
+}
+
+/* All that a call has: media at a rate that congestion control chooses, through a bottleneck that
+ * loses and opens again, messages, an ICE restart, and goodbye in the middle of it. */
+static bool everything_without(size_t nth)
+{
+    const struct sq_peer_config config = {
+        .connect_timeout_ns = 4 * SEC, .accept_data = true, .bwe = {.mode = SQ_BWE_GCC}};
+    const struct sq_channel_config data = {.label = "all", .protocol = "p"};
+    struct holder ha = {0}, hb = {0};
+    struct simnet *net = simnet_new(72, 2);
+    struct sq_channel *channel = NULL;
+    sq_mem_fail_at(nth);
+    struct simnode *a = simnet_try_add(net, &config, NULL, on_channel, &ha);
+    struct simnode *b = simnet_try_add(net, &config, NULL, on_channel, &hb);
+    int err = try_tracks(a);
+    err = err ? err : try_tracks(b);
+    err = err ? err : sq_peer_add_channel(simnode_peer(a), simnet_now(net), &data, &channel);
+    err = err ? err : try_negotiate(net, a, b, false);
+    if (!err) {
+        simnode_link(a)->rate_bps = 400000;
+        simnode_link(a)->queue_bytes = 20000;
+        run_for(net, 2 * SEC);
+        talk(net, &ha);
+        simnode_link(a)->rate_bps = 0;
+        err = try_negotiate(net, b, a, true);
+        talk(net, &hb);
+        run_for(net, 4 * SEC + MS);
+        if (ha.channel && nth % 2) {
+            sq_channel_close(ha.channel, simnet_now(net));
+        }
+        run_for(net, 100 * MS);
+    }
+    bool reached = sq_mem_count() >= nth;
+    if (!err) {
+        assert_ended_well(net, a, b);
+        assert_ended_well(net, b, a);
+        sq_peer_close(simnode_peer(a), simnet_now(net));
+        run_for(net, SEC);
+        sq_peer_close(simnode_peer(b), simnet_now(net));
+    }
+    sq_mem_fail_at(0);
+    if (!reached) {
+        assert_int_equal(err, 0);
+        assert_int_equal(ha.messages, 30);
+        assert_int_equal(hb.messages, 30);
+        assert_true(out_stats(net, a, 1).packets_sent > 100);
+    }
+    simnet_free(net);
+    return reached;
+}
+
+static void each_allocation_of_everything_fails(void **state)
+{
+    size_t nth = 1;
+    (void)state;
+    while (everything_without(nth)) {
+        nth++;
+    }
+    print_message("           %zu allocations in a call with everything\n", nth - 1);
+    assert_true(nth > 300 && nth < 4000);
+}
+
 /* ---- Owners ---- */
 
 enum deed { CLOSE, OFFER, NEGOTIATE, RESTART, KEY_FRAME, DEEDS };
@@ -549,6 +642,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails),
         cmocka_unit_test(each_allocation_of_layers_fails),
+        cmocka_unit_test(each_allocation_of_everything_fails),
         cmocka_unit_test(events_are_for_doing_things),
         cmocka_unit_test(dtls_anew_within_dtls),
         cmocka_unit_test(sending_within_send),
