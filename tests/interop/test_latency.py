@@ -1,10 +1,12 @@
 """One-way latency through real servers, held against a delay that is known; and decoders that take the
 tagged streams as if nothing were in them."""
 import browsers
-from harness import counterpart, test
+from harness import counterpart, fakes, test
 from harness.browser import Chromium
 from harness.janus import ROOMS, Janus
 from harness.proc import check
+from harness.relay import Relay
+from harness.sandbox import ADDRESS
 from harness.squall import CONSTANT
 from harness.wire import DelayedWire
 
@@ -42,6 +44,31 @@ def latency_janus(t):
         through_janus(t, janus, wire, codec)
 
 
+def latency_relay(t):
+    """The lab's echo behind a relay of 30 ms there and 45 ms back: each codec by time-tags, and G.711 and G.722, which
+    have no room for one, by abs-capture-time; of that the report says how far it can be off, if it knows."""
+    lab = t.lab("--media-ip", ADDRESS)
+    for video, audio in ("vp8", "opus"), ("vp9", "pcmu"), ("h264", "g722"), ("av1", "pcma"):
+        relay = Relay(t)
+        between = fakes.Whip(t, relay.between(fakes.changed_answer(lab.http("/whip/echo"), lambda sdp: sdp)), address=ADDRESS)
+        relay.shape("up", delay_ms=THERE_MS)
+        relay.shape("down", delay_ms=BACK_MS)
+        run = t.run(between.target().replace("127.0.0.1", ADDRESS), *CONSTANT, "--echo", "--peers", 1, "--duration", "8s", "--latency",
+                    "--codec", f"video={video}", "--codec", f"audio={audio}", "--no-trickle", *counterpart.CALM)
+        results = run.finish()
+        truth = relay.stats()
+        known = truth["up"]["held_ms"] + truth["down"]["held_ms"]
+        results.all_ok(1)
+        for kind, codec in ("video", video), ("audio", audio):
+            figures = results.summary["metrics"][f"{kind}.in.latency"]
+            tagged = codec in ROOMS or codec == "opus"
+            test.note(f"{codec}: the relay took {known:.2f} ms, {figures['p50']:.2f} ms at the median of {figures['count']}, "
+                      f"± {figures['uncertainty']}")
+            check(abs(figures["p50"] - known) < BOUND_MS, f"{codec}: {figures}, the relay took {known} ms")
+            check(figures["by_time_tag" if tagged else "by_abs_capture_time"] == figures["count"] > 100, f"{codec}: {figures}")
+            check(figures["uncertainty"] == (0 if tagged else None), f"{codec}: {figures}")
+
+
 def latency_echo(t):
     """Janus' echotest, without a wire in between: what Janus itself and the machine take."""
     janus = Janus(t)
@@ -73,4 +100,4 @@ def latency_codecs(t):
 
 
 if __name__ == "__main__":
-    test.run([latency_janus, latency_echo, latency_chromium, latency_codecs])
+    test.run([latency_janus, latency_relay, latency_echo, latency_chromium, latency_codecs])
