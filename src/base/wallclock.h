@@ -8,7 +8,7 @@
 
 /* The bound that the kernel keeps for the error of the wall clock against UTC (RFC 5905's root
  * distance, as the NTP client maintains it: adjtimex(2), maxerror), ns. SQ_CLOCK_ERROR_UNKNOWN
- * where nobody disciplines the clock. */
+ * where nobody disciplines the clock, or systemd-timesyncd, which keeps no bound. */
 uint64_t sq_clock_error_ns(void);
 
 /* The same for all programs of this boot of this machine, whatever their namespaces (network,

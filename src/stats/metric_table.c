@@ -47,7 +47,10 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_AUDIO_IN_LATENCY] =
         {"audio.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
          SQ_SAMPLING_FRAME, 1000,
-         "One-way latency: from when a packet of audio was to be sent until it arrived.", ""},
+         "One-way latency: from when a packet of audio was to be sent until it arrived. By how "
+         "much "
+         "clocks may be off stands beside it: uncertainty in summary.json.",
+         ""},
     [SQ_METRIC_AUDIO_IN_HEARD] = {"audio.in.heard", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
                                   SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
                                   "Share of the seconds of decoded sound that were louder than -50 "
@@ -164,7 +167,7 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
         {"video.in.latency", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_LOW,
          SQ_SAMPLING_FRAME, 1000,
          "One-way latency: from when a frame was to be sent until all of it had arrived and it was "
-         "decodable.",
+         "decodable. By how much clocks may be off stands beside it: uncertainty in summary.json.",
          ""},
     [SQ_METRIC_VIDEO_IN_MOVING] = {"video.in.moving", SQ_UNIT_PERCENT, SQ_KIND_DISTRIBUTION,
                                    SQ_FLOW_IN, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
