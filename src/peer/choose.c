@@ -120,11 +120,15 @@ static void write_prefs(const struct sq_peer_codecs *codecs, bool video, struct 
     if (codecs->n == 0) {
         return;
     }
+    bool red = codecs->red && !video;
     for (size_t i = 0; i < codecs->n; i++) {
+        if (red && codecs->order[i] == SQ_CODEC_OPUS) {
+            add(rows, SQ_JSEP_RED); /* as a page does it by setCodecPreferences */
+        }
         prefer(rows, (enum sq_codec)codecs->order[i]);
     }
     if (!video) {
-        if (listed(codecs, SQ_CODEC_OPUS)) {
+        if (!red && listed(codecs, SQ_CODEC_OPUS)) {
             add(rows, SQ_JSEP_RED);
         }
         add(rows, SQ_JSEP_DTMF_48000);
@@ -148,7 +152,7 @@ int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct 
             continue;
         }
         const struct sq_jsep_codec agreed = {.id = (uint8_t)row};
-        bool repairs = row >= SQ_JSEP_VIDEO_RED && row <= SQ_JSEP_FLEXFEC;
+        bool repairs = (row >= SQ_JSEP_VIDEO_RED && row <= SQ_JSEP_FLEXFEC) || row == SQ_JSEP_RED;
         bool usable = (codec == SQ_CODEC_NONE && !(codecs->no_fec && repairs)) ||
                       (codec != SQ_CODEC_NONE && listed(codecs, codec) &&
                        (!clip || sq_choose_media(clip, &agreed, codecs) != NULL));
@@ -194,7 +198,7 @@ static int refuse(const char *text, bool video, char why[SQ_PEER_TEXT_MAX])
     char words[96];
     write_words(video, NULL, words, sizeof(words));
     snprintf(why, SQ_PEER_TEXT_MAX, "%s=%.80s: expected a list of %s%s", video ? "video" : "audio",
-             text, words, video ? "" : "; opus may be opus+stereo, opus+dtx or both");
+             text, words, video ? "" : "; opus may be followed by +stereo, +dtx, +red");
     return SQ_ERR_INVALID;
 }
 
@@ -207,6 +211,8 @@ static bool read_features(struct sq_view rest, struct sq_peer_codecs *codecs)
             codecs->stereo = true;
         } else if (sq_view_is_nocase(word, "dtx")) {
             codecs->dtx = true;
+        } else if (sq_view_is_nocase(word, "red")) {
+            codecs->red = true;
         } else {
             return false;
         }

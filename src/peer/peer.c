@@ -724,8 +724,10 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->bwe = config->bwe;
     peer->codecs[SQ_MEDIA_AUDIO] = config->audio;
     peer->codecs[SQ_MEDIA_VIDEO] = config->video;
-    /* Who forwards passes packets on as they are: parity is of one path. */
-    peer->codecs[SQ_MEDIA_VIDEO].no_fec |= config->forward_only;
+    for (size_t kind = 0; config->forward_only && kind < 2; kind++) {
+        /* Packets are passed on as they are: redundancy is of one path. */
+        peer->codecs[kind].no_fec = true;
+    }
     peer->capture_time = config->capture_time;
     peer->dependency = config->dependency;
     peer->simulcast =

@@ -183,6 +183,7 @@ struct sq_track {
     enum sq_codec send_codec; /* agreed on */
     bool can_send, can_receive;
     uint8_t pt, recv_pt;
+    uint8_t red_pt; /* pt is that of RED (RFC 2198), and this the one of what is in it; 0: not so */
     uint8_t rtx_pt, rtx_recv_pt; /* of RTX (RFC 4588) for the codec; 0: not agreed */
     uint8_t fb;                  /* SQ_JSEP_FB_… */
     struct sq_rtp_ext_ids ids;

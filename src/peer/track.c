@@ -366,6 +366,14 @@ static void apply_codec(struct sq_track *track)
             track->rtx_recv_pt = t->codecs[i].recv_pt;
         }
     }
+    track->red_pt = 0;
+    for (size_t i = 1; i < t->n_codecs; i++) {
+        if (t->codecs[i].id == SQ_JSEP_RED && track->send_codec == SQ_CODEC_OPUS && track->clip &&
+            track->peer->codecs[track->kind].red) {
+            track->red_pt = codec->pt;
+            track->pt = t->codecs[i].pt;
+        }
+    }
     track->media =
         track->clip ? sq_choose_media(track->clip, codec, &track->peer->codecs[track->kind]) : NULL;
     track->can_send = t->can_send && (!track->clip || track->media);

@@ -234,15 +234,20 @@ def codecs(t, Browser):
     source, clip = t.folder / "in.mp4", t.folder / "codecs.sqclip"
     subprocess.run([need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
                     "sine=frequency=440", "-t", "4", "-c:v", "mpeg4", "-q:v", "4", str(source)], check=True, timeout=60)
-    done = subprocess.run([t.squall, "media", "prepare", source, "--codec", "vp9,h264,av1,pcmu,g722,opus", "--ladder", "180@200k",
+    done = subprocess.run([t.squall, "media", "prepare", source, "--codec", "vp8,vp9,h264,av1,pcmu,g722,opus", "--ladder", "180@200k",
                            "--seconds", "3s", "-o", clip], capture_output=True, text=True, timeout=180)
     check(done.returncode == 0, f"media prepare: {done.stderr}")
-    browser = Browser(t)
-    for video, audio in (("vp9", "pcmu"), ("h264", "g722"), ("av1", "opus")):
+    browser, sizes = Browser(t), {}
+    for video, audio in (("vp9", "pcmu"), ("h264", "g722"), ("av1", "opus"), ("vp8", "opus+red")):
         side = software(t, Browser, browser)
-        side.codecs = {"audio": audio, "video": video}
-        counterpart.answers(t, test.note, side, "--media", clip, "--codec", f"video={video}", "--codec", f"audio={audio}",
-                            sent={"width": 320, "height": 180, "fps": 25})
+        side.codecs = {"audio": audio.split("+")[0], "video": video}
+        results = counterpart.answers(
+            t, test.note, side, "--media", clip, "--codec", f"video={video}", "--codec", f"audio={audio}",
+            sent={"width": 320, "height": 180, "fps": 25})
+        sizes[audio] = {way: figures["bytes"] / figures["packets"] for way, figures in results.theirs["audio"].items() if way in ("in", "out")}
+    test.note(f"bytes of a packet of Opus and of RED, as {browser.name} counts them: {sizes['opus']}, {sizes['opus+red']}")
+    for way in ("in", "out"):  # every packet has the one before it as well, both ways
+        check(1.8 * sizes["opus"][way] < sizes["opus+red"][way] < 2.4 * sizes["opus"][way], f"{way}: {sizes}")
 
 
 LAYERS = [{"rid": "q", "scaleResolutionDownBy": 4}, {"rid": "h", "scaleResolutionDownBy": 2}, {"rid": "f"}]

@@ -130,7 +130,11 @@ class Peer:
             self.pipeline.get_by_name(f"{kind}-caps").get_static_pad("src").link(pad)
             transceiver = pad.get_property("transceiver")
             transceiver.set_property("codec-preferences", Gst.Caps.from_string(caps[kind]))
-            if kind == "video":
+            if kind == "video" and "--fec" in sys.argv:
+                # As much parity as media, in RED with ULPFEC, and nothing sent again.
+                transceiver.set_property("fec-type", GstWebRTC.WebRTCFECType.ULP_RED)
+                transceiver.set_property("fec-percentage", 100)
+            elif kind == "video":
                 transceiver.set_property("do-nack", True)
         self.pipeline.set_state(Gst.State.PLAYING)
 

@@ -222,12 +222,19 @@ static void codecs_by_words(void **state)
         int n; /* -1: refused */
         enum sq_codec first;
     } cases[] = {
-        {"h264,vp8", true, 2, SQ_CODEC_H264},     {"AV1", true, 1, SQ_CODEC_AV1},
-        {"vp9, vp8 ,vp9", true, 2, SQ_CODEC_VP9}, {"opus+stereo+dtx,pcmu", false, 2, SQ_CODEC_OPUS},
-        {"g722", false, 1, SQ_CODEC_G722},        {"opus", true, -1, SQ_CODEC_NONE},
-        {"vp8", false, -1, SQ_CODEC_NONE},        {"", true, -1, SQ_CODEC_NONE},
-        {"vp8,", true, -1, SQ_CODEC_NONE},        {"vp8+dtx", true, -1, SQ_CODEC_NONE},
-        {"opus+loud", false, -1, SQ_CODEC_NONE},  {"h265", true, -1, SQ_CODEC_NONE},
+        {"h264,vp8", true, 2, SQ_CODEC_H264},
+        {"AV1", true, 1, SQ_CODEC_AV1},
+        {"vp9, vp8 ,vp9", true, 2, SQ_CODEC_VP9},
+        {"opus+stereo+dtx,pcmu", false, 2, SQ_CODEC_OPUS},
+        {"pcma,opus+red", false, 2, SQ_CODEC_PCMA},
+        {"g722", false, 1, SQ_CODEC_G722},
+        {"opus", true, -1, SQ_CODEC_NONE},
+        {"vp8", false, -1, SQ_CODEC_NONE},
+        {"", true, -1, SQ_CODEC_NONE},
+        {"vp8,", true, -1, SQ_CODEC_NONE},
+        {"vp8+dtx", true, -1, SQ_CODEC_NONE},
+        {"opus+loud", false, -1, SQ_CODEC_NONE},
+        {"h265", true, -1, SQ_CODEC_NONE},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

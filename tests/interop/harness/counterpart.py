@@ -179,7 +179,7 @@ def agree_with_run(results, figures, software):
 
 def answers(t, log, software, *options, sent=CLIP):
     """Squall offers its clip, which is `sent`; the counterpart answers, plays it, and sends media of its own. Gives the
-    results."""
+    results, with the counterpart's figures as `theirs`."""
     peer = software.start(["answer", ADDRESS, str(SECONDS)])
     port = peer.event("listening", 20)["port"]
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--dump", 1,
@@ -206,4 +206,5 @@ def answers(t, log, software, *options, sent=CLIP):
     check(0 < mine["setup.total_ms"] < SETUP_MS, f"set up in {mine['setup.total_ms']} ms")
     check_codecs(figures, software.codecs)
     check_played(peer.played(figures), (sent["width"], sent["height"]), sent["fps"])
+    results.theirs = figures
     return results
