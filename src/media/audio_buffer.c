@@ -471,32 +471,49 @@ int sq_audio_buffer_push(struct sq_audio_buffer *b, const struct sq_media_packet
     return 0;
 }
 
+/* All packets of an event have the time-stamp of its beginning; a long one is told in segments that
+ * follow each other without a marker (RFC 4733, section 2.5.1.3). */
+static void count_event(struct sq_audio_buffer *b, const struct sq_media_packet *p, uint8_t event,
+                        bool end)
+{
+    static const char names[] = "0123456789*#ABCD";
+    uint32_t since = p->timestamp - b->event_timestamp;
+    bool goes_on = b->have_event && event == b->event && !b->event_ended && !p->marker &&
+                   since % UINT16_MAX == 0 && since / UINT16_MAX <= 8;
+    if (b->have_event && (since == 0 || since > INT32_MAX)) {
+        b->event_ended = b->event_ended || (end && since == 0);
+        return; /* of the one at hand, or late */
+    }
+    b->have_event = true;
+    b->event_timestamp = p->timestamp;
+    b->event = event;
+    b->event_ended = end;
+    if (goes_on) {
+        return;
+    }
+    b->events++;
+    if (event < sizeof(names) - 1) {
+        if (b->digit_count == SQ_AUDIO_DIGITS_MAX) {
+            memmove(b->digits, b->digits + 1, SQ_AUDIO_DIGITS_MAX - 1);
+            b->digit_count--;
+        }
+        b->digits[b->digit_count++] = names[event];
+        b->digits[b->digit_count] = '\0';
+    }
+}
+
 int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
                           const struct sq_media_packet *p)
 {
-    static const char names[] = "0123456789*#ABCD";
     struct sq_wire w = sq_wire_reader(p->payload, p->len);
     uint8_t event = sq_wire_u8(&w); /* RFC 4733, section 2.3 */
-    sq_wire_skip(&w, 1);
+    uint8_t flags = sq_wire_u8(&w);
     uint16_t duration = sq_wire_u16(&w);
     if (w.err) {
         b->bad++;
         return w.err;
     }
-    /* All packets of an event have the time-stamp of its beginning. */
-    if (!b->have_event || b->event_timestamp != p->timestamp) {
-        b->have_event = true;
-        b->event_timestamp = p->timestamp;
-        b->events++;
-        if (event < sizeof(names) - 1) {
-            if (b->digit_count == SQ_AUDIO_DIGITS_MAX) {
-                memmove(b->digits, b->digits + 1, SQ_AUDIO_DIGITS_MAX - 1);
-                b->digit_count--;
-            }
-            b->digits[b->digit_count++] = names[event];
-            b->digits[b->digit_count] = '\0';
-        }
-    }
+    count_event(b, p, event, (flags & 0x80) != 0);
     sq_audio_buffer_play(b, p->now_ns);
     const struct sq_codec_info *info = sq_codec_info((enum sq_codec)b->codec);
     if (!b->started || info->clock_hz != clock_hz) {
@@ -506,6 +523,7 @@ int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
     sound.codec = (enum sq_codec)b->codec;
     unsigned ticks = ticks_of(clock_hz);
     int64_t from = place(b, &sound, ticks);
+    b->have_event = true; /* whatever begins anew for a long event's sake, the event does not */
     int64_t to = from + duration / ticks;
     from = from > b->next ? from : b->next;
     if (to > from && to <= b->next + WINDOW) {

@@ -63,7 +63,8 @@ struct sq_audio_buffer {                          /* about 650 bytes; internals 
     uint16_t concealing; /* steps concealed in a row */
     uint8_t since_stretch;
     uint8_t codec;
-    bool started, dtx, have_event;
+    bool started, dtx, have_event, event_ended;
+    uint8_t event; /* the latest */
 
     /* The target delay. */
     float level;  /* filtered, in quanta */

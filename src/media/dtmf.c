@@ -4,7 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define VOLUME_DBM0 10 /* as browsers send it */
+#define VOLUME_DBM0     10 /* as browsers send it */
+#define DURATION_MAX_MS 60000
 
 static const char keys[] = "0123456789*#ABCD";
 
@@ -44,12 +45,13 @@ int sq_dtmf_press(struct sq_dtmf *d, char key, uint32_t clock_hz, unsigned durat
     int event = sq_dtmf_of_key(key);
     uint64_t duration = (uint64_t)clock_hz * duration_ms / 1000;
     uint64_t step = (uint64_t)clock_hz * interval_ms / 1000;
-    if (event < 0 || duration == 0 || duration > UINT16_MAX || step == 0 || step > UINT16_MAX) {
+    if (event < 0 || duration == 0 || duration_ms > DURATION_MAX_MS || step == 0 ||
+        step > UINT16_MAX) {
         return SQ_ERR_INVALID;
     }
     *d = (struct sq_dtmf){.at = {.event = (uint8_t)event, .volume = VOLUME_DBM0},
                           .step = (uint16_t)step,
-                          .duration = (uint16_t)duration,
+                          .duration = (uint32_t)duration,
                           .ends_left = SQ_DTMF_ENDS};
     return 0;
 }
@@ -59,12 +61,20 @@ bool sq_dtmf_next(struct sq_dtmf *d, struct sq_dtmf_packet *ret_packet)
     if (d->ends_left == 0) {
         return false;
     }
-    d->due_ticks += d->step;
+    uint32_t full = d->segment + UINT16_MAX;
+    if (d->due_ticks == full && d->due_ticks < d->duration) {
+        d->segment = full;
+        full += UINT16_MAX;
+    }
+    uint32_t next = d->due_ticks + d->step;
+    d->due_ticks = next > full && full < d->duration ? full : next;
     d->at.end = d->due_ticks >= d->duration;
-    d->at.duration = d->at.end ? d->duration : (uint16_t)d->due_ticks;
+    d->at.duration = (uint16_t)((d->at.end ? d->duration : d->due_ticks) - d->segment);
     d->ends_left -= d->at.end;
     sq_dtmf_write(&d->at, ret_packet->payload);
-    ret_packet->marker = d->due_ticks == d->step;
+    ret_packet->marker = !d->begun;
     ret_packet->due_ticks = d->due_ticks;
+    ret_packet->segment_ticks = d->segment;
+    d->begun = true;
     return true;
 }

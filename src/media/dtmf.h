@@ -31,21 +31,24 @@ char sq_dtmf_key(uint8_t event);
 struct sq_dtmf {
     struct sq_dtmf_event at;
     uint16_t step;      /* ticks between packets */
-    uint16_t duration;  /* ticks in all */
+    uint32_t duration;  /* ticks in all */
     uint32_t due_ticks; /* of the latest packet */
+    uint32_t segment;   /* where the present one begins */
+    bool begun;
     uint8_t ends_left;
 };
 
 struct sq_dtmf_packet {
     uint8_t payload[SQ_DTMF_BYTES];
-    bool marker; /* of the first only */
-    /* Ticks from the key's beginning to when the packet is due. Its RTP time-stamp is that of the
-     * beginning, for all of them. */
-    uint32_t due_ticks;
+    bool marker;        /* of the first only */
+    uint32_t due_ticks; /* from the key's beginning to when the packet is due */
+    /* From the key's beginning to the packet's RTP time-stamp: 0, unless the key is held for longer
+     * than 65,535 ticks. It is told in segments then (section 2.5.1.3). */
+    uint32_t segment_ticks;
 };
 
-/* SQ_ERR_INVALID for a key that is none, or a duration of 0 or above 65,535 ticks (section 2.5.1.3
- * would cut it into segments; a key is not held that long), or a packet interval of 0. */
+/* SQ_ERR_INVALID for a key that is none, or a duration of 0 or above a minute, or a packet interval
+ * of 0 or above 65,535 ticks. */
 int sq_dtmf_press(struct sq_dtmf *d, char key, uint32_t clock_hz, unsigned duration_ms,
                   unsigned interval_ms) SQ_MUST_USE;
 /* The next packet, the first after an interval: one an interval with the duration so far, and the

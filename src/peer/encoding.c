@@ -22,6 +22,9 @@ void sq_track_free_tx(struct sq_track_tx *tx)
         sq_free(tx->encodings[i].sent_exts);
         sq_free(tx->encodings[i].sent_tags);
     }
+    if (tx) {
+        sq_free(tx->tones);
+    }
     sq_free(tx);
 }
 
@@ -584,7 +587,7 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
         struct outgoing out = of_source(track, &packet, ts, 0);
         size_t payload_len = payload_bytes(&out);
-        if (!fits(e, payload_len + ext_room(&out))) {
+        if (!fits(e, payload_len + ext_room(&out)) || sq_tones_sounds(track->tx->tones)) {
             continue;
         }
         out.seq =
@@ -603,8 +606,30 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     e->resume_ns = sq_pace_ns(track->peer, now_ns, video, sent, room);
 }
 
+void sq_encoding_send_event(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                            uint8_t pt, uint32_t ts, uint64_t began_ns, bool marker,
+                            const uint8_t *payload, size_t len)
+{
+    struct sq_rtp_template header = e->header;
+    header.bytes[1] = pt;
+    struct outgoing out = {.ts = ts,
+                           .marker = marker,
+                           .level = 127,
+                           .head = payload,
+                           .payload = payload,
+                           .payload_len = len};
+    out.seq = sq_rtp_sender_take(&e->rtp, now_ns, ts, header.len, len, SQ_RTP_NO_COOKIE);
+    e->rtp.ts_at_ns = began_ns; /* for sender reports: it is told later than it began */
+    struct sq_rtp_stamp stamp = stamp_of(&out);
+    stamp_now(track->peer, &header, now_ns, len, &stamp);
+    put(track->peer, e, &header, now_ns, SQ_SENT_MEDIA, &stamp, &out);
+}
+
 void sq_track_run_sources(struct sq_track *track, uint64_t now_ns)
 {
+    if (track->tx->tones) {
+        sq_track_run_tones(track, now_ns);
+    }
     for (size_t i = 0; i < track->tx->n; i++) {
         if (sq_encoding_next_ns(&track->tx->encodings[i]) <= now_ns) {
             run_source(track, &track->tx->encodings[i], now_ns);

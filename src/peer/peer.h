@@ -25,6 +25,7 @@
 #define SQ_PEER_TCP_BASE     8  /* what base N + this sends goes over TCP, from base N's address */
 #define SQ_PEER_DATAGRAM_MAX 1500 /* bytes, the largest datagram that is sent or read */
 #define SQ_PEER_CHANNELS_MAX 1024 /* data channels of a peer at a time */
+#define SQ_PEER_TONES_MAX    64   /* that may wait to be played */
 #define SQ_PEER_TEXT_MAX     256  /* bytes of an error sentence with its NUL */
 
 struct sq_peer;
@@ -395,6 +396,16 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
 /* abs-capture-time of a packet that came on the track, 8 or 16 bytes of the packet. */
 bool sq_track_capture_time(const struct sq_track *track, const struct sq_rtp_packet *packet,
                            struct sq_view *ret_bytes);
+/* Telephone events (RFC 4733), as RTCDTMFSender.insertDTMF has it: 0-9, A-D, # and *, and a comma
+ * for two seconds without. They take the place of what is not sent yet; "" stops. 0 stands for
+ * 100 ms a tone and 70 ms between two; others are held to 40 to 6,000 and 30 to 6,000 ms. A tone
+ * is told with the clock of the codec that is sent where that was agreed, else with any. No other
+ * audio is sent meanwhile. SQ_ERR_STATE: the track sends no audio or no telephone-event was agreed;
+ * SQ_ERR_INVALID for other characters and more than SQ_PEER_TONES_MAX; SQ_ERR_NOMEM. */
+int sq_track_send_dtmf(struct sq_track *track, uint64_t now_ns, const char *tones,
+                       unsigned duration_ms, unsigned gap_ms) SQ_MUST_USE;
+/* What is still to be played (toneBuffer); borrowed until the next call. */
+const char *sq_track_tone_buffer(const struct sq_track *track);
 /* Asks the other side for a key frame: by PLI, or FIR where that alone was negotiated; at most one
  * in 300 ms, others are left out. Nothing happens before the first packet of the track. */
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
@@ -554,6 +565,7 @@ struct sq_outbound_stats {
     /* Of the frame sent last, of the highest active encoding: the clip's step that is in force. 0
      * for who sends by hand. */
     uint32_t frame_width, frame_height;
+    uint32_t dtmf_events;                      /* not of W3C: tones begun (RFC 4733) */
     uint64_t nack_count, pli_count, fir_count; /* received */
     /* Where congestion control or a fixed rate chooses what a clip sends, else 0. */
     uint64_t target_bps;           /* targetBitrate */

@@ -116,6 +116,7 @@ struct sq_encoding {
 struct sq_track_tx {
     uint64_t stepped_ns;    /* when the ladder's step changed */
     uint64_t allocated_bps; /* by sq_track_allocate; UINT64_MAX: no limit was ever told */
+    struct sq_tones *tones; /* being played, tones.c; NULL: none ever were. Owned. */
     uint8_t n;
     struct sq_encoding encodings[]; /* from the lowest to the highest layer */
 };
@@ -344,11 +345,21 @@ static inline uint64_t sq_encoding_next_ns(const struct sq_encoding *e)
 {
     return e->source_runs ? sq_max_u64(e->resume_ns, sq_source_due_ns(&e->source)) : SQ_NEVER;
 }
+/* tones.c: telephone events in the place of audio. */
+uint64_t sq_tones_next_ns(const struct sq_tones *tones);
+bool sq_tones_sounds(const struct sq_tones *tones); /* NULL: no */
+uint32_t sq_tones_begun(const struct sq_tones *tones);
+void sq_track_run_tones(struct sq_track *track, uint64_t now_ns);
+/* A packet of an event that began at `began_ns`, which is time-stamp `ts`. */
+void sq_encoding_send_event(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                            uint8_t pt, uint32_t ts, uint64_t began_ns, bool marker,
+                            const uint8_t *payload, size_t len);
 /* Of a track that has a sending side. */
 static inline uint64_t sq_track_next_send_ns(const struct sq_track *track)
 {
     const struct sq_track_tx *tx = track->tx;
     uint64_t at = sq_encoding_next_ns(&tx->encodings[0]);
+    at = tx->tones ? sq_min_u64(at, sq_tones_next_ns(tx->tones)) : at;
     for (size_t i = 1; i < tx->n; i++) {
         at = sq_min_u64(at, sq_encoding_next_ns(&tx->encodings[i]));
     }

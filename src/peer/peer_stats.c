@@ -165,6 +165,7 @@ void sq_track_outbound_stats(const struct sq_track *track, uint64_t now_ns,
     for (size_t i = 0; track->tx && i < track->tx->n; i++) {
         add_encoding(&track->tx->encodings[i], &s);
     }
+    s.dtmf_events = track->tx && track->tx->tones ? sq_tones_begun(track->tx->tones) : 0;
     if (is_limited_kind(track)) {
         s.target_bps = sq_track_sending_bps(track);
         add_limits(track, now_ns, &s);

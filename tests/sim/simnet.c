@@ -421,6 +421,7 @@ static int make_peer(struct simnode *node, const struct sq_peer_config *config,
                                      .arm = on_arm,
                                      .event = on_event,
                                      .rtp = ops ? ops->rtp : NULL,
+                                     .sent = ops ? ops->sent : NULL,
                                      .resend = ops ? ops->resend : NULL,
                                      .latency = ops ? ops->latency : NULL};
     int err = sq_peer_create(node->net->env, config, &node->ops, node, &node->peer);

@@ -55,8 +55,8 @@ bool simnet_run_until(struct simnet *net, uint64_t until_ns, bool (*done)(void *
 /* A node with a peer of its own and a base with id 0. `ipv6` picks the family. */
 struct simnode *simnet_add(struct simnet *net, const struct sq_peer_config *config, bool ipv6,
                            simnode_event event, void *ctx);
-/* The same with call-backs of the test's own for `rtp` and `resend`, whose ctx is the node. NULL
- * where the peer could not be made. */
+/* The same with call-backs of the test's own for `rtp`, `sent` and `resend`, whose ctx is the node.
+ * NULL where the peer could not be made. */
 struct simnode *simnet_try_add(struct simnet *net, const struct sq_peer_config *config,
                                const struct sq_peer_ops *ops, simnode_event event, void *ctx);
 /* A STUN server; it has an address and a link, and no peer. */

@@ -1,5 +1,8 @@
-/* Audio of whole peers: redundancy (RFC 2198) that is sent. */
+/* Audio of whole peers: redundancy (RFC 2198) and telephone events (RFC 4733) that are sent. */
+#include "base/mem.h"
+#include "media/dtmf.h"
 #include "peer/peer_int.h"
+#include "peer/rtp/rtp.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,11 +91,204 @@ static void only_where_it_is_agreed(void **state)
     simnet_free(p.net);
 }
 
+/* ---- Telephone events ---- */
+
+#define HEARD_MAX 512
+
+struct heard {
+    size_t n, audio; /* packets of events, and of sound between the first and the last of them */
+    struct {
+        uint64_t now_ns;
+        uint32_t ts;
+        uint16_t seq;
+        uint8_t pt;
+        bool marker;
+        struct sq_dtmf_event e;
+    } packets[HEARD_MAX];
+    uint16_t last_seq;
+    bool begun, gap;
+};
+
+static struct heard heard; /* what `b` was sent, in order */
+
+static void on_sent(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
+                    uint64_t now_ns)
+{
+    struct sq_rtp_packet p;
+    assert_int_equal(sq_rtp_parse(rtp, len, &p), 0);
+    heard.gap = heard.gap || (heard.begun && p.seq != (uint16_t)(heard.last_seq + 1));
+    heard.begun = true;
+    heard.last_seq = p.seq;
+    if (sq_track_recv_codec(track, p.pt) != SQ_CODEC_NONE || p.pt == track->pt) {
+        heard.audio++;
+        return;
+    }
+    assert_true(heard.n < HEARD_MAX);
+    heard.packets[heard.n].now_ns = now_ns;
+    heard.packets[heard.n].ts = p.ts;
+    heard.packets[heard.n].seq = p.seq;
+    heard.packets[heard.n].pt = p.pt;
+    heard.packets[heard.n].marker = p.marker;
+    assert_int_equal(sq_dtmf_parse(p.payload, p.payload_bytes, &heard.packets[heard.n].e), 0);
+    heard.n++;
+}
+
+static struct pair caller(uint64_t seed, const struct sq_peer_config *config)
+{
+    static const struct sq_peer_ops ops = {.sent = on_sent};
+    heard = (struct heard){0};
+    struct simnet *net = simnet_new(seed, 2);
+    struct pair p = {net, simnet_try_add(net, config, &ops, NULL, NULL),
+                     simnet_add(net, config, false, NULL, NULL)};
+    add(p.a, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    add(p.b, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 2 * SEC);
+    assert_connected(p.a);
+    return p;
+}
+
+/* What W3C and RFC 4733 say of the tones "12#", 100 ms each and 70 ms apart. */
+static void assert_tones(uint64_t from_ns, uint32_t clock_hz, uint8_t pt)
+{
+    static const uint8_t events[] = {1, 2, 11};
+    assert_int_equal(heard.n, 3 * (5 + 2));
+    assert_false(heard.gap); /* one row of sequence numbers, with the sound */
+    for (size_t i = 0; i < heard.n; i++) {
+        size_t tone = i / 7;
+        size_t k = i % 7;
+        uint64_t begins_ns = from_ns + tone * 170 * MS;
+        assert_int_equal(heard.packets[i].e.event, events[tone]);
+        assert_int_equal(heard.packets[i].e.volume, 10);
+        assert_int_equal(heard.packets[i].pt, pt);
+        assert_int_equal(heard.packets[i].marker, k == 0);
+        assert_int_equal(heard.packets[i].e.end, k >= 4); /* three times */
+        size_t told = k < 4 ? k + 1 : 5;
+        assert_int_equal(heard.packets[i].e.duration, told * clock_hz / 50);
+        assert_int_equal(heard.packets[i].now_ns, begins_ns + (k + 1) * 20 * MS);
+        assert_int_equal(heard.packets[i].ts, heard.packets[tone * 7].ts);
+        if (k > 0) {
+            assert_int_equal(heard.packets[i].seq, (uint16_t)(heard.packets[i - 1].seq + 1));
+        }
+    }
+    /* their time-stamps are as far apart as they are */
+    assert_int_equal(heard.packets[7].ts - heard.packets[0].ts, clock_hz * 17 / 100);
+    assert_int_equal(heard.packets[14].ts - heard.packets[0].ts, clock_hz * 34 / 100);
+}
+
+static void digits_go_through(void **state)
+{
+    static const struct {
+        struct sq_peer_codecs codecs;
+        uint32_t clock_hz;
+        uint8_t pt;
+    } cases[] = {{{.order = {SQ_CODEC_OPUS}, .n = 1}, 48000, 110},
+                 {{.order = {SQ_CODEC_OPUS}, .n = 1, .red = true}, 48000, 110},
+                 {{.order = {SQ_CODEC_PCMU}, .n = 1}, 8000, 126}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct sq_peer_config config = {.audio = cases[i].codecs};
+        struct pair p = caller(80 + i, &config);
+        struct sq_track *track = sq_peer_track(simnode_peer(p.a), 0);
+        uint64_t from_ns = simnet_now(p.net);
+        assert_int_equal(sq_track_send_dtmf(track, from_ns, "12#", 0, 0), 0);
+        run_for(p.net, 50 * MS);
+        assert_string_equal(sq_track_tone_buffer(track), "2#");
+        run_for(p.net, 2 * SEC);
+        assert_tones(from_ns, cases[i].clock_hz, cases[i].pt);
+        assert_string_equal(sq_track_tone_buffer(track), "");
+        struct sq_inbound_stats in = in_stats(p.net, p.b, 0);
+        assert_int_equal(in.dtmf_events, 3);
+        assert_string_equal(in.dtmf_digits, "12#");
+        assert_int_equal(in.packets_lost, 0);
+        assert_int_equal(out_stats(p.net, p.a, 0).dtmf_events, 3);
+        assert_int_equal(in.packets_received, out_stats(p.net, p.a, 0).packets_sent);
+        assert_true(heard.audio > 150); /* sound goes on */
+        simnet_free(p.net);
+    }
+}
+
+/* The end is told three times: a digit survives what loses two of them. */
+static void digits_through_loss(void **state)
+{
+    static const char digits[] = "0123456789ABCD*";
+    const struct sq_peer_config config = {0};
+    struct pair p = caller(85, &config);
+    simnode_link(p.a)->loss = 0.2;
+    struct sq_track *track = sq_peer_track(simnode_peer(p.a), 0);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(p.net), digits, 100, 100), 0);
+    run_for(p.net, 5 * SEC);
+    struct sq_inbound_stats in = in_stats(p.net, p.b, 0);
+    assert_string_equal(in.dtmf_digits, digits);
+    assert_int_equal(in.dtmf_events, 15);
+    assert_true(in.packets_lost > 10);
+    simnet_free(p.net);
+}
+
+static void what_is_played(void **state)
+{
+    const struct sq_peer_config config = {0};
+    struct pair p = caller(86, &config);
+    struct sq_track *track = sq_peer_track(simnode_peer(p.a), 0);
+    uint64_t now_ns = simnet_now(p.net);
+    /* a comma is two seconds; a second order takes the place of what is left of the first */
+    assert_int_equal(sq_track_send_dtmf(track, now_ns, "1,a", 0, 0), 0);
+    run_for(p.net, 1 * SEC);
+    assert_string_equal(in_stats(p.net, p.b, 0).dtmf_digits, "1");
+    assert_string_equal(sq_track_tone_buffer(track), "A");
+    run_for(p.net, 2 * SEC);
+    assert_string_equal(in_stats(p.net, p.b, 0).dtmf_digits, "1A");
+    assert_int_equal(heard.packets[7].now_ns, now_ns + (170 + 2000 + 20) * MS);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(p.net), "999999", 0, 0), 0);
+    run_for(p.net, 130 * MS);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(p.net), "5", 1, 1), 0);
+    run_for(p.net, 1 * SEC);
+    assert_string_equal(in_stats(p.net, p.b, 0).dtmf_digits, "1A95");
+    assert_int_equal(heard.packets[heard.n - 1].e.duration, 40 * 48);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(p.net), "7,7", 9000, 0), 0);
+    run_for(p.net, 3 * SEC);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(p.net), "", 0, 0), 0);
+    run_for(p.net, 6 * SEC);
+    /* 6 s at 48 kHz: five segments, which are one key */
+    assert_string_equal(in_stats(p.net, p.b, 0).dtmf_digits, "1A957");
+    assert_int_equal(heard.packets[heard.n - 1].ts - heard.packets[heard.n - 303].ts, 4 * 65535);
+    assert_int_equal(in_stats(p.net, p.b, 0).packets_lost, 0);
+    simnet_free(p.net);
+}
+
+static void what_is_refused(void **state)
+{
+    const struct sq_peer_config config = {0};
+    struct simnet *net = simnet_new(87, 2);
+    struct simnode *a = simnet_add(net, &config, false, NULL, NULL);
+    struct simnode *b = simnet_add(net, &config, false, NULL, NULL);
+    add_both(a);
+    add_both(b);
+    struct sq_track *audio = sq_peer_track(simnode_peer(a), 0);
+    struct sq_track *video = sq_peer_track(simnode_peer(a), 1);
+    char many[SQ_PEER_TONES_MAX + 2] = "";
+    memset(many, '1', sizeof(many) - 1);
+    assert_int_equal(sq_track_send_dtmf(audio, simnet_now(net), "1", 0, 0), SQ_ERR_STATE);
+    assert_string_equal(sq_track_tone_buffer(audio), "");
+    simnet_negotiate(net, a, b, false);
+    run_for(net, 2 * SEC);
+    assert_int_equal(sq_track_send_dtmf(video, simnet_now(net), "1", 0, 0), SQ_ERR_STATE);
+    assert_int_equal(sq_track_send_dtmf(audio, simnet_now(net), "1x", 0, 0), SQ_ERR_INVALID);
+    assert_int_equal(sq_track_send_dtmf(audio, simnet_now(net), many, 0, 0), SQ_ERR_INVALID);
+    sq_mem_fail_at(1);
+    assert_int_equal(sq_track_send_dtmf(audio, simnet_now(net), "1", 0, 0), SQ_ERR_NOMEM);
+    sq_mem_fail_at(0);
+    assert_int_equal(sq_track_send_dtmf(audio, simnet_now(net), many + 1, 0, 0), 0);
+    run_for(net, 12 * SEC);
+    assert_int_equal(in_stats(net, b, 0).dtmf_events, SQ_PEER_TONES_MAX);
+    simnet_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(redundancy_fills_holes),
-        cmocka_unit_test(only_where_it_is_agreed),
+        cmocka_unit_test(redundancy_fills_holes), cmocka_unit_test(only_where_it_is_agreed),
+        cmocka_unit_test(digits_go_through),      cmocka_unit_test(digits_through_loss),
+        cmocka_unit_test(what_is_played),         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
