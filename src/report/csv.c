@@ -39,7 +39,8 @@ static void timeline_header(struct sq_buf *out)
         const char *name = video ? "video.in.latency" : "audio.in.latency";
         sq_buf_printf(out, ",%s_p50_ms,%s_p95_ms,%s_p99_ms", name, name, name);
     }
-    sq_buf_puts(out, "\r\n");
+    sq_buf_puts(out, ",data.in.messages,data.out.messages,data.in.throughput_kbps,"
+                     "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -78,6 +79,12 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
             comma_number(out, t->latency[video].p95_ms);
             comma_number(out, t->latency[video].p99_ms);
         }
+        comma_integer(out, t->data.messages_in);
+        comma_integer(out, t->data.messages_out);
+        comma_number(out, t->data.in_kbps);
+        comma_number(out, t->data.out_kbps);
+        comma_number(out, t->data.latency_ms);
+        comma_number(out, t->data.rtt_ms);
         sq_buf_puts(out, "\r\n");
     }
 }
@@ -119,7 +126,9 @@ static void peers_header(struct sq_buf *out)
             sq_buf_printf(out, ",%s.%s", sq_flow_name((enum sq_flow)f), columns[c]);
         }
     }
-    sq_buf_puts(out, ",local_candidate,remote_candidate,pair\r\n");
+    sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
+                     "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
+                     "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms\r\n");
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -150,6 +159,19 @@ static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
     comma_number(out, f->latency_ms);
 }
 
+static void put_data(struct sq_buf *out, const struct sq_data_totals *d)
+{
+    comma_integer(out, d->messages_in);
+    comma_integer(out, d->bytes_in);
+    comma_number(out, d->in_kbps);
+    comma_number(out, d->loss_percent);
+    comma_number(out, d->latency_ms);
+    comma_integer(out, d->messages_out);
+    comma_integer(out, d->bytes_out);
+    comma_number(out, d->out_kbps);
+    comma_number(out, d->rtt_ms);
+}
+
 void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
 {
     peers_header(out);
@@ -174,6 +196,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_text(out, p->local_candidate);
         comma_text(out, p->remote_candidate);
         comma_text(out, p->pair);
+        put_data(out, &p->data);
         sq_buf_puts(out, "\r\n");
     }
 }

@@ -182,6 +182,7 @@ struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
     for (size_t i = 0; i < 2; i++) {
         row->latency[i] = (struct sq_latency_second){NAN, NAN, NAN};
     }
+    row->data = (struct sq_data_second){0, 0, 0, 0, NAN, NAN};
     row->fps_in = NAN;
     row->setup_p50_ms = NAN;
     row->setup_p95_ms = NAN;

@@ -153,10 +153,17 @@ struct sq_peer_row {
     char pair[112]; /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
 };
 
-/* One second of the run. Rates and gauges of that second; totals over all peers. */
 struct sq_latency_second {
     double p50_ms, p95_ms, p99_ms; /* NAN without a sample */
 };
+
+struct sq_data_second { /* messages of data channels */
+    uint64_t messages_in, messages_out;
+    double in_kbps, out_kbps;  /* of whole messages; sum over peers */
+    double latency_ms, rtt_ms; /* mean over messages; NAN without one */
+};
+
+/* One second of the run. Rates and gauges of that second; totals over all peers. */
 
 struct sq_timeline_row {
     double t_s;                                 /* end of the second */
@@ -171,7 +178,8 @@ struct sq_timeline_row {
     double jitter_ms[SQ_FLOW_COUNT];            /* mean over peers */
     double rtt_ms;                              /* mean over peers */
     double rtt_p95_ms;
-    struct sq_latency_second latency[2];     /* audio, video: one way, of all that came in it */
+    struct sq_latency_second latency[2]; /* audio, video: one way, of all that came in it */
+    struct sq_data_second data;
     double fps_in;                           /* mean over incoming video tracks */
     uint64_t freezes;                        /* in this second */
     double setup_p50_ms, setup_p95_ms;       /* setup.total of those that connected in it */

@@ -60,6 +60,18 @@ struct message {
 
 /* ---- Seconds ---- */
 
+static void add_data(struct sq_second *to, const struct sq_second *from)
+{
+    to->data.messages_in += from->data.messages_in;
+    to->data.messages_out += from->data.messages_out;
+    to->data.bytes_in += from->data.bytes_in;
+    to->data.bytes_out += from->data.bytes_out;
+    to->data.latency_ms_sum += from->data.latency_ms_sum;
+    to->data.latency_n += from->data.latency_n;
+    to->data.rtt_ms_sum += from->data.rtt_ms_sum;
+    to->data.rtt_n += from->data.rtt_n;
+}
+
 static void add_second(struct sq_second *to, const struct sq_second *from)
 {
     for (int i = 0; i < SQ_FLOW_COUNT; i++) {
@@ -74,6 +86,7 @@ static void add_second(struct sq_second *to, const struct sq_second *from)
     to->fps_sum += from->fps_sum;
     to->fps_n += from->fps_n;
     to->freezes += from->freezes;
+    add_data(to, from);
     sq_hist_small_merge(&to->rtt_us, &from->rtt_us);
     for (int i = 0; i < 2; i++) {
         if (from->latency_us[i].sums.count > 0) {
@@ -112,6 +125,14 @@ static void fill_flows(struct sq_timeline_row *row, const struct sq_second *sum)
             row->latency[i].p99_ms = (double)sq_hist_small_quantile(h, 0.99) / 1e3;
         }
     }
+    row->data = (struct sq_data_second){
+        .messages_in = sum->data.messages_in,
+        .messages_out = sum->data.messages_out,
+        .in_kbps = (double)sum->data.bytes_in * 8 / 1e3,
+        .out_kbps = (double)sum->data.bytes_out * 8 / 1e3,
+        .latency_ms = ratio(sum->data.latency_ms_sum, sum->data.latency_n),
+        .rtt_ms = ratio(sum->data.rtt_ms_sum, sum->data.rtt_n),
+    };
     row->fps_in = ratio(sum->fps_sum, sum->fps_n);
     row->freezes = sum->freezes;
     if (sum->setup_ms.sums.count > 0) {

@@ -524,6 +524,8 @@ static void describe(struct sq_user *user)
     SQ_RESULT_SET(user->row.role, !sends ? "viewer" : listens ? "participant" : "publisher");
     user->row.start_ms = run_ms(user, user->intended_ns);
     user->row.end_ms = NAN;
+    user->row.data.in_kbps = user->row.data.out_kbps = NAN;
+    user->row.data.loss_percent = user->row.data.latency_ms = user->row.data.rtt_ms = NAN;
     for (int i = 0; i < SQ_STAGE_COUNT; i++) {
         user->row.stage_ms[i] = NAN;
     }

@@ -39,6 +39,11 @@ struct sq_second {
     double fps_sum;
     uint64_t fps_n;
     uint64_t freezes;
+    struct {
+        uint64_t messages_in, messages_out, bytes_in, bytes_out;
+        double latency_ms_sum, rtt_ms_sum;
+        uint64_t latency_n, rtt_n;
+    } data;                             /* of data channels */
     struct sq_hist_small latency_us[2]; /* audio, video */
     struct sq_hist_small setup_ms;      /* setup.total of those who got up in it */
 };

@@ -68,6 +68,8 @@ static bool send_one(struct sq_user_data *d, uint64_t now_ns)
     d->next_number++;
     d->out++;
     d->out_bytes += size;
+    d->user->env->second->data.messages_out++;
+    d->user->env->second->data.bytes_out += size;
     return true;
 }
 
@@ -157,10 +159,14 @@ static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
         sq_tally_record(user->env->tally, SQ_METRIC_DATA_RTT, ms);
         d->rtt_ms += ms;
         d->rtt_n++;
+        user->env->second->data.rtt_ms_sum += ms;
+        user->env->second->data.rtt_n++;
     } else {
         sq_tally_record(user->env->tally, SQ_METRIC_DATA_IN_LATENCY, ms);
         d->latency_ms += ms;
         d->latency_n++;
+        user->env->second->data.latency_ms_sum += ms;
+        user->env->second->data.latency_n++;
     }
 }
 
@@ -180,6 +186,8 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
         struct sq_wire w = sq_wire_reader(event->data, event->data_len);
         d->in++;
         d->in_bytes += event->data_len;
+        user->env->second->data.messages_in++;
+        user->env->second->data.bytes_in += event->data_len;
         measure(d, &w, event->now_ns);
         break;
     }

@@ -1,4 +1,5 @@
 """Data channels of Squall's peers with browsers, Janus and aiortc, opened from either side."""
+import csv
 import json
 import threading
 
@@ -123,10 +124,27 @@ def check_run(results, messages, mode=None):
     want = RATE * SIZE * 8 / 1000
     check(abs(figures["data.out.throughput"]["avg"] / want - 1) < 0.1,
           f"{figures['data.out.throughput']['avg']} kbit/s, expected {want}")
+    check_files(results, out, back)
+
+
+def check_files(results, out, back):
+    """The row of the peer, the seconds and the dump say the same."""
+    row = results.peers[0]
+    check((row["data.out.messages"], row["data.in.messages"]) == (out, back), f"peers.csv: {row['data.out.messages']}, {row['data.in.messages']}")
+    check(row["data.out.bytes"] == out * SIZE and row["data.rtt_ms"] > 0, f"peers.csv: {row['data.out.bytes']} bytes, {row['data.rtt_ms']} ms")
+    with open(results.folder / "timeline.csv", newline="") as file:
+        seconds = list(csv.DictReader(file))
+    for name, total in (("data.out.messages", out), ("data.in.messages", back)):
+        check(sum(int(s[name]) for s in seconds) == total, f"timeline.csv: {name} {[s[name] for s in seconds]}, {total} in all")
+    full = [float(s["data.out.throughput_kbps"]) for s in seconds if int(s["data.out.messages"]) == RATE]
+    check(full and all(abs(kbps - RATE * SIZE * 8 / 1000) < 1e-6 for kbps in full), f"timeline.csv: {full}")
+    check(any(s["data.rtt_ms"] for s in seconds), "timeline.csv: no round trip")
+    sent = results.values("messagesSent")
+    check(len(sent) == 1 and 0 <= out - sent[0][-1] <= 1, f"dump: messagesSent {sent}, {out} in all")
 
 
 def squall_words(*more):
-    return ["--peers", 1, "--duration", f"{RUN_S}s", "--no-audio", "--no-video", "--data", f"{RATE}/s:{SIZE}",
+    return ["--peers", 1, "--dump", 1, "--duration", f"{RUN_S}s", "--no-audio", "--no-video", "--data", f"{RATE}/s:{SIZE}",
             "--local-ip", ADDRESS, "--lateness-max", "500", *more]
 
 

@@ -24,6 +24,11 @@ OUTAGE_MS = 1500
 RTT_APART_MS = 3
 JITTER_APART_MS = 1  # from the jitter with which packets left the relay
 BROWSER_JITTER_APART_MS = 4  # Chromium reads its clock when its thread gets to the packet
+BUFFERS = ["totalFreezesDuration", "jitterBufferDelay", "jitterBufferTargetDelay", "jitterBufferMinimumDelay", "jitterBufferEmittedCount", "concealedSamples", "silentConcealedSamples", "framesDropped",
+           "framesReceived"]
+CONCEALED_APART_MS = 120  # of an outage: six packets
+FRAMES_APART = 8  # a part of a frame counts as dropped where it was seen; and those between two samples
+BUFFER_ABOVE_MS = 10
 FREEZE_APART_MS = 150  # Squall counts a frame when it is complete, Chromium when it is shown
 
 
@@ -122,7 +127,7 @@ def impaired_viewers(t):
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
     tab = Chromium(t).open(lab.http())
     page.play(tab, lab.http("/whep/clip"))
-    tab.eval(page.WATCH % (page.MEMBERS + ["totalFreezesDuration"], "play"))
+    tab.eval(page.WATCH % (page.MEMBERS + BUFFERS, "play"))
     watcher = t.run(f"whep+{lab.http('/whep/clip')}", "--peers", 1, "--duration", "16s", "--dump", 1, *CALM)
     until("the watcher", lambda: "1 connected" in watcher.process.stderr(), 15)
     time.sleep(1.5)
@@ -144,6 +149,7 @@ def impaired_viewers(t):
     check_loss_of_outage(published, truth)
     check_same_jitter(results, seen, began, ended)
     check_freeze(results.peers[0], before, seen)
+    check_buffers(results, seen)
 
 
 def of_kind(seen, kind):
@@ -182,6 +188,32 @@ def check_freeze(mine, before, seen):
     check(mine["video.in.freezes"] == count == 1, f"freezes: Squall {mine['video.in.freezes']:.0f}, Chromium {count}, expected 1")
     check(mine["video.in.freeze_ms"] >= OUTAGE_MS, f"{mine['video.in.freeze_ms']} ms frozen in an outage of {OUTAGE_MS} ms")
     check(abs(mine["video.in.freeze_ms"] - ms) <= FREEZE_APART_MS, f"frozen for {mine['video.in.freeze_ms']} ms, Chromium {ms} ms")
+
+
+def check_buffers(results, seen):
+    """What the jitter buffers did over all of it: the jitter, and the outage."""
+    for series in (s for s in results.dumps()[0] if s.kind == "inbound-rtp"):
+        kind = "video" if series.video else "audio"
+        mine, theirs = figures.of_series(series), of_kind(seen, kind)
+        span = figures.common_span(mine, theirs)
+        grew = lambda counter, member: figures.growth(counter, member, span)
+        delays = [1000 * grew(c, "jitterBufferDelay") / grew(c, "jitterBufferEmittedCount") for c in (mine, theirs)]
+        wanted = [1000 * grew(c, m) / grew(c, "jitterBufferEmittedCount") for c, m in
+                  ((mine, "jitterBufferTargetDelay"), (theirs, "jitterBufferTargetDelay"), (theirs, "jitterBufferMinimumDelay"))]
+        test.note(f"{kind}: in the jitter buffer for {delays[0]:.1f} ms, target {wanted[0]:.1f}; Chromium {delays[1]:.1f} ms, target {wanted[1]:.1f}, "
+                  f"{wanted[2]:.1f} without what keeps sound and picture together")
+        # Chromium's has how late its threads are as well, and what keeps sound and picture together.
+        check(10 < delays[0] <= delays[1] + BUFFER_ABOVE_MS, f"{kind}: {delays[0]} ms in the jitter buffer, Chromium {delays[1]} ms")
+        if kind == "audio":
+            concealed = [grew(c, "concealedSamples") / 48 for c in (mine, theirs)]
+            silent = [grew(c, "silentConcealedSamples") / 48 for c in (mine, theirs)]
+            test.note(f"concealed: Squall {concealed[0]:.0f} ms, {silent[0]:.0f} of it silence; Chromium {concealed[1]:.0f} ms, {silent[1]:.0f} of it silence")
+            check(abs(concealed[0] - concealed[1]) <= CONCEALED_APART_MS, f"concealed: Squall {concealed[0]} ms, Chromium {concealed[1]} ms")
+        else:
+            for member in ("framesReceived", "framesDecoded", "framesDropped"):
+                check(abs(grew(mine, member) - grew(theirs, member)) <= FRAMES_APART, f"{member}: Squall {grew(mine, member)}, Chromium {grew(theirs, member)}")
+            test.note(f"frames: Squall received {grew(mine, 'framesReceived'):.0f}, decoded {grew(mine, 'framesDecoded'):.0f}, dropped {grew(mine, 'framesDropped'):.0f}; "
+                      f"Chromium {grew(theirs, 'framesReceived'):.0f}, {grew(theirs, 'framesDecoded'):.0f}, {grew(theirs, 'framesDropped'):.0f}")
 
 
 def check_loss_of_outage(published, truth):
