@@ -86,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
     }
     bool mend = data[0] & 1;
-    size_t payload_max = data[0] & 2 ? SQ_CLIP_PAYLOAD_MIN : 0;
+    const struct sq_clip_opts opts = {.payload_max_bytes = data[0] & 2 ? SQ_CLIP_PAYLOAD_MIN : 0,
+                                      .tags = (data[0] & 4) != 0};
     size_t n = len - 1;
     uint8_t *copy = malloc(n ? n : 1);
     MUST(copy != NULL);
@@ -96,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         sq_store_u32(copy + 12, crc32(copy + 16, n - 16));
     }
     why[0] = '\0';
-    if (sq_clip_open_bytes(copy, n, "fuzz.sqclip", payload_max, &clip, why) == 0) {
+    if (sq_clip_open_bytes_with(copy, n, "fuzz.sqclip", &opts, &clip, why) == 0) {
         for (size_t i = 0; i < clip->track_count; i++) {
             check_track(&clip->tracks[i]);
             send_some(&clip->tracks[i]);

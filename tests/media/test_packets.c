@@ -618,7 +618,8 @@ static void each_allocation_may_fail(void **state)
         struct sq_clip *c = NULL;
         char why[SQ_CLIP_WHY_MAX] = "";
         sq_mem_fail_at(nth++);
-        err = sq_clip_open_bytes(f.bytes, f.len, "made up", 0, &c, why);
+        const struct sq_clip_opts opts = {.tags = true};
+        err = sq_clip_open_bytes_with(f.bytes, f.len, "made up", &opts, &c, why);
         assert_true(err == 0 || err == SQ_ERR_NOMEM);
         assert_true(err == 0 || strstr(why, "no memory"));
         sq_clip_close(c);
