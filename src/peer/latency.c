@@ -20,7 +20,20 @@ struct sq_latency_origin {
     enum sq_latency_by by;
 };
 
+/* The extension comes with a packet now and then: "Absolute Capture Time" leaves it out where it
+ * follows from the RTP time-stamps, and asks for it after 1 s at the latest. */
+#define EXTRAPOLATED_NS (5 * SQ_NS_PER_SEC)
+/* Until reports have told of the far clock, which takes some seconds, nothing is told by it; never
+ * longer than this. */
+#define CLOCK_WAIT_NS (10 * SQ_NS_PER_SEC)
+
 struct sq_latency_tags {
+    struct {
+        uint64_t now_ns; /* 0: none came yet */
+        uint64_t wall_us;
+        uint32_t ssrc, timestamp;
+        bool offset; /* it told the offset of the capture clock */
+    } capture;       /* the latest extension, by the far clock where it told its offset */
     struct kept {
         uint32_t timestamp;
         bool there;
@@ -130,6 +143,15 @@ static struct kept *kept_of(struct sq_latency_tags *tags, uint32_t timestamp)
     return NULL;
 }
 
+/* Made once a track; without memory nothing is told. */
+static struct sq_latency_tags *tags_of(struct sq_track_rx *rx)
+{
+    if (!rx->tags) {
+        rx->tags = sq_zalloc(sizeof(*rx->tags));
+    }
+    return rx->tags;
+}
+
 /* A frame may have both, and each spatial layer a tag: the first tag counts. */
 static void keep(struct sq_track *track, uint32_t timestamp, const struct sq_latency_origin *origin)
 {
@@ -141,10 +163,7 @@ static void keep(struct sq_track *track, uint32_t timestamp, const struct sq_lat
         }
         return;
     }
-    if (!rx->tags) {
-        rx->tags = sq_zalloc(sizeof(*rx->tags)); /* once a track; without memory nothing is told */
-    }
-    if (rx->tags) {
+    if (tags_of(rx)) {
         rx->tags->kept[rx->tags->next] =
             (struct kept){.timestamp = timestamp, .there = true, .origin = *origin};
         rx->tags->next = (rx->tags->next + 1) % TAGS_KEPT;
@@ -166,27 +185,48 @@ bool sq_track_capture_time(const struct sq_track *track, const struct sq_rtp_pac
 /* "Absolute Capture Time" (webrtc.org): the capture system's clock, UQ32.32 as in NTP; then, where
  * it is there, how much that clock is ahead of the sender's, Q32.32. What the sender's is off from
  * ours follows from its reports. */
-static bool capture_origin(const struct sq_track *track, const struct sq_rtp_packet *packet,
-                           struct sq_latency_origin *ret_origin)
+static void take_capture_time(struct sq_track *track, const struct sq_rtp_packet *packet,
+                              uint64_t now_ns)
 {
-    const struct sq_peer *peer = track->peer;
     struct sq_view v;
-    if (!sq_track_capture_time(track, packet, &v)) {
-        return false;
+    struct sq_latency_tags *tags;
+    if (!sq_track_capture_time(track, packet, &v) || !(tags = tags_of(track->rx))) {
+        return;
     }
     const uint8_t *at = (const uint8_t *)v.at;
     uint64_t ntp = sq_load_u64(at);
-    uint64_t error_us = SQ_TIMETAG_UNKNOWN;
-    if (v.len == SQ_CAPTURE_TIME_BYTES) {
+    tags->capture.offset = v.len == SQ_CAPTURE_TIME_BYTES;
+    if (tags->capture.offset) {
         ntp -= sq_load_u64(at + 8);
-        if (peer->far_clock.known) {
-            ntp -= (uint64_t)peer->far_clock.ahead;
-            error_us = peer->far_clock.error_ns / 1000 + 1;
-        }
+    }
+    tags->capture.wall_us = sq_wall_ns_from_ntp(ntp) / 1000;
+    tags->capture.ssrc = packet->ssrc;
+    tags->capture.timestamp = packet->ts;
+    tags->capture.now_ns = now_ns;
+}
+
+/* When a packet was captured, by the latest extension and the time-stamps since. */
+static bool capture_origin(const struct sq_track *track, const struct sq_rtp_packet *packet,
+                           uint64_t now_ns, struct sq_latency_origin *ret_origin)
+{
+    const struct sq_latency_tags *tags = track->rx->tags;
+    const struct sq_far_clock *far_clock = &track->peer->far_clock;
+    uint32_t clock_hz = track->rx->rtp.clock_rate;
+    if (!tags || tags->capture.now_ns == 0 || now_ns > tags->capture.now_ns + EXTRAPOLATED_NS ||
+        tags->capture.ssrc != packet->ssrc || clock_hz == 0) {
+        return false;
+    }
+    int64_t since = (int32_t)(packet->ts - tags->capture.timestamp);
+    int64_t us = (int64_t)tags->capture.wall_us + since * 1000000 / (int64_t)clock_hz;
+    uint64_t error_us = SQ_TIMETAG_UNKNOWN;
+    if (tags->capture.offset && far_clock->known) {
+        us -= far_clock->ahead_us;
+        error_us = far_clock->error_ns / 1000 + 1;
+    } else if (tags->capture.offset && now_ns < track->rx->first_packet_ns + CLOCK_WAIT_NS) {
+        return false;
     }
     *ret_origin = (struct sq_latency_origin){
-        .by = SQ_LATENCY_CAPTURE,
-        .tag = {.wall_us = sq_wall_ns_from_ntp(ntp) / 1000, .error_us = error_us}};
+        .by = SQ_LATENCY_CAPTURE, .tag = {.wall_us = (uint64_t)us, .error_us = error_us}};
     return true;
 }
 
@@ -214,10 +254,9 @@ void sq_latency_on_sr(struct sq_peer *peer, uint64_t ntp, uint64_t now_ns)
         (c->known && half_ns > c->error_ns && now_ns < c->since_ns + FAR_CLOCK_NS)) {
         return;
     }
-    uint64_t here = sq_env_ntp(peer->env, now_ns);
-    uint64_t under_way = sq_env_ntp(peer->env, now_ns + half_ns) - here;
+    int64_t there_us = (int64_t)(sq_wall_ns_from_ntp(ntp) / 1000 + half_ns / 1000);
     *c = (struct sq_far_clock){.known = true,
-                               .ahead = (int64_t)(ntp + under_way - here),
+                               .ahead_us = there_us - (int64_t)wall_us(peer->env, now_ns),
                                .error_ns = half_ns,
                                .since_ns = now_ns};
 }
@@ -226,10 +265,12 @@ void sq_latency_on_packet(struct sq_track *track, const struct sq_rtp_packet *pa
                           const struct sq_rtp_exts *exts, enum sq_codec codec, uint64_t now_ns)
 {
     struct sq_latency_origin origin = {.by = SQ_LATENCY_TAG};
-    bool found =
-        sq_timetag_find(codec, packet->marker, packet->payload, packet->payload_bytes, &origin.tag);
-    if (!found && (!sq_rtp_has(exts, SQ_RTP_EXT_ABS_CAPTURE_TIME) ||
-                   !capture_origin(track, packet, &origin))) {
+    if (sq_rtp_has(exts, SQ_RTP_EXT_ABS_CAPTURE_TIME)) {
+        take_capture_time(track, packet, now_ns);
+    }
+    if (!sq_timetag_find(codec, packet->marker, packet->payload, packet->payload_bytes,
+                         &origin.tag) &&
+        !capture_origin(track, packet, now_ns, &origin)) {
         return;
     }
     if (track->kind == SQ_MEDIA_VIDEO) {

@@ -167,7 +167,7 @@ struct sq_track_rx {
 /* The clock of who sends to us, by its sender reports. */
 struct sq_far_clock {
     bool known;
-    int64_t ahead;     /* of ours, Q32.32 s */
+    int64_t ahead_us;  /* of ours */
     uint64_t error_ns; /* half a round trip */
     uint64_t since_ns;
 };

@@ -88,7 +88,7 @@ def latency_chromium(t):
 
 def latency_codecs(t):
     """Chromium decodes VP9, H.264 and AV1 with a time-tag in each frame: all pictures, moving, sound heard, and not one
-    key frame is asked for because something would not decode."""
+    key frame is asked for because something would not decode. And Chromium's own latency, by its abs-capture-time."""
     browser = Chromium(t)
     for codec in "vp9", "h264", "av1":
         side = browsers.software(t, Chromium, browser)
@@ -97,6 +97,14 @@ def latency_codecs(t):
         mine = results.peers[0]
         test.note(f"{codec}: {mine['video.out.pli']:.0f} key frames asked for, {mine['video.out.frames']:.0f} frames sent")
         check(mine["video.out.pli"] <= 1, f"{codec}: {mine['video.out.pli']} key frames asked for")
+        # What Chromium sends has abs-capture-time once a second; the rest follows from RTP time-stamps, and Chromium's
+        # clock from its reports, though it is the same. Sound is 10 ms old when the last sample of a packet is taken.
+        for kind, least in (("audio", 100), ("video", 30)):
+            figures = results.summary["metrics"][f"{kind}.in.latency"]
+            test.note(f"Chromium's {kind}: {figures['p50']:.1f} ms at the median of {figures['count']}, ± {figures['uncertainty']}")
+            check(figures["by_abs_capture_time"] == figures["count"] > least, f"{kind}: {figures}")
+            check(0 < figures["uncertainty"] < 10, f"{kind}: {figures}")
+            check(0 < figures["p50"] + figures["uncertainty"] and figures["p50"] < 60, f"{kind}: {figures}")
 
 
 if __name__ == "__main__":
