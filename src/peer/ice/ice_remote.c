@@ -73,6 +73,21 @@ static void told_late(struct sq_ice *ice, uint16_t index, const struct sq_ice_ca
     }
 }
 
+/* False without memory for a single pair. Where the table is full the worst ones are left out. */
+static bool pair_with_all(struct sq_ice *ice, uint16_t remote)
+{
+    bool wanted = false, made = false;
+    for (uint16_t b = 0; b < ice->bases.n; b++) {
+        const struct ice_bind *bind = ice_base_at(ice, b);
+        /* A base that is not gathered yet is paired when it is. */
+        if (bind->local != ICE_NONE && ice_may_pair(&bind->b, ice_remote_at(ice, remote))) {
+            wanted = true;
+            made = ice_add_pair(ice, (uint8_t)b, remote) || made;
+        }
+    }
+    return made || !wanted || ice->pairs.n >= ice->cfg.max_pairs;
+}
+
 int sq_ice_add_remote(struct sq_ice *ice, uint64_t now_ns, const struct sq_ice_candidate *c)
 {
     if (ice->state == SQ_ICE_CLOSED) {
@@ -99,12 +114,9 @@ int sq_ice_add_remote(struct sq_ice *ice, uint64_t now_ns, const struct sq_ice_c
     }
     ice->fresh_ns = now_ns;
     /* Once a pair is nominated, or when lite, pairs come of incoming checks only. */
-    if (ice->nominated == ICE_NONE && !ice->cfg.lite) {
-        for (uint16_t b = 0; b < ice->bases.n; b++) {
-            if (ice_may_pair(&ice_base_at(ice, b)->b, c)) {
-                (void)ice_add_pair(ice, (uint8_t)b, index);
-            }
-        }
+    if (ice->nominated == ICE_NONE && !ice->cfg.lite && !pair_with_all(ice, index)) {
+        ice->remotes.n--; /* nothing knows of it yet: it may be told again */
+        return SQ_ERR_NOMEM;
     }
     ice_conclude(ice, now_ns);
     return 0;
