@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/data_options.h"
+#include "cli/dtmf_option.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,9 @@ static void add_media(struct table *table)
          "rate of what is sent: gcc (default), off (the clip's best) or fixed:RATE", 0, 0},
         {"no-audio", SQ_OPTION_NO_FLAG, &o->audio, NULL, "video only", 0, 0},
         {"no-video", SQ_OPTION_NO_FLAG, &o->video, NULL, "audio only", 0, 0},
+        {"dtmf", SQ_OPTION_TEXT, &o->dtmf, "DIGITS[@SECONDS]",
+         "press these keys (RFC 4733) so long after the call is up (default 1), a comma is 2 s", 0,
+         0},
         {"data", SQ_OPTION_TEXT, &o->data, "RATE:SIZE",
          "messages on a data channel, such as 10/s:200 or max:16k", 0, 0},
         {"data-mode", SQ_OPTION_TEXT, &o->data_mode, "MODE",
@@ -451,6 +455,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
         return err;
     }
     err = sq_data_options_parse(o->data, o->data_mode, &plan.data, why, why_room);
+    err = err ? err : sq_dtmf_option_parse(o->dtmf, &plan, why, why_room);
     if (err) {
         return err;
     }
@@ -551,6 +556,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
     err = err || !o->data ? err : sq_result_config_text(result, "data", o->data);
+    err = err || !o->dtmf ? err : sq_result_config_text(result, "dtmf", o->dtmf);
     err = err || !o->data_mode ? err : sq_result_config_text(result, "data_mode", o->data_mode);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
     err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);

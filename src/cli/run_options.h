@@ -16,7 +16,7 @@ struct sq_run_options {
     bool publishers_given;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
-    const char *data, *data_mode;
+    const char *data, *data_mode, *dtmf;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;

@@ -128,7 +128,7 @@ static void peers_header(struct sq_buf *out)
     }
     sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
                      "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
-                     "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms\r\n");
+                     "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf\r\n");
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -197,6 +197,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_text(out, p->remote_candidate);
         comma_text(out, p->pair);
         put_data(out, &p->data);
+        comma_text(out, p->dtmf);
         sq_buf_puts(out, "\r\n");
     }
 }

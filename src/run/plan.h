@@ -52,8 +52,10 @@ struct sq_plan {
     uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;
-    bool audio, video; /* kinds that are sent and received */
-    bool listen;       /* publishers watch as well */
+    char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
+    uint64_t dtmf_after_ns;           /* ... so long after it is up */
+    bool audio, video;                /* kinds that are sent and received */
+    bool listen;                      /* publishers watch as well */
     bool insecure, trickle;
     bool latency;       /* time-tags in what is sent, and latency out of what comes */
     unsigned simulcast; /* layers of a video; 0: one stream */

@@ -203,6 +203,7 @@ static void get_up(struct sq_user *user)
     user->up_ns = now_ns;
     sq_user_begin_samples(user, now_ns);
     sq_user_switch_begin(user, now_ns);
+    sq_user_dtmf_begin(user, now_ns);
     user->row.connected = true;
     user->env->tally->connected++;
     user->env->tally->up_total++;
@@ -553,6 +554,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     };
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
+    sq_user_dtmf_init(user);
     int err = sq_user_data_create(user);
     if (err) {
         sq_free(user);
@@ -603,6 +605,7 @@ void sq_user_destroy(struct sq_user *user)
     }
     sq_timer_stop(&user->timer);
     sq_timer_stop(&user->switch_timer);
+    sq_timer_stop(&user->dtmf_timer);
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);

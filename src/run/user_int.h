@@ -76,6 +76,7 @@ struct sq_user {
     size_t peers_len;
     struct sq_timer timer;        /* what is waited for in this state */
     struct sq_timer switch_timer; /* of --ice relay-first */
+    struct sq_timer dtmf_timer;   /* of --dtmf */
     uint64_t switch_ns;           /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
@@ -98,6 +99,11 @@ void sq_user_switch_end(struct sq_user *user);
 /* user_dump.c */
 /* Statistics of one of its peers for the dump, if it has one: once a second. */
 void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
+
+/* user_dtmf.c */
+void sq_user_dtmf_init(struct sq_user *user);
+void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
+void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of its tracks */
 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */

@@ -424,6 +424,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     user->sums[flow].samples += in.total_samples_received;
     user->sums[flow].concealed += in.concealed_samples;
     totals->dropped += in.frames_dropped;
+    sq_user_dtmf_heard(user, in.dtmf_digits);
     if (in.frame_width) {
         totals->width = in.frame_width;
         totals->height = in.frame_height;

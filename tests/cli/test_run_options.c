@@ -133,6 +133,36 @@ static void all_else_arrives_in_the_plan(void **state)
     assert_int_equal(plan.seed, 99);
 }
 
+static void keys_are_pressed_when_it_says(void **state)
+{
+    static const struct {
+        const char *text, *keys;
+        double after_s;
+    } good[] = {{"1234#", "1234#", 1},
+                {"55,66@2.5", "55,66", 2.5},
+                {"a*@500ms", "a*", 0.5},
+                {"7@0", "7", 0},
+                {"7@3s", "7", 3}};
+    static const char *const bad[] = {"",     "@2",   "12x",   "1@",   "1@x",
+                                      "1@2m", "1@-1", "1@nan", "1@1e9"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "lab:|--dtmf|%s", good[i].text);
+        struct sq_plan plan = plan_of(line);
+        assert_string_equal(plan.dtmf, good[i].keys);
+        assert_true(plan.dtmf_after_ns == (uint64_t)(good[i].after_s * 1e9));
+    }
+    assert_string_equal(plan_of("lab:").dtmf, "");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "lab:|--dtmf|%s", bad[i]);
+        assert_refused(line, "1234# or 55,66@2.5");
+    }
+    assert_refused("lab:|--dtmf|11111111112222222222333333333344444444445555555555666666666677777",
+                   "up to 64");
+}
+
 static void threads_are_no_more_than_peers(void **state)
 {
     (void)state;
@@ -265,6 +295,7 @@ int main(void)
         cmocka_unit_test(rate_follows_peers_unless_given),
         cmocka_unit_test(hold_and_duration),
         cmocka_unit_test(all_else_arrives_in_the_plan),
+        cmocka_unit_test(keys_are_pressed_when_it_says),
         cmocka_unit_test(threads_are_no_more_than_peers),
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),

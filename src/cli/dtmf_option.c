@@ -1,0 +1,68 @@
+#include "cli/dtmf_option.h"
+
+#include "base/str.h"
+#include "base/time.h"
+#include "media/dtmf.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AFTER_DEFAULT_NS SQ_NS_PER_SEC
+#define AFTER_MAX_S      86400
+
+static bool are_tones(struct sq_view digits)
+{
+    if (digits.len == 0 || digits.len > SQ_PEER_TONES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.at[i] != ',' && sq_dtmf_of_key(digits.at[i]) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "2.5", or with the unit of other durations. */
+static bool read_after(struct sq_view text, uint64_t *ret_ns)
+{
+    char copy[32];
+    char *end;
+    if (text.len == 0 || text.len >= sizeof(copy)) {
+        return false;
+    }
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    double seconds = strtod(copy, &end);
+    if (strcmp(end, "ms") == 0) {
+        seconds /= 1e3;
+    } else if (*end != '\0' && strcmp(end, "s") != 0) {
+        return false;
+    }
+    if (end == copy || !(seconds >= 0 && seconds <= AFTER_MAX_S)) {
+        return false;
+    }
+    *ret_ns = (uint64_t)(seconds * 1e9);
+    return true;
+}
+
+int sq_dtmf_option_parse(const char *text, struct sq_plan *plan, char *why, size_t why_room)
+{
+    plan->dtmf[0] = '\0';
+    plan->dtmf_after_ns = AFTER_DEFAULT_NS;
+    if (!text) {
+        return 0;
+    }
+    struct sq_view after = sq_view_of(text);
+    struct sq_view digits = sq_view_cut(&after, '@');
+    if (!are_tones(digits) || (after.at && !read_after(after, &plan->dtmf_after_ns))) {
+        snprintf(why, why_room,
+                 "--dtmf %.80s: expected up to %d of 0-9, A-D, #, * and the comma (2 s of pause), "
+                 "and @SECONDS after the call is up, such as 1234# or 55,66@2.5",
+                 text, SQ_PEER_TONES_MAX);
+        return SQ_ERR_INVALID;
+    }
+    memcpy(plan->dtmf, digits.at, digits.len);
+    plan->dtmf[digits.len] = '\0';
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* --dtmf of `squall run`. */
+#ifndef SQ_CLI_DTMF_OPTION_H
+#define SQ_CLI_DTMF_OPTION_H
+
+#include "run/plan.h"
+
+/* DIGITS[@SECONDS], such as 1234# or 55,66@2.5, into *plan, which keeps its text. On failure `why`
+ * says what was expected. SQ_ERR_INVALID. NULL is allowed. */
+int sq_dtmf_option_parse(const char *text, struct sq_plan *plan, char *why,
+                         size_t why_room) SQ_MUST_USE;
+
+#endif

@@ -1,0 +1,60 @@
+/* --dtmf: each user presses keys once it is up. */
+#include "net/loop.h"
+#include "run/user_int.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool press(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_ns)
+{
+    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    bool pressed = false;
+    for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
+        struct sq_track *track = sq_peer_track(rtc, i);
+        if (sq_track_kind(track) == SQ_MEDIA_AUDIO &&
+            sq_track_send_dtmf(track, now_ns, user->env->plan->dtmf, 0, 0) == 0) {
+            sq_user_tell(user, "dtmf", "%s: presses %s", peer->label, user->env->plan->dtmf);
+            pressed = true;
+        }
+    }
+    return pressed;
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    struct sq_user *user = ctx;
+    bool pressed = false;
+    if (user->state != SQ_USER_UP) {
+        return;
+    }
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            pressed = press(user, &user->peers[i], now_ns) || pressed;
+        }
+    }
+    if (!pressed) {
+        sq_user_tell(user, "dtmf", "no key can be pressed: telephone-event was not agreed");
+    }
+}
+
+void sq_user_dtmf_init(struct sq_user *user)
+{
+    sq_timer_init(&user->dtmf_timer, on_timer, user);
+}
+
+void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns)
+{
+    const struct sq_plan *plan = user->env->plan;
+    if (plan->dtmf[0]) {
+        sq_timer_start(sq_loop_timers(user->env->loop), &user->dtmf_timer,
+                       now_ns + plan->dtmf_after_ns);
+    }
+}
+
+void sq_user_dtmf_heard(struct sq_user *user, const char *digits)
+{
+    char *row = user->row.dtmf;
+    size_t len = strlen(row);
+    if (digits[0]) {
+        snprintf(row + len, sizeof(user->row.dtmf) - len, "%s%s", len ? " " : "", digits);
+    }
+}

@@ -1,0 +1,67 @@
+"""Keys (RFC 4733), both ways: a browser presses some, and tshark reads those that Squall presses."""
+import subprocess
+import time
+
+import browsers
+from harness import counterpart, test
+from harness.browser import Chromium
+from harness.browser_peer import BrowserPeer
+from harness.proc import check, until
+from harness.sandbox import ADDRESS, need
+
+OURS, THEIRS = "0123456789*#ABCD", "55#71*AB"
+PRESS = """(() => {
+    const sender = interop.pc.getSenders().find((s) => s.track && s.track.kind === 'audio');
+    interop.tones = '';
+    sender.dtmf.ontonechange = (event) => interop.tones += event.tone;
+    if (!sender.dtmf.canInsertDTMF) throw new Error('no DTMF');
+    sender.dtmf.insertDTMF('%s', 100, 70);
+    return true;
+})()"""
+
+
+def keys_on_the_wire(path):
+    """[(time-stamp, event, is its end, duration, marker)] of telephone-events, in order, as tshark takes them apart."""
+    out = subprocess.run([need("tshark"), "-n", "-r", path, "--enable-heuristic", "rtp_udp", "-d", "rtp.pt==110,rtpevent",
+                          "-Y", "rtpevent", "-T", "fields", "-e", "rtp.timestamp", "-e", "rtpevent.event_id", "-e", "rtpevent.end_of_event",
+                          "-e", "rtpevent.duration", "-e", "rtp.marker"], capture_output=True, text=True, check=True, timeout=60).stdout
+    truth = {"1": True, "0": False, "True": True, "False": False}
+    rows = [line.split("\t") for line in out.splitlines()]
+    return [(int(ts), int(event), truth[end], int(duration), truth[marker]) for ts, event, end, duration, marker in rows]
+
+
+def dtmf_chromium(t):
+    browser = Chromium(t)
+    peer = BrowserPeer(t, browser, ["answer", ADDRESS, "6"], {"video": browsers.CAMERA})
+    port = peer.event("listening", 20)["port"]
+    run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", "60s", "--dtmf", f"{OURS}@0.5",
+                "--record", 1, "--record-sent", "--record-format", "pcap", *counterpart.CALM)
+    peer.event("connected")
+    peer.page.eval(PRESS % THEIRS)
+    until("the browser's tones to be over", lambda: peer.page.eval("interop.tones") == THEIRS, 10)
+    time.sleep(3)
+    lost = peer.figures()["audio"]["in"]["lost"]
+    run.process.signal()
+    results = run.finish()
+    mine = results.peers[0]
+    path = next((results.folder / "record").glob("*.pcap"))
+    packets = keys_on_the_wire(path)
+    keys = []
+    for ts, event, end, duration, marker in packets:
+        if not keys or keys[-1]["ts"] != ts:
+            keys.append({"ts": ts, "event": event, "ends": 0, "marker": marker, "durations": []})
+        keys[-1]["ends"] += end
+        keys[-1]["durations"].append(duration)
+    # The browser's are in the same capture: time-stamps tell the two streams apart.
+    pressed = "".join("0123456789*#ABCD"[k["event"]] for k in keys)
+    test.note(f"{browser.name} pressed {THEIRS}, Squall heard {mine['dtmf']}; Squall pressed {OURS}, tshark saw {len(packets)} packets of "
+              f"{len(keys)} keys: {pressed}")
+    check(mine["dtmf"] == THEIRS, f"Squall heard {mine['dtmf']}, {browser.name} pressed {THEIRS}")
+    ours = [k for k in keys if k["durations"] == [960, 1920, 2880, 3840, 4800, 4800, 4800]]
+    check("".join("0123456789*#ABCD"[k["event"]] for k in ours) == OURS, f"tshark saw {keys}")
+    check(all(k["ends"] == 3 and k["marker"] for k in ours), f"ends and markers: {ours}")
+    check(lost == 0, f"{browser.name} lost {lost} packets of audio")
+
+
+if __name__ == "__main__":
+    test.run([dtmf_chromium])
