@@ -19,6 +19,7 @@
 #define SQ_LAB_HEAD_MAX        8  /* bytes of a VP8 descriptor */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
+#define SQ_LAB_VIEWER_BPS      5000000 /* what a viewer of layers is taken to have at first */
 #define SQ_LAB_REMB_BPS        5000000 /* what a publisher without transport-cc may send */
 
 struct sq_lab;
@@ -85,6 +86,8 @@ struct sq_lab_port {
     struct sq_lab_source *from; /* NULL: free */
     struct sq_lab_port *next_of_source, **prev_of_source;
     struct sq_lab_source *want; /* the layer to move to; NULL: stay */
+    uint64_t try_ns;            /* when a higher layer may be tried; 0: not limited yet */
+    uint64_t try_for_ns;        /* what the next one waits for */
     bool renumbers;             /* the numbers below hold, of what was sent last */
     uint16_t picture_id, picture_id_offset;
     uint8_t tl0, tl0_offset;
@@ -139,8 +142,9 @@ struct sq_lab_member {
     struct sq_lab_port *ports; /* in order of birth */
     size_t ports_len;
     bool subscribe, publish_audio, publish_video, data, echo, connected, simulcast;
-    int layer;    /* that it asked to be sent; -1: as its bandwidth allows */
-    bool leaving; /* being taken down */
+    bool estimated; /* how much it can take is estimated: it watches layers */
+    int layer;      /* that it asked to be sent; -1: as its bandwidth allows */
+    bool leaving;   /* being taken down */
     uint64_t joined_ns;
 
     /* A room's member: offers go by its client. */

@@ -264,6 +264,9 @@ static bool is_key_start(const struct sq_lab_source *source, const struct sq_rtp
 #define CHOOSE_NS      (SQ_NS_PER_SEC / 2)
 #define LAYER_ALIVE_NS SQ_NS_PER_SEC /* one that was silent for so long is switched off */
 #define LAYER_SHARE    90            /* per cent of a viewer's bandwidth that a layer may take */
+#define AUDIO_BPS      50000         /* that a track of sound takes of it */
+#define TRY_LEAST_NS   (8 * SQ_NS_PER_SEC)
+#define TRY_MOST_NS    (128 * SQ_NS_PER_SEC)
 
 static struct sq_lab_source *layer_at(struct sq_lab_source *base, unsigned layer)
 {
@@ -275,21 +278,46 @@ static bool has_layers(const struct sq_lab_source *base)
     return base->above[0] || base->above[1];
 }
 
+/* What the viewer's network can take, bit/s: congestion control on its feedback, which begins with
+ * the first layers that it watches. UINT64_MAX: not known. */
+static uint64_t bandwidth_of(struct sq_lab_member *member, uint64_t now_ns)
+{
+    if (!member->estimated) {
+        member->estimated = sq_peer_restart_estimate(member->peer, now_ns, SQ_LAB_VIEWER_BPS) == 0;
+    }
+    struct sq_transport_stats transport;
+    sq_peer_transport_stats(member->peer, &transport);
+    double bps = transport.available_outgoing_bps; /* < 0: it tells nothing */
+    return bps < 0 ? UINT64_MAX : (uint64_t)(bps * LAYER_SHARE / 100);
+}
+
+/* What goes to the viewer by its other ports. */
+static uint64_t others_bps(const struct sq_lab_port *port)
+{
+    uint64_t bps = 0;
+    for (const struct sq_lab_port *p = port->member->ports; p; p = p->next) {
+        bps += p != port && p->from ? (p->video ? p->from->rate_bps : AUDIO_BPS) : 0;
+    }
+    return bps;
+}
+
+static bool is_alive(const struct sq_lab_source *layer, uint64_t now_ns)
+{
+    return layer && layer->started && now_ns < layer->last_ns + LAYER_ALIVE_NS;
+}
+
 /* The highest layer that comes in and that the viewer's bandwidth has room for; the lowest that
  * comes in where there is room for none. */
 static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct sq_lab_source *base,
-                                        uint64_t now_ns)
+                                        uint64_t room_bps, uint64_t now_ns)
 {
-    struct sq_transport_stats transport;
-    sq_peer_transport_stats(port->member->peer, &transport);
-    double room = transport.available_outgoing_bps * LAYER_SHARE / 100;
+    uint64_t others = room_bps == UINT64_MAX ? 0 : others_bps(port);
     struct sq_lab_source *best = NULL;
     for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
         struct sq_lab_source *one = layer_at(base, layer);
-        bool alive = one && one->started && now_ns < one->last_ns + LAYER_ALIVE_NS;
+        bool alive = is_alive(one, now_ns);
         bool wanted = port->member->layer >= 0 ? layer <= (unsigned)port->member->layer
-                                               : transport.available_outgoing_bps < 0 ||
-                                                     (one && (double)one->rate_bps <= room);
+                                               : alive && one->rate_bps + others <= room_bps;
         if (alive && (!best || wanted)) {
             best = one;
         }
@@ -297,9 +325,32 @@ static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct s
     return best ? best : base;
 }
 
+/* A layer that the viewer does not get because of its bandwidth is tried now and then: an estimate
+ * does not rise over what is sent. Each try that fails makes the next one wait twice as long. */
+static void try_higher(struct sq_lab_port *port, const struct sq_lab_source *base,
+                       const struct sq_lab_source *best, uint64_t now_ns)
+{
+    const struct sq_lab_source *above =
+        best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
+    if (port->from && best->layer < port->from->layer) { /* it falls */
+        port->try_for_ns =
+            port->try_for_ns ? sq_min_u64(2 * port->try_for_ns, TRY_MOST_NS) : TRY_LEAST_NS;
+        port->try_ns = now_ns + port->try_for_ns;
+    } else if (port->try_ns && now_ns >= port->try_ns && is_alive(above, now_ns) &&
+               port->member->layer < 0) {
+        uint64_t needs = (above->rate_bps + others_bps(port)) * 100 / LAYER_SHARE;
+        port->try_ns = now_ns + port->try_for_ns;
+        if (needs > sq_peer_bwe_estimate(port->member->peer)) {
+            port->member->estimated =
+                sq_peer_restart_estimate(port->member->peer, now_ns, needs + needs / 4) == 0;
+        }
+    }
+}
+
 static void choose_for(struct sq_lab_port *port, struct sq_lab_source *base, uint64_t now_ns)
 {
-    struct sq_lab_source *best = best_layer(port, base, now_ns);
+    uint64_t room_bps = port->member->layer >= 0 ? UINT64_MAX : bandwidth_of(port->member, now_ns);
+    struct sq_lab_source *best = best_layer(port, base, room_bps, now_ns);
     if (best == port->from) {
         want_layer(port, NULL);
     } else if (best != port->want) {
@@ -307,6 +358,9 @@ static void choose_for(struct sq_lab_port *port, struct sq_lab_source *base, uin
     }
     if (port->want) {
         sq_lab_want_key(port->want, now_ns);
+    }
+    if (room_bps != UINT64_MAX) {
+        try_higher(port, base, best, now_ns);
     }
 }
 

@@ -498,6 +498,19 @@ void sq_cc_on_loss(struct sq_peer *peer, uint64_t now_ns, uint64_t packets, uint
 
 /* ---- Plain questions ---- */
 
+int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t start_bps)
+{
+    sq_cc_free(peer->cc);
+    peer->cc = NULL;
+    peer->now_ns = sq_max_u64(peer->now_ns, now_ns);
+    peer->bwe = (struct sq_peer_bwe){.mode = SQ_BWE_GCC, .start_bps = start_bps};
+    int err = sq_cc_apply(peer);
+    if (!err && sq_peer_may_send(peer)) {
+        sq_cc_start(peer);
+    }
+    return err;
+}
+
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer)
 {
     return peer->cc && peer->cc->bwe ? sq_bwe_target_bps(peer->cc->bwe) : 0;

@@ -618,6 +618,10 @@ struct sq_peer_bwe_stats {
 };
 void sq_peer_bwe_stats(const struct sq_peer *peer, uint64_t now_ns,
                        struct sq_peer_bwe_stats *ret_stats);
+/* Begins an estimate for who sends by hand, or begins it anew from another rate: who is limited by
+ * what there is to send learns in no other way that more would pass. SQ_ERR_NOMEM, SQ_ERR_INVALID;
+ * there is none then. */
+int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t start_bps) SQ_MUST_USE;
 /* The estimate alone, in bit/s; 0: none. It holds for who sends by hand, too, who is not throttled
  * by it. */
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);

@@ -350,6 +350,28 @@ static void frames_leave_whole(void **state)
     simnet_free(w.p.net);
 }
 
+/* As the lab does for who watches layers: begun anew, and without memory there is none. */
+static void an_estimate_begins_anew(void **state)
+{
+    (void)state;
+    struct simnet *net = simnet_new(11, 2);
+    struct pair p = connect_pair(net, 500000);
+    struct sq_peer *peer = simnode_peer(p.a);
+    run_for(net, 5 * SEC);
+    sq_mem_fail_at(1);
+    assert_int_equal(sq_peer_restart_estimate(peer, simnet_now(net), 2000000), SQ_ERR_NOMEM);
+    sq_mem_fail_at(2);
+    assert_int_equal(sq_peer_restart_estimate(peer, simnet_now(net), 2000000), SQ_ERR_NOMEM);
+    sq_mem_fail_at(0);
+    assert_int_equal(sq_peer_bwe_estimate(peer), 0);
+    run_for(net, SEC);
+    assert_int_equal(sq_peer_restart_estimate(peer, simnet_now(net), 2000000), 0);
+    assert_int_equal(sq_peer_bwe_estimate(peer), 2000000);
+    run_for(net, 8 * SEC);
+    assert_in_range(sq_peer_bwe_estimate(peer), 250000, 600000);
+    simnet_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_fixed_rate_is_one_step),
         cmocka_unit_test(remb_where_there_is_no_feedback),
         cmocka_unit_test(frames_leave_whole),
+        cmocka_unit_test(an_estimate_begins_anew),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }

@@ -33,6 +33,10 @@ class Relay:
     def shape(self, way, delay_ms=0, jitter_ms=0, loss_percent=0):
         self.order(f"shape {way} {round(1000 * delay_ms)} {round(1000 * jitter_ms)} {round(10000 * loss_percent)}")
 
+    def narrow(self, way, kbps, queue_ms=300):
+        """A bottleneck; 0: none."""
+        self.order(f"narrow {way} {1000 * kbps} {queue_ms}")
+
     def cut(self, way, ms):
         self.order(f"cut {way} {ms}")
 

@@ -44,7 +44,8 @@ struct stream {
 struct way {
     uint64_t delay_ns, jitter_ns, cut_until_ns;
     uint32_t loss_ppm;
-    uint64_t passed, held_ns; /* how long what is not RTP was really kept */
+    uint64_t bps, queue_ns, free_ns; /* a bottleneck, 0: none; and what may wait before it */
+    uint64_t passed, held_ns;        /* how long what is not RTP was really kept */
     struct stream streams[STREAMS_MAX];
     size_t streams_len;
 };
@@ -167,6 +168,8 @@ static void take(struct relay *r, int way, struct packet *p)
     struct stream *s = is_rtp(p->data, p->len) ? stream_of(w, u32(p->data + 8)) : NULL;
     bool lost = s && random_u64(r) % 1000000 < w->loss_ppm;
     lost = lost || p->came_ns < w->cut_until_ns;
+    uint64_t free_ns = w->free_ns > p->came_ns ? w->free_ns : p->came_ns;
+    lost = lost || (w->bps && free_ns > p->came_ns + w->queue_ns);
     if (s) {
         s->packets++;
         s->dropped += lost;
@@ -177,7 +180,10 @@ static void take(struct relay *r, int way, struct packet *p)
     }
     p->way = way;
     p->order = r->order++;
-    p->due_ns = p->came_ns + w->delay_ns;
+    if (w->bps) {
+        w->free_ns = free_ns + (p->len + 28) * 8 * NS_PER_S / w->bps; /* with IP and UDP */
+    }
+    p->due_ns = (w->bps ? w->free_ns : p->came_ns) + w->delay_ns;
     if (s) {
         p->due_ns += w->jitter_ns ? random_u64(r) % w->jitter_ns : 0;
         p->due_ns = p->due_ns < s->due_ns ? s->due_ns : p->due_ns;
@@ -281,8 +287,8 @@ static void reset(struct way *w)
     }
 }
 
-/* server ADDRESS PORT | shape up|down DELAY_US JITTER_US LOSS_PPM | cut up|down MS | reset | stats
- */
+/* server ADDRESS PORT | shape up|down DELAY_US JITTER_US LOSS_PPM | narrow up|down BPS QUEUE_MS |
+ * cut up|down MS | reset | stats */
 static bool obey(struct relay *r, const char *order)
 {
     char name[16];
@@ -301,6 +307,12 @@ static bool obey(struct relay *r, const char *order)
         w->delay_ns = delay * NS_PER_US;
         w->jitter_ns = jitter * NS_PER_US;
         w->loss_ppm = (uint32_t)loss;
+        return true;
+    }
+    if (sscanf(order, "narrow %15s %lu %lu", name, &delay, &ms) == 3) {
+        struct way *w = &r->ways[strcmp(name, "up") == 0 ? UP : DOWN];
+        w->bps = delay;
+        w->queue_ns = ms * NS_PER_MS;
         return true;
     }
     if (sscanf(order, "cut %15s %lu", name, &ms) == 2) {
