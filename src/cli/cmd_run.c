@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/dtmf_option.h"
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/run_options.h"
@@ -432,6 +433,7 @@ static int write_results(struct session *s)
             .color = isatty(fileno(out)), .all = s->options.verbose, .dir = dir};
         sq_report_text(s->result, &text, out);
         sq_record_option_tell(&s->record, out);
+        sq_dtmf_option_tell(&s->plan, s->result, out);
         fflush(out);
     } else if (s->result->exit_code != SQ_EXIT_HELD) {
         fprintf(stderr, "squall: %s: %s\n", sq_verdict_name(s->result->verdict),

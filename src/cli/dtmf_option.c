@@ -46,6 +46,22 @@ static bool read_after(struct sq_view text, uint64_t *ret_ns)
     return true;
 }
 
+void sq_dtmf_option_tell(const struct sq_plan *plan, const struct sq_result *result, FILE *out)
+{
+    size_t connected = 0;
+    size_t pressed = 0;
+    for (size_t i = 0; i < result->peer_count; i++) {
+        connected += result->peers[i].connected;
+        pressed += result->peers[i].dtmf_pressed > 0;
+    }
+    if (plan->dtmf[0] && pressed < connected) {
+        fprintf(out,
+                "--dtmf: %zu of %zu connected peers pressed no key: telephone-event was not "
+                "agreed, or the call was over before.\n",
+                connected - pressed, connected);
+    }
+}
+
 int sq_dtmf_option_parse(const char *text, struct sq_plan *plan, char *why, size_t why_room)
 {
     plan->dtmf[0] = '\0';

@@ -126,10 +126,10 @@ static void peers_header(struct sq_buf *out)
             sq_buf_printf(out, ",%s.%s", sq_flow_name((enum sq_flow)f), columns[c]);
         }
     }
-    sq_buf_puts(out,
-                ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
-                "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
-                "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf\r\n");
+    sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
+                     "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
+                     "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf,"
+                     "dtmf_pressed\r\n");
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -199,6 +199,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_text(out, p->pair);
         put_data(out, &p->data);
         comma_text(out, p->dtmf);
+        comma_integer(out, p->dtmf_pressed);
         sq_buf_puts(out, "\r\n");
     }
 }

@@ -150,8 +150,9 @@ struct sq_peer_row {
     struct sq_data_totals data;
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
-    char pair[112]; /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
-    char dtmf[40];  /* keys that were heard (RFC 4733), the latest 15 of each track */
+    char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
+    char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
+    uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
 };
 
 struct sq_latency_second {

@@ -449,6 +449,7 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
     totals->pli += out.pli_count + out.fir_count;
     totals->frames += out.frames_sent;
     totals->key_frames += out.key_frames_sent;
+    user->row.dtmf_pressed += out.dtmf_events;
     user->sums[flow].expected += out.reported_expected;
     user->sums[flow].lost += out.reported_lost;
     if (out.frame_width) {
