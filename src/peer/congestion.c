@@ -239,8 +239,11 @@ static void allocate(struct sq_peer *peer, uint64_t now_ns)
         note_step(cc, now_ns, before_bps);
     }
     note_limit(cc, now_ns);
-    bool pads = cc->bwe && peer->twcc_log && cc->can_pad && cc->sending_bps < cc->needed_bps;
-    if (!pads) {
+    /* A step leaves a part of the target unused, and who measures what comes must see that more
+     * would. Reports of loss alone need no such help. */
+    bool measured =
+        cc->bwe && (peer->twcc_log || sq_bwe_limited_by(cc->bwe) == SQ_BWE_LIMIT_RECEIVER);
+    if (!measured || !cc->can_pad || cc->sending_bps >= cc->needed_bps) {
         cc->pad_ns = SQ_NEVER;
     } else if (cc->pad_ns == SQ_NEVER) {
         cc->pad_ns = now_ns + PAD_NS;

@@ -75,9 +75,13 @@ def aiortc_offers(t):
     counterpart.offers(t, test.note, software(t))
 
 
+def aiortc_controlled(t):
+    counterpart.controlled(t, test.note, software(t))
+
+
 def aiortc_answers(t):
     counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
-    test.run([aiortc_publishes, aiortc_watches, aiortc_offers, aiortc_answers])
+    test.run([aiortc_publishes, aiortc_watches, aiortc_offers, aiortc_answers, aiortc_controlled])

@@ -37,9 +37,13 @@ def gstreamer_offers(t):
     counterpart.offers(t, test.note, software(t))
 
 
+def gstreamer_controlled(t):
+    counterpart.controlled(t, test.note, software(t))
+
+
 def gstreamer_answers(t):
     counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
-    test.run([gstreamer_offers, gstreamer_answers])
+    test.run([gstreamer_offers, gstreamer_answers, gstreamer_controlled])

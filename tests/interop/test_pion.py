@@ -12,9 +12,13 @@ def pion_offers(t):
     counterpart.offers(t, test.note, software(t))
 
 
+def pion_controlled(t):
+    counterpart.controlled(t, test.note, software(t))
+
+
 def pion_answers(t):
     counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
-    test.run([pion_offers, pion_answers])
+    test.run([pion_offers, pion_answers, pion_controlled])

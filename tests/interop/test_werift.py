@@ -14,10 +14,14 @@ def werift_offers(t):
     counterpart.offers(t, test.note, software(t))
 
 
+def werift_controlled(t):
+    counterpart.controlled(t, test.note, software(t))
+
+
 def werift_answers(t):
     counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
     npm.ensure()
-    test.run([werift_offers, werift_answers])
+    test.run([werift_offers, werift_answers, werift_controlled])

@@ -10,10 +10,14 @@ def wrtc_offers(t):
     counterpart.offers(t, test.note, software(t))
 
 
+def wrtc_controlled(t):
+    counterpart.controlled(t, test.note, software(t))
+
+
 def wrtc_answers(t):
     counterpart.answers(t, test.note, software(t))
 
 
 if __name__ == "__main__":
     npm.ensure()
-    test.run([wrtc_offers, wrtc_answers])
+    test.run([wrtc_offers, wrtc_answers, wrtc_controlled])

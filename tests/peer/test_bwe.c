@@ -282,6 +282,29 @@ static void follows_remb_and_reports(void **state)
     sq_bwe_destroy(bwe);
 }
 
+/* RFC 3550 lets a receiver of little report each five seconds: the growth goes on meanwhile, but
+ * not on a report of long ago. */
+static void grows_between_reports(void **state)
+{
+    (void)state;
+    struct sq_bwe *bwe = make(&defaults);
+    uint64_t now = SEC;
+    sq_bwe_on_loss_report(bwe, now, 100, 0, 50 * MS);
+    double before = (double)sq_bwe_target_bps(bwe);
+    uint64_t at;
+    while ((at = sq_bwe_next_ns(bwe)) < 5 * SEC) {
+        sq_bwe_on_timeout(bwe, at);
+    }
+    double grown = (double)sq_bwe_target_bps(bwe) / before;
+    assert_true(grown > 1.08 * 1.08 * 1.08 && grown < 1.08 * 1.08 * 1.08 * 1.08 * 1.08);
+    while ((at = sq_bwe_next_ns(bwe)) < 60 * SEC) {
+        sq_bwe_on_timeout(bwe, at);
+    }
+    grown = (double)sq_bwe_target_bps(bwe) / before;
+    assert_true(grown < 1.75); /* six seconds' worth */
+    sq_bwe_destroy(bwe);
+}
+
 static void refuses_bounds_that_cross(void **state)
 {
     (void)state;
@@ -373,6 +396,7 @@ int main(void)
         cmocka_unit_test(probes_where_the_source_is_the_limit),
         cmocka_unit_test(silence_lowers_the_rate),
         cmocka_unit_test(follows_remb_and_reports),
+        cmocka_unit_test(grows_between_reports),
         cmocka_unit_test(refuses_bounds_that_cross),
         cmocka_unit_test(never_leaves_its_bounds),
     };

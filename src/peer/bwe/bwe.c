@@ -20,6 +20,8 @@
 #define REPORT_GROWTH       1.08
 #define REPORT_GROWTH_LEAST 1000.0
 #define REPORT_DECREASE_MS  300.0
+#define REPORT_INTERVAL_MS  1000.0 /* of a growth */
+#define REPORT_VALID_MS     6000.0 /* as long a report stands for what has come since */
 
 static double ms(uint64_t ns)
 {
@@ -295,6 +297,24 @@ static void lowest_of_second(struct sq_bwe *bwe, double now_ms)
     }
 }
 
+/* By 8 % a second: also between reports, of which some receivers send one in five seconds. */
+static void grow_by_report(struct sq_bwe *bwe, double now_ms)
+{
+    lowest_of_second(bwe, now_ms);
+    double least = bwe->min_target_bps * REPORT_GROWTH + REPORT_GROWTH_LEAST;
+    set_target(bwe, now_ms, fmax(bwe->target_bps, least));
+}
+
+/* When the next growth is due, or SQ_BWE_NO_LIMIT. */
+static double growth_ms(const struct sq_bwe *bwe)
+{
+    double at_ms = bwe->min_since_ms + REPORT_INTERVAL_MS;
+    bool grows = bwe->report_ms != SQ_BWE_LONG_AGO && bwe->loss.average <= REPORT_LOW &&
+                 bwe->first_feedback_ms == SQ_BWE_LONG_AGO && bwe->target_bps < bwe->max_bps &&
+                 bwe->target_bps < bwe->receiver_bps;
+    return grows && at_ms <= bwe->report_ms + REPORT_VALID_MS ? at_ms : SQ_BWE_NO_LIMIT;
+}
+
 void sq_bwe_on_loss_report(struct sq_bwe *bwe, uint64_t now_ns, uint64_t packets, uint64_t lost,
                            uint64_t rtt_ns)
 {
@@ -316,12 +336,13 @@ void sq_bwe_on_loss_report(struct sq_bwe *bwe, uint64_t now_ns, uint64_t packets
     bwe->report_ms = now_ms;
     bwe->any_loss |= loss > REPORT_LOW;
     bwe->loss.average = loss;
+    if (loss <= REPORT_LOW) {
+        grow_by_report(bwe, now_ms);
+        return;
+    }
     lowest_of_second(bwe, now_ms);
     double target = bwe->target_bps;
-    if (loss <= REPORT_LOW) {
-        target = fmax(target, bwe->min_target_bps * REPORT_GROWTH + REPORT_GROWTH_LEAST);
-    } else if (loss > REPORT_HIGH &&
-               now_ms - bwe->decreased_ms >= REPORT_DECREASE_MS + bwe->rtt_ms) {
+    if (loss > REPORT_HIGH && now_ms - bwe->decreased_ms >= REPORT_DECREASE_MS + bwe->rtt_ms) {
         bwe->decreased_ms = now_ms;
         target *= 1 - 0.5 * loss;
     }
@@ -342,6 +363,7 @@ uint64_t sq_bwe_next_ns(const struct sq_bwe *bwe)
     if (bwe->feedback_ms != SQ_BWE_LONG_AGO) {
         at = fmin(at, fmax(bwe->feedback_ms + SILENCE_MS, bwe->dropped_ms) + SILENCE_INTERVAL_MS);
     }
+    at = fmin(at, growth_ms(bwe));
     return at >= SQ_BWE_NO_LIMIT ? SQ_NEVER : (uint64_t)(fmax(at, 0) * 1e6) + 1;
 }
 
@@ -357,6 +379,9 @@ void sq_bwe_on_timeout(struct sq_bwe *bwe, uint64_t now_ns)
     /* Asked again each second even where nothing was sent meanwhile. */
     if (now_ms - fmax(bwe->feedback_ms + SILENCE_MS, bwe->dropped_ms) >= SILENCE_INTERVAL_MS) {
         bwe->dropped_ms = now_ms;
+    }
+    if (growth_ms(bwe) <= now_ms) {
+        grow_by_report(bwe, now_ms);
     }
     sq_bwe_prober_on_timeout(&bwe->prober, now_ms);
 }

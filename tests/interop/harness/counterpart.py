@@ -18,6 +18,8 @@ CALM = ("--local-ip", ADDRESS, "--lateness-max", "500")
 CLIP = {"width": 640, "height": 360, "fps": 25}
 DATA_RATE = 10  # messages a second
 PACKET_BYTES = 1200  # of payload, at most
+CONTROLLED_S = 30  # without REMB and transport-wide feedback the estimate grows by 8 % a second
+CLIP_KBPS = 992  # its highest step
 SETUP_MS = 5000  # generous: a browser on two busy cores
 
 
@@ -208,3 +210,22 @@ def answers(t, log, software, *options, sent=CLIP):
     check_played(peer.played(figures), (sent["width"], sent["height"]), sent["fps"])
     results.theirs = figures
     return results
+
+
+def controlled(t, log, software, sent=CLIP):
+    """Squall sends as its congestion control lets it; nothing limits the way, so the counterpart's feedback, whatever it
+    is, must take the clip to its highest step before long."""
+    peer = software.start(["answer", ADDRESS, str(CONTROLLED_S)])
+    port = peer.event("listening", 20)["port"]
+    run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--verbose", *CALM)
+    peer.event("quiet", CONTROLLED_S + 20)
+    run.process.signal()
+    results = run.finish(20)
+    figures = peer.played(peer.event("over", 20))
+    peer.end()
+    log(f"{figures['version']}: {figures['seen']}; bwe.estimate max {results.metric('bwe.estimate', 'max'):.0f} kbit/s, "
+        f"video.out.bitrate max {results.metric('video.out.bitrate', 'max'):.0f}")
+    check(not results.summary["failures"], f"{results.summary['failures']}")
+    seen = figures["seen"]
+    check([seen["width"], seen["height"]] == [sent["width"], sent["height"]], f"its last pictures: {seen}")
+    check(results.metric("video.out.target", "max") >= 0.95 * CLIP_KBPS, f"{results.metric('video.out.target', 'max')} kbit/s at most")
