@@ -48,6 +48,17 @@ static bool has_clip(const struct sq_peer *peer, enum sq_media_kind kind)
     return false;
 }
 
+static bool takes_remb(const struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        if (sends_clip(track, SQ_MEDIA_VIDEO) && (track->fb & SQ_JSEP_FB_REMB)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Life ---- */
 
 int sq_cc_apply(struct sq_peer *peer)
@@ -241,8 +252,7 @@ static void allocate(struct sq_peer *peer, uint64_t now_ns)
     note_limit(cc, now_ns);
     /* A step leaves a part of the target unused, and who measures what comes must see that more
      * would. Reports of loss alone need no such help. */
-    bool measured =
-        cc->bwe && (peer->twcc_log || sq_bwe_limited_by(cc->bwe) == SQ_BWE_LIMIT_RECEIVER);
+    bool measured = cc->bwe && (peer->twcc_log || takes_remb(peer));
     if (!measured || !cc->can_pad || cc->sending_bps >= cc->needed_bps) {
         cc->pad_ns = SQ_NEVER;
     } else if (cc->pad_ns == SQ_NEVER) {

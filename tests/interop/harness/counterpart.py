@@ -212,9 +212,10 @@ def answers(t, log, software, *options, sent=CLIP):
     return results
 
 
-def controlled(t, log, software, sent=CLIP):
+def controlled(t, log, software):
     """Squall sends as its congestion control lets it; nothing limits the way, so the counterpart's feedback, whatever it
-    is, must take the clip to its highest step before long."""
+    is, must take the clip to its highest step before long. It need not stay there: one written in Python or JavaScript
+    takes a busy machine for a busy link."""
     peer = software.start(["answer", ADDRESS, str(CONTROLLED_S)])
     port = peer.event("listening", 20)["port"]
     run = t.run(f"whip+http://{ADDRESS}:{port}/whip", "--echo", "--peers", 1, "--duration", f"{RUN_S}s", "--verbose", *CALM)
@@ -226,6 +227,5 @@ def controlled(t, log, software, sent=CLIP):
     log(f"{figures['version']}: {figures['seen']}; bwe.estimate max {results.metric('bwe.estimate', 'max'):.0f} kbit/s, "
         f"video.out.bitrate max {results.metric('video.out.bitrate', 'max'):.0f}")
     check(not results.summary["failures"], f"{results.summary['failures']}")
-    seen = figures["seen"]
-    check([seen["width"], seen["height"]] == [sent["width"], sent["height"]], f"its last pictures: {seen}")
+    check(figures["seen"]["pictures"] > CONTROLLED_S * 5, f"pictures: {figures['seen']}")
     check(results.metric("video.out.target", "max") >= 0.95 * CLIP_KBPS, f"{results.metric('video.out.target', 'max')} kbit/s at most")
