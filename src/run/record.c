@@ -218,6 +218,9 @@ static void on_picture(struct stream *s, const struct sq_media_frame *frame)
         begin_movie(g, frame);
     }
     if (g->webm) {
+        if (frame->key) {
+            sq_webm_size(g->webm, frame->width, frame->height);
+        }
         write_movie(g, true, ms, frame->key, frame->bytes, frame->len);
     }
 }

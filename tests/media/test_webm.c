@@ -39,6 +39,7 @@ static void on_patch(void *ctx, uint64_t at, const void *bytes, size_t len)
 static const struct sq_mux_sink sink = {.append = on_append, .patch = on_patch};
 
 struct counts {
+    uint64_t width, height;
     unsigned clusters, blocks, cues, tracks;
     uint64_t cluster_at[16], cue_at[16];
     double duration;
@@ -81,8 +82,8 @@ static void walk(const uint8_t *at, size_t len, struct counts *c, const uint8_t 
         case 0x1C53BB6B:
         case 0xBB:
         case 0xB7:
-        case 0xE0:
-        case 0xE1:
+        case 0xE0: /* video */
+        case 0xE1: /* audio */
             walk(body, (size_t)size, c, segment);
             break;
         case 0xAE:
@@ -91,6 +92,12 @@ static void walk(const uint8_t *at, size_t len, struct counts *c, const uint8_t 
             break;
         case 0xA3:
             c->blocks++;
+            break;
+        case 0xB0:
+            c->width = sq_load_u64(body);
+            break;
+        case 0xBA:
+            c->height = sq_load_u64(body);
             break;
         case 0xF1:
             c->cue_at[c->cues++ % 16] = sq_load_u64(body);
@@ -138,6 +145,25 @@ static void a_whole_file(void **state)
         assert_int_equal(c.cue_at[i], c.cluster_at[i]);
     }
     assert_true(c.duration == 9980);
+}
+
+/* A sender's picture grows and shrinks with its bandwidth. */
+static void the_largest_picture(void **state)
+{
+    (void)state;
+    const struct sq_webm_config config = {.video = SQ_CODEC_VP8, .width = 320, .height = 180};
+    struct sq_webm *webm;
+    struct counts c = {0};
+    uint8_t frame[100] = {0};
+    out.len = 0;
+    assert_int_equal(sq_webm_new(&config, &sink, &webm), 0);
+    assert_int_equal(sq_webm_frame(webm, true, 0, true, frame, sizeof(frame)), 0);
+    sq_webm_size(webm, 640, 360);
+    sq_webm_size(webm, 480, 270);
+    sq_webm_finish(webm);
+    walk(out.bytes, out.len, &c, NULL);
+    assert_int_equal(c.width, 640);
+    assert_int_equal(c.height, 360);
 }
 
 /* A program that dies leaves sizes "not known", which players take for "to the end". */
@@ -303,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
+        cmocka_unit_test(the_largest_picture),
         cmocka_unit_test(a_file_that_was_not_finished),
         cmocka_unit_test(only_what_it_can_hold),
         cmocka_unit_test(h264_as_containers_have_it),

@@ -71,7 +71,7 @@ struct sq_webm {
     struct sq_webm_config config;
     uint64_t end;          /* bytes written so far */
     uint64_t segment_size; /* places to be filled in */
-    uint64_t duration, cues_position;
+    uint64_t duration, cues_position, width, height;
     uint64_t segment_data; /* where positions count from */
     uint64_t cluster_size; /* of the open one; 0: none */
     uint64_t cluster_data, cluster_ms;
@@ -222,8 +222,9 @@ static size_t begin_track(struct sq_wire *w, uint64_t number, uint64_t type, enu
     return at;
 }
 
-static int put_video(const struct sq_webm_config *config, struct sq_wire *w)
+static int put_video(struct sq_webm *webm, struct sq_wire *w)
 {
+    const struct sq_webm_config *config = &webm->config;
     uint8_t private[SQ_WEBM_PRIVATE_MAX];
     size_t len = 0;
     int err = sq_codec_private(config->video, config->key_frame, config->key_frame_len, private,
@@ -237,7 +238,9 @@ static int put_video(const struct sq_webm_config *config, struct sq_wire *w)
     }
     size_t video = open_element(w, VIDEO);
     put_number(w, PIXEL_WIDTH, config->width);
+    webm->width = w->pos - 8;
     put_number(w, PIXEL_HEIGHT, config->height);
+    webm->height = w->pos - 8;
     close_element(w, video);
     close_element(w, at);
     return 0;
@@ -273,7 +276,7 @@ static int put_head(struct sq_webm *webm, struct sq_wire *w)
     put_info(webm, w);
     uint64_t tracks_at = w->pos - webm->segment_data;
     size_t tracks = open_element(w, TRACKS);
-    int err = config->video ? put_video(config, w) : 0;
+    int err = config->video ? put_video(webm, w) : 0;
     if (err) {
         return err;
     }
@@ -396,6 +399,17 @@ int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const
     append(webm, webm->scratch, len);
     webm->last_ms = ms > webm->last_ms ? ms : webm->last_ms;
     return 0;
+}
+
+void sq_webm_size(struct sq_webm *webm, uint16_t width, uint16_t height)
+{
+    struct sq_webm_config *config = &webm->config;
+    if (config->video && (uint32_t)width * height > (uint32_t)config->width * config->height) {
+        config->width = width;
+        config->height = height;
+        patch_u64(webm, webm->width, width);
+        patch_u64(webm, webm->height, height);
+    }
 }
 
 /* ---- The end ---- */

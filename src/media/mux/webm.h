@@ -40,6 +40,8 @@ int sq_webm_new(const struct sq_webm_config *config, const struct sq_mux_sink *s
  * track. SQ_ERR_NOMEM: it was left out. */
 int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const uint8_t *bytes,
                   size_t len) SQ_MUST_USE;
+/* A key frame has this size: the head tells the largest, which players open their window by. */
+void sq_webm_size(struct sq_webm *webm, uint16_t width, uint16_t height);
 /* Fills in lengths, duration and cues, and frees. NULL is allowed. */
 void sq_webm_finish(struct sq_webm *webm);
 
