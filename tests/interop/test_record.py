@@ -7,6 +7,7 @@ from harness import test
 from harness.proc import check
 from harness.sandbox import need
 from harness.squall import CONSTANT
+from harness.squall import CONSTANT
 
 CALM = (*CONSTANT, "--lateness-max", "100")  # one size of picture; and what is in the files does not hang on the time
 
@@ -94,8 +95,9 @@ def record_codecs(t):
 
 
 def record_packets(t):
-    """pcap and rtpdump: tshark reads the decrypted packets and counts as Squall does."""
-    results = t.run("lab:echo", "--peers", 1, "--duration", "5s", "--record", 1, "--record-sent",
+    """pcap and rtpdump: tshark reads the decrypted packets and counts as Squall does. What is sent by way of RTX, as
+    probes are, is not recorded."""
+    results = t.run("lab:echo", *CONSTANT, "--peers", 1, "--duration", "5s", "--record", 1, "--record-sent",
                     "--record-format", "pcap,rtpdump").finish()
     results.all_ok(1)
     folder = results.folder / "record"
