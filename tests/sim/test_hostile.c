@@ -59,7 +59,8 @@ static void assert_ended_well(struct simnet *net, struct simnode *node, struct s
 /* True while the allocation was reached. */
 static bool call_without(size_t nth)
 {
-    const struct sq_peer_config config = {.connect_timeout_ns = 4 * SEC};
+    const struct sq_peer_config config = {
+        .connect_timeout_ns = 4 * SEC, .latency = true, .capture_time = true};
     struct simnet *net = simnet_new(70, 2);
     sq_mem_fail_at(nth);
     struct simnode *a = simnet_try_add(net, &config, NULL, NULL, NULL);
