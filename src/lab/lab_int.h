@@ -4,6 +4,7 @@
 #define SQ_LAB_LAB_INT_H
 
 #include "lab/lab.h"
+#include "lab/renumber.h"
 #include "net/httpd.h"
 #include "net/udp.h"
 #include "net/ws.h"
@@ -16,7 +17,6 @@
 #define SQ_LAB_RING_ECHO_BYTES (96 * 1024)
 #define SQ_LAB_PADS_KEPT       16
 #define SQ_LAB_LAYERS_MAX      3  /* of simulcast */
-#define SQ_LAB_HEAD_MAX        8  /* bytes of a VP8 descriptor */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
 #define SQ_LAB_VIEWER_BPS      5000000 /* what a viewer of layers is taken to have at first */
@@ -88,9 +88,7 @@ struct sq_lab_port {
     struct sq_lab_source *want; /* the layer to move to; NULL: stay */
     uint64_t try_ns;            /* when a higher layer may be tried; 0: not limited yet */
     uint64_t try_for_ns;        /* what the next one waits for */
-    bool renumbers;             /* the numbers below hold, of what was sent last */
-    uint16_t picture_id, picture_id_offset;
-    uint8_t tl0, tl0_offset;
+    struct sq_lab_numbers numbers;
     bool ready;   /* connected and negotiated: may send */
     bool waiting; /* counted in from->waiting */
     bool started; /* the numbers below hold */

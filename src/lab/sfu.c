@@ -9,7 +9,6 @@
 #include "base/time.h"
 #include "lab/lab_int.h"
 #include "media/depacket.h"
-#include "media/vp8.h"
 #include "peer/rtp/sender.h"
 #include <string.h>
 
@@ -410,50 +409,6 @@ static void move_here(struct sq_lab_source *source)
     }
 }
 
-/* ---- VP8 descriptors of simulcast ---- */
-
-/* RFC 7741, section 4.2: PictureID and TL0PICIDX go on without a jump when the layer changes. Gives
- * the length of the descriptor written to `head`; 0: the payload goes as it is. */
-static size_t renumber(struct sq_lab_port *port, const uint8_t *payload, size_t len, bool starts,
-                       bool again, uint8_t head[static SQ_LAB_HEAD_MAX])
-{
-    struct sq_vp8_descriptor d;
-    if (sq_vp8_descriptor_parse(payload, len, &d) != 0 || d.len_bytes > SQ_LAB_HEAD_MAX ||
-        !(payload[0] & 0x80)) {
-        return 0;
-    }
-    memcpy(head, payload, d.len_bytes);
-    size_t at = 2;
-    bool wide = (payload[1] & 0x80) && (payload[2] & 0x80);
-    uint16_t id = 0;
-    if (payload[1] & 0x80) {
-        id = wide ? (uint16_t)((payload[2] & 0x7f) << 8 | payload[3]) : payload[2];
-    }
-    size_t tl0_at = at + (wide ? 2 : (payload[1] & 0x80) ? 1 : 0);
-    uint8_t tl0 = payload[1] & 0x40 ? payload[tl0_at] : 0;
-    if (starts) {
-        port->picture_id_offset = port->renumbers ? (uint16_t)(port->picture_id + 1 - id) : 0;
-        port->tl0_offset = port->renumbers ? (uint8_t)(port->tl0 + 1 - tl0) : 0;
-        port->renumbers = true;
-    }
-    id = (uint16_t)(id + port->picture_id_offset);
-    tl0 = (uint8_t)(tl0 + port->tl0_offset);
-    if (wide) {
-        head[at] = (uint8_t)(0x80 | (id >> 8 & 0x7f));
-        head[at + 1] = (uint8_t)id;
-    } else if (payload[1] & 0x80) {
-        head[at] = id & 0x7f;
-    }
-    if (payload[1] & 0x40) {
-        head[tl0_at] = tl0;
-    }
-    if (!again) {
-        port->picture_id = id;
-        port->tl0 = tl0;
-    }
-    return d.len_bytes;
-}
-
 static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, uint64_t now_ns)
 {
     struct sq_rand *rand = sq_carrier_rand(port->member->lab->carrier);
@@ -530,7 +485,7 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
     if (!source->ports) {
         return;
     }
-    bool renumbers = source->codec == SQ_CODEC_VP8 && has_layers(source->base);
+    bool renumbers = has_layers(source->base);
     struct sq_rtp_out out = {
         .marker = packet->marker,
         .explicit_seq = true,
@@ -553,8 +508,8 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
         if (renumbers) {
             uint8_t head[SQ_LAB_HEAD_MAX];
             struct sq_rtp_out changed = out;
-            changed.prefix_len =
-                renumber(port, packet->payload, packet->payload_bytes, starts, false, head);
+            changed.prefix_len = sq_lab_renumber(&port->numbers, source->codec, packet->payload,
+                                                 packet->payload_bytes, starts, false, head);
             changed.prefix = head;
             changed.payload += changed.prefix_len;
             changed.payload_len -= changed.prefix_len;
@@ -576,10 +531,10 @@ bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_o
     struct sq_lab_counters *counters = &port->member->lab->counters;
     struct sq_lab_source *source = port->from;
     bool found = source && source->ring && ring_get(source->ring, cookie, ret_out);
-    if (found && source->codec == SQ_CODEC_VP8 && has_layers(source->base)) {
+    if (found && has_layers(source->base)) {
         uint8_t *head = port->member->lab->head;
-        ret_out->prefix_len =
-            renumber(port, ret_out->payload, ret_out->payload_len, false, true, head);
+        ret_out->prefix_len = sq_lab_renumber(&port->numbers, source->codec, ret_out->payload,
+                                              ret_out->payload_len, false, true, head);
         ret_out->prefix = head;
         ret_out->payload += ret_out->prefix_len;
         ret_out->payload_len -= ret_out->prefix_len;

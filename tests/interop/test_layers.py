@@ -13,18 +13,27 @@ NARROW_KBPS = 400
 
 
 def layers(t):
-    """Two viewers of the same three layers, one of them behind 400 kbit/s, which open later."""
+    two_viewers(t, "vp8")
+
+
+def layers_vp9(t):
+    two_viewers(t, "vp9")
+
+
+def two_viewers(t, codec):
+    """Two viewers of the same three layers, one of them behind 400 kbit/s, which open later. What the one that is
+    moved gets is decoded."""
     lab = t.lab("--media-ip", ADDRESS)
-    publisher = t.run(f"whip+{lab.http('/whip/clip')}", "--simulcast", 3, "--bwe", "off", "--peers", 1, "--duration", "90s", *CALM)
+    publisher = t.run(f"whip+{lab.http('/whip/clip')}", "--simulcast", 3, "--codec", f"video={codec}", "--bwe", "off", "--peers", 1, "--duration", "90s", *CALM)
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
     relay = Relay(t)
     relay.shape("up", delay_ms=10)
     relay.shape("down", delay_ms=10)
     relay.narrow("down", NARROW_KBPS)
     between = fakes.Whip(t, relay.between(fakes.changed_answer(lab.http("/whep/clip"), lambda sdp: sdp)), address=ADDRESS)
-    narrow = t.run(between.target().replace("127.0.0.1", ADDRESS).replace("whip+", "whep+"), "--peers", 1, "--duration", "60s", "--dump", 1,
-                   "--no-trickle", *CALM)
-    wide = t.run(f"whep+{lab.http('/whep/clip')}", "--peers", 1, "--duration", "60s", "--dump", 1, *CALM)
+    narrow = t.run(between.target().replace("127.0.0.1", ADDRESS).replace("whip+", "whep+"), "--peers", 1, "--duration", "60s",
+                   "--decode", 1, "--no-trickle", *CALM)
+    wide = t.run(f"whep+{lab.http('/whep/clip')}", "--peers", 1, "--duration", "60s", *CALM)
     for run in (narrow, wide):
         until("the viewers", lambda: "1 connected" in run.process.stderr(), 20)
     rates, seen = came_in(lab), []
@@ -38,17 +47,19 @@ def layers(t):
     took = time.monotonic() - opened
     narrow.process.signal()
     wide.process.signal()
-    small, large = narrow.finish().peers[0], wide.finish().peers[0]
+    decoded, large = narrow.finish(), wide.finish().peers[0]
+    small = decoded.peers[0]
     publisher.process.signal()
     publisher.finish()
     test.note(f"layers of {', '.join(f'{kbps:.0f}' for kbps in rates.values())} kbit/s; by second given to the two viewers: {seen}; "
-              f"{took:.0f} s after the way was open both had the highest; at the end {small['video.in.width']:.0f} and {large['video.in.width']:.0f} px wide")
+              f"{decoded.metric('video.in.decoded.failed', 'max'):.0f} frames refused by the decoder; {took:.0f} s after the way was open both had the highest; at the end {small['video.in.width']:.0f} and {large['video.in.width']:.0f} px wide")
     check(rates[2] > NARROW_KBPS > rates[0], f"layers of {rates} kbit/s show nothing")
     # In the settled part the narrow one has the highest that fits, but for a try.
     fits = max(layer for layer, kbps in rates.items() if kbps < 0.9 * NARROW_KBPS)
     settled = [low for low, high in seen[8:]]
     check(sum(low <= fits for low in settled) >= 0.7 * len(settled), f"behind {NARROW_KBPS} kbit/s: {settled}, {fits} fits")
     check(all(high == 2 for low, high in seen[3:]), f"without a bottleneck: {seen}")
+    check(decoded.metric("video.in.decoded.failed", "max") == 0, "the decoder refused frames")
     check(large["video.in.lost"] == 0 and large["video.in.freezes"] == 0, f"the wide one lost {large['video.in.lost']:.0f}")
 
 
@@ -67,4 +78,4 @@ def given(lab):
 
 
 if __name__ == "__main__":
-    test.run([layers])
+    test.run([layers, layers_vp9])
