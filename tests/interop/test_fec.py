@@ -1,8 +1,11 @@
 """Forward error correction that somebody else's software sends, through a relay that drops packets of it."""
 import time
 
+import browsers
 import test_gstreamer
 from harness import fakes, test
+from harness.browser import Chromium
+from harness.browser_peer import BrowserPeer
 from harness.counterpart import CALM
 from harness.proc import check
 from harness.relay import Relay
@@ -10,6 +13,7 @@ from harness.sandbox import ADDRESS
 
 LOSS_PERCENT = 8
 SECONDS = 15
+DELAY_MS = 60  # each way, of Chromium's
 
 
 def fec_gstreamer(t):
@@ -49,5 +53,38 @@ def fec_gstreamer(t):
     check(came_back <= useful <= came_back + 32, f"parity of use: {useful}, {came_back} came back")
 
 
+def fec_chromium(t):
+    """Chromium sends VP8 in RED, and parity once loss is reported on a path with a round trip that makes it worth it
+    (libwebrtc's hybrid of NACK and FEC). What it does not bring back in time, RTX does."""
+    relay = Relay(t)
+    peer = BrowserPeer(t, Chromium(t), ["answer", ADDRESS, "10"], {"video": browsers.CAMERA})
+    between = fakes.Whip(t, relay.between(peer.answer), address=ADDRESS)
+    for way in ("up", "down"):
+        relay.shape(way, delay_ms=DELAY_MS)
+    run = t.run(between.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "60s", "--dump", 1,
+                "--codec", "video=vp8", "--decode", 1, "--no-trickle", *CALM)
+    peer.event("connected")
+    time.sleep(2)
+    relay.shape("down", delay_ms=DELAY_MS, loss_percent=LOSS_PERCENT)
+    time.sleep(SECONDS)
+    truth = relay.stats()["down"]["streams"]
+    relay.shape("down", delay_ms=DELAY_MS)
+    time.sleep(1)
+    run.process.signal()
+    results = run.finish()
+    mine = results.peers[0]
+    series = next(s for s in results.dumps()[0] if s.video and s.kind == "inbound-rtp")
+    last = {name: values[-1][1] for name, values in series.members.items()}
+    stream = truth[str(series.ssrc)]
+    useful = last["fecPacketsReceived"] - last["fecPacketsDiscarded"]
+    test.note(f"{stream['packets']} packets of video, media and parity, {stream['holes']} dropped; {last['fecPacketsReceived']:.0f} of parity came, "
+              f"{useful:.0f} of use; RTX brought {last['retransmittedPacketsReceived']:.0f}; {mine['video.in.frames']:.0f} frames, "
+              f"{last['framesDropped']:.0f} dropped, {mine['video.in.decode_failed']:.0f} that libvpx refused")
+    check(mine["video.in.decode_failed"] == 0 and mine["video.in.frames"] > 200, f"{mine['video.in.frames']:.0f} frames")
+    check(stream["holes"] >= 20, f"the relay dropped {stream}")
+    check(last["fecPacketsReceived"] >= 20, f"parity: {last['fecPacketsReceived']}")
+    check(useful >= 3, f"{useful} packets of parity were of use")
+
+
 if __name__ == "__main__":
-    test.run([fec_gstreamer])
+    test.run([fec_gstreamer, fec_chromium])
