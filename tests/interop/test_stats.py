@@ -1,5 +1,7 @@
 """The counters of one call as Squall and as Chromium have them, with congestion control on both sides: each
 side's probes, padding and RTX are in them, and they mean the same."""
+import json
+
 import browsers
 from harness import counterpart, test
 from harness.browser import Chromium
@@ -13,7 +15,8 @@ SECONDS = 8
 REPORTS = """(async () => {
   const found = {};
   for (const r of (await interop.pc.getStats()).values())
-    if (/rtp$/.test(r.type)) found[`${r.type} ${r.kind}`] = Object.fromEntries(Object.entries(r).filter(([, v]) => typeof v === 'number'));
+    if (/rtp$/.test(r.type)) found[`${r.type} ${r.kind}`] = Object.fromEntries(Object.entries(r).filter(([k, v]) => typeof v === 'number' || k === 'codecId'));
+    else if (r.type === 'codec') found[r.id] = { mimeType: r.mimeType, payloadType: r.payloadType, clockRate: r.clockRate };
   return found;
 })()"""
 
@@ -36,6 +39,7 @@ def stats_chromium(t):
         check_sent(t, kind, row, mine[("outbound-rtp", kind)], theirs[f"inbound-rtp {kind}"])
         check_received(t, kind, row, mine[("inbound-rtp", kind)], before[f"outbound-rtp {kind}"], theirs[f"outbound-rtp {kind}"])
     check_sizes(results, theirs)
+    check_objects(results, theirs)
 
 
 def check_sent(t, kind, row, mine, theirs):
@@ -69,6 +73,29 @@ def check_sizes(results, theirs):
     row, seen = results.peers[0], theirs["inbound-rtp video"]
     test.note(f"size: Squall sends {row['video.out.width']:.0f}x{row['video.out.height']:.0f}, Chromium shows {seen['frameWidth']}x{seen['frameHeight']}")
     check((row["video.out.width"], row["video.out.height"]) == (seen["frameWidth"], seen["frameHeight"]), "size of the picture")
+
+
+def check_objects(results, theirs):
+    """The dump's objects refer to each other as W3C's do, and the codecs are those that Chromium decodes."""
+    dump = json.loads(next(iter((results.folder / "webrtc-internals").glob("*.json"))).read_text())
+    objects = {}
+    for connection in dump["PeerConnections"].values():
+        for key, value in connection["stats"].items():
+            ident, member = key.rsplit("-", 1)
+            objects.setdefault(ident, {"type": value["statsType"]})[member] = json.loads(value["values"])[-1]
+    outs = [o for o in objects.values() if o["type"] == "outbound-rtp"]
+    check(sorted(o["kind"] for o in outs) == ["audio", "video"], f"outbound-rtp: {outs}")
+    for out in outs:
+        codec, reported, seen = objects[out["codecId"]], objects[out["remoteId"]], theirs[f"inbound-rtp {out['kind']}"]
+        check({k: codec[k] for k in ("mimeType", "payloadType", "clockRate")} == theirs[seen["codecId"]], f"{codec}, Chromium has {theirs[seen['codecId']]}")
+        check(reported["type"] == "remote-inbound-rtp" and reported["ssrc"] == out["ssrc"] == seen["ssrc"], f"{reported}")
+        check(0 < reported["roundTripTime"] < 0.5 and reported["packetsLost"] == 0 and "roundTripTime" not in out, f"{reported}")
+    video = next(o for o in outs if o["kind"] == "video")
+    check(video["qualityLimitationReason"] in ("none", "bandwidth") and video["targetBitrate"] > 0, f"{video}")
+    check((video["frameWidth"], video["frameHeight"]) == (theirs["inbound-rtp video"]["frameWidth"], theirs["inbound-rtp video"]["frameHeight"]), f"{video}")
+    transport = next(o for o in objects.values() if o["type"] == "transport")
+    pair = objects[transport["selectedCandidatePairId"]]
+    check(pair["availableOutgoingBitrate"] > 100000 and pair["currentRoundTripTime"] > 0, f"{pair}")
 
 
 if __name__ == "__main__":
