@@ -414,6 +414,29 @@ static void assert_sees(struct room *room, size_t viewer, unsigned width)
     assert_int_equal(video.packets_missing, 0);
 }
 
+/* What each layer says of itself, and all of them together; `width` is what the viewer of the
+ * highest sees. */
+static void assert_encodings(const struct sq_track *track, uint64_t now_ns, uint32_t width)
+{
+    static const char *const rids[] = {"q", "h", "f"};
+    static const uint32_t widths[] = {320, 480, 640};
+    struct sq_outbound_stats all;
+    uint64_t packets = 0;
+    sq_track_outbound_stats(track, now_ns, &all);
+    assert_int_equal(all.frame_width, width);
+    for (size_t i = 0; i < 3; i++) {
+        struct sq_outbound_stats one;
+        sq_track_encoding_stats(track, i, now_ns, &one);
+        assert_string_equal(one.rid, rids[i]);
+        assert_int_equal(one.active, widths[i] <= width);
+        assert_int_equal(one.frame_width, one.active ? widths[i] : 0);
+        assert_true(one.frames_sent > 50);
+        assert_true(i == 0 || one.ssrc != all.ssrc);
+        packets += one.packets_sent;
+    }
+    assert_int_equal(packets, all.packets_sent);
+}
+
 /* Three layers come in (RFC 8853), each viewer gets the one it asked for, or the highest; those
  * that the publisher's rate has no room for fall away, the lowest last. */
 static void each_viewer_gets_a_layer(void **state)
@@ -436,6 +459,7 @@ static void each_viewer_gets_a_layer(void **state)
     assert_sees(room, 0, 640);
     assert_sees(room, 1, 320);
     assert_sees(room, 2, 480);
+    assert_encodings(track, simnet_now(room->net), 640);
     /* 152 kbit/s of the lowest fit, and not the least of the next one */
     sq_track_allocate(track, 300000, simnet_now(room->net));
     (void)sq_track_layers(track, &active);
@@ -444,6 +468,7 @@ static void each_viewer_gets_a_layer(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_sees(room, i, 320);
     }
+    assert_encodings(track, simnet_now(room->net), 320);
     sq_track_allocate(track, 700000, simnet_now(room->net)); /* two */
     run_for(room->net, 4 * SEC);
     assert_sees(room, 0, 480);
