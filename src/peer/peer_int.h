@@ -1,5 +1,4 @@
-/* Inside of the peer: shared by env.c, peer.c, negotiate.c, track.c, receive.c, feedback.c,
- * datachannel.c, stats.c, encoding.c. */
+/* Inside of the peer: shared by the files of this folder. */
 #ifndef SQ_PEER_PEER_INT_H
 #define SQ_PEER_PEER_INT_H
 
@@ -289,8 +288,7 @@ uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns);
 
 /* peer.c */
 void sq_peer_send_dgrams(struct sq_peer *peer, const struct sq_dgram *dgrams, size_t n);
-void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
-void sq_peer_rearm(struct sq_peer *peer);               /* anything may have become due */
+void sq_peer_left_dtls(struct sq_peer *peer); /* a call into it is over: see in_dtls */
 void sq_peer_emit(struct sq_peer *peer, struct sq_peer_event event);
 void sq_peer_fail(struct sq_peer *peer, enum sq_peer_cause cause, const char *fmt, ...)
     SQ_PRINTF(3, 4);
@@ -300,6 +298,10 @@ static inline bool sq_peer_may_send(const struct sq_peer *peer)
 {
     return peer->srtp && peer->has_path;
 }
+
+/* timeouts.c */
+void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
+void sq_peer_rearm(struct sq_peer *peer);               /* anything may have become due */
 
 /* paths.c */
 /* A candidate line of the other side; a name in it is told to the owner. */
@@ -331,7 +333,7 @@ void sq_peer_start_media(struct sq_peer *peer); /* keys and a path are there: so
 void sq_peer_stop_sources(struct sq_peer *peer);
 void sq_track_free(struct sq_track *track);
 
-/* encoding.c: what a track sends. */
+/* encoding.c, rates.c: what a track sends. */
 size_t sq_track_tx_bytes(size_t encodings);
 int sq_track_make_tx(struct sq_track *track) SQ_MUST_USE;
 void sq_track_free_tx(struct sq_track_tx *tx);

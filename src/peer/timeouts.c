@@ -1,0 +1,212 @@
+/* When a peer is to be woken, and what it does then. */
+#include "base/time.h"
+#include "peer/peer.h"
+#include "peer/peer_int.h"
+
+static void arm(struct sq_peer *peer, uint64_t at_ns)
+{
+    if (at_ns < peer->armed_ns && peer->state != SQ_PEER_CLOSED) {
+        peer->armed_ns = at_ns;
+        if (peer->ops->arm) {
+            peer->ops->arm(peer->ctx, at_ns);
+        }
+    }
+}
+
+void sq_peer_due(struct sq_peer *peer, uint64_t at_ns)
+{
+    peer->rest_ns = sq_min_u64(peer->rest_ns, at_ns);
+    arm(peer, at_ns);
+}
+
+/* When the clip of a track wants to send. */
+static uint64_t clip_due(const struct sq_track *track)
+{
+    return track->tx ? sq_track_next_send_ns(track) : SQ_NEVER;
+}
+
+static void note_clips(struct sq_peer *peer)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        peer->sends_ns[i] = clip_due(peer->tracks[i]);
+    }
+}
+
+/* When any does, as noted. */
+static uint64_t clips_due(const struct sq_peer *peer)
+{
+    uint64_t at = SQ_NEVER;
+    for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
+        at = sq_min_u64(at, peer->sends_ns[i]);
+    }
+    return at;
+}
+
+/* When anything else is to be done. Its answers lie all over the peer's memory. */
+static uint64_t rest_due(const struct sq_peer *peer)
+{
+    uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
+    at = sq_min_u64(at, peer->rtcp_at_ns);
+    at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
+    at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
+    at = peer->data ? sq_min_u64(at, sq_data_next_timeout(peer)) : at;
+    if (!sq_peer_may_send(peer)) {
+        return at;
+    }
+    if (peer->twcc_recorder) {
+        at = sq_min_u64(at, sq_twcc_recorder_next_ns(peer->twcc_recorder));
+    }
+    if (peer->cc) {
+        at = sq_min_u64(at, sq_cc_next_ns(peer));
+    }
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        at = track->rx ? sq_min_u64(at, sq_track_feedback_due(track)) : at;
+    }
+    return at;
+}
+
+void sq_peer_rearm(struct sq_peer *peer)
+{
+    if (peer->state != SQ_PEER_CLOSED) {
+        peer->rest_ns = rest_due(peer);
+        note_clips(peer);
+        arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
+    }
+}
+
+uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return SQ_NEVER;
+    }
+    uint64_t at = rest_due(peer);
+    for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
+        at = sq_min_u64(at, clip_due(peer->tracks[i]));
+    }
+    return at;
+}
+
+static void check_connect_timeout(struct sq_peer *peer)
+{
+    if (peer->now_ns < peer->connect_by_ns) {
+        return;
+    }
+    peer->connect_by_ns = SQ_NEVER;
+    double waited_s = (double)peer->connect_timeout_ns / 1e9;
+    if (peer->times.ice_connected == 0) {
+        sq_peer_fail(
+            peer, SQ_PEER_CAUSE_ICE,
+            "no ICE candidate pair answered within %.3g s (%zu local, %zu remote candidates, %zu "
+            "of the remote ones host names that were not resolved)",
+            waited_s, sq_ice_local_count(peer->ice), sq_ice_remote_count(peer->ice),
+            sq_ice_unresolved(peer->ice));
+    } else {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "the DTLS handshake was not over within %.3g s",
+                     waited_s);
+    }
+}
+
+static void release_dtls(struct sq_peer *peer)
+{
+    if (peer->now_ns < peer->release_at_ns) {
+        return;
+    }
+    peer->release_at_ns = SQ_NEVER;
+    if (peer->data) {
+        return; /* data channels go through it */
+    }
+    sq_jsep_refuse_data(peer->jsep);
+    /* Without memory for it, the state simply stays. */
+    if (sq_dtls_release(peer->dtls) != 0) {
+        peer->keep_dtls = true;
+    }
+}
+
+static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    peer->in_dtls++;
+    sq_dtls_on_timeout(peer->dtls, now_ns);
+    sq_peer_left_dtls(peer);
+}
+
+static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->twcc_recorder && sq_twcc_recorder_next_ns(peer->twcc_recorder) <= now_ns) {
+        sq_peer_send_transport_feedback(peer, now_ns);
+    }
+    if (peer->cc && sq_cc_next_ns(peer) <= now_ns) {
+        sq_cc_on_timeout(peer, now_ns);
+    }
+}
+
+static void run_sources(struct sq_peer *peer, uint64_t now_ns, bool all)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        if (!all && peer->sends_ns[i] > now_ns) {
+            continue;
+        }
+        struct sq_track *track = peer->tracks[i];
+        if (clip_due(track) <= now_ns) {
+            sq_track_run_sources(track, now_ns);
+        }
+        peer->sends_ns[i] = clip_due(track);
+    }
+}
+
+static void run_feedback(struct sq_peer *peer, uint64_t now_ns)
+{
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        struct sq_track *track = peer->tracks[i];
+        if (track->rx && sq_track_feedback_due(track) <= now_ns) {
+            sq_track_run_feedback(track, now_ns);
+        }
+    }
+}
+
+static void run_transport(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->rtcp_at_ns <= now_ns) {
+        sq_peer_send_reports(peer, now_ns);
+    }
+    if (sq_ice_next_timeout(peer->ice) <= now_ns) {
+        sq_ice_on_timeout(peer->ice, now_ns);
+        sq_peer_after_ice(peer);
+    }
+    if (sq_dtls_next_timeout(peer->dtls) <= now_ns) {
+        dtls_on_timeout(peer, now_ns);
+    }
+    if (peer->data && sq_data_next_timeout(peer) <= now_ns) {
+        sq_data_on_timeout(peer, now_ns);
+    }
+    release_dtls(peer);
+    check_connect_timeout(peer);
+}
+
+/* Most time-outs are those of the clips. What else there is, is looked at only when some of it is
+ * due: in a thousand peers each look misses the cache. */
+void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->state == SQ_PEER_CLOSED) {
+        return;
+    }
+    bool rest = peer->rest_ns <= now_ns;
+    peer->now_ns = peer->clock_ns = now_ns;
+    peer->armed_ns = SQ_NEVER;
+    if (rest && sq_peer_may_send(peer)) {
+        run_congestion(peer, now_ns);
+    }
+    if (sq_peer_may_send(peer)) {
+        run_sources(peer, now_ns, rest);
+    }
+    if (rest && sq_peer_may_send(peer)) {
+        run_feedback(peer, now_ns);
+    }
+    if (rest) {
+        run_transport(peer, now_ns);
+        peer->rest_ns = rest_due(peer);
+        note_clips(peer);
+    }
+    peer->armed_ns = SQ_NEVER;
+    arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
+}
