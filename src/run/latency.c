@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SENTENCE_MAX 160
+#define KIND_MAX     (3 * SENTENCE_MAX) /* two of them, and what joins them */
 
 void sq_latency_count(struct sq_latency_tally *tally, bool video,
                       const struct sq_latency_sample *sample)
@@ -66,7 +67,7 @@ static void describe(const struct sq_latency_clocks *c, enum sq_latency_by by,
 
 /* Of a kind: "" without a sample. */
 static void describe_kind(const struct sq_latency_tally *tally, unsigned video,
-                          char out[static 2 * SENTENCE_MAX])
+                          char out[static KIND_MAX])
 {
     const struct sq_latency_clocks *c = tally->clocks[video];
     char tags[SENTENCE_MAX] = "";
@@ -80,10 +81,10 @@ static void describe_kind(const struct sq_latency_tally *tally, unsigned video,
     }
     const char *early = tally->negative[video] ? ", and some of it arrived before it was sent" : "";
     if (n[0] > 0 && n[1] > 0) {
-        snprintf(out, 2 * SENTENCE_MAX, "%s; %.2g %% of it %s%s", tags,
+        snprintf(out, KIND_MAX, "%s; %.2g %% of it %s%s", tags,
                  100.0 * (double)n[1] / (double)(n[0] + n[1]), captures, early);
     } else {
-        snprintf(out, 2 * SENTENCE_MAX, "%s%s%s", tags, captures, n[0] + n[1] ? early : "");
+        snprintf(out, KIND_MAX, "%s%s%s", tags, captures, n[0] + n[1] ? early : "");
     }
 }
 
@@ -97,7 +98,7 @@ static double uncertainty_ms(const struct sq_latency_clocks c[static 2])
 
 void sq_latency_result(const struct sq_latency_tally *tally, struct sq_result *result)
 {
-    char of[2][2 * SENTENCE_MAX];
+    char of[2][KIND_MAX];
     for (unsigned video = 0; video < 2; video++) {
         result->latency[video] = (struct sq_latency_worth){
             .tags = samples(&tally->clocks[video][SQ_LATENCY_TAG]),

@@ -315,7 +315,7 @@ struct sq_result {
     double score, mos; /* NAN: not measured */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */
-    char latency_note[700];
+    char latency_note[1000];
     struct sq_latency_worth latency[2];
 
     struct sq_config_row *config;
