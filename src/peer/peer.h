@@ -499,7 +499,8 @@ void sq_peer_data_stats(const struct sq_peer *peer, struct sq_data_stats *ret_st
 /* RTCInboundRtpStreamStats. Of all SSRCs that the track had one after the other; jitter and the
  * remote_ figures of the present one. */
 struct sq_inbound_stats {
-    uint32_t ssrc; /* the present one */
+    uint32_t ssrc;       /* the present one */
+    enum sq_codec codec; /* of the latest packet */
     /* All packets, of its RTX stream too, and those of nothing but padding (packetsReceived of
      * libwebrtc). bytes: payload; header_bytes: headers and padding. */
     uint64_t packets_received;
@@ -537,12 +538,11 @@ struct sq_inbound_stats {
     uint64_t restored_samples; /* not of W3C: out of RED and in-band FEC */
     uint32_t dtmf_events;      /* not of W3C: telephone-event, RFC 4733 */
     char dtmf_digits[16];      /* the latest of them */
+    uint32_t fec_ssrc;         /* of FlexFEC; 0: none came */
     /* ULPFEC and FlexFEC: packets of parity, their payload, and those that were of no use. */
     uint64_t fec_packets_received, fec_bytes_received, fec_packets_discarded;
-    uint32_t fec_ssrc; /* of FlexFEC; 0: none came */
     /* RTX: all packets of it, padding too, and payload bytes; 0 where none is negotiated. */
     uint64_t retransmitted_packets_received, retransmitted_bytes_received;
-    enum sq_codec codec;                      /* of the latest packet */
     uint64_t first_packet_ns, last_packet_ns; /* 0: none */
     /* RTCRemoteOutboundRtpStreamStats, of the last SR */
     uint64_t remote_packets_sent, remote_bytes_sent;
@@ -551,8 +551,9 @@ struct sq_inbound_stats {
 /* RTCOutboundRtpStreamStats: of one encoding, or of all of a track together. */
 struct sq_outbound_stats {
     uint32_t ssrc;
-    const char *rid; /* "" without simulcast, and of all together; borrowed from the track */
     bool active;     /* of simulcast: not switched off */
+    bool limited;    /* qualityLimitationReason is bandwidth, else none */
+    const char *rid; /* "" without simulcast, and of all together; borrowed from the track */
     /* All packets, of its RTX stream too, and those of nothing but padding (packetsSent of
      * libwebrtc). bytes: payload, with the OSN of RTX; header_bytes: headers and padding. */
     uint64_t packets_sent;
@@ -569,7 +570,6 @@ struct sq_outbound_stats {
     uint64_t nack_count, pli_count, fir_count; /* received */
     /* Where congestion control or a fixed rate chooses what a clip sends, else 0. */
     uint64_t target_bps;           /* targetBitrate */
-    bool limited;                  /* qualityLimitationReason is bandwidth, else none */
     double limited_s, unlimited_s; /* qualityLimitationDurations */
     /* RTCRemoteInboundRtpStreamStats, of the last RR */
     uint64_t reports_received;
