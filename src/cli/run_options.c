@@ -553,6 +553,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
                                       o->replay ? o->replay : o->media);
     err = err ? err : describe_list(result, "codec", &o->codecs);
     err = err ? err : sq_result_config_number(result, "simulcast", (double)plan->simulcast);
+    err = err ? err : sq_result_config_text(result, "bwe", o->bwe);
     err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
     err = err ? err : sq_result_config_flag(result, "video", plan->video);
     err = err || !o->data ? err : sq_result_config_text(result, "data", o->data);

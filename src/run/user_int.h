@@ -18,11 +18,14 @@ enum sq_user_state {
 };
 
 /* What a track's counters were when they were last looked at. */
+#define SQ_LAYERS_MAX 3 /* of simulcast */
+
 struct sq_track_mark {
     uint64_t in_bytes, in_expected, in_freezes, in_emitted;
     double in_playout_s;
     int64_t in_lost;
-    uint64_t out_bytes, out_expected, out_lost, out_frames, out_rtt_count;
+    uint64_t out_bytes, out_expected, out_lost, out_rtt_count;
+    uint64_t out_frames[SQ_LAYERS_MAX]; /* of each encoding */
 };
 
 #define SQ_USER_DECODES_MAX 8 /* tracks of a peer that are decoded */

@@ -175,7 +175,28 @@ static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats 
     mark->out_expected = out->reported_expected;
     mark->out_lost = out->reported_lost;
     mark->out_rtt_count = out->round_trip_time_measurements;
-    mark->out_frames = out->frames_sent;
+}
+
+/* Of one encoding; without simulcast it is the track's only one. */
+static struct sq_outbound_stats encoding(const struct sq_track *track, unsigned i, uint64_t now_ns)
+{
+    struct sq_outbound_stats out;
+    sq_track_encoding_stats(track, i, now_ns, &out);
+    return out;
+}
+
+static unsigned encodings(const struct sq_track *track)
+{
+    unsigned active;
+    unsigned n = sq_track_layers(track, &active);
+    return n < SQ_LAYERS_MAX ? n : SQ_LAYERS_MAX;
+}
+
+static void mark_frames(struct sq_track_mark *mark, const struct sq_track *track, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < encodings(track); i++) {
+        mark->out_frames[i] = encoding(track, i, now_ns).frames_sent;
+    }
 }
 
 static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_inbound_stats *in,
@@ -229,16 +250,28 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     mark_in(mark, &in);
 }
 
-static void sample_video_out(struct sampling *s, const struct sq_outbound_stats *out,
-                             const struct sq_track_mark *mark)
+/* Each layer of simulcast that is on has a rate of frames of its own. */
+static void sample_fps_out(struct sampling *s, const struct sq_track *track,
+                           const struct sq_track_mark *mark)
 {
-    double fps = (double)(out->frames_sent - mark->out_frames) / s->seconds;
+    for (unsigned i = 0; i < encodings(track); i++) {
+        struct sq_outbound_stats out = encoding(track, i, s->now_ns);
+        double fps = (double)(out.frames_sent - mark->out_frames[i]) / s->seconds;
+        if (out.packets_sent > 0 && out.active) {
+            record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
+            s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
+            s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
+        }
+    }
+}
+
+static void sample_video_out(struct sampling *s, const struct sq_track *track,
+                             const struct sq_outbound_stats *out, const struct sq_track_mark *mark)
+{
     if (!s->telling) {
         return;
     }
-    record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
-    s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
-    s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
+    sample_fps_out(s, track, mark);
     if (out->frame_width) {
         record(s, SQ_METRIC_VIDEO_OUT_WIDTH, out->frame_width);
         record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, out->frame_height);
@@ -265,7 +298,8 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
-        sample_video_out(s, &out, mark);
+        sample_video_out(s, track, &out, mark);
+        mark_frames(mark, track, s->now_ns);
     }
     mark_out(mark, &out);
 }
@@ -290,9 +324,10 @@ static void sample_bwe(struct sampling *s, const struct sq_peer *rtc)
 {
     struct sq_peer_bwe_stats bwe;
     sq_peer_bwe_stats(rtc, s->now_ns, &bwe);
-    if (bwe.video_target_bps > 0) {
-        record(s, SQ_METRIC_VIDEO_OUT_TARGET, (double)bwe.video_target_bps / 1e3);
+    if (bwe.video_target_bps == 0) {
+        return; /* who sends no video probes nothing: the estimate stays where it began */
     }
+    record(s, SQ_METRIC_VIDEO_OUT_TARGET, (double)bwe.video_target_bps / 1e3);
     if (bwe.estimate_bps > 0) {
         record(s, SQ_METRIC_BWE_ESTIMATE, (double)bwe.estimate_bps / 1e3);
     }
@@ -366,6 +401,7 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
             sq_track_outbound_stats(sq_peer_track(rtc, t), now_ns, &out);
             mark_in(&peer->marks[t], &in);
             mark_out(&peer->marks[t], &out);
+            mark_frames(&peer->marks[t], sq_peer_track(rtc, t), now_ns);
         }
     }
     user->sampled_ns = now_ns;

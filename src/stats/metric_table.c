@@ -213,9 +213,11 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                  "Round-trip time to the receiver of the peer's video, from its "
                                  "receiver reports (RFC 3550, section 6.4.1).",
                                  "remote-inbound-rtp.roundTripTime"},
-    [SQ_METRIC_VIDEO_OUT_FPS] = {"video.out.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT,
-                                 SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
-                                 "Frames sent in a second.", "outbound-rtp.framesPerSecond"},
+    [SQ_METRIC_VIDEO_OUT_FPS] =
+        {"video.out.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_OUT, SQ_BETTER_HIGH,
+         SQ_SAMPLING_TRACK_SECOND, 1000,
+         "Frames sent in a second, each layer of simulcast that is on by itself.",
+         "outbound-rtp.framesPerSecond"},
     [SQ_METRIC_VIDEO_OUT_WIDTH] = {"video.out.width", SQ_UNIT_PIXELS, SQ_KIND_DISTRIBUTION,
                                    SQ_FLOW_OUT, SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1,
                                    "Width of the frames sent.", "outbound-rtp.frameWidth"},
@@ -239,8 +241,8 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_BWE_ESTIMATE] =
         {"bwe.estimate", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_SECOND, 1000,
-         "What congestion control thinks that the peer may send, headers down to IP included; not "
-         "taken with --bwe off or fixed.",
+         "What congestion control thinks that a peer that sends video may send, headers down to IP "
+         "included; not taken with --bwe off or fixed.",
          "candidate-pair.availableOutgoingBitrate"},
     [SQ_METRIC_DATA_IN_THROUGHPUT] =
         {"data.in.throughput", SQ_UNIT_KBPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,

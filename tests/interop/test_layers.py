@@ -50,9 +50,11 @@ def two_viewers(t, codec):
     decoded, large = narrow.finish(), wide.finish().peers[0]
     small = decoded.peers[0]
     publisher.process.signal()
-    publisher.finish()
+    published = publisher.finish().peers[0]
     test.note(f"layers of {', '.join(f'{kbps:.0f}' for kbps in rates.values())} kbit/s; by second given to the two viewers: {seen}; "
               f"{decoded.metric('video.in.decoded.failed', 'max'):.0f} frames refused by the decoder; {took:.0f} s after the way was open both had the highest; at the end {small['video.in.width']:.0f} and {large['video.in.width']:.0f} px wide")
+    check(24 < published["video.out.fps"] < 26, f"{published['video.out.fps']} frames a second of each layer")
+    check(not decoded.summary["metrics"].get("bwe.estimate", {}).get("count"), "an estimate of a viewer, who sends nothing")
     check(rates[2] > NARROW_KBPS > rates[0], f"layers of {rates} kbit/s show nothing")
     # In the settled part the narrow one has the highest that fits, but for a try.
     fits = max(layer for layer, kbps in rates.items() if kbps < 0.9 * NARROW_KBPS)
