@@ -1,5 +1,6 @@
 #include "prepare/prepare.h"
 
+#include "base/place.h"
 #include "base/time.h"
 #include "prepare/prepare_int.h"
 #include <errno.h>
@@ -216,6 +217,13 @@ static int choose_loop(const struct pass *p)
     return 0;
 }
 
+static int fail_output(const struct sq_prepare_job *job, const char *problem)
+{
+    (void)snprintf(job->why, SQ_PREPARE_WHY_MAX, "%.200s: cannot be written: %s", job->want->output,
+                   problem);
+    return SQ_ERR_IO;
+}
+
 /* What was written is what a run will open. */
 static int save(struct sq_prepare_job *job)
 {
@@ -223,8 +231,7 @@ static int save(struct sq_prepare_job *job)
     char why[SQ_CLIP_WHY_MAX] = "";
     int err = sq_writer_save(&job->writer, job->want->output, job->loop_ns);
     if (err == SQ_ERR_IO) {
-        (void)snprintf(job->why, SQ_PREPARE_WHY_MAX, "%.200s: cannot be written: %s",
-                       job->want->output, strerror(errno));
+        err = fail_output(job, strerror(errno));
     } else if (err) {
         (void)sq_prepare_fail(job, err, "no memory");
     } else {
@@ -238,6 +245,20 @@ static int save(struct sq_prepare_job *job)
     return err;
 }
 
+/* Said before the work, not after it. */
+static int check_output(struct sq_prepare_job *job)
+{
+    struct sq_place place;
+    if (sq_place_find(job->want->output, &place) != 0) {
+        return fail_output(job, strerror(errno));
+    }
+    return place.kind == SQ_PLACE_FILE
+               ? 0
+               : fail_output(job, place.kind == SQ_PLACE_FOLDER
+                                      ? "is a folder, expected a file"
+                                      : "is a device or a pipe; a clip has to be a file");
+}
+
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX])
 {
     struct sq_prepare_job job = {
@@ -246,7 +267,8 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     struct pass pass = {.job = &job, .in = &in};
     why[0] = '\0';
     av_log_set_level(AV_LOG_QUIET);
-    int err = open_input(&job, &in);
+    int err = check_output(&job);
+    err = err ? err : open_input(&job, &in);
     err = err ? err : sq_picture_new(&job, &pass.picture);
     err = err ? err : sq_voice_new(&job, &pass.voice);
     err = err ? err : run(&pass);

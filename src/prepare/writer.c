@@ -1,6 +1,7 @@
 #include "prepare/writer.h"
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/time.h"
 #include "base/wire.h"
 #include <errno.h>
@@ -155,13 +156,17 @@ static int write_all(int fd, const uint8_t *at, size_t left)
 
 int sq_writer_save(const struct sq_writer *w, const char *path, uint64_t loop_ns)
 {
-    char part[SQ_CLIP_PATH_MAX];
+    struct sq_place place;
+    char part[SQ_PLACE_PATH_MAX + 8];
     size_t len = 0;
-    int n = snprintf(part, sizeof(part), "%s.part", path);
-    if (n < 0 || (size_t)n >= sizeof(part)) {
-        errno = ENAMETOOLONG;
+    if (sq_place_find(path, &place) != 0) {
         return SQ_ERR_IO;
     }
+    if (place.kind != SQ_PLACE_FILE) {
+        errno = place.kind == SQ_PLACE_FOLDER ? EISDIR : EINVAL;
+        return SQ_ERR_IO; /* a clip is mapped: nothing but a file can hold one */
+    }
+    snprintf(part, sizeof(part), "%s.part", place.path);
     uint8_t *file = put_file(w, loop_ns, &len);
     if (!file) {
         return SQ_ERR_NOMEM;
@@ -171,7 +176,7 @@ int sq_writer_save(const struct sq_writer *w, const char *path, uint64_t loop_ns
     if (fd >= 0 && close(fd) != 0) {
         err = SQ_ERR_IO;
     }
-    if (!err && rename(part, path) != 0) {
+    if (!err && rename(part, place.path) != 0) {
         err = SQ_ERR_IO;
     }
     if (err && fd >= 0) {

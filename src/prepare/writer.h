@@ -36,7 +36,8 @@ struct sq_writer_track *sq_writer_add(struct sq_writer *w, enum sq_codec codec);
 /* SQ_ERR_NOMEM; SQ_ERR_NOSPACE past what a clip may hold. */
 int sq_writer_row(struct sq_writer_track *t, const struct sq_writer_row *row) SQ_MUST_USE;
 /* Writes the file, whole or not at all: each track with its rows before `loop_ns`, the time of one
- * loop. SQ_ERR_IO with errno, SQ_ERR_NOMEM. */
+ * loop. A link is followed, and only a regular file is replaced. SQ_ERR_IO with errno (EINVAL: a
+ * device or a pipe stands there), SQ_ERR_NOMEM. */
 int sq_writer_save(const struct sq_writer *w, const char *path, uint64_t loop_ns) SQ_MUST_USE;
 
 #endif

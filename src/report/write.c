@@ -2,6 +2,7 @@
 #include "report/report.h"
 
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/rand.h"
 #include "report/report_int.h"
 #include <errno.h>
@@ -58,38 +59,40 @@ static int write_to(int fd, const char *path, const struct sq_buf *content,
     return err ? fail_io(error, "write", path) : 0;
 }
 
-/* A device or a pipe is written to as it is: it must not be replaced by a file. */
-static bool is_special(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
-/* The content to a file of that name, at once or not at all. */
+/* The content to a file of that name, at once or not at all; a device or a pipe is written to as it
+ * is, and a link to where it leads. */
 static int put_file(const char *path, const struct sq_buf *content, struct sq_report_error *error)
 {
     struct sq_buf temporary = {0};
-    bool special = is_special(path);
+    struct sq_place place;
     uint32_t random = 0;
     int fd = -1;
+    if (sq_place_find(path, &place) != 0) {
+        return fail_io(error, "write", path);
+    }
+    bool file = place.kind == SQ_PLACE_FILE;
     int err = 0;
     sq_rand_secret(&random, sizeof(random));
-    sq_buf_printf(&temporary, "%s.%08x.tmp", path, (unsigned)random);
+    sq_buf_printf(&temporary, "%s.%08x.tmp", place.path, (unsigned)random);
     if (content->err || temporary.err) {
         err = fail_memory(error, path);
         goto out;
     }
-    fd = special ? open(path, O_WRONLY | O_CLOEXEC)
-                 : open(temporary.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
+    if (file) {
+        fd = open(temporary.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        err = fd < 0 ? SQ_ERR_IO : 0;
+    } else {
+        err = sq_place_open(place.path, &fd);
+    }
+    if (err) {
         err = fail_io(error, "write", path);
         goto out;
     }
     err = write_to(fd, path, content, error);
-    if (!special && !err && rename(temporary.text, path) != 0) {
+    if (file && !err && rename(temporary.text, place.path) != 0) {
         err = fail_io(error, "write", path);
     }
-    if (!special && err) {
+    if (file && err) {
         unlink(temporary.text);
     }
 out:

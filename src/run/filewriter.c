@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Not waiting for the reader of a FIFO; of files the flag says nothing. */
+#define FLAGS (O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK)
+
 /* A piece of work for the thread. */
 struct block {
     struct block *next;
@@ -192,7 +195,7 @@ int sq_file_new(struct sq_filewriter *writer, const char *path, struct sq_file *
     memcpy(file->path, path, len + 1);
     file->writer = writer;
     file->last = new_block(file, 0, 0);
-    file->fd = !file->last ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    file->fd = !file->last ? -1 : open(path, FLAGS, 0666);
     if (file->fd < 0) {
         int err = file->last ? SQ_ERR_IO : SQ_ERR_NOMEM;
         sq_free(file->last);

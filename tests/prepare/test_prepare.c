@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -197,12 +198,51 @@ static void a_build_without_libav_says_so(void **state)
     assert_non_null(strstr(why, "libavformat-dev"));
 }
 
+static void only_a_file_is_replaced(void **state)
+{
+    need();
+    make("place.mkv", MOVING " " TONE, "2.6");
+    struct sq_prepare p = usual(DIR "/place.mkv", DIR "/pipe");
+    char why[SQ_PREPARE_WHY_MAX];
+    char leads[64] = "";
+    struct stat st;
+    (void)unlink(DIR "/pipe");
+    (void)unlink(DIR "/node");
+    (void)unlink(DIR "/link.sqclip");
+    (void)unlink(DIR "/target.sqclip");
+    assert_int_equal(mkfifo(p.output, 0666), 0);
+    assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_IO);
+    assert_string_equal(why, DIR "/pipe: cannot be written: is a device or a pipe; a clip has to "
+                                 "be a file");
+    assert_int_equal(lstat(p.output, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    p.output = DIR "/node"; /* of this test's own making */
+    if (mknod(p.output, S_IFCHR | 0666, makedev(1, 3)) == 0) {
+        assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_IO);
+        assert_int_equal(lstat(p.output, &st), 0);
+        assert_true(S_ISCHR(st.st_mode));
+        (void)unlink(p.output);
+    }
+    p.output = DIR "/link.sqclip";
+    assert_int_equal(symlink("target.sqclip", p.output), 0);
+    for (int round = 0; round < 2; round++) { /* nothing there yet; a file */
+        assert_int_equal(sq_prepare_clip(&p, why), 0);
+        assert_int_equal(readlink(p.output, leads, sizeof(leads)), (int)strlen("target.sqclip"));
+        assert_int_equal(lstat(DIR "/target.sqclip", &st), 0);
+        assert_true(S_ISREG(st.st_mode) && st.st_size > 1000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_codec_comes_out),    cmocka_unit_test(other_rates),
-        cmocka_unit_test(what_is_refused),          cmocka_unit_test(files_that_are_none),
-        cmocka_unit_test(each_allocation_may_fail), cmocka_unit_test(a_build_without_libav_says_so),
+        cmocka_unit_test(only_a_file_is_replaced),
+        cmocka_unit_test(every_codec_comes_out),
+        cmocka_unit_test(other_rates),
+        cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(each_allocation_may_fail),
+        cmocka_unit_test(a_build_without_libav_says_so),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -11,6 +11,8 @@
 #include "report/sample.h"
 #include "report/text.h"
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,6 +380,44 @@ static void errors_name_the_file(void **state)
     sq_result_destroy(r);
 }
 
+/* A link is followed, a FIFO is written to where somebody reads it, and neither is replaced. */
+static void what_is_no_file_stays(void **state)
+{
+    char root[] = "/tmp/squall-report-XXXXXX";
+    char fifo[64], link[64], file[64], command[64];
+    struct sq_result *r = sample(5, 1, NULL);
+    struct sq_report_error error = {0};
+    struct stat st;
+    assert_non_null(mkdtemp(root));
+    snprintf(fifo, sizeof(fifo), "%s/fifo", root);
+    snprintf(link, sizeof(link), "%s/link", root);
+    snprintf(file, sizeof(file), "%s/file", root);
+    assert_int_equal(mkfifo(fifo, 0666), 0);
+    assert_int_equal(symlink("file", link), 0);
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JUNIT, fifo, &error), SQ_ERR_IO);
+    assert_int_equal(error.saved_errno, ENXIO);
+    int reader = open(fifo, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(sq_report_write_file(r, SQ_REPORT_JUNIT, fifo, &error), 0);
+    char head[8] = "";
+    assert_int_equal(read(reader, head, 5), 5);
+    assert_string_equal(head, "<?xml");
+    close(reader);
+    assert_int_equal(lstat(fifo, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(sq_report_write_file(r, SQ_REPORT_JUNIT, link, &error), 0);
+        assert_int_equal(lstat(link, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_int_equal(lstat(file, &st), 0);
+        assert_true(S_ISREG(st.st_mode) && st.st_size > 100);
+    }
+    assert_int_equal(files_in(root), 3);
+    snprintf(command, sizeof(command), "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+    sq_result_destroy(r);
+}
+
 static void terminal_text(void **state)
 {
     struct sq_result *r = sample(200, 30, evil);
@@ -418,6 +458,7 @@ int main(void)
         cmocka_unit_test(writes_a_directory),
         cmocka_unit_test(a_sample_to_look_at),
         cmocka_unit_test(errors_name_the_file),
+        cmocka_unit_test(what_is_no_file_stays),
         cmocka_unit_test(terminal_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

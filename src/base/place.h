@@ -1,0 +1,31 @@
+/* The place that a file is to be written to: what stands there decides how. */
+#ifndef SQ_BASE_PLACE_H
+#define SQ_BASE_PLACE_H
+
+#include "base/err.h"
+
+#define SQ_PLACE_PATH_MAX 4096
+
+enum sq_place_kind {
+    SQ_PLACE_FILE,    /* a regular file, or nothing yet: written beside it and renamed into it */
+    SQ_PLACE_FIFO,    /* written to as it is: never replaced */
+    SQ_PLACE_SPECIAL, /* a device or a socket: the same */
+    SQ_PLACE_FOLDER,
+};
+
+struct sq_place {
+    enum sq_place_kind kind;
+    char
+        path[SQ_PLACE_PATH_MAX]; /* of a file: with its links followed, what a rename may replace */
+};
+
+/* Links are followed to their end, which need not be there. SQ_ERR_IO with errno: ELOOP,
+ * ENAMETOOLONG, EACCES and the like. */
+int sq_place_find(const char *path, struct sq_place *ret_place) SQ_MUST_USE;
+
+/* Opens what is written to as it is (a FIFO, a device) and never waits for another process: a FIFO
+ * that nobody reads is SQ_ERR_IO with errno ENXIO. Writing waits, as usual. SQ_ERR_IO with errno.
+ */
+int sq_place_open(const char *path, int *ret_fd) SQ_MUST_USE;
+
+#endif
