@@ -1,5 +1,6 @@
 /* squall run: from the command line to the verdict. */
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -29,6 +30,7 @@
 #define WHY_MAX         512
 #define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* set-up, and what is still under way at the end */
 #define DIR_MAX         4096
+#define FILES_MAX       3   /* --json, --junit, --html */
 #define SPARE_FDS       256 /* files, libraries, the lab's own */
 #define FDS_A_PEER      3   /* signalling, and media sockets come on top */
 #define LAB_FDS_A_PEER  3
@@ -50,6 +52,8 @@ struct session {
     char lab_url[SQ_LAB_URL_MAX];
     char why[WHY_MAX];
     bool finished, interrupted, paused;
+    int fifos[FILES_MAX]; /* of --json and its like, until all is written */
+    size_t fifos_len;
 };
 
 static int refuse(struct session *s, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
@@ -189,6 +193,27 @@ static void existing_folder(const char *path, char *out, size_t room)
     }
 }
 
+/* What is written to as it is. A FIFO is kept open, so that its reader does not see an end before
+ * there was anything; one that nobody reads would have to be waited for. */
+static int check_special(struct session *s, const char *option, const char *path)
+{
+    struct sq_place place;
+    int fd = -1;
+    if (sq_place_find(path, &place) != 0) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s", option, path, strerror(errno));
+    }
+    if (place.kind != SQ_PLACE_FIFO) {
+        return 0;
+    }
+    if (sq_place_open(path, &fd) != 0) {
+        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s", option, path,
+                      errno == ENXIO ? "nobody reads this FIFO: start its reader first"
+                                     : strerror(errno));
+    }
+    s->fifos[s->fifos_len++] = fd;
+    return 0;
+}
+
 /* A place that cannot be written is told before the run, not after it. */
 static int check_place(struct session *s, const char *option, const char *path, bool is_dir)
 {
@@ -214,7 +239,7 @@ static int check_place(struct session *s, const char *option, const char *path, 
         return refuse(s, SQ_ERR_INVALID, "--%s %s: cannot write to %s: %s", option, path, folder,
                       strerror(errno));
     }
-    return 0;
+    return is_dir ? 0 : check_special(s, option, path);
 }
 
 static int check_places(struct session *s)
@@ -530,6 +555,9 @@ static int prepare(struct session *s, int argc, char **argv)
 
 static void clean_up(struct session *s)
 {
+    while (s->fifos_len > 0) {
+        close(s->fifos[--s->fifos_len]);
+    }
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
