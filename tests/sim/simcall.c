@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -117,4 +118,20 @@ void assert_media_flows(struct pair *p, double seconds)
         assert_int_equal(audio.packets_lost, 0);
         assert_int_equal(video.freeze_count, 0);
     }
+}
+
+void without_lines(char *sdp, const char *word)
+{
+    char *to = sdp;
+    for (char *line = sdp; *line;) {
+        char *end = strstr(line, "\r\n");
+        size_t len = end ? (size_t)(end + 2 - line) : strlen(line);
+        char *at = strstr(line, word);
+        if (!at || at >= line + len) {
+            memmove(to, line, len);
+            to += len;
+        }
+        line += len;
+    }
+    *to = '\0';
 }

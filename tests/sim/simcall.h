@@ -38,4 +38,7 @@ void assert_connected(struct simnode *node);
 /* Both ways for so long, without loss. */
 void assert_media_flows(struct pair *p, double seconds);
 
+/* Takes the lines with `word` out of a description. */
+void without_lines(char *sdp, const char *word);
+
 #endif

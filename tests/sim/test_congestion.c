@@ -259,23 +259,6 @@ static void a_fixed_rate_is_one_step(void **state)
     simnet_free(p.net);
 }
 
-/* Takes the lines with `word` out of a description. */
-static void strip(char *sdp, const char *word)
-{
-    char *to = sdp;
-    for (char *line = sdp; *line;) {
-        char *end = strstr(line, "\r\n");
-        size_t len = end ? (size_t)(end + 2 - line) : strlen(line);
-        char *at = strstr(line, word);
-        if (!at || at >= line + len) {
-            memmove(to, line, len);
-            to += len;
-        }
-        line += len;
-    }
-    *to = '\0';
-}
-
 /* A server without transport-wide feedback: its REMB is the limit. */
 static void remb_where_there_is_no_feedback(void **state)
 {
@@ -291,8 +274,8 @@ static void remb_where_there_is_no_feedback(void **state)
     simnode_trickle_to(p.b, p.a);
     uint64_t now_ns = simnet_now(p.net);
     assert_int_equal(sq_peer_create_offer(a, now_ns, false, &offer, why), 0);
-    strip(offer, "transport-cc");
-    strip(offer, "transport-wide-cc");
+    without_lines(offer, "transport-cc");
+    without_lines(offer, "transport-wide-cc");
     assert_int_equal(sq_peer_set_remote(b, now_ns, SQ_SDP_OFFER, offer, why), 0);
     assert_int_equal(sq_peer_create_answer(b, now_ns, &answer, why), 0);
     assert_int_equal(sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, answer, why), 0);

@@ -107,6 +107,40 @@ static void pli_brings_a_key_frame(void **state)
     simnet_free(p.net);
 }
 
+/* Where only "ccm fir" was agreed (RFC 5104, section 4.3.1). */
+static void fir_where_there_is_no_pli(void **state)
+{
+    (void)state;
+    char why[SQ_PEER_TEXT_MAX];
+    char *offer;
+    char *answer;
+    struct pair p = make_pair(4, NULL, NULL, false);
+    struct sq_peer *a = simnode_peer(p.a);
+    struct sq_peer *b = simnode_peer(p.b);
+    simnode_trickle_to(p.a, p.b);
+    simnode_trickle_to(p.b, p.a);
+    assert_int_equal(sq_peer_create_offer(a, simnet_now(p.net), false, &offer, why), 0);
+    without_lines(offer, "nack pli");
+    assert_int_equal(sq_peer_set_remote(b, simnet_now(p.net), SQ_SDP_OFFER, offer, why), 0);
+    assert_int_equal(sq_peer_create_answer(b, simnet_now(p.net), &answer, why), 0);
+    assert_int_equal(sq_peer_set_remote(a, simnet_now(p.net), SQ_SDP_ANSWER, answer, why), 0);
+    sq_free(offer);
+    sq_free(answer);
+    run_for(p.net, 5 * SEC);
+    simnode_link(p.a)->cut = true;
+    run_for(p.net, 1500 * MS);
+    simnode_link(p.a)->cut = false;
+    uint64_t keys = out_stats(p.net, p.a, 1).key_frames_sent;
+    uint64_t decoded = in_stats(p.net, p.b, 1).frames_decoded;
+    run_for(p.net, 1 * SEC);
+    assert_int_equal(in_stats(p.net, p.b, 1).pli_count, 0);
+    assert_int_equal(out_stats(p.net, p.a, 1).pli_count, 0);
+    assert_true(out_stats(p.net, p.a, 1).fir_count >= 1);
+    assert_true(out_stats(p.net, p.a, 1).key_frames_sent > keys);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded >= decoded + 15);
+    simnet_free(p.net);
+}
+
 static void jitter_is_true(void **state)
 {
     (void)state;
@@ -334,6 +368,7 @@ int main(void)
         cmocka_unit_test(bit_rate_is_the_clips),
         cmocka_unit_test(loss_is_true_at_both_ends),
         cmocka_unit_test(pli_brings_a_key_frame),
+        cmocka_unit_test(fir_where_there_is_no_pli),
         cmocka_unit_test(jitter_is_true),
         cmocka_unit_test(survives_a_bad_network),
         cmocka_unit_test(nothing_answers),
