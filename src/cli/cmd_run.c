@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #define WHY_MAX         512
-#define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* set-up, and what is still under way at the end */
+#define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* until the end of one who came a little later */
 #define DIR_MAX         4096
 #define FILES_MAX       3   /* --json, --junit, --html */
 #define SPARE_FDS       256 /* files, libraries, the lab's own */
@@ -150,7 +150,9 @@ static int open_replay(struct session *s)
     s->plan.audio = s->plan.audio && s->replay->streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
     s->plan.video = s->plan.video && s->replay->streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
     if (!o->duration_ns && !o->hold_ns) {
-        s->plan.duration_ns = s->replay->duration_ns + REPLAY_AFTER_NS;
+        /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
+        s->plan.duration_ns = 0;
+        s->plan.hold_ns = s->replay->duration_ns + REPLAY_AFTER_NS;
     }
     return 0;
 }

@@ -245,8 +245,11 @@ struct sq_replayer {
     struct sq_loop *loop;
     struct sq_track *tracks[2]; /* audio, video; NULL: the peer has none that sends */
     struct sq_timer timer;
+    size_t end[2]; /* after the last packet of each kind that has a track */
     uint64_t start_ns;
     size_t next;
+    sq_replay_ended *ended;
+    void *ctx;
 };
 
 static struct sq_rtp_out out_of(const struct sq_replay *replay, size_t number)
@@ -266,11 +269,16 @@ static struct sq_rtp_out out_of(const struct sq_replay *replay, size_t number)
     };
 }
 
+bool sq_replayer_sends(const struct sq_replayer *r)
+{
+    return r->next < r->end[SQ_MEDIA_AUDIO] || r->next < r->end[SQ_MEDIA_VIDEO];
+}
+
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_replayer *r = ctx;
     unsigned sent = 0;
-    while (r->next < r->replay->packets_len && sent < BURST_MAX &&
+    while (sq_replayer_sends(r) && sent < BURST_MAX &&
            r->start_ns + r->replay->packets[r->next].ns <= now_ns) {
         struct sq_track *track =
             r->tracks[r->replay->packets[r->next].video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
@@ -279,15 +287,20 @@ static void on_timer(void *ctx, uint64_t now_ns)
         int err = track ? sq_track_send(track, now_ns, &out) : 0;
         (void)err;
         sent++;
+        for (int kind = 0; kind < 2; kind++) {
+            if (r->next == r->end[kind]) {
+                r->ended(r->ctx, (enum sq_media_kind)kind, now_ns);
+            }
+        }
     }
-    if (r->next < r->replay->packets_len) {
+    if (sq_replayer_sends(r)) {
         uint64_t at = r->start_ns + r->replay->packets[r->next].ns;
         sq_timer_start(sq_loop_timers(r->loop), &r->timer, sq_max_u64(at, now_ns + 1));
     }
 }
 
 int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct sq_peer *peer,
-                    struct sq_replayer **ret_replayer)
+                    sq_replay_ended *ended, void *ctx, struct sq_replayer **ret_replayer)
 {
     struct sq_replayer *r = sq_zalloc(sizeof(*r));
     if (!r) {
@@ -296,6 +309,8 @@ int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct
     r->replay = replay;
     r->loop = loop;
     r->start_ns = sq_loop_now(loop);
+    r->ended = ended;
+    r->ctx = ctx;
     for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
         struct sq_track *track = sq_peer_track(peer, i);
         struct sq_track **place = &r->tracks[sq_track_kind(track)];
@@ -308,6 +323,10 @@ int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct
             return SQ_ERR_UNSUPPORTED;
         }
         *place = track;
+    }
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        enum sq_media_kind kind = replay->packets[i].video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO;
+        r->end[kind] = r->tracks[kind] ? i + 1 : 0;
     }
     sq_timer_init(&r->timer, on_timer, r);
     sq_timer_start(sq_loop_timers(loop), &r->timer, r->start_ns);

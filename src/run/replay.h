@@ -56,10 +56,16 @@ void sq_replay_close(struct sq_replay *replay);
 
 struct sq_replayer;
 
+/* The last packet of a kind was sent; must not free the replayer. */
+typedef void sq_replay_ended(void *ctx, enum sq_media_kind kind, uint64_t now_ns);
+
 /* Begins on the peer's first tracks that may send; ends with the file. Borrows all. SQ_ERR_NOMEM;
  * SQ_ERR_UNSUPPORTED: another codec than the recorded one was agreed on. */
 int sq_replayer_new(const struct sq_replay *replay, struct sq_loop *loop, struct sq_peer *peer,
+                    sq_replay_ended *ended, void *ctx,
                     struct sq_replayer **ret_replayer) SQ_MUST_USE;
+/* Whether packets of it are still to be sent: false where no track takes any. */
+bool sq_replayer_sends(const struct sq_replayer *r);
 /* Answers a NACK out of the file, see struct sq_peer_ops. */
 bool sq_replayer_resend(const struct sq_replayer *r, uint32_t cookie, struct sq_rtp_out *ret_out);
 void sq_replayer_free(struct sq_replayer *r); /* NULL is allowed */

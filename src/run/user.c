@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
+#define UNDER_WAY_NS     (100 * SQ_NS_PER_MS) /* of a replay's last packets, and two round trips */
 
 /* ---- Story ---- */
 
@@ -196,6 +197,15 @@ static void record_stages(struct sq_user *user, uint64_t now_ns)
     record_stage(user, SQ_STAGE_TOTAL, ((double)up_ns - (double)user->intended_ns) / 1e6);
 }
 
+void sq_user_replay_over(struct sq_user *user, uint64_t now_ns)
+{
+    if (user->state == SQ_USER_UP) {
+        double trips_ns = 2e9 * fmax(0, fmin(user->last_ice_rtt_s, 1));
+        sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                       now_ns + UNDER_WAY_NS + (uint64_t)trips_ns);
+    }
+}
+
 static void get_up(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
@@ -213,6 +223,9 @@ static void get_up(struct sq_user *user)
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
                    hold_ns ? now_ns + hold_ns : SQ_NEVER);
+    if (user->replay_end_ns) { /* shorter than the set-up */
+        sq_user_replay_over(user, now_ns);
+    }
 }
 
 static void check_up(struct sq_user *user)

@@ -85,11 +85,17 @@ struct sq_user {
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
+    uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
+    uint64_t replay_end_ns;   /* of both; 0: not yet */
 };
 
 /* user.c */
 /* A line of the user's story. */
 void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+/* Its recording has been sent: it leaves when the last packets and their repair have had time to
+ * arrive. */
+void sq_user_replay_over(struct sq_user *user, uint64_t now_ns);
 
 /* user_switch.c */
 void sq_user_switch_init(struct sq_user *user);

@@ -45,13 +45,28 @@ void sq_user_on_sent(void *ctx, struct sq_endpoint *endpoint, struct sq_track *t
     }
 }
 
+/* Its user leaves once nothing more is to be sent and what is under way has arrived. */
+static void on_replay_ended(void *ctx, enum sq_media_kind kind, uint64_t now_ns)
+{
+    struct sq_user_peer *peer = ctx;
+    struct sq_user *user = peer->user;
+    user->media_end_ns[kind] = now_ns;
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].replayer && sq_replayer_sends(user->peers[i].replayer)) {
+            return;
+        }
+    }
+    user->replay_end_ns = now_ns;
+    sq_user_replay_over(user, now_ns);
+}
+
 int sq_user_begin_replay(struct sq_user_peer *peer)
 {
     const struct sq_user *user = peer->user;
     const struct sq_replay *replay = user->env->plan->replay;
     return replay && !peer->replayer
                ? sq_replayer_new(replay, user->env->loop, sq_endpoint_peer(peer->endpoint),
-                                 &peer->replayer)
+                                 on_replay_ended, peer, &peer->replayer)
                : 0;
 }
 

@@ -213,13 +213,22 @@ static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_
     s->user->sums[flow].playout_n++;
 }
 
+/* A stream that its sender has ended stands still on purpose: no freeze, and nothing to conceal.
+ * It is looked at as it was at its end. */
+static uint64_t until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+{
+    uint64_t end_ns = user->media_end_ns[sq_track_kind(track)];
+    return end_ns ? sq_min_u64(end_ns, now_ns) : now_ns;
+}
+
 static void sample_in(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
 {
     bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct flow_delta *delta = &s->flows[flow];
     struct sq_inbound_stats in;
-    sq_track_inbound_stats(track, s->now_ns, &in);
+    uint64_t now_ns = until(s->user, track, s->now_ns);
+    sq_track_inbound_stats(track, now_ns, &in);
     delta->agreed = delta->agreed || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
     if (in.packets_received == 0) {
         return;
@@ -235,7 +244,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
-    if (video && s->now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
+    if (video && now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
         struct sq_second *second = s->user->env->second;
         record(s, SQ_METRIC_VIDEO_IN_FPS, in.frames_per_second);
         second->fps_sum += in.frames_per_second;
@@ -343,8 +352,10 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     bool receives = false;
     for (size_t i = 0; i < n; i++) {
         struct sq_track *track = sq_peer_track(rtc, i);
-        sample_in(s, track, &peer->marks[i]);
-        sample_out(s, track, &peer->marks[i]);
+        if (until(s->user, track, s->now_ns) > s->user->sampled_ns) {
+            sample_in(s, track, &peer->marks[i]);
+            sample_out(s, track, &peer->marks[i]);
+        }
         receives = receives || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
     }
     struct sq_transport_stats transport;
@@ -409,6 +420,7 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
 
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
+    now_ns = user->replay_end_ns ? sq_min_u64(user->replay_end_ns, now_ns) : now_ns;
     if (user->state != SQ_USER_UP || now_ns <= user->sampled_ns) {
         return;
     }
@@ -441,7 +453,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct sq_flow_totals *totals = &user->row.flow[flow];
     struct sq_inbound_stats in;
-    sq_track_inbound_stats(track, now_ns, &in);
+    sq_track_inbound_stats(track, until(user, track, now_ns), &in);
     if (in.packets_received == 0) {
         return;
     }

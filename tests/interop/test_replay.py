@@ -88,6 +88,30 @@ def replay_loss(t):
     check(frames > 0.8 * first.peers[0]["video.in.frames"], f"{frames} frames, {first.peers[0]['video.in.frames']} before")
 
 
+def replay_clean(t):
+    """Where the recording ends, the run does; standing still on purpose is no freeze, and nothing is concealed."""
+    first = t.run("lab:echo", "--duration", "4.1s", "--record", 1, "--record-format", "pcap,rtpdump", "--lateness-max", 200).finish()
+    first.all_ok(1)
+    sound, picture = (dump_of(first, f"*-in-{kind}-1.rtpdump") for kind in ("audio", "video"))
+    seconds = (max(sound[-1][0], picture[-1][0]) - min(sound[0][0], picture[0][0])) / 1000
+    file = next((first.folder / "record").glob("*.pcap"))
+    # Both; one kind of a file with both, so that it ends with what is sent; and a run that was told to last longer.
+    for options in ((), ("--no-video",), ("--no-audio",), ("--duration", "20s")):
+        again = replay(t, file, *options)
+        again.all_ok(1)
+        peer = again.peers[0]
+        lasted = again.summary["run"]["duration_s"]
+        check(seconds <= lasted < seconds + 1.5, f"{options}: {lasted} s, the recording {seconds} s")
+        if "--no-video" not in options:
+            check(peer["video.in.freezes"] == 0 and peer["video.in.freeze_ms"] == 0, f"{options}: {peer['video.in.freezes']} freezes")
+            check(again.metric("video.in.fps", "min") > 20, f"{options}: {again.metric('video.in.fps', 'min')} frames/s")
+            check(peer["video.in.packets"] == len(picture), f"{options}: {peer['video.in.packets']} packets of {len(picture)}")
+        if "--no-audio" not in options:
+            check(peer["audio.in.concealment_percent"] < 2, f"{options}: {peer['audio.in.concealment_percent']} % concealed")
+            check(peer["audio.in.packets"] == len(sound), f"{options}: {peer['audio.in.packets']} packets of {len(sound)}")
+        test.note(f"{' '.join(options) or 'both'}: {lasted:.2f} s of {seconds:.2f} s")
+
+
 def replay_wrong(t):
     text = t.folder / "text"
     text.write_text("hello")
@@ -99,4 +123,4 @@ def replay_wrong(t):
 
 
 if __name__ == "__main__":
-    test.run([replay_loss, replay_wrong])
+    test.run([replay_loss, replay_clean, replay_wrong])
