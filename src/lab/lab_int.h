@@ -15,7 +15,7 @@
 #define SQ_LAB_RING_PACKETS    512          /* a power of two */
 #define SQ_LAB_RING_BYTES      (256 * 1024) /* 2 s of 1 Mbit/s */
 #define SQ_LAB_RING_ECHO_BYTES (96 * 1024)
-#define SQ_LAB_PADS_KEPT       16
+#define SQ_LAB_GAPS_KEPT       16
 #define SQ_LAB_LAYERS_MAX      3  /* of simulcast */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
@@ -43,6 +43,12 @@ struct sq_lab_ring {
     uint8_t slab[];
 };
 
+/* Numbers that are taken out of a count, so that leaving their packets out makes no hole. */
+struct sq_lab_gaps {
+    uint64_t total;
+    uint64_t at[SQ_LAB_GAPS_KEPT]; /* the last of them */
+};
+
 /* A published track. */
 struct sq_lab_source {
     struct sq_lab_source *next; /* of the room, the oldest first */
@@ -65,10 +71,9 @@ struct sq_lab_source {
     bool in_room;     /* stands in the room's list */
     unsigned waiting; /* ports that begin with the next key frame */
     bool started;
-    uint64_t highest;       /* extended sequence number, as it came */
-    uint64_t highest_clean; /* the same with padding-only packets taken out */
-    uint64_t pads_total;
-    uint64_t pads[SQ_LAB_PADS_KEPT]; /* the last of them, extended numbers */
+    uint64_t highest;        /* extended sequence number, as it came */
+    uint64_t highest_clean;  /* the same with padding-only packets taken out */
+    struct sq_lab_gaps pads; /* by extended number */
     uint32_t last_ts;
     uint64_t last_ns;
     uint64_t packets, bytes; /* taken from the publisher */
@@ -93,7 +98,8 @@ struct sq_lab_port {
     bool waiting; /* counted in from->waiting */
     bool started; /* the numbers below hold */
     uint64_t first_clean;
-    uint16_t seq_offset; /* out = (uint16_t)clean + seq_offset */
+    struct sq_lab_gaps left_out; /* by clean number: events, of who does not take them */
+    uint16_t seq_offset;         /* out = (uint16_t)clean + seq_offset - those left out before */
     uint32_t ts_offset;
     uint16_t next_seq; /* where the next source goes on */
     uint32_t next_ts;

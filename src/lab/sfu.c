@@ -4,6 +4,8 @@
  * Numbers: a source's sequence numbers are extended to 64 bits, and padding-only packets are taken
  * out of the count ("clean"), so that leaving them out makes no hole. A port adds its own offset;
  * what was lost on the way to the lab stays a hole, and a packet that is repaired later fills it.
+ * Telephone events (RFC 4733) go to who agreed on their clock, and are taken out of the count of
+ * who did not.
  */
 #include "base/mem.h"
 #include "base/time.h"
@@ -69,6 +71,21 @@ static bool ring_get(const struct sq_lab_ring *ring, uint32_t number, struct sq_
 }
 
 /* ---- Sources and ports ---- */
+
+/* How many of them stand before number e. */
+static uint64_t gaps_before(const struct sq_lab_gaps *gaps, uint64_t e)
+{
+    uint64_t n = gaps->total;
+    for (size_t i = 0; i < SQ_LAB_GAPS_KEPT && i < gaps->total; i++) {
+        n -= gaps->at[i] > e;
+    }
+    return n;
+}
+
+static void add_gap(struct sq_lab_gaps *gaps, uint64_t e)
+{
+    gaps->at[gaps->total++ % SQ_LAB_GAPS_KEPT] = e;
+}
 
 struct sq_lab_source *sq_lab_source_new(struct sq_lab_port *port, bool echo)
 {
@@ -143,6 +160,11 @@ void sq_lab_attach(struct sq_lab_port *port, struct sq_lab_source *source)
     port->started = port->waiting = port->ready = false;
 }
 
+static uint16_t number_of(const struct sq_lab_port *port, uint64_t clean)
+{
+    return (uint16_t)(clean + port->seq_offset - gaps_before(&port->left_out, clean));
+}
+
 static void stop_waiting(struct sq_lab_port *port)
 {
     if (port->waiting) {
@@ -171,7 +193,7 @@ void sq_lab_detach(struct sq_lab_port *port)
     want_layer(port, NULL);
     stop_waiting(port);
     if (port->started) {
-        port->next_seq = (uint16_t)((uint16_t)source->highest_clean + port->seq_offset + 1);
+        port->next_seq = (uint16_t)(number_of(port, source->highest_clean) + 1);
         port->next_ts = source->last_ts + port->ts_offset;
         port->stopped_ns = source->last_ns;
     }
@@ -219,23 +241,13 @@ static uint64_t extend(struct sq_lab_source *source, const struct sq_rtp_packet 
     return source->highest + (uint64_t)(int64_t)(int16_t)(packet->seq - (uint16_t)source->highest);
 }
 
-/* How many of the padding-only packets so far came before number e. */
-static uint64_t pads_before(const struct sq_lab_source *source, uint64_t e)
-{
-    uint64_t n = source->pads_total;
-    for (size_t i = 0; i < SQ_LAB_PADS_KEPT && i < source->pads_total; i++) {
-        n -= source->pads[i] > e;
-    }
-    return n;
-}
-
 /* A padding-only packet is taken out of the count, unless packets behind it have gone already: then
  * it is a hole like any other. */
 static void skip_padding(struct sq_lab_source *source, uint64_t e)
 {
     if (e > source->highest) {
         source->highest = e;
-        source->pads[source->pads_total++ % SQ_LAB_PADS_KEPT] = e;
+        add_gap(&source->pads, e);
     }
 }
 
@@ -422,6 +434,7 @@ static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, ui
             (uint32_t)((gap_ms + 1) * (port->video ? VIDEO_CLOCK : AUDIO_CLOCK) / 1000);
     }
     port->first_clean = clean;
+    port->left_out.total = 0;
     port->seq_offset = (uint16_t)(port->next_seq - (uint16_t)clean);
     port->ts_offset = port->next_ts - ts;
     port->started = true;
@@ -453,6 +466,34 @@ static void look_for_key(struct sq_lab_source *source, bool key, uint64_t now_ns
     }
 }
 
+static bool may_start(const struct sq_lab_port *port, const struct sq_lab_source *source, bool key,
+                      bool event)
+{
+    return port->ready && key && !event && sq_lab_fits(port, source);
+}
+
+/* An event that is late is a hole like any other: packets behind it have gone already. */
+static void leave_out(struct sq_lab_port *port, uint64_t clean, bool newest)
+{
+    if (newest) {
+        add_gap(&port->left_out, clean);
+    }
+}
+
+/* With picture numbers that go on over a change of the layer. */
+static int send_renumbered(struct sq_lab_port *port, const struct sq_lab_source *source,
+                           const struct sq_rtp_out *out, bool starts, uint64_t now_ns)
+{
+    uint8_t head[SQ_LAB_HEAD_MAX];
+    struct sq_rtp_out changed = *out;
+    changed.prefix_len = sq_lab_renumber(&port->numbers, source->codec, out->payload,
+                                         out->payload_len, starts, false, head);
+    changed.prefix = head;
+    changed.payload += changed.prefix_len;
+    changed.payload_len -= changed.prefix_len;
+    return sq_track_send(port->track, now_ns, &changed);
+}
+
 void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *packet,
                    const struct sq_rtp_exts *exts, uint64_t now_ns)
 {
@@ -463,11 +504,15 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
         skip_padding(source, e);
         return;
     }
-    uint64_t clean = e - pads_before(source, e);
+    uint64_t clean = e - gaps_before(&source->pads, e);
     source->packets++;
     source->bytes += packet->payload_bytes;
-    source->codec = sq_track_recv_codec(source->track, packet->pt);
-    if (e > source->highest) {
+    uint32_t event_hz = source->video ? 0 : sq_track_event_clock(source->track, packet->pt);
+    if (!event_hz) {
+        source->codec = sq_track_recv_codec(source->track, packet->pt);
+    }
+    bool newest = e > source->highest;
+    if (newest) {
         source->highest = e;
         source->highest_clean = clean;
         source->last_ts = packet->ts;
@@ -496,33 +541,27 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
         .payload = packet->payload,
         .payload_len = packet->payload_bytes,
         .capture_time = capture_time(source, packet, exts),
+        .event_hz = event_hz,
     };
     for (struct sq_lab_port *port = source->ports; port; port = port->next_of_source) {
         bool starts = !port->started;
         if (starts) {
-            if (!port->ready || (port->video && !key) || !sq_lab_fits(port, source)) {
+            if (!may_start(port, source, key || !port->video, event_hz != 0)) {
                 continue;
             }
             start_port(port, clean, packet->ts, now_ns);
         }
-        if (renumbers) {
-            uint8_t head[SQ_LAB_HEAD_MAX];
-            struct sq_rtp_out changed = out;
-            changed.prefix_len = sq_lab_renumber(&port->numbers, source->codec, packet->payload,
-                                                 packet->payload_bytes, starts, false, head);
-            changed.prefix = head;
-            changed.payload += changed.prefix_len;
-            changed.payload_len -= changed.prefix_len;
-            changed.seq = (uint16_t)((uint16_t)clean + port->seq_offset);
-            changed.timestamp = packet->ts + port->ts_offset;
-            if (clean >= port->first_clean) {
-                counters->rtp_out += sq_track_send(port->track, now_ns, &changed) == 0;
-            }
-        } else if (clean >= port->first_clean) {
-            out.seq = (uint16_t)((uint16_t)clean + port->seq_offset);
-            out.timestamp = packet->ts + port->ts_offset;
-            counters->rtp_out += sq_track_send(port->track, now_ns, &out) == 0;
+        if (clean < port->first_clean) {
+            continue;
         }
+        if (event_hz && !sq_track_takes_events(port->track, event_hz)) {
+            leave_out(port, clean, newest);
+            continue;
+        }
+        out.seq = number_of(port, clean);
+        out.timestamp = packet->ts + port->ts_offset;
+        counters->rtp_out += (renumbers ? send_renumbered(port, source, &out, starts, now_ns)
+                                        : sq_track_send(port->track, now_ns, &out)) == 0;
     }
 }
 

@@ -66,7 +66,8 @@ bool sq_dtmf_next(struct sq_dtmf *d, struct sq_dtmf_packet *ret_packet)
         d->segment = full;
         full += UINT16_MAX;
     }
-    uint32_t next = d->due_ticks + d->step;
+    /* The end is told again at once, as libwebrtc does: sound goes on without a hole. */
+    uint32_t next = d->due_ticks + (d->at.end ? 0 : d->step);
     d->due_ticks = next > full && full < d->duration ? full : next;
     d->at.end = d->due_ticks >= d->duration;
     d->at.duration = (uint16_t)((d->at.end ? d->duration : d->due_ticks) - d->segment);

@@ -52,7 +52,7 @@ struct sq_dtmf_packet {
 int sq_dtmf_press(struct sq_dtmf *d, char key, uint32_t clock_hz, unsigned duration_ms,
                   unsigned interval_ms) SQ_MUST_USE;
 /* The next packet, the first after an interval: one an interval with the duration so far, and the
- * last one three times, an interval apart. False when all are given. */
+ * last one three times at once. False when all are given. */
 bool sq_dtmf_next(struct sq_dtmf *d, struct sq_dtmf_packet *ret_packet);
 
 #endif

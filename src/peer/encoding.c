@@ -502,6 +502,44 @@ void sq_track_run_probe(struct sq_track *track, uint64_t now_ns)
     }
 }
 
+/* An event by hand. Its time-stamp, which stands still, tells nothing about when it is sent: sender
+ * reports go on from the sound before it. */
+static int forward_event(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                         const struct sq_rtp_out *out)
+{
+    const struct sq_jsep_codec *codec = sq_track_event_codec(track, out->event_hz);
+    if (!codec) {
+        return SQ_ERR_UNSUPPORTED;
+    }
+    struct sq_rtp_template header = e->header;
+    header.bytes[1] = codec->pt;
+    struct outgoing event = {.ts = e->rtp.ts_base + out->timestamp,
+                             .marker = out->marker,
+                             .level = out->level,
+                             .head = out->payload,
+                             .payload = out->payload,
+                             .payload_len = out->payload_len};
+    if (!fits(e, out->payload_len)) {
+        return SQ_ERR_NOSPACE;
+    }
+    uint32_t ts_last = e->rtp.ts_last;
+    uint64_t ts_at_ns = e->rtp.ts_at_ns;
+    bool started = e->rtp.started;
+    event.seq = out->explicit_seq
+                    ? sq_rtp_sender_take_at(&e->rtp, now_ns, out->seq, event.ts, header.len,
+                                            out->payload_len, SQ_RTP_NO_COOKIE)
+                    : sq_rtp_sender_take(&e->rtp, now_ns, event.ts, header.len, out->payload_len,
+                                         SQ_RTP_NO_COOKIE);
+    if (started) {
+        e->rtp.ts_last = ts_last;
+        e->rtp.ts_at_ns = ts_at_ns;
+    }
+    struct sq_rtp_stamp stamp = stamp_of(&event);
+    stamp_now(track->peer, &header, now_ns, out->payload_len, &stamp);
+    put(track->peer, e, &header, now_ns, SQ_SENT_MEDIA, &stamp, &event);
+    return 0;
+}
+
 int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out)
 {
     struct sq_peer *peer = track->peer;
@@ -510,6 +548,9 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         return SQ_ERR_STATE;
     }
     struct sq_encoding *e = &track->tx->encodings[0];
+    if (out->event_hz) {
+        return forward_event(track, e, now_ns, out);
+    }
     size_t payload_len = out->prefix_len + out->payload_len;
     if (!fits(e, payload_len)) {
         return SQ_ERR_NOSPACE;

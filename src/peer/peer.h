@@ -151,6 +151,7 @@ struct sq_rtp_out {
     uint16_t seq;
     uint32_t cookie;       /* given back to `resend` when the packet is asked for again */
     uint8_t level;         /* RFC 6464: 0 (loud) to 127 dBov below; 0x80 set: voice activity */
+    uint32_t event_hz;     /* a telephone-event (RFC 4733) with that clock; 0: media */
     const uint8_t *prefix; /* payload descriptor, or NULL; borrowed for the call */
     size_t prefix_len;
     const uint8_t *payload; /* borrowed for the call */
@@ -384,14 +385,18 @@ enum sq_codec sq_track_media_codec(const struct sq_track *track); /* SQ_CODEC_NO
 /* The codec (enum sq_codec, media/codec.h) that a received payload type has on this track: any of
  * the section's may come. SQ_CODEC_NONE for RTX, FEC and what was not agreed. */
 enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt);
+/* The clock of a received payload type that is telephone-event (RFC 4733), Hz; 0: it is not. */
+uint32_t sq_track_event_clock(const struct sq_track *track, uint8_t pt);
+/* Was telephone-event with that clock agreed on? */
+bool sq_track_takes_events(const struct sq_track *track, uint32_t clock_hz);
 /* A packet that `rtp` told of, in the words of media/depacket.h and media/frames.h; false for one
  * that carries neither audio nor video. */
 bool sq_track_media_packet(const struct sq_track *track, const struct sq_rtp_packet *packet,
                            const struct sq_rtp_exts *exts, uint64_t now_ns,
                            struct sq_media_packet *ret_packet);
 
-/* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send.
- */
+/* Sends a packet by hand. SQ_ERR_STATE while the peer is not connected or the track may not send;
+ * SQ_ERR_UNSUPPORTED: an event whose clock was not agreed on. */
 int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_out *out);
 /* abs-capture-time of a packet that came on the track, 8 or 16 bytes of the packet. */
 bool sq_track_capture_time(const struct sq_track *track, const struct sq_rtp_packet *packet,

@@ -347,7 +347,8 @@ static inline uint64_t sq_encoding_next_ns(const struct sq_encoding *e)
 {
     return e->source_runs ? sq_max_u64(e->resume_ns, sq_source_due_ns(&e->source)) : SQ_NEVER;
 }
-/* tones.c: telephone events in the place of audio. */
+/* tones.c: telephone events in the place of audio. The row with that clock, or NULL. */
+const struct sq_jsep_codec *sq_track_event_codec(const struct sq_track *track, uint32_t clock_hz);
 uint64_t sq_tones_next_ns(const struct sq_tones *tones);
 bool sq_tones_sounds(const struct sq_tones *tones); /* NULL: no */
 uint32_t sq_tones_begun(const struct sq_tones *tones);
@@ -499,6 +500,7 @@ void sq_track_free_rx(struct sq_track *track);
 /* What a payload type means in the track's section: any that was agreed may come, and another one
  * with the next packet. NULL for one that was not. */
 const struct sq_jsep_codec *sq_track_codec_of(const struct sq_track *track, uint8_t pt);
+bool sq_jsep_codec_is_event(const struct sq_jsep_codec *codec); /* telephone-event; not of NULL */
 /* SQ_CODEC_NONE for RTX, telephone-event and NULL; RED is what it carries. */
 enum sq_codec sq_track_codec_carried(const struct sq_jsep_codec *codec);
 void sq_track_tell_first_media(struct sq_track *track);

@@ -19,6 +19,17 @@ const struct sq_jsep_codec *sq_track_codec_of(const struct sq_track *track, uint
     return NULL;
 }
 
+bool sq_jsep_codec_is_event(const struct sq_jsep_codec *codec)
+{
+    return codec && (codec->id == SQ_JSEP_DTMF_48000 || codec->id == SQ_JSEP_DTMF_8000);
+}
+
+uint32_t sq_track_event_clock(const struct sq_track *track, uint8_t pt)
+{
+    const struct sq_jsep_codec *codec = sq_track_codec_of(track, pt);
+    return sq_jsep_codec_is_event(codec) ? codec->clock_rate_hz : 0;
+}
+
 enum sq_codec sq_track_codec_carried(const struct sq_jsep_codec *codec)
 {
     if (codec && codec->id == SQ_JSEP_RED) {

@@ -315,9 +315,9 @@ void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rt
     const struct sq_jsep_codec *codec = sq_track_codec_of(track, packet->pt);
     struct sq_media_packet media;
     bool playable = sq_track_media_packet(track, packet, exts, now_ns, &media);
-    if (!playable || (peer->forward_only && media.red)) {
-        if (!peer->forward_only && track->kind == SQ_MEDIA_AUDIO) {
-            /* telephone-event; who forwards would take it for sound */
+    bool event = sq_jsep_codec_is_event(codec);
+    if ((!playable && !(peer->forward_only && event)) || (peer->forward_only && media.red)) {
+        if (event) {
             sq_track_play_event(track, codec->clock_rate_hz, &media);
         }
         return;
@@ -327,7 +327,7 @@ void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rt
             sq_latency_on_packet(track, packet, exts, media.codec, now_ns);
         }
         sq_track_play(track, &media, repaired);
-    } else if (!track->rx->media_seen) {
+    } else if (!track->rx->media_seen && !event) {
         sq_track_tell_first_media(track);
     }
     if (peer->ops->rtp) {

@@ -109,6 +109,22 @@ void sq_track_run_tones(struct sq_track *track, uint64_t now_ns)
 
 /* ---- Public ---- */
 
+const struct sq_jsep_codec *sq_track_event_codec(const struct sq_track *track, uint32_t clock_hz)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    for (size_t i = 0; t && i < t->n_codecs; i++) {
+        if (sq_jsep_codec_is_event(&t->codecs[i]) && t->codecs[i].clock_rate_hz == clock_hz) {
+            return &t->codecs[i];
+        }
+    }
+    return NULL;
+}
+
+bool sq_track_takes_events(const struct sq_track *track, uint32_t clock_hz)
+{
+    return sq_track_event_codec(track, clock_hz) != NULL;
+}
+
 /* The row with the clock of the codec that is sent, else another one; NULL: none was agreed. */
 static const struct sq_jsep_codec *event_codec(const struct sq_track *track)
 {
@@ -116,8 +132,8 @@ static const struct sq_jsep_codec *event_codec(const struct sq_track *track)
     const struct sq_jsep_codec *found = NULL;
     for (size_t i = 0; t && i < t->n_codecs; i++) {
         const struct sq_jsep_codec *c = &t->codecs[i];
-        bool events = c->id == SQ_JSEP_DTMF_48000 || c->id == SQ_JSEP_DTMF_8000;
-        if (events && (!found || c->clock_rate_hz == t->codecs[0].clock_rate_hz)) {
+        if (sq_jsep_codec_is_event(c) &&
+            (!found || c->clock_rate_hz == t->codecs[0].clock_rate_hz)) {
             found = c;
         }
     }

@@ -512,6 +512,77 @@ static void layers_are_repaired_one_by_one(void **state)
     close_room(room);
 }
 
+/* ---- Telephone events ---- */
+
+/* As if the viewer had agreed on telephone-event with another clock in the place of this one. */
+static void change_event_clock(struct sq_track *track, uint32_t clock_hz)
+{
+    for (size_t i = 0; i < track->jsep->n_codecs; i++) {
+        struct sq_jsep_codec *codec = (struct sq_jsep_codec *)&track->jsep->codecs[i];
+        if (sq_jsep_codec_is_event(codec) && codec->clock_rate_hz == clock_hz) {
+            codec->clock_rate_hz = 16000;
+        }
+    }
+    assert_false(sq_track_takes_events(track, clock_hz));
+}
+
+/* Keys go to who agreed on them, and whoever did not hears no hole in their place; what comes late
+ * or not at all is counted as ever. */
+static void keys_go_to_who_takes_them(void **state)
+{
+    struct room *room = open_room(13);
+    (void)state;
+    publish(room);
+    watch(room, 0);
+    watch(room, 1);
+    change_event_clock(room->out_port[1][AUDIO].track, 48000);
+    run_for(room->net, SEC);
+    struct sq_track *track = sq_peer_track(simnode_peer(room->pub), AUDIO);
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(room->net), "0123456789*#ABC", 100, 100),
+                     0);
+    run_for(room->net, 5 * SEC);
+    struct sq_outbound_stats out = out_stats(room->net, room->pub, AUDIO);
+    struct sq_inbound_stats takes = in_stats(room->net, room->viewer[0], AUDIO);
+    struct sq_inbound_stats other = in_stats(room->net, room->viewer[1], AUDIO);
+    assert_int_equal(takes.dtmf_events, 15);
+    assert_string_equal(takes.dtmf_digits, "0123456789*#ABC");
+    assert_int_equal(other.dtmf_events, 0);
+    assert_int_equal(takes.packets_missing, 0);
+    assert_int_equal(other.packets_missing, 0);
+    /* A key is told 20 ms after it began, in the place of what was to be heard by then. */
+    assert_true(takes.concealed_samples <= 15 * 48 * 20);
+    /* Each of 15 is told by 5 updates and its end twice more. */
+    assert_true(other.packets_received + 15 * 5 <= takes.packets_received);
+    assert_true(takes.packets_received <= out.packets_sent);
+    /* The same with numbers that go on over another source. */
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_lab_port *port = &room->out_port[i][AUDIO];
+        sq_lab_detach(port);
+        sq_lab_attach(port, room->source[AUDIO]);
+        sq_lab_port_ready(port, simnet_now(room->net));
+    }
+    simnode_link(room->pub)->loss = 0.2;
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(room->net), "147", 300, 100), 0);
+    run_for(room->net, 5 * SEC);
+    simnode_link(room->pub)->loss = 0;
+    run_for(room->net, SEC);
+    takes = in_stats(room->net, room->viewer[0], AUDIO);
+    other = in_stats(room->net, room->viewer[1], AUDIO);
+    assert_int_equal(takes.dtmf_events, 18);
+    assert_true(takes.packets_missing > 20);
+    assert_int_equal(other.packets_missing, takes.packets_missing);
+    /* One that comes behind what is newer is a hole, and no number is given twice. */
+    simnode_link(room->pub)->jitter_ns = 50 * MS;
+    simnode_link(room->pub)->reorder = true;
+    assert_int_equal(sq_track_send_dtmf(track, simnet_now(room->net), "147", 300, 100), 0);
+    run_for(room->net, 5 * SEC);
+    uint64_t late =
+        in_stats(room->net, room->viewer[1], AUDIO).packets_missing - other.packets_missing;
+    assert_in_range(late, 1, 3 * (300 / 20 + 2));
+    assert_int_equal(in_stats(room->net, room->viewer[1], AUDIO).packets_duplicated, 0);
+    close_room(room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +597,7 @@ int main(void)
         cmocka_unit_test(holes_stay_and_are_filled_late),
         cmocka_unit_test(nothing_starts_before_a_key_frame),
         cmocka_unit_test(only_what_is_still_there_is_given_again),
+        cmocka_unit_test(keys_go_to_who_takes_them),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
