@@ -112,11 +112,11 @@ static bool next_word(const char **at, char *out, size_t room)
 
 static int read_codecs(const char *list, struct sq_prepare *p)
 {
-    char word[32];
+    char word[32] = "";
     bool video = false;
     bool audio = false;
-    for (const char *at = list; *at;) {
-        if (!next_word(&at, word, sizeof(word))) {
+    for (const char *at = list; at && (*at || at == list);) {
+        if (!next_word(&at, word, sizeof(word)) && *at) {
             return sq_usage("media", "--codec %s: a name is too long", list);
         }
         bool mode0 = strcmp(word, "h264-mode0") == 0;
@@ -132,7 +132,13 @@ static int read_codecs(const char *list, struct sq_prepare *p)
         video |= sq_codec_info(codec)->video;
         audio |= !sq_codec_info(codec)->video;
     }
-    p->codecs[SQ_CODEC_VP8] |= !video;
+    if (list && !video) {
+        return sq_usage("media",
+                        "--codec %s: names no video codec, and a clip has a picture: add vp8, vp9, "
+                        "h264, h264-mode0 or av1",
+                        list);
+    }
+    p->codecs[SQ_CODEC_VP8] |= !list;
     if (!audio) {
         p->codecs[SQ_CODEC_OPUS] = p->codecs[SQ_CODEC_PCMU] = p->codecs[SQ_CODEC_PCMA] =
             p->codecs[SQ_CODEC_G722] = true;
@@ -163,8 +169,8 @@ static bool read_step(const char *word, struct sq_prepare_step *ret_step)
 
 static int read_ladder(const char *list, struct sq_prepare *p)
 {
-    char word[64];
-    for (const char *at = list; *at;) {
+    char word[64] = "";
+    for (const char *at = list; at && (*at || at == list);) {
         struct sq_prepare_step *step = &p->steps[p->n_steps];
         if (p->n_steps == SQ_CLIP_STEPS_MAX || !next_word(&at, word, sizeof(word)) ||
             !read_step(word, step) || (p->n_steps > 0 && step->bps <= step[-1].bps)) {
@@ -203,8 +209,7 @@ static void prepare_help(const struct sq_option *options)
 
 static int prepare(int argc, char **argv)
 {
-    struct prepare_options o = {
-        .codecs = "", .ladder = "", .seconds_ns = 10 * SQ_NS_PER_SEC, .fps = 25};
+    struct prepare_options o = {.seconds_ns = 10 * SQ_NS_PER_SEC, .fps = 25};
     const struct sq_option options[] = {
         {"output", SQ_OPTION_TEXT, &o.output, "FILE",
          "the clip, INPUT's name with .sqclip (also -o)", 0, 0},

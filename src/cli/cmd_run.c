@@ -496,6 +496,30 @@ static void note_late_arrivals(const struct session *s)
     }
 }
 
+/* A fixed rate that has no room for the least there is: that is sent all the same. */
+static void note_small_rate(const struct session *s)
+{
+    const struct sq_plan *plan = &s->plan;
+    const struct sq_clip_track *video =
+        s->clip && plan->video ? sq_clip_track(s->clip, SQ_CLIP_VIDEO) : NULL;
+    const struct sq_clip_track *audio =
+        s->clip && plan->audio ? sq_clip_track(s->clip, SQ_CLIP_AUDIO) : NULL;
+    if (s->options.quiet || plan->bwe.mode != SQ_BWE_FIXED || !video || plan->publishers == 0) {
+        return;
+    }
+    const struct sq_clip_track *least = sq_clip_lowest(video);
+    double video_bps = (double)sq_clip_track_bps(least, 0);
+    double audio_bps = audio ? (double)audio->average_bps : 0;
+    if ((double)plan->bwe.fixed_bps < video_bps + audio_bps) {
+        fprintf(stderr,
+                "Note: --bwe %s is less than the least that the clip has: its lowest step, %ux%u "
+                "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.\n",
+                s->options.bwe, least->width, least->height,
+                sq_clip_track_fps_milli(least, 0) / 1e3, (video_bps + audio_bps) / 1e3,
+                audio ? " with the audio" : "");
+    }
+}
+
 /* A thread of its own, so that decoding disturbs no shard. */
 static int start_decoding(struct session *s)
 {
@@ -591,6 +615,7 @@ int sq_cmd_run(int argc, char **argv)
         goto out;
     }
     note_late_arrivals(s);
+    note_small_rate(s);
     err = execute(s);
     err = err ? err : judge(s);
     if (!err) {

@@ -82,11 +82,18 @@ static int parse_word(char *word, struct sq_channel_config *c)
     return SQ_ERR_FORMAT;
 }
 
+/* Whether two words say which order. */
+static bool is_twofold(const char *text)
+{
+    const char *first = strstr(text, "ordered"); /* within "unordered", too */
+    return first && strstr(first + 1, "ordered");
+}
+
 static int parse_mode(const char *text, struct sq_channel_config *c)
 {
     char copy[96];
     char *at = copy;
-    if (strlen(text) >= sizeof(copy)) {
+    if (strlen(text) >= sizeof(copy) || is_twofold(text)) {
         return SQ_ERR_FORMAT;
     }
     memcpy(copy, text, strlen(text) + 1);
@@ -121,7 +128,7 @@ int sq_data_options_parse(const char *data, const char *mode, struct sq_plan_dat
     }
     if (mode && parse_mode(mode, &d.channel) != 0) {
         snprintf(why, why_room,
-                 "--data-mode %.60s: expected ordered or unordered, and retransmits=N or "
+                 "--data-mode %.60s: expected ordered or unordered, not both, and retransmits=N or "
                  "lifetime=D (1ms to 65s), with commas between them",
                  mode);
         return SQ_ERR_INVALID;

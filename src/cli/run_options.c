@@ -72,7 +72,7 @@ static void add_media(struct table *table)
         {"echo", SQ_OPTION_FLAG, &o->echo, NULL, "by WHIP: ask the server to send the media back",
          0, 0},
         {"media", SQ_OPTION_TEXT, &o->media, "CLIP",
-         "what is sent: default, small, or a .sqclip file", 0, 0},
+         "what is sent: default, small, hd, or a .sqclip file", 0, 0},
         {"latency", SQ_OPTION_FLAG, &o->latency, NULL,
          "measure one-way latency by time-tags in frames (on if an expectation names it)", 0, 0},
         {"simulcast", SQ_OPTION_COUNT, &o->simulcast, "N",
@@ -214,7 +214,6 @@ static void set_defaults(struct sq_run_options *o)
         .peers = 1,
         .publishers = UINT64_MAX,
         .room = plan.room,
-        .media = "default",
         .audio = true,
         .video = true,
         .listen = true,
@@ -253,6 +252,35 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
     return 0;
 }
 
+/* What would be taken without a word, and change nothing. */
+static int check_useless(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    const char *turn = o->turn_user       ? "--turn-user"
+                       : o->turn_password ? "--turn-password"
+                       : o->turn_secret   ? "--turn-secret"
+                                          : NULL;
+    const char *clip = o->media          ? "--media"
+                       : o->codecs.n > 0 ? "--codec"
+                       : o->simulcast    ? "--simulcast"
+                                         : NULL;
+    if (turn && o->turn.n == 0) {
+        snprintf(why, why_room, "%s: there is no TURN server to use it; give one with --turn",
+                 turn);
+        return SQ_ERR_INVALID;
+    }
+    if (clip && o->replay) {
+        snprintf(why, why_room,
+                 "%s: a replay sends its recording as it is, in the place of a clip; leave it out",
+                 clip);
+        return SQ_ERR_INVALID;
+    }
+    if (o->simulcast && !o->video) {
+        snprintf(why, why_room, "--simulcast is of video, and --no-video leaves none: give one");
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room)
 {
@@ -271,6 +299,11 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
                  rest.n == 0 ? "" : rest.items[1]);
         return SQ_ERR_INVALID;
     }
+    err = check_useless(o, why, why_room);
+    if (err) {
+        return err;
+    }
+    o->media = o->media ? o->media : "default";
     o->target_url = rest.items[0];
     o->token = o->token ? o->token : getenv("SQUALL_TOKEN");
     o->turn_user = o->turn_user ? o->turn_user : getenv("SQUALL_TURN_USER");
@@ -417,6 +450,12 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *
     }
     if (o->turn_password && !o->turn_user) {
         snprintf(why, why_room, "--turn-password: give the user, too, with --turn-user");
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn.n > 0 && o->turn_user && !o->turn_password && !o->turn_secret) {
+        snprintf(why, why_room,
+                 "--turn-user: give --turn-password or --turn-secret, too (better: the variable "
+                 "SQUALL_TURN_PASSWORD or SQUALL_TURN_SECRET)");
         return SQ_ERR_INVALID;
     }
     plan->ice_policy = (enum sq_ice_policy)i;

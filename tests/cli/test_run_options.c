@@ -210,6 +210,34 @@ static void refusals_say_what_was_expected(void **state)
     assert_refused("lab:|--seed|9007199254740992", "--seed");
 }
 
+/* What contradicts itself, or would change nothing, is not taken in silence. */
+static void useless_options_are_refused(void **state)
+{
+    (void)state;
+    assert_refused("lab:|--turn-user|anna", "--turn-user: there is no TURN server");
+    assert_refused("lab:|--turn-password|x", "--turn-password: there is no TURN server");
+    assert_refused("lab:|--turn-secret|x", "--turn-secret: there is no TURN server");
+    assert_refused("lab:|--turn|turn:127.0.0.1|--turn-user|anna", "give --turn-password or");
+    assert_refused("lab:|--simulcast|3|--no-video", "--simulcast is of video");
+    assert_refused("lab:|--replay|x.pcap|--media|small", "--media: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--codec|video=vp8", "--codec: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--simulcast|2", "--simulcast: a replay sends");
+    assert_refused("lab:|--data|10/s:200|--data-mode|ordered,unordered", "not both");
+    assert_refused("lab:|--data|10/s:200|--data-mode|unordered,retransmits=1,ordered", "not both");
+    assert_refused("lab:|--codec=", "expected audio=LIST or video=LIST");
+    assert_refused("lab:|--codec|video=", "--codec");
+    /* Those that stand in the environment may stand there unused. */
+    setenv("SQUALL_TURN_USER", "anna", 1);
+    plan_of("lab:");
+    assert_refused("lab:|--turn|turn:127.0.0.1", "give --turn-password or");
+    setenv("SQUALL_TURN_PASSWORD", "x", 1);
+    plan_of("lab:");
+    plan_of("lab:|--turn|turn:127.0.0.1");
+    unsetenv("SQUALL_TURN_USER");
+    unsetenv("SQUALL_TURN_PASSWORD");
+    plan_of("lab:|--turn|turn:127.0.0.1|--turn-secret|x");
+}
+
 static void help_wins_over_what_is_missing(void **state)
 {
     (void)state;
@@ -299,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),
         cmocka_unit_test(refusals_say_what_was_expected),
+        cmocka_unit_test(useless_options_are_refused),
         cmocka_unit_test(help_wins_over_what_is_missing),
         cmocka_unit_test(the_token_is_not_described),
         cmocka_unit_test(data_channels),

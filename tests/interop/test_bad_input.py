@@ -163,7 +163,11 @@ def bad_folder(t):
 
 
 def bad_usage(t):
+    fifo = t.folder / "fifo"
+    os.mkfifo(fifo)
     for words, expected in (
+            (["lab:", "--json", fifo], ["--json", "nobody reads"]),
+            (["lab:", "--data", "1/s:100", "--data-mode", "ordered,unordered"], ["--data-mode", "not both"]),
             (["lab:", "--peers", "many"], ["--peers", "many"]),
             (["lab:", "--expect", "video.in.los < 1"], ["video.in.los", "column 1"]),
             (["lab:", "--duration", "10"], ["--duration", "10"]),
@@ -175,6 +179,9 @@ def bad_usage(t):
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
         for word in expected:
             check(word in process.stderr(), f"{words}: '{process.stderr()}' does not name {word}")
+    for option, word in (("--codec=", "--codec"), ("--ladder=", "--ladder"), ("--codec=opus", "no video codec")):
+        process = t.start("prepare", [t.squall, "media", "prepare", "in.mkv", option])
+        check(process.wait(10) == 2 and word in process.stderr(), f"{option}: '{process.stderr()}' does not name {word}")
 
 
 def bad_starved(t):
