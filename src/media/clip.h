@@ -116,6 +116,7 @@ struct sq_clip_track {
         step_count; /* which step of its ladder, from 0; a track alone is a ladder of one */
     uint32_t tid_bps[SQ_CLIP_LAYERS_MAX];       /* of all temporal layers up to each */
     uint32_t tid_fps_milli[SQ_CLIP_LAYERS_MAX]; /* the same: frames a 1000 s */
+    uint32_t sid_permille[SQ_CLIP_LAYERS_MAX];  /* of the bytes: of all spatial layers up to each */
     uint32_t cookie_base; /* number of the first packet within the ladder: see sq_source_repeat */
     uint8_t profile_level_id[3]; /* H.264: of the first key frame's SPS */
     /* What a key frame's first packet tells of the layers. VP9: the scalability structure; AV1: the
@@ -189,6 +190,13 @@ static inline const struct sq_clip_track *sq_clip_lowest(const struct sq_clip_tr
 static inline uint32_t sq_clip_track_bps(const struct sq_clip_track *t, unsigned tid)
 {
     return t->tid_bps[tid < SQ_CLIP_LAYERS_MAX ? tid : SQ_CLIP_LAYERS_MAX - 1];
+}
+/* The same of the spatial layers up to `sid`. */
+static inline uint64_t sq_clip_track_layers_bps(const struct sq_clip_track *t, unsigned tid,
+                                                unsigned sid)
+{
+    unsigned at = sid < SQ_CLIP_LAYERS_MAX ? sid : SQ_CLIP_LAYERS_MAX - 1;
+    return (uint64_t)sq_clip_track_bps(t, tid) * t->sid_permille[at] / 1000;
 }
 /* And their frames in 1000 s. */
 static inline uint32_t sq_clip_track_fps_milli(const struct sq_clip_track *t, unsigned tid)

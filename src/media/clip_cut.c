@@ -112,6 +112,20 @@ static uint32_t cut_all(struct sq_cutter *c, const uint8_t *index, uint32_t rows
     return largest;
 }
 
+static void measure_layers(struct sq_clip_track *t)
+{
+    uint64_t bytes[SQ_CLIP_LAYERS_MAX] = {0};
+    for (uint32_t i = 0; i < t->packet_count; i++) {
+        for (unsigned sid = t->packets[i].sid; sid < SQ_CLIP_LAYERS_MAX; sid++) {
+            bytes[sid] += t->packets[i].len_bytes;
+        }
+    }
+    uint64_t all = bytes[SQ_CLIP_LAYERS_MAX - 1];
+    for (unsigned sid = 0; sid < SQ_CLIP_LAYERS_MAX; sid++) {
+        t->sid_permille[sid] = all ? (uint32_t)(bytes[sid] * 1000 / all) : 1000;
+    }
+}
+
 static void fill_keys(struct sq_clip_track *t)
 {
     uint32_t key = 0;
@@ -155,5 +169,6 @@ int sq_clip_cut(struct sq_clip_track *t, const uint8_t *index, uint32_t rows,
     t->frames[t->frame_count] =
         (struct sq_clip_frame){.first_packet = t->packet_count, .ticks = t->duration_ticks};
     fill_keys(t);
+    measure_layers(t);
     return 0;
 }

@@ -21,7 +21,7 @@ struct sq_media_decoder {
     enum sq_codec codec;
     AVCodecContext *av; /* owned */
     AVPacket *packet;
-    AVFrame *frame;
+    AVFrame *frame, *shown;
     /* Video. */
     bool have_grid, moved;
     uint32_t grid_timestamp; /* of the picture that later ones are compared with */
@@ -92,7 +92,8 @@ int sq_media_decoder_new(struct sq_media_decoder **ret_decoder)
     av_log_set_level(AV_LOG_QUIET); /* what fails is counted */
     d->packet = av_packet_alloc();
     d->frame = av_frame_alloc();
-    if (!d->packet || !d->frame) {
+    d->shown = av_frame_alloc();
+    if (!d->packet || !d->frame || !d->shown) {
         sq_media_decoder_free(d);
         return SQ_ERR_NOMEM;
     }
@@ -106,6 +107,7 @@ void sq_media_decoder_free(struct sq_media_decoder *d)
         avcodec_free_context(&d->av);
         av_packet_free(&d->packet);
         av_frame_free(&d->frame);
+        av_frame_free(&d->shown);
         sq_free(d);
     }
 }
@@ -227,15 +229,24 @@ void sq_media_decoder_push(struct sq_media_decoder *d, const struct sq_media_fra
     memcpy(d->packet->data, frame->bytes, frame->len); /* av_new_packet has padded it */
     d->packet->pts = frame->timestamp;
     d->packet->flags = frame->key ? AV_PKT_FLAG_KEY : 0;
+    bool got = false;
     int err = avcodec_send_packet(d->av, d->packet);
     av_packet_unref(d->packet);
     d->told.failed += err < 0;
     while (err >= 0 && avcodec_receive_frame(d->av, d->frame) >= 0) {
         if (sq_codec_info(d->codec)->video) {
-            take_picture(d, (uint32_t)d->frame->pts);
+            /* libavcodec gives every spatial layer of VP9: a user sees the highest. */
+            av_frame_unref(d->shown);
+            av_frame_move_ref(d->shown, d->frame);
+            got = true;
         } else {
             take_sound(d);
         }
+        av_frame_unref(d->frame);
+    }
+    if (got) {
+        av_frame_move_ref(d->frame, d->shown);
+        take_picture(d, (uint32_t)d->frame->pts);
         av_frame_unref(d->frame);
     }
 }

@@ -32,6 +32,7 @@ static void begin_numbers(struct sq_source *s, struct sq_rand *rand)
     s->picture_id0 = (uint16_t)(sq_rand_u32(rand) & 0x7fff);
     s->tl0 = (uint8_t)sq_rand_u32(rand);
     s->max_tid = s->want_tid = SQ_CLIP_LAYERS_MAX - 1;
+    s->max_sid = s->want_sid = s->sid_before = SQ_CLIP_LAYERS_MAX - 1;
 }
 
 void sq_source_init(struct sq_source *s, const struct sq_clip_track *track, unsigned flags,
@@ -140,6 +141,15 @@ static void jump(struct sq_source *s)
     s->want_track = NULL;
 }
 
+static void take_layers(struct sq_source *s)
+{
+    if (s->max_sid != s->want_sid) {
+        s->sid_before = s->max_sid;
+        s->max_sid = s->want_sid;
+        s->sid_slot = s->slot;
+    }
+}
+
 static void begin_frame(struct sq_source *s)
 {
     if (s->want_track || (s->want_key && !(s->track->frames[s->frame].flags & SQ_CLIP_KEY))) {
@@ -152,6 +162,9 @@ static void begin_frame(struct sq_source *s)
     if (f->flags & SQ_CLIP_KEY) {
         s->key_frames++;
         s->max_tid = s->want_tid;
+        take_layers(s);
+    } else if (s->want_sid < s->max_sid) {
+        take_layers(s);
     }
 }
 
@@ -185,6 +198,12 @@ void sq_source_set_max_tid(struct sq_source *s, unsigned tid)
     }
 }
 
+void sq_source_set_max_sid(struct sq_source *s, unsigned sid)
+{
+    s->want_sid = (uint8_t)(sid < SQ_CLIP_LAYERS_MAX ? sid : SQ_CLIP_LAYERS_MAX - 1);
+    s->want_key = s->want_key || s->want_sid > s->max_sid;
+}
+
 void sq_source_set_red(struct sq_source *s, unsigned opus_pt)
 {
     s->red_pt = (uint8_t)(opus_pt & 0x7f);
@@ -199,6 +218,14 @@ static uint8_t tl0_of(const struct sq_source *s, uint32_t slot)
         tl0 -= (uint8_t)(s->base[at % SQ_SOURCE_SLOTS / 64] >> (at % 64) & 1);
     }
     return tl0;
+}
+
+/* Whether nothing of the picture is sent behind a packet: a picture ends with the highest spatial
+ * layer that is sent (RFC 9628, section 4.1). */
+static bool ends_picture(const struct sq_source *s, const struct sq_clip_packet *p, uint32_t slot)
+{
+    uint8_t top = (int32_t)(slot - s->sid_slot) >= 0 ? s->max_sid : s->sid_before;
+    return (p->flags & SQ_CLIP_LAST) || ((p->flags & SQ_CLIP_LAYER_LAST) && p->sid == top);
 }
 
 /* `number` counts within the track; tl0 is that of the slot. */
@@ -221,7 +248,7 @@ static void make_packet(const struct sq_source *s, const struct sq_clip_track *t
     ret_packet->head_len = 0;
     ret_packet->ext_len = 0;
     /* RFC 3551, section 4.1: audio marks the first packet of a talkspurt. */
-    ret_packet->marker = video ? (p->flags & SQ_CLIP_LAST) != 0 : slot == 0;
+    ret_packet->marker = video ? ends_picture(s, p, slot) : slot == 0;
     sq_source_heads(s, t, p, slot, tl0, ret_packet);
 }
 
@@ -235,7 +262,7 @@ bool sq_source_next(struct sq_source *s, uint64_t now_ns, struct sq_source_packe
     }
     make_packet(s, s->track, s->packet, s->slot, s->tl0, s->ticks, ret_packet);
     ret_packet->due_ns = s->due_ns;
-    if (s->track->packets[s->packet].flags & SQ_CLIP_LAST) {
+    if (ends_picture(s, &s->track->packets[s->packet], s->slot)) {
         end_frame(s);
     } else {
         s->packet++;

@@ -54,9 +54,12 @@ struct sq_source {
     uint16_t picture_id0;
     uint8_t tl0; /* TL0PICIDX of the latest frame of the base layer that was begun */
     uint8_t flags;
-    uint8_t max_tid;  /* temporal layers above it are left out */
-    uint8_t want_tid; /* what max_tid rises to, where a layer can be begun */
-    uint8_t red_pt;   /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
+    uint8_t max_tid;           /* temporal layers above it are left out */
+    uint8_t want_tid;          /* what max_tid rises to, where a layer can be begun */
+    uint8_t max_sid, want_sid; /* the same of spatial layers: less with the next picture */
+    uint8_t sid_before;        /* what max_sid was before sid_slot */
+    uint32_t sid_slot;
+    uint8_t red_pt; /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
 
     bool want_key;
     uint32_t key_frames;                 /* begun */
@@ -103,6 +106,15 @@ static inline const struct sq_clip_track *sq_source_step(const struct sq_source 
  * frame; more from where a decoder can follow: a key frame, or a frame of the next layer that
  * refers to the base layer alone. */
 void sq_source_set_max_tid(struct sq_source *s, unsigned tid);
+
+/* Leaves spatial layers above `sid` out, so that the picture gets smaller. Less holds from the next
+ * picture; more from a key frame, which the next one is then. */
+void sq_source_set_max_sid(struct sq_source *s, unsigned sid);
+/* The highest spatial layer that is sent of the frame at hand. */
+static inline unsigned sq_source_top(const struct sq_source *s)
+{
+    return s->max_sid < s->track->spatial_layers ? s->max_sid : s->track->spatial_layers - 1U;
+}
 
 /* Opus: each packet carries the one before it as well (RFC 2198, as Chromium does it), both as of
  * payload type `opus_pt`; 0 ends that. Such packets are sent with the payload type of red. */

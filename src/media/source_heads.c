@@ -32,7 +32,7 @@ static void vp9_head(const struct sq_source *s, const struct sq_clip_track *t,
     bool layers = t->layered || t->spatial_layers > 1;
     bool below = packet->key || !(t->features & SQ_CLIP_KEY_SVC); /* layers refer to that below */
     bool tells = packet->key && packet->begin;
-    bool top = p->sid + 1U == t->spatial_layers;
+    bool top = p->sid + 1U == t->spatial_layers || packet->marker || p->sid >= s->max_sid;
     unsigned bits = 0x80;                              /* I */
     bits |= packet->key ? 0 : 0x40;                    /* P */
     bits |= layers ? 0x20 : 0;                         /* L */

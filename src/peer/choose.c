@@ -42,6 +42,24 @@ static const struct sq_clip_track *opus(const struct sq_clip *clip,
     return first_ladder(clip, SQ_CODEC_OPUS);
 }
 
+/* The scalable stream if it was asked for, else the plain one. */
+static const struct sq_clip_track *vp9(const struct sq_clip *clip,
+                                       const struct sq_peer_codecs *codecs)
+{
+    for (uint8_t layers = SQ_CLIP_LAYERS_MAX; codecs->svc && layers > 1; layers--) {
+        for (unsigned key = 0; key < 2; key++) {
+            const struct sq_clip_want want = {.codec = SQ_CODEC_VP9,
+                                              .features = key ? 0 : SQ_CLIP_KEY_SVC,
+                                              .spatial_layers = layers};
+            const struct sq_clip_track *track = ladder(clip, &want);
+            if (track) {
+                return track;
+            }
+        }
+    }
+    return first_ladder(clip, SQ_CODEC_VP9);
+}
+
 static bool single_nal(enum sq_jsep_codec_id row)
 {
     return row == SQ_JSEP_H264_MODE0 || row == SQ_JSEP_H264_BASE_MODE0 ||
@@ -55,6 +73,9 @@ const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
     enum sq_codec wanted = sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id);
     if (wanted == SQ_CODEC_OPUS) {
         return opus(clip, codecs);
+    }
+    if (wanted == SQ_CODEC_VP9) {
+        return vp9(clip, codecs);
     }
     if (single_nal((enum sq_jsep_codec_id)codec->id)) { /* RFC 6184, section 6.2 */
         const struct sq_clip_want want = {.codec = wanted, .features = SQ_CLIP_SINGLE_NAL};
@@ -198,16 +219,22 @@ static int refuse(const char *text, bool video, char why[SQ_PEER_TEXT_MAX])
     char words[96];
     write_words(video, NULL, words, sizeof(words));
     snprintf(why, SQ_PEER_TEXT_MAX, "%s=%.80s: expected a list of %s%s", video ? "video" : "audio",
-             text, words, video ? "" : "; opus may be followed by +stereo, +dtx, +red");
+             text, words,
+             video ? "; vp9 may be followed by +svc"
+                   : "; opus may be followed by +stereo, +dtx, +red");
     return SQ_ERR_INVALID;
 }
 
 /* The words behind a '+'. */
-static bool read_features(struct sq_view rest, struct sq_peer_codecs *codecs)
+static bool read_features(struct sq_view rest, enum sq_codec codec, struct sq_peer_codecs *codecs)
 {
     while (rest.at) {
         struct sq_view word = sq_view_cut(&rest, '+');
-        if (sq_view_is_nocase(word, "stereo")) {
+        if (codec == SQ_CODEC_VP9 && sq_view_is_nocase(word, "svc")) {
+            codecs->svc = true;
+        } else if (codec != SQ_CODEC_OPUS) {
+            return false;
+        } else if (sq_view_is_nocase(word, "stereo")) {
             codecs->stereo = true;
         } else if (sq_view_is_nocase(word, "dtx")) {
             codecs->dtx = true;
@@ -231,7 +258,7 @@ static bool read_codec(struct sq_view word, bool video, struct sq_peer_codecs *c
     name[base.len] = '\0';
     enum sq_codec codec = sq_codec_by_name(name);
     if (codec == SQ_CODEC_NONE || sq_codec_info(codec)->video != video ||
-        (word.at && codec != SQ_CODEC_OPUS) || !read_features(word, codecs)) {
+        !read_features(word, codec, codecs)) {
         return false;
     }
     if (!memchr(codecs->order, (int)codec, codecs->n)) {

@@ -215,10 +215,11 @@ struct sq_peer_codecs {
     bool dtx;    /* Opus: nothing is sent in silence, and so it is asked for (usedtx=1) */
     bool red;    /* Opus: a clip is sent in RED (RFC 2198), each packet with the one before it; and
                     RED is preferred, so that the other side does so, too */
+    bool svc;    /* VP9: the scalable stream is sent, in spatial layers, where the clip has one */
     bool no_fec; /* neither RED, ULPFEC nor FlexFEC is taken or sent */
 };
 
-/* Reads a list such as "h264,vp8" or "opus+stereo+dtx+red,pcmu". `video`
+/* Reads a list such as "h264,vp8", "vp9+svc" or "opus+stereo+dtx+red,pcmu". `video`
  * says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
 int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;

@@ -119,8 +119,10 @@ static void add_encoding(const struct sq_encoding *e, struct sq_outbound_stats *
     s->retransmitted_bytes_sent += out.retransmitted_bytes_sent + e->rtx_bytes - e->pad_bytes;
     s->padding_payload_sent += e->pad_bytes;
     if (e->active && e->source.track && out.frames_sent > 0) { /* from the lowest to the highest */
-        s->frame_width = e->source.track->width;
-        s->frame_height = e->source.track->height;
+        /* each spatial layer is twice the one below */
+        unsigned below = e->source.track->spatial_layers - 1U - sq_source_top(&e->source);
+        s->frame_width = e->source.track->width >> below;
+        s->frame_height = e->source.track->height >> below;
     }
     s->active = s->active || e->active;
     s->frames_sent += out.frames_sent;

@@ -8,7 +8,7 @@
 
 static uint64_t least_bps(const struct sq_clip_track *step)
 {
-    return sq_clip_track_bps(step, 0);
+    return sq_clip_track_layers_bps(step, 0, 0);
 }
 
 static uint64_t most_bps(const struct sq_clip_track *step)
@@ -66,6 +66,34 @@ static const struct sq_clip_track *best_step(const struct sq_clip_track *media, 
     return lowest;
 }
 
+/* A scalable stream: the spatial layers that fit with all of their frames, and temporal ones of the
+ * lowest where that alone is too much. More layers cost a key frame, as a step does. */
+static void fit_spatial(struct sq_track_tx *tx, const struct sq_clip_track *media, uint64_t bps,
+                        uint64_t now_ns)
+{
+    struct sq_encoding *e = &tx->encodings[0];
+    unsigned at = sq_min_u64(e->source.want_sid, media->spatial_layers - 1U);
+    unsigned sid = media->spatial_layers - 1U;
+    unsigned tid = media->temporal_layers - 1U;
+    for (; sid > 0; sid--) {
+        uint64_t room = sid > at && bps != UINT64_MAX ? bps / STEP_UP_SHARE * 100 : bps;
+        if (sq_clip_track_layers_bps(media, tid, sid) <= room) {
+            break;
+        }
+    }
+    if (sid > at && bps != UINT64_MAX && tx->stepped_ns && now_ns < tx->stepped_ns + STEP_UP_NS) {
+        sid = at;
+    }
+    while (tid > 0 && sq_clip_track_layers_bps(media, tid, sid) > bps) {
+        tid--;
+    }
+    if (sid != at) {
+        sq_source_set_max_sid(&e->source, sid);
+        tx->stepped_ns = e->rtp.started ? now_ns : 0;
+    }
+    sq_source_set_max_tid(&e->source, tid);
+}
+
 /* One stream moves on its ladder. */
 static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, uint64_t bps,
                      uint64_t now_ns)
@@ -75,6 +103,10 @@ static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, 
     const struct sq_clip_track *to = best_step(media, bps, at);
     if (to > at && bps != UINT64_MAX && tx->stepped_ns && now_ns < tx->stepped_ns + STEP_UP_NS) {
         to = at;
+    }
+    if (media->spatial_layers > 1) {
+        fit_spatial(tx, to, bps, now_ns);
+        return;
     }
     if (to != at) {
         sq_source_set_step(&e->source, to);
@@ -132,7 +164,8 @@ void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
 uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e)
 {
     return track->media && e->active && e->source.track
-               ? sq_clip_track_bps(sq_source_step(&e->source), e->source.want_tid)
+               ? sq_clip_track_layers_bps(sq_source_step(&e->source), e->source.want_tid,
+                                          e->source.want_sid)
                : 0;
 }
 

@@ -160,6 +160,14 @@ def janus_codecs(t):
             check(peer["video.in.lost"] == 0 and peer["audio.in.lost"] == 0, f"{video}, {audio}: packets lost")
         check(results.metric("audio.in.bitrate", "avg") > 55, f"{audio}: {results.metric('audio.in.bitrate', 'avg')} kbit/s")
         test.note(f"{video} and {audio}: {results.metric('video.in.fps', 'avg')} frames/s")
+    results = t.run(janus.url + "?plugin=echotest", *CONSTANT, "--peers", 1, "--duration", "5s", "--codec", "video=vp9+svc", "--decode", 1,
+                    "--lateness-max", "500").finish()
+    results.all_ok(1)
+    peer = results.peers[0]
+    check((peer["video.in.width"], peer["video.in.height"]) == (640, 360), f"{peer['video.in.width']}x{peer['video.in.height']} of VP9 SVC")
+    check(peer["video.in.frames"] > 3 * 25 and peer["video.in.lost"] == 0, f"{peer['video.in.frames']} frames, {peer['video.in.lost']} lost")
+    check(23 < results.metric("video.in.decoded.fps", "avg") < 27, f"decoded {results.metric('video.in.decoded.fps', 'avg')} frames/s")
+    test.note(f"VP9 SVC: {results.metric('video.in.decoded.fps', 'avg')} pictures/s decoded")
 
 
 def janus_wrong_room(t):

@@ -2,6 +2,7 @@
  * trip is 50 ms, the queue 300 ms. The first test writes its seconds to a file, of which
  * tools/plot-bwe.py draws the picture in docs/congestion-control.md. */
 #include "base/mem.h"
+#include "peer/peer_int.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -355,10 +356,44 @@ static void an_estimate_begins_anew(void **state)
     simnet_free(net);
 }
 
+/* VP9's scalable stream: the spatial layers fall from the top, and come back with a key frame; what
+ * is left is whole. */
+static void spatial_layers_follow_the_rate(void **state)
+{
+    const struct sq_peer_config svc = {.video = {.order = {SQ_CODEC_VP9}, .n = 1, .svc = true},
+                                       .bwe = {.mode = SQ_BWE_OFF}};
+    struct pair p = make_pair(31, &svc, &svc, false);
+    static const struct {
+        uint64_t bps;
+        unsigned width;
+    } rates[] = {{UINT64_MAX, 640}, {500000, 320}, {60000, 160}, {500000, 320}, {2000000, 640}};
+    (void)state;
+    simnode_link(p.a)->delay_ns = simnode_link(p.b)->delay_ns = 20 * MS;
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 2 * SEC);
+    struct sq_track *track = sq_peer_track(simnode_peer(p.a), 1);
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        sq_track_allocate(track, rates[i].bps, simnet_now(p.net));
+        run_for(p.net, SEC);
+        struct sq_inbound_stats before = in_stats(p.net, p.b, 1);
+        struct sq_outbound_stats out = out_stats(p.net, p.a, 1);
+        simnode_link(p.a)->loss = i == 1 ? 0.05 : 0; /* what is sent again ends pictures, too */
+        run_for(p.net, 3 * SEC);
+        struct sq_inbound_stats in = in_stats(p.net, p.b, 1);
+        assert_int_equal(out.frame_width, rates[i].width);
+        assert_true(in.frames_decoded >= before.frames_decoded + (i == 2 ? 15 : i == 1 ? 65 : 74));
+        assert_true(i == 1 || in.frames_dropped == before.frames_dropped);
+        uint64_t bytes = out_stats(p.net, p.a, 1).bytes_sent - out.bytes_sent;
+        assert_true(rates[i].bps == UINT64_MAX || bytes * 8 < rates[i].bps * 3 * 13 / 10);
+    }
+    simnet_free(p.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settles_and_recovers),
+        cmocka_unit_test(spatial_layers_follow_the_rate),
         cmocka_unit_test(a_wide_link_costs_nothing),
         cmocka_unit_test(random_loss_is_no_congestion),
         cmocka_unit_test(yields_to_heavy_loss),
