@@ -114,8 +114,8 @@ static void make_table(struct options *o, struct sq_option table[static OPTIONS_
          "for the codes to be carried and the call to connect (default 10m)", 0, 0},
         {"no-media", SQ_OPTION_NO_FLAG, &o->media, NULL, "connect only, send no audio and video", 0,
          0},
-        {"media", SQ_OPTION_TEXT, &o->clip, "CLIP", "what is sent: default, small, or a file", 0,
-         0},
+        {"media", SQ_OPTION_TEXT, &o->clip, "CLIP", "what is sent: default, small, hd, or a file",
+         0, 0},
         {"stun", SQ_OPTION_LIST, &o->stun, "[stun:]HOST[:PORT]",
          "learn the address behind a NAT from this server; may come again", 0, 0},
         {"local-ip", SQ_OPTION_LIST, &o->local_ips, "IP",
@@ -460,7 +460,7 @@ static int open_clip(struct session *s)
     }
     if (sq_clip_builtin(s->o.clip, path) != 0) {
         return refuse(s, SQ_ERR_NOTFOUND,
-                      "--media %s: no such clip; expected default, small or a .sqclip file",
+                      "--media %s: no such clip; expected default, small, hd or a .sqclip file",
                       s->o.clip);
     }
     return sq_clip_open(path, 0, &s->clip, why) != 0 ? refuse(s, SQ_ERR_FORMAT, "--media: %s", why)

@@ -58,12 +58,17 @@ void sq_pair_call_begin(struct sq_pair_call *call, const struct sq_peer *peer, u
     struct sq_peer_row *row = &call->result->peers[0];
     call->began_ns = call->sampled_ns = now_ns;
     row->connected = true;
-    /* How long the answerer waited for the first check says how fast somebody types. */
-    if (call->offerer && times->ice_connected >= call->known_ns) {
-        row->stage_ms[SQ_STAGE_ICE] = (double)(times->ice_connected - call->known_ns) / 1e6;
-        record(call, SQ_METRIC_SETUP_ICE, row->stage_ms[SQ_STAGE_ICE]);
+    /* Before both sides know both codes, a time says how fast somebody types: the answerer knows
+     * them first, and sees by the other side's first check that it knows them, too. */
+    uint64_t from_ns = call->known_ns;
+    if (!call->offerer && times->first_check > from_ns) {
+        from_ns = times->first_check;
     }
-    row->stage_ms[SQ_STAGE_DTLS] = (double)(times->dtls_connected - times->ice_connected) / 1e6;
+    uint64_t ice_ns = sq_max_u64(times->ice_connected, from_ns);
+    row->stage_ms[SQ_STAGE_ICE] = (double)(ice_ns - from_ns) / 1e6;
+    record(call, SQ_METRIC_SETUP_ICE, row->stage_ms[SQ_STAGE_ICE]);
+    row->stage_ms[SQ_STAGE_DTLS] =
+        (double)(sq_max_u64(times->dtls_connected, ice_ns) - ice_ns) / 1e6;
     record(call, SQ_METRIC_SETUP_DTLS, row->stage_ms[SQ_STAGE_DTLS]);
 }
 
@@ -286,24 +291,21 @@ void sq_pair_call_print(const struct sq_pair_call *call, FILE *out)
                 type_words(row->remote_candidate));
         fprintf(out, "  security    DTLS %s, %s\n", call->transport.dtls_role,
                 call->transport.srtp_profile);
-        if (!isnan(row->stage_ms[SQ_STAGE_ICE])) {
-            fprintf(out, "  set up      ICE %.0f ms, DTLS %.0f ms\n", row->stage_ms[SQ_STAGE_ICE],
-                    row->stage_ms[SQ_STAGE_DTLS]);
-        } else {
-            fprintf(out, "  set up      DTLS %.0f ms\n", row->stage_ms[SQ_STAGE_DTLS]);
-        }
+        fprintf(out, "  set up      ICE %.0f ms, DTLS %.0f ms\n", row->stage_ms[SQ_STAGE_ICE],
+                row->stage_ms[SQ_STAGE_DTLS]);
         print_rtt(call, out);
         for (int flow = 0; call->media && flow < SQ_FLOW_COUNT; flow++) {
             print_flow(call, (enum sq_flow)flow, out);
         }
         fputs(call->media ? "  (out: loss and jitter as the other side reports them)\n" : "", out);
     }
-    for (size_t i = 0; i < r->expectation_count; i++) {
+    fprintf(out, "%s: %s\n", sq_verdict_name(r->verdict), r->verdict_reason);
+    /* Without a call there was nothing that an expectation could be about. */
+    for (size_t i = 0; call->began_ns && i < r->expectation_count; i++) {
         const struct sq_expectation *e = &r->expectations[i];
         if (!e->ok) {
             fprintf(out, "  %s %s\n",
                     e->level == SQ_LEVEL_WARN ? "warning:" : "not held:", e->message);
         }
     }
-    fprintf(out, "%s: %s\n", sq_verdict_name(r->verdict), r->verdict_reason);
 }

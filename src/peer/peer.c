@@ -380,6 +380,7 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
     }
     if (peer->times.dtls_connected == 0) {
         peer->times.dtls_connected = peer->now_ns;
+        peer->times.first_check = sq_ice_first_check_ns(peer->ice);
     }
     sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_DTLS_CONNECTED});
     if (peer->state != SQ_PEER_DISCONNECTED) {

@@ -607,7 +607,8 @@ struct sq_transport_stats { /* RTCTransportStats, RTCIceCandidatePairStats */
 
 /* When each phase began or ended (now_ns); 0: not yet. */
 struct sq_peer_times {
-    uint64_t negotiated; /* both descriptions are there: ICE may check */
+    uint64_t negotiated;  /* both descriptions are there: ICE may check */
+    uint64_t first_check; /* of the other side; known once DTLS is connected; 0: none came */
     uint64_t ice_connected;
     uint64_t dtls_connected;
     uint64_t first_media; /* the first RTP packet of any track */

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 from harness import test
 from harness.proc import check, until
@@ -110,6 +111,7 @@ def pair_alone(t):
     enter = neighbour(t)
     one, code = offer(t, "--wait", "4s")
     check(one.wait(20) == 3, f"nobody answered: {one.popen.returncode}")
+    check("not held" not in one.stdout(), f"there was no call to expect anything of: {one.stdout()}")
     ended = t.start("ended", [t.squall, "pair", "--local-ip", HERE], stdin=subprocess.PIPE)
     code_of(ended)
     ended.popen.stdin.close()
@@ -139,9 +141,13 @@ def pair_terminal(t):
     one = t.start("offerer", [t.squall, "pair", "--local-ip", HERE, "--duration", "2s"], stdin=slave)
     t.closers += [lambda: os.close(master), lambda: os.close(slave)]
     other, back = answer(t, enter, code_of(one), "--duration", "2s")
+    time.sleep(3)  # somebody carries the code: not a time of the network's
     os.write(master, back.encode() + b"\r")
     for process in one, other:
         check(process.wait(30) == 0, f"{process.name} gave {process.popen.returncode}: {process.stdout()}")
+        took = re.search(r"set up +ICE (\d+) ms, DTLS (\d+) ms", process.stdout())
+        check(took and int(took[1]) + int(took[2]) < 2500, f"{process.name}: {process.stdout()}")
+        test.note(f"{process.name}: {took[0]}")
 
 
 if __name__ == "__main__":

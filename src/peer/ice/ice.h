@@ -181,6 +181,8 @@ uint64_t sq_ice_next_timeout(const struct sq_ice *ice);
 void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns);
 
 enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice);
+/* When the other side's first check came; 0: none did. */
+uint64_t sq_ice_first_check_ns(const struct sq_ice *ice);
 /* Where to send data: the selected pair, or before nomination the best valid one. False: do not
  * send (no pair, or no consent). Outputs are untouched then. */
 bool sq_ice_selected(const struct sq_ice *ice, int *ret_base_id, struct sq_addr *ret_remote);

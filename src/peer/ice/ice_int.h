@@ -125,6 +125,7 @@ struct sq_ice {
     void *ctx;
     uint64_t tie_breaker;
     enum sq_ice_state state;
+    uint64_t first_check_ns; /* the other side's first check that is authentic; 0: none yet */
     bool controlling;
     bool remote_lite;
     bool remote_done;

@@ -208,6 +208,7 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
         return 0;
     }
     send_success(ice, &r);
+    ice->first_check_ns = ice->first_check_ns ? ice->first_check_ns : now_ns;
     bool old = r.gen != &ice->gen;
     if (!old) {
         check_came_in(ice, &r);
@@ -221,4 +222,9 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
         ice_path_heard(ice, now_ns);
     }
     return 0;
+}
+
+uint64_t sq_ice_first_check_ns(const struct sq_ice *ice)
+{
+    return ice->first_check_ns;
 }
