@@ -336,8 +336,15 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
     } else if (event->type == SQ_PEER_EV_CANDIDATE_NAME) {
         endpoint_resolve(endpoint, event->text);
     }
+    char text[SQ_PEER_TEXT_MAX];
+    struct sq_peer_event told = *event;
+    if (event->type == SQ_PEER_EV_STATE && event->state == SQ_PEER_FAILED &&
+        event->cause == SQ_PEER_CAUSE_ICE && endpoint_relay_is_silent(endpoint, text)) {
+        told.cause = SQ_PEER_CAUSE_CONNECT; /* there was no candidate to check with */
+        told.text = text;
+    }
     if (!endpoint->closed && endpoint->ops->event) {
-        endpoint->ops->event(endpoint->ctx, endpoint, event);
+        endpoint->ops->event(endpoint->ctx, endpoint, &told);
     }
 }
 

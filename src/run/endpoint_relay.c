@@ -99,6 +99,19 @@ int endpoint_open_relays(struct sq_endpoint *endpoint)
     return 0;
 }
 
+bool endpoint_relay_is_silent(const struct sq_endpoint *endpoint,
+                              char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    const struct endpoint_more *more = endpoint->more;
+    for (int i = 0; more && !endpoint->paths[0].udp && i < SQ_RELAY_SERVERS_MAX; i++) {
+        if (more->relays[i] && !sq_peer_has_base(endpoint->peer, ENDPOINT_BASE_RELAY + i)) {
+            sq_relay_tell_silence(more->relays[i], ret_text);
+            return more->relays_open == more->pending; /* no other one has an allocation */
+        }
+    }
+    return false;
+}
+
 void endpoint_close_relays(struct sq_endpoint *endpoint)
 {
     struct endpoint_more *more = endpoint->more;

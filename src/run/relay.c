@@ -27,6 +27,7 @@ struct sq_relay {
     struct sq_relays *relays;
     struct sq_relay *next, **prev;
     int number;
+    uint64_t opened_ns;
     const struct sq_relay_events *events;
     void *ctx;
     struct sq_turn *turn;
@@ -73,6 +74,19 @@ static enum sq_peer_cause cause_of(enum sq_turn_fault fault)
     default:
         return SQ_PEER_CAUSE_ICE;
     }
+}
+
+void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    struct sq_udp_counters counters = {0};
+    double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->opened_ns) / 1e9;
+    if (relay->udp) {
+        sq_udp_get_counters(relay->udp, &counters);
+    }
+    snprintf(ret_text, SQ_PEER_TEXT_MAX, "the TURN server %.120s %s for %.3g s", name_of(relay),
+             counters.send_refused ? "cannot be reached: port unreachable (ICMP)"
+                                   : "does not answer: nobody answered",
+             waited_s);
 }
 
 /* ---- The client's callbacks ---- */
@@ -561,6 +575,7 @@ int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bi
     }
     relay->relays = relays;
     relay->number = number;
+    relay->opened_ns = sq_loop_now(relays->loop);
     relay->events = events;
     relay->ctx = ctx;
     relay->server = relays->cfg.servers[number].addr;

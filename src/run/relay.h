@@ -76,6 +76,8 @@ size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
 void sq_relay_close(struct sq_relay *relay);
 /* The socket of a relay over UDP or DTLS, for its counters; NULL of any other. */
 const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
+/* While there is no answer yet: what is known of the server, a sentence that names it. */
+void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
 /* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before DTLS and TLS. */
 uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);
 

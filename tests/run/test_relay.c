@@ -458,6 +458,39 @@ static void destroyed_while_the_server_is_silent(void **state)
     }
 }
 
+static bool is_refused(void *ctx)
+{
+    struct bench *b = ctx;
+    char text[SQ_PEER_TEXT_MAX];
+    sq_relay_tell_silence(b->relay, text);
+    return strstr(text, "port unreachable") && strstr(text, b->entry.text);
+}
+
+/* What is known of a server before the client gives up: it is named, and a closed port is told. */
+static void silence_has_a_name(void **state)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    struct bench b;
+    (void)state;
+    set_up(&b, SQ_TURN_UDP);
+    b.server.deaf = true;
+    start(&b);
+    sq_relay_tell_silence(b.relay, text);
+    assert_non_null(strstr(text, b.entry.text));
+    assert_non_null(strstr(text, "nobody answered"));
+    close_relay(&b);
+    struct sq_udp *closed;
+    struct sq_udp_options o = {0};
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &o.bind), 0);
+    assert_int_equal(sq_udp_open(b.loop, &o, NULL, NULL, &closed), 0);
+    b.entry.addr = *sq_udp_local(closed);
+    sq_udp_close(closed);
+    start(&b);
+    assert_true(rig_until(b.loop, is_refused, &b, LIMIT_MS));
+    close_relay(&b);
+    tear_down(&b);
+}
+
 static void preferences(void **state)
 {
     (void)state;
@@ -530,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_is_not_relayed_to),
         cmocka_unit_test(closed_in_its_callbacks),
         cmocka_unit_test(destroyed_while_the_server_is_silent),
+        cmocka_unit_test(silence_has_a_name),
         cmocka_unit_test(preferences),
         cmocka_unit_test(failing_allocations),
     };
