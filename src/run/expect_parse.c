@@ -142,6 +142,25 @@ static void list_like(const char *name, size_t len, char *out, size_t size)
     }
 }
 
+/* What names begin with, up to the first dot, each once and with commas. */
+static void list_heads(char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+        const char *name = sq_metric_get((enum sq_metric_id)id)->name;
+        size_t len = strcspn(name, ".");
+        bool known = false;
+        for (int before = 0; before < id && !known; before++) {
+            const char *other = sq_metric_get((enum sq_metric_id)before)->name;
+            known = strcspn(other, ".") == len && strncmp(other, name, len) == 0;
+        }
+        if (!known && n + len + 3 < size) {
+            n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)len, name);
+        }
+    }
+}
+
 static int unknown_metric(struct parser *p, const char *at, const char *name)
 {
     char list[200];
@@ -167,10 +186,9 @@ static int unknown_metric(struct parser *p, const char *at, const char *name)
     if (list[0]) {
         return fail(p, SQ_ERR_FORMAT, at, "no metric is called '%.60s'; there are %s", name, list);
     }
+    list_heads(list, sizeof(list));
     return fail(p, SQ_ERR_FORMAT, at,
-                "no metric is called '%.60s'; expected one that begins with audio.in, audio.out, "
-                "video.in, video.out, setup, peers or generator",
-                name);
+                "no metric is called '%.60s'; expected one that begins with one of %s", name, list);
 }
 
 static int parse_metric(struct parser *p, struct sq_expect_node *node)

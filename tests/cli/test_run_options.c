@@ -207,6 +207,11 @@ static void refusals_say_what_was_expected(void **state)
     assert_refused("lab:|--lateness-max|-3", "above 0");
     assert_refused("lab:|--expect|video.in.loss < 1%|--expect|video.inn > 0", "column");
     assert_refused("lab:|--expect|nonsense", "--expect 'nonsense'");
+    static const char *const heads[] = {"audio",     "video", "setup", "peers",
+                                        "generator", "bwe",   "data",  "ice"};
+    for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        assert_refused("lab:|--expect|nonsense > 1", heads[i]);
+    }
     assert_refused("lab:|--seed|9007199254740992", "--seed");
 }
 

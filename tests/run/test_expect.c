@@ -185,7 +185,7 @@ static void errors_have_a_column(void **state)
         {"video.in.bitrat > 3", 1, "did you mean video.in.bitrate?", SQ_ERR_FORMAT},
         {"peers.ok > 1 and vdeo.in.loss < 1", 18, "did you mean video.in.loss?", SQ_ERR_FORMAT},
         {"setup.total.p100 < 3", 13, "no aggregate of setup.total", SQ_ERR_FORMAT},
-        {"nonsense < 3", 1, "expected one that begins with audio.in", SQ_ERR_FORMAT},
+        {"nonsense < 3", 1, "expected one that begins with one of audio, video", SQ_ERR_FORMAT},
         {"video.in.bitrate", 17, "expected == != < <= > or >=; found the end", SQ_ERR_FORMAT},
         {"video.in.bitrate = 3", 18, "equal is written ==", SQ_ERR_FORMAT},
         {"video.in.bitrate > ", 20, "expected a number", SQ_ERR_FORMAT},
