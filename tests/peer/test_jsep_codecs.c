@@ -214,6 +214,39 @@ static void opus_is_asked_for_more(void **state)
     end_close(&e);
 }
 
+/* The other side gave every dynamic payload type to codecs that nobody knows; what this side adds
+ * later takes types that were not agreed on. (Found by fuzz_jsep.) */
+static void all_payload_types_are_named(void **state)
+{
+    (void)state;
+    struct end e;
+    char offer[8192];
+    size_t at = (size_t)snprintf(
+        offer, sizeof(offer), "%s",
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0");
+    for (unsigned pt = 35; pt < 128; pt = pt == 63 ? 96 : pt + 1) {
+        at += (size_t)snprintf(offer + at, sizeof(offer) - at, " %u", pt);
+    }
+    at += (size_t)snprintf(offer + at, sizeof(offer) - at,
+                           "\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=sendrecv\r\na=rtcp-mux\r\n"
+                           "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\n"
+                           "a=setup:actpass\r\na=fingerprint:%s\r\n",
+                           FP_B);
+    for (unsigned pt = 35; pt < 128; pt = pt == 63 ? 96 : pt + 1) {
+        at += (size_t)snprintf(offer + at, sizeof(offer) - at, "a=rtpmap:%u strange/8000\r\n", pt);
+    }
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    struct sq_jsep_result got = remote(&e, SQ_JSEP_OFFER, offer);
+    sq_jsep_result_free(&got);
+    sq_free(local_answer(&e));
+    add_av(&e);
+    char *again = local_offer(&e);
+    assert_non_null(strstr(again, "m=video 9 "));
+    assert_non_null(strstr(again, " VP8/90000\r\n"));
+    sq_free(again);
+    end_close(&e);
+}
+
 static void codecs_by_words(void **state)
 {
     static const struct {
@@ -386,6 +419,7 @@ int main(void)
         cmocka_unit_test(fec_as_chromium),
         cmocka_unit_test(h264_profiles_and_levels),
         cmocka_unit_test(opus_is_asked_for_more),
+        cmocka_unit_test(all_payload_types_are_named),
         cmocka_unit_test(codecs_by_words),
         cmocka_unit_test(layers_are_offered_and_taken),
         cmocka_unit_test(answers_may_take_less),

@@ -465,14 +465,19 @@ void jsep_claim(struct sq_jsep *j, const struct jsep_section *s)
     }
 }
 
-static bool pt_is_free(const struct sq_jsep *j, const struct jsep_section *s, unsigned pt)
+static bool pt_is_unused(const struct sq_jsep *j, const struct jsep_section *s, unsigned pt)
 {
     for (size_t i = 0; i < s->n_codecs; i++) {
         if (s->codecs[i].recv_pt == pt) {
             return false;
         }
     }
-    return !bit_get(j->seen_pts, pt) && !memchr(j->pt_of_row, (int)pt, sizeof(j->pt_of_row));
+    return !memchr(j->pt_of_row, (int)pt, sizeof(j->pt_of_row));
+}
+
+static bool pt_is_free(const struct sq_jsep *j, const struct jsep_section *s, unsigned pt)
+{
+    return !bit_get(j->seen_pts, pt) && pt_is_unused(j, s, pt);
 }
 
 /* The payload type to offer: the section's own, else the session's, else the table's, else a free
@@ -494,9 +499,11 @@ static uint8_t choose_pt(struct sq_jsep *j, unsigned row, const struct jsep_sect
     if (jsep_rows[row].pt < 35 || pt_is_free(j, s, jsep_rows[row].pt)) {
         return jsep_rows[row].pt; /* static types have one meaning anyway */
     }
-    for (unsigned n = 0; n < 32 + 29; n++) {
-        unsigned candidate = n < 32 ? 96 + n : 35 + (n - 32);
-        if (pt_is_free(j, s, candidate)) {
+    /* Where the other side has named them all, one whose codec was not agreed on does. */
+    for (unsigned n = 0; n < 2 * (32 + 29); n++) {
+        unsigned k = n % (32 + 29);
+        unsigned candidate = k < 32 ? 96 + k : 35 + (k - 32);
+        if (n < 32 + 29 ? pt_is_free(j, s, candidate) : pt_is_unused(j, s, candidate)) {
             return (uint8_t)candidate;
         }
     }
