@@ -347,6 +347,9 @@ static void try_higher(struct sq_lab_port *port, const struct sq_lab_source *bas
         port->try_for_ns =
             port->try_for_ns ? sq_min_u64(2 * port->try_for_ns, TRY_MOST_NS) : TRY_LEAST_NS;
         port->try_ns = now_ns + port->try_for_ns;
+    } else if (!port->try_ns && is_alive(above, now_ns)) { /* it never had a higher one */
+        port->try_for_ns = TRY_LEAST_NS;
+        port->try_ns = now_ns + port->try_for_ns;
     } else if (port->try_ns && now_ns >= port->try_ns && is_alive(above, now_ns) &&
                port->member->layer < 0) {
         uint64_t needs = (above->rate_bps + others_bps(port)) * 100 / LAYER_SHARE;
