@@ -185,3 +185,12 @@ def publish(page, path):
     with open(path, "w") as file:
         file.write(page)
     print(page)
+
+
+def measure_and_publish(name, config, measure, render):
+    """The main of a benchmark with one page: its exit code."""
+    row = measured(name, config, measure)
+    if row is None:
+        return 1
+    publish(render(config, row), config.output)
+    return 0

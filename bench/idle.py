@@ -17,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 import bench_report
-from bench_proc import Process, measured, publish
+from bench_proc import Process, measure_and_publish
 
 SOCKETS_A_PEER = 2
 SPARE_FILES = 200
@@ -100,12 +100,7 @@ def render(config, row):
 
 
 def main():
-    config = parse_arguments()
-    row = measured("idle", config, measure)
-    if row is None:
-        return 1
-    publish(render(config, row), config.output)
-    return 0
+    return measure_and_publish("idle", parse_arguments(), measure, render)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import time
 
 sys.dont_write_bytecode = True
 import bench_report
-from bench_proc import BenchError, Process, Window, measured, publish
+from bench_proc import BenchError, Process, Window, measure_and_publish
 
 SETTLE_S = 8
 # From the inside of a stack outwards, the first that matches. What the floor does too comes first.
@@ -125,12 +125,7 @@ def render(config, row):
 
 
 def main():
-    config = parse_arguments()
-    row = measured("profile", config, profile)
-    if row is None:
-        return 1
-    publish(render(config, row), config.output)
-    return 0
+    return measure_and_publish("profile", parse_arguments(), profile, render)
 
 
 if __name__ == "__main__":
