@@ -58,10 +58,9 @@ struct sq_source {
     uint8_t want_tid;          /* what max_tid rises to, where a layer can be begun */
     uint8_t max_sid, want_sid; /* the same of spatial layers: less with the next picture */
     uint8_t sid_before;        /* what max_sid was before sid_slot */
-    uint32_t sid_slot;
-    uint8_t red_pt; /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
-
+    uint8_t red_pt;            /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
     bool want_key;
+    uint32_t sid_slot;
     uint32_t key_frames;                 /* begun */
     uint32_t jumps;                      /* key frames that were asked for and came out of turn */
     uint32_t steps;                      /* changes of the ladder's step */
