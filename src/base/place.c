@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,5 +83,52 @@ int sq_place_open(const char *path, int *ret_fd)
         return SQ_ERR_IO;
     }
     *ret_fd = fd;
+    return 0;
+}
+
+int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_MAX])
+{
+    char path[SQ_PLACE_PATH_MAX] = "";
+    struct stat st;
+    int err = put_name(path, dir, strlen(dir));
+    for (char *slash = path + 1; !err && path[0] != '\0'; slash++) {
+        char kept = *slash;
+        if (kept != '/' && kept != '\0') {
+            continue;
+        }
+        *slash = '\0';
+        err = mkdir(path, 0777) != 0 && errno != EEXIST ? SQ_ERR_IO : 0;
+        if (kept == '\0' || err) {
+            break;
+        }
+        *slash = kept;
+    }
+    if (!err && stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        err = SQ_ERR_IO;
+    }
+    if (err) {
+        int why = errno;
+        snprintf(ret_failed, SQ_PLACE_PATH_MAX, "%s", path[0] ? path : dir);
+        errno = why;
+    }
+    return err;
+}
+
+int sq_place_try(const char *path)
+{
+    static const char end[] = ".tmp";
+    char trial[SQ_PLACE_PATH_MAX];
+    int n = snprintf(trial, sizeof(trial), "%s.XXXXXX%s", path, end);
+    if (n < 0 || (size_t)n >= sizeof(trial)) {
+        errno = ENAMETOOLONG;
+        return SQ_ERR_IO;
+    }
+    int fd = mkostemps(trial, sizeof(end) - 1, O_CLOEXEC);
+    if (fd < 0) {
+        return SQ_ERR_IO;
+    }
+    close(fd);
+    unlink(trial);
     return 0;
 }

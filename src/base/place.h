@@ -28,4 +28,11 @@ int sq_place_find(const char *path, struct sq_place *ret_place) SQ_MUST_USE;
  */
 int sq_place_open(const char *path, int *ret_fd) SQ_MUST_USE;
 
+/* Makes a folder and those above it, as far as they are not there. SQ_ERR_IO with errno; ret_failed
+ * is then the one that could not be made, cut where it is longer. */
+int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_MAX]) SQ_MUST_USE;
+/* Whether a file can be made beside `path` (a name in the same folder, a little longer): makes one
+ * and deletes it, as permissions alone do not tell. SQ_ERR_IO with errno. */
+int sq_place_try(const char *path) SQ_MUST_USE;
+
 #endif

@@ -7,6 +7,7 @@
 #include "cli/find_host.h"
 #include "cli/options.h"
 #include "cli/pair_call.h"
+#include "cli/places.h"
 #include "media/clip.h"
 #include "report/report.h"
 #include "run/endpoint.h"
@@ -48,6 +49,7 @@ struct session {
     struct sq_timer timer; /* a second of the call, or its end */
     uint64_t end_ns;
     struct sq_pair_call call;
+    struct sq_places places;
     struct sq_hist *lateness;
     struct sq_expect *expect[EXPECT_MAX];
     size_t expect_len;
@@ -510,7 +512,8 @@ static void on_interrupt(void *ctx, unsigned count)
 
 static int prepare(struct session *s)
 {
-    int err = sq_pair_call_init(&s->call, s->mine.media);
+    int err = sq_places_check_file(&s->places, "json", s->o.json, s->why, sizeof(s->why));
+    err = err ? err : sq_pair_call_init(&s->call, s->mine.media);
     s->call.offerer = !s->mine.answer;
     s->lateness = sq_zalloc(sizeof(*s->lateness));
     err = err || s->lateness ? err : SQ_ERR_NOMEM;
@@ -608,6 +611,7 @@ static int write_json(struct session *s)
 
 static void clean_up(struct session *s)
 {
+    sq_places_close(&s->places);
     if (s->loop) {
         sq_timer_stop(&s->timer);
         sq_watch_stop(&s->input);

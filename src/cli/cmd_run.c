@@ -1,11 +1,11 @@
 /* squall run: from the command line to the verdict. */
 #include "base/mem.h"
-#include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/dtmf_option.h"
+#include "cli/places.h"
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/run_options.h"
@@ -23,14 +23,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #define WHY_MAX         512
 #define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* until the end of one who came a little later */
 #define DIR_MAX         4096
-#define FILES_MAX       3   /* --json, --junit, --html */
 #define SPARE_FDS       256 /* files, libraries, the lab's own */
 #define FDS_A_PEER      3   /* signalling, and media sockets come on top */
 #define LAB_FDS_A_PEER  3
@@ -52,8 +50,7 @@ struct session {
     char lab_url[SQ_LAB_URL_MAX];
     char why[WHY_MAX];
     bool finished, interrupted, paused;
-    int fifos[FILES_MAX]; /* of --json and its like, until all is written */
-    size_t fifos_len;
+    struct sq_places places; /* of --json and its like */
 };
 
 static int refuse(struct session *s, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
@@ -180,77 +177,17 @@ static int open_clip(struct session *s)
     return s->plan.publishers ? check_codecs(s) : 0;
 }
 
-/* The nearest folder above `path` that is there, or `path` itself if it is one. */
-static void existing_folder(const char *path, char *out, size_t room)
-{
-    struct stat info;
-    snprintf(out, room, "%s", path);
-    while (stat(out, &info) != 0) {
-        char *slash = strrchr(out, '/');
-        if (!slash) {
-            snprintf(out, room, ".");
-            return;
-        }
-        slash[slash == out ? 1 : 0] = '\0';
-    }
-}
-
-/* What is written to as it is. A FIFO is kept open, so that its reader does not see an end before
- * there was anything; one that nobody reads would have to be waited for. */
-static int check_special(struct session *s, const char *option, const char *path)
-{
-    struct sq_place place;
-    int fd = -1;
-    if (sq_place_find(path, &place) != 0) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s", option, path, strerror(errno));
-    }
-    if (place.kind != SQ_PLACE_FIFO) {
-        return 0;
-    }
-    if (sq_place_open(path, &fd) != 0) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s", option, path,
-                      errno == ENXIO ? "nobody reads this FIFO: start its reader first"
-                                     : strerror(errno));
-    }
-    s->fifos[s->fifos_len++] = fd;
-    return 0;
-}
-
-/* A place that cannot be written is told before the run, not after it. */
-static int check_place(struct session *s, const char *option, const char *path, bool is_dir)
-{
-    char folder[4096];
-    struct stat info;
-    if (!path || strcmp(path, "-") == 0) {
-        return 0;
-    }
-    existing_folder(path, folder, sizeof(folder));
-    bool there = strcmp(folder, path) == 0;
-    int failed = stat(folder, &info);
-    if (!failed && S_ISDIR(info.st_mode) && there && !is_dir) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: is a folder, expected a file", option, path);
-    }
-    if (!failed && !S_ISDIR(info.st_mode) && (is_dir || !there)) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: %s is not a folder", option, path, folder);
-    }
-    const char *slash = strrchr(path, '/');
-    if (!is_dir && !there && slash && strlen(folder) < (size_t)(slash - path)) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: its folder is not there", option, path);
-    }
-    if (failed || access(folder, W_OK) != 0) {
-        return refuse(s, SQ_ERR_INVALID, "--%s %s: cannot write to %s: %s", option, path, folder,
-                      strerror(errno));
-    }
-    return is_dir ? 0 : check_special(s, option, path);
-}
-
 static int check_places(struct session *s)
 {
     const struct sq_run_options *o = &s->options;
-    int err = check_place(s, "out", o->out, true);
-    err = err ? err : check_place(s, "json", o->json, false);
-    err = err ? err : check_place(s, "junit", o->junit, false);
-    err = err ? err : check_place(s, "html", o->html, false);
+    const struct {
+        const char *name, *path;
+    } files[] = {{"json", o->json}, {"junit", o->junit}, {"html", o->html}};
+    int err = sq_places_check_folder("out", o->out, s->why, sizeof(s->why));
+    for (size_t i = 0; !err && i < sizeof(files) / sizeof(*files); i++) {
+        err =
+            sq_places_check_file(&s->places, files[i].name, files[i].path, s->why, sizeof(s->why));
+    }
     if (!err && o->ca_file && access(o->ca_file, R_OK) != 0) {
         err = refuse(s, SQ_ERR_INVALID, "--ca %s: %s", o->ca_file, strerror(errno));
     }
@@ -533,11 +470,22 @@ static int start_decoding(struct session *s)
     return err;
 }
 
+/* The last thing before the run: what an earlier one has left is deleted. */
+static int begin_results(struct session *s, char dir[static DIR_MAX])
+{
+    struct sq_report_error error;
+    results_dir(s, dir);
+    int err = sq_report_begin(dir, s->options.replay, &error);
+    return !err             ? 0
+           : s->options.out ? refuse(s, err, "--out %.100s: %.400s", s->options.out, error.message)
+                            : refuse(s, err, "%s (--out DIR writes elsewhere)", error.message);
+}
+
 static int start_record(struct session *s)
 {
     char dir[DIR_MAX];
-    results_dir(s, dir);
-    int err = sq_record_option_start(&s->record, &s->options, dir, s->why, sizeof(s->why));
+    int err = begin_results(s, dir);
+    err = err ? err : sq_record_option_start(&s->record, &s->options, dir, s->why, sizeof(s->why));
     s->plan.record = s->record.writer ? &s->record.plan : NULL;
     return err;
 }
@@ -581,9 +529,7 @@ static int prepare(struct session *s, int argc, char **argv)
 
 static void clean_up(struct session *s)
 {
-    while (s->fifos_len > 0) {
-        close(s->fifos[--s->fifos_len]);
-    }
+    sq_places_close(&s->places);
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);

@@ -1,9 +1,8 @@
 #include "cli/record_option.h"
 
+#include "base/place.h"
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 int sq_record_option_check(const struct sq_run_options *o, char *why, size_t why_room)
 {
@@ -22,28 +21,19 @@ int sq_record_option_check(const struct sq_run_options *o, char *why, size_t why
     return 0;
 }
 
-static int make_dirs(char *path)
-{
-    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        int failed = mkdir(path, 0777);
-        *slash = '/';
-        if (failed && errno != EEXIST) {
-            return SQ_ERR_IO;
-        }
-    }
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : SQ_ERR_IO;
-}
-
 int sq_record_option_start(struct sq_record_option *record, const struct sq_run_options *o,
                            const char *dir, char *why, size_t why_room)
 {
     if (!o->record) {
         return 0;
     }
-    int n = snprintf(record->dir, sizeof(record->dir), "%s/record", dir);
-    int err = n < 0 || (size_t)n >= sizeof(record->dir) ? SQ_ERR_IO : make_dirs(record->dir);
-    if (err || access(record->dir, W_OK) != 0) {
+    char failed[SQ_PLACE_PATH_MAX], trial[SQ_PLACE_PATH_MAX];
+    int n = snprintf(record->dir, sizeof(record->dir), "%s/" SQ_RECORD_DIR, dir);
+    bool fits = n > 0 && (size_t)n < sizeof(record->dir);
+    errno = ENAMETOOLONG;
+    int err = fits ? sq_place_make_folders(record->dir, failed) : SQ_ERR_IO;
+    snprintf(trial, sizeof(trial), "%.4000s/squall", record->dir);
+    if (err || sq_place_try(trial) != 0) {
         snprintf(why, why_room, "--record: cannot write to %s: %s", record->dir, strerror(errno));
         return SQ_ERR_IO;
     }

@@ -118,7 +118,9 @@ static void add_results(struct table *table)
     struct sq_run_options *o = table->options;
     const struct sq_option rows[] = {
         {.name = "Results", .type = SQ_OPTION_HEADING},
-        {"out", SQ_OPTION_TEXT, &o->out, "DIR", "results directory (default squall-results/RUN-ID)",
+        {"out", SQ_OPTION_TEXT, &o->out, "DIR",
+         "results directory (default squall-results/RUN-ID); an earlier run's files in it are "
+         "deleted",
          0, 0},
         {"json", SQ_OPTION_TEXT, &o->json, "FILE", "summary.json as one file; - is standard output",
          0, 0},

@@ -7,6 +7,8 @@
  *   DIR/report.html   one file, no network
  *   DIR/webrtc-internals/PEER.json  dumps of the peers that have a trace
  *
+ *   DIR/record/…      recordings: src/run/record.h writes them
+ *
  * Every file is written beside its place and renamed into it, so that a reader never sees half a
  * file. Text that came from the network is escaped everywhere. */
 #ifndef SQ_REPORT_REPORT_H
@@ -21,6 +23,13 @@ struct sq_report_error {
     char message[512]; /* "cannot write /x/summary.json: No space left on device" */
 };
 
+/* Before a run: makes DIR (and its parents) if it is not there, and deletes what an earlier run has
+ * left in it, so that no file of the one is taken for the other's: regular files of the names
+ * above, and recordings, and the two folders in DIR that are empty then. Nothing else is touched,
+ * no link followed. A file that is `keep` (nullable: a path) is not to be deleted: SQ_ERR_INVALID,
+ * and nothing was. SQ_ERR_IO or SQ_ERR_NOMEM fill ret_error, too. */
+int sq_report_begin(const char *dir, const char *keep,
+                    struct sq_report_error *ret_error) SQ_MUST_USE;
 /* Makes DIR (and its parents) if it is not there and writes all files. SQ_ERR_IO or SQ_ERR_NOMEM
  * fill ret_error (nullable); files written before stay. */
 int sq_report_write(const struct sq_result *r, const char *dir,

@@ -8,6 +8,12 @@
 
 #define SQ_REPORT_DUMP_DIR  "webrtc-internals"
 #define SQ_REPORT_WORST_MAX 10
+/* Names of the files that squall writes, as regular expressions (POSIX, extended): of the report,
+ * with what a killed run may have left half written, and of the dumps. */
+#define SQ_REPORT_UNDONE "(\\.[0-9a-f]{8}\\.tmp)?"
+#define SQ_REPORT_NAMES                                                                            \
+    "(timeline\\.csv|peers\\.csv|junit\\.xml|report\\.html|summary\\.json)" SQ_REPORT_UNDONE
+#define SQ_REPORT_DUMP_NAMES "[0-9]{5,}-" SQ_RUN_PEER_NAMES "\\.json" SQ_REPORT_UNDONE
 
 struct sq_report_html_options {
     bool in_directory; /* the other files lie beside it: link to them */
@@ -20,6 +26,8 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out);
 void sq_report_html(const struct sq_result *r, const struct sq_report_html_options *options,
                     struct sq_buf *out);
 
+/* Says what could not be done and to which file; errno tells why. SQ_ERR_IO. */
+int sq_report_fail_io(struct sq_report_error *error, const char *what, const char *path);
 /* File name of a peer's dump within SQ_REPORT_DUMP_DIR; the row's number keeps two alike names
  * apart. */
 void sq_report_dump_name(const struct sq_result *r, size_t peer, struct sq_buf *out);

@@ -1,7 +1,6 @@
 /* Files: each is written beside its place, synced, and renamed into it. */
 #include "report/report.h"
 
-#include "base/mem.h"
 #include "base/place.h"
 #include "base/rand.h"
 #include "report/report_int.h"
@@ -12,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Says what could not be done and to which file; errno tells why. */
-static int fail_io(struct sq_report_error *error, const char *what, const char *path)
+int sq_report_fail_io(struct sq_report_error *error, const char *what, const char *path)
 {
     int saved = errno;
     if (error) {
@@ -56,7 +54,7 @@ static int write_to(int fd, const char *path, const struct sq_buf *content,
     if (!err && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) { /* not a thing of disks */
         err = SQ_ERR_IO;
     }
-    return err ? fail_io(error, "write", path) : 0;
+    return err ? sq_report_fail_io(error, "write", path) : 0;
 }
 
 /* The content to a file of that name, at once or not at all; a device or a pipe is written to as it
@@ -68,7 +66,7 @@ static int put_file(const char *path, const struct sq_buf *content, struct sq_re
     uint32_t random = 0;
     int fd = -1;
     if (sq_place_find(path, &place) != 0) {
-        return fail_io(error, "write", path);
+        return sq_report_fail_io(error, "write", path);
     }
     bool file = place.kind == SQ_PLACE_FILE;
     int err = 0;
@@ -85,12 +83,12 @@ static int put_file(const char *path, const struct sq_buf *content, struct sq_re
         err = sq_place_open(place.path, &fd);
     }
     if (err) {
-        err = fail_io(error, "write", path);
+        err = sq_report_fail_io(error, "write", path);
         goto out;
     }
     err = write_to(fd, path, content, error);
     if (file && !err && rename(temporary.text, place.path) != 0) {
-        err = fail_io(error, "write", path);
+        err = sq_report_fail_io(error, "write", path);
     }
     if (file && err) {
         unlink(temporary.text);
@@ -103,30 +101,11 @@ out:
     return err;
 }
 
-/* Makes the folder and those above it. */
 static int make_folders(const char *dir, struct sq_report_error *error)
 {
-    char *path = sq_strdup(dir);
-    int err = 0;
-    if (!path) {
-        return fail_memory(error, dir);
-    }
-    for (char *slash = path + 1; !err && *path; slash++) {
-        char kept = *slash;
-        if (kept != '/' && kept != '\0') {
-            continue;
-        }
-        *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-            err = fail_io(error, "make the folder", path);
-        }
-        *slash = kept;
-        if (kept == '\0') {
-            break;
-        }
-    }
-    sq_free(path);
-    return err;
+    char failed[SQ_PLACE_PATH_MAX];
+    return sq_place_make_folders(dir, failed) ? sq_report_fail_io(error, "make the folder", failed)
+                                              : 0;
 }
 
 void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out)
@@ -164,7 +143,7 @@ int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, co
     } else {
         /* stdio may hold text of the same stream back */
         err = fflush(stdout) == 0 ? write_all(STDOUT_FILENO, content.text, content.len) : SQ_ERR_IO;
-        err = err ? fail_io(ret_error, "write", "to standard output") : 0;
+        err = err ? sq_report_fail_io(ret_error, "write", "to standard output") : 0;
     }
     sq_buf_free(&content);
     return err;

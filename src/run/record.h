@@ -8,7 +8,15 @@
 #include "peer/peer.h"
 #include "peer/rtp/rtp.h"
 #include "run/filewriter.h"
+#include "run/result.h"
 #include <stdbool.h>
+
+/* In the results directory, and the names of its files, as a regular expression (POSIX, extended).
+ */
+#define SQ_RECORD_DIR "record"
+#define SQ_RECORD_NAMES                                                                            \
+    SQ_RUN_PEER_NAMES "(-.*)?(\\.pcap|-(in|out)-[0-9]+\\.(webm|mkv|ogg|wav)"                       \
+                      "|-(in|out)-(audio|video)-[0-9]+\\.rtpdump)"
 
 enum sq_record_format {
     SQ_RECORD_MEDIA =

@@ -50,6 +50,10 @@ enum sq_exit {
     SQ_EXIT_INTERRUPTED = 130,
 };
 
+/* The names of a run's peers, from 0 on, and as a regular expression. */
+#define SQ_RUN_PEER_NAME  "squall-%llu"
+#define SQ_RUN_PEER_NAMES "squall-[0-9]+"
+
 /* Every attempt of a peer ends in exactly one of these. */
 enum sq_outcome {
     SQ_OUTCOME_PENDING, /* still setting up when the run ended: neither ok nor failed */

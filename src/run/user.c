@@ -505,7 +505,7 @@ static void describe(struct sq_user *user)
     bool sends = sq_plan_publishes(plan, user->index);
     bool listens = plan->listen || !sends;
     uint64_t number = sq_plan_room_number(plan, user->index);
-    snprintf(user->name, sizeof(user->name), "squall-%llu", (unsigned long long)user->index);
+    snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
     if (plan->room_size) {
         snprintf(user->room, sizeof(user->room), "%.30s-%llu", plan->room,
                  (unsigned long long)number);

@@ -152,6 +152,7 @@ def bad_folder(t):
     run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "3s", "--json", json_file, "--lateness-max", "500",
                 out=t.folder / "later")
     until("all to be connected", lambda: "2 connected" in run.process.stderr(), 15)
+    (t.folder / "later").rmdir()  # made before the run
     (t.folder / "later").write_text("")
     code = run.process.wait(30)
     check(code == 2, f"exit code {code}, expected 2")
@@ -160,6 +161,33 @@ def bad_folder(t):
     check(str(t.folder / "later") in said, f"the folder is not named: {said}")
     check("2 ok" in run.process.stdout(), "the verdict was not shown")
     check(json_file.exists(), "--json FILE was not written, though it could be")
+
+
+def bad_earlier(t):
+    """A folder that is used again holds the files of the last run alone, and what Squall has not written."""
+    folder = t.folder / "again"
+    short = ("--peers", 2, "--rate", "10/s", "--duration", "2s", "--lateness-max", "500")
+    t.run("lab:echo", *short, "--dump", 2, "--record", 2, "--record-sent", "--record-format", "webm,ogg,rtpdump,pcap",
+          out=folder).finish()
+    before = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    for suffix in ("webm", "ogg", "rtpdump", "pcap", "json", "csv", "xml", "html"):
+        check(any(name.endswith("." + suffix) for name in before), f"no .{suffix}: {before}")
+    (folder / "record" / "notes.txt").write_text("mine")
+    dump = next((folder / "record").glob("*video*.rtpdump"))
+
+    # What does not begin deletes nothing; what is to be sent is not deleted first.
+    for words, expected in ((["run", "lab:", "--peers", "none"], "--peers"), (["run", "gopher://host/"], "gopher"),
+                            (["run", "lab:", "--media", "nothing-such"], "nothing-such"),
+                            (["media", "replay", dump, "lab:echo"], "is what the run is to send")):
+        process = t.start("refused", [t.squall, *words, "--out", folder])
+        check(process.wait(10) == 2 and expected in process.stderr(), f"{words}: {process.popen.returncode}, {process.stderr()}")
+        still = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+        check(still == sorted([*before, "record/notes.txt"]), f"{words}: {still}")
+
+    results = t.run("lab:echo", *short, out=folder).finish()
+    results.all_ok(2)
+    after = sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+    check(after == ["junit.xml", "peers.csv", "record", "record/notes.txt", "report.html", "summary.json", "timeline.csv"], f"{after}")
 
 
 def bad_usage(t):
@@ -179,6 +207,13 @@ def bad_usage(t):
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
         for word in expected:
             check(word in process.stderr(), f"{words}: '{process.stderr()}' does not name {word}")
+    for path, expected in ((fifo, "nobody reads"), (t.folder, "is a folder"), (t.folder / "none" / "x.json", "its folder is not there"),
+                           ("/proc/x.json", "cannot write there")):
+        for command in (["pair", "--local-ip", "127.0.0.1"], ["run", "lab:", "--peers", "1"]):
+            process = t.start("place", [t.squall, *command, "--json", path])
+            check(process.wait(10) == 2, f"{command} --json {path}: exit code {process.popen.returncode}, expected 2")
+            check(f"--json {path}: {expected}" in process.stderr(), f"{command} --json {path}: {process.stderr()}")
+            check(process.stdout() == "", f"{command} --json {path}: it began: {process.stdout()}")
     for option, word in (("--codec=", "--codec"), ("--ladder=", "--ladder"), ("--codec=opus", "no video codec")):
         process = t.start("prepare", [t.squall, "media", "prepare", "in.mkv", option])
         check(process.wait(10) == 2 and word in process.stderr(), f"{option}: '{process.stderr()}' does not name {word}")
@@ -206,4 +241,4 @@ def bad_starved(t):
 
 if __name__ == "__main__":
     test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
-              bad_interrupt_twice, bad_folder, bad_usage, bad_starved])
+              bad_interrupt_twice, bad_folder, bad_earlier, bad_usage, bad_starved])

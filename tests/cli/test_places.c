@@ -1,0 +1,127 @@
+/* Places of results that cannot be written are told before the run. */
+#include "cli/places.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64], why[512];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof(dir), "/tmp/squall-places-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return system(command); /* NOLINT(cert-env33-c): of this test's own making */
+}
+
+static const char *in(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return path;
+}
+
+static void refuses_file(const char *path, const char *words)
+{
+    struct sq_places places = {0};
+    assert_int_equal(sq_places_check_file(&places, "json", path, why, sizeof(why)), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "--json "));
+    if (!strstr(why, words)) {
+        fail_msg("'%s' does not say '%s'", why, words);
+    }
+    assert_int_equal(places.fifos_len, 0);
+}
+
+static void takes_file(const char *path)
+{
+    struct sq_places places = {0};
+    if (sq_places_check_file(&places, "json", path, why, sizeof(why)) != 0) {
+        fail_msg("%s", why);
+    }
+    sq_places_close(&places);
+}
+
+static void files(void **state)
+{
+    char name[300];
+    (void)state;
+    takes_file(NULL);
+    takes_file("-");
+    takes_file(in("new.json"));
+    assert_int_equal(access(in("new.json"), F_OK), -1); /* it only looked */
+    refuses_file("", "expected the name of a file");
+    refuses_file(dir, "is a folder");
+    refuses_file(in("sub/"), "is a folder");
+    refuses_file(in("nowhere/new.json"), "its folder is not there");
+    assert_int_equal(close(open(in("file"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)), 0);
+    takes_file(in("file"));
+    refuses_file(in("file/new.json"), "Not a directory");
+    assert_int_equal(symlink("nowhere/x", in("dangling")), 0);
+    refuses_file(in("dangling"), "its folder is not there");
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    refuses_file(in(name), "File name too long");
+    name[250] = '\0'; /* it would do, but for what is written beside it at first */
+    refuses_file(in(name), "File name too long");
+    refuses_file("/proc/squall.json", "cannot write there"); /* to root, too */
+}
+
+static void fifos(void **state)
+{
+    struct sq_places places = {0};
+    char fifo[1024], byte;
+    (void)state;
+    snprintf(fifo, sizeof(fifo), "%s", in("fifo"));
+    assert_int_equal(mkfifo(fifo, 0666), 0);
+    refuses_file(fifo, "nobody reads this FIFO");
+    int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(sq_places_check_file(&places, "json", fifo, why, sizeof(why)), 0);
+    assert_int_equal(read(reader, &byte, 1), -1); /* held open: no end yet */
+    sq_places_close(&places);
+    assert_int_equal(read(reader, &byte, 1), 0);
+    close(reader);
+}
+
+static void folders(void **state)
+{
+    (void)state;
+    assert_int_equal(sq_places_check_folder("out", NULL, why, sizeof(why)), 0);
+    assert_int_equal(sq_places_check_folder("out", in("a/b/c"), why, sizeof(why)), 0);
+    assert_int_equal(access(in("a"), F_OK), -1);
+    assert_int_equal(sq_places_check_folder("out", dir, why, sizeof(why)), 0);
+    assert_int_equal(sq_places_check_folder("out", "", why, sizeof(why)), SQ_ERR_INVALID);
+    assert_int_equal(close(open(in("file"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)), 0);
+    assert_int_equal(sq_places_check_folder("out", in("file"), why, sizeof(why)), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "is not a folder"));
+    assert_int_equal(sq_places_check_folder("out", in("file/x"), why, sizeof(why)), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "/file is not a folder"));
+    assert_int_equal(sq_places_check_folder("out", "/proc/x", why, sizeof(why)), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "cannot write to /proc"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(fifos, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(folders, make_dir, remove_dir),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
