@@ -88,9 +88,25 @@ static void put_failure_row(const struct sq_result *r, enum sq_failure cause, ui
     sq_buf_puts(out, "</td></tr>\n");
 }
 
+static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
+{
+    for (size_t i = 0; i < r->turn_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_turn_note(&r->turn[i], &note);
+        if (note.text) {
+            sq_buf_puts(out, "<p class=\"note\">TURN: ");
+            sq_html_text(out, note.text);
+            sq_buf_puts(out, ".</p>");
+        }
+        out->err = out->err ? out->err : note.err;
+        sq_buf_free(&note);
+    }
+}
+
 void sq_html_failures(const struct sq_result *r, struct sq_buf *out)
 {
     sq_buf_puts(out, failures_head);
+    put_turn_notes(r, out);
     if (r->counts.failed == 0) {
         sq_buf_puts(out, "<p class=\"note\">No peer failed.</p></section>\n");
         return;

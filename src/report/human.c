@@ -170,3 +170,23 @@ size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REP
     }
     return n;
 }
+
+void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
+{
+    uint64_t without = row->failed + row->unanswered;
+    if (without == 0 && row->lost == 0) {
+        return;
+    }
+    sq_buf_printf(out, "%s ", row->server);
+    if (without > 0) {
+        sq_buf_printf(out, "gave no relay to %llu of %llu peers", (unsigned long long)without,
+                      (unsigned long long)row->asked);
+    }
+    if (row->lost > 0) {
+        sq_buf_printf(out, "%s%llu relays before their end", without > 0 ? ", and lost " : "lost ",
+                      (unsigned long long)row->lost);
+    }
+    if (row->example[0]) {
+        sq_buf_printf(out, "; for example: %s", row->example);
+    }
+}

@@ -116,6 +116,14 @@ static void put_peers(struct text *t)
                       (unsigned long long)c->dropped);
     }
     sq_buf_printf(t->out, ", %llu pending\n", (unsigned long long)c->pending);
+    const struct sq_peer_row *waiting = sq_result_waiting(t->r);
+    if (waiting) {
+        sq_buf_puts(t->out, "  pending is for example ");
+        sq_escape_terminal(t->out, waiting->id);
+        sq_buf_puts(t->out, ": ");
+        sq_escape_terminal(t->out, waiting->message);
+        sq_buf_puts(t->out, "\n");
+    }
     if (c->started < c->planned && !t->r->interrupted) {
         sq_buf_printf(t->out,
                       "  %llu arrivals were missed: as many peers as allowed were there, or the "
@@ -257,6 +265,30 @@ static void put_failures(struct text *t)
     }
 }
 
+/* Peers may have connected all the same, by other candidates. */
+static void put_turn(struct text *t)
+{
+    size_t told = 0;
+    for (size_t i = 0; i < t->r->turn_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_turn_note(&t->r->turn[i], &note);
+        if (note.text) {
+            if (told++ == 0) {
+                put_heading(t, "TURN");
+            }
+            sq_buf_puts(t->out, "  ");
+            paint(t, "33");
+            sq_buf_puts(t->out, "!");
+            paint(t, "0");
+            sq_buf_puts(t->out, " ");
+            sq_escape_terminal(t->out, note.text);
+            sq_buf_puts(t->out, "\n");
+        }
+        t->out->err = t->out->err ? t->out->err : note.err;
+        sq_buf_free(&note);
+    }
+}
+
 static void put_generator(struct text *t)
 {
     const struct sq_generator_health *g = &t->r->generator;
@@ -290,6 +322,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_peers(&t);
     put_metrics(&t);
     put_failures(&t);
+    put_turn(&t);
     put_generator(&t);
     if (options->dir) {
         sq_buf_puts(out, "\nReport: ");

@@ -191,6 +191,11 @@ void sq_carrier_poll(struct sq_carrier *carrier)
     carrier->counters.receive_drops = sum.receive_drops;
 }
 
+const struct sq_relays *sq_carrier_relays(const struct sq_carrier *carrier)
+{
+    return carrier->relays;
+}
+
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier)
 {
     return &carrier->counters;
@@ -339,7 +344,7 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
     char text[SQ_PEER_TEXT_MAX];
     struct sq_peer_event told = *event;
     if (event->type == SQ_PEER_EV_STATE && event->state == SQ_PEER_FAILED &&
-        event->cause == SQ_PEER_CAUSE_ICE && endpoint_relay_is_silent(endpoint, text)) {
+        event->cause == SQ_PEER_CAUSE_ICE && sq_endpoint_waits_for_relay(endpoint, text)) {
         told.cause = SQ_PEER_CAUSE_CONNECT; /* there was no candidate to check with */
         told.text = text;
     }

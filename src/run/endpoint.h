@@ -74,6 +74,8 @@ struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier);
 /* Asks each socket for its failures (a system call each): once a second, not more. */
 void sq_carrier_poll(struct sq_carrier *carrier);
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier);
+/* Its relays, for their counts; NULL without TURN servers. */
+const struct sq_relays *sq_carrier_relays(const struct sq_carrier *carrier);
 
 /* Addresses to bind to by default so that `target` can be reached: the loopback address for a
  * loopback target; the other usable addresses of this host for any other or for NULL, at most
@@ -106,6 +108,10 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
  * iteration, no event comes any more. NULL is allowed. */
 void sq_endpoint_close(struct sq_endpoint *endpoint);
 struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint);
+/* Relays are its only way to connect and a TURN server has not answered yet: true, and a sentence
+ * that names the server and says what is known of it. */
+bool sq_endpoint_waits_for_relay(const struct sq_endpoint *endpoint,
+                                 char ret_text[static SQ_PEER_TEXT_MAX]);
 /* The endpoint that carries this peer; it must be carried by one. */
 struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer);
 /* Both ends of the path that data goes by; false while there is none. */

@@ -113,9 +113,6 @@ size_t endpoint_send_tcp(struct sq_endpoint *endpoint, int base, const struct sq
 /* endpoint_relay.c */
 /* Starts towards all TURN servers; candidates come later. */
 int endpoint_open_relays(struct sq_endpoint *endpoint) SQ_MUST_USE;
-/* Relays are the only way and a server has not answered yet: true, and what is known of it. */
-bool endpoint_relay_is_silent(const struct sq_endpoint *endpoint,
-                              char ret_text[static SQ_PEER_TEXT_MAX]);
 void endpoint_close_relays(struct sq_endpoint *endpoint);
 size_t endpoint_send_relay(struct sq_endpoint *endpoint, int base, const struct sq_addr *to,
                            const struct sq_dgram *dgrams, size_t n);

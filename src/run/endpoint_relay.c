@@ -99,8 +99,8 @@ int endpoint_open_relays(struct sq_endpoint *endpoint)
     return 0;
 }
 
-bool endpoint_relay_is_silent(const struct sq_endpoint *endpoint,
-                              char ret_text[static SQ_PEER_TEXT_MAX])
+bool sq_endpoint_waits_for_relay(const struct sq_endpoint *endpoint,
+                                 char ret_text[static SQ_PEER_TEXT_MAX])
 {
     const struct endpoint_more *more = endpoint->more;
     for (int i = 0; more && !endpoint->paths[0].udp && i < SQ_RELAY_SERVERS_MAX; i++) {

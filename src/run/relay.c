@@ -13,11 +13,14 @@
 #define SCRATCH_BYTES     ((size_t)SQ_UDP_BATCH_MAX * SLOT_BYTES)
 #define STREAM_QUEUE_MAX  (256 * 1024) /* then datagrams are lost, as at a full link */
 #define STREAM_TIMEOUT_NS (10 * SQ_NS_PER_SEC)
+#define REFUSED_MAX       2                   /* requests that ICMP said nobody listens for */
+#define REFUSED_POLL_NS   (50 * SQ_NS_PER_MS) /* how often it is looked for after the first one */
 
 struct sq_relays {
     struct sq_loop *loop;
     struct sq_relays_config cfg;
     struct sq_rand rand;
+    struct sq_relay_counts counts[SQ_RELAY_SERVERS_MAX];
     struct sq_relay *alive; /* closed ones that wait for the server's last answer included */
     struct sq_relay *dead;  /* freed when the batches are worked off */
     uint8_t *scratch;       /* SQ_UDP_BATCH_MAX slots for wrapped datagrams */
@@ -38,6 +41,8 @@ struct sq_relay {
     struct sq_udp_tls *dtls;  /* the same */
     struct sq_framing framing;
     bool open;   /* the carrier is up */
+    bool heard;  /* anything from the server, by the present carrier */
+    bool had;    /* an allocation */
     bool again;  /* a new carrier is to be opened, from a clean stack */
     bool closed; /* by its owner */
     bool gone;   /* nothing more is to be done with it */
@@ -52,11 +57,20 @@ static const char *name_of(const struct sq_relay *relay)
 
 static void let_go(struct sq_relay *relay);
 
+static struct sq_relay_counts *counts_of(const struct sq_relay *relay)
+{
+    return &relay->relays->counts[relay->number];
+}
+
 static void tell_failed(struct sq_relay *relay, enum sq_peer_cause cause, const char *text)
 {
     bool tell = !relay->closed && !relay->gone;
     let_go(relay);
     if (tell) {
+        struct sq_relay_counts *counts = counts_of(relay);
+        counts->failed += !relay->had;
+        counts->lost += relay->had;
+        snprintf(counts->example, sizeof(counts->example), "%s", text);
         relay->events->failed(relay->ctx, relay->number, cause, text);
     }
 }
@@ -76,16 +90,22 @@ static enum sq_peer_cause cause_of(enum sq_turn_fault fault)
     }
 }
 
-void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])
+/* Requests that came back as an ICMP port unreachable while nothing else did. */
+static uint64_t refused_requests(const struct sq_relay *relay)
 {
     struct sq_udp_counters counters = {0};
-    double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->opened_ns) / 1e9;
-    if (relay->udp) {
+    if (relay->udp && !relay->heard && !relay->had) {
         sq_udp_get_counters(relay->udp, &counters);
     }
+    return counters.send_refused;
+}
+
+void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->opened_ns) / 1e9;
     snprintf(ret_text, SQ_PEER_TEXT_MAX, "the TURN server %.120s %s for %.3g s", name_of(relay),
-             counters.send_refused ? "cannot be reached: port unreachable (ICMP)"
-                                   : "does not answer: nobody answered",
+             refused_requests(relay) > 0 ? "cannot be reached: port unreachable (ICMP)"
+                                         : "does not answer: nobody answered",
              waited_s);
 }
 
@@ -118,6 +138,8 @@ static void on_turn_allocated(void *ctx, const struct sq_addr *relayed,
                               const struct sq_addr *mapped)
 {
     struct sq_relay *relay = ctx;
+    counts_of(relay)->relays += !relay->had && !relay->closed;
+    relay->had = true;
     if (!relay->closed) {
         relay->events->allocated(relay->ctx, relay->number, relayed, mapped);
     }
@@ -187,6 +209,7 @@ static void close_carrier(struct sq_relay *relay)
     relay->stream = NULL;
     relay->dtls = NULL;
     relay->open = false;
+    relay->heard = false;
 }
 
 /* Nothing more is to be done. It goes, with its carrier, at the end of the loop's iteration: this
@@ -223,6 +246,7 @@ static void on_bytes(void *ctx, uint8_t *bytes, size_t len, uint64_t recv_ns)
     if (relay->gone) {
         return;
     }
+    relay->heard = true;
     int got = sq_turn_receive(relay->turn, now_ns, bytes, len, &data);
     if (got == 1) {
         if (!relay->closed) {
@@ -388,8 +412,21 @@ static void on_timer(void *ctx, uint64_t now_ns)
         reopen(relay);
         return;
     }
+    uint64_t refused = refused_requests(relay);
+    if (refused >= REFUSED_MAX && !relay->closed) {
+        char sentence[SQ_PEER_TEXT_MAX];
+        snprintf(sentence, sizeof(sentence),
+                 "the TURN server %.100s cannot be reached: port unreachable (ICMP)",
+                 name_of(relay));
+        tell_failed(relay, SQ_PEER_CAUSE_CONNECT, sentence);
+        return;
+    }
     sq_turn_on_timeout(relay->turn, now_ns);
     rearm(relay);
+    if (refused > 0 && !relay->gone && relay->timer.deadline_ns > now_ns + REFUSED_POLL_NS) {
+        sq_timer_start(sq_loop_timers(relay->relays->loop), &relay->timer,
+                       now_ns + REFUSED_POLL_NS);
+    }
 }
 
 /* ---- Sending ---- */
@@ -535,6 +572,11 @@ size_t sq_relays_servers(const struct sq_relays *relays)
     return relays->cfg.servers_len;
 }
 
+const struct sq_relay_counts *sq_relays_counts(const struct sq_relays *relays, size_t number)
+{
+    return &relays->counts[number];
+}
+
 const struct sq_addr *sq_relays_server(const struct sq_relays *relays, size_t number)
 {
     return &relays->cfg.servers[number].addr;
@@ -596,11 +638,23 @@ int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bi
         relay->next->prev = &relay->next;
     }
     relays->alive = relay;
+    counts_of(relay)->asked++;
     if (relay->udp) {
         carrier_is_up(relay);
     }
     *ret_relay = relay;
     return 0;
+}
+
+/* Who waited and goes without an answer. */
+static void count_silence(const struct sq_relay *relay)
+{
+    struct sq_relay_counts *counts = counts_of(relay);
+    if (!relay->had &&
+        sq_loop_now(relay->relays->loop) >= relay->opened_ns + SQ_RELAY_PATIENCE_NS) {
+        counts->unanswered++;
+        sq_relay_tell_silence(relay, counts->example);
+    }
 }
 
 void sq_relay_close(struct sq_relay *relay)
@@ -610,6 +664,7 @@ void sq_relay_close(struct sq_relay *relay)
     }
     relay->closed = true;
     if (!relay->gone) {
+        count_silence(relay);
         sq_turn_close(relay->turn, sq_loop_now(relay->relays->loop));
         rearm(relay);
     }

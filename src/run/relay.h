@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #define SQ_RELAY_SERVERS_MAX 4
-#define SQ_RELAY_REST_LIFE_S 86400 /* how long time-limited credentials are good for */
+#define SQ_RELAY_REST_LIFE_S 86400         /* how long time-limited credentials are good for */
+#define SQ_RELAY_PATIENCE_NS 1000000000ULL /* two requests: then a server counts as silent */
 
 struct sq_relay;
 struct sq_relays; /* what the relays of a thread share */
@@ -45,6 +46,15 @@ int sq_relays_create(struct sq_loop *loop, const struct sq_relays_config *config
 /* After all relays were closed; those that still wait for their servers' answers go without. */
 void sq_relays_destroy(struct sq_relays *relays);
 size_t sq_relays_servers(const struct sq_relays *relays);
+/* How one server answered those who asked it for a relay. Who went within SQ_RELAY_PATIENCE_NS and
+ * without an answer is in `asked` alone. */
+struct sq_relay_counts {
+    uint64_t asked, relays;         /* allocations wanted, and made */
+    uint64_t failed, unanswered;    /* not made: an error, or nothing at all was heard */
+    uint64_t lost;                  /* made, and gone before they were given back */
+    char example[SQ_PEER_TEXT_MAX]; /* of what went wrong: the latest sentence; "" */
+};
+const struct sq_relay_counts *sq_relays_counts(const struct sq_relays *relays, size_t number);
 const struct sq_addr *sq_relays_server(const struct sq_relays *relays, size_t number);
 /* Nobody waits for a server any more: all relays are over, or were closed and given back. */
 bool sq_relays_idle(const struct sq_relays *relays);
@@ -76,7 +86,10 @@ size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
 void sq_relay_close(struct sq_relay *relay);
 /* The socket of a relay over UDP or DTLS, for its counters; NULL of any other. */
 const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
-/* While there is no answer yet: what is known of the server, a sentence that names it. */
+/* While there is no answer yet: what is known of the server, a sentence that names it. Over UDP a
+ * closed port ends the relay by itself (`failed`) when ICMP has refused two requests: RFC 8489,
+ * section 6.2.1, takes one hard error for the end of a transaction; one that is asked again half a
+ * second later tells a server that just starts from one that is not there. */
 void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
 /* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before DTLS and TLS. */
 uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);

@@ -27,6 +27,7 @@
 #define SQ_RESULT_EXPECT_MAX   256
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
+#define SQ_RESULT_TURN_MAX     4
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
 #define SQ_TRACE_SERIES_MAX    1000 /* of one peer */
 #define SQ_TRACE_POINTS_MAX    86400
@@ -146,7 +147,7 @@ struct sq_peer_row {
     double end_ms;   /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
-    char message[256];     /* one sentence about the failure; "" */
+    char message[256];     /* one sentence about the failure, or on what it still waits for; "" */
     bool connected;        /* media (or what it waited for) arrived at least once */
     uint32_t reconnects;
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
@@ -251,6 +252,16 @@ struct sq_peer_counts {
     uint64_t pending;
 };
 
+/* How a TURN server answered the peers that asked it for a relay. Who left within a second without
+ * an answer is in `asked` alone. */
+struct sq_turn_row {
+    char server[128]; /* as it was given */
+    uint64_t asked, relays;
+    uint64_t failed, unanswered; /* no relay: by an error, or without a word */
+    uint64_t lost;               /* relays that were gone before they were given back */
+    char example[256];           /* a sentence on what went wrong; "" */
+};
+
 struct sq_generator_health {
     double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
     double cpu_percent; /* of the busiest thread, 100 = one whole core */
@@ -316,6 +327,8 @@ struct sq_result {
     struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
     struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;
+    struct sq_turn_row turn[SQ_RESULT_TURN_MAX];
+    size_t turn_count;
     double score, mos; /* NAN: not measured */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */
@@ -381,6 +394,8 @@ void sq_metric_row_figures(const struct sq_metric_row *m, struct sq_metric_figur
 /* The same for a member that is a text: what was last is kept. */
 int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, const char *name,
                   double start_ms, double interval_ms, const char *text) SQ_MUST_USE;
+/* The first peer that was still pending and says on what; NULL: none. */
+const struct sq_peer_row *sq_result_waiting(const struct sq_result *r);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be

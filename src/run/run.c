@@ -478,6 +478,28 @@ static int collect_timeline(struct sq_run *run, struct sq_result *result)
     return 0;
 }
 
+static void collect_turn(struct sq_run *run, struct sq_result *result)
+{
+    const struct sq_relays_config *config = &run->plan->relays;
+    _Static_assert(SQ_RESULT_TURN_MAX >= SQ_RELAY_SERVERS_MAX, "a row for each server");
+    for (size_t i = 0; i < config->servers_len; i++) {
+        struct sq_turn_row *row = &result->turn[result->turn_count++];
+        SQ_RESULT_SET(row->server, config->servers[i].text);
+        for (unsigned k = 0; k < run->shards_len; k++) {
+            const struct sq_relay_counts *counts =
+                sq_relays_counts(sq_shard_relays(run->shards[k]), i);
+            row->asked += counts->asked;
+            row->relays += counts->relays;
+            row->failed += counts->failed;
+            row->unanswered += counts->unanswered;
+            row->lost += counts->lost;
+            if (counts->example[0]) {
+                SQ_RESULT_SET(row->example, counts->example);
+            }
+        }
+    }
+}
+
 int sq_run_collect(struct sq_run *run, struct sq_result *result)
 {
     struct sq_tally tally = {0};
@@ -503,6 +525,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     if (!(run->plan->hold_ns && run->plan->duration_ns)) {
         result->counts.planned = run->plan->peers;
     }
+    collect_turn(run, result);
     int err = collect_peers(run, result);
     err = err ? err : collect_timeline(run, result);
     err = err ? err : collect_metrics(&tally, result);

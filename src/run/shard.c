@@ -452,6 +452,11 @@ const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard
     return sq_carrier_counters(shard->carrier);
 }
 
+const struct sq_relays *sq_shard_relays(const struct sq_shard *shard)
+{
+    return sq_carrier_relays(shard->carrier);
+}
+
 struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard)
 {
     return shard->ledger;

@@ -115,11 +115,25 @@ static void fail(struct sq_user *user, enum sq_failure cause, const char *text)
     leave_service(user);
 }
 
+/* It did all it was to do, or the run ends before it came to it: then what it waits for is told,
+ * where that is known. */
+static void settle_unfailed(struct sq_user *user)
+{
+    char text[SQ_PEER_TEXT_MAX] = "";
+    bool up = user->state == SQ_USER_UP;
+    for (size_t i = 0; !up && !text[0] && i < user->peers_len; i++) {
+        if (user->peers[i].endpoint &&
+            !sq_endpoint_waits_for_relay(user->peers[i].endpoint, text)) {
+            text[0] = '\0';
+        }
+    }
+    settle(user, up ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, text);
+}
+
 void sq_user_leave(struct sq_user *user)
 {
     if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
-        settle(user, user->state == SQ_USER_UP ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING,
-               SQ_FAILURE_NONE, "");
+        settle_unfailed(user);
         leave_service(user);
     }
 }
@@ -127,8 +141,7 @@ void sq_user_leave(struct sq_user *user)
 void sq_user_abort(struct sq_user *user)
 {
     if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
-        settle(user, user->state == SQ_USER_UP ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING,
-               SQ_FAILURE_NONE, "");
+        settle_unfailed(user);
     }
     finish(user);
 }

@@ -43,6 +43,16 @@ static const struct sq_peer_row *main_failure(const struct sq_result *r, enum sq
     return &r->peers[r->failures[worst].example];
 }
 
+const struct sq_peer_row *sq_result_waiting(const struct sq_result *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].outcome == SQ_OUTCOME_PENDING && r->peers[i].message[0]) {
+            return &r->peers[i];
+        }
+    }
+    return NULL;
+}
+
 static void unreached_reason(const struct sq_result *r, char *text, size_t size)
 {
     enum sq_failure cause = SQ_FAILURE_NONE;
@@ -56,8 +66,10 @@ static void unreached_reason(const struct sq_result *r, char *text, size_t size)
                  (unsigned long long)r->counts.started, sq_failure_name(cause),
                  example->message[0] ? example->message : sq_failure_words(cause));
     } else {
-        snprintf(text, size, "none of %llu peers connected before the run ended",
-                 (unsigned long long)r->counts.started);
+        const struct sq_peer_row *waiting = sq_result_waiting(r);
+        snprintf(text, size, "none of %llu peers connected before the run ended%s%s",
+                 (unsigned long long)r->counts.started, waiting ? ": " : "",
+                 waiting ? waiting->message : "");
     }
 }
 

@@ -2,6 +2,7 @@
 credentials, with all that a server may refuse, and off the relay again."""
 import os
 import re
+import socket
 
 from harness import test
 from harness.janus import Janus
@@ -32,6 +33,9 @@ def turn_udp(t):
     results = call(t, coturn.url(), "--ice", "relay")
     all_relayed(results, 4)
     test.note(f"setup.ice p50 {results.metric('setup.ice', 'p50'):.1f} ms, pair {results.peers[0]['pair']}")
+    [turn] = results.summary["turn"]
+    check((turn["asked"], turn["relays"], turn["note"]) == (4, 4, ""), f"{turn}")
+    check("gave no relay" not in results.text, results.text)
     # Four allocations were made, bound channels, and were given back, not left to run out.
     check(coturn.count("ALLOCATE processed, success") == 4, coturn.said())
     check(coturn.count("CHANNEL_BIND processed, success") >= 4, coturn.said())
@@ -129,6 +133,34 @@ def turn_nobody(t):
     results = call(t, f"turn:{ADDRESS}:3999?transport=tcp", "--ice", "relay", peers=1, duration="3s")
     check(results.causes() == {"connect": 1}, f"{results.summary['failures']}")
     test.note(results.message("connect"))
+
+
+    # A closed UDP port is told by ICMP: at once, not when the time to connect is over.
+    closed = f"turn:{ADDRESS}:3999"
+    results = call(t, closed, "--ice", "relay", peers=2, duration="8s")
+    check(results.causes() == {"connect": 2}, f"{results.summary['failures']}")
+    check(f"{closed} cannot be reached: port unreachable (ICMP)" in results.message("connect"), results.message("connect"))
+    took = max(peer["end_ms"] - peer["start_ms"] for peer in results.peers)
+    check(500 <= took < 2000, f"it took {took:.0f} ms to fail")
+    check(results.summary["turn"][0]["failed"] == 2, f"{results.summary['turn']}")
+    test.note(f"after {took:.0f} ms: {results.message('connect')}")
+    # One that is silent, when the run ends before the peers' patience does.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind((ADDRESS, 0))
+        url = f"turn:{ADDRESS}:{deaf.getsockname()[1]}"
+        results = call(t, url, "--ice", "relay", peers=2, duration="3s")
+        check(results.code == 3 and results.summary["peers"]["pending"] == 2, f"{results.code}, {results.summary['peers']}")
+        for where in results.summary["reason"], results.peers[1]["message"], results.text:
+            check(f"the TURN server {url} does not answer: nobody answered for" in where, where)
+        test.note(results.summary["reason"])
+        # With other candidates the call is made, and the server is told all the same.
+        results = call(t, url, "--ice", "all", peers=2, duration="3s")
+        results.all_ok(2)
+        [turn] = results.summary["turn"]
+        check((turn["server"], turn["asked"], turn["relays"], turn["unanswered"]) == (url, 2, 0, 2), f"{turn}")
+        for where in turn["note"], results.text, (results.folder / "report.html").read_text():
+            check(f"{url} gave no relay to 2 of 2 peers" in where, where)
+        test.note(turn["note"])
 
 
 def turn_forbidden(t):

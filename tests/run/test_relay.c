@@ -34,6 +34,7 @@ struct bench {
     uint8_t data_bytes[1600], peer_bytes[1600];
     struct sq_addr data_from, peer_from;
     unsigned after_close;
+    uint64_t began_ns;
 };
 
 static void close_relay(struct bench *b)
@@ -135,6 +136,7 @@ static void start(struct bench *b)
 {
     struct sq_addr bind;
     assert_int_equal(sq_addr_parse("127.0.0.1", 0, &bind), 0);
+    b->began_ns = sq_loop_refresh_now(b->loop);
     assert_int_equal(sq_relay_open(b->relays, 0, &bind, &events, b, &b->relay), 0);
     assert_int_equal(b->allocated + b->failed + b->notes, 0);
 }
@@ -458,27 +460,46 @@ static void destroyed_while_the_server_is_silent(void **state)
     }
 }
 
-static bool is_refused(void *ctx)
+static bool waited(void *ctx)
 {
-    struct bench *b = ctx;
-    char text[SQ_PEER_TEXT_MAX];
-    sq_relay_tell_silence(b->relay, text);
-    return strstr(text, "port unreachable") && strstr(text, b->entry.text);
+    const struct bench *b = ctx;
+    return b->failed > 0 || sq_loop_now(b->loop) >= b->began_ns + SQ_RELAY_PATIENCE_NS;
 }
 
-/* What is known of a server before the client gives up: it is named, and a closed port is told. */
+/* What is known of a server before the client gives up: it is named, and counted once it had time
+ * to answer. */
 static void silence_has_a_name(void **state)
 {
     char text[SQ_PEER_TEXT_MAX];
     struct bench b;
     (void)state;
     set_up(&b, SQ_TURN_UDP);
+    const struct sq_relay_counts *counts = sq_relays_counts(b.relays, 0);
     b.server.deaf = true;
     start(&b);
     sq_relay_tell_silence(b.relay, text);
     assert_non_null(strstr(text, b.entry.text));
     assert_non_null(strstr(text, "nobody answered"));
     close_relay(&b);
+    assert_int_equal(counts->asked, 1);
+    assert_int_equal(counts->unanswered, 0); /* too early to tell */
+    start(&b);
+    assert_true(rig_until(b.loop, waited, &b, LIMIT_MS));
+    close_relay(&b);
+    assert_int_equal(b.failed, 0);
+    assert_int_equal(counts->asked, 2);
+    assert_int_equal(counts->unanswered, 1);
+    assert_non_null(strstr(counts->example, b.entry.text));
+    tear_down(&b);
+}
+
+/* RFC 8489, section 6.2.1: an ICMP error ends it. Not the first one, but long before 39.5 s. */
+static void a_closed_port_ends_it(void **state)
+{
+    struct bench b;
+    (void)state;
+    set_up(&b, SQ_TURN_UDP);
+    const struct sq_relay_counts *counts = sq_relays_counts(b.relays, 0);
     struct sq_udp *closed;
     struct sq_udp_options o = {0};
     assert_int_equal(sq_addr_parse("127.0.0.1", 0, &o.bind), 0);
@@ -486,8 +507,18 @@ static void silence_has_a_name(void **state)
     b.entry.addr = *sq_udp_local(closed);
     sq_udp_close(closed);
     start(&b);
-    assert_true(rig_until(b.loop, is_refused, &b, LIMIT_MS));
+    assert_true(rig_until(b.loop, waited, &b, LIMIT_MS));
+    uint64_t took_ns = sq_loop_now(b.loop) - b.began_ns;
+    assert_int_equal(b.failed, 1);
+    assert_int_equal(b.cause, SQ_PEER_CAUSE_CONNECT);
+    assert_non_null(strstr(b.text, b.entry.text));
+    assert_non_null(strstr(b.text, "port unreachable (ICMP)"));
+    assert_true(took_ns >= 500 * SQ_NS_PER_MS); /* it was asked twice: never early */
     close_relay(&b);
+    assert_int_equal(counts->failed, 1);
+    assert_int_equal(counts->asked, 1);
+    assert_int_equal(counts->unanswered + counts->relays + counts->lost, 0);
+    assert_string_equal(counts->example, b.text);
     tear_down(&b);
 }
 
@@ -564,6 +595,7 @@ int main(void)
         cmocka_unit_test(closed_in_its_callbacks),
         cmocka_unit_test(destroyed_while_the_server_is_silent),
         cmocka_unit_test(silence_has_a_name),
+        cmocka_unit_test(a_closed_port_ends_it),
         cmocka_unit_test(preferences),
         cmocka_unit_test(failing_allocations),
     };
