@@ -6,6 +6,7 @@ import sys
 import threading
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from harness import fakes
 
 LOOP = asyncio.new_event_loop()
 CONNECTIONS = []
@@ -57,6 +58,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     threading.Thread(target=LOOP.run_forever, daemon=True).start()
-    server = http.server.ThreadingHTTPServer((sys.argv[1], 0), Handler)
+    server = fakes.Server((sys.argv[1], 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -19,6 +19,7 @@ import aiortc
 import av
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, VideoStreamTrack
+from harness import fakes
 
 WIDTH, HEIGHT, FPS = 320, 240, 15
 CONNECT_S, SETTLE_S, LAST_S, DATA_S = 20, 0.7, 0.4, 0.1
@@ -284,7 +285,7 @@ def serve(address, loop, answer, deleted):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    server = fakes.Server((address, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

@@ -17,6 +17,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+from harness import fakes  # noqa: E402
 
 WIDTH, HEIGHT, FPS = 320, 240, 25
 CONNECT_S, SETTLE_S, LAST_S, POLL_S, DATA_S = 20, 0.7, 0.4, 0.1, 0.1
@@ -303,7 +304,7 @@ def answer(address, seconds):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    server = fakes.Server((address, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tell("listening", port=server.server_address[1])
     until("an offer", lambda: peers, CONNECT_S)

@@ -5,7 +5,7 @@ import re
 import threading
 
 import browsers
-from harness import test
+from harness import fakes, test
 from harness.browser import Chromium
 from harness.proc import check, until
 from harness.sandbox import ADDRESS
@@ -99,7 +99,7 @@ def whip_to(t, browser):
 
         def log_message(self, *_):
             pass
-    server = http.server.ThreadingHTTPServer((ADDRESS, 0), Handler)
+    server = fakes.Server((ADDRESS, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     t.closers.append(server.shutdown)
     pages.append(browser.open(f"http://{ADDRESS}:{server.server_port}/"))

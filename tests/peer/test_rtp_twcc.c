@@ -384,11 +384,11 @@ static void recorder_bounds(void **state)
     assert_false(build(&r, 0, out, sizeof(out), &fb));
 
     sq_twcc_recorder_on_packet(&r, 1000 * MS, 10, 5);
-    assert_int_equal(sq_twcc_recorder_next_ns(&r), 1050 * MS);
+    assert_int_equal(sq_twcc_recorder_next_ns(&r), 1100 * MS);
     sq_twcc_recorder_on_packet(&r, 1001 * MS, 10, 5); /* a duplicate */
     assert_int_equal(r.packets_ignored, 1);
-    assert_false(build(&r, 1050 * MS, out, 63, &fb)); /* no room */
-    assert_true(build(&r, 1050 * MS, out, 64, &fb));
+    assert_false(build(&r, 1100 * MS, out, 63, &fb)); /* no room */
+    assert_true(build(&r, 1100 * MS, out, 64, &fb));
     assert_int_equal(fb.base_seq, 10);
     assert_int_equal(fb.status_count, 1);
     assert_int_equal(fb.reference_time, 1000 / 64);
@@ -417,13 +417,68 @@ static void recorder_bounds(void **state)
     sq_twcc_recorder_on_packet(&r, 20400 * MS, 50004, 5);
     assert_true(build(&r, 20500 * MS, out, sizeof(out), &fb));
     assert_int_equal(fb.status_count, 2);
-    assert_int_equal(sq_twcc_recorder_next_ns(&r), 20500 * MS);
+    assert_true(sq_twcc_recorder_next_ns(&r) <= 20500 * MS);
     assert_true(build(&r, 20500 * MS, out, sizeof(out), &fb));
     assert_int_equal(fb.base_seq, 50004);
     assert_int_equal(fb.reference_time, 20400 / 64);
     sq_twcc_recorder_close(&r);
     sq_twcc_recorder_close(&r);
     sq_twcc_recorder_close(NULL);
+}
+
+static void interval_is_chromiums(void **state)
+{
+    /* 68 bytes are 5 % of the rate; then up to the next 1/64 s. */
+    assert_int_equal(sq_twcc_interval_ns(0), 250 * MS);
+    assert_int_equal(sq_twcc_interval_ns(43520), 250 * MS);
+    assert_int_equal(sq_twcc_interval_ns(44000), 250 * MS);   /* 247.3 */
+    assert_int_equal(sq_twcc_interval_ns(84642), 140625000);  /* 128.5 */
+    assert_int_equal(sq_twcc_interval_ns(108800), 109375000); /* 100 */
+    assert_int_equal(sq_twcc_interval_ns(158952), 78125000);  /* 68.4 */
+    assert_int_equal(sq_twcc_interval_ns(174080), 62500000);  /* 62.5 */
+    assert_int_equal(sq_twcc_interval_ns(300000), 62500000);  /* 50 at least */
+    assert_int_equal(sq_twcc_interval_ns(UINT64_MAX), 62500000);
+}
+
+/* Feedback in a second, with a packet every `gap_ns` and a time-out that comes up to 2 ms late. */
+static unsigned feedbacks_of(struct sq_twcc_recorder *r, uint64_t *now_ns, uint64_t gap_ns)
+{
+    struct sq_rtcp_twcc fb = {0};
+    uint8_t out[1500];
+    unsigned n = 0;
+    uint16_t seq = (uint16_t)r->end_ext;
+    uint64_t end_ns = *now_ns + 10000 * MS;
+    uint64_t packet_ns = *now_ns;
+    for (; *now_ns < end_ns; *now_ns += MS / 4) {
+        if (*now_ns >= packet_ns) {
+            sq_twcc_recorder_on_packet(r, *now_ns, seq++, 5);
+            packet_ns += gap_ns;
+        }
+        if (sq_twcc_recorder_next_ns(r) <= *now_ns - 2 * MS) {
+            assert_true(build(r, *now_ns, out, sizeof(out), &fb));
+            n++;
+        }
+    }
+    return n;
+}
+
+static void feedback_keeps_its_intervals(void **state)
+{
+    struct sq_twcc_recorder r;
+    uint64_t now_ns = 5000 * MS;
+    assert_int_equal(sq_twcc_recorder_init(&r, 256, 0), 0);
+    sq_twcc_recorder_set_interval(&r, sq_twcc_interval_ns(300000));
+    assert_in_range(feedbacks_of(&r, &now_ns, 6 * MS), 159, 160);
+    assert_in_range(feedbacks_of(&r, &now_ns, 20 * MS), 159, 161);
+    sq_twcc_recorder_set_interval(&r, sq_twcc_interval_ns(84642));
+    assert_in_range(feedbacks_of(&r, &now_ns, 20 * MS), 70, 72);
+    /* Less often than the interval: as often as there is something to tell, within an interval. */
+    assert_in_range(feedbacks_of(&r, &now_ns, 400 * MS), 24, 26);
+    now_ns = 1000000 * MS;
+    sq_twcc_recorder_on_packet(&r, now_ns, (uint16_t)r.end_ext, 5);
+    assert_true(sq_twcc_recorder_next_ns(&r) > now_ns);
+    assert_true(sq_twcc_recorder_next_ns(&r) <= now_ns + sq_twcc_interval_ns(84642));
+    sq_twcc_recorder_close(&r);
 }
 
 /* A large ring full of news, little room: several messages, and nothing is told twice or left out.
@@ -615,6 +670,8 @@ int main(void)
         cmocka_unit_test(late_packets_are_told_again),
         cmocka_unit_test(lost_feedback_leaves_packets_unknown),
         cmocka_unit_test(recorder_bounds),
+        cmocka_unit_test(interval_is_chromiums),
+        cmocka_unit_test(feedback_keeps_its_intervals),
         cmocka_unit_test(many_messages_in_little_room),
         cmocka_unit_test(log_refuses_what_it_can_not_hold),
         cmocka_unit_test(delay_variation),

@@ -6,9 +6,11 @@
 #define MARKS_MAX       1024 /* statuses of one feedback message */
 #define FIXED_BYTES     20   /* RTCP header and the fixed part */
 #define BUILD_LEAST     64
-#define FIRST_WAIT_NS   (50 * SQ_NS_PER_MS)
 #define INTERVAL_MIN_NS (50 * SQ_NS_PER_MS)
 #define INTERVAL_MAX_NS (250 * SQ_NS_PER_MS)
+#define TIMER_TICK_NS   (SQ_NS_PER_SEC / 64)
+#define REPORT_BITS     (68 * 8) /* a feedback with IP, UDP and SRTP, as libwebrtc takes it */
+#define REPORT_SHARE    20       /* one part in so many of the rate */
 #define NO_RESTART      65537u
 
 enum fate { IN_FLIGHT, LOST, RECEIVED };
@@ -168,6 +170,16 @@ int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct
 
 /* ---- Receiver ---- */
 
+uint64_t sq_twcc_interval_ns(uint64_t send_bps)
+{
+    uint64_t ns = INTERVAL_MAX_NS;
+    if (send_bps > 0) {
+        ns = sq_min_u64(ns, REPORT_BITS * REPORT_SHARE * SQ_NS_PER_SEC / send_bps);
+    }
+    ns = sq_max_u64(ns, INTERVAL_MIN_NS);
+    return (ns + TIMER_TICK_NS - 1) / TIMER_TICK_NS * TIMER_TICK_NS;
+}
+
 int sq_twcc_recorder_init(struct sq_twcc_recorder *r, uint32_t room, uint64_t interval_ns)
 {
     interval_ns = interval_ns ? interval_ns : SQ_TWCC_INTERVAL_NS;
@@ -194,6 +206,17 @@ void sq_twcc_recorder_close(struct sq_twcc_recorder *r)
         sq_free(r->arrival);
         *r = (struct sq_twcc_recorder){.next_ns = SQ_NEVER};
     }
+}
+
+/* The first news since the last feedback: at the next of the intervals that have been going by. */
+static void set_due(struct sq_twcc_recorder *r, uint64_t now_ns)
+{
+    uint64_t due_ns = r->last_ns + r->interval_ns;
+    if (due_ns <= now_ns) {
+        due_ns += ((now_ns - due_ns) / r->interval_ns + 1) * r->interval_ns;
+    }
+    r->news = true;
+    r->next_ns = due_ns;
 }
 
 static uint32_t *slot(const struct sq_twcc_recorder *r, uint64_t ext)
@@ -229,6 +252,7 @@ void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uin
 {
     if (!r->started) {
         r->started = true;
+        r->last_ns = now_ns;
         start_over(r, 65536 + (uint64_t)transport_seq);
     }
     int16_t ahead = (int16_t)(transport_seq - (uint16_t)r->end_ext);
@@ -258,8 +282,7 @@ void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uin
     *slot(r, ext) = ticks ? ticks : 1;
     r->media_ssrc = media_ssrc;
     if (!r->news) {
-        r->news = true;
-        r->next_ns = sq_max_u64(now_ns + FIRST_WAIT_NS, r->last_ns + r->interval_ns);
+        set_due(r, now_ns);
     }
 }
 
@@ -331,9 +354,9 @@ bool sq_twcc_recorder_build(struct sq_twcc_recorder *r, uint64_t now_ns, uint32_
     };
     sq_rtcp_put_twcc(w, &fb, marks, n);
     r->start_ext += n;
-    r->last_ns = now_ns;
+    r->last_ns = sq_min_u64(r->next_ns, now_ns);
     r->feedbacks++;
     r->news = r->start_ext < r->end_ext;
-    r->next_ns = r->news ? now_ns : SQ_NEVER;
+    r->next_ns = r->news ? r->last_ns : SQ_NEVER;
     return true;
 }

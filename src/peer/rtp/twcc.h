@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_TWCC_LOG_DEFAULT    512   /* packets */
-#define SQ_TWCC_ROOM_MAX       16384 /* of log and recorder */
-#define SQ_TWCC_FEEDBACK_BYTES 1200  /* the longest feedback message that is made */
-#define SQ_TWCC_INTERVAL_NS    (100 * SQ_NS_PER_MS)
+#define SQ_TWCC_LOG_DEFAULT    512                  /* packets */
+#define SQ_TWCC_ROOM_MAX       16384                /* of log and recorder */
+#define SQ_TWCC_FEEDBACK_BYTES 1200                 /* the longest feedback message that is made */
+#define SQ_TWCC_INTERVAL_NS    (100 * SQ_NS_PER_MS) /* where no rate is known, as in libwebrtc */
 
 /* ---- Sender: what was sent, and what became of it ---- */
 
@@ -75,7 +75,7 @@ struct sq_twcc_recorder {
     uint32_t room;     /* a power of two */
     uint64_t interval_ns;
     uint64_t next_ns;     /* when feedback is due; SQ_NEVER without news */
-    uint64_t last_ns;     /* when the last feedback was made */
+    uint64_t last_ns;     /* when the last feedback was due */
     uint64_t start_ext;   /* first one that the next feedback tells about */
     uint64_t end_ext;     /* one past the highest seen */
     uint32_t restart_seq; /* what would confirm a restart of the numbers */
@@ -88,13 +88,24 @@ struct sq_twcc_recorder {
     uint64_t feedbacks;
 };
 
+/* How often a browser that may send so much tells what it receives: as often as 5 % of the rate
+ * have room for (libwebrtc's TransportSequenceNumberFeedbackGenerator), 50 to 250 ms, in whole
+ * ticks of the 64 Hz that Chromium's timers have. So from 218 kbit/s on it is 62.5 ms. */
+uint64_t sq_twcc_interval_ns(uint64_t send_bps);
+
 /* room: a power of two up to SQ_TWCC_ROOM_MAX, else SQ_ERR_INVALID; interval: 50 to 250 ms (0 = 100
- * ms); SQ_ERR_NOMEM. */
+ * ms); SQ_ERR_NOMEM. Feedback is due at whole intervals, the first of them after the first packet.
+ */
 int sq_twcc_recorder_init(struct sq_twcc_recorder *r, uint32_t room,
                           uint64_t interval_ns) SQ_MUST_USE;
 void sq_twcc_recorder_close(struct sq_twcc_recorder *r); /* NULL and zeroed ones are allowed */
 void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uint16_t transport_seq,
                                 uint32_t media_ssrc);
+/* From the next feedback on; within the bounds of sq_twcc_recorder_init. */
+static inline void sq_twcc_recorder_set_interval(struct sq_twcc_recorder *r, uint64_t interval_ns)
+{
+    r->interval_ns = interval_ns;
+}
 static inline uint64_t sq_twcc_recorder_next_ns(const struct sq_twcc_recorder *r)
 {
     return r->next_ns;

@@ -1,6 +1,7 @@
 """Servers that misbehave, each on a port of its own of 127.0.0.1."""
 import http.server
 import socket
+import socketserver
 import ssl
 import threading
 import urllib.request
@@ -83,6 +84,15 @@ def tls(t, cert, key, port):
     return Listener(t, treat)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self):
+        """http.server asks DNS for the name of its address, which in a namespace takes the resolver's whole patience."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
 class Whip:
     """A WHIP server: answer(offer) -> (status, headers, body). With `clings` it never answers a DELETE;
     `deleted` is called at one."""
@@ -120,8 +130,7 @@ class Whip:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server((address, 0), Handler)
         self.server.handle_error = lambda *_: None  # clients that do not wait for the answer
         self.port = self.server.server_address[1]
         t.closers.append(self.server.shutdown)

@@ -93,7 +93,7 @@ function useChannel(made) {
 }
 
 async function tracks(options) {
-  return navigator.mediaDevices.getUserMedia({ audio: true, video: options.video || true });
+  return navigator.mediaDevices.getUserMedia({ audio: true, video: options.video ?? true });
 }
 
 async function gathered(pc) {
@@ -119,7 +119,7 @@ interop.offer = async (url, options) => {
 };
 
 interop.answer = async (sdp, options) => {
-  const stream = await tracks(options);
+  const stream = options.silent ? new MediaStream() : await tracks(options);
   const pc = make(options);
   pc.ondatachannel = (event) => useChannel(event.channel);
   await pc.setRemoteDescription({ type: 'offer', sdp });

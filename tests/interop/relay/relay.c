@@ -46,6 +46,7 @@ struct way {
     uint32_t loss_ppm;
     uint64_t bps, queue_ns, free_ns; /* a bottleneck, 0: none; and what may wait before it */
     uint64_t passed, held_ns;        /* how long what is not RTP was really kept */
+    uint64_t feedback[2][32];        /* RTCP packets that begin so: RTPFB and PSFB, by FMT */
     struct stream streams[STREAMS_MAX];
     size_t streams_len;
 };
@@ -129,6 +130,12 @@ static bool is_rtp(const uint8_t *data, size_t len)
     return len >= 12 && data[0] >= 128 && data[0] < 192 && !(data[1] >= 192 && data[1] <= 223);
 }
 
+/* RFC 4585, section 6.1. The first header of SRTCP is not encrypted (RFC 3711, section 3.4). */
+static bool is_feedback(const uint8_t *data, size_t len)
+{
+    return len >= 12 && data[0] >= 128 && data[0] < 192 && (data[1] == 205 || data[1] == 206);
+}
+
 static uint32_t u32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -173,6 +180,8 @@ static void take(struct relay *r, int way, struct packet *p)
     if (s) {
         s->packets++;
         s->dropped += lost;
+    } else if (is_feedback(p->data, p->len)) {
+        w->feedback[p->data[1] - 205][p->data[0] & 31]++;
     }
     if (lost) {
         r->spare[r->spare_len++] = p;
@@ -259,6 +268,16 @@ static void tell_way(const struct way *w, const char *name, FILE *out)
             fprintf(out, ",\"jitter%.0f_ms\":%.4f", clocks_hz[c] / 1000, mean / clocks_hz[c] * 1e3);
         }
         fputs("}", out);
+    }
+    fputs("},\"feedback\":{", out);
+    const char *comma = "";
+    for (int fmt = 0; fmt < 64; fmt++) {
+        uint64_t n = w->feedback[fmt / 32][fmt % 32];
+        if (n) {
+            fprintf(out, "%s\"%d/%d\":%llu", comma, 205 + fmt / 32, fmt % 32,
+                    (unsigned long long)n);
+            comma = ",";
+        }
     }
     fputs("}}", out);
 }
