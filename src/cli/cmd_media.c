@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIST_MAX 512
+#define RATE_MISSED 1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
 
 /* ---- info ---- */
 
@@ -185,6 +185,31 @@ static int read_ladder(const char *list, struct sq_prepare *p)
     return 0;
 }
 
+/* An encoder takes what a picture needs at its coarsest, whatever it is asked for. */
+static void note_rates(const struct sq_prepare *p, const char *path)
+{
+    static const struct sq_prepare_step usual[] = SQ_PREPARE_STEPS;
+    const struct sq_prepare_step *steps = p->n_steps ? p->steps : usual;
+    size_t n = p->n_steps ? p->n_steps : sizeof(usual) / sizeof(*usual);
+    char why[SQ_CLIP_WHY_MAX];
+    struct sq_clip *clip = NULL;
+    if (sq_clip_open(path, 0, &clip, why) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < clip->track_count; i++) {
+        const struct sq_clip_track *t = &clip->tracks[i];
+        if (t->kind == SQ_CLIP_VIDEO && t->step < n &&
+            t->average_bps > RATE_MISSED * steps[t->step].bps) {
+            fprintf(stderr,
+                    "Note: %s at %ux%u has %.0f kbit/s, where %.0f were asked for: too many pixels "
+                    "for so low a rate; give --ladder smaller sizes or higher rates.\n",
+                    sq_codec_info(t->codec)->name, t->width, t->height, t->average_bps / 1e3,
+                    steps[t->step].bps / 1e3);
+        }
+    }
+    sq_clip_close(clip);
+}
+
 static void default_output(const char *input, char out[static SQ_CLIP_PATH_MAX])
 {
     const char *slash = strrchr(input, '/');
@@ -263,7 +288,12 @@ static int prepare(int argc, char **argv)
     if (sq_prepare_clip(&p, why) != 0) {
         return sq_usage("media", "%s", why);
     }
-    return print_clip(strchr(p.output, '/') || strchr(p.output, '.') ? p.output : output);
+    const char *made = strchr(p.output, '/') || strchr(p.output, '.') ? p.output : output;
+    code = print_clip(made);
+    if (code == SQ_EXIT_HELD) {
+        note_rates(&p, made);
+    }
+    return code;
 }
 
 static int info(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include "cli/places.h"
 #include "cli/progress.h"
 #include "cli/record_option.h"
+#include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
 #include "lab/lab.h"
@@ -419,44 +420,6 @@ static int judge(struct session *s)
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
 }
 
-/* A plan that cannot bring all its peers up is allowed, but hardly meant. */
-static void note_late_arrivals(const struct session *s)
-{
-    const struct sq_plan *plan = &s->plan;
-    double needed_s = (double)plan->peers / plan->rate_per_s;
-    double duration_s = (double)plan->duration_ns / 1e9;
-    if (!s->options.quiet && plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
-        fprintf(stderr,
-                "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
-                "give --rate or --ramp, or a longer --duration.\n",
-                (unsigned long long)plan->peers, plan->rate_per_s, needed_s, duration_s);
-    }
-}
-
-/* A fixed rate that has no room for the least there is: that is sent all the same. */
-static void note_small_rate(const struct session *s)
-{
-    const struct sq_plan *plan = &s->plan;
-    const struct sq_clip_track *video =
-        s->clip && plan->video ? sq_clip_track(s->clip, SQ_CLIP_VIDEO) : NULL;
-    const struct sq_clip_track *audio =
-        s->clip && plan->audio ? sq_clip_track(s->clip, SQ_CLIP_AUDIO) : NULL;
-    if (s->options.quiet || plan->bwe.mode != SQ_BWE_FIXED || !video || plan->publishers == 0) {
-        return;
-    }
-    const struct sq_clip_track *least = sq_clip_lowest(video);
-    double video_bps = (double)sq_clip_track_bps(least, 0);
-    double audio_bps = audio ? (double)audio->average_bps : 0;
-    if ((double)plan->bwe.fixed_bps < video_bps + audio_bps) {
-        fprintf(stderr,
-                "Note: --bwe %s is less than the least that the clip has: its lowest step, %ux%u "
-                "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.\n",
-                s->options.bwe, least->width, least->height,
-                sq_clip_track_fps_milli(least, 0) / 1e3, (video_bps + audio_bps) / 1e3,
-                audio ? " with the audio" : "");
-    }
-}
-
 /* A thread of its own, so that decoding disturbs no shard. */
 static int start_decoding(struct session *s)
 {
@@ -490,24 +453,6 @@ static int start_record(struct session *s)
     return err;
 }
 
-static int tell_replay(struct session *s)
-{
-    static const char *const kinds[] = {"audio", "video"};
-    for (int kind = 0; s->replay && !s->options.quiet && kind < 2; kind++) {
-        const struct sq_replay_stream *stream = &s->replay->streams[kind];
-        if (stream->codec != SQ_CODEC_NONE) {
-            fprintf(stderr, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
-                    kinds[kind], sq_codec_info(stream->codec)->name, stream->pt, stream->ssrc,
-                    (unsigned long long)stream->packets, (unsigned long long)stream->missing);
-        }
-    }
-    if (s->replay && !s->options.quiet && s->replay->left_out > 0) {
-        fprintf(stderr, "%llu other packets of the file are left out\n",
-                (unsigned long long)s->replay->left_out);
-    }
-    return 0;
-}
-
 static int prepare(struct session *s, int argc, char **argv)
 {
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
@@ -523,8 +468,7 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
-    err = err ? err : start_record(s);
-    return err ? err : tell_replay(s);
+    return err ? err : start_record(s);
 }
 
 static void clean_up(struct session *s)
@@ -560,8 +504,9 @@ int sq_cmd_run(int argc, char **argv)
         sq_usage("run", "%s", s->why[0] ? s->why : sq_err_name(err));
         goto out;
     }
-    note_late_arrivals(s);
-    note_small_rate(s);
+    if (!s->options.quiet) {
+        sq_run_notes(&s->options, &s->plan, stderr);
+    }
     err = execute(s);
     err = err ? err : judge(s);
     if (!err) {

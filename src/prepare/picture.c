@@ -6,6 +6,7 @@
 #include "prepare/prepare_int.h"
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,17 @@ static double shape(const AVFrame *frame)
     return wide * frame->width / frame->height;
 }
 
+/* A step that names no width gets the picture's shape. */
+static void fit(struct sq_prepare_step *step, double wide)
+{
+    if (step->width > 0) {
+        return;
+    }
+    double width = step->height * fmin(wide, SQ_PREPARE_WIDE);
+    step->height = wide > SQ_PREPARE_WIDE ? even(width / wide) : step->height;
+    step->width = even(width);
+}
+
 static int open_step(struct sq_picture *p, size_t i, const struct sq_prepare_step *s)
 {
     p->n_steps = i + 1;
@@ -230,14 +242,13 @@ static int open_step(struct sq_picture *p, size_t i, const struct sq_prepare_ste
 /* Tracks of a ladder stand one after the other: a codec's steps, then the next codec's. */
 static int open_ladder(struct sq_picture *p, const AVFrame *frame)
 {
-    static const struct sq_prepare_step usual[] = {
-        {0, 180, 150000}, {0, 270, 400000}, {0, 360, 1000000}};
+    static const struct sq_prepare_step usual[] = SQ_PREPARE_STEPS;
     struct sq_prepare_step steps[SQ_CLIP_STEPS_MAX];
     const struct sq_prepare *want = p->job->want;
     size_t n = want->n_steps ? want->n_steps : sizeof(usual) / sizeof(*usual);
     for (size_t i = 0; i < n; i++) {
         steps[i] = want->n_steps ? want->steps[i] : usual[i];
-        steps[i].width = steps[i].width ? steps[i].width : even(steps[i].height * shape(frame));
+        fit(&steps[i], shape(frame));
         int err = open_step(p, i, &steps[i]);
         if (err) {
             return err;

@@ -210,9 +210,12 @@ static int choose_loop(const struct pass *p)
     p->job->loop_ns = frames * SQ_NS_PER_SEC / fps;
     if (p->job->loop_ns < LOOP_MIN_NS) {
         return sq_prepare_fail(p->job, SQ_ERR_INVALID,
-                               "expected 2 s or more with picture and voice, found %.1f and %.1f s",
+                               "expected 2 s or more with picture and voice, found %.2f s: the "
+                               "picture lasts %.2f s and the voice %.2f s, and a clip is a whole "
+                               "number of turns of %d pictures and of packets of sound",
+                               (double)p->job->loop_ns / 1e9,
                                (double)sq_picture_frames(p->picture) / fps,
-                               (double)packets * PACKET_MS / 1000);
+                               (double)packets * PACKET_MS / 1000, TURN);
     }
     return 0;
 }

@@ -15,16 +15,29 @@
 #define SQ_PREPARE_FPS_MAX     60
 
 struct sq_prepare_step {
-    uint16_t width, height; /* width 0: from the height and the picture's shape */
+    /* Width 0: from the height and the picture's shape; of one that is more than SQ_PREPARE_WIDE
+     * times as wide as high the width is that much, and the height follows, so that a step has no
+     * more pixels than its rate is meant for. */
+    uint16_t width, height;
     uint32_t bps;
 };
+
+#define SQ_PREPARE_WIDE 4
+/* The usual steps. */
+#define SQ_PREPARE_STEPS                                                                           \
+    {                                                                                              \
+        {0, 180, 150000}, {0, 270, 400000},                                                        \
+        {                                                                                          \
+            0, 360, 1000000                                                                        \
+        }                                                                                          \
+    }
 
 struct sq_prepare {
     const char *input, *output;
     bool codecs[SQ_CODECS]; /* those that are wanted */
     bool single_nal;        /* H.264 for packetization-mode 0 as well */
     struct sq_prepare_step steps[SQ_CLIP_STEPS_MAX];
-    size_t n_steps;   /* 0: heights of 180, 270 and 360 at 150 kbit/s, 400 kbit/s and 1 Mbit/s */
+    size_t n_steps;   /* 0: SQ_PREPARE_STEPS */
     unsigned seconds; /* at most; the clip ends where the file does */
     unsigned fps;
 };

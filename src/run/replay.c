@@ -195,7 +195,7 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
         snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: more packets than can be held in memory", path);
         return err;
     }
-    /* A capture that was cut off is used as far as it goes. */
+    replay->cut_off = err == SQ_ERR_TRUNCATED;
     replay->left_out += file.left_out;
     if (replay->packets_len == 0) {
         snprintf(why, SQ_REPLAY_WHY_MAX,

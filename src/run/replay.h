@@ -43,6 +43,7 @@ struct sq_replay {
     struct sq_replay_stream streams[2]; /* audio, video: the first of each */
     uint64_t duration_ns;
     uint64_t left_out; /* packets of other streams, and records without RTP */
+    bool cut_off;      /* the file ends within a record, or is damaged there: it is used so far */
 };
 
 /* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: the

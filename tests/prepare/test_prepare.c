@@ -121,6 +121,30 @@ static void other_rates(void **state)
     sq_clip_close(c);
 }
 
+/* A step has about as many pixels as its rate is meant for, whatever the shape. */
+static void odd_shapes(void **state)
+{
+    need();
+    make("wide.mkv", "-f lavfi -i testsrc2=s=3000x16:r=25 " TONE, "3");
+    struct sq_prepare p = usual(DIR "/wide.mkv", DIR "/wide.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    p.n_steps = 0;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    static const struct sq_prepare_step asked[] = SQ_PREPARE_STEPS;
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    const struct sq_clip_track *v = sq_clip_lowest(sq_clip_track(c, SQ_CLIP_VIDEO));
+    assert_int_equal(v->step_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(v[i].width, 4 * asked[i].height);
+        assert_true(v[i].height < asked[i].height);
+        assert_true(v[i].average_bps < asked[i].bps + asked[i].bps / 2);
+    }
+    sq_clip_close(c);
+}
+
 static void what_is_refused(void **state)
 {
     need();
@@ -137,6 +161,7 @@ static void what_is_refused(void **state)
         {"mute.mkv", MOVING, "3", SQ_ERR_FORMAT, "it has no voice"},
         {"blind.mkv", TONE, "3", SQ_ERR_FORMAT, "it has no picture"},
         {"short.mkv", MOVING " " TONE, "1", SQ_ERR_INVALID, "expected 2 s or more"},
+        {"two.mkv", MOVING " " TONE, "2", SQ_ERR_INVALID, "found 1.92 s: the picture lasts 2.0"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char path[256];
@@ -239,6 +264,7 @@ int main(void)
         cmocka_unit_test(only_a_file_is_replaced),
         cmocka_unit_test(every_codec_comes_out),
         cmocka_unit_test(other_rates),
+        cmocka_unit_test(odd_shapes),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(each_allocation_may_fail),

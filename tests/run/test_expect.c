@@ -205,6 +205,8 @@ static void errors_have_a_column(void **state)
         {"peers.ok > 3 for 90% of peers", 1, "one figure of the whole run", SQ_ERR_FORMAT},
         {"setup.total.p95 > 3 for 90% of peers", 1, ".p95 of one peer", SQ_ERR_UNSUPPORTED},
         {"video.in > 3 between join and leave", 14, "not supported yet", SQ_ERR_UNSUPPORTED},
+        {"data.in.los < 1", 1, "did you mean data.in.loss?", SQ_ERR_FORMAT},
+        {"data.in.nothing < 1", 1, "no metric is called", SQ_ERR_FORMAT},
         {"score > 7", 1, "score is not measured by this version", SQ_ERR_UNSUPPORTED},
         {"video.in.channel.bitrate == 0", 1, "not measured by this version", SQ_ERR_UNSUPPORTED},
         {"video.in > 3 else cry", 19, "expected 'warn' or 'error'; found 'cry'", SQ_ERR_FORMAT},

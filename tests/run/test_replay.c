@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -116,6 +117,25 @@ static void nothing_to_send(void **state)
     assert_non_null(strstr(why, "no RTP of a payload type that is known"));
 }
 
+/* Used as far as it goes, and told. */
+static void cut_off(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    struct stat st;
+    write_file();
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+    assert_false(r->cut_off);
+    size_t whole = r->packets_len;
+    sq_replay_close(r);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 1), 0);
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+    assert_true(r->cut_off);
+    assert_int_equal(r->packets_len, whole - 1);
+    sq_replay_close(r);
+}
+
 static void without_memory(void **state)
 {
     (void)state;
@@ -151,9 +171,8 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_and_holes),
-        cmocka_unit_test(payload_types_are_told),
-        cmocka_unit_test(nothing_to_send),
+        cmocka_unit_test(streams_and_holes), cmocka_unit_test(payload_types_are_told),
+        cmocka_unit_test(nothing_to_send),   cmocka_unit_test(cut_off),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);

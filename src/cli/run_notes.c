@@ -1,0 +1,89 @@
+#include "cli/run_notes.h"
+
+#include "media/clip.h"
+#include "run/replay.h"
+
+/* A plan that cannot bring all its peers up is allowed, but hardly meant. */
+static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
+{
+    double needed_s = (double)plan->peers / plan->rate_per_s;
+    double duration_s = (double)plan->duration_ns / 1e9;
+    if (plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
+        fprintf(out,
+                "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
+                "give --rate or --ramp, or a longer --duration.\n",
+                (unsigned long long)plan->peers, plan->rate_per_s, needed_s, duration_s);
+    }
+}
+
+/* A fixed rate that has no room for the least there is: that is sent all the same. */
+static void note_small_rate(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+{
+    const struct sq_clip_track *video =
+        plan->clip && plan->video ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL;
+    const struct sq_clip_track *audio =
+        plan->clip && plan->audio ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL;
+    if (plan->bwe.mode != SQ_BWE_FIXED || !video || plan->publishers == 0) {
+        return;
+    }
+    const struct sq_clip_track *least = sq_clip_lowest(video);
+    double video_bps = (double)sq_clip_track_bps(least, 0);
+    double audio_bps = audio ? (double)audio->average_bps : 0;
+    if ((double)plan->bwe.fixed_bps < video_bps + audio_bps) {
+        fprintf(out,
+                "Note: --bwe %s is less than the least that the clip has: its lowest step, %ux%u "
+                "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.\n",
+                o->bwe, least->width, least->height, sq_clip_track_fps_milli(least, 0) / 1e3,
+                (video_bps + audio_bps) / 1e3, audio ? " with the audio" : "");
+    }
+}
+
+static void tell_replay(const struct sq_replay *replay, FILE *out)
+{
+    static const char *const kinds[] = {"audio", "video"};
+    for (int kind = 0; kind < 2; kind++) {
+        const struct sq_replay_stream *stream = &replay->streams[kind];
+        if (stream->codec != SQ_CODEC_NONE) {
+            fprintf(out, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
+                    kinds[kind], sq_codec_info(stream->codec)->name, stream->pt, stream->ssrc,
+                    (unsigned long long)stream->packets, (unsigned long long)stream->missing);
+        }
+    }
+    if (replay->left_out > 0) {
+        fprintf(out, "%llu other packets of the file are left out\n",
+                (unsigned long long)replay->left_out);
+    }
+    if (replay->cut_off) {
+        fprintf(out,
+                "Note: the file is cut off or damaged after %.3g s: it ends within a packet. What "
+                "comes before is sent.\n",
+                (double)replay->duration_ns / 1e9);
+    }
+}
+
+/* More peers wanted for something than there will be. */
+static void note_few_peers(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+{
+    uint64_t come = sq_plan_arrivals(plan);
+    const struct {
+        const char *name;
+        uint64_t wanted;
+    } options[] = {{"record", o->record}, {"decode", o->decode}, {"dump", o->dump}};
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+        if (options[i].wanted > come) {
+            fprintf(out, "Note: --%s %llu, but only %llu peer%s: it is all of them.\n",
+                    options[i].name, (unsigned long long)options[i].wanted,
+                    (unsigned long long)come, come == 1 ? " comes" : "s come");
+        }
+    }
+}
+
+void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+{
+    if (plan->replay) {
+        tell_replay(plan->replay, out);
+    }
+    note_late_arrivals(plan, out);
+    note_small_rate(o, plan, out);
+    note_few_peers(o, plan, out);
+}

@@ -1,0 +1,11 @@
+/* What is worth knowing before a run begins, and no reason not to begin it. */
+#ifndef SQ_CLI_RUN_NOTES_H
+#define SQ_CLI_RUN_NOTES_H
+
+#include "cli/run_options.h"
+#include <stdio.h>
+
+/* A line each; nothing where there is nothing to tell. */
+void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out);
+
+#endif

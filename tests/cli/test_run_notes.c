@@ -1,0 +1,98 @@
+/* What is told before a run begins. */
+#include "base/time.h"
+#include "cli/run_notes.h"
+#include "run/replay.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *told;
+
+static const char *notes_of(const struct sq_run_options *o, const struct sq_plan *plan)
+{
+    size_t len = 0;
+    free(told);
+    FILE *out = open_memstream(&told, &len);
+    assert_non_null(out);
+    sq_run_notes(o, plan, out);
+    assert_int_equal(fclose(out), 0);
+    return told;
+}
+
+static struct sq_plan plan_of(uint64_t peers)
+{
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.peers = peers;
+    plan.rate_per_s = 100;
+    plan.duration_ns = 10 * SQ_NS_PER_SEC;
+    return plan;
+}
+
+static void says(const char *words)
+{
+    if (!strstr(told, words)) {
+        fail_msg("'%s' does not say '%s'", told, words);
+    }
+}
+
+static void fewer_peers_than_wanted(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.record = 5, .decode = 2, .dump = 3};
+    struct sq_plan plan = plan_of(2);
+    notes_of(&o, &plan);
+    says("--record 5, but only 2 peers come: it is all of them");
+    says("--dump 3, but only 2 peers come");
+    assert_null(strstr(told, "--decode"));
+    plan = plan_of(1);
+    notes_of(&o, &plan);
+    says("--decode 2, but only 1 peer comes");
+    plan.hold_ns = SQ_NS_PER_SEC; /* one after the other: 1,000 in all */
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
+static void late_arrivals(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {0};
+    struct sq_plan plan = plan_of(1001);
+    notes_of(&o, &plan);
+    says("1001 peers at 100/s need 10 s to arrive");
+    plan.peers = 1000;
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
+static void a_replay_that_was_cut_off(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {0};
+    struct sq_plan plan = plan_of(1);
+    struct sq_replay replay = {.duration_ns = 2500 * SQ_NS_PER_MS,
+                               .streams = {{.codec = SQ_CODEC_OPUS, .packets = 5, .missing = 1}}};
+    plan.replay = &replay;
+    notes_of(&o, &plan);
+    says("5 packets, 1 missing");
+    assert_null(strstr(told, "cut off"));
+    replay.cut_off = true;
+    notes_of(&o, &plan);
+    says("cut off or damaged after 2.5 s");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewer_peers_than_wanted),
+        cmocka_unit_test(late_arrivals),
+        cmocka_unit_test(a_replay_that_was_cut_off),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(told);
+    return failed;
+}
