@@ -520,6 +520,12 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     }
     plan.simulcast = (unsigned)o->simulcast;
     err = parse_codecs(o, &plan, why, why_room);
+    if (!err && plan.simulcast && plan.video_codecs.svc) {
+        snprintf(why, why_room,
+                 "--simulcast: vp9+svc has its layers in one stream, and simulcast has a stream a "
+                 "layer; leave one of them out");
+        err = SQ_ERR_INVALID;
+    }
     err = err ? err : parse_bwe(o->bwe, &plan.bwe, why, why_room);
     if (err) {
         return err;

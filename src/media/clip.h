@@ -46,6 +46,7 @@
 /* RTP payload with its descriptor: 1,252 bytes of IPv4. */
 #define SQ_CLIP_PAYLOAD_DEFAULT 1180
 #define SQ_CLIP_TOLD_MAX        40
+#define SQ_CLIP_DD_MAX          104 /* L3T3 takes 97 */
 #define SQ_CLIP_PAYLOAD_MIN     64
 #define SQ_CLIP_PAYLOAD_MAX     9000
 #define SQ_CLIP_DESCRIPTOR_ROOM                                                                    \
@@ -119,11 +120,13 @@ struct sq_clip_track {
     uint32_t sid_permille[SQ_CLIP_LAYERS_MAX];  /* of the bytes: of all spatial layers up to each */
     uint32_t cookie_base; /* number of the first packet within the ladder: see sq_source_repeat */
     uint8_t profile_level_id[3]; /* H.264: of the first key frame's SPS */
-    /* What a key frame's first packet tells of the layers. VP9: the scalability structure; AV1: the
-     * dependency descriptor, to which each sender adds its frame number. */
+    /* What a key frame's first packet tells of the layers. VP9: the scalability structure. AV1 and
+     * VP9: the dependency descriptor, to which each sender adds its frame number. */
     uint8_t told[SQ_CLIP_TOLD_MAX];
     uint8_t told_len;
-    uint8_t told_id;              /* AV1: template_id_offset */
+    uint8_t dd_id;    /* template_id_offset */
+    uint16_t dd_bits; /* 0: none */
+    uint8_t dd[SQ_CLIP_DD_MAX];
     const uint8_t *data;          /* where packets' offsets count from: the file, or `made` */
     uint8_t *made;                /* payloads that are not the file's bytes as they are; or NULL */
     struct sq_clip_frame *frames; /* frame_count, and one more that ends the table */

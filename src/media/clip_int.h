@@ -77,9 +77,31 @@ void sq_vp9_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned fla
 void sq_vp9_tell(struct sq_clip_track *t);
 int sq_av1_look(const uint8_t *bytes, size_t len, struct sq_clip_look *ret_look);
 void sq_av1_cut(struct sq_cutter *c, uint32_t offset, uint32_t len, unsigned flags);
-void sq_av1_tell(struct sq_clip_track *t, unsigned step);
-/* Which template of its structure a frame is of (without the structure's offset). */
-unsigned sq_av1_template(const struct sq_clip_track *t, const struct sq_clip_frame *f);
+
+/* The dependency descriptor (dd_write.c). The structure of a track; `step` counts within its
+ * ladder: another step has other template ids, so that they cannot be taken for these. Nothing for
+ * layers that it cannot describe. */
+void sq_dd_tell(struct sq_clip_track *t, unsigned step);
+struct sq_dd_frame {
+    const struct sq_clip_frame *frame;
+    unsigned sid;
+    uint16_t number; /* frame_number */
+    unsigned
+        active_layers; /* spatial ones that are sent, told in this packet; 0: nothing is told */
+    bool begins, ends;
+    bool structure; /* of the first packet of a key picture */
+};
+/* Of a packet of a track whose dd_bits is not 0; its length. */
+size_t sq_dd_write(const struct sq_clip_track *t, const struct sq_dd_frame *f,
+                   uint8_t out[static SQ_CLIP_DD_MAX]);
+
+/* Width or height of a spatial layer: each is twice the one below. */
+static inline unsigned sq_clip_layer_size(const struct sq_clip_track *t, unsigned sid,
+                                          unsigned size)
+{
+    unsigned shift = t->spatial_layers - 1U - sid;
+    return (size + (1U << shift) - 1) >> shift;
+}
 
 /* Reads and checks all of c->map; `c` is freed by the caller in any case. */
 int sq_clip_parse(struct sq_clip *c, size_t payload_max_bytes, char *why) SQ_MUST_USE;

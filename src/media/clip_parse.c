@@ -315,6 +315,7 @@ static int read_track(const struct check *k, struct sq_clip_track *t, struct pla
     }
     if (t->codec == SQ_CODEC_VP9) {
         sq_vp9_tell(t);
+        sq_dd_tell(t, 0); /* its length is the same in each step */
     } else if (t->codec == SQ_CODEC_H264) {
         (void)sq_h264_profile_level_id(t->data, t->frames[0].len_bytes, t->profile_level_id);
     }
@@ -367,10 +368,9 @@ static void finish_ladders(struct sq_clip *c)
         }
         for (size_t n = first; n <= i; n++) {
             c->tracks[n].layered = layered;
-            if (c->tracks[n].codec == SQ_CODEC_AV1) {
-                sq_av1_tell(&c->tracks[n], c->tracks[n].step);
+            if (c->tracks[n].codec == SQ_CODEC_AV1 || c->tracks[n].codec == SQ_CODEC_VP9) {
+                sq_dd_tell(&c->tracks[n], c->tracks[n].step);
             }
-
             c->tracks[n].step_count = (uint8_t)(i + 1 - first);
         }
         first = i + 1;

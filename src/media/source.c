@@ -222,10 +222,11 @@ static uint8_t tl0_of(const struct sq_source *s, uint32_t slot)
 
 /* Whether nothing of the picture is sent behind a packet: a picture ends with the highest spatial
  * layer that is sent (RFC 9628, section 4.1). */
-static bool ends_picture(const struct sq_source *s, const struct sq_clip_packet *p, uint32_t slot)
+static bool ends_picture(const struct sq_source *s, const struct sq_clip_track *t,
+                         const struct sq_clip_packet *p, uint32_t slot)
 {
-    uint8_t top = (int32_t)(slot - s->sid_slot) >= 0 ? s->max_sid : s->sid_before;
-    return (p->flags & SQ_CLIP_LAST) || ((p->flags & SQ_CLIP_LAYER_LAST) && p->sid == top);
+    return (p->flags & SQ_CLIP_LAST) ||
+           ((p->flags & SQ_CLIP_LAYER_LAST) && p->sid == sq_source_top_at(s, t, slot));
 }
 
 /* `number` counts within the track; tl0 is that of the slot. */
@@ -248,7 +249,7 @@ static void make_packet(const struct sq_source *s, const struct sq_clip_track *t
     ret_packet->head_len = 0;
     ret_packet->ext_len = 0;
     /* RFC 3551, section 4.1: audio marks the first packet of a talkspurt. */
-    ret_packet->marker = video ? ends_picture(s, p, slot) : slot == 0;
+    ret_packet->marker = video ? ends_picture(s, t, p, slot) : slot == 0;
     sq_source_heads(s, t, p, slot, tl0, ret_packet);
 }
 
@@ -262,7 +263,7 @@ bool sq_source_next(struct sq_source *s, uint64_t now_ns, struct sq_source_packe
     }
     make_packet(s, s->track, s->packet, s->slot, s->tl0, s->ticks, ret_packet);
     ret_packet->due_ns = s->due_ns;
-    if (ends_picture(s, &s->track->packets[s->packet], s->slot)) {
+    if (ends_picture(s, s->track, &s->track->packets[s->packet], s->slot)) {
         end_frame(s);
     } else {
         s->packet++;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define SQ_SOURCE_HEAD_MAX 48
-#define SQ_SOURCE_EXT_MAX  SQ_CLIP_TOLD_MAX
+#define SQ_SOURCE_EXT_MAX  SQ_CLIP_DD_MAX
 #define SQ_SOURCE_SLOTS    1024 /* frames whose packets can be made again */
 
 enum sq_source_flags {
@@ -22,8 +22,8 @@ enum sq_source_flags {
 
 struct sq_source_packet {
     uint8_t head[SQ_SOURCE_HEAD_MAX]; /* payload descriptor, to be sent in front of the fragment */
-    /* AV1: the dependency descriptor, a header extension. 3 bytes; more with a key frame, and where
-     * they are above 16 only the two-byte form can carry them (RFC 8285, section 4.3). */
+    /* AV1 and VP9: the dependency descriptor, a header extension. 3 bytes; more with a key frame,
+     * and where they are above 16 only the two-byte form can carry them (RFC 8285, section 4.3). */
     uint8_t ext[SQ_SOURCE_EXT_MAX];
     uint8_t head_len; /* 0: none */
     uint8_t ext_len;  /* 0: none */
@@ -109,7 +109,13 @@ void sq_source_set_max_tid(struct sq_source *s, unsigned tid);
 /* Leaves spatial layers above `sid` out, so that the picture gets smaller. Less holds from the next
  * picture; more from a key frame, which the next one is then. */
 void sq_source_set_max_sid(struct sq_source *s, unsigned sid);
-/* The highest spatial layer that is sent of the frame at hand. */
+/* The highest spatial layer of `t` that was sent in a slot, and of the frame at hand. */
+static inline unsigned sq_source_top_at(const struct sq_source *s, const struct sq_clip_track *t,
+                                        uint32_t slot)
+{
+    unsigned top = (int32_t)(slot - s->sid_slot) >= 0 ? s->max_sid : s->sid_before;
+    return top < t->spatial_layers ? top : t->spatial_layers - 1U;
+}
 static inline unsigned sq_source_top(const struct sq_source *s)
 {
     return s->max_sid < s->track->spatial_layers ? s->max_sid : s->track->spatial_layers - 1U;

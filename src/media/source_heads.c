@@ -1,5 +1,5 @@
 /* What each sender writes in front of a payload: the descriptors of VP8 and VP9, the dependency
- * descriptor of AV1, the redundancy of Opus. */
+ * descriptor of VP9 and AV1, the redundancy of Opus. */
 #include "base/wire.h"
 #include "media/clip_int.h"
 #include "media/source_int.h"
@@ -23,56 +23,107 @@ static void vp8_head(const struct sq_source *s, const struct sq_clip_track *t,
     packet->head_len = layers ? 6 : 4;
 }
 
-/* RFC 9628, section 4.2, in non-flexible mode, with the bits as libwebrtc sets them. */
+/* How many pictures back of a clip lies what a picture refers to: the latest of the layers below,
+ * or of the base layer itself. The first of a clip is a key frame, and so is where a sender begins.
+ */
+static unsigned reaches_back(const struct sq_clip_track *t, uint32_t frame)
+{
+    unsigned below = t->frames[frame].tid ? t->frames[frame].tid : 1;
+    unsigned back = 1;
+    while (back < frame && t->frames[frame - back].tid >= below) {
+        back++;
+    }
+    return back;
+}
+
+/* Whether a picture with fewer spatial layers than before comes first, or after others of upper
+ * temporal layers alone: so long receivers are told, as libwebrtc does. */
+static bool layers_changed(const struct sq_source *s, const struct sq_clip_track *t, uint32_t frame,
+                           uint32_t slot)
+{
+    if (t->spatial_layers == 1 || s->max_sid >= s->sid_before ||
+        (t->frames[frame].flags & SQ_CLIP_KEY)) {
+        return false;
+    }
+    for (uint32_t back = 0; (int32_t)(slot - back - s->sid_slot) >= 0; back++) {
+        if (back > 0 && t->frames[frame - back].tid == 0) {
+            return false;
+        }
+        if (slot - back == s->sid_slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Section 4.2.1: the layers that are sent. */
+static void vp9_structure(const struct sq_source *s, const struct sq_clip_track *t, uint32_t slot,
+                          struct sq_source_packet *packet)
+{
+    unsigned top = sq_source_top_at(s, t, slot);
+    size_t len = top + 1U == t->spatial_layers ? t->told_len : 1 + 4 * (top + 1);
+    uint8_t *at = packet->head + packet->head_len;
+    memcpy(at, t->told, len);
+    at[0] = (uint8_t)(top << 5 | (t->told[0] & 0x1f));
+    packet->head_len = (uint8_t)(packet->head_len + len);
+}
+
+/* RFC 9628, section 4.2, in flexible mode, with the bits as libwebrtc sets them. */
 static void vp9_head(const struct sq_source *s, const struct sq_clip_track *t,
-                     const struct sq_clip_packet *p, uint32_t slot, uint8_t tl0,
-                     struct sq_source_packet *packet)
+                     const struct sq_clip_packet *p, uint32_t slot, struct sq_source_packet *packet)
 {
     unsigned picture_id = (s->picture_id0 + slot) & 0x7fff;
     bool layers = t->layered || t->spatial_layers > 1;
     bool below = packet->key || !(t->features & SQ_CLIP_KEY_SVC); /* layers refer to that below */
-    bool tells = packet->key && packet->begin;
-    bool top = p->sid + 1U == t->spatial_layers || packet->marker || p->sid >= s->max_sid;
-    unsigned bits = 0x80;                              /* I */
-    bits |= packet->key ? 0 : 0x40;                    /* P */
-    bits |= layers ? 0x20 : 0;                         /* L */
-    bits |= p->flags & SQ_CLIP_LAYER_FIRST ? 0x08 : 0; /* B */
-    bits |= p->flags & SQ_CLIP_LAYER_LAST ? 0x04 : 0;  /* E */
-    bits |= tells ? 0x02 : 0;                          /* V */
-    bits |= top || !below ? 0x01 : 0;                  /* Z */
+    bool tells = packet->begin &&
+                 (packet->key || (packet->tid == 0 && layers_changed(s, t, p->frame, slot)));
+    unsigned bits = 0x90;                                          /* I, F */
+    bits |= packet->key ? 0 : 0x40;                                /* P */
+    bits |= layers ? 0x20 : 0;                                     /* L */
+    bits |= p->flags & SQ_CLIP_LAYER_FIRST ? 0x08 : 0;             /* B */
+    bits |= p->flags & SQ_CLIP_LAYER_LAST ? 0x04 : 0;              /* E */
+    bits |= tells ? 0x02 : 0;                                      /* V */
+    bits |= p->sid + 1U == t->spatial_layers || !below ? 0x01 : 0; /* Z */
     packet->head[0] = (uint8_t)bits;
     packet->head[1] = (uint8_t)(0x80 | picture_id >> 8);
     packet->head[2] = (uint8_t)picture_id;
     packet->head_len = 3;
-    if (layers) { /* T, U, S, D; TL0PICIDX */
-        packet->head[3] =
+    if (layers) { /* T, U, S, D */
+        packet->head[packet->head_len++] =
             (uint8_t)(packet->tid << 5 | 0x10 | p->sid << 1 | (p->sid > 0 && below ? 1 : 0));
-        packet->head[4] = tl0;
-        packet->head_len = 5;
+    }
+    if (!packet->key) { /* P_DIFF */
+        packet->head[packet->head_len++] = (uint8_t)(reaches_back(t, p->frame) << 1);
     }
     if (tells) {
-        memcpy(packet->head + packet->head_len, t->told, t->told_len);
-        packet->head_len = (uint8_t)(packet->head_len + t->told_len);
+        vp9_structure(s, t, slot, packet);
     }
 }
 
-/* "RTP Payload Format For AV1", section A.8: mandatory fields, and the structure with a key frame.
- */
-static void av1_ext(const struct sq_source *s, const struct sq_clip_track *t,
-                    const struct sq_clip_packet *p, uint32_t slot, struct sq_source_packet *packet)
+/* "RTP Payload Format For AV1", section A.8. Frame numbers count the frames of layers that are left
+ * out, too, so that templates hold. */
+static void dependency(const struct sq_source *s, const struct sq_clip_track *t,
+                       const struct sq_clip_packet *p, uint32_t slot,
+                       struct sq_source_packet *packet)
 {
-    if (t->told_len == 0) {
+    if (t->dd_bits == 0) {
         return;
     }
-    packet->ext_len = 3;
-    if (packet->key && packet->begin) {
-        memcpy(packet->ext, t->told, t->told_len);
-        packet->ext_len = t->told_len;
-    }
-    unsigned id = (t->told_id + sq_av1_template(t, &t->frames[p->frame])) & 63;
-    packet->ext[0] =
-        (uint8_t)((packet->begin ? 0x80 : 0) | (p->flags & SQ_CLIP_LAST ? 0x40 : 0) | id);
-    sq_store_u16(packet->ext + 1, (uint16_t)(s->picture_id0 + slot));
+    bool first = (p->flags & SQ_CLIP_LAYER_FIRST) != 0;
+    bool structure = packet->key && packet->begin;
+    unsigned active = sq_source_top_at(s, t, slot) + 1;
+    bool told = (structure && active < t->spatial_layers) ||
+                (first && layers_changed(s, t, p->frame, slot));
+    const struct sq_dd_frame f = {
+        .frame = &t->frames[p->frame],
+        .sid = p->sid,
+        .number = (uint16_t)((s->picture_id0 + slot) * t->spatial_layers + p->sid),
+        .active_layers = told ? active : 0,
+        .begins = first,
+        .ends = (p->flags & SQ_CLIP_LAYER_LAST) != 0,
+        .structure = structure,
+    };
+    packet->ext_len = (uint8_t)sq_dd_write(t, &f, packet->ext);
 }
 
 /* RFC 2198. The packet before stands just before this one in the clip, and so both are one
@@ -109,10 +160,11 @@ void sq_source_heads(const struct sq_source *s, const struct sq_clip_track *t,
         vp8_head(s, t, p, slot, tl0, packet);
         break;
     case SQ_CODEC_VP9:
-        vp9_head(s, t, p, slot, tl0, packet);
+        vp9_head(s, t, p, slot, packet);
+        dependency(s, t, p, slot, packet);
         break;
     case SQ_CODEC_AV1:
-        av1_ext(s, t, p, slot, packet);
+        dependency(s, t, p, slot, packet);
         break;
     case SQ_CODEC_OPUS:
         if (s->red_pt) {

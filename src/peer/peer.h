@@ -267,7 +267,7 @@ struct sq_peer_config {
     struct sq_peer_codecs audio, video; /* what its tracks may use; zeros: everything */
     unsigned simulcast; /* layers of a video that a clip gives: 2 or 3; else one stream */
     bool capture_time;  /* offer abs-capture-time */
-    bool dependency;    /* offer the dependency descriptor */
+    bool dependency;    /* offer the dependency descriptor, as is done with layers anyway */
     uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: say nothing */
     struct sq_peer_bwe bwe;
 };

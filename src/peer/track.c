@@ -85,6 +85,15 @@ static uint32_t new_ssrc(struct sq_peer *peer)
     return ssrc;
 }
 
+/* As Chromium, which offers it with layers; of those in several streams, where AV1 is sent. */
+static bool offers_dependency(const struct sq_peer *peer, enum sq_media_kind kind, bool layers)
+{
+    const struct sq_peer_codecs *codecs = &peer->codecs[kind];
+    bool av1 = codecs->n == 1 && codecs->order[0] == SQ_CODEC_AV1;
+    return peer->dependency ||
+           (layers && kind == SQ_MEDIA_VIDEO && (codecs->svc || (av1 && peer->simulcast > 1)));
+}
+
 /* SSRCs are drawn before the track is there, since the section names them: only the kind of the
  * place differs. */
 static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kind, uint32_t ssrc,
@@ -105,8 +114,9 @@ static struct sq_jsep_add sender_of(struct sq_peer *peer, enum sq_media_kind kin
         .send_rids = layers && kind == SQ_MEDIA_VIDEO && peer->simulcast > 1
                          ? &rids[peer->simulcast - 2]
                          : NULL,
-        .more_exts = (uint8_t)((peer->capture_time ? SQ_JSEP_EXT_CAPTURE_TIME : 0) |
-                               (peer->dependency ? SQ_JSEP_EXT_DEPENDENCY : 0)),
+        .more_exts =
+            (uint8_t)((peer->capture_time ? SQ_JSEP_EXT_CAPTURE_TIME : 0) |
+                      (offers_dependency(peer, kind, layers) ? SQ_JSEP_EXT_DEPENDENCY : 0)),
     };
 }
 

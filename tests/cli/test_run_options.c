@@ -224,6 +224,9 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--turn-secret|x", "--turn-secret: there is no TURN server");
     assert_refused("lab:|--turn|turn:127.0.0.1|--turn-user|anna", "give --turn-password or");
     assert_refused("lab:|--simulcast|3|--no-video", "--simulcast is of video");
+    assert_refused("lab:|--simulcast|3|--codec|video=vp8,vp9+svc", "has its layers in one stream");
+    plan_of("lab:|--codec|video=vp9+svc");
+    plan_of("lab:|--simulcast|3|--codec|video=vp9");
     assert_refused("lab:|--replay|x.pcap|--media|small", "--media: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--codec|video=vp8", "--codec: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--simulcast|2", "--simulcast: a replay sends");

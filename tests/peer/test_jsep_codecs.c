@@ -266,6 +266,13 @@ static void codecs_by_words(void **state)
         {"", true, -1, SQ_CODEC_NONE},
         {"vp8,", true, -1, SQ_CODEC_NONE},
         {"vp8+dtx", true, -1, SQ_CODEC_NONE},
+        {"vp9+svc", true, 1, SQ_CODEC_VP9},
+        {"vp8,VP9+SVC", true, 2, SQ_CODEC_VP8},
+        {"vp8+svc", true, -1, SQ_CODEC_NONE},
+        {"av1+svc", true, -1, SQ_CODEC_NONE},
+        {"vp9+", true, -1, SQ_CODEC_NONE},
+        {"vp9+svc+svq", true, -1, SQ_CODEC_NONE},
+        {"opus+svc", false, -1, SQ_CODEC_NONE},
         {"opus+loud", false, -1, SQ_CODEC_NONE},
         {"h265", true, -1, SQ_CODEC_NONE},
     };
@@ -279,6 +286,7 @@ static void codecs_by_words(void **state)
         if (!err) {
             assert_int_equal(codecs.n, cases[i].n);
             assert_int_equal(codecs.order[0], cases[i].first);
+            assert_int_equal(codecs.svc, strcasestr(cases[i].text, "+svc") != NULL);
         }
     }
 }

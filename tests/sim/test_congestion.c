@@ -372,6 +372,8 @@ static void spatial_layers_follow_the_rate(void **state)
     simnet_negotiate(p.net, p.a, p.b, false);
     run_for(p.net, 2 * SEC);
     struct sq_track *track = sq_peer_track(simnode_peer(p.a), 1);
+    /* Layers are offered with the dependency descriptor, and it is sent. */
+    assert_int_not_equal(track->ids.id[SQ_RTP_EXT_DEPENDENCY], 0);
     for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
         sq_track_allocate(track, rates[i].bps, simnet_now(p.net));
         run_for(p.net, SEC);
