@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/find_host.h"
+#include "cli/local_ip.h"
 #include "cli/options.h"
 #include "cli/pair_call.h"
 #include "cli/places.h"
@@ -230,6 +231,10 @@ static int find_addresses(struct session *s)
         if (sq_addr_parse(ips->items[i], 0, &s->addrs[i]) != 0) {
             return refuse(s, SQ_ERR_INVALID,
                           "--local-ip %s: expected a numeric IPv4 or IPv6 address", ips->items[i]);
+        }
+        int err = sq_local_ip_try(s->loop, ips->items[i], &s->addrs[i], s->why, sizeof(s->why));
+        if (err) {
+            return err;
         }
     }
     s->addrs_len = ips->n;

@@ -1,10 +1,9 @@
 #include "cli/run_paths.h"
 
 #include "cli/find_host.h"
+#include "cli/local_ip.h"
 #include "net/ifaddr.h"
 #include "net/route.h"
-#include "net/udp.h"
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,17 +32,25 @@ static int refuse(struct finder *f, int err, const char *fmt, ...)
 
 /* ---- Local addresses ---- */
 
-static int try_bind(struct finder *f, const char *option, const struct sq_addr *addr)
+/* Candidates of one family make no pairs with those of the other. */
+static void note_family(struct finder *f)
 {
-    const struct sq_udp_options trial = {.bind = *addr};
-    char ip[SQ_ADDR_TEXT_MAX];
-    struct sq_udp *udp;
-    if (sq_udp_open(f->loop, &trial, NULL, NULL, &udp) != 0) {
-        return refuse(f, SQ_ERR_INVALID, "--local-ip %s: %s is not an address of this machine (%s)",
-                      option, sq_addr_format_ip(addr, ip), strerror(errno));
+    struct sq_addr remote;
+    const char *family[2] = {"IPv4", "IPv6"};
+    if (f->options->quiet ||
+        sq_find_host(f->loop, f->target->host, f->target->port, &remote) != 0) {
+        return;
     }
-    sq_udp_close(udp);
-    return 0;
+    for (size_t i = 0; i < f->plan->addrs_len; i++) {
+        if (sq_addr_family(&f->paths->addrs[i]) == sq_addr_family(&remote)) {
+            return;
+        }
+    }
+    bool v6 = sq_addr_family(&remote) == AF_INET6;
+    fprintf(stderr,
+            "Note: %s is reached by %s, and --local-ip names %s only: media connect only where the "
+            "service offers %s candidates.\n",
+            f->target->host, family[v6], family[!v6], family[!v6]);
 }
 
 static int find_given(struct finder *f, const struct sq_option_list *ips)
@@ -63,14 +70,15 @@ static int find_given(struct finder *f, const struct sq_option_list *ips)
                           ips->items[i]);
         }
         struct sq_addr last = sq_addr_step(&paths->addrs[i], paths->addr_counts[i] - 1);
-        int err = try_bind(f, ips->items[i], &paths->addrs[i]);
-        err = err ? err : try_bind(f, ips->items[i], &last);
+        int err = sq_local_ip_try(f->loop, ips->items[i], &paths->addrs[i], f->why, f->why_room);
+        err = err ? err : sq_local_ip_try(f->loop, ips->items[i], &last, f->why, f->why_room);
         if (err) {
             return err;
         }
     }
     f->plan->addrs_len = ips->n;
     f->plan->addr_counts = paths->addr_counts;
+    note_family(f);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "base/time.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include <stdio.h>
 
 static void arm(struct sq_peer *peer, uint64_t at_ns)
 {
@@ -95,12 +96,14 @@ static void check_connect_timeout(struct sq_peer *peer)
     peer->connect_by_ns = SQ_NEVER;
     double waited_s = (double)peer->connect_timeout_ns / 1e9;
     if (peer->times.ice_connected == 0) {
-        sq_peer_fail(
-            peer, SQ_PEER_CAUSE_ICE,
-            "no ICE candidate pair answered within %.3g s (%zu local, %zu remote candidates, %zu "
-            "of the remote ones host names that were not resolved)",
-            waited_s, sq_ice_local_count(peer->ice), sq_ice_remote_count(peer->ice),
-            sq_ice_unresolved(peer->ice));
+        char words[SQ_ICE_WORDS_MAX], names[64] = "";
+        size_t unresolved = sq_ice_unresolved(peer->ice);
+        sq_ice_words(peer->ice, words);
+        if (unresolved > 0) {
+            snprintf(names, sizeof(names), "; %zu host names that were not resolved", unresolved);
+        }
+        sq_peer_fail(peer, SQ_PEER_CAUSE_ICE, "no ICE candidate pair answered within %.3g s (%s%s)",
+                     waited_s, words, names);
     } else {
         sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "the DTLS handshake was not over within %.3g s",
                      waited_s);

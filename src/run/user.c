@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "media/clip.h"
 #include "net/loop.h"
+#include "peer/ice/ice.h"
 #include "run/user_int.h"
 #include <math.h>
 #include <stdarg.h>
@@ -115,17 +116,36 @@ static void fail(struct sq_user *user, enum sq_failure cause, const char *text)
     leave_service(user);
 }
 
-/* It did all it was to do, or the run ends before it came to it: then what it waits for is told,
- * where that is known. */
+/* What a set-up that is not over waits for. */
+static void tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    char words[SQ_ICE_WORDS_MAX];
+    snprintf(text, SQ_PEER_TEXT_MAX, "%s",
+             user->joined ? "connected, but no media came yet" : "not signed in yet");
+    for (size_t i = 0; i < user->peers_len; i++) {
+        const struct sq_endpoint *endpoint = user->peers[i].endpoint;
+        if (!endpoint || user->peers[i].connected) {
+            continue;
+        }
+        if (sq_endpoint_waits_for_relay(endpoint, text)) {
+            return;
+        }
+        const struct sq_peer *rtc = sq_endpoint_peer(endpoint);
+        sq_ice_words(sq_peer_ice(rtc), words);
+        snprintf(text, SQ_PEER_TEXT_MAX,
+                 sq_peer_times(rtc)->ice_connected ? "the DTLS handshake is not over (%s)"
+                                                   : "no ICE candidate pair answered yet (%s)",
+                 words);
+    }
+}
+
+/* It did all it was to do, or the run ends before it came to it: then what it waits for is told. */
 static void settle_unfailed(struct sq_user *user)
 {
     char text[SQ_PEER_TEXT_MAX] = "";
     bool up = user->state == SQ_USER_UP;
-    for (size_t i = 0; !up && !text[0] && i < user->peers_len; i++) {
-        if (user->peers[i].endpoint &&
-            !sq_endpoint_waits_for_relay(user->peers[i].endpoint, text)) {
-            text[0] = '\0';
-        }
+    if (!up) {
+        tell_wait(user, text);
     }
     settle(user, up ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, text);
 }

@@ -163,6 +163,17 @@ def bad_folder(t):
     check(json_file.exists(), "--json FILE was not written, though it could be")
 
 
+def bad_family(t):
+    """Addresses of one family, and a service of the other: told at the beginning, and by those who wait or fail."""
+    words = "1 local (IPv6) and 1 remote (IPv4) candidates, no pair of them"
+    for duration, timeout in (("1s", "5s"), ("5s", "1s")):
+        results = t.run("lab:", "--peers", 1, "--local-ip", "::1", "--duration", duration, "--connect-timeout", timeout).finish(20)
+        check(results.code == 3, f"exit code {results.code}, expected 3")
+        check("--local-ip names IPv6 only" in results.errors, results.errors)
+        check(words in results.summary["reason"] and words in results.peers[0]["message"], results.summary["reason"])
+        test.note(results.summary["reason"])
+
+
 def bad_earlier(t):
     """A folder that is used again holds the files of the last run alone, and what Squall has not written."""
     folder = t.folder / "again"
@@ -202,6 +213,9 @@ def bad_usage(t):
             (["gopher://host/"], ["gopher://host/", "janus+ws://"]),
             (["lab:", "--media", "nothing-such"], ["--media", "nothing-such"]),
             (["whip+http://127.0.0.1:99999/x"], ["99999", "65535"]),
+            (["lab:", "--local-ip", "0.0.0.0"], ["--local-ip 0.0.0.0", "not an address of this machine"]),
+            (["lab:", "--local-ip", "239.1.1.1-239.1.1.9"], ["--local-ip 239.1.1.1-239.1.1.9", "not an address of this machine"]),
+            (["lab:", "--local-ip", "192.0.2.77"], ["--local-ip 192.0.2.77", "not an address of this machine"]),
             ([], ["target"])):
         process = t.start("usage", [t.squall, "run", *words])
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
@@ -241,4 +255,4 @@ def bad_starved(t):
 
 if __name__ == "__main__":
     test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
-              bad_interrupt_twice, bad_folder, bad_earlier, bad_usage, bad_starved])
+              bad_interrupt_twice, bad_folder, bad_family, bad_earlier, bad_usage, bad_starved])

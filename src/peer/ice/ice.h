@@ -224,6 +224,9 @@ const char *sq_ice_pair_state_name(enum sq_ice_pair_state state);
 size_t sq_ice_local_count(const struct sq_ice *ice);
 size_t sq_ice_remote_count(const struct sq_ice *ice);
 size_t sq_ice_pair_count(const struct sq_ice *ice);
+/* "1 local (IPv6) and 2 remote (IPv4) candidates, no pair of them", for a sentence. */
+#define SQ_ICE_WORDS_MAX 120
+void sq_ice_words(const struct sq_ice *ice, char ret_text[static SQ_ICE_WORDS_MAX]);
 /* Borrowed until the next call that is not const; NULL past the end. */
 const struct sq_ice_candidate *sq_ice_local(const struct sq_ice *ice, size_t i);
 const struct sq_ice_candidate *sq_ice_remote(const struct sq_ice *ice, size_t i);

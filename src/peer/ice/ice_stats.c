@@ -1,6 +1,7 @@
 /* What the agent shows: the path in use, candidates, pairs. */
 #include "peer/ice/ice_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool sq_ice_selected(const struct sq_ice *ice, int *ret_base_id, struct sq_addr *ret_remote)
@@ -53,6 +54,25 @@ size_t sq_ice_remote_count(const struct sq_ice *ice)
 size_t sq_ice_pair_count(const struct sq_ice *ice)
 {
     return ice->pairs.n;
+}
+
+static const char *families_of(const struct sq_ice *ice, bool remote)
+{
+    bool v4 = false, v6 = false;
+    size_t n = remote ? ice->remotes.n : ice->locals.n;
+    for (size_t i = 0; i < n; i++) {
+        const struct sq_ice_candidate *c = remote ? sq_ice_remote(ice, i) : sq_ice_local(ice, i);
+        v4 = v4 || sq_addr_family(&c->addr) == AF_INET;
+        v6 = v6 || sq_addr_family(&c->addr) == AF_INET6;
+    }
+    return v4 && v6 ? " (IPv4, IPv6)" : v4 ? " (IPv4)" : v6 ? " (IPv6)" : "";
+}
+
+void sq_ice_words(const struct sq_ice *ice, char ret_text[static SQ_ICE_WORDS_MAX])
+{
+    snprintf(ret_text, SQ_ICE_WORDS_MAX, "%zu local%s and %zu remote%s candidates%s",
+             sq_ice_local_count(ice), families_of(ice, false), sq_ice_remote_count(ice),
+             families_of(ice, true), ice->pairs.n == 0 ? ", no pair of them" : "");
 }
 
 const struct sq_ice_candidate *sq_ice_local(const struct sq_ice *ice, size_t i)
