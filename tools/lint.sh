@@ -24,7 +24,9 @@ mapfile -t units < <(printf '%s\n' "${files[@]}" | grep '\.c$' | while read -r f
     grep -q "\"file\": \".*/$f\"" "$build/compile_commands.json" && echo "$f"
 done)
 if [ ${#units[@]} -gt 0 ]; then
-    printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet \
+    # The analyzer's budget of a function, from 225,000 nodes down: two fifths of the time.
+    budget="--extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=50000"
+    printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet $budget \
         --extra-arg=-Wno-unknown-warning-option 2> >(grep -v 'warnings generated' >&2) || failed=1
 fi
 
