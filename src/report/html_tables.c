@@ -54,7 +54,9 @@ void sq_html_expectations(const struct sq_result *r, struct sq_buf *out)
         sq_buf_puts(out, "</td><th scope=\"row\" class=\"expr\"><code>");
         sq_html_text(out, e->expr);
         sq_buf_puts(out, "</code></th><td class=\"n again\">");
-        if (isfinite(e->value)) {
+        if (e->terms > 1) { /* none of them is the expression's */
+            sq_buf_puts(out, "–");
+        } else if (isfinite(e->value)) {
             sq_report_human_unit(out, e->value, e->unit);
         } else {
             sq_buf_puts(out, "no sample");

@@ -12,8 +12,14 @@ struct junit {
 
 enum junit_state { JUNIT_OK, JUNIT_FAILURE, JUNIT_ERROR };
 
+/* The time is the run's, and spent once: readers add up the cases. */
+static double run_s(const struct junit *j)
+{
+    return isfinite(j->r->duration_s) ? j->r->duration_s : 0;
+}
+
 /* One test case; the message of one that passed goes to system-out. */
-static void put_case(struct junit *j, const char *class_name, const char *name,
+static void put_case(struct junit *j, const char *class_name, const char *name, double took_s,
                      enum junit_state state, const char *type, const char *message)
 {
     struct sq_buf *out = j->out;
@@ -23,7 +29,7 @@ static void put_case(struct junit *j, const char *class_name, const char *name,
     sq_buf_printf(out, "    <testcase classname=\"%s\" name=\"", class_name);
     sq_escape_xml(out, name);
     sq_buf_puts(out, "\" time=\"");
-    sq_number_put(out, isfinite(j->r->duration_s) ? j->r->duration_s : 0);
+    sq_number_put(out, took_s);
     sq_buf_puts(out, "\">\n");
     if (state == JUNIT_OK) {
         sq_buf_puts(out, "      <system-out>");
@@ -44,10 +50,10 @@ static void put_run_cases(struct junit *j)
 {
     const struct sq_result *r = j->r;
     bool reached = r->exit_code != SQ_EXIT_UNREACHED && !r->interrupted;
-    put_case(j, "squall.run", "the target was reached and the run went to its end",
+    put_case(j, "squall.run", "the target was reached and the run went to its end", run_s(j),
              reached || r->verdict == SQ_VERDICT_INVALID ? JUNIT_OK : JUNIT_ERROR,
              r->interrupted ? "interrupted" : "unreached", r->verdict_reason);
-    put_case(j, "squall.run", "the generator was not the bottleneck",
+    put_case(j, "squall.run", "the generator was not the bottleneck", 0,
              r->generator.ok ? JUNIT_OK : JUNIT_ERROR, "invalid",
              r->generator.ok ? "timers, sockets and CPU stayed within bounds"
                              : r->generator.reason);
@@ -60,7 +66,7 @@ static void put_expectation_cases(struct junit *j)
         bool failed = !e->ok && e->level == SQ_LEVEL_ERROR;
         struct sq_buf text = {0};
         sq_buf_printf(&text, "%s%s", e->ok || failed ? "" : "warning: ", e->message);
-        put_case(j, "squall.expectations", e->expr, failed ? JUNIT_FAILURE : JUNIT_OK,
+        put_case(j, "squall.expectations", e->expr, 0, failed ? JUNIT_FAILURE : JUNIT_OK,
                  "expectation", text.text ? text.text : "");
         if (text.err) {
             j->out->err = text.err;
@@ -85,7 +91,7 @@ static void put_cause_cases(struct junit *j)
                       (unsigned long long)r->failures[c].count,
                       (unsigned long long)r->counts.started, sq_failure_name((enum sq_failure)c),
                       p->id, p->message);
-        put_case(j, "squall.peers", name.text ? name.text : "",
+        put_case(j, "squall.peers", name.text ? name.text : "", 0,
                  r->verdict == SQ_VERDICT_PASS ? JUNIT_OK : JUNIT_FAILURE,
                  sq_failure_name((enum sq_failure)c), text.text ? text.text : "");
         if (name.err || text.err) {
@@ -100,7 +106,7 @@ static void put_head(const struct junit *j, struct sq_buf *out, const char *elem
 {
     sq_buf_printf(out, "<%s name=\"squall\" tests=\"%u\" failures=\"%u\" errors=\"%u\" time=\"",
                   element, j->tests, j->failures, j->errors);
-    sq_number_put(out, isfinite(j->r->duration_s) ? j->r->duration_s : 0);
+    sq_number_put(out, run_s(j));
     sq_buf_puts(out, "\"");
 }
 

@@ -95,7 +95,7 @@ static void put_expectations(struct text *t)
         paint(t, "0");
         sq_buf_puts(t->out, " ");
         put_left(t->out, e->expr, EXPR_WIDTH);
-        if (e->ok && isfinite(e->value)) {
+        if (e->ok && isfinite(e->value) && e->terms <= 1) {
             sq_report_human_unit(t->out, e->value, e->unit);
         } else {
             sq_escape_terminal(t->out, e->message);

@@ -373,34 +373,78 @@ static void format_value(double value, double bound, char out[static 32])
     }
 }
 
+/* What was found of a term: "setup.total.max is 800 ms, wanted < 500 ms". */
+static void describe_term(const struct finding *f, char *text, size_t size)
+{
+    const struct sq_expect_node *n = f->term;
+    const char *name = sq_metric_get(n->metric)->name;
+    const char *unit = term_unit(n);
+    const char *space = unit[0] ? " " : "";
+    if (isnan(f->value)) {
+        snprintf(text, size, "no sample: nothing measured %s", name);
+        return;
+    }
+    bool every = sq_expect_is_channels(n->metric) && !n->has_agg;
+    char value[32];
+    format_value(f->value, n->number, value);
+    snprintf(text, size, "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s", name, n->has_agg ? "." : "",
+             n->agg_text, value, space, unit, every ? " at the worst peer" : "",
+             sq_expect_op_text(n->op), n->number, space, unit);
+}
+
+/* Terms that agree with the outcome: of one that holds those that hold, of one that does not those
+ * that do not. As many as there is room for. */
+static void describe_terms(const struct sq_expect *e, const struct sq_result *r, bool holds,
+                           char *text, size_t size)
+{
+    size_t len = 0;
+    for (int i = 0; i < e->node_count; i++) {
+        char term[200];
+        if (e->nodes[i].kind != SQ_EXPECT_TERM) {
+            continue;
+        }
+        struct finding f = judge_term(&e->nodes[i], r);
+        describe_term(&f, term, sizeof(term));
+        if (f.holds != holds) {
+            continue;
+        }
+        if (len + strlen(term) + sizeof("; …; …") > size) {
+            snprintf(text + len, size - len, "; …");
+            return;
+        }
+        len += (size_t)snprintf(text + len, size - len, "%s%s", len ? "; " : "", term);
+    }
+}
+
+static unsigned count_terms(const struct sq_expect *e)
+{
+    unsigned terms = 0;
+    for (int i = 0; i < e->node_count; i++) {
+        terms += e->nodes[i].kind == SQ_EXPECT_TERM;
+    }
+    return terms;
+}
+
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
                     struct sq_expectation *ret_outcome)
 {
     ret_outcome->level = e->level;
+    ret_outcome->terms = 1;
     if (e->by_peer) {
         eval_by_peer(e, r, ret_outcome);
         return;
     }
     struct finding f = judge_node(e, e->root, r);
-    const struct sq_expect_node *n = f.term;
-    const char *name = sq_metric_get(n->metric)->name;
-    const char *unit = term_unit(n);
-    const char *space = unit[0] ? " " : "";
-    char text[sizeof(ret_outcome->message)];
-    if (isnan(f.value)) {
-        snprintf(text, sizeof(text), "no sample: nothing measured %s", name);
+    char text[sizeof(ret_outcome->message)] = "";
+    ret_outcome->terms = count_terms(e);
+    if (ret_outcome->terms == 1) {
+        describe_term(&f, text, sizeof(text));
     } else {
-        bool every = sq_expect_is_channels(n->metric) && !n->has_agg;
-        char value[32];
-        format_value(f.value, n->number, value);
-        snprintf(text, sizeof(text), "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s", name,
-                 n->has_agg ? "." : "", n->agg_text, value, space, unit,
-                 every ? " at the worst peer" : "", sq_expect_op_text(n->op), n->number, space,
-                 unit);
+        describe_terms(e, r, f.holds, text, sizeof(text));
     }
     ret_outcome->ok = f.holds;
     ret_outcome->value = f.value;
-    SQ_RESULT_SET(ret_outcome->unit, unit);
+    SQ_RESULT_SET(ret_outcome->unit, term_unit(f.term));
     SQ_RESULT_SET(ret_outcome->message, text);
 }
 

@@ -224,6 +224,8 @@ struct sq_expectation {
     double value;  /* NAN: no sample */
     char unit[24]; /* "%", "ms", "kbit/s", "% of peers", ""... */
     bool ok;
+    unsigned terms; /* more than one, joined by `and` and `or`: `value` is that of the one that
+                       decided, and `message` has all that hold, or all that do not */
     enum sq_expect_level level;
     char message[256]; /* a sentence: what was found, or why it could not be judged */
 };

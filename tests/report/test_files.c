@@ -165,6 +165,10 @@ static void junit_is_well_formed(void **state)
         snprintf(head, sizeof(head), "tests=\"%zu\" failures=\"%zu\" errors=\"0\"", cases, failed);
         assert_int_equal(count_of(xml, head), 2);
         assert_true(cases >= r->expectation_count + 2 && failed > 0);
+        /* Cases add up to the suite: its time stands in both heads and in one case. */
+        snprintf(head, sizeof(head), " time=\"%g\"", r->duration_s);
+        assert_int_equal(count_of(xml, head), 3);
+        assert_int_equal(count_of(xml, " time=\"0\""), cases - 1);
         assert_int_equal(count_of(xml, "<img"), 0);
         for (size_t k = 0; k < len; k++) {
             assert_true((unsigned char)xml[k] >= 0x20 || xml[k] == '\n');

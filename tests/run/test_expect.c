@@ -165,6 +165,23 @@ static void levels(void **state)
     assert_int_equal(judge(r, "peers.ok > 9 else error").level, SQ_LEVEL_ERROR);
     assert_string_equal(judge(r, "setup.total.max < 500ms").message,
                         "setup.total.max is 800 ms, wanted < 500 ms");
+    /* Every term that held, or every one that did not. */
+    assert_string_equal(judge(r, "peers.ok == 8 and setup.total.max < 2s").message,
+                        "peers.ok is 8, wanted == 8; setup.total.max is 800 ms, wanted < 2000 ms");
+    assert_string_equal(
+        judge(r, "peers.ok > 8 and setup.total.max < 2s and peers.failed < 1").message,
+        "peers.ok is 8, wanted > 8; peers.failed is 1, wanted < 1");
+    assert_string_equal(judge(r, "peers.ok > 8 or setup.total.max < 2s").message,
+                        "setup.total.max is 800 ms, wanted < 2000 ms");
+    assert_string_equal(judge(r, "peers.ok > 8 or video.in.loss < 2").message,
+                        "peers.ok is 8, wanted > 8; no sample: nothing measured video.in.loss");
+    assert_int_equal(judge(r, "peers.ok == 8 and peers.failed == 1").terms, 2);
+    assert_int_equal(judge(r, "peers.ok == 8").terms, 1);
+    struct sq_expectation many =
+        judge(r, "setup.total.max < 2s and setup.total.max < 3s and setup.total.max < 4s and "
+                 "setup.total.max < 5s and setup.total.max < 6s and setup.total.max < 7s");
+    assert_true(strlen(many.message) < sizeof(many.message) - 1); /* cut between two terms */
+    assert_string_equal(many.message + strlen(many.message) - strlen("; …"), "; …");
     assert_string_equal(judge(r, "audio.in.bitrate >= 42 for 60% of peers").message,
                         "holds for 6 of 9 peers (66.67 %), wanted 60 %; 1 failed before they had "
                         "a value");
