@@ -66,6 +66,11 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
         tally->connected--;
     }
+    for (size_t i = 0; user->state == SQ_USER_SETTING_UP && i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) { /* what it had tried: it was never sampled */
+            sq_user_dump(&user->peers[i], sq_loop_now(user->env->loop));
+        }
+    }
     sq_user_switch_end(user);
     user->row.outcome = outcome;
     user->row.cause = cause;

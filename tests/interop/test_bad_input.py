@@ -1,5 +1,6 @@
 """What goes wrong outside Squall is told: the right exit code and cause, a sentence that names what it
 is about, and nothing lost of what was measured."""
+import json
 import os
 import re
 import signal
@@ -167,11 +168,15 @@ def bad_family(t):
     """Addresses of one family, and a service of the other: told at the beginning, and by those who wait or fail."""
     words = "1 local (IPv6) and 1 remote (IPv4) candidates, no pair of them"
     for duration, timeout in (("1s", "5s"), ("5s", "1s")):
-        results = t.run("lab:", "--peers", 1, "--local-ip", "::1", "--duration", duration, "--connect-timeout", timeout).finish(20)
+        results = t.run("lab:", "--peers", 1, "--local-ip", "::1", "--duration", duration, "--connect-timeout", timeout,
+                        "--dump", 1).finish(20)
         check(results.code == 3, f"exit code {results.code}, expected 3")
         check("--local-ip names IPv6 only" in results.errors, results.errors)
         check(words in results.summary["reason"] and words in results.peers[0]["message"], results.summary["reason"])
         test.note(results.summary["reason"])
+        dump = json.loads(next((results.folder / "webrtc-internals").glob("*.json")).read_text())
+        types = {s["statsType"] for c in dump["PeerConnections"].values() for s in c["stats"].values()}
+        check({"local-candidate", "remote-candidate", "transport"} <= types, f"a peer that never connected shows {types}")
 
 
 def bad_earlier(t):
