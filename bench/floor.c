@@ -27,6 +27,7 @@
 #define LATE_BUCKET_NS   10000
 #define PAYLOAD_AUDIO    111
 #define PAYLOAD_VIDEO    96
+#define PAYLOAD_FEEDBACK 127
 #define RTP_VERSION_BITS 0x80
 #define RTP_MARKER_BIT   0x80
 
@@ -35,17 +36,20 @@ struct options {
     unsigned seconds;
     unsigned warm_seconds;
     unsigned slot_ms; /* how often the loop wakes; all that fell due since is sent at once */
+    unsigned feedback_every_ms; /* a small packet each way, as RTCP is one; 0: none */
     bool video;
     bool cm;
     int cpu;
     int reflector_cpu;
 };
 
+enum stream { AUDIO, VIDEO, FEEDBACK, STREAMS };
+
 struct floor_peer {
     int fd;
-    uint16_t seq[2]; /* audio, video */
-    uint32_t timestamp[2];
-    uint32_t ssrc[2];
+    uint16_t seq[STREAMS];
+    uint32_t timestamp[STREAMS];
+    uint32_t ssrc[STREAMS];
     uint32_t frames;
     struct floor_srtp_session *tx; /* owned */
     struct floor_srtp_session *rx; /* owned */
@@ -96,16 +100,18 @@ static void put32(uint8_t *at, uint32_t value)
     put16(at + 2, (uint16_t)value);
 }
 
-static void add_packet(struct floor *f, struct floor_peer *p, int video, bool marker)
+static void add_packet(struct floor *f, struct floor_peer *p, enum stream stream, bool marker)
 {
+    static const uint8_t types[STREAMS] = {PAYLOAD_AUDIO, PAYLOAD_VIDEO, PAYLOAD_FEEDBACK};
+    static const size_t lengths[STREAMS] = {FLOOR_AUDIO_PAYLOAD, FLOOR_VIDEO_PAYLOAD,
+                                            FLOOR_FEEDBACK_PAYLOAD};
     uint8_t *bytes = f->bytes[f->batched];
-    size_t payload = video ? FLOOR_VIDEO_PAYLOAD : FLOOR_AUDIO_PAYLOAD;
+    size_t payload = lengths[stream];
     bytes[0] = RTP_VERSION_BITS;
-    bytes[1] =
-        (uint8_t)((video ? PAYLOAD_VIDEO : PAYLOAD_AUDIO) | (video && marker ? RTP_MARKER_BIT : 0));
-    put16(bytes + 2, p->seq[video]++);
-    put32(bytes + 4, p->timestamp[video]);
-    put32(bytes + 8, p->ssrc[video]);
+    bytes[1] = (uint8_t)(types[stream] | (marker ? RTP_MARKER_BIT : 0));
+    put16(bytes + 2, p->seq[stream]++);
+    put32(bytes + 4, p->timestamp[stream]);
+    put32(bytes + 8, p->ssrc[stream]);
     memcpy(bytes + FLOOR_RTP_HEADER, f->media, payload);
     f->batch[f->batched] =
         (struct floor_packet){.session = p->tx, .bytes = bytes, .len = FLOOR_RTP_HEADER + payload};
@@ -119,8 +125,13 @@ static void add_packet(struct floor *f, struct floor_peer *p, int video, bool ma
 static void send_slot(struct floor *f)
 {
     for (unsigned i = (unsigned)(f->slot % AUDIO_EVERY_MS); i < f->opt.peers; i += AUDIO_EVERY_MS) {
-        add_packet(f, &f->peers[i], 0, false);
-        f->peers[i].timestamp[0] += 960; /* 20 ms at 48 kHz */
+        add_packet(f, &f->peers[i], AUDIO, false);
+        f->peers[i].timestamp[AUDIO] += 960; /* 20 ms at 48 kHz */
+    }
+    unsigned every = f->opt.feedback_every_ms;
+    for (unsigned i = every ? (unsigned)(f->slot % every) : f->opt.peers; i < f->opt.peers;
+         i += every) {
+        add_packet(f, &f->peers[i], FEEDBACK, false);
     }
     if (f->opt.video) {
         for (unsigned i = (unsigned)(f->slot % FRAME_EVERY_MS); i < f->opt.peers;
@@ -130,9 +141,9 @@ static void send_slot(struct floor *f)
                 p->frames++ % FRAMES_A_SECOND * FRAMES_OF_FIVE % FRAMES_A_SECOND < FRAMES_OF_FIVE;
             int packets = five ? 5 : 4;
             for (int k = 1; k <= packets; k++) {
-                add_packet(f, p, 1, k == packets);
+                add_packet(f, p, VIDEO, k == packets);
             }
-            p->timestamp[1] += 3600; /* 40 ms at 90 kHz */
+            p->timestamp[VIDEO] += 3600; /* 40 ms at 90 kHz */
         }
     }
     flush_tx(f);
@@ -216,8 +227,9 @@ static int peer_open(struct floor *f, unsigned index, const struct sockaddr_in *
 {
     struct floor_peer *p = &f->peers[index];
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-    p->ssrc[0] = 2 * index + 1;
-    p->ssrc[1] = 2 * index + 2;
+    for (uint32_t stream = 0; stream < STREAMS; stream++) {
+        p->ssrc[stream] = STREAMS * index + stream + 1;
+    }
     p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->fd < 0 || connect(p->fd, (const struct sockaddr *)to, sizeof(*to)) != 0 ||
         epoll_ctl(f->epoll, EPOLL_CTL_ADD, p->fd, &event) != 0) {
@@ -327,6 +339,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
         {"seconds", required_argument, NULL, 's'},
         {"warm", required_argument, NULL, 'w'},
         {"video", no_argument, NULL, 'v'},
+        {"feedback-every", required_argument, NULL, 'f'},
         {"cm", no_argument, NULL, 'c'},
         {"cpu", required_argument, NULL, 'g'},
         {"reflector", required_argument, NULL, 'r'},
@@ -348,6 +361,9 @@ static bool parse_options(int argc, char **argv, struct options *o)
             break;
         case 'v':
             o->video = true;
+            break;
+        case 'f':
+            o->feedback_every_ms = (unsigned)value;
             break;
         case 'c':
             o->cm = true;
@@ -376,7 +392,7 @@ int main(int argc, char **argv)
     int status = 2;
     if (!parse_options(argc, argv, &f.opt)) {
         fprintf(stderr, "usage: bench_floor [--peers N] [--seconds S] [--warm S] [--video] [--cm] "
-                        "[--slot MS] [--cpu CORE] [--reflector CORE]\n");
+                        "[--feedback-every MS] [--slot MS] [--cpu CORE] [--reflector CORE]\n");
         return status;
     }
     int err = floor_open(&f);

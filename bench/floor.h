@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FLOOR_RTP_HEADER    12   /* RFC 3550, section 5.1, without CSRC */
-#define FLOOR_TAG_MAX       16   /* AES-GCM; HMAC-SHA1-80 has 10 */
-#define FLOOR_ROC_BYTES     4    /* RFC 3711, section 4.2: authenticated, not sent */
-#define FLOOR_PACKET_MAX    1280 /* header, payload, tag */
-#define FLOOR_AUDIO_PAYLOAD 100
-#define FLOOR_VIDEO_PAYLOAD 1180
-#define FLOOR_BATCH         64
+#define FLOOR_RTP_HEADER       12   /* RFC 3550, section 5.1, without CSRC */
+#define FLOOR_TAG_MAX          16   /* AES-GCM; HMAC-SHA1-80 has 10 */
+#define FLOOR_ROC_BYTES        4    /* RFC 3711, section 4.2: authenticated, not sent */
+#define FLOOR_PACKET_MAX       1280 /* header, payload, tag */
+#define FLOOR_AUDIO_PAYLOAD    100
+#define FLOOR_FEEDBACK_PAYLOAD 40 /* of transport-wide feedback on some 20 packets */
+#define FLOOR_VIDEO_PAYLOAD    1180
+#define FLOOR_BATCH            64
 
 struct floor_srtp;         /* the library's state, one a process */
 struct floor_srtp_session; /* keys of one peer and direction */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Where a peer's CPU goes: samples of a steady run by perf, each put down to the first function on its stack that
-a line below names, beside the bare floor loop (bench_floor: sockets and SRTP alone) with as many peers. Prints and
-writes a Markdown table, bench/PROFILE.md.
+a line below names, beside the bare floor loop (bench_floor: sockets and SRTP alone) with as many peers: with
+audio alone once more with as much feedback as Squall was seen to send. Prints and writes a Markdown table,
+bench/PROFILE.md (of audio alone: bench/PROFILE-audio.md).
 
   bench/profile.py [--peers 500] [--seconds 20] [--kind av|audio]
 
@@ -44,8 +45,10 @@ def parse_arguments():
     parser.add_argument("--kind", choices=("av", "audio"), default="av")
     parser.add_argument("--port", type=int, default=8500)
     parser.add_argument("--build", default=os.environ.get("BUILD", "build"))
-    parser.add_argument("--output", default=os.path.join(os.path.dirname(__file__), "PROFILE.md"))
+    parser.add_argument("--output")
     config = parser.parse_args()
+    page = "PROFILE.md" if config.kind == "av" else f"PROFILE-{config.kind}.md"
+    config.output = config.output or os.path.join(os.path.dirname(__file__), page)
     config.squall = os.path.join(config.build, "squall")
     config.logs = os.path.join(config.build, "bench-logs")
     return config
@@ -70,19 +73,28 @@ def part_of(names):
     return "the rest"
 
 
-def floor(config, running):
+def udp_sent():
+    """UDP sends of this machine so far; of segmented ones each counts once."""
+    with open("/proc/net/snmp") as file:
+        names, values = (line.split() for line in file if line.startswith("Udp:"))
+    return int(values[names.index("OutDatagrams")])
+
+
+def floor(config, running, feedback):
     argv = [os.path.join(config.build, "bench_floor"), "--peers", config.peers, "--seconds", round(config.seconds), "--cpu", 0,
             "--reflector", 1] + (["--video"] if config.kind == "av" else [])
+    argv += ["--feedback-every", round(1000 / feedback)] if feedback else []
     process = Process("profile-floor", argv, 0, config.logs)
     running.append(process)
     if process.wait_exit(config.seconds + 30) != 0:
         process.fail("packets did not come back from the reflector")
     with open(process.out_path) as out:
-        return json.load(out)["cpu_us_per_peer_second"]
+        report = json.load(out)
+        return report["cpu_us_per_peer_second"], report["sent_packets_per_peer_second"]
 
 
 def profile(config, running):
-    floor_us = floor(config, running)
+    floor_us, floor_sends = floor(config, running, 0)
     lab = Process("profile-lab", [config.squall, "lab", "--listen", f"127.0.0.1:{config.port}"], 1, config.logs)
     running.append(lab)
     lab.wait_port(config.port)
@@ -94,18 +106,23 @@ def profile(config, running):
     running.append(run)
     run.sleep(ramp + SETTLE_S)
     data = os.path.join(config.logs, "profile.perf")
-    watch = Window(0, run)
+    watch, sent = Window(0, run), udp_sent()
     perf = Process("profile-perf", ["perf", "record", "-F", "499", "-g", "-o", data, "-p", run.pid, "--",
                                     "sleep", f"{config.seconds:g}"], 1, config.logs)
     running.append(perf)
     code = perf.wait_exit(config.seconds + 30)
     seconds, (used,), others = watch.end()
+    sends = (udp_sent() - sent) / 2 / seconds / config.peers  # the lab sends as much
     if code != 0:
         perf.fail("perf cannot record here")
     if run.wait_exit(60) not in (0, 4):  # samples of a late run are samples, too
         run.fail("the run did not hold")
     counts = collections.Counter(part_of(names) for names in stacks(data))
-    return {"counts": counts, "us": used / seconds / config.peers, "floor": floor_us, "others": others}
+    row = {"counts": counts, "us": used / seconds / config.peers, "floor": floor_us, "others": others, "sends": sends,
+           "floor_sends": floor_sends}
+    if config.kind == "audio":
+        row["fed_floor"], row["fed_sends"] = floor(config, running, sends - floor_sends)
+    return row
 
 
 def render(config, row):
@@ -116,8 +133,12 @@ def render(config, row):
              f"{time.strftime('%Y-%m-%d', time.gmtime())}: {config.peers} peers with {media} each way, on one core.", ""]
     lines += bench_report.machine() + bench_report.versions(config.squall)
     lines += [f"- {total:,} samples; others used {100 * row['others']:.0f} % of the core",
-              f"- **{row['us']:.0f} µs** a peer-second; the floor loop {row['floor']:.0f}: {row['us'] / row['floor']:.2f} times", "",
-              "| part | µs a peer-second | share | the floor has it, too |", "|---|---|---|---|"]
+              f"- **{row['us']:.0f} µs** a peer-second with {row['sends']:.0f} sends, of which one takes a whole frame; the floor loop "
+              f"{row['floor']:.0f} µs with {row['floor_sends']:.0f}: {row['us'] / row['floor']:.2f} times"]
+    if "fed_floor" in row:
+        lines += [f"- the floor with as much feedback, {row['fed_sends']:.0f} sends: {row['fed_floor']:.0f} µs; Squall is "
+                  f"{row['us'] / row['fed_floor']:.2f} times that"]
+    lines += ["", "| part | µs a peer-second | share | the floor has it, too |", "|---|---|---|---|"]
     for part, count in row["counts"].most_common():
         in_floor = next((floor for name, floor, _ in PARTS if name == part), False)
         lines.append(f"| {part} | {row['us'] * count / total:.0f} | {100 * count / total:.1f} % | {'yes' if in_floor else ''} |")
