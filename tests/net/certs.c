@@ -66,3 +66,20 @@ void test_cert_write(const struct test_cert *cert, char path[static 64])
     must(write(fd, cert->cert_pem, strlen(cert->cert_pem)) == (ssize_t)strlen(cert->cert_pem));
     close(fd);
 }
+
+SSL_CTX *test_cert_context(const struct test_cert *cert, const SSL_METHOD *method)
+{
+    SSL_CTX *ctx = SSL_CTX_new(method);
+    BIO *c = BIO_new_mem_buf(cert->cert_pem, -1);
+    BIO *k = BIO_new_mem_buf(cert->key_pem, -1);
+    X509 *x = PEM_read_bio_X509(c, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
+    if (!ctx || SSL_CTX_use_certificate(ctx, x) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1) {
+        abort();
+    }
+    X509_free(x);
+    EVP_PKEY_free(key);
+    BIO_free(c);
+    BIO_free(k);
+    return ctx;
+}

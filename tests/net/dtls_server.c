@@ -1,6 +1,5 @@
 #include "net/dtls_server.h"
 
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,16 +59,7 @@ void dtls_server_start(struct dtls_server *s, struct sq_loop *loop, const struct
     memset(s, 0, sizeof(*s));
     must(sq_addr_parse("127.0.0.1", 0, &o.bind) == 0);
     must(sq_udp_open(loop, &o, on_datagram, s, &s->udp) == 0);
-    s->ctx = SSL_CTX_new(DTLS_server_method());
-    BIO *c = BIO_new_mem_buf(cert->cert_pem, -1);
-    BIO *k = BIO_new_mem_buf(cert->key_pem, -1);
-    X509 *x = PEM_read_bio_X509(c, NULL, NULL, NULL);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
-    must(SSL_CTX_use_certificate(s->ctx, x) && SSL_CTX_use_PrivateKey(s->ctx, key));
-    X509_free(x);
-    EVP_PKEY_free(key);
-    BIO_free(c);
-    BIO_free(k);
+    s->ctx = test_cert_context(cert, DTLS_server_method());
     SSL_CTX_set_options(s->ctx, SSL_OP_NO_QUERY_MTU);
     s->ssl = SSL_new(s->ctx);
     s->in = BIO_new(BIO_s_mem());

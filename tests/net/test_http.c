@@ -4,6 +4,7 @@
 #include "net/http.h"
 #include "net/httpd.h"
 #include "net/net.h"
+#include "net/on_loop.h"
 #include "net/until.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,6 @@
 
 #include <cmocka.h>
 
-static struct sq_loop *loop;
 static struct sq_httpd *server;
 static uint16_t server_port;
 static char base[64];
@@ -444,18 +444,6 @@ static void urls_come_apart(void **state)
         assert_string_equal(whole, pairs[i][1]);
         sq_free(whole);
     }
-}
-
-static int setup(void **state)
-{
-    return sq_net_init() || sq_loop_new(NULL, &loop);
-}
-
-static int teardown(void **state)
-{
-    sq_loop_free(loop);
-    sq_net_cleanup();
-    return 0;
 }
 
 #define WITH_SERVER(f) cmocka_unit_test_setup_teardown(f, setup_server, stop_server)

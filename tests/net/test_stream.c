@@ -4,6 +4,7 @@
 #include "net/dns.h"
 #include "net/httpd.h"
 #include "net/net.h"
+#include "net/on_loop.h"
 #include "net/stream.h"
 #include "net/until.h"
 #include <errno.h>
@@ -17,8 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static struct sq_loop *loop;
 
 /* --- DNS --- */
 
@@ -465,18 +464,6 @@ static void no_memory_at_any_point(void **state)
         sq_stream_free(c.stream);
     }
     close(fd);
-}
-
-static int setup(void **state)
-{
-    return sq_net_init() || sq_loop_new(NULL, &loop);
-}
-
-static int teardown(void **state)
-{
-    sq_loop_free(loop);
-    sq_net_cleanup();
-    return 0;
 }
 
 int main(void)

@@ -81,6 +81,13 @@ static struct sq_udp_tls_options options_for(const struct dtls_server *server)
     };
 }
 
+/* A server, and how it is reached. */
+static struct sq_udp_tls_options serve(struct dtls_server *server)
+{
+    dtls_server_start(server, loop, &cert);
+    return options_for(server);
+}
+
 static void connect_to(struct client *c, const struct sq_udp_tls_options *o)
 {
     memset(c, 0, sizeof(*c));
@@ -116,8 +123,7 @@ static void datagrams_go_both_ways(void **state)
     struct dtls_server server;
     struct client c;
     uint8_t bytes[1500];
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     connect_to(&c, &o);
     assert_int_equal(sq_udp_tls_send(c.tls, "early", 5), SQ_ERR_STATE);
     RUN_UNTIL(loop, c.opened);
@@ -147,8 +153,7 @@ static void two_records_in_a_datagram(void **state)
 {
     struct dtls_server server;
     struct client c;
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     connect_to(&c, &o);
     RUN_UNTIL(loop, c.opened);
     server.twice = true;
@@ -194,8 +199,7 @@ static void the_certificate_is_checked(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct dtls_server server;
         struct client c;
-        dtls_server_start(&server, loop, &cert);
-        struct sq_udp_tls_options o = options_for(&server);
+        struct sq_udp_tls_options o = serve(&server);
         o.tls_options = (struct sq_tls_options){.ca_file = cases[i].with_ca ? ca : NULL,
                                                 .insecure = cases[i].insecure,
                                                 .server_name = cases[i].name};
@@ -263,8 +267,7 @@ static void nobody_listens(void **state)
 {
     struct dtls_server server;
     struct client c;
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     dtls_server_stop(&server);
     connect_to(&c, &o);
     c.close_at = 3;
@@ -278,8 +281,7 @@ static void the_server_says_goodbye(void **state)
 {
     struct dtls_server server;
     struct client c;
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     connect_to(&c, &o);
     RUN_UNTIL(loop, c.opened);
     RUN_UNTIL(loop, server.open);
@@ -301,8 +303,7 @@ static void junk_is_dropped(void **state)
                                        {22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 255, 255},
                                        {23, 254, 253, 0, 1, 0},
                                        {"GET / HTTP"}};
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     connect_to(&c, &o);
     struct sq_addr client = *sq_udp_local(sq_udp_tls_socket(c.tls));
     for (int round = 0; round < 2; round++) {
@@ -329,8 +330,7 @@ static void it_may_be_closed_in_each_callback(void **state)
     for (int at = 1; at <= 3; at++) {
         struct dtls_server server;
         struct client c;
-        dtls_server_start(&server, loop, &cert);
-        struct sq_udp_tls_options o = options_for(&server);
+        struct sq_udp_tls_options o = serve(&server);
         connect_to(&c, &o);
         c.close_at = at;
         RUN_UNTIL(loop, c.opened);
@@ -357,8 +357,7 @@ static void what_cannot_be_opened(void **state)
 {
     struct dtls_server server;
     struct client c = {0};
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     o.tls_options.ca_file = "/nonexistent/ca.pem";
     assert_int_equal(sq_udp_tls_open(loop, &o, &events, &c, &c.tls), SQ_ERR_TLS);
     struct sq_addr elsewhere; /* of TEST-NET-1: no interface has it */
@@ -374,8 +373,7 @@ static void failing_allocations(void **state)
 {
     struct dtls_server server;
     struct client c = {0};
-    dtls_server_start(&server, loop, &cert);
-    struct sq_udp_tls_options o = options_for(&server);
+    struct sq_udp_tls_options o = serve(&server);
     sq_mem_fail_at(0);
     int err;
     unsigned failures = 0;

@@ -4,6 +4,7 @@
 #include "net/certs.h"
 #include "net/httpd.h"
 #include "net/net.h"
+#include "net/on_loop.h"
 #include "net/tls_front.h"
 #include "net/until.h"
 #include "net/ws.h"
@@ -17,8 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static struct sq_loop *loop;
 
 struct side {
     struct sq_ws *ws;
@@ -589,18 +588,6 @@ static void no_memory_at_any_point(void **state)
         sq_ws_free(served.ws);
         served.ws = NULL;
     }
-}
-
-static int setup(void **state)
-{
-    return sq_net_init() || sq_loop_new(NULL, &loop);
-}
-
-static int teardown(void **state)
-{
-    sq_loop_free(loop);
-    sq_net_cleanup();
-    return 0;
 }
 
 #define WITH_SERVER(f) cmocka_unit_test_setup_teardown(f, start_plain, stop)

@@ -1,7 +1,6 @@
 #include "net/tls_front.h"
 
 #include <netinet/in.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -92,16 +91,7 @@ struct tls_front *tls_front_start(const struct test_cert *cert, uint16_t plain_p
 {
     struct tls_front *f = calloc(1, sizeof(*f));
     must(f != NULL);
-    f->ctx = SSL_CTX_new(TLS_server_method());
-    BIO *c = BIO_new_mem_buf(cert->cert_pem, -1);
-    BIO *k = BIO_new_mem_buf(cert->key_pem, -1);
-    X509 *x = PEM_read_bio_X509(c, NULL, NULL, NULL);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
-    must(SSL_CTX_use_certificate(f->ctx, x) && SSL_CTX_use_PrivateKey(f->ctx, key));
-    X509_free(x);
-    EVP_PKEY_free(key);
-    BIO_free(c);
-    BIO_free(k);
+    f->ctx = test_cert_context(cert, TLS_server_method());
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
     f->plain = a;
