@@ -110,6 +110,15 @@ def squall_run(t, answer, seconds):
     return run
 
 
+def measure_run(run, bytes_now, receiver, seconds):
+    """The same of a run of Squall's and of the process that receives; it ends the run."""
+    until("the first bytes", lambda: bytes_now() > 0, 20)
+    result = measure(bytes_now, [run.process.popen.pid, receiver.popen.pid], seconds)
+    run.process.signal()
+    run.finish(20)
+    return result
+
+
 def squall_to_squall(t, link, seconds):
     lab = t.lab("--media-ip", sandbox.ADDRESS)
 
@@ -119,12 +128,7 @@ def squall_to_squall(t, link, seconds):
         with urllib.request.urlopen(request, timeout=10) as reply:
             return 201, fakes.SDP, link.through(reply.read().decode(), 0)
 
-    run = squall_run(t, answer, seconds)
-    until("the first bytes", lambda: lab_bytes(lab) > 0, 20)
-    result = measure(lambda: lab_bytes(lab), [run.process.popen.pid, lab.process.popen.pid], seconds)
-    run.process.signal()
-    run.finish(20)
-    return result
+    return measure_run(squall_run(t, answer, seconds), lambda: lab_bytes(lab), lab.process, seconds)
 
 
 def squall_to_chromium(t, link, seconds):
@@ -136,12 +140,7 @@ def squall_to_chromium(t, link, seconds):
         sdp = tab.eval(RECEIVER % json.dumps(link.through(offer, 1)), 30)
         return 201, fakes.SDP, link.through(sdp, 0)
 
-    run = squall_run(t, answer, seconds)
-    until("the first bytes", lambda: tab.eval("window.got || 0") > 0, 20)
-    result = measure(lambda: tab.eval("got"), [run.process.popen.pid, browser.process.popen.pid], seconds)
-    run.process.signal()
-    run.finish(20)
-    return result
+    return measure_run(squall_run(t, answer, seconds), lambda: tab.eval("window.got || 0"), browser.process, seconds)
 
 
 def chromium_to_chromium(t, link, seconds):

@@ -16,6 +16,15 @@ SECONDS = 15
 DELAY_MS = 60  # each way, of Chromium's
 
 
+def outcome(run, truth):
+    """Ends the run: the peer's row, the last figures of its video, and what the relay knows of that stream."""
+    run.process.signal()
+    results = run.finish()
+    series = next(s for s in results.dumps()[0] if s.video and s.kind == "inbound-rtp")
+    last = {name: values[-1][1] for name, values in series.members.items()}
+    return results.peers[0], last, truth[str(series.ssrc)]
+
+
 def fec_gstreamer(t):
     """webrtcbin sends RED with as much ULPFEC as media, and sends nothing again. A packet of media is lost for good
     only with the parity that is for it."""
@@ -31,12 +40,7 @@ def fec_gstreamer(t):
     relay.shape("down", loss_percent=LOSS_PERCENT)
     peer.event("quiet", SECONDS + 20)
     truth = relay.stats()["down"]["streams"]
-    run.process.signal()
-    results = run.finish()
-    mine = results.peers[0]
-    series = next(s for s in results.dumps()[0] if s.video and s.kind == "inbound-rtp")
-    last = {name: values[-1][1] for name, values in series.members.items()}
-    stream = truth[str(series.ssrc)]
+    mine, last, stream = outcome(run, truth)
     holes, gone = stream["holes"], mine["video.in.lost"]
     came_back = holes - gone
     parity_dropped = stream["packets"] / 2 - last["fecPacketsReceived"]
@@ -70,12 +74,7 @@ def fec_chromium(t):
     truth = relay.stats()["down"]["streams"]
     relay.shape("down", delay_ms=DELAY_MS)
     time.sleep(1)
-    run.process.signal()
-    results = run.finish()
-    mine = results.peers[0]
-    series = next(s for s in results.dumps()[0] if s.video and s.kind == "inbound-rtp")
-    last = {name: values[-1][1] for name, values in series.members.items()}
-    stream = truth[str(series.ssrc)]
+    mine, last, stream = outcome(run, truth)
     useful = last["fecPacketsReceived"] - last["fecPacketsDiscarded"]
     test.note(f"{stream['packets']} packets of video, media and parity, {stream['holes']} dropped; {last['fecPacketsReceived']:.0f} of parity came, "
               f"{useful:.0f} of use; RTX brought {last['retransmittedPacketsReceived']:.0f}; {mine['video.in.frames']:.0f} frames, "
