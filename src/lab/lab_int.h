@@ -12,6 +12,7 @@
 #include "run/endpoint.h"
 #include "signal/room/room_proto.h"
 
+#define SQ_LAB_DD_MAX          255          /* bytes of a dependency descriptor: RFC 8285 */
 #define SQ_LAB_RING_PACKETS    512          /* a power of two */
 #define SQ_LAB_RING_BYTES      (256 * 1024) /* 2 s of 1 Mbit/s */
 #define SQ_LAB_RING_ECHO_BYTES (96 * 1024)
@@ -33,8 +34,9 @@ struct sq_lab_port;
 struct sq_lab_ring {
     struct {
         uint32_t number;
-        uint64_t at; /* place in the stream of bytes; in the slab modulo room */
-        uint16_t len;
+        uint64_t at;    /* place in the stream of bytes; in the slab modulo room */
+        uint16_t len;   /* of the payload */
+        uint8_t dd_len; /* of the dependency descriptor, which stands in front of it */
         bool marker;
     } packets[SQ_LAB_RING_PACKETS];
     uint32_t next; /* number of the next packet; they are also the cookies */
@@ -283,6 +285,7 @@ struct sq_lab {
     uint64_t ids; /* running number of room members */
     struct sq_lab_counters counters;
     uint8_t head[SQ_LAB_HEAD_MAX]; /* of the packet that is sent again now */
+    uint8_t dd[SQ_LAB_DD_MAX];     /* and its dependency descriptor */
     uint64_t stun_answered;
 
     struct sq_lab_thread *thread;

@@ -354,6 +354,7 @@ static int open_endpoint(struct sq_lab_member *member, const struct sq_lab_join 
         .forward_only = true,
         .accept_data = true,
         .capture_time = true,
+        .dependency = true,
         .remb_bps = SQ_LAB_REMB_BPS,
     };
     int err = sq_endpoint_create(lab->carrier, &config, &endpoint_ops, member, &member->endpoint);

@@ -1,5 +1,6 @@
 #include "lab/renumber.h"
 
+#include "base/wire.h"
 #include "media/depacket.h"
 #include "media/vp8.h"
 #include <string.h>
@@ -89,4 +90,21 @@ size_t sq_lab_renumber(struct sq_lab_numbers *n, enum sq_codec codec, const uint
         n->tl0 = tl0;
     }
     return p.len;
+}
+
+void sq_lab_renumber_frame(struct sq_lab_numbers *n, uint8_t *descriptor, bool again)
+{
+    uint16_t number = sq_load_u16(descriptor + 1);
+    bool jumps = n->frame_jumps && !again;
+    if (jumps) {
+        n->frame_offset = n->hold_frame ? (uint16_t)(n->frame_number + 1 - number) : 0;
+        n->frame_jumps = false;
+    }
+    number = (uint16_t)(number + n->frame_offset);
+    sq_store_u16(descriptor + 1, number);
+    bool late = n->hold_frame && !jumps && (uint16_t)(number - n->frame_number) >= 0x8000;
+    if (!again && !late) {
+        n->frame_number = number;
+        n->hold_frame = true;
+    }
 }

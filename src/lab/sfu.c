@@ -33,9 +33,10 @@ static struct sq_lab_ring *new_ring(size_t room, uint32_t first)
     return ring;
 }
 
-static uint32_t ring_put(struct sq_lab_ring *ring, const struct sq_rtp_packet *packet)
+static uint32_t ring_put(struct sq_lab_ring *ring, const struct sq_rtp_packet *packet,
+                         struct sq_view dd)
 {
-    size_t len = packet->payload_bytes;
+    size_t len = dd.len + packet->payload_bytes;
     size_t at = ring->end % ring->room;
     if (at + len > ring->room) { /* a packet lies in one piece */
         ring->end += ring->room - at;
@@ -45,11 +46,13 @@ static uint32_t ring_put(struct sq_lab_ring *ring, const struct sq_rtp_packet *p
         ring->next++;
     }
     uint32_t number = ring->next++;
-    memcpy(ring->slab + at, packet->payload, len);
+    memcpy(ring->slab + at, dd.at, dd.len);
+    memcpy(ring->slab + at + dd.len, packet->payload, packet->payload_bytes);
     size_t place = number & (SQ_LAB_RING_PACKETS - 1);
     ring->packets[place].number = number;
     ring->packets[place].at = ring->end;
-    ring->packets[place].len = (uint16_t)len;
+    ring->packets[place].len = packet->payload_bytes;
+    ring->packets[place].dd_len = (uint8_t)dd.len;
     ring->packets[place].marker = packet->marker;
     ring->end += len;
     return number;
@@ -62,9 +65,12 @@ static bool ring_get(const struct sq_lab_ring *ring, uint32_t number, struct sq_
         ring->packets[place].at + ring->room < ring->end + SQ_PEER_DATAGRAM_MAX) {
         return false; /* overwritten, or about to be */
     }
+    const uint8_t *at = ring->slab + ring->packets[place].at % ring->room;
     *ret_out = (struct sq_rtp_out){
         .marker = ring->packets[place].marker,
-        .payload = ring->slab + ring->packets[place].at % ring->room,
+        .dependency = at,
+        .dependency_len = ring->packets[place].dd_len,
+        .payload = at + ring->packets[place].dd_len,
         .payload_len = ring->packets[place].len,
     };
     return true;
@@ -441,7 +447,18 @@ static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, ui
     port->seq_offset = (uint16_t)(port->next_seq - (uint16_t)clean);
     port->ts_offset = port->next_ts - ts;
     port->started = true;
+    port->numbers.frame_jumps = true;
     stop_waiting(port);
+}
+
+/* What of the dependency descriptor goes on; nothing of one that says nothing. */
+static struct sq_view dependency_of(const struct sq_lab_source *source,
+                                    const struct sq_rtp_exts *exts)
+{
+    struct sq_view none = {.at = ""};
+    bool there = source->video && sq_rtp_has(exts, SQ_RTP_EXT_DEPENDENCY) &&
+                 exts->dependency.len >= 3 && exts->dependency.len <= SQ_LAB_DD_MAX;
+    return there ? exts->dependency : none;
 }
 
 /* The capture time of audio goes on; without the offset to the sender's clock, which would have to
@@ -483,17 +500,32 @@ static void leave_out(struct sq_lab_port *port, uint64_t clean, bool newest)
     }
 }
 
-/* With picture numbers that go on over a change of the layer. */
+/* With numbers of pictures and frames that go on over a change of the layer or the source. `head`
+ * and `dd` have room for them. */
+static void renumber(struct sq_lab_port *port, const struct sq_lab_source *source, bool starts,
+                     bool again, uint8_t *head, uint8_t *dd, struct sq_rtp_out *out)
+{
+    if (has_layers(source->base)) {
+        out->prefix_len = sq_lab_renumber(&port->numbers, source->codec, out->payload,
+                                          out->payload_len, starts, again, head);
+        out->prefix = head;
+        out->payload += out->prefix_len;
+        out->payload_len -= out->prefix_len;
+    }
+    if (out->dependency_len) {
+        memcpy(dd, out->dependency, out->dependency_len);
+        sq_lab_renumber_frame(&port->numbers, dd, again);
+        out->dependency = dd;
+    }
+}
+
 static int send_renumbered(struct sq_lab_port *port, const struct sq_lab_source *source,
                            const struct sq_rtp_out *out, bool starts, uint64_t now_ns)
 {
     uint8_t head[SQ_LAB_HEAD_MAX];
+    uint8_t dd[SQ_LAB_DD_MAX];
     struct sq_rtp_out changed = *out;
-    changed.prefix_len = sq_lab_renumber(&port->numbers, source->codec, out->payload,
-                                         out->payload_len, starts, false, head);
-    changed.prefix = head;
-    changed.payload += changed.prefix_len;
-    changed.payload_len -= changed.prefix_len;
+    renumber(port, source, starts, false, head, dd, &changed);
     return sq_track_send(port->track, now_ns, &changed);
 }
 
@@ -533,16 +565,19 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
     if (!source->ports) {
         return;
     }
-    bool renumbers = has_layers(source->base);
+    struct sq_view dd = dependency_of(source, exts);
+    bool renumbers = has_layers(source->base) || dd.len;
     struct sq_rtp_out out = {
         .marker = packet->marker,
         .explicit_seq = true,
-        .cookie = source->ring ? ring_put(source->ring, packet) : SQ_RTP_NO_COOKIE,
+        .cookie = source->ring ? ring_put(source->ring, packet, dd) : SQ_RTP_NO_COOKIE,
         .level = (uint8_t)(sq_rtp_has(exts, SQ_RTP_EXT_AUDIO_LEVEL)
                                ? exts->audio_level | (exts->voice ? 0x80 : 0)
                                : 127),
         .payload = packet->payload,
         .payload_len = packet->payload_bytes,
+        .dependency = (const uint8_t *)dd.at,
+        .dependency_len = dd.len,
         .capture_time = capture_time(source, packet, exts),
         .event_hz = event_hz,
     };
@@ -573,13 +608,9 @@ bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_o
     struct sq_lab_counters *counters = &port->member->lab->counters;
     struct sq_lab_source *source = port->from;
     bool found = source && source->ring && ring_get(source->ring, cookie, ret_out);
-    if (found && has_layers(source->base)) {
-        uint8_t *head = port->member->lab->head;
-        ret_out->prefix_len = sq_lab_renumber(&port->numbers, source->codec, ret_out->payload,
-                                              ret_out->payload_len, false, true, head);
-        ret_out->prefix = head;
-        ret_out->payload += ret_out->prefix_len;
-        ret_out->payload_len -= ret_out->prefix_len;
+    if (found) {
+        renumber(port, source, false, true, port->member->lab->head, port->member->lab->dd,
+                 ret_out);
     }
     counters->nacks_answered += found;
     counters->nacks_missed += !found;

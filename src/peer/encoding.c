@@ -552,7 +552,9 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         return forward_event(track, e, now_ns, out);
     }
     size_t payload_len = out->prefix_len + out->payload_len;
-    if (!fits(e, payload_len)) {
+    uint8_t ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY];
+    size_t ext_len = ext_id ? out->dependency_len : 0;
+    if (!fits(e, payload_len + (ext_len ? ext_len + SQ_RTP_EXTEND_BYTES : 0))) {
         return SQ_ERR_NOSPACE;
     }
     uint32_t ts = e->rtp.ts_base + out->timestamp;
@@ -562,6 +564,9 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
                                     out->cookie)
             : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len, payload_len, out->cookie);
     const struct outgoing packet = {
+        .ext = out->dependency,
+        .ext_id = ext_id,
+        .ext_len = ext_len,
         .capture_id = out->capture_time ? track->ids.id[SQ_RTP_EXT_ABS_CAPTURE_TIME] : 0,
         .capture_time = out->capture_time,
         .ts = ts,
@@ -595,6 +600,9 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
             return;
         }
         out = (struct outgoing){
+            .ext = by_hand.dependency,
+            .ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY],
+            .ext_len = track->ids.id[SQ_RTP_EXT_DEPENDENCY] ? by_hand.dependency_len : 0,
             .ts = resend->ts,
             .seq = resend->seq,
             .marker = by_hand.marker,

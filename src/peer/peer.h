@@ -156,6 +156,8 @@ struct sq_rtp_out {
     size_t prefix_len;
     const uint8_t *payload; /* borrowed for the call */
     size_t payload_len;
+    const uint8_t *dependency; /* the dependency descriptor, where it is agreed; NULL: none */
+    size_t dependency_len;
     const uint8_t *capture_time; /* 8 bytes of abs-capture-time, where it is agreed; NULL: none. Of
                                     tracks without retransmission: it would not be sent again */
 };

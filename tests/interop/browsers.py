@@ -188,13 +188,13 @@ def two_pages(t, Browser):
                   f"{video['frameWidth']}x{video['frameHeight']}, {video['packetsLost']} packets lost")
 
 
-def whip_and_whep(t, Browser):
+def whip_and_whep(t, Browser, codec="vp8"):
     """The browser plays a Squall publisher by WHEP, and Squall watches what it publishes by WHIP."""
     lab = the_lab(t)
     browser = Browser(t)
     tab = browser.open(lab.http())
     publisher = t.run(f"whip+{lab.http('/whip/clip')}", *CONSTANT, "--peers", 1, "--duration", "30s", "--local-ip", ADDRESS,
-                      "--lateness-max", "200")
+                      "--codec", f"video={codec}", "--lateness-max", "200")
     # A clip's stream must be there before it can be played.
     until("the publisher", lambda: "1 connected" in publisher.process.stderr(), 15)
     page.play(tab, lab.http("/whep/clip"))

@@ -5,7 +5,8 @@ from harness.browser import Chromium
 
 
 def chromium_room(t):
-    browsers.room_with_squall(t, Chromium)
+    """AV1 and its dependency descriptor, which the lab offers and passes on."""
+    browsers.room_with_squall(t, Chromium, run_options=("--codec", "video=av1,vp8"))
 
 
 def chromium_pair(t):
@@ -13,7 +14,7 @@ def chromium_pair(t):
 
 
 def chromium_whip(t):
-    browsers.whip_and_whep(t, Chromium)
+    browsers.whip_and_whep(t, Chromium, codec="vp9+svc")
 
 
 def chromium_offers(t):

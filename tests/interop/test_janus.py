@@ -8,7 +8,7 @@ import threading
 import time
 
 from harness import figures, squall, test
-from harness.janus import ROOM, Janus, version
+from harness.janus import ROOM, ROOMS, Janus, version
 from harness.proc import check, until
 from harness.sandbox import need
 from harness.squall import CONSTANT
@@ -160,14 +160,25 @@ def janus_codecs(t):
             check(peer["video.in.lost"] == 0 and peer["audio.in.lost"] == 0, f"{video}, {audio}: packets lost")
         check(results.metric("audio.in.bitrate", "avg") > 55, f"{audio}: {results.metric('audio.in.bitrate', 'avg')} kbit/s")
         test.note(f"{video} and {audio}: {results.metric('video.in.fps', 'avg')} frames/s")
-    results = t.run(janus.url + "?plugin=echotest", *CONSTANT, "--peers", 1, "--duration", "5s", "--codec", "video=vp9+svc", "--decode", 1,
-                    "--lateness-max", "500").finish()
-    results.all_ok(1)
-    peer = results.peers[0]
-    check((peer["video.in.width"], peer["video.in.height"]) == (640, 360), f"{peer['video.in.width']}x{peer['video.in.height']} of VP9 SVC")
-    check(peer["video.in.frames"] > 3 * 25 and peer["video.in.lost"] == 0, f"{peer['video.in.frames']} frames, {peer['video.in.lost']} lost")
-    check(23 < results.metric("video.in.decoded.fps", "avg") < 27, f"decoded {results.metric('video.in.decoded.fps', 'avg')} frames/s")
-    test.note(f"VP9 SVC: {results.metric('video.in.decoded.fps', 'avg')} pictures/s decoded")
+    results = t.run(janus.url + f"?plugin=videoroom&room={ROOMS['vp9']}", *CONSTANT, "--peers", 2, "--rate", "10/s", "--duration", "5s",
+                    "--codec", "video=vp9+svc", "--decode", 2, "--record", 1, "--lateness-max", "500").finish()
+    results.all_ok(2)
+    for peer in results.peers:
+        check((peer["video.in.width"], peer["video.in.height"]) == (640, 360), f"{peer['video.in.width']}x{peer['video.in.height']} of VP9 SVC")
+        check(peer["video.in.frames"] > 3 * 25 and peer["video.in.lost"] == 0, f"{peer['video.in.frames']} frames, {peer['video.in.lost']} lost")
+        check(peer["video.in.dropped"] == 0 and peer["video.in.decode_failed"] == 0, f"{peer['video.in.dropped']} frames dropped")
+        check(23 < peer["video.in.decoded_fps"] < 27, f"decoded {peer['video.in.decoded_fps']} frames/s")
+    test.note(f"VP9 SVC: {results.metric('video.in.decoded.fps', 'avg')} pictures/s decoded; recorded: {recorded_svc(results)}")
+
+
+def recorded_svc(results):
+    """The recording holds pictures of all layers that libvpx shows at their full size."""
+    shown = subprocess.run(
+        [need("ffmpeg"), "-v", "info", "-c:v", "libvpx-vp9", "-i", str(next((results.folder / "record").glob("*-in-*.webm"))), "-map", "0:v",
+         "-vf", "showinfo", "-f", "null", "-"], capture_output=True, text=True, timeout=60)
+    sizes = re.findall(r" s:(\d+x\d+) ", shown.stderr)
+    check(len(sizes) > 3 * 25 and set(sizes) == {"640x360"}, f"{len(sizes)} frames of {set(sizes)}: {shown.stderr[-600:]}")
+    return f"{len(sizes)} frames of 640x360"
 
 
 def janus_wrong_room(t):

@@ -1,4 +1,5 @@
-/* Picture numbers of VP8 and VP9 over changes of the layer, against descriptors worked by hand. */
+/* Picture numbers of VP8 and VP9, and those of frames in dependency descriptors, over changes of
+ * the layer, against descriptors worked by hand. */
 #include "lab/renumber.h"
 #include "media/depacket.h"
 #include <setjmp.h>
@@ -90,6 +91,30 @@ static void other_forms_of_vp9(void **state)
     assert_int_equal(out[2], 0x82);
 }
 
+/* Two streams, the first over the end of the numbers; then back. */
+static void frames_go_on(void **state)
+{
+    struct sq_lab_numbers n = {.frame_jumps = true};
+    static const struct {
+        uint16_t in, out;
+        bool jumps, again;
+    } rows[] = {{65534, 65534, true, false}, {65535, 65535, false, false}, {1, 1, false, false},
+                {0, 0, false, false}, /* late */
+                {500, 2, true, false},       {500, 2, false, false},       {502, 4, false, false},
+                {500, 2, false, true},       {503, 5, false, false},       {40000, 6, true, false},
+                {39999, 5, false, true},     {40001, 7, false, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        uint8_t dd[] = {0xc1, (uint8_t)(rows[i].in >> 8), (uint8_t)rows[i].in, 0x80};
+        n.frame_jumps = rows[i].jumps;
+        sq_lab_renumber_frame(&n, dd, rows[i].again);
+        assert_int_equal(dd[1] << 8 | dd[2], rows[i].out);
+        assert_int_equal(dd[0], 0xc1);
+        assert_int_equal(dd[3], 0x80);
+        assert_false(n.frame_jumps);
+    }
+}
+
 static void without_numbers_as_it_is(void **state)
 {
     const uint8_t bare_vp9[] = {0x0c, 0x82, 0x49};
@@ -132,7 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vp8_goes_on),        cmocka_unit_test(vp9_goes_on),
         cmocka_unit_test(other_forms_of_vp9), cmocka_unit_test(without_numbers_as_it_is),
-        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(any_bytes),          cmocka_unit_test(frames_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The lab's forwarding (src/lab/sfu.c) between whole peers over a simulated network: a publisher,
  * the lab's side of it, the lab's side of each viewer, and the viewers. */
 #include "lab/lab_int.h"
+#include "media/depacket.h"
 #include "peer/peer_int.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
@@ -59,7 +60,7 @@ static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event
 }
 
 static const struct sq_peer_ops lab_ops = {.rtp = on_rtp, .resend = on_resend};
-static const struct sq_peer_config lab_config = {.forward_only = true};
+static const struct sq_peer_config lab_config = {.forward_only = true, .dependency = true};
 
 static struct room *open_room(uint64_t seed)
 {
@@ -102,18 +103,17 @@ static void make_port(struct sq_lab_port *port, struct sq_lab_member *member, st
 }
 
 /* Without a publisher's node packets are handed to the sources by the test. */
-static void publish_layers(struct room *room, unsigned layers)
+static void publish_with(struct room *room, const struct sq_peer_config *config)
 {
     room->in = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
-    room->pub =
-        simnet_add(room->net, &(struct sq_peer_config){.simulcast = layers}, false, NULL, NULL);
+    room->pub = simnet_add(room->net, config, false, NULL, NULL);
     assert_non_null(room->in);
     for (size_t kind = 0; kind < 2; kind++) {
         make_port(&room->in_port[kind], &room->pub_member, room->in, kind, SQ_DIR_RECVONLY);
         room->source[kind] = room->in_port[kind].source =
             sq_lab_source_new(&room->in_port[kind], false);
         assert_non_null(room->source[kind]);
-        sq_track_receive_simulcast(room->in_port[kind].track, layers > 1);
+        sq_track_receive_simulcast(room->in_port[kind].track, config->simulcast > 1);
         add(room->pub, kind == VIDEO ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO, SQ_DIR_SENDONLY);
     }
     set_delay(room->in, 10 * MS);
@@ -121,22 +121,32 @@ static void publish_layers(struct room *room, unsigned layers)
     simnet_negotiate(room->net, room->in, room->pub, false);
 }
 
+static void publish_layers(struct room *room, unsigned layers)
+{
+    publish_with(room, &(struct sq_peer_config){.simulcast = layers});
+}
+
 static void publish(struct room *room)
 {
     publish_layers(room, 0);
 }
 
-static void watch(struct room *room, size_t i)
+static void watch_with(struct room *room, size_t i, const struct sq_peer_ops *ops)
 {
     room->sub_member[i].lab = &room->lab;
     room->sub_member[i].layer = -1;
     room->out[i] = simnet_try_add(room->net, &lab_config, &lab_ops, on_event, room);
-    room->viewer[i] = simnet_add(room->net, &(struct sq_peer_config){0}, false, NULL, NULL);
+    room->viewer[i] = simnet_try_add(room->net, &(struct sq_peer_config){0}, ops, NULL, NULL);
     assert_non_null(room->out[i]);
+    assert_non_null(room->viewer[i]);
     room->sub_member[i].peer = simnode_peer(room->out[i]);
     for (size_t kind = 0; kind < 2; kind++) {
         make_port(&room->out_port[i][kind], &room->sub_member[i], room->out[i], kind,
                   SQ_DIR_SENDONLY);
+        if (kind == VIDEO && room->source[kind]->codec != SQ_CODEC_NONE) { /* as take_up() does */
+            const struct sq_peer_codecs codecs = {.n = 1, .order = {room->source[kind]->codec}};
+            assert_int_equal(sq_track_set_codecs(room->out_port[i][kind].track, &codecs), 0);
+        }
         sq_lab_attach(&room->out_port[i][kind], room->source[kind]);
     }
     set_delay(room->out[i], 10 * MS);
@@ -149,6 +159,12 @@ static void watch(struct room *room, size_t i)
     for (size_t kind = 0; kind < 2; kind++) {
         sq_lab_port_ready(&room->out_port[i][kind], simnet_now(room->net));
     }
+}
+
+static void watch(struct room *room, size_t i)
+{
+    static const struct sq_peer_ops none = {0};
+    watch_with(room, i, &none);
 }
 
 static void all_that_is_sent_arrives(void **state)
@@ -481,6 +497,30 @@ static void each_viewer_gets_a_layer(void **state)
     close_room(room);
 }
 
+/* A viewer whose estimate had room for the middle layer when it began, on a way that has room for
+ * all: an estimate does not rise over what is sent, so it is tried with the highest after 8 s, and
+ * keeps it. */
+static void a_middle_start_is_tried_higher(void **state)
+{
+    struct room *room = open_room(16);
+    (void)state;
+    publish_layers(room, 3);
+    run_for(room->net, 2 * SEC);
+    watch(room, 0);
+    struct sq_peer *peer = simnode_peer(room->out[0]);
+    assert_int_equal(sq_peer_restart_estimate(peer, simnet_now(room->net), 520000), 0);
+    room->sub_member[0].estimated = true;
+    struct sq_lab_port *port = &room->out_port[0][VIDEO];
+    run_for(room->net, 2 * SEC);
+    assert_int_equal(port->from->layer, 1);
+    assert_sees(room, 0, 480);
+    run_for(room->net, 5 * SEC);
+    assert_int_equal(port->from->layer, 2);
+    assert_sees(room, 0, 640);
+    assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).freeze_count, 0);
+    close_room(room);
+}
+
 /* Each layer is repaired by the RTX stream that names it, and answers the PLI for its SSRC alone.
  */
 static void layers_are_repaired_one_by_one(void **state)
@@ -509,6 +549,126 @@ static void layers_are_repaired_one_by_one(void **state)
     assert_int_equal(layers, 3);
     struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
     assert_true((double)video.frames_decoded > 0.95 * 25 * 34);
+    close_room(room);
+}
+
+/* ---- The dependency descriptor ---- */
+
+/* What viewer 0 is told by it. */
+static struct descriptors {
+    struct sq_depacket_state *known;
+    unsigned packets, bare, unknown, structures, frames, jumps, back;
+    uint16_t width, number;
+} told;
+
+static void read_descriptor(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                            const struct sq_rtp_exts *exts, uint64_t now_ns)
+{
+    struct sq_dd dd;
+    (void)ctx;
+    (void)now_ns;
+    if (sq_track_kind(track) != SQ_MEDIA_VIDEO || packet->payload_bytes == 0) {
+        return;
+    }
+    told.packets++;
+    if (!sq_rtp_has(exts, SQ_RTP_EXT_DEPENDENCY)) {
+        told.bare++;
+    } else if (sq_dd_parse((const uint8_t *)exts->dependency.at, exts->dependency.len, &told.known,
+                           &dd) != 0) {
+        told.unknown++;
+    } else {
+        int16_t step = (int16_t)(dd.frame_number - told.number);
+        bool first = told.frames == 0;
+        told.structures += dd.structure;
+        told.frames += first || step > 0;
+        told.jumps += !first && step > 1;
+        told.back += !first && step < 0;
+        told.number = first || step > 0 ? dd.frame_number : told.number;
+        told.width = dd.width;
+    }
+}
+
+static struct room *with_descriptors(uint64_t seed, const struct sq_peer_config *publisher)
+{
+    static const struct sq_peer_ops reads = {.rtp = read_descriptor};
+    struct room *room = open_room(seed);
+    sq_depacket_state_free(told.known);
+    told = (struct descriptors){0};
+    publish_with(room, publisher);
+    run_for(room->net, 5 * SEC + 300 * MS);
+    watch_with(room, 0, &reads);
+    return room;
+}
+
+/* AV1 in three streams: who is moved from one to another gets one row of frame numbers, and with
+ * each key frame the templates of what follows; what is sent again has its descriptor, too. */
+static void descriptors_go_on_over_layers(void **state)
+{
+    static const struct sq_peer_config av1 = {
+        .simulcast = 3, .video = {.order = {SQ_CODEC_AV1}, .n = 1}, .bwe = {.mode = SQ_BWE_OFF}};
+    static const uint16_t widths[] = {320, 480, 640};
+    static const uint8_t turns[] = {2, 0, 1, 2, 1, 0};
+    (void)state;
+    struct room *room = with_descriptors(14, &av1);
+    for (size_t i = 0; i < sizeof(turns); i++) {
+        room->sub_member[0].layer = turns[i];
+        run_for(room->net, 3 * SEC);
+        assert_int_equal(told.width, widths[turns[i]]);
+        assert_int_equal(in_stats(room->net, room->viewer[0], VIDEO).frame_width, widths[turns[i]]);
+    }
+    struct sq_inbound_stats in = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_true(in.frames_decoded > 16 * 25);
+    assert_int_equal(in.frames_dropped, 0);
+    assert_true(told.packets > 500 && told.structures >= sizeof(turns));
+    assert_int_equal(told.bare, 0);
+    assert_int_equal(told.unknown, 0);
+    assert_int_equal(told.jumps, 0);
+    assert_int_equal(told.back, 0);
+    assert_int_equal(told.frames, in.frames_received);
+    simnode_link(room->out[0])->loss = 0.1;
+    run_for(room->net, 5 * SEC);
+    simnode_link(room->out[0])->loss = 0;
+    run_for(room->net, SEC);
+    assert_true(in_stats(room->net, room->viewer[0], VIDEO).packets_repaired > 10);
+    assert_int_equal(told.bare, 0);
+    assert_int_equal(told.unknown, 0);
+    sq_depacket_state_free(told.known);
+    told.known = NULL;
+    close_room(room);
+}
+
+/* Who comes late begins with a key frame, and so with the templates; a viewer of another publisher
+ * goes on in its numbers. */
+static void late_joiners_know_the_templates(void **state)
+{
+    static const struct sq_peer_config svc = {
+        .video = {.order = {SQ_CODEC_VP9}, .n = 1, .svc = true}, .bwe = {.mode = SQ_BWE_OFF}};
+    (void)state;
+    struct room *room = with_descriptors(15, &svc);
+    run_for(room->net, 4 * SEC);
+    assert_true(told.packets > 300 && told.structures >= 2);
+    assert_int_equal(told.bare, 0);
+    assert_int_equal(told.unknown, 0);
+    assert_int_equal(told.jumps, 0);
+    sq_lab_source_free(room->source[VIDEO]);
+    room->in_port[VIDEO].source = NULL;
+    sq_lab_source_free(room->source[AUDIO]);
+    room->in_port[AUDIO].source = NULL;
+    run_for(room->net, SEC);
+    publish_with(room, &svc); /* somebody else */
+    for (size_t kind = 0; kind < 2; kind++) {
+        sq_lab_attach(&room->out_port[0][kind], room->source[kind]);
+        sq_lab_port_ready(&room->out_port[0][kind], simnet_now(room->net));
+    }
+    unsigned before = told.frames;
+    run_for(room->net, 4 * SEC);
+    assert_true(told.frames > before + 200); /* three a picture */
+    assert_int_equal(told.bare, 0);
+    assert_int_equal(told.unknown, 0);
+    assert_int_equal(told.jumps, 0);
+    assert_int_equal(told.back, 0);
+    sq_depacket_state_free(told.known);
+    told.known = NULL;
     close_room(room);
 }
 
@@ -588,6 +748,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_viewer_gets_a_layer),
         cmocka_unit_test(layers_are_repaired_one_by_one),
+        cmocka_unit_test(a_middle_start_is_tried_higher),
         cmocka_unit_test(all_that_is_sent_arrives),
         cmocka_unit_test(loss_is_repaired_on_both_sides),
         cmocka_unit_test(a_viewers_pli_goes_to_the_publisher),
@@ -598,6 +759,8 @@ int main(void)
         cmocka_unit_test(nothing_starts_before_a_key_frame),
         cmocka_unit_test(only_what_is_still_there_is_given_again),
         cmocka_unit_test(keys_go_to_who_takes_them),
+        cmocka_unit_test(descriptors_go_on_over_layers),
+        cmocka_unit_test(late_joiners_know_the_templates),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
