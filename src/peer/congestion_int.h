@@ -2,6 +2,7 @@
 #ifndef SQ_PEER_CONGESTION_INT_H
 #define SQ_PEER_CONGESTION_INT_H
 
+#include "base/time.h"
 #include "peer/bwe/bwe.h"
 #include "peer/peer.h"
 
@@ -9,16 +10,17 @@
 
 struct sq_cc {
     enum sq_bwe_mode mode;
-    struct sq_bwe *bwe;      /* owned; NULL with a fixed rate */
-    uint64_t target_bps;     /* of everything that leaves, IP and UDP included */
-    uint64_t used_bps;       /* what was allocated: the target, or less while a rise waits */
-    uint64_t given_bps;      /* what steps were chosen by */
-    uint64_t sending_bps;    /* what the layers and steps in force come to, and audio */
-    uint64_t needed_bps;     /* what all of them together would */
-    uint64_t video_bps;      /* payload given to video tracks */
-    uint16_t overhead_bytes; /* of a packet: IP, UDP, SRTP's tag */
-    uint8_t probe;           /* cluster of the packets that leave now; 0: none */
-    bool media_begun;        /* a video packet has left: probes may begin */
+    struct sq_bwe *bwe;       /* owned; NULL with a fixed rate */
+    uint64_t target_bps;      /* of everything that leaves, IP and UDP included */
+    uint64_t used_bps;        /* what was allocated: the target, or less while a rise waits */
+    uint64_t given_bps;       /* what steps were chosen by */
+    uint64_t sending_bps;     /* what the layers and steps in force come to, and audio */
+    uint64_t needed_bps;      /* what all of them together would */
+    uint64_t audio_probe_bps; /* what a browser's probes would go to without video */
+    uint64_t video_bps;       /* payload given to video tracks */
+    uint16_t overhead_bytes;  /* of a packet: IP, UDP, SRTP's tag */
+    uint8_t probe;            /* cluster of the packets that leave now; 0: none */
+    bool media_begun;         /* a video packet has left: probes may begin */
     bool started, can_pad;
     uint32_t probe_left; /* bytes of the burst at hand */
     double debt_bits;    /* of the pacer: sent and not drained yet */
@@ -34,6 +36,15 @@ struct sq_cc {
 
 struct sq_peer;
 struct sq_track;
+
+/* What a browser in this place would take for the rate that it may send: how often it tells what it
+ * receives goes by that. Without video its estimate comes to what its probes show; we send none
+ * then. */
+static inline uint64_t sq_cc_feedback_bps(const struct sq_cc *cc)
+{
+    bool audio_only = cc->bwe && !cc->media_begun && cc->audio_probe_bps > 0;
+    return audio_only ? sq_min_u64(cc->target_bps, cc->audio_probe_bps) : cc->target_bps;
+}
 
 /* After a negotiation: makes it where the mode asks for one. */
 int sq_cc_apply(struct sq_peer *peer) SQ_MUST_USE;

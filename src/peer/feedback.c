@@ -279,7 +279,7 @@ void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
 {
     struct sq_twcc_recorder *recorder = peer->twcc_recorder;
     if (peer->cc && !peer->forward_only) {
-        sq_twcc_recorder_set_interval(recorder, sq_twcc_interval_ns(peer->cc->target_bps));
+        sq_twcc_recorder_set_interval(recorder, sq_twcc_interval_ns(sq_cc_feedback_bps(peer->cc)));
     }
     while (sq_twcc_recorder_next_ns(recorder) <= now_ns) {
         struct compound c;

@@ -70,6 +70,10 @@ def feedback_chromium(t):
     (mine, theirs), _, _ = call(t, browser, "whip", {"video": browsers.CAMERA}, ["--echo"])
     test.note(f"audio and video both ways: Squall {mine:.1f} reports a second, Chromium {theirs:.1f}")
     check(theirs > 10 and abs(mine - theirs) <= APART, f"Squall {mine} reports a second, Chromium {theirs}")
+    # From the fifth second on Chromium's estimate is what a probe to twice the audio's rate showed.
+    (mine, theirs), _, _ = call(t, browser, "whip", {"video": False}, ["--echo", "--no-video"], settle=7)
+    test.note(f"audio only: Squall {mine:.1f} reports a second, Chromium {theirs:.1f}")
+    check(theirs < 13 and abs(mine - theirs) <= FOLLOWS, f"audio only: Squall {mine} reports a second, Chromium {theirs}")
     (_, theirs), _, _ = call(t, browser, "whip", {"silent": True}, [])
     (mine, _), _, _ = call(t, browser, "whep", {"video": browsers.CAMERA}, [])
     test.note(f"who only receives: Squall {mine:.1f} reports a second, Chromium {theirs:.1f}")
