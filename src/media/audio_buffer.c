@@ -28,6 +28,8 @@
 #define MUTED_STEPS         13  /* concealed so long, nothing is heard any more */
 #define REINIT_STEPS        100 /* concealed so long, a new packet begins anew */
 
+#define EVENT_MORE 28 /* quanta: a telephone-event goes on 70 ms beyond what is told of it */
+
 #define JUMP_QUANTA (5LL * SQ_AUDIO_QUANTA_PER_SEC) /* time-stamps that leap so far begin anew */
 
 /* ---- the window ---- */
@@ -197,11 +199,27 @@ static bool skip_hole(struct sq_audio_buffer *b)
     return true;
 }
 
+/* A telephone-event sounds where the next sound would be, made by its receiver. */
+static bool event_sounds(const struct sq_audio_buffer *b)
+{
+    return !b->dtx && b->next >= b->event_from && b->next < b->event_to;
+}
+
+static void sound_event(struct sq_audio_buffer *b)
+{
+    while (b->sync < STEP && event_sounds(b) && (b->held_count == 0 || !bit_of(b->held, b->next))) {
+        b->next++;
+        b->sync++;
+        b->newest = b->next > b->newest ? b->next : b->newest;
+    }
+}
+
 static void step(struct sq_audio_buffer *b)
 {
     b->played += STEP;
     b->since_stretch = (uint8_t)(b->since_stretch + (b->since_stretch < UINT8_MAX));
     int stretched = 0;
+    sound_event(b);
     if (b->sync < STEP && b->held_count > 0) {
         bool postponed = b->concealing >= POSTPONE_STEPS && !b->dtx &&
                          (float)(b->held_count + b->sync) < b->target / 2;
@@ -213,6 +231,7 @@ static void step(struct sq_audio_buffer *b)
             stretched = stretch(b);
         }
     }
+    sound_event(b);
     if (b->sync >= STEP) {
         b->sync -= STEP;
         b->concealing = 0;
@@ -232,8 +251,8 @@ static void step(struct sq_audio_buffer *b)
 /* `n` steps with nothing in the buffer: all are alike. */
 static void idle_steps(struct sq_audio_buffer *b, int64_t n)
 {
-    while (n > 0 && (b->sync > 0 || (b->concealing == 0 && !b->dtx))) {
-        step(b); /* what is left of before, and the first that is concealed */
+    while (n > 0 && (b->sync > 0 || event_sounds(b) || (b->concealing == 0 && !b->dtx))) {
+        step(b); /* what is left of before, a key, and the first that is concealed */
         n--;
     }
     if (n == 0) {
@@ -307,6 +326,7 @@ static void begin(struct sq_audio_buffer *b, const struct sq_media_packet *p)
     b->last_ticks = (int64_t)WINDOW * ticks_of(sq_codec_info(p->codec)->clock_hz);
     b->next = b->newest = WINDOW;
     b->dtx_end = b->silence_from = b->silence_to = 0;
+    b->event_from = b->event_to = 0;
     b->least_ms = b->least_before_ms = INFINITY;
     b->interval_most_ms = 0;
     b->last_seq = (uint16_t)(p->seq - 1);
@@ -502,8 +522,7 @@ static void count_event(struct sq_audio_buffer *b, const struct sq_media_packet 
     }
 }
 
-int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
-                          const struct sq_media_packet *p)
+int sq_audio_buffer_event(struct sq_audio_buffer *b, const struct sq_media_packet *p)
 {
     struct sq_wire w = sq_wire_reader(p->payload, p->len);
     uint8_t event = sq_wire_u8(&w); /* RFC 4733, section 2.3 */
@@ -516,15 +535,20 @@ int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
     count_event(b, p, event, (flags & 0x80) != 0);
     sq_audio_buffer_play(b, p->now_ns);
     const struct sq_codec_info *info = sq_codec_info((enum sq_codec)b->codec);
-    if (!b->started || info->clock_hz != clock_hz) {
+    if (!b->started) {
         return 0;
     }
     struct sq_media_packet sound = *p;
     sound.codec = (enum sq_codec)b->codec;
-    unsigned ticks = ticks_of(clock_hz);
+    unsigned ticks = ticks_of(info->clock_hz);
     int64_t from = place(b, &sound, ticks);
     b->have_event = true; /* whatever begins anew for a long event's sake, the event does not */
     int64_t to = from + duration / ticks;
+    bool end = (flags & 0x80) != 0;
+    if (from > b->event_from || (from == b->event_from && (end || !b->event_ended))) {
+        b->event_from = from;
+        b->event_to = to + (end ? 0 : EVENT_MORE);
+    }
     from = from > b->next ? from : b->next;
     if (to > from && to <= b->next + WINDOW) {
         (void)hold(b, from, to);

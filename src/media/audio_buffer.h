@@ -55,6 +55,7 @@ struct sq_audio_buffer {                          /* about 650 bytes; internals 
     int64_t newest;                   /* one past the newest quantum that came */
     int64_t dtx_end;                  /* the end of the latest packet that announced silence */
     int64_t silence_from, silence_to; /* nothing was sent in between: numbers had no gap */
+    int64_t event_from, event_to;     /* the latest telephone-event sounds in between */
     int64_t last_ticks; /* unwrapped time-stamp of the newest packet, from the first one */
     uint32_t last_timestamp;
     uint16_t last_seq;
@@ -90,9 +91,10 @@ void sq_audio_buffer_init(struct sq_audio_buffer *b);
  * audio. */
 int sq_audio_buffer_push(struct sq_audio_buffer *b,
                          const struct sq_media_packet *packet) SQ_MUST_USE;
-/* A telephone-event of the same stream (RFC 4733): it takes the place of sound. clock_hz is its
- * payload type's. SQ_ERR_TRUNCATED. */
-int sq_audio_buffer_event(struct sq_audio_buffer *b, uint32_t clock_hz,
+/* A telephone-event of the same stream (RFC 4733): it takes the place of sound. Its times are those
+ * of the stream whatever the clock of its payload type, as NetEQ takes them: Chromium sends events
+ * of 8 kHz beside Opus that way. SQ_ERR_TRUNCATED. */
+int sq_audio_buffer_event(struct sq_audio_buffer *b,
                           const struct sq_media_packet *packet) SQ_MUST_USE;
 /* Plays up to now. Call it before reading the stats; push does it too. */
 void sq_audio_buffer_play(struct sq_audio_buffer *b, uint64_t now_ns);

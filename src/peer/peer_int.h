@@ -506,7 +506,7 @@ enum sq_codec sq_track_codec_carried(const struct sq_jsep_codec *codec);
 void sq_track_tell_first_media(struct sq_track *track);
 void sq_track_init_play(struct sq_track *track); /* of a new rx */
 void sq_track_play(struct sq_track *track, const struct sq_media_packet *packet, bool repaired);
-void sq_track_play_event(struct sq_track *track, uint32_t clock_hz,
+void sq_track_play_event(struct sq_track *track,
                          const struct sq_media_packet *packet); /* telephone-event */
 void sq_track_restart_play(struct sq_track *track);             /* another source begins */
 void sq_track_pause_play(struct sq_track *track);               /* it pauses on purpose */

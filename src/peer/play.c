@@ -171,9 +171,8 @@ void sq_track_play(struct sq_track *track, const struct sq_media_packet *packet,
     }
 }
 
-void sq_track_play_event(struct sq_track *track, uint32_t clock_hz,
-                         const struct sq_media_packet *packet)
+void sq_track_play_event(struct sq_track *track, const struct sq_media_packet *packet)
 {
-    int err = sq_audio_buffer_event(&track->rx->audio, clock_hz, packet);
+    int err = sq_audio_buffer_event(&track->rx->audio, packet);
     (void)err; /* counted there */
 }

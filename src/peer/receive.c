@@ -318,7 +318,7 @@ void sq_peer_deliver(struct sq_track *track, uint64_t now_ns, const struct sq_rt
     bool event = sq_jsep_codec_is_event(codec);
     if ((!playable && !(peer->forward_only && event)) || (peer->forward_only && media.red)) {
         if (event) {
-            sq_track_play_event(track, codec->clock_rate_hz, &media);
+            sq_track_play_event(track, &media);
         }
         return;
     }

@@ -74,7 +74,7 @@ static void audio(struct rig *rig, unsigned kind, const uint8_t *payload, size_t
                                       .seq = rig->seq,
                                       .red = (kind & 0x40) != 0,
                                       .codec = (enum sq_codec)codecs[kind >> 4 & 3]};
-    int err = kind & 0x80 ? sq_audio_buffer_event(&rig->audio, 48000, &q)
+    int err = kind & 0x80 ? sq_audio_buffer_event(&rig->audio, &q)
                           : sq_audio_buffer_push(&rig->audio, &q);
     MUST(good || err != 0 || (kind & 0xf0));
     (void)!sq_frames_push(rig->whole, &q);

@@ -349,7 +349,7 @@ static void telephone_events(void **state)
                                               .len = 4,
                                               .timestamp = (n - into) * 960,
                                               .seq = (uint16_t)seq++};
-            assert_int_equal(sq_audio_buffer_event(&r.b, 48000, &p), 0);
+            assert_int_equal(sq_audio_buffer_event(&r.b, &p), 0);
         }
     }
     struct sq_audio_stats s = stats(&r, 6000);
@@ -357,7 +357,85 @@ static void telephone_events(void **state)
     assert_string_equal(s.digits, "789*#A");
     assert_int_equal(s.concealed_samples, 0);
     const struct sq_media_packet cut = {.payload = voice, .len = 3};
-    assert_int_equal(sq_audio_buffer_event(&r.b, 48000, &cut), SQ_ERR_TRUNCATED);
+    assert_int_equal(sq_audio_buffer_event(&r.b, &cut), SQ_ERR_TRUNCATED);
+}
+
+/* Keys as Chromium 156 sends them beside Opus: 8 kHz by their payload type, in the stream's clock
+ * all the same, and over after a frame of 20 ms. The frame after that is not sent: only it is
+ * missing. */
+static struct sq_audio_stats keys_of(bool heard)
+{
+    struct rig r;
+    rig_init(&r, SQ_CODEC_OPUS);
+    unsigned seq = 0;
+    for (unsigned n = 0; n < 700; n++) {
+        unsigned into = n >= 300 ? n % 50 : 2; /* eight keys, one a second */
+        static const uint8_t event[] = {1, 0x8a, 960 >> 8, (uint8_t)960};
+        struct sq_media_packet p = {.now_ns = r.start_ns + n * 20 * MS,
+                                    .payload = into == 0 ? event : voice,
+                                    .len = into == 0 ? 4 : 20,
+                                    .timestamp = n * 960,
+                                    .marker = into == 0,
+                                    .codec = SQ_CODEC_OPUS};
+        for (unsigned copy = 0; copy < (into == 0 ? 3 : 1) && into != 1; copy++) {
+            p.seq = (uint16_t)seq++;
+            if (into > 0) {
+                assert_int_equal(sq_audio_buffer_push(&r.b, &p), 0);
+            } else if (heard) {
+                assert_int_equal(sq_audio_buffer_event(&r.b, &p), 0);
+            }
+        }
+    }
+    return stats(&r, 14000);
+}
+
+static void keys_of_chromium(void **state)
+{
+    struct sq_audio_stats deaf = keys_of(false);
+    struct sq_audio_stats s = keys_of(true);
+    assert_string_equal(s.digits, "11111111");
+    assert_in_range(s.concealed_samples, 1, deaf.concealed_samples / 2);
+}
+
+/* Until its end is told a key sounds on, as in NetEQ: for 70 ms beyond what is told. */
+static void a_key_sounds_on(void **state)
+{
+    struct rig r;
+    rig_init(&r, SQ_CODEC_OPUS);
+    for (unsigned n = 0; n < 300; n++) {
+        push(&r, 20.0 * n, n);
+    }
+    const uint8_t event[] = {2, 10, 960 >> 8, (uint8_t)960};
+    struct sq_media_packet p = {.now_ns = r.start_ns + 6000 * MS,
+                                .payload = event,
+                                .len = 4,
+                                .timestamp = 4294960000U + 300 * 960,
+                                .seq = (uint16_t)(65500 + 300)};
+    assert_int_equal(sq_audio_buffer_event(&r.b, &p), 0);
+    uint64_t before = stats(&r, 6000).concealed_samples;
+    uint64_t least = stats(&r, 6090).concealed_samples;
+    uint64_t most = stats(&r, 6140).concealed_samples;
+    assert_int_equal(least, before);
+    assert_true(most > before);
+
+    /* The next packet in time: nothing is missing at all. */
+    rig_init(&r, SQ_CODEC_OPUS);
+    for (unsigned n = 0; n < 300; n++) {
+        push(&r, 20.0 * n, n);
+    }
+    before = stats(&r, 6000).concealed_samples;
+    for (unsigned n = 0; n < 5; n++) { /* one in 80 ms */
+        const uint8_t later[] = {2, (uint8_t)(n == 4 ? 0x8a : 10),
+                                 (uint8_t)((n * 4 + 1) * 960 >> 8), (uint8_t)((n * 4 + 1) * 960)};
+        p.payload = later;
+        p.now_ns = r.start_ns + (6000 + 80 * n) * MS;
+        p.seq = (uint16_t)(65500 + 300 + n);
+        assert_int_equal(sq_audio_buffer_event(&r.b, &p), 0);
+    }
+    for (unsigned n = 317; n < 400; n++) {
+        push(&r, 20.0 * n, n);
+    }
+    assert_int_equal(stats(&r, 8000).concealed_samples, before);
 }
 
 static void the_codec_may_change(void **state)
@@ -399,8 +477,8 @@ static void hostile_packets(void **state)
             .seq = (uint16_t)sq_rand_u32(&r),
             .red = sq_rand_below(&r, 4) == 0,
             .codec = (enum sq_codec)codecs[i / 50000]};
-        int err = sq_rand_below(&r, 10) ? sq_audio_buffer_push(&b, &p)
-                                        : sq_audio_buffer_event(&b, 48000, &p);
+        int err =
+            sq_rand_below(&r, 10) ? sq_audio_buffer_push(&b, &p) : sq_audio_buffer_event(&b, &p);
         free(bytes);
         assert_true(err == 0 || err == SQ_ERR_FORMAT || err == SQ_ERR_TRUNCATED);
         unsigned held = 0;
@@ -434,6 +512,8 @@ int main(void)
         cmocka_unit_test(red_blocks),
         cmocka_unit_test(in_band_fec_fills_holes),
         cmocka_unit_test(telephone_events),
+        cmocka_unit_test(keys_of_chromium),
+        cmocka_unit_test(a_key_sounds_on),
         cmocka_unit_test(the_codec_may_change),
         cmocka_unit_test(hostile_packets),
     };
