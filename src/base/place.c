@@ -86,6 +86,13 @@ int sq_place_open(const char *path, int *ret_fd)
     return 0;
 }
 
+bool sq_place_waits(const char *path)
+{
+    struct sq_place place;
+    return strcmp(path, "-") == 0 ||
+           (sq_place_find(path, &place) == 0 && place.kind != SQ_PLACE_FILE);
+}
+
 int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_MAX])
 {
     char path[SQ_PLACE_PATH_MAX] = "";

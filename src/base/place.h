@@ -3,6 +3,7 @@
 #define SQ_BASE_PLACE_H
 
 #include "base/err.h"
+#include <stdbool.h>
 
 #define SQ_PLACE_PATH_MAX 4096
 
@@ -28,6 +29,9 @@ int sq_place_find(const char *path, struct sq_place *ret_place) SQ_MUST_USE;
  */
 int sq_place_open(const char *path, int *ret_fd) SQ_MUST_USE;
 
+/* Whether who writes there may have to wait for a reader: anything but a file; "-", which is
+ * standard output, too. */
+bool sq_place_waits(const char *path);
 /* Makes a folder and those above it, as far as they are not there. SQ_ERR_IO with errno; ret_failed
  * is then the one that could not be made, cut where it is longer. */
 int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_MAX]) SQ_MUST_USE;

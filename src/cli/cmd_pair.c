@@ -522,10 +522,12 @@ static int prepare(struct session *s)
     s->call.offerer = !s->mine.answer;
     s->lateness = sq_zalloc(sizeof(*s->lateness));
     err = err || s->lateness ? err : SQ_ERR_NOMEM;
+    err = err ? err : open_clip(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
-    err = err ? err : open_clip(s);
+    err = err ? err : sq_control_start_early(&s->control, s->loop);
     err = err ? err : find_addresses(s);
+    sq_control_stop(&s->control);
     err = err ? err : make_peer(s);
     err = err ? err : add_tracks(s);
     if (!err) {
@@ -656,6 +658,8 @@ int sq_cmd_pair(int argc, char **argv)
         bool to_stdout = s->o.json && strcmp(s->o.json, "-") == 0;
         sq_pair_call_print(&s->call, to_stdout ? stderr : stdout);
         code = s->call.result->exit_code;
+        sq_control_stop(&s->control);
+        sq_control_let_go();
         err = write_json(s);
     }
     code = sq_exit_code(code, err, s->why);

@@ -1,5 +1,6 @@
 /* squall run: from the command line to the verdict. */
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -376,6 +377,21 @@ static void write_one(struct session *s, enum sq_report_kind kind, const char *p
     }
 }
 
+/* Files, and then what may make us wait for its reader. */
+static void write_others(struct session *s, bool waiting, int *err)
+{
+    const struct sq_run_options *o = &s->options;
+    const struct {
+        enum sq_report_kind kind;
+        const char *path;
+    } all[] = {{SQ_REPORT_JSON, o->json}, {SQ_REPORT_JUNIT, o->junit}, {SQ_REPORT_HTML, o->html}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        if (all[i].path && sq_place_waits(all[i].path) == waiting) {
+            write_one(s, all[i].kind, all[i].path, err);
+        }
+    }
+}
+
 static void results_dir(const struct session *s, char dir[static DIR_MAX])
 {
     if (s->options.out) {
@@ -407,9 +423,9 @@ static int write_results(struct session *s)
     /* What cannot be written is told, and does not keep the rest from being written. */
     int err = sq_report_write(s->result, dir, &error);
     err = err ? refuse(s, err, "%s", error.message) : 0;
-    write_one(s, SQ_REPORT_JSON, s->options.json, &err);
-    write_one(s, SQ_REPORT_JUNIT, s->options.junit, &err);
-    write_one(s, SQ_REPORT_HTML, s->options.html, &err);
+    write_others(s, false, &err);
+    sq_control_let_go();
+    write_others(s, true, &err);
     return err;
 }
 
@@ -458,9 +474,10 @@ static int prepare(struct session *s, int argc, char **argv)
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : check_places(s);
+    err = err ? err : open_clip(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
-    err = err ? err : open_clip(s);
+    err = err ? err : sq_control_start_early(&s->control, s->loop);
     err = err ? err : find_target(s);
     err = err ? err
               : sq_run_paths_find(s->loop, &s->options, &s->target, &s->paths, &s->plan, s->why,
@@ -468,7 +485,9 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
-    return err ? err : start_record(s);
+    err = err ? err : start_record(s);
+    sq_control_stop(&s->control);
+    return err;
 }
 
 static void clean_up(struct session *s)

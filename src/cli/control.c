@@ -1,5 +1,7 @@
 #include "cli/control.h"
 
+#include "run/result.h"
+
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -17,6 +19,40 @@ int sq_control_block_signals(void)
     sigset_t set;
     signal_set(&set);
     return sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? 0 : SQ_ERR_IO;
+}
+
+static void end_now(int number)
+{
+    (void)number;
+    _exit(SQ_EXIT_INTERRUPTED);
+}
+
+void sq_control_let_go(void)
+{
+    sigset_t set;
+    struct sigaction action = {.sa_handler = end_now};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal_set(&set);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Nothing is lost yet. */
+static void on_early(void *ctx, unsigned count)
+{
+    (void)ctx;
+    (void)count;
+    static const char said[] = "squall: interrupted before it began\n";
+    ssize_t n = write(STDERR_FILENO, said, sizeof(said) - 1);
+    (void)n;
+    _exit(SQ_EXIT_INTERRUPTED);
+}
+
+int sq_control_start_early(struct sq_control *control, struct sq_loop *loop)
+{
+    control->interrupt = on_early;
+    return sq_control_start(control, loop, false);
 }
 
 static void on_signal(void *ctx, unsigned ready)

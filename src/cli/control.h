@@ -23,6 +23,12 @@ struct sq_control {
 int sq_control_block_signals(void) SQ_MUST_USE;
 /* Keys are read only where `want_keys` and standard input is a terminal. SQ_ERR_IO with errno. */
 int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want_keys) SQ_MUST_USE;
+/* While a run is made ready, which takes as long as a name server takes: a signal ends the process
+ * with SQ_EXIT_INTERRUPTED, at once. sq_control_stop before sq_control_start. */
+int sq_control_start_early(struct sq_control *control, struct sq_loop *loop) SQ_MUST_USE;
+/* All that can be kept is kept: from now on a signal ends the process in the same way, even while
+ * it waits for the reader of a pipe. After sq_control_stop. */
+void sq_control_let_go(void);
 /* Puts the terminal back. Allowed on a zeroed one. */
 void sq_control_stop(struct sq_control *control);
 

@@ -39,21 +39,42 @@ int sq_find_host(struct sq_loop *loop, const char *host, uint16_t port, struct s
     return err;
 }
 
+/* "HOST", "HOST:PORT", "[IPv6]:PORT", an IPv6 address alone. */
+static bool split_host(const char *text, char *host, size_t room, uint64_t *port)
+{
+    struct sq_addr literal;
+    const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+    const char *from = end ? text + 1 : text;
+    const char *colon = end ? end + 1 : strrchr(text, ':');
+    if (!end && sq_addr_parse(text, 0, &literal) == 0) {
+        colon = NULL;
+    }
+    if (end && *colon != ':') {
+        colon = *colon == '\0' ? NULL : end; /* what follows the bracket is no port */
+    }
+    if (text[0] == '[' && !end) {
+        return false;
+    }
+    size_t len = end ? (size_t)(end - from) : colon ? (size_t)(colon - from) : strlen(from);
+    if (len == 0 || len >= room ||
+        (colon && (sq_view_u64(sq_view_of(colon + 1), 65535, port) != 0 || *port == 0))) {
+        return false;
+    }
+    memcpy(host, from, len);
+    host[len] = '\0';
+    return true;
+}
+
 int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_addr *ret_addr, char *why,
                  size_t why_room)
 {
     char host[256];
     uint64_t port = STUN_PORT;
     const char *from = strncmp(text, "stun:", 5) == 0 ? text + 5 : text;
-    const char *colon = strrchr(from, ':');
-    size_t len = colon ? (size_t)(colon - from) : strlen(from);
-    if (len == 0 || len >= sizeof(host) ||
-        (colon && sq_view_u64(sq_view_of(colon + 1), 65535, &port) != 0)) {
-        snprintf(why, why_room, "--stun %s: expected HOST or HOST:PORT", text);
+    if (!split_host(from, host, sizeof(host), &port)) {
+        snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT", text);
         return SQ_ERR_INVALID;
     }
-    memcpy(host, from, len);
-    host[len] = '\0';
     if (sq_find_host(loop, host, (uint16_t)port, ret_addr) != 0) {
         snprintf(why, why_room, "--stun %s: the name '%s' cannot be resolved", text, host);
         return SQ_ERR_DNS;

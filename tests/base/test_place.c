@@ -126,6 +126,43 @@ static void a_fifo_needs_its_reader(void **state)
     close(reader);
 }
 
+static void folders_are_made(void **state)
+{
+    char failed[SQ_PLACE_PATH_MAX];
+    assert_int_equal(sq_place_make_folders(in("deep/er/still"), failed), 0);
+    assert_int_equal(sq_place_make_folders(in("deep/er/still"), failed), 0);
+    assert_int_equal(sq_place_make_folders("/", failed), 0);
+    is_at("deep/er/still", SQ_PLACE_FOLDER, "deep/er/still");
+    int fd = open(in("deep/file"), O_WRONLY | O_CREAT, 0666);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(sq_place_make_folders(in("deep/file"), failed), SQ_ERR_IO);
+    assert_int_equal(errno, ENOTDIR);
+    assert_int_equal(sq_place_make_folders(in("deep/file/x/y"), failed), SQ_ERR_IO);
+    assert_int_equal(errno, ENOTDIR);
+    assert_string_equal(failed, in("deep/file/x"));
+}
+
+static void a_trial_leaves_nothing(void **state)
+{
+    assert_int_equal(sq_place_make_folders(in("trial"), (char[SQ_PLACE_PATH_MAX]){""}), 0);
+    assert_int_equal(sq_place_try(in("trial/file")), 0);
+    assert_int_equal(rmdir(in("trial")), 0); /* empty */
+    assert_int_equal(sq_place_try(in("trial/file")), SQ_ERR_IO);
+    assert_int_equal(errno, ENOENT);
+}
+
+static void what_a_writer_waits_for(void **state)
+{
+    assert_true(sq_place_waits("-"));
+    assert_true(sq_place_waits("/dev/null"));
+    assert_false(sq_place_waits(in("no-such-file")));
+    if (access(in("fifo"), F_OK) != 0) {
+        assert_int_equal(mkfifo(in("fifo"), 0666), 0);
+    }
+    assert_true(sq_place_waits(in("fifo")));
+}
+
 /* A node of the test's own: never one of /dev. */
 static void a_device_is_no_file(void **state)
 {
@@ -143,9 +180,10 @@ static void a_device_is_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(links_are_followed),  cmocka_unit_test(what_cannot_be_found),
-        cmocka_unit_test(a_pipe_is_no_file),   cmocka_unit_test(a_fifo_needs_its_reader),
-        cmocka_unit_test(a_device_is_no_file),
+        cmocka_unit_test(links_are_followed),      cmocka_unit_test(what_cannot_be_found),
+        cmocka_unit_test(a_pipe_is_no_file),       cmocka_unit_test(a_fifo_needs_its_reader),
+        cmocka_unit_test(folders_are_made),        cmocka_unit_test(a_trial_leaves_nothing),
+        cmocka_unit_test(what_a_writer_waits_for), cmocka_unit_test(a_device_is_no_file),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -1,9 +1,12 @@
 """What goes wrong outside Squall is told: the right exit code and cause, a sentence that names what it
 is about, and nothing lost of what was measured."""
+import fcntl
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +143,36 @@ def bad_interrupt_twice(t):
     check(results.metric("audio.in.bitrate", "count") > 0, "what was measured is gone")
 
 
+def bad_signals(t):
+    """A signal ends it while a name is looked up, and while a pipe's reader does not read: results are written by then."""
+    (t.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:  # a name server that does not answer
+        deaf.bind(("127.0.0.1", 53))
+        for words in (["run", "lab:", "--stun", "slow.example"], ["run", "whip+http://slow.example/"],
+                      ["pair", "--stun", "slow.example", "--local-ip", "127.0.0.1"]):
+            process = t.start("early", [need("unshare"), "--mount", "sh", "-c", 'mount --bind resolv.conf /etc/resolv.conf; exec "$@"',
+                                        "sh", t.squall, *words])
+            until("its question", lambda: select.select([deaf], [], [], 0)[0], 10)
+            deaf.recv(2000)
+            process.signal(signal.SIGINT)
+            check(process.wait(1) == 130, f"{words}: exit code {process.popen.returncode}, expected 130")
+            check("interrupted before it began" in process.stderr(), process.stderr())
+            while select.select([deaf], [], [], 0)[0]:
+                deaf.recv(2000)
+    fifo, junit = t.folder / "fifo", t.folder / "one.xml"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)  # less than the report
+    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--html", fifo, "--junit", junit, "--lateness-max", "500")
+    until("results", lambda: junit.exists(), 15)
+    time.sleep(0.3)
+    check(run.process.running(), "it did not wait for the reader")
+    run.process.signal(signal.SIGINT)
+    check(run.process.wait(2) == 130, f"exit code {run.process.popen.returncode}, expected 130")
+    check((run.folder / "summary.json").exists() and "2 ok" in run.process.stdout(), "results are lost")
+    os.close(reader)
+
+
 def bad_folder(t):
     """A place that cannot be written is told before the run; one that goes bad meanwhile is told, and the rest is written."""
     (t.folder / "file").write_text("")
@@ -260,4 +293,4 @@ def bad_starved(t):
 
 if __name__ == "__main__":
     test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
-              bad_interrupt_twice, bad_folder, bad_family, bad_earlier, bad_usage, bad_starved])
+              bad_interrupt_twice, bad_signals, bad_folder, bad_family, bad_earlier, bad_usage, bad_starved])
