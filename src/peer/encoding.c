@@ -626,7 +626,7 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
 /* ---- Padding ---- */
 
 #define PAD_BACK_MOST 8   /* one of the last packets, each in its turn */
-#define PAD_ONLY      224 /* bytes of padding in a packet of nothing else, as libwebrtc's */
+#define PAD_ONLY      255 /* bytes of padding in a packet of nothing else, as from Chromium 156 */
 
 /* One of the last packets once more on the RTX stream: redundant, so of some use where it repairs
  * a loss. */
@@ -670,22 +670,39 @@ static size_t pad_only(struct sq_track *track, struct sq_encoding *e, uint64_t n
     return put(track->peer, e, &header, now_ns, SQ_SENT_PADDING, &stamp, &out);
 }
 
-size_t sq_track_send_padding(struct sq_track *track, uint64_t now_ns, size_t bytes)
+static size_t pad_encoding(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                           size_t bytes)
 {
     size_t sent = 0;
-    for (size_t i = track->tx->n; i > 0 && sent == 0; i--) {
-        struct sq_encoding *e = &track->tx->encodings[i - 1];
-        if (!e->active || !e->rtp.started) {
-            continue;
-        }
-        size_t one;
-        do {
-            one = track->rtx_pt && e->rtx_ssrc ? pad_rtx(track, e, now_ns)
-                                               : pad_only(track, e, now_ns);
-            sent += one;
-        } while (one > 0 && sent < bytes);
-    }
+    size_t one;
+    do {
+        one = track->rtx_pt && e->rtx_ssrc ? pad_rtx(track, e, now_ns) : pad_only(track, e, now_ns);
+        sent += one;
+    } while (one > 0 && sent < bytes);
     return sent;
+}
+
+/* The stream that sent last, else another that can (libwebrtc's PacketRouter); of those that sent
+ * at one time the highest layer did last. */
+size_t sq_track_send_padding(struct sq_track *track, uint64_t now_ns, size_t bytes)
+{
+    unsigned tried = 0;
+    for (size_t n = 0; n < track->tx->n; n++) {
+        struct sq_encoding *last = NULL;
+        for (size_t i = 0; i < track->tx->n; i++) {
+            struct sq_encoding *e = &track->tx->encodings[i];
+            bool may = e->active && e->rtp.started && !(tried >> i & 1);
+            if (may && (!last || e->rtp.last_packet_sent_ns >= last->rtp.last_packet_sent_ns)) {
+                last = e;
+            }
+        }
+        size_t sent = last ? pad_encoding(track, last, now_ns, bytes) : 0;
+        if (!last || sent > 0) {
+            return sent;
+        }
+        tried |= 1U << (last - track->tx->encodings);
+    }
+    return 0;
 }
 
 void sq_encoding_send_key_frame(struct sq_encoding *e)

@@ -5,6 +5,9 @@
 
 #define STEP_UP_NS    (2 * SQ_NS_PER_SEC) /* between two steps up: each costs a key frame */
 #define STEP_UP_SHARE 105                 /* per cent of a step's rate that lead up to it */
+#define LAYER_ON_SHARE                                                                             \
+    120 /* of a layer's least that switch it on: libwebrtc's hysteresis factor                     \
+         */
 
 static uint64_t least_bps(const struct sq_clip_track *step)
 {
@@ -115,8 +118,17 @@ static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, 
     sq_source_set_max_tid(&e->source, tid_for(to, bps));
 }
 
+/* What a layer has to have room for: its least, and more while it is off, so that it does not flap.
+ */
+static uint64_t entry_bps(const struct sq_encoding *e, const struct sq_clip_track *layer)
+{
+    bool on = e->active && e->rtp.started;
+    uint64_t least = least_bps(layer);
+    return on ? least : sq_min_u64(least * LAYER_ON_SHARE / 100, most_bps(layer));
+}
+
 /* Each layer gets what it can use before the next one gets anything; without room for the least of
- * it, a layer and those above it are off. */
+ * it, a layer and those above it are off (libwebrtc's SimulcastRateAllocator). */
 static void share_out(struct sq_track *track, uint64_t bps)
 {
     struct sq_track_tx *tx = track->tx;
@@ -129,7 +141,7 @@ static void share_out(struct sq_track *track, uint64_t bps)
         if (!layer) {
             continue;
         }
-        room = lowest || (room && least_bps(layer) <= left);
+        room = lowest || (room && entry_bps(e, layer) <= left);
         e->active = room;
         if (room) {
             fit_layer(e, left);
