@@ -282,9 +282,6 @@ static int prepare(int argc, char **argv)
     }
     default_output(p.input, output);
     p.output = o.output ? o.output : output;
-    if (strcmp(p.input, p.output) == 0) {
-        return sq_usage("media", "%s: expected an output that is not the input", p.output);
-    }
     if (sq_prepare_clip(&p, why) != 0) {
         return sq_usage("media", "%s", why);
     }

@@ -15,6 +15,7 @@
 #include "lab/lab.h"
 #include "media/clip.h"
 #include "net/rlimit.h"
+#include "net/stream.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/decode.h"
@@ -114,7 +115,9 @@ static int find_target(struct session *s)
     } else if (strncmp(s->target.scheme, "whep", 4) == 0) {
         s->plan.publishers = 0;
     }
-    return s->plan.adapter->check ? s->plan.adapter->check(&s->target, s->why) : 0;
+    char why[SQ_PEER_TEXT_MAX] = "";
+    err = s->plan.adapter->check ? s->plan.adapter->check(&s->target, why) : 0;
+    return err ? refuse(s, err, "target '%.200s': %s", url, why) : 0;
 }
 
 /* Said once here, and not by each peer that cannot make an offer. */
@@ -190,8 +193,12 @@ static int check_places(struct session *s)
         err =
             sq_places_check_file(&s->places, files[i].name, files[i].path, s->why, sizeof(s->why));
     }
-    if (!err && o->ca_file && access(o->ca_file, R_OK) != 0) {
-        err = refuse(s, SQ_ERR_INVALID, "--ca %s: %s", o->ca_file, strerror(errno));
+    int bad = !err && o->ca_file ? sq_tls_check_ca(o->ca_file) : 0;
+    if (bad) {
+        return refuse(s, SQ_ERR_INVALID, "--ca %.200s: %s", o->ca_file,
+                      bad == SQ_ERR_IO       ? strerror(errno)
+                      : bad == SQ_ERR_FORMAT ? "expected a file with certificates in PEM"
+                                             : sq_err_name(bad));
     }
     return err;
 }

@@ -26,6 +26,10 @@ struct sq_tls_options {
     const char *alpn;        /* nullable: "http/1.1" and the like, one name */
 };
 
+/* Whether a file can serve as `ca_file`: 0, SQ_ERR_IO with errno, SQ_ERR_FORMAT where it holds no
+ * certificate in PEM, SQ_ERR_NOMEM. */
+int sq_tls_check_ca(const char *ca_file) SQ_MUST_USE;
+
 struct sq_stream_options {
     const char *host; /* name or numeric address */
     uint16_t port;

@@ -7,6 +7,8 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define CONTEXTS_MAX 64 /* different CA files of one loop */
 
@@ -133,6 +135,21 @@ int sq_tls_get(struct sq_loop *loop, const struct sq_tls_kind *kind,
     *ret_method = s->methods[kind->index];
     *ret_ctx = c->ctx;
     return 0;
+}
+
+int sq_tls_check_ca(const char *ca_file)
+{
+    struct stat st;
+    if (stat(ca_file, &st) != 0 || access(ca_file, R_OK) != 0) {
+        return SQ_ERR_IO;
+    }
+    X509_STORE *store = S_ISREG(st.st_mode) ? X509_STORE_new() : NULL;
+    int err = S_ISREG(st.st_mode) && !store                        ? SQ_ERR_NOMEM
+              : store && X509_STORE_load_file(store, ca_file) == 1 ? 0
+                                                                   : SQ_ERR_FORMAT;
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return err;
 }
 
 /* SNI takes names only (RFC 6066, section 3); a certificate for an address names it as such. */

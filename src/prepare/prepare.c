@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LOOP_MIN_NS (2 * SQ_NS_PER_SEC)
 
@@ -255,11 +256,19 @@ static int check_output(struct sq_prepare_job *job)
     if (sq_place_find(job->want->output, &place) != 0) {
         return fail_output(job, strerror(errno));
     }
-    return place.kind == SQ_PLACE_FILE
-               ? 0
-               : fail_output(job, place.kind == SQ_PLACE_FOLDER
-                                      ? "is a folder, expected a file"
-                                      : "is a device or a pipe; a clip has to be a file");
+    if (place.kind != SQ_PLACE_FILE) {
+        return fail_output(job, place.kind == SQ_PLACE_FOLDER
+                                    ? "is a folder, expected a file"
+                                    : "is a device or a pipe; a clip has to be a file");
+    }
+    struct stat in, out;
+    if (stat(job->want->input, &in) == 0 && stat(place.path, &out) == 0 &&
+        in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+        (void)snprintf(job->why, SQ_PREPARE_WHY_MAX,
+                       "%.200s: expected an output that is not the input", job->want->output);
+        return SQ_ERR_INVALID;
+    }
+    return sq_place_try(place.path) == 0 ? 0 : fail_output(job, strerror(errno));
 }
 
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX])

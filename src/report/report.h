@@ -31,7 +31,7 @@ struct sq_report_error {
 int sq_report_begin(const char *dir, const char *keep,
                     struct sq_report_error *ret_error) SQ_MUST_USE;
 /* Makes DIR (and its parents) if it is not there and writes all files. SQ_ERR_IO or SQ_ERR_NOMEM
- * fill ret_error (nullable); files written before stay. */
+ * fill ret_error (nullable) with the first failure; the other files are written all the same. */
 int sq_report_write(const struct sq_result *r, const char *dir,
                     struct sq_report_error *ret_error) SQ_MUST_USE;
 

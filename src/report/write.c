@@ -159,21 +159,34 @@ static int put_in(const char *dir, const char *name, const struct sq_buf *conten
     return err;
 }
 
-static int write_dumps(const struct sq_result *r, const char *dir, struct sq_report_error *error)
+/* The first failure is the one that is told. */
+static int first(int err, int failed, const struct sq_report_error *error,
+                 struct sq_report_error *ret_error)
 {
+    if (failed && !err && ret_error) {
+        *ret_error = *error;
+    }
+    return err ? err : failed;
+}
+
+static int write_dumps(const struct sq_result *r, const char *dir,
+                       struct sq_report_error *ret_error)
+{
+    struct sq_report_error error;
     struct sq_buf folder = {0};
-    int err = 0;
     if (r->trace_count == 0) {
         return 0;
     }
     sq_buf_printf(&folder, "%s/%s", dir, SQ_REPORT_DUMP_DIR);
-    err = folder.err ? fail_memory(error, dir) : make_folders(folder.text, error);
-    for (size_t i = 0; i < r->trace_count && !err; i++) {
+    int err = folder.err ? fail_memory(ret_error, dir) : make_folders(folder.text, ret_error);
+    bool made = !err;
+    for (size_t i = 0; i < r->trace_count && made; i++) {
         struct sq_buf name = {0}, content = {0};
         sq_report_dump_name(r, r->traces[i].peer, &name);
         sq_report_render_dump(r, &r->traces[i], &content);
-        err = name.err ? fail_memory(error, folder.text)
-                       : put_in(folder.text, name.text, &content, error);
+        int failed = name.err ? fail_memory(&error, folder.text)
+                              : put_in(folder.text, name.text, &content, &error);
+        err = first(err, failed, &error, ret_error);
         sq_buf_free(&name);
         sq_buf_free(&content);
     }
@@ -181,6 +194,8 @@ static int write_dumps(const struct sq_result *r, const char *dir, struct sq_rep
     return err;
 }
 
+/* What cannot be written does not keep the rest from being written: where a disk is almost full
+ * there may be room for summary.json, and none for the report. */
 int sq_report_write(const struct sq_result *r, const char *dir, struct sq_report_error *ret_error)
 {
     static const struct {
@@ -192,18 +207,20 @@ int sq_report_write(const struct sq_result *r, const char *dir, struct sq_report
         {"summary.json", SQ_REPORT_JSON}, /* last: who waits for it finds the others there */
     };
     static const struct sq_report_html_options beside = {.in_directory = true};
+    struct sq_report_error error;
     int err = make_folders(dir, ret_error);
-    if (!err) {
-        err = write_dumps(r, dir, ret_error);
+    if (err) {
+        return err;
     }
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !err; i++) {
+    err = write_dumps(r, dir, ret_error);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct sq_buf content = {0};
         if (files[i].kind == SQ_REPORT_HTML) {
             sq_report_html(r, &beside, &content);
         } else {
             sq_report_render(r, files[i].kind, &content);
         }
-        err = put_in(dir, files[i].name, &content, ret_error);
+        err = first(err, put_in(dir, files[i].name, &content, &error), &error, ret_error);
         sq_buf_free(&content);
     }
     return err;

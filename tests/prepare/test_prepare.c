@@ -145,6 +145,32 @@ static void odd_shapes(void **state)
     sq_clip_close(c);
 }
 
+/* The input is never replaced, whatever name the output has; and places are tried first. */
+static void outputs_that_are_refused(void **state)
+{
+    need();
+    make("input.mkv", MOVING " " TONE, "3");
+    (void)unlink(DIR "/alias.sqclip");
+    assert_int_equal(symlink("input.mkv", DIR "/alias.sqclip"), 0);
+    static const struct {
+        const char *output, *says;
+    } cases[] = {{DIR "/input.mkv", "is not the input"},
+                 {DIR "/../prepare-test/input.mkv", "is not the input"},
+                 {DIR "/alias.sqclip", "is not the input"},
+                 {DIR "/nowhere/x.sqclip", "cannot be written: No such file"},
+                 {"/proc/x.sqclip", "cannot be written"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        struct sq_prepare p = usual(DIR "/input.mkv", cases[i].output);
+        if (sq_prepare_clip(&p, why) == 0 || !strstr(why, cases[i].says)) {
+            fail_msg("%s: \"%s\"", cases[i].output, why);
+        }
+    }
+    struct sq_prepare p = usual(DIR "/input.mkv", DIR "/fine.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    assert_int_equal(sq_prepare_clip(&p, why), 0); /* it is still what it was */
+}
+
 static void what_is_refused(void **state)
 {
     need();
@@ -265,6 +291,7 @@ int main(void)
         cmocka_unit_test(every_codec_comes_out),
         cmocka_unit_test(other_rates),
         cmocka_unit_test(odd_shapes),
+        cmocka_unit_test(outputs_that_are_refused),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(each_allocation_may_fail),

@@ -384,6 +384,33 @@ static void errors_name_the_file(void **state)
     sq_result_destroy(r);
 }
 
+/* One that cannot be written does not take the others with it, the contract least of all. */
+static void the_rest_is_written(void **state)
+{
+    char root[] = "/tmp/sq-report-XXXXXX";
+    char path[128], command[128];
+    struct sq_result *r = sample(60, 5, NULL);
+    struct sq_report_error error = {0};
+    assert_non_null(mkdtemp(root));
+    snprintf(path, sizeof(path), "%s/webrtc-internals", root);
+    assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0666)),
+                     0); /* a file where a folder is to be */
+    snprintf(path, sizeof(path), "%s/timeline.csv", root);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_int_equal(sq_report_write(r, root, &error), SQ_ERR_IO);
+    assert_non_null(strstr(error.message, "/webrtc-internals: Not a directory"));
+    static const char *const names[] = {"peers.csv", "junit.xml", "report.html", "summary.json"};
+    for (size_t i = 0; i < 4; i++) {
+        struct stat st;
+        snprintf(path, sizeof(path), "%s/%s", root, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_true(st.st_size > 100);
+    }
+    snprintf(command, sizeof(command), "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+    sq_result_destroy(r);
+}
+
 /* A link is followed, a FIFO is written to where somebody reads it, and neither is replaced. */
 static void what_is_no_file_stays(void **state)
 {
@@ -461,6 +488,7 @@ int main(void)
         cmocka_unit_test(dump_opens_in_viewers),
         cmocka_unit_test(writes_a_directory),
         cmocka_unit_test(a_sample_to_look_at),
+        cmocka_unit_test(the_rest_is_written),
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(what_is_no_file_stays),
         cmocka_unit_test(terminal_text),
