@@ -501,6 +501,34 @@ static void freezes_by_hand(void **state)
     }
 }
 
+/* The average has the outage in it, as libwebrtc's: what follows at once is not held against the
+ * usual 40 ms. */
+static void a_long_outage_is_one_freeze(void **state)
+{
+    for (unsigned outage_ms = 500; outage_ms <= 8000; outage_ms += 2500) {
+        struct hand h;
+        hand_init(&h);
+        uint64_t now = SQ_NS_PER_SEC;
+        for (unsigned n = 0; n <= 40; n++, now += 40 * MS) {
+            frame_at(&h, n, n == 0, now);
+        }
+        now += outage_ms * MS;
+        frame_at(&h, 41, true, now);
+        assert_int_equal(h.a.stats.freeze_count, 1);
+        assert_in_range(h.a.stats.total_freezes_ns, (outage_ms + 20) * MS, (outage_ms + 40) * MS);
+        now += (150 + 40 + outage_ms / 30) * MS; /* short of d + 150 */
+        frame_at(&h, 42, false, now);
+        assert_int_equal(h.a.stats.freeze_count, 1);
+        for (unsigned n = 43; n <= 80; n++) {
+            now += 40 * MS;
+            frame_at(&h, n, false, now);
+        }
+        now += 220 * MS;
+        frame_at(&h, 81, false, now);
+        assert_int_equal(h.a.stats.freeze_count, 2);
+    }
+}
+
 static void too_few_frames_and_pauses_are_no_freeze(void **state)
 {
     struct hand h;
@@ -707,6 +735,7 @@ int main(void)
         cmocka_unit_test(other_codecs_as_the_model_has_them),
         cmocka_unit_test(frames_come_out_bit_for_bit),
         cmocka_unit_test(freezes_by_hand),
+        cmocka_unit_test(a_long_outage_is_one_freeze),
         cmocka_unit_test(too_few_frames_and_pauses_are_no_freeze),
         cmocka_unit_test(a_gap_stops_the_picture),
         cmocka_unit_test(a_key_frame_is_asked_for_at_once_without_one),
