@@ -188,10 +188,19 @@ static int check_places(struct session *s)
     const struct {
         const char *name, *path;
     } files[] = {{"json", o->json}, {"junit", o->junit}, {"html", o->html}};
+    const size_t n = sizeof(files) / sizeof(*files);
     int err = sq_places_check_folder("out", o->out, s->why, sizeof(s->why));
-    for (size_t i = 0; !err && i < sizeof(files) / sizeof(*files); i++) {
-        err =
-            sq_places_check_file(&s->places, files[i].name, files[i].path, s->why, sizeof(s->why));
+    for (size_t i = 0; !err && i < n; i++) {
+        for (size_t k = i + 1; k < n; k++) {
+            if (sq_places_same(files[i].path, files[k].path)) {
+                return refuse(s, SQ_ERR_INVALID, "--%s and --%s: both are %.200s", files[i].name,
+                              files[k].name, files[i].path);
+            }
+        }
+        if (!sq_places_will_be(files[i].path, o->out)) {
+            err = sq_places_check_file(&s->places, files[i].name, files[i].path, s->why,
+                                       sizeof(s->why));
+        }
     }
     int bad = !err && o->ca_file ? sq_tls_check_ca(o->ca_file) : 0;
     if (bad) {

@@ -2,12 +2,15 @@
 
 #include "base/place.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define TRIAL_MAX 16 /* of what is written beside a file at first: its name is that much longer */
 
 /* The option whose place is looked at, and where the sentence goes. */
 struct check {
@@ -130,6 +133,37 @@ int sq_places_check_folder(const char *name, const char *path, char *why, size_t
         return refuse(&c, "cannot write to %.150s: %s", folder, strerror(errno));
     }
     return 0;
+}
+
+bool sq_places_same(const char *a, const char *b)
+{
+    struct sq_place one, other;
+    struct stat st[2];
+    if (!a || !b) {
+        return false;
+    }
+    if (stat(a, &st[0]) == 0 && stat(b, &st[1]) == 0) { /* but two outputs may go to /dev/null */
+        return !S_ISCHR(st[0].st_mode) && st[0].st_dev == st[1].st_dev &&
+               st[0].st_ino == st[1].st_ino;
+    }
+    if (strcmp(a, b) == 0) {
+        return true;
+    }
+    return sq_place_find(a, &one) == 0 && sq_place_find(b, &other) == 0 &&
+           strcmp(one.path, other.path) == 0;
+}
+
+bool sq_places_will_be(const char *path, const char *folder)
+{
+    struct stat st;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    size_t len = folder ? strlen(folder) : 0;
+    while (len > 1 && folder[len - 1] == '/') {
+        len--;
+    }
+    return slash && slash[1] != '\0' && len > 0 && (size_t)(slash - path) == len &&
+           strncmp(path, folder, len) == 0 && strlen(slash) < NAME_MAX - TRIAL_MAX &&
+           stat(folder, &st) != 0 && errno == ENOENT;
 }
 
 void sq_places_close(struct sq_places *places)

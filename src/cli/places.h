@@ -3,6 +3,7 @@
 #define SQ_CLI_PLACES_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SQ_PLACES_FIFOS_MAX 4
@@ -22,6 +23,10 @@ int sq_places_check_file(struct sq_places *places, const char *name, const char 
 /* A folder that is there, or can be made. */
 int sq_places_check_folder(const char *name, const char *path, char *why,
                            size_t why_room) SQ_MUST_USE;
+/* Both lead to the same place; a NULL leads nowhere. */
+bool sq_places_same(const char *a, const char *b);
+/* A file right in a folder that is not there yet, and that the run makes; both may be NULL. */
+bool sq_places_will_be(const char *path, const char *folder);
 void sq_places_close(struct sq_places *places);
 
 #endif

@@ -116,12 +116,51 @@ static void folders(void **state)
     assert_non_null(strstr(why, "cannot write to /proc"));
 }
 
+static void places_that_are_the_same(void **state)
+{
+    char a[1024], b[1024];
+    (void)state;
+    snprintf(a, sizeof(a), "%s", in("a.json"));
+    assert_true(sq_places_same("-", "-"));
+    assert_false(sq_places_same("/dev/null", "/dev/null"));
+    assert_true(sq_places_same(a, a));
+    assert_false(sq_places_same(a, NULL));
+    assert_false(sq_places_same(a, in("b.json")));
+    assert_int_equal(symlink("a.json", in("link")), 0);
+    assert_true(sq_places_same(a, in("link"))); /* which leads to nothing yet */
+    assert_int_equal(close(open(a, O_WRONLY | O_CREAT | O_CLOEXEC, 0666)), 0);
+    assert_true(sq_places_same(in("link"), a));
+    snprintf(b, sizeof(b), "%s/./a.json", dir);
+    assert_true(sq_places_same(a, b));
+}
+
+static void places_that_the_run_makes(void **state)
+{
+    char out[1024], file[1024];
+    (void)state;
+    snprintf(out, sizeof(out), "%s/out", dir);
+    snprintf(file, sizeof(file), "%s/out/junit.xml", dir);
+    assert_true(sq_places_will_be(file, out));
+    snprintf(out, sizeof(out), "%s/out//", dir);
+    assert_true(sq_places_will_be(file, out));
+    assert_false(sq_places_will_be(NULL, out));
+    assert_false(sq_places_will_be(file, NULL));
+    assert_false(sq_places_will_be("junit.xml", out));
+    assert_false(sq_places_will_be(in("out/"), in("out")));
+    assert_false(sq_places_will_be(file, in("ou")));
+    assert_false(sq_places_will_be(file, dir));
+    assert_int_equal(mkdir(out, 0777), 0);
+    assert_false(sq_places_will_be(file, out)); /* then it is tried */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(fifos, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(folders, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(places_that_are_the_same, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(places_that_the_run_makes, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,6 +254,7 @@ def bad_usage(t):
             (["lab:", "--local-ip", "0.0.0.0"], ["--local-ip 0.0.0.0", "not an address of this machine"]),
             (["lab:", "--local-ip", "239.1.1.1-239.1.1.9"], ["--local-ip 239.1.1.1-239.1.1.9", "not an address of this machine"]),
             (["lab:", "--local-ip", "192.0.2.77"], ["--local-ip 192.0.2.77", "not an address of this machine"]),
+            (["lab:", "--json", "-", "--html", "-"], ["--json and --html: both are -"]),
             (["lab:", "--ca", "/etc/passwd"], ["--ca /etc/passwd", "certificates in PEM"]),
             (["lab:", "--ca", t.folder], [f"--ca {t.folder}", "certificates in PEM"]),
             (["lab:", "--ca", t.folder / "none.pem"], ["none.pem", "No such file"]),
