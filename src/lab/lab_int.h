@@ -93,6 +93,8 @@ struct sq_lab_port {
     struct sq_lab_source *from; /* NULL: free */
     struct sq_lab_port *next_of_source, **prev_of_source;
     struct sq_lab_source *want; /* the layer to move to; NULL: stay */
+    uint64_t wants_bps;         /* the estimate that padding is to lead to; 0: none */
+    uint64_t led_bps;           /* the highest estimate since padding began; 0: there is none */
     uint64_t try_ns;            /* when a higher layer may be tried; 0: not limited yet */
     uint64_t try_for_ns;        /* what the next one waits for */
     struct sq_lab_numbers numbers;

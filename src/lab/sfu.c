@@ -281,6 +281,8 @@ static bool is_key_start(const struct sq_lab_source *source, const struct sq_rtp
 #define CHOOSE_NS      (SQ_NS_PER_SEC / 2)
 #define LAYER_ALIVE_NS SQ_NS_PER_SEC /* one that was silent for so long is switched off */
 #define LAYER_SHARE    90            /* per cent of a viewer's bandwidth that a layer may take */
+#define ENTER_SHARE    5             /* per cent more that one above it takes, so that it stays */
+#define LED_SHARE      92            /* per cent of the highest estimate; below, padding congests */
 #define AUDIO_BPS      50000         /* that a track of sound takes of it */
 #define TRY_LEAST_NS   (8 * SQ_NS_PER_SEC)
 #define TRY_MOST_NS    (128 * SQ_NS_PER_SEC)
@@ -329,12 +331,15 @@ static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct s
                                         uint64_t room_bps, uint64_t now_ns)
 {
     uint64_t others = room_bps == UINT64_MAX ? 0 : others_bps(port);
+    unsigned at = port->started ? port->from->layer : SQ_LAB_LAYERS_MAX;
+    uint64_t enter_bps = room_bps == UINT64_MAX ? UINT64_MAX : room_bps * 100 / (100 + ENTER_SHARE);
     struct sq_lab_source *best = NULL;
     for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
         struct sq_lab_source *one = layer_at(base, layer);
         bool alive = is_alive(one, now_ns);
-        bool wanted = port->member->layer >= 0 ? layer <= (unsigned)port->member->layer
-                                               : alive && one->rate_bps + others <= room_bps;
+        bool wanted = port->member->layer >= 0
+                          ? layer <= (unsigned)port->member->layer
+                          : alive && one->rate_bps + others <= (layer > at ? enter_bps : room_bps);
         if (alive && (!best || wanted)) {
             best = one;
         }
@@ -342,17 +347,49 @@ static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct s
     return best ? best : base;
 }
 
-/* A layer that the viewer does not get because of its bandwidth is tried now and then: an estimate
- * does not rise over what is sent. Each try that fails makes the next one wait twice as long. */
+/* Each that fails makes the next one wait twice as long. */
+static void wait_to_try(struct sq_lab_port *port, uint64_t now_ns)
+{
+    port->try_for_ns =
+        port->try_for_ns ? sq_min_u64(2 * port->try_for_ns, TRY_MOST_NS) : TRY_LEAST_NS;
+    port->try_ns = now_ns + port->try_for_ns;
+    port->led_bps = 0;
+}
+
+/* An estimate does not rise over what is sent: where a higher layer comes in than the viewer has
+ * room for, padding leads the estimate up to it, as of any SFU with congestion control of its own,
+ * until it gives way. False where there can be no padding. */
+static bool lead_higher(struct sq_lab_port *port, const struct sq_lab_source *base,
+                        const struct sq_lab_source *best, uint64_t now_ns)
+{
+    struct sq_lab_member *member = port->member;
+    const struct sq_lab_source *above =
+        best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
+    uint64_t estimate = sq_peer_bwe_estimate(member->peer);
+    bool gives_way = estimate * 100 < port->led_bps * LED_SHARE;
+    if (now_ns >= port->try_ns && (gives_way || best->layer < port->from->layer)) {
+        wait_to_try(port, now_ns);
+    }
+    bool leads = is_alive(above, now_ns) && now_ns >= port->try_ns;
+    port->led_bps = leads ? sq_max_u64(port->led_bps, estimate) : 0;
+    port->wants_bps =
+        leads ? (above->rate_bps + others_bps(port)) * (100 + ENTER_SHARE) / LAYER_SHARE : 0;
+    uint64_t most = port->wants_bps;
+    for (const struct sq_lab_port *p = member->ports; p; p = p->next) {
+        most = p->from && p->wants_bps > most ? p->wants_bps : most;
+    }
+    return sq_peer_want_rate(member->peer, now_ns, most);
+}
+
+/* Without padding a layer that the viewer does not get because of its bandwidth is tried now and
+ * then. */
 static void try_higher(struct sq_lab_port *port, const struct sq_lab_source *base,
                        const struct sq_lab_source *best, uint64_t now_ns)
 {
     const struct sq_lab_source *above =
         best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
     if (port->from && best->layer < port->from->layer) { /* it falls */
-        port->try_for_ns =
-            port->try_for_ns ? sq_min_u64(2 * port->try_for_ns, TRY_MOST_NS) : TRY_LEAST_NS;
-        port->try_ns = now_ns + port->try_for_ns;
+        wait_to_try(port, now_ns);
     } else if (!port->try_ns && is_alive(above, now_ns)) { /* it never had a higher one */
         port->try_for_ns = TRY_LEAST_NS;
         port->try_ns = now_ns + port->try_for_ns;
@@ -379,7 +416,7 @@ static void choose_for(struct sq_lab_port *port, struct sq_lab_source *base, uin
     if (port->want) {
         sq_lab_want_key(port->want, now_ns);
     }
-    if (room_bps != UINT64_MAX) {
+    if (room_bps != UINT64_MAX && !lead_higher(port, base, best, now_ns)) {
         try_higher(port, base, best, now_ns);
     }
 }
@@ -395,8 +432,10 @@ static void choose_layers(struct sq_lab_source *base, uint64_t now_ns)
     for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
         struct sq_lab_source *one = layer_at(base, layer);
         if (one) {
-            one->rate_bps = (one->bytes - one->counted_bytes) * 8 * 1000 /
-                            sq_max_u64(1, passed_ns / SQ_NS_PER_MS);
+            uint64_t bps = (one->bytes - one->counted_bytes) * 8 * 1000 /
+                           sq_max_u64(1, passed_ns / SQ_NS_PER_MS);
+            /* Over some 2 s: one with a key frame is not another layer's. */
+            one->rate_bps = one->rate_bps < bps / 2 ? bps : (3 * one->rate_bps + bps) / 4;
             one->counted_bytes = one->bytes;
         }
     }
@@ -607,12 +646,13 @@ bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_o
 {
     struct sq_lab_counters *counters = &port->member->lab->counters;
     struct sq_lab_source *source = port->from;
+    bool padding = ret_out->padding;
     bool found = source && source->ring && ring_get(source->ring, cookie, ret_out);
     if (found) {
         renumber(port, source, false, true, port->member->lab->head, port->member->lab->dd,
                  ret_out);
     }
-    counters->nacks_answered += found;
-    counters->nacks_missed += !found;
+    counters->nacks_answered += found && !padding;
+    counters->nacks_missed += !found && !padding;
     return found;
 }

@@ -40,6 +40,13 @@ static bool sends_clip(const struct sq_track *track, enum sq_media_kind kind)
     return track->kind == kind && track->can_send && track->tx && track->media;
 }
 
+/* Forwarded video that can go out again as padding. */
+static bool pads_by_hand(const struct sq_peer *peer, const struct sq_track *track)
+{
+    return track->kind == SQ_MEDIA_VIDEO && track->can_send && track->tx && !track->media &&
+           track->rtx_pt && peer->ops->resend;
+}
+
 static bool has_clip(const struct sq_peer *peer, enum sq_media_kind kind)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
@@ -233,6 +240,18 @@ static void note_step(struct sq_cc *cc, uint64_t now_ns, uint64_t before_bps)
     }
 }
 
+static void set_padding(struct sq_peer *peer, uint64_t now_ns, bool on)
+{
+    struct sq_cc *cc = peer->cc;
+    if (!on) {
+        cc->pad_ns = SQ_NEVER;
+    } else if (cc->pad_ns == SQ_NEVER) {
+        cc->pad_ns = now_ns + PAD_NS;
+        cc->credit_bits = 0;
+        sq_peer_due(peer, cc->pad_ns);
+    }
+}
+
 static void allocate(struct sq_peer *peer, uint64_t now_ns)
 {
     struct sq_cc *cc = peer->cc;
@@ -256,13 +275,8 @@ static void allocate(struct sq_peer *peer, uint64_t now_ns)
     /* A step leaves a part of the target unused, and who measures what comes must see that more
      * would. Reports of loss alone need no such help. */
     bool measured = cc->bwe && (peer->twcc_log || takes_remb(peer));
-    if (!measured || !cc->can_pad || cc->sending_bps >= cc->needed_bps) {
-        cc->pad_ns = SQ_NEVER;
-    } else if (cc->pad_ns == SQ_NEVER) {
-        cc->pad_ns = now_ns + PAD_NS;
-        cc->credit_bits = 0;
-        sq_peer_due(peer, cc->pad_ns);
-    }
+    bool more = cc->can_pad ? cc->sending_bps < cc->needed_bps : cc->target_bps < cc->wanted_bps;
+    set_padding(peer, now_ns, measured && more);
 }
 
 static void drain(struct sq_cc *cc, uint64_t now_ns);
@@ -410,7 +424,7 @@ static size_t pad(struct sq_peer *peer, uint64_t now_ns, size_t bytes)
     size_t sent = 0;
     for (size_t i = 0; i < peer->tracks_len && sent == 0; i++) {
         struct sq_track *track = peer->tracks[i];
-        if (sends_clip(track, SQ_MEDIA_VIDEO)) {
+        if (sends_clip(track, SQ_MEDIA_VIDEO) || pads_by_hand(peer, track)) {
             sent = sq_track_send_padding(track, now_ns, bytes);
         }
     }
@@ -525,6 +539,23 @@ int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t sta
         sq_cc_start(peer);
     }
     return err;
+}
+
+bool sq_peer_want_rate(struct sq_peer *peer, uint64_t now_ns, uint64_t bps)
+{
+    struct sq_cc *cc = peer->cc;
+    bool can = false;
+    for (size_t i = 0; cc && i < peer->tracks_len; i++) {
+        can = can || pads_by_hand(peer, peer->tracks[i]);
+    }
+    if (!can || !cc->bwe || !cc->started || !peer->twcc_log) {
+        return false;
+    }
+    cc->wanted_bps = bps;
+    if (!cc->can_pad) { /* a clip has padding of its own */
+        set_padding(peer, now_ns, cc->target_bps < bps);
+    }
+    return true;
 }
 
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer)

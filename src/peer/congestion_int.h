@@ -17,6 +17,7 @@ struct sq_cc {
     uint64_t sending_bps;     /* what the layers and steps in force come to, and audio */
     uint64_t needed_bps;      /* what all of them together would */
     uint64_t audio_probe_bps; /* what a browser's probes would go to without video */
+    uint64_t wanted_bps;      /* sq_peer_want_rate */
     uint64_t video_bps;       /* payload given to video tracks */
     uint16_t overhead_bytes;  /* of a packet: IP, UDP, SRTP's tag */
     uint8_t probe;            /* cluster of the packets that leave now; 0: none */

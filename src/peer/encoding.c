@@ -582,36 +582,47 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
     return 0;
 }
 
+/* A packet of before, out of the clip or from who sent it by hand. False: it is not to be had. */
+static bool make_again(struct sq_track *track, struct sq_encoding *e,
+                       const struct sq_rtp_resend *resend, bool padding,
+                       struct sq_source_packet *packet, struct outgoing *ret_out)
+{
+    struct sq_peer *peer = track->peer;
+    struct sq_rtp_out by_hand = {.padding = padding};
+    if (track->media) {
+        uint64_t ticks = (uint32_t)(resend->ts - e->rtp.ts_base);
+        if (sq_source_repeat(&e->source, resend->cookie, ticks, packet) != 0) {
+            return false;
+        }
+        *ret_out = of_source(track, packet, resend->ts, resend->seq);
+        return true;
+    }
+    if (!peer->ops->resend || !peer->ops->resend(peer->ctx, track, resend->cookie, &by_hand)) {
+        return false;
+    }
+    *ret_out = (struct outgoing){
+        .ext = by_hand.dependency,
+        .ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY],
+        .ext_len = track->ids.id[SQ_RTP_EXT_DEPENDENCY] ? by_hand.dependency_len : 0,
+        .ts = resend->ts,
+        .seq = resend->seq,
+        .marker = by_hand.marker,
+        .level = by_hand.level,
+        .head = by_hand.prefix ? by_hand.prefix : by_hand.payload,
+        .head_len = by_hand.prefix_len,
+        .payload = by_hand.payload,
+        .payload_len = by_hand.payload_len,
+    };
+    return true;
+}
+
 void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
                         const struct sq_rtp_resend *resend, uint64_t now_ns)
 {
-    struct sq_peer *peer = track->peer;
     struct outgoing out;
     struct sq_source_packet packet;
-    struct sq_rtp_out by_hand = {0};
-    if (track->media) {
-        uint64_t ticks = (uint32_t)(resend->ts - e->rtp.ts_base);
-        if (sq_source_repeat(&e->source, resend->cookie, ticks, &packet) != 0) {
-            return;
-        }
-        out = of_source(track, &packet, resend->ts, resend->seq);
-    } else {
-        if (!peer->ops->resend || !peer->ops->resend(peer->ctx, track, resend->cookie, &by_hand)) {
-            return;
-        }
-        out = (struct outgoing){
-            .ext = by_hand.dependency,
-            .ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY],
-            .ext_len = track->ids.id[SQ_RTP_EXT_DEPENDENCY] ? by_hand.dependency_len : 0,
-            .ts = resend->ts,
-            .seq = resend->seq,
-            .marker = by_hand.marker,
-            .level = by_hand.level,
-            .head = by_hand.prefix ? by_hand.prefix : by_hand.payload,
-            .head_len = by_hand.prefix_len,
-            .payload = by_hand.payload,
-            .payload_len = by_hand.payload_len,
-        };
+    if (!make_again(track, e, resend, false, &packet, &out)) {
+        return;
     }
     if (!fits(e, payload_bytes(&out) + ext_room(&out))) {
         return;
@@ -641,12 +652,9 @@ static size_t pad_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t no
             return 0;
         }
     }
-    if (sq_source_repeat(&e->source, old.cookie, (uint32_t)(old.ts - e->rtp.ts_base), &packet) !=
-        0) {
-        return 0;
-    }
-    struct outgoing out = of_source(track, &packet, old.ts, old.seq);
-    if (!fits(e, payload_bytes(&out))) {
+    struct outgoing out;
+    if (!make_again(track, e, &old, true, &packet, &out) ||
+        !fits(e, payload_bytes(&out) + ext_room(&out))) {
         return 0;
     }
     return put_rtx(track, e, now_ns, SQ_SENT_PADDING, &out);

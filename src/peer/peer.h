@@ -156,6 +156,7 @@ struct sq_rtp_out {
     size_t prefix_len;
     const uint8_t *payload; /* borrowed for the call */
     size_t payload_len;
+    bool padding;              /* set for `resend`: nobody asked for it, it goes out as padding */
     const uint8_t *dependency; /* the dependency descriptor, where it is agreed; NULL: none */
     size_t dependency_len;
     const uint8_t *capture_time; /* 8 bytes of abs-capture-time, where it is agreed; NULL: none. Of
@@ -631,6 +632,11 @@ void sq_peer_bwe_stats(const struct sq_peer *peer, uint64_t now_ns,
  * what there is to send learns in no other way that more would pass. SQ_ERR_NOMEM, SQ_ERR_INVALID;
  * there is none then. */
 int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t start_bps) SQ_MUST_USE;
+/* What who sends by hand would like the estimate to reach, so that there is room for more; 0:
+ * nothing more. As long as it is below, video of before goes out again as padding, by RTX, for an
+ * estimate does not rise over what is sent. False where that can't be: no estimate, no
+ * transport-wide feedback, or no RTX. */
+bool sq_peer_want_rate(struct sq_peer *peer, uint64_t now_ns, uint64_t bps);
 /* The estimate alone, in bit/s; 0: none. It holds for who sends by hand, too, who is not throttled
  * by it. */
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
