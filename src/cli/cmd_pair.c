@@ -517,6 +517,7 @@ static void on_interrupt(void *ctx, unsigned count)
 
 static int prepare(struct session *s)
 {
+    sq_control_let_go();
     int err = sq_places_check_file(&s->places, "json", s->o.json, s->why, sizeof(s->why));
     err = err ? err : sq_pair_call_init(&s->call, s->mine.media);
     s->call.offerer = !s->mine.answer;

@@ -11,7 +11,10 @@ static void signal_set(sigset_t *set)
     sigemptyset(set);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP); /* the terminal went away: results are kept all the same */
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
+        sigaddset(set, SIGHUP); /* the terminal went away: results are kept all the same */
+    } /* else it is to go on: nohup. A blocked signal would come although it is ignored. */
 }
 
 int sq_control_block_signals(void)
@@ -31,10 +34,13 @@ void sq_control_let_go(void)
 {
     sigset_t set;
     struct sigaction action = {.sa_handler = end_now};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
     signal_set(&set);
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        if (sigismember(&set, signals[i]) == 1) {
+            sigaction(signals[i], &action, NULL);
+        }
+    }
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

@@ -26,8 +26,9 @@ int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want
 /* While a run is made ready, which takes as long as a name server takes: a signal ends the process
  * with SQ_EXIT_INTERRUPTED, at once. sq_control_stop before sq_control_start. */
 int sq_control_start_early(struct sq_control *control, struct sq_loop *loop) SQ_MUST_USE;
-/* All that can be kept is kept: from now on a signal ends the process in the same way, even while
- * it waits for the reader of a pipe. After sq_control_stop. */
+/* From now on a signal ends the process in the same way, even while it waits for the other end of a
+ * pipe: before anything was begun, and when all that can be kept is kept. Not between
+ * sq_control_start and sq_control_stop. */
 void sq_control_let_go(void);
 /* Puts the terminal back. Allowed on a zeroed one. */
 void sq_control_stop(struct sq_control *control);

@@ -161,6 +161,17 @@ def bad_signals(t):
                 deaf.recv(2000)
     fifo, junit = t.folder / "fifo", t.folder / "one.xml"
     os.mkfifo(fifo)
+    # A recording that comes through a pipe, which nobody writes to.
+    process = t.start("waits", [t.squall, "media", "replay", fifo, "lab:echo"])
+    time.sleep(0.7)
+    check(process.running(), f"it does not wait: {process.stderr()}")
+    process.signal(signal.SIGTERM)
+    check(process.wait(1) == 130, f"exit code {process.popen.returncode}, expected 130")
+    # With nohup a run goes on when the terminal goes away.
+    run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "2s", "--lateness-max", "500", prefix=[need("nohup")])
+    until("all to be connected", lambda: "2 connected" in run.process.stderr(), 15)
+    run.process.signal(signal.SIGHUP)
+    check(run.finish(15).code == 0, "nohup does not keep it")
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)  # less than the report
     run = t.run("lab:", "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--html", fifo, "--junit", junit, "--lateness-max", "500")
