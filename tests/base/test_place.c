@@ -1,5 +1,6 @@
 /* Where a file is written to: links, FIFOs, devices, and what never waits. */
 #include "base/place.h"
+#include "base/temp_dir.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,30 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    snprintf(dir, sizeof(dir), "/tmp/squall-place-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command); /* NOLINT(cert-env33-c): of this test's own making */
-}
-
-static const char *in(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-    return path;
-}
 
 static void link_to(const char *target, const char *name)
 {

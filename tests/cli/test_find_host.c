@@ -1,6 +1,6 @@
 /* How STUN servers are written. Literal addresses: nothing is looked up. */
 #include "cli/find_host.h"
-#include "net/net.h"
+#include "net/on_loop.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,22 +9,7 @@
 
 #include <cmocka.h>
 
-static struct sq_loop *loop;
 static char why[512];
-
-static int begin(void **state)
-{
-    (void)state;
-    return sq_net_init() || sq_loop_new(NULL, &loop);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    sq_loop_free(loop);
-    sq_net_cleanup();
-    return 0;
-}
 
 static void servers_that_are_right(void **state)
 {
@@ -72,5 +57,5 @@ int main(void)
         cmocka_unit_test(servers_that_are_right),
         cmocka_unit_test(servers_that_are_wrong),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

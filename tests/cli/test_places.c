@@ -1,4 +1,5 @@
 /* Places of results that cannot be written are told before the run. */
+#include "base/temp_dir.h"
 #include "cli/places.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -13,29 +14,7 @@
 
 #include <cmocka.h>
 
-static char dir[64], why[512];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof(dir), "/tmp/squall-places-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command); /* NOLINT(cert-env33-c): of this test's own making */
-}
-
-static const char *in(const char *name)
-{
-    static char path[1024];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return path;
-}
+static char why[512];
 
 static void refuses_file(const char *path, const char *words)
 {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/temp_dir.h"
 #include "report/report.h"
 #include "report/sample.h"
 #include <stdio.h>
@@ -13,30 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof(dir), "/tmp/squall-earlier-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command); /* NOLINT(cert-env33-c): of this test's own making */
-}
-
-static const char *in(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return path;
-}
 
 static bool there(const char *name)
 {
