@@ -1,6 +1,5 @@
-/* The rows of peers that are over. They lie in a temporary file without a name, so that a run of a
- * day takes no more memory than one of a minute; without room on the disk they stay in memory.
- * Dumps, of which there are few, stay in memory. One owner, no locks. */
+/* The rows of peers that are over, in a file (run/spool.h). Dumps, of which there are few, stay in
+ * memory. One owner, no locks. */
 #ifndef SQ_RUN_LEDGER_H
 #define SQ_RUN_LEDGER_H
 

@@ -165,12 +165,9 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
     return row;
 }
 
-struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
+void sq_timeline_row_init(struct sq_timeline_row *row)
 {
-    struct sq_timeline_row *row = GROW(r, timeline, timeline, SQ_RESULT_TIMELINE_MAX);
-    if (!row) {
-        return NULL;
-    }
+    memset(row, 0, sizeof(*row));
     for (size_t i = 0; i < SQ_FLOW_COUNT; i++) {
         row->bitrate_kbps[i] = NAN;
         row->loss_percent[i] = NAN;
@@ -189,6 +186,14 @@ struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
     row->lateness_p99_ms = NAN;
     row->lateness_max_ms = NAN;
     row->cpu_percent = NAN;
+}
+
+struct sq_timeline_row *sq_result_add_second(struct sq_result *r)
+{
+    struct sq_timeline_row *row = GROW(r, timeline, timeline, SQ_RESULT_TIMELINE_MAX);
+    if (row) {
+        sq_timeline_row_init(row);
+    }
     return row;
 }
 

@@ -367,6 +367,8 @@ int sq_result_replace_text(char **field, const char *text) SQ_MUST_USE;
 /* New zeroed rows, doubles NAN, to be filled by the caller. NULL: no memory, or table full. */
 struct sq_peer_row *sq_result_add_peer(struct sq_result *r) SQ_MUST_USE;
 struct sq_timeline_row *sq_result_add_second(struct sq_result *r) SQ_MUST_USE;
+/* The same for a row that does not stand in a result yet. */
+void sq_timeline_row_init(struct sq_timeline_row *row);
 /* The row of that metric, made with an empty histogram if it is not there: record or merge into it.
  */
 struct sq_metric_row *sq_result_add_metric(struct sq_result *r, enum sq_metric_id id) SQ_MUST_USE;

@@ -6,14 +6,16 @@
 #include "run/arrivals.h"
 #include "run/health.h"
 #include "run/shard.h"
+#include "run/spool.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#define CHANGE_AHEAD_NS (20 * SQ_NS_PER_MS) /* shards hear of a new rate before it takes effect */
-#define START_AHEAD_NS  (50 * SQ_NS_PER_MS) /* time for the threads to get going */
-#define SECONDS_OPEN    8                   /* seconds that shards may be apart in their reports */
+#define CHANGE_AHEAD_NS   (20 * SQ_NS_PER_MS) /* shards hear of a new rate before it takes effect */
+#define START_AHEAD_NS    (50 * SQ_NS_PER_MS) /* time for the threads to get going */
+#define SECONDS_IN_ONE_GO 64                  /* of the time line, written to its file */
+#define SECONDS_OPEN      8 /* seconds that shards may be apart in their reports */
 
 /* A second that not all shards have told of yet. */
 struct open_second {
@@ -37,8 +39,8 @@ struct sq_run {
     struct sq_arrivals arrivals;
     struct sq_shard_report latest[SQ_PLAN_THREADS_MAX];
     struct open_second open[SECONDS_OPEN];
-    uint64_t seconds;       /* told so far */
-    struct sq_result *rows; /* owned: the time line so far */
+    uint64_t seconds;          /* told so far */
+    struct sq_spool *timeline; /* owned: rows of the seconds told so far */
     uint64_t send_errors_before, drops_before;
     char example[256];
     struct mailbox *mailbox;
@@ -193,20 +195,21 @@ static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
 static void close_second(struct sq_run *run, struct open_second *open)
 {
     run->seconds++;
-    struct sq_timeline_row *row = sq_result_add_second(run->rows);
-    struct sq_timeline_row spare = {0};
-    if (!row) { /* past the table's end the totals go on */
-        row = &spare;
-    }
-    row->t_s = (double)run->seconds;
-    row->planned = planned_by(run, run->start_ns + run->seconds * SQ_NS_PER_SEC);
-    fill_counts(run, row);
-    fill_flows(row, &open->sum);
-    row->lateness_p99_ms = open->lateness_p99_us / 1e3;
-    row->lateness_max_ms = open->lateness_max_us / 1e3;
-    row->cpu_percent = open->cpu_percent;
+    struct sq_timeline_row row;
+    sq_timeline_row_init(&row);
+    row.t_s = (double)run->seconds;
+    row.planned = planned_by(run, run->start_ns + run->seconds * SQ_NS_PER_SEC);
+    fill_counts(run, &row);
+    fill_flows(&row, &open->sum);
+    row.lateness_p99_ms = open->lateness_p99_us / 1e3;
+    row.lateness_max_ms = open->lateness_max_us / 1e3;
+    row.cpu_percent = open->cpu_percent;
     memset(open, 0, sizeof(*open));
-    tell_second(run, row);
+    if (run->seconds <= SQ_RESULT_TIMELINE_MAX) {
+        int err = sq_spool_add(run->timeline, &row);
+        (void)err; /* past the table's end, and where no memory is left, the totals go on */
+    }
+    tell_second(run, &row);
 }
 
 static bool shard_is_past(const struct sq_run *run, unsigned i, uint64_t second_no)
@@ -405,7 +408,8 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
     sq_timer_init(&run->end_timer, on_end, run);
     int err = make_mailbox(run);
-    err = err ? err : sq_result_create(&run->rows);
+    err = err ? err
+              : sq_spool_create(sizeof(struct sq_timeline_row), SECONDS_IN_ONE_GO, &run->timeline);
     err = err ? err : start_shards(run);
     if (err) {
         sq_run_destroy(run);
@@ -431,7 +435,7 @@ void sq_run_destroy(struct sq_run *run)
     for (unsigned i = 0; i < run->shards_len; i++) {
         sq_shard_destroy(run->shards[i]);
     }
-    sq_result_destroy(run->rows);
+    sq_spool_destroy(run->timeline);
     if (run->mailbox) {
         run->mailbox->run = NULL;
         let_go(run->mailbox);
@@ -468,14 +472,12 @@ static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
 
 static int collect_timeline(struct sq_run *run, struct sq_result *result)
 {
-    for (size_t i = 0; i < run->rows->timeline_count; i++) {
+    int err = 0;
+    for (size_t i = 0; i < sq_spool_count(run->timeline) && !err; i++) {
         struct sq_timeline_row *row = sq_result_add_second(result);
-        if (!row) {
-            return SQ_ERR_NOMEM;
-        }
-        *row = run->rows->timeline[i];
+        err = row ? sq_spool_read(run->timeline, i, row) : SQ_ERR_NOMEM;
     }
-    return 0;
+    return err;
 }
 
 static void collect_turn(struct sq_run *run, struct sq_result *result)
@@ -514,8 +516,9 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
         health.receive_drops += counters->receive_drops;
     }
     health.lateness = tally.metrics[SQ_METRIC_GENERATOR_LATENESS];
-    health.timeline = run->rows->timeline;
-    health.timeline_count = run->rows->timeline_count;
+    int err = collect_timeline(run, result);
+    health.timeline = result->timeline;
+    health.timeline_count = result->timeline_count;
     sq_health_judge(&health, &result->generator);
     sq_tally_record(&tally, SQ_METRIC_GENERATOR_DROPS,
                     (double)(health.send_errors + health.receive_drops));
@@ -526,8 +529,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
         result->counts.planned = run->plan->peers;
     }
     collect_turn(run, result);
-    int err = collect_peers(run, result);
-    err = err ? err : collect_timeline(run, result);
+    err = err ? err : collect_peers(run, result);
     err = err ? err : collect_metrics(&tally, result);
     sq_latency_result(&tally.latency, result);
     if (!err && result->latency_note[0]) {
