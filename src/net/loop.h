@@ -56,6 +56,7 @@ struct sq_watch {
     unsigned interest;
     sq_watch_fn fn;
     void *ctx;
+    const void *reads; /* the owner's, optional: 128 bytes that fn reads, as of a sq_timer */
 };
 
 /* A function run at the end of every iteration; embedded by the owner. */

@@ -25,19 +25,20 @@
 #define CONTROL_BYTES     (CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int)))
 #define GSO_CONTROL_BYTES CMSG_SPACE(sizeof(uint16_t))
 
+/* What receiving and sending touch stands first. */
 struct sq_udp {
-    struct sq_loop *loop;
     struct sq_watch watch;
+    struct sq_loop *loop;
+    sq_udp_recv_fn fn;
+    void *ctx;
+    uint64_t read_in; /* iteration of the last read */
     int fd;
     bool connected;
     bool gso;       /* until the kernel says it cannot */
     bool receiving; /* inside on_ready, which frees the socket if it was closed there */
     bool closed;
-    uint64_t read_in; /* iteration of the last read */
-    struct sq_addr local, remote;
-    sq_udp_recv_fn fn;
-    void *ctx;
     struct sq_udp_counters counters;
+    struct sq_addr local, remote;
 };
 
 static void on_ready(void *ctx, unsigned ready);
@@ -186,6 +187,11 @@ void sq_udp_set_receiver(struct sq_udp *udp, sq_udp_recv_fn fn, void *ctx)
 {
     udp->fn = fn;
     udp->ctx = ctx;
+}
+
+void sq_udp_set_reads(struct sq_udp *udp, const void *reads)
+{
+    udp->watch.reads = reads;
 }
 
 const struct sq_addr *sq_udp_local(const struct sq_udp *udp)

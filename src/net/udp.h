@@ -59,6 +59,8 @@ int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_u
 /* NULL is allowed; from any callback. */
 void sq_udp_close(struct sq_udp *udp);
 void sq_udp_set_receiver(struct sq_udp *udp, sq_udp_recv_fn fn, void *ctx);
+/* 128 bytes that the receiver reads, nullable: fetched into the cache before it is called. */
+void sq_udp_set_reads(struct sq_udp *udp, const void *reads);
 const struct sq_addr *sq_udp_local(const struct sq_udp *udp);
 int sq_udp_fd(const struct sq_udp *udp);
 

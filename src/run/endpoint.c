@@ -460,6 +460,7 @@ int endpoint_open_paths(struct sq_endpoint *endpoint)
         if (err) {
             return err;
         }
+        sq_udp_set_reads(path->udp, endpoint->peer);
     }
     return 0;
 }
