@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/local_ip.h"
 #include "cli/options.h"
 #include "lab/lab.h"
 #include "net/loop.h"
@@ -162,6 +163,11 @@ static int serve(const struct sq_lab_config *config)
     (void)(sq_raise_fd_limit(FDS_WANTED, &limit) == 0);
     int err = sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &loop);
+    for (size_t i = 0; !err && i < config->media_len; i++) {
+        char ip[SQ_ADDR_TEXT_MAX];
+        err = sq_local_ip_try(loop, "media-ip", sq_addr_format_ip(&config->media[i], ip),
+                              &config->media[i], why, sizeof(why));
+    }
     err = err ? err : sq_lab_start(config, &lab, why, sizeof(why));
     if (err) {
         sq_usage("lab", "%s", why[0] ? why : sq_err_name(err));

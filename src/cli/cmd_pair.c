@@ -232,7 +232,8 @@ static int find_addresses(struct session *s)
             return refuse(s, SQ_ERR_INVALID,
                           "--local-ip %s: expected a numeric IPv4 or IPv6 address", ips->items[i]);
         }
-        int err = sq_local_ip_try(s->loop, ips->items[i], &s->addrs[i], s->why, sizeof(s->why));
+        int err = sq_local_ip_try(s->loop, "local-ip", ips->items[i], &s->addrs[i], s->why,
+                                  sizeof(s->why));
         if (err) {
             return err;
         }

@@ -16,17 +16,17 @@ static bool is_nobodys(const struct sq_addr *addr)
     return ip == INADDR_ANY || IN_MULTICAST(ip);
 }
 
-int sq_local_ip_try(struct sq_loop *loop, const char *option, const struct sq_addr *addr, char *why,
-                    size_t why_room)
+int sq_local_ip_try(struct sq_loop *loop, const char *name, const char *value,
+                    const struct sq_addr *addr, char *why, size_t why_room)
 {
     const struct sq_udp_options trial = {.bind = *addr};
     char ip[SQ_ADDR_TEXT_MAX];
     struct sq_udp *udp = NULL;
     bool nobodys = is_nobodys(addr);
     if (nobodys || sq_udp_open(loop, &trial, NULL, NULL, &udp) != 0) {
-        snprintf(why, why_room, "--local-ip %s: %s is not an address of this machine%s%s%s", option,
-                 sq_addr_format_ip(addr, ip), nobodys ? "" : " (", nobodys ? "" : strerror(errno),
-                 nobodys ? "" : ")");
+        snprintf(why, why_room, "--%s %.100s: %s is not an address of this machine%s%s%s", name,
+                 value, sq_addr_format_ip(addr, ip), nobodys ? "" : " (",
+                 nobodys ? "" : strerror(errno), nobodys ? "" : ")");
         return SQ_ERR_INVALID;
     }
     sq_udp_close(udp);

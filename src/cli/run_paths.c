@@ -70,8 +70,10 @@ static int find_given(struct finder *f, const struct sq_option_list *ips)
                           ips->items[i]);
         }
         struct sq_addr last = sq_addr_step(&paths->addrs[i], paths->addr_counts[i] - 1);
-        int err = sq_local_ip_try(f->loop, ips->items[i], &paths->addrs[i], f->why, f->why_room);
-        err = err ? err : sq_local_ip_try(f->loop, ips->items[i], &last, f->why, f->why_room);
+        int err = sq_local_ip_try(f->loop, "local-ip", ips->items[i], &paths->addrs[i], f->why,
+                                  f->why_room);
+        err = err ? err
+                  : sq_local_ip_try(f->loop, "local-ip", ips->items[i], &last, f->why, f->why_room);
         if (err) {
             return err;
         }

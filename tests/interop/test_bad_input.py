@@ -275,6 +275,10 @@ def bad_usage(t):
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
         for word in expected:
             check(word in process.stderr(), f"{words}: '{process.stderr()}' does not name {word}")
+    for ip in "0.0.0.0", "192.0.2.77":
+        process = t.start("lab", [t.squall, "lab", "--listen", "127.0.0.1:0", "--media-ip", ip])
+        check(process.wait(10) == 2 and f"--media-ip {ip}: {ip} is not an address" in process.stderr(), process.stderr())
+        t.processes.remove(process)  # which is not a lab that was asked to end
     for path, expected in ((fifo, "nobody reads"), (t.folder, "is a folder"), (t.folder / "none" / "x.json", "its folder is not there"),
                            ("/proc/x.json", "cannot write there")):
         for command in (["pair", "--local-ip", "127.0.0.1"], ["run", "lab:", "--peers", "1"]):
