@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "media/source_int.h"
+#include <string.h>
 
 #define SLOT_BITS   12 /* of a cookie: which of the latest frames */
 #define PACKET_BITS 20 /* of a cookie: which packet of the track */
@@ -32,7 +33,10 @@ static void begin_numbers(struct sq_source *s, struct sq_rand *rand)
     s->picture_id0 = (uint16_t)(sq_rand_u32(rand) & 0x7fff);
     s->tl0 = (uint8_t)sq_rand_u32(rand);
     s->max_tid = s->want_tid = SQ_CLIP_LAYERS_MAX - 1;
-    s->max_sid = s->want_sid = s->sid_before = SQ_CLIP_LAYERS_MAX - 1;
+    s->max_sid = s->want_sid = SQ_CLIP_LAYERS_MAX - 1;
+    for (unsigned i = 0; i < SQ_SOURCE_TOPS; i++) {
+        s->tops[i].sid = s->max_sid;
+    }
 }
 
 void sq_source_init(struct sq_source *s, const struct sq_clip_track *track, unsigned flags,
@@ -144,9 +148,10 @@ static void jump(struct sq_source *s)
 static void take_layers(struct sq_source *s)
 {
     if (s->max_sid != s->want_sid) {
-        s->sid_before = s->max_sid;
         s->max_sid = s->want_sid;
-        s->sid_slot = s->slot;
+        memmove(&s->tops[1], &s->tops[0], sizeof(s->tops) - sizeof(s->tops[0]));
+        s->tops[0].slot = s->slot;
+        s->tops[0].sid = s->max_sid;
     }
 }
 

@@ -12,6 +12,7 @@
 
 #define SQ_SOURCE_HEAD_MAX 48
 #define SQ_SOURCE_EXT_MAX  SQ_CLIP_DD_MAX
+#define SQ_SOURCE_TOPS     4 /* changes of spatial layers after which packets can be made again */
 #define SQ_SOURCE_SLOTS    1024 /* frames whose packets can be made again */
 
 enum sq_source_flags {
@@ -57,10 +58,12 @@ struct sq_source {
     uint8_t max_tid;           /* temporal layers above it are left out */
     uint8_t want_tid;          /* what max_tid rises to, where a layer can be begun */
     uint8_t max_sid, want_sid; /* the same of spatial layers: less with the next picture */
-    uint8_t sid_before;        /* what max_sid was before sid_slot */
-    uint8_t red_pt;            /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
+    struct {
+        uint32_t slot;
+        uint8_t sid;
+    } tops[SQ_SOURCE_TOPS]; /* max_sid since that slot, the latest change first */
+    uint8_t red_pt;         /* Opus: payload type in the blocks of RFC 2198; 0: no redundancy */
     bool want_key;
-    uint32_t sid_slot;
     uint32_t key_frames;                 /* begun */
     uint32_t jumps;                      /* key frames that were asked for and came out of turn */
     uint32_t steps;                      /* changes of the ladder's step */
@@ -109,11 +112,20 @@ void sq_source_set_max_tid(struct sq_source *s, unsigned tid);
 /* Leaves spatial layers above `sid` out, so that the picture gets smaller. Less holds from the next
  * picture; more from a key frame, which the next one is then. */
 void sq_source_set_max_sid(struct sq_source *s, unsigned sid);
+/* Which of `tops` holds for a slot. */
+static inline unsigned sq_source_top_index(const struct sq_source *s, uint32_t slot)
+{
+    unsigned i = 0;
+    while (i + 1 < SQ_SOURCE_TOPS && (int32_t)(slot - s->tops[i].slot) < 0) {
+        i++;
+    }
+    return i;
+}
 /* The highest spatial layer of `t` that was sent in a slot, and of the frame at hand. */
 static inline unsigned sq_source_top_at(const struct sq_source *s, const struct sq_clip_track *t,
                                         uint32_t slot)
 {
-    unsigned top = (int32_t)(slot - s->sid_slot) >= 0 ? s->max_sid : s->sid_before;
+    unsigned top = s->tops[sq_source_top_index(s, slot)].sid;
     return top < t->spatial_layers ? top : t->spatial_layers - 1U;
 }
 static inline unsigned sq_source_top(const struct sq_source *s)

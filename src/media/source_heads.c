@@ -41,19 +41,18 @@ static unsigned reaches_back(const struct sq_clip_track *t, uint32_t frame)
 static bool layers_changed(const struct sq_source *s, const struct sq_clip_track *t, uint32_t frame,
                            uint32_t slot)
 {
-    if (t->spatial_layers == 1 || s->max_sid >= s->sid_before ||
-        (t->frames[frame].flags & SQ_CLIP_KEY)) {
+    unsigned i = sq_source_top_index(s, slot);
+    bool fewer = i + 1 < SQ_SOURCE_TOPS && s->tops[i].sid < s->tops[i + 1].sid;
+    if (t->spatial_layers == 1 || !fewer || (t->frames[frame].flags & SQ_CLIP_KEY)) {
         return false;
     }
-    for (uint32_t back = 0; (int32_t)(slot - back - s->sid_slot) >= 0; back++) {
-        if (back > 0 && t->frames[frame - back].tid == 0) {
+    uint32_t since = slot - s->tops[i].slot;
+    for (uint32_t back = 1; back <= since; back++) {
+        if (t->frames[frame - back].tid == 0) {
             return false;
         }
-        if (slot - back == s->sid_slot) {
-            return true;
-        }
     }
-    return false;
+    return true;
 }
 
 /* Section 4.2.1: the layers that are sent. */

@@ -167,6 +167,27 @@ static void check_vp9(struct layers_seen *seen, const struct sq_source_packet *p
     assert_true(dd.n_fdiffs == 0 || dd.fdiffs[0] == (lower ? 1 : d.diffs[0] * seen->spatial));
 }
 
+/* What was sent before, over changes of the layers, comes again as it was. */
+static void check_again(const struct sq_source *s, const struct sq_source_packet *p, unsigned n)
+{
+    enum { KEPT = 1000 };
+    static struct sq_source_packet sent[KEPT];
+    unsigned back = n * 7 % KEPT;
+    sent[n % KEPT] = *p;
+    if (back <= n) {
+        const struct sq_source_packet *before = &sent[(n - back) % KEPT];
+        struct sq_source_packet again;
+        memset(&again, 0, sizeof(again));
+        assert_int_equal(sq_source_repeat(s, before->cookie, before->ticks, &again), 0);
+        assert_int_equal(again.head_len, before->head_len);
+        assert_memory_equal(again.head, before->head, before->head_len);
+        assert_int_equal(again.ext_len, before->ext_len);
+        assert_memory_equal(again.ext, before->ext, before->ext_len);
+        assert_int_equal(again.marker, before->marker);
+        assert_ptr_equal(again.fragment, before->fragment);
+    }
+}
+
 /* One spatial layer with three temporal ones, and three with three, of which fewer go out for a
  * while: the structure then tells of those alone. */
 static void vp9_descriptors(void **state)
@@ -188,7 +209,9 @@ static void vp9_descriptors(void **state)
                 static const uint8_t tops[] = {1, 0, 2, 0, 1, 2};
                 sq_source_set_max_sid(&s, tops[n / 400 % 6]);
             }
+            memset(&p, 0, sizeof(p));
             assert_true(sq_source_next(&s, s.due_ns, &p));
+            check_again(&s, &p, n);
             unsigned top = sq_source_top_at(&s, steps[count - 1], s.slot - p.marker);
             unsigned before = seen.told;
             check_vp9(&seen, &p, top);
