@@ -8,6 +8,7 @@
 
 #define NACKS_MAX    80 /* sequence numbers of one NACK message */
 #define RESENDS_MAX  128
+#define AROUND_BYTES 44   /* a packet of RTP: IPv4, UDP, SRTP's tag */
 #define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
 /* Of a compound, in bytes: SR or RR without blocks and SDES with the longest CNAME; a block. */
@@ -93,6 +94,33 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
+                               const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                               bool again)
+{
+    struct sq_peer *peer = track->peer;
+    if (track->kind != SQ_MEDIA_VIDEO || !track->can_receive || peer->forward_only ||
+        peer->remb_bps > 0 ||
+        (!peer->remote && sq_bwe_remote_create(&peer->remote) != 0)) { /* then none is told */
+        return;
+    }
+    const struct sq_bwe_arrival arrival = {
+        .now_ns = now_ns,
+        .ssrc = packet->ssrc,
+        .timestamp = packet->ts,
+        .abs_send_time = exts->abs_send_time,
+        .bytes = (size_t)packet->header_bytes + packet->payload_bytes + packet->padding_bytes +
+                 AROUND_BYTES,
+        .has_send_time = sq_rtp_has(exts, SQ_RTP_EXT_ABS_SEND_TIME),
+        .again = again || packet->payload_bytes == 0,
+    };
+    if (sq_bwe_remote_on_packet(peer->remote, &arrival) && sq_peer_may_send(peer)) {
+        peer->rtcp_at_ns =
+            sq_min_u64(peer->rtcp_at_ns, now_ns); /* with the reports, as libwebrtc */
+        sq_peer_due(peer, now_ns);
+    }
+}
+
 static void put_remb(struct sq_peer *peer, struct sq_wire *w)
 {
     uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
@@ -103,10 +131,12 @@ static void put_remb(struct sq_peer *peer, struct sq_wire *w)
             ssrcs[n++] = track->rx->rtp.ssrc;
         }
     }
-    if (peer->remb_bps > 0 && n > 0) {
+    uint64_t bps =
+        peer->remb_bps == 0 && peer->remote ? sq_bwe_remote_bps(peer->remote) : peer->remb_bps;
+    if (bps > 0 && n > 0) {
         struct compound c;
         begin(&c);
-        sq_rtcp_put_remb(&c.w, own_ssrc(peer), peer->remb_bps, ssrcs, n);
+        sq_rtcp_put_remb(&c.w, own_ssrc(peer), bps, ssrcs, n);
         if (!c.w.err && c.w.pos <= sq_wire_left(w)) {
             sq_wire_put(w, c.buf, c.w.pos);
         }

@@ -575,6 +575,7 @@ void sq_peer_destroy(struct sq_peer *peer)
     sq_cc_free(peer->cc);
     sq_free(peer->twcc_log);
     sq_free(peer->twcc_recorder);
+    sq_bwe_remote_destroy(peer->remote);
     sq_data_free(peer);
     sq_srtp_destroy(peer->srtp);
     sq_dtls_destroy(peer->dtls);

@@ -271,7 +271,7 @@ struct sq_peer_config {
     unsigned simulcast; /* layers of a video that a clip gives: 2 or 3; else one stream */
     bool capture_time;  /* offer abs-capture-time */
     bool dependency;    /* offer the dependency descriptor, as is done with layers anyway */
-    uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: say nothing */
+    uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: what is measured */
     struct sq_peer_bwe bwe;
 };
 

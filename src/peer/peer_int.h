@@ -7,6 +7,7 @@
 #include "media/codec.h"
 #include "media/frame_buffer.h"
 #include "media/source.h"
+#include "peer/bwe/remote.h"
 #include "peer/congestion_int.h"
 #include "peer/dtls/dtls.h"
 #include "peer/ice/ice.h"
@@ -267,6 +268,7 @@ struct sq_peer {
     struct sq_cc *cc;          /* owned; NULL: the clips' highest rate, unpaced */
     struct sq_twcc_log *twcc_log;
     struct sq_twcc_recorder *twcc_recorder;
+    struct sq_bwe_remote *remote; /* what REMB tells; NULL unless it is to. Owned. */
 
     struct sq_ssrc_entry *ssrcs;
     size_t ssrcs_len, ssrcs_room, ssrcs_last;
@@ -517,6 +519,10 @@ void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_bye(struct sq_peer *peer);
 void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns);
+/* A packet of video from a sender that is to be limited by REMB. */
+void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
+                               const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,
+                               bool again);
 /* NACK and PLI, of a track that has a receiving side. */
 uint64_t sq_track_feedback_due(const struct sq_track *track);
 void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns);

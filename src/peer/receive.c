@@ -355,6 +355,9 @@ void sq_peer_on_rtp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t 
         return;
     }
     bool again = is_rtx(codec);
+    if (!peer->twcc_negotiated && codec && (track->fb & SQ_JSEP_FB_REMB)) {
+        sq_peer_estimate_for_remb(track, now_ns, &packet, &exts, again);
+    }
     if (again && (!unwrap_rtx(peer, track, codec, &packet) || packet.ssrc != track->rx->rtp.ssrc)) {
         return;
     }

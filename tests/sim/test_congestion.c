@@ -291,6 +291,47 @@ static void remb_where_there_is_no_feedback(void **state)
     simnet_free(p.net);
 }
 
+/* Nobody says what the way carries but the receiver: by abs-send-time, or by time-stamps alone. */
+static void remb_of_what_is_measured(void **state)
+{
+    (void)state;
+    static const char *const without[] = {"no such line", "abs-send-time"};
+    for (size_t i = 0; i < 2; i++) {
+        char why[SQ_PEER_TEXT_MAX];
+        char *offer;
+        char *answer;
+        struct pair p = make_pair(20 + i, &gcc, NULL, false);
+        struct sq_peer *a = simnode_peer(p.a);
+        struct sq_peer *b = simnode_peer(p.b);
+        simnode_trickle_to(p.a, p.b);
+        simnode_trickle_to(p.b, p.a);
+        set_link(p.a, 500000);
+        set_link(p.b, 0);
+        uint64_t now_ns = simnet_now(p.net);
+        assert_int_equal(sq_peer_create_offer(a, now_ns, false, &offer, why), 0);
+        without_lines(offer, "transport-cc");
+        without_lines(offer, "transport-wide-cc");
+        without_lines(offer, without[i]);
+        assert_int_equal(sq_peer_set_remote(b, now_ns, SQ_SDP_OFFER, offer, why), 0);
+        assert_int_equal(sq_peer_create_answer(b, now_ns, &answer, why), 0);
+        assert_int_equal(sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, answer, why), 0);
+        sq_free(offer);
+        sq_free(answer);
+        struct watch w = {.p = p};
+        watch_for(&w, 15, NULL, 0);
+        struct span s = watch_for(&w, 40, NULL, 0);
+        print_message("           by REMB: estimate %.0f (%.0f to %.0f), sent %.0f, %llu freezes\n",
+                      s.estimate, s.estimate_least, s.estimate_most, s.sent,
+                      (unsigned long long)s.freezes);
+        assert_true(s.sent >= 0.6 * 500e3 && s.sent <= 500e3);
+        assert_true(s.estimate >= 0.6 * 500e3 && s.estimate <= 500e3);
+        set_link(p.a, 3000000);
+        watch_for(&w, 60, NULL, 0); /* by time-stamps the sender's pacing looks like delay */
+        assert_false(bwe_of(p.net, p.a).limited);
+        simnet_free(p.net);
+    }
+}
+
 /* A rate far above what is needed: a frame, key frames too, leaves at one moment, so that it can go
  * in one segmented send. */
 struct bursts {
@@ -404,6 +445,7 @@ int main(void)
         cmocka_unit_test(follows_what_is_left),
         cmocka_unit_test(a_fixed_rate_is_one_step),
         cmocka_unit_test(remb_where_there_is_no_feedback),
+        cmocka_unit_test(remb_of_what_is_measured),
         cmocka_unit_test(frames_leave_whole),
         cmocka_unit_test(an_estimate_begins_anew),
     };
