@@ -33,7 +33,7 @@ static int parse(const char *line, struct sq_run_options *o)
 static struct sq_plan plan_of(const char *line)
 {
     struct sq_run_options o;
-    struct sq_plan plan;
+    struct sq_plan plan = {0};
     int err = parse(line, &o);
     err = err ? err : sq_run_options_plan(&o, &plan, why, sizeof(why));
     if (err) {
