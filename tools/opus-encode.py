@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Encodes a 48 kHz 16-bit mono WAV with libopus into packets of 20 ms, each behind its length in two bytes; one of
-length 0 is not sent (DTX). ffmpeg 5.1 does not know Opus' DTX.
+length 0 is not sent (DTX): as in libwebrtc the first packet without sound is, for it tells the decoder that silence
+begins, and so is the one behind each refresh of the noise. ffmpeg 5.1 does not know Opus' DTX.
 
     opus-encode.py IN.wav OUT.pkt BITS_PER_SECOND [dtx] [fec]"""
 import ctypes
@@ -30,12 +31,14 @@ def main():
     with wave.open(path) as wav, open(out, "wb") as file:
         if (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) != (48000, 1, 2):
             sys.exit(f"{path}: expected 48 kHz, mono, 16 bit")
+        silent = False
         while len(pcm := wav.readframes(SAMPLES)) == 2 * SAMPLES:
             packet = ctypes.create_string_buffer(1276)
             length = opus.opus_encode(encoder, pcm, SAMPLES, packet, len(packet))
             if length < 0:
                 sys.exit(f"libopus: error {length}")
-            length = length if length > 2 else 0  # so says opus_encode's documentation
+            said, silent = silent, length <= 2  # nothing but a header, says opus_encode's documentation
+            length = 0 if silent and said else length
             file.write(struct.pack(">H", length) + packet.raw[:length])
 
 
