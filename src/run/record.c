@@ -232,8 +232,8 @@ static void write_sound(struct stream *s, enum sq_codec codec, uint64_t ticks, c
 {
     char rest[32];
     bool opus = codec == SQ_CODEC_OPUS;
-    bool g711 = codec == SQ_CODEC_PCMU || codec == SQ_CODEC_PCMA;
-    if (!s->sound.file && (opus || g711)) {
+    bool wav = sq_wav_holds(codec);
+    if (!s->sound.file && (opus || wav)) {
         snprintf(rest, sizeof(rest), "-%s-%u.%s", way_name(s->way), s->number + 1,
                  opus ? "ogg" : "wav");
         if (!open_file(s->recorder, &s->sound, rest)) {
@@ -246,8 +246,8 @@ static void write_sound(struct stream *s, enum sq_codec codec, uint64_t ticks, c
     if (opus && s->ogg) {
         int err = sq_ogg_packet(s->ogg, ticks, bytes, len);
         (void)err; /* what is not Opus is left out */
-    } else if (g711 && s->wav) {
-        sq_wav_samples(s->wav, ticks, bytes, len);
+    } else if (wav && s->wav) {
+        sq_wav_bytes(s->wav, ticks, bytes, len);
     }
 }
 

@@ -7,7 +7,6 @@ from harness import test
 from harness.proc import check
 from harness.sandbox import need
 from harness.squall import CONSTANT
-from harness.squall import CONSTANT
 
 CALM = (*CONSTANT, "--lateness-max", "100")  # one size of picture; and what is in the files does not hang on the time
 
@@ -86,12 +85,14 @@ def record_codecs(t):
         check(abs(frames - counted) <= 1 and frames > 60, f"{frames} frames in the file, {counted} were decodable")
         check(results.metric("video.in.latency", "count") > 60, "no time-tags")
         decode(path)
-    results = t.run("lab:echo", "--peers", 1, "--duration", "4s", "--record", 1, "--codec", "audio=pcmu", *CALM).finish()
-    results.all_ok(1)
-    path = next((results.folder / "record").glob("*-in-1.wav"))
-    streams, duration = probe(path)
-    check(streams["audio"]["codec_name"] == "pcm_mulaw" and 2.5 < duration < 5, f"{streams}, {duration} s")
-    check(-40 < loudness(path) < -5, f"{loudness(path)} dB")
+    for codec, name, hz in ("pcmu", "pcm_mulaw", "8000"), ("g722", "adpcm_g722", "16000"):
+        results = t.run("lab:echo", "--peers", 1, "--duration", "4s", "--record", 1, "--codec", f"audio={codec}", *CALM).finish()
+        results.all_ok(1)
+        path = next((results.folder / "record").glob("*-in-1.wav"))
+        streams, duration = probe(path)
+        sound = streams["audio"]
+        check((sound["codec_name"], sound["sample_rate"]) == (name, hz) and 2.5 < duration < 5, f"{streams}, {duration} s")
+        check(-40 < loudness(path) < -5, f"{codec}: {loudness(path)} dB")
 
 
 def record_packets(t):

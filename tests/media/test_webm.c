@@ -282,10 +282,10 @@ static void wav_with_a_hole(void **state)
     out.len = 0;
     assert_int_equal(sq_wav_new(SQ_CODEC_OPUS, &sink, &wav), SQ_ERR_UNSUPPORTED);
     assert_int_equal(sq_wav_new(SQ_CODEC_PCMA, &sink, &wav), 0);
-    sq_wav_samples(wav, 0, samples, sizeof(samples));
-    sq_wav_samples(wav, 80, samples, sizeof(samples));  /* half of it is known */
-    sq_wav_samples(wav, 400, samples, sizeof(samples)); /* 160 are missing */
-    sq_wav_samples(wav, 0, samples, sizeof(samples));   /* old */
+    sq_wav_bytes(wav, 0, samples, sizeof(samples));
+    sq_wav_bytes(wav, 80, samples, sizeof(samples));  /* half of it is known */
+    sq_wav_bytes(wav, 400, samples, sizeof(samples)); /* 160 are missing */
+    sq_wav_bytes(wav, 0, samples, sizeof(samples));   /* old */
     sq_wav_finish(wav);
     assert_int_equal(out.len, 58 + 560);
     assert_int_equal(out.bytes[58 + 239], 0x11);
@@ -293,6 +293,28 @@ static void wav_with_a_hole(void **state)
     assert_int_equal(out.bytes[58 + 399], 0xD5);
     assert_int_equal(out.bytes[58 + 400], 0x11);
     assert_memory_equal(out.bytes + 54, "\x30\x02\x00\x00", 4);
+}
+
+/* 16 kHz in half as many bytes, whose RTP clock has 8 kHz (RFC 3551, section 4.5.2). */
+static void wav_of_g722(void **state)
+{
+    (void)state;
+    uint8_t payload[160];
+    struct sq_wav *wav;
+    memset(payload, 0x11, sizeof(payload));
+    out.len = 0;
+    assert_int_equal(sq_wav_new(SQ_CODEC_G722, &sink, &wav), 0);
+    sq_wav_bytes(wav, 0, payload, sizeof(payload));
+    sq_wav_bytes(wav, 320, payload, sizeof(payload)); /* a packet is missing */
+    sq_wav_finish(wav);
+    assert_int_equal(out.len, 58 + 480);
+    assert_memory_equal(out.bytes + 20, "\x8f\x02\x01\0\x80\x3e\0\0\x40\x1f\0\0\x01\0\x04\0", 16);
+    assert_memory_equal(out.bytes + 46, "\xc0\x03\0\0", 4); /* samples */
+    assert_memory_equal(out.bytes + 54, "\xe0\x01\0\0", 4); /* bytes */
+    assert_int_equal(out.bytes[58 + 159], 0x11);
+    assert_int_equal(out.bytes[58 + 160], 0xFF);
+    assert_int_equal(out.bytes[58 + 319], 0xFF);
+    assert_int_equal(out.bytes[58 + 320], 0x11);
 }
 
 static void without_memory(void **state)
@@ -336,6 +358,7 @@ int main(void)
         cmocka_unit_test(av1_as_containers_have_it),
         cmocka_unit_test(ogg_pages),
         cmocka_unit_test(wav_with_a_hole),
+        cmocka_unit_test(wav_of_g722),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,23 @@
 #include <string.h>
 
 #define HEAD_BYTES 58
-#define ALAW       6 /* WAVE_FORMAT_ALAW, WAVE_FORMAT_MULAW: RFC 2361 */
-#define MULAW      7
+#define BYTES_HZ   8000 /* of each codec: a byte is a tick of its RTP clock (RFC 3551) */
+
+static const struct form {
+    uint16_t tag; /* WAVE_FORMAT_MULAW, WAVE_FORMAT_ALAW: RFC 2361; of G.722: as FFmpeg has it */
+    uint16_t bits;
+    uint8_t samples; /* in a byte: 16,000 a second of G.722, whose RTP clock has 8,000 */
+    uint8_t silence; /* of G.722: the smallest step, by which what sounded dies away */
+} forms[SQ_CODECS] = {
+    [SQ_CODEC_PCMU] = {.tag = 7, .bits = 8, .samples = 1, .silence = 0xFF},
+    [SQ_CODEC_PCMA] = {.tag = 6, .bits = 8, .samples = 1, .silence = 0xD5},
+    [SQ_CODEC_G722] = {.tag = 0x028F, .bits = 4, .samples = 2, .silence = 0xFF},
+};
 
 struct sq_wav {
     const struct sq_mux_sink *sink;
-    uint8_t silence;
-    uint64_t samples;
+    const struct form *form;
+    uint64_t bytes;
 };
 
 static void put_le(uint8_t *out, uint32_t number, size_t n)
@@ -20,12 +30,18 @@ static void put_le(uint8_t *out, uint32_t number, size_t n)
     }
 }
 
+bool sq_wav_holds(enum sq_codec codec)
+{
+    return forms[codec].tag != 0;
+}
+
 int sq_wav_new(enum sq_codec codec, const struct sq_mux_sink *sink, struct sq_wav **ret_wav)
 {
     static const uint8_t fact[] = {'f', 'a', 'c', 't'};
     static const uint8_t data[] = {'d', 'a', 't', 'a', 0xff, 0xff, 0xff, 0xff};
     uint8_t head[HEAD_BYTES] = "RIFF\xff\xff\xff\xffWAVEfmt ";
-    if (codec != SQ_CODEC_PCMU && codec != SQ_CODEC_PCMA) {
+    const struct form *form = &forms[codec];
+    if (!sq_wav_holds(codec)) {
         return SQ_ERR_UNSUPPORTED;
     }
     struct sq_wav *wav = sq_zalloc(sizeof(*wav));
@@ -33,14 +49,14 @@ int sq_wav_new(enum sq_codec codec, const struct sq_mux_sink *sink, struct sq_wa
         return SQ_ERR_NOMEM;
     }
     wav->sink = sink;
-    wav->silence = codec == SQ_CODEC_PCMU ? 0xFF : 0xD5;
+    wav->form = form;
     put_le(head + 16, 18, 4);
-    put_le(head + 20, codec == SQ_CODEC_PCMU ? MULAW : ALAW, 2);
-    put_le(head + 22, 1, 2);    /* channels */
-    put_le(head + 24, 8000, 4); /* samples and bytes a second */
-    put_le(head + 28, 8000, 4);
-    put_le(head + 32, 1, 2); /* bytes, bits a sample */
-    put_le(head + 34, 8, 2);
+    put_le(head + 20, form->tag, 2);
+    put_le(head + 22, 1, 2); /* channels */
+    put_le(head + 24, (uint32_t)form->samples * BYTES_HZ, 4);
+    put_le(head + 28, BYTES_HZ, 4);
+    put_le(head + 32, 1, 2); /* bytes that cannot be cut */
+    put_le(head + 34, form->bits, 2);
     put_le(head + 36, 0, 2);
     memcpy(head + 38, fact, sizeof(fact));
     put_le(head + 42, 4, 4);
@@ -50,28 +66,28 @@ int sq_wav_new(enum sq_codec codec, const struct sq_mux_sink *sink, struct sq_wa
     return 0;
 }
 
-void sq_wav_samples(struct sq_wav *wav, uint64_t ticks, const uint8_t *bytes, size_t len)
+void sq_wav_bytes(struct sq_wav *wav, uint64_t ticks, const uint8_t *bytes, size_t len)
 {
     uint8_t silence[256];
-    if (ticks < wav->samples) {
-        uint64_t known = wav->samples - ticks;
+    if (ticks < wav->bytes) {
+        uint64_t known = wav->bytes - ticks;
         if (known >= len) {
             return;
         }
         bytes += known;
         len -= (size_t)known;
-    } else if (ticks > wav->samples) {
-        uint64_t hole = ticks - wav->samples;
+    } else if (ticks > wav->bytes) {
+        uint64_t hole = ticks - wav->bytes;
         hole = hole < SQ_WAV_HOLE_MAX ? hole : SQ_WAV_HOLE_MAX;
-        memset(silence, wav->silence, sizeof(silence));
-        wav->samples += hole;
+        memset(silence, wav->form->silence, sizeof(silence));
+        wav->bytes += hole;
         for (; hole > 0; hole -= hole < sizeof(silence) ? hole : sizeof(silence)) {
             wav->sink->append(wav->sink->ctx, silence,
                               hole < sizeof(silence) ? (size_t)hole : sizeof(silence));
         }
     }
     wav->sink->append(wav->sink->ctx, bytes, len);
-    wav->samples += len;
+    wav->bytes += len;
 }
 
 void sq_wav_finish(struct sq_wav *wav)
@@ -80,10 +96,11 @@ void sq_wav_finish(struct sq_wav *wav)
     if (!wav) {
         return;
     }
-    put_le(number, (uint32_t)wav->samples + HEAD_BYTES - 8, 4);
+    put_le(number, (uint32_t)wav->bytes + HEAD_BYTES - 8, 4);
     wav->sink->patch(wav->sink->ctx, 4, number, 4);
-    put_le(number, (uint32_t)wav->samples, 4);
+    put_le(number, (uint32_t)wav->bytes * wav->form->samples, 4);
     wav->sink->patch(wav->sink->ctx, 46, number, 4);
+    put_le(number, (uint32_t)wav->bytes, 4);
     wav->sink->patch(wav->sink->ctx, 54, number, 4);
     sq_free(wav);
 }
