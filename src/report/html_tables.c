@@ -200,6 +200,15 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
         sq_html_text(out, r->latency_note);
         sq_buf_puts(out, ".</p>");
     }
+    struct sq_buf note = {0};
+    sq_report_data_note(r, &note);
+    if (note.text) {
+        sq_buf_puts(out, "<p class=\"note\">Data channels: ");
+        sq_html_text(out, note.text);
+        sq_buf_puts(out, ".</p>");
+    }
+    out->err = out->err ? out->err : note.err;
+    sq_buf_free(&note);
     sq_buf_puts(out, "</section>\n");
 }
 

@@ -190,3 +190,20 @@ void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
         sq_buf_printf(out, "; for example: %s", row->example);
     }
 }
+
+void sq_report_data_note(const struct sq_result *r, struct sq_buf *out)
+{
+    uint64_t sent = 0;
+    uint64_t heard = 0;
+    uint64_t listeners = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *p = &r->peers[i];
+        sent += p->data.messages_out;
+        heard += p->data.messages_in;
+        listeners += p->connected && strcmp(p->role, "publisher") != 0;
+    }
+    if (sent > 0 && heard == 0 && listeners > 0) {
+        sq_buf_printf(out, "no peer heard any of the %llu messages that were sent",
+                      (unsigned long long)sent);
+    }
+}

@@ -126,6 +126,17 @@ static void put_failures(struct sq_json *j, const struct sq_result *r)
     sq_json_close(j, ']');
 }
 
+static void put_data_note(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_buf note = {0};
+    sq_report_data_note(r, &note);
+    if (note.text) {
+        sq_json_text(j, "data_note", note.text);
+    }
+    j->out->err = j->out->err ? j->out->err : note.err;
+    sq_buf_free(&note);
+}
+
 static void put_turn(struct sq_json *j, const struct sq_result *r)
 {
     sq_json_open(j, "turn", '[');
@@ -185,6 +196,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_metrics(&j, r);
     put_failures(&j, r);
     put_turn(&j, r);
+    put_data_note(&j, r);
     put_generator(&j, &r->generator);
     sq_json_number(&j, "score", r->score);
     sq_json_number(&j, "mos", r->mos);

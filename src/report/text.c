@@ -265,6 +265,29 @@ static void put_failures(struct text *t)
     }
 }
 
+static void put_warning(struct text *t, const struct sq_buf *note)
+{
+    sq_buf_puts(t->out, "  ");
+    paint(t, "33");
+    sq_buf_puts(t->out, "!");
+    paint(t, "0");
+    sq_buf_puts(t->out, " ");
+    sq_escape_terminal(t->out, note->text);
+    sq_buf_puts(t->out, "\n");
+}
+
+static void put_data(struct text *t)
+{
+    struct sq_buf note = {0};
+    sq_report_data_note(t->r, &note);
+    if (note.text) {
+        put_heading(t, "Data channels");
+        put_warning(t, &note);
+    }
+    t->out->err = t->out->err ? t->out->err : note.err;
+    sq_buf_free(&note);
+}
+
 /* Peers may have connected all the same, by other candidates. */
 static void put_turn(struct text *t)
 {
@@ -276,13 +299,7 @@ static void put_turn(struct text *t)
             if (told++ == 0) {
                 put_heading(t, "TURN");
             }
-            sq_buf_puts(t->out, "  ");
-            paint(t, "33");
-            sq_buf_puts(t->out, "!");
-            paint(t, "0");
-            sq_buf_puts(t->out, " ");
-            sq_escape_terminal(t->out, note.text);
-            sq_buf_puts(t->out, "\n");
+            put_warning(t, &note);
         }
         t->out->err = t->out->err ? t->out->err : note.err;
         sq_buf_free(&note);
@@ -322,6 +339,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_peers(&t);
     put_metrics(&t);
     put_failures(&t);
+    put_data(&t);
     put_turn(&t);
     put_generator(&t);
     if (options->dir) {

@@ -114,6 +114,12 @@ static void start(struct sq_user_data *d, struct sq_channel *channel)
     sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, d->next_ns);
 }
 
+/* An adapter may need channels of its own, of another label. */
+static bool is_for_messages(const struct sq_user_data *d, const struct sq_channel *channel)
+{
+    return strcmp(sq_channel_label(channel), plan_of(d)->channel.label) == 0;
+}
+
 /* ---- In ---- */
 
 static struct heard *heard_of(struct sq_user_data *d, uint32_t sender, uint32_t number)
@@ -178,7 +184,7 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
     }
     switch (event->type) {
     case SQ_PEER_EV_CHANNEL_OPEN:
-        if (!event->from_remote && !d->channel) {
+        if (!event->from_remote && !d->channel && is_for_messages(d, event->channel)) {
             start(d, event->channel);
         }
         break;

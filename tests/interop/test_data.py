@@ -1,11 +1,12 @@
 """Data channels of Squall's peers with browsers, Janus and aiortc, opened from either side."""
 import csv
 import json
+import re
 import threading
 
 from harness import counterpart, fakes, page, test
 from harness.browser import Chromium, Firefox
-from harness.janus import Janus
+from harness.janus import ROOM, Janus
 from harness.proc import Failure, check, until
 from harness.sandbox import ADDRESS
 
@@ -197,6 +198,30 @@ def data_janus_echotest(t):
     check_run(t.run(janus.url + "?plugin=echotest", *words).finish(40), None)
 
 
+def data_janus_videoroom(t):
+    """Two publish, and each of all three hears the others; Janus relays to those only who have opened a channel."""
+    janus = Janus(t)
+    results = t.run(janus.url + f"?plugin=videoroom&room={ROOM}", "--peers", 3, "--publishers", 2, "--duration", f"{RUN_S}s",
+                    "--data", f"{RATE}/s:{SIZE}", "--local-ip", ADDRESS, "--lateness-max", "500").finish(40)
+    results.all_ok(3)
+    out = sum(peer["data.out.messages"] for peer in results.peers)
+    for peer in results.peers:
+        heard, others = peer["data.in.messages"], out - peer["data.out.messages"]
+        publishers = 1 if peer["data.out.messages"] else 2
+        test.note(f"{peer['peer']} sent {peer['data.out.messages']:.0f}, heard {heard:.0f} of {others:.0f}")
+        # Those who came first have sent for a while before the last one listens.
+        check(publishers * RATE * (RUN_S - 3) <= heard <= others, f"{peer['peer']} heard {heard} of {others}")
+        check(peer["data.in.bytes"] == heard * SIZE and peer["data.in.loss_percent"] == 0, f"{peer}")
+    check(results.metric("data.in.latency", "count") > 0 and "data_note" not in results.summary, "latency")
+    check(sum(peer["data.out.messages"] > 0 for peer in results.peers) == 2, "who publishes")
+
+
+def data_nobody_hears(t):
+    """A target that passes nothing on is told."""
+    results = t.run("lab:", "--peers", 1, "--duration", "4s", "--no-audio", "--no-video", "--data", "20/s:100", "--lateness-max", "500").finish(40)
+    check(re.search(r"no peer heard any of the \d+ messages", results.summary["data_note"] + results.text), results.text)
+
+
 def data_aiortc_answers(t):
     """aiortc answers Squall's offer, and echoes."""
     peer = t.start("aiortc", ["/usr/bin/python3", "-B", __file__.replace("test_data", "aiortc_data"), ADDRESS])
@@ -207,4 +232,4 @@ def data_aiortc_answers(t):
 
 if __name__ == "__main__":
     test.run([data_chromium_offers, data_chromium_answers, data_firefox_offers, data_firefox_answers,
-              data_janus_echotest, data_aiortc_answers])
+              data_janus_echotest, data_janus_videoroom, data_nobody_hears, data_aiortc_answers])

@@ -133,6 +133,31 @@ static void figures_agree(void **state)
     sq_result_destroy(r);
 }
 
+/* Messages that nobody heard are told, where somebody listens. */
+static void unheard_messages_are_told(void **state)
+{
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    assert_non_null(r);
+    for (int step = 0; step < 4; step++) {
+        json_t *value = summary_of(r);
+        const char *note = json_string_value(json_object_get(value, "data_note"));
+        if (step == 1) {
+            assert_string_equal(note, "no peer heard any of the 7 messages that were sent");
+            assert_valid(value);
+        } else {
+            assert_null(note); /* none were sent; one was heard; nobody listens */
+        }
+        json_decref(value);
+        r->peers[0].data.messages_out = 7;
+        r->peers[1].data.messages_in = step == 1;
+        for (size_t i = 0; i < r->peer_count && step == 2; i++) {
+            SQ_RESULT_SET(r->peers[i].role, "publisher");
+        }
+    }
+    sq_result_destroy(r);
+}
+
 static void hostile_text_stays_text(void **state)
 {
     static const char evil[] = "a\"b\\\x01</script><img src=x>\n\xff";
@@ -177,9 +202,9 @@ static void survives_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_schema), cmocka_unit_test(the_validator_refuses),
-        cmocka_unit_test(figures_agree),      cmocka_unit_test(hostile_text_stays_text),
-        cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(follows_the_schema),      cmocka_unit_test(the_validator_refuses),
+        cmocka_unit_test(figures_agree),           cmocka_unit_test(unheard_messages_are_told),
+        cmocka_unit_test(hostile_text_stays_text), cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

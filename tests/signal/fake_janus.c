@@ -157,6 +157,7 @@ static void offer(struct fake_janus *f, json_t *request, const char *what, bool 
         f->sub_far = sig_far_new();
     }
     int err = f->sub_far ? 0 : SQ_ERR_NOMEM;
+    err = err || !f->data ? err : sq_peer_want_data(sq_endpoint_peer(f->sub_far));
     for (int kind = SQ_MEDIA_AUDIO;
          !err && !restart && kind <= (first ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO); kind++) {
         err = sq_peer_add_track(sq_endpoint_peer(f->sub_far), (enum sq_media_kind)kind,

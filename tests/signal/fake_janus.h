@@ -24,6 +24,7 @@ struct fake_janus {
     bool trickle_first; /* candidates before the answer, none in it */
     bool room_missing;  /* until it is created */
     bool string_ids;
+    bool data;              /* a data section in the offer to the subscriber */
     bool lenient;           /* without memory: closes the WebSocket, and does not fail the test */
     const char *publishers; /* JSON list told at join */
     char seen[FAKE_SEEN_MAX][24]; /* names of requests in their order */

@@ -87,8 +87,8 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
 static int make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
 {
     static const struct sq_endpoint_ops ops = {.event = on_event};
-    static const struct sq_peer_config config = {0};
     struct sig_host *h = heard(ctx);
+    const struct sq_peer_config config = {.accept_data = h->user.data != NULL};
     if (h->refuse_peers || h->peers_len == SIG_PEERS_MAX) {
         return SQ_ERR_IO;
     }

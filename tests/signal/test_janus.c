@@ -244,6 +244,50 @@ static void publishes_and_subscribes(void **state)
     "{\"janus\":\"event\",\"sender\":21,\"plugindata\":{\"data\":{\"videoroom\":\"event\",\"" how  \
     "\":" id "}}}"
 
+static const struct sq_channel_config wanted_channel = {.label = "squall"};
+
+static const struct sq_channel *channel_at(struct sq_endpoint *far, size_t i)
+{
+    return sq_peer_channel(sq_endpoint_peer(far), i);
+}
+
+/* Janus relays to those only who have opened a channel: the subscriber opens one of janus.js'
+ * label, once, where data is offered. */
+static void a_subscriber_opens_a_channel(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    janus.data = true;
+    host.user.data = &wanted_channel;
+    open_with(ROOM);
+    wait_joined();
+    RUN_UNTIL(sig_loop(), channel_at(janus.sub_far, 0));
+    assert_string_equal(sq_channel_label(channel_at(janus.sub_far, 0)), "JanusDataChannel");
+    fake_tell(&janus, NEWCOMER("9"));
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
+    size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
+    assert_non_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
+    assert_null(sq_peer_channel(sig_host_peer(&host, sub), 1));
+    leave();
+    stop();
+}
+
+/* Nor does it wait for one where none is offered. */
+static void no_channel_where_none_is_offered(void **state)
+{
+    (void)state;
+    start();
+    janus.publishers = TWO;
+    host.user.data = &wanted_channel;
+    open_with(ROOM);
+    wait_joined();
+    size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
+    assert_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
+    leave();
+    stop();
+}
+
 static size_t feeds_asked(void)
 {
     size_t asked = 0;
@@ -718,6 +762,8 @@ int main(void)
         cmocka_unit_test(echo_restarts_ice),
         cmocka_unit_test(a_room_of_one),
         cmocka_unit_test(publishes_and_subscribes),
+        cmocka_unit_test(a_subscriber_opens_a_channel),
+        cmocka_unit_test(no_channel_where_none_is_offered),
         cmocka_unit_test(publishers_come_and_go_one_change_at_a_time),
         cmocka_unit_test(a_publisher_told_again_is_not_a_new_one),
         cmocka_unit_test(a_publisher_comes_back_at_once),

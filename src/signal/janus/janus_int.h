@@ -17,6 +17,7 @@
 #define JANUS_FEED_ID_MAX    64                 /* bytes of a publisher's id with its NUL */
 #define JANUS_STREAMS_MAX    SQ_PEER_TRACKS_MAX /* subscribed to; further ones are left out */
 #define JANUS_CANDIDATES_MAX 64                 /* candidates waiting for their description */
+#define JANUS_LISTENER_LABEL "JanusDataChannel" /* of janus.js, where nobody gives another */
 
 /* Error codes of Janus' core (src/apierror.h) and of videoroom (plugins/janus_videoroom.c). */
 #define JANUS_ERROR_UNAUTHORIZED        403
@@ -116,7 +117,8 @@ struct sq_signal {
     unsigned sub_busy;        /* requests about subscriptions, and answers, under way */
     struct janus_feed *feeds; /* owned */
     size_t feeds_len, feeds_room;
-    size_t streams; /* subscribed to or asked for */
+    size_t streams;   /* subscribed to or asked for */
+    bool sub_channel; /* ours, on the subscriber's peer: JANUS_LISTENER_LABEL */
 };
 
 /* janus_wire.c */
@@ -150,7 +152,7 @@ void janus_offer(struct sq_signal *j, struct janus_handle *handle, bool ice_rest
 /* Takes the answer to our offer; false: it is of no use, and the session failed. */
 bool janus_take_answer(struct sq_signal *j, struct janus_handle *handle,
                        const struct janus_reply *reply);
-/* Takes an offer and makes the answer, which `ready` sends. */
+/* Takes an offer to the subscriber and makes the answer, which `ready` sends. */
 void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *offer,
                   janus_ready_fn ready);
 /* The description went out: candidates may follow. */

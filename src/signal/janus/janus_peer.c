@@ -196,6 +196,32 @@ bool janus_take_answer(struct sq_signal *j, struct janus_handle *handle,
     return !err && !sq_session_is_done(&j->s);
 }
 
+/* Does an offer have a data section that is not turned off? */
+static bool offers_data(const char *offer)
+{
+    const char *section = strstr(offer, "\nm=application ");
+    return section && strncmp(section, "\nm=application 0 ", 17) != 0;
+}
+
+/* videoroom relays data to a subscriber only once its association has fallen dry, so once Janus
+ * has sent something on it: the acknowledgement of a channel that the subscriber opens. Janus' own
+ * client does that by this label. What is relayed comes on channels of the publishers' labels. */
+static int open_listener(struct sq_signal *j, const char *offer)
+{
+    const struct sq_channel_config config = {.label = JANUS_LISTENER_LABEL};
+    struct sq_channel *channel;
+    if (!j->s.user->data || j->sub_channel || !offers_data(offer)) {
+        return 0;
+    }
+    int err = sq_peer_add_channel(j->sub.peer, now(j), &config, &channel);
+    if (err == SQ_ERR_STATE) { /* a peer of media alone, whose DTLS has been given back */
+        sq_session_note(&j->s, "janus: data came too late: the connection is one of media alone");
+        return 0;
+    }
+    j->sub_channel = !err;
+    return err;
+}
+
 void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *offer,
                   janus_ready_fn ready)
 {
@@ -205,6 +231,9 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
         return;
     }
     int err = sq_peer_set_remote(handle->peer, now(j), SQ_SDP_OFFER, offer, why);
+    if (!err && !sq_session_is_done(&j->s)) {
+        err = open_listener(j, offer);
+    }
     if (!err && !sq_session_is_done(&j->s)) {
         err = sq_peer_create_answer(handle->peer, now(j), &text, why);
     }
