@@ -236,6 +236,9 @@ void sq_html_generator(const struct sq_result *r, struct sq_buf *out)
                   g->ok ? "pass" : "warn", g->ok ? "✓ within bounds" : "? not trustworthy");
     sq_html_text(out, g->reason);
     sq_buf_puts(out, "</dd>\n");
+    if (g->note[0]) {
+        put_pair(out, "Note", g->note);
+    }
     put_pair_unit(out, "Timers late, p50", g->lateness_p50_ms, "ms");
     put_pair_unit(out, "Timers late, p99", g->lateness_p99_ms, "ms");
     put_pair_unit(out, "Timers late, max", g->lateness_max_ms, "ms");

@@ -173,6 +173,7 @@ static void put_generator(struct sq_json *j, const struct sq_generator_health *g
     sq_json_integer(j, "threads", g->threads);
     sq_json_flag(j, "ok", g->ok);
     sq_json_text(j, "reason", g->reason);
+    sq_json_text(j, "note", g->note);
     sq_json_close(j, '}');
 }
 

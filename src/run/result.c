@@ -464,8 +464,8 @@ const char *sq_failure_words(enum sq_failure c)
     static const char *const words[] = {
         "",
         "the target's name did not resolve",
-        "no connection to the signalling server",
-        "TLS with the signalling server failed",
+        "no connection to the signalling or TURN server",
+        "TLS with the signalling or TURN server failed",
         "the signalling server refused, or closed the connection",
         "credentials were refused",
         "no ICE candidate pair worked",

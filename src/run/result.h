@@ -271,7 +271,8 @@ struct sq_generator_health {
     uint64_t receive_drops; /* datagrams that the kernel dropped at full socket buffers */
     uint32_t threads;
     bool ok;
-    char reason[200]; /* why it is not ok: one sentence; "" */
+    char reason[256]; /* why it is not ok: one sentence; "" */
+    char note[256];   /* what bounds the figures though it is ok: one sentence; "" */
 };
 
 struct sq_host {
@@ -322,7 +323,7 @@ struct sq_result {
     char *target;  /* owned, nullable */
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
-    char error[256];  /* why the target could not be reached at all, else ""; gives exit code 3 */
+    char error[256];  /* why nothing of the service could be tested, else ""; gives exit code 3 */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
     char verdict_reason[320];     /* one sentence */

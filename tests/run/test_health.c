@@ -142,6 +142,42 @@ static void dropped_datagrams(void **state)
     sq_free(b.lateness);
 }
 
+/* SCTP fills whatever buffer there is, and sends again what it lost. */
+static void drops_of_data_channels_alone(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.input.datagrams_received = 64674;
+    b.input.receive_drops = 153;
+    b.plan.data.on = true;
+    assert_blamed(&b, "(--data max)"); /* the losses of media beside are told as the service's */
+    b.plan.video = false;
+    assert_blamed(&b, "dropped 153 of 64827 datagrams");
+    b.plan.audio = false;
+    b.plan.data.rate_per_s = 10; /* messages that were not meant to fill anything come late */
+    assert_blamed(&b, "socket buffers of the generator");
+    assert_null(strstr(b.health.reason, "--data max"));
+    b.plan.data.rate_per_s = 0;
+    b.plan.data.channel.limit_lifetime = true; /* not sent again for ever: messages are lost */
+    assert_blamed(&b, "socket buffers of the generator");
+    b.plan.data.channel.limit_lifetime = false;
+    b.plan.data.channel.limit_retransmits = true;
+    assert_blamed(&b, "socket buffers of the generator");
+    assert_string_equal(b.health.note, "");
+    b.plan.data.channel.limit_retransmits = false;
+    assert_well(&b);
+    assert_non_null(strstr(b.health.note, "dropped 153 of 64827 datagrams"));
+    assert_non_null(strstr(b.health.note, "throughput"));
+    b.input.send_errors = 5000; /* what does not even leave is another matter */
+    assert_blamed(&b, "could not be sent");
+    b.input.send_errors = 0;
+    b.input.receive_drops = 50; /* few */
+    assert_well(&b);
+    assert_string_equal(b.health.note, "");
+    sq_free(b.lateness);
+}
+
 static void sends_that_failed(void **state)
 {
     (void)state;
@@ -252,6 +288,7 @@ int main(void)
         cmocka_unit_test(late_timers),
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),
+        cmocka_unit_test(drops_of_data_channels_alone),
         cmocka_unit_test(sends_that_failed),
         cmocka_unit_test(a_handful_of_late_timers_is_no_verdict),
         cmocka_unit_test(the_first_reason_stands),
