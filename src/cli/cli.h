@@ -15,7 +15,7 @@ int sq_media_replay(int argc, char **argv); /* squall media replay */
  * SQ_EXIT_USAGE. */
 int sq_usage(const char *command, const char *fmt, ...) SQ_PRINTF(2, 3);
 /* What a command ends with that came as far as `code`: an error is told (`why`, or the error's own
- * name where that is empty), and is at least SQ_EXIT_USAGE. */
+ * name where that is empty), and what would be SQ_EXIT_HELD is SQ_EXIT_USAGE then. */
 int sq_exit_code(int code, int err, const char *why);
 
 #endif

@@ -21,6 +21,7 @@
 #include "run/decode.h"
 #include "run/replay.h"
 #include "run/run.h"
+#include "stats/metrics.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -422,12 +423,12 @@ static int write_results(struct session *s)
     char dir[DIR_MAX];
     struct sq_report_error error;
     results_dir(s, dir);
+    bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
+    FILE *out = to_stdout ? stderr : stdout;
     /* The text first: whatever happens to the disk, the verdict was seen. */
     if (!s->options.quiet) {
-        bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
-        FILE *out = to_stdout ? stderr : stdout;
-        const struct sq_report_text_options text = {
-            .color = isatty(fileno(out)), .all = s->options.verbose, .dir = dir};
+        const struct sq_report_text_options text = {.color = isatty(fileno(out)),
+                                                    .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
         sq_record_option_tell(&s->record, out);
         sq_dtmf_option_tell(&s->plan, s->result, out);
@@ -438,6 +439,10 @@ static int write_results(struct session *s)
     }
     /* What cannot be written is told, and does not keep the rest from being written. */
     int err = sq_report_write(s->result, dir, &error);
+    if (!err && !s->options.quiet) {
+        sq_report_text_place(dir, out);
+        fflush(out);
+    }
     err = err ? refuse(s, err, "%s", error.message) : 0;
     write_others(s, false, &err);
     sq_control_let_go();
@@ -445,8 +450,38 @@ static int write_results(struct session *s)
     return err;
 }
 
+static bool any_media_measured(const struct sq_result *r)
+{
+    for (size_t i = 0; i < r->metric_count; i++) {
+        const char *name = sq_metric_get(r->metrics[i].id)->name;
+        bool media = strncmp(name, "audio.", 6) == 0 || strncmp(name, "video.", 6) == 0;
+        if (media && r->metrics[i].hist->sums.count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A recording may be over before there is anything to measure: that is no pass. */
+static void check_replay(struct session *s)
+{
+    bool connected = false;
+    for (size_t i = 0; i < s->result->peer_count; i++) {
+        connected = connected || s->result->peers[i].connected;
+    }
+    if (s->replay && connected && !any_media_measured(s->result)) {
+        char text[sizeof(s->result->error)];
+        snprintf(text, sizeof(text),
+                 "nothing of its media was measured: the recording lasts %.3g s, and was over "
+                 "before a first figure",
+                 (double)s->replay->duration_ns / 1e9);
+        SQ_RESULT_SET(s->result->error, text);
+    }
+}
+
 static int judge(struct session *s)
 {
+    check_replay(s);
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);

@@ -328,6 +328,15 @@ static void put_generator(struct text *t)
         sq_escape_terminal(t->out, g->reason);
         sq_buf_puts(t->out, "\n");
     }
+    if (g->note[0]) {
+        sq_buf_puts(t->out, "  ");
+        paint(t, "33");
+        sq_buf_puts(t->out, "!");
+        paint(t, "0");
+        sq_buf_puts(t->out, " ");
+        sq_escape_terminal(t->out, g->note);
+        sq_buf_puts(t->out, "\n");
+    }
 }
 
 void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
@@ -342,11 +351,18 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_data(&t);
     put_turn(&t);
     put_generator(&t);
-    if (options->dir) {
-        sq_buf_puts(out, "\nReport: ");
-        sq_escape_terminal(out, options->dir);
-        sq_buf_puts(out, "/report.html  (summary.json, junit.xml and CSV files beside it)\n");
+}
+
+void sq_report_text_place(const char *dir, FILE *out)
+{
+    struct sq_buf text = {0};
+    sq_buf_puts(&text, "\nReport: ");
+    sq_escape_terminal(&text, dir);
+    sq_buf_puts(&text, "/report.html  (summary.json, junit.xml and CSV files beside it)\n");
+    if (!text.err) {
+        (void)fwrite(text.text, 1, text.len, out);
     }
+    sq_buf_free(&text);
 }
 
 void sq_report_text(const struct sq_result *r, const struct sq_report_text_options *options,

@@ -9,9 +9,8 @@
 #include <stdio.h>
 
 struct sq_report_text_options {
-    bool color;      /* ANSI colours; off for files and pipes */
-    bool all;        /* every metric, not only those that tell first how it went */
-    const char *dir; /* borrowed, nullable: where the report lies */
+    bool color; /* ANSI colours; off for files and pipes */
+    bool all;   /* every metric, not only those that tell first how it went */
 };
 
 void sq_report_text(const struct sq_result *r, const struct sq_report_text_options *options,
@@ -19,5 +18,7 @@ void sq_report_text(const struct sq_result *r, const struct sq_report_text_optio
 /* The same into memory. */
 void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
                            struct sq_buf *out);
+/* Where the report lies, once it is written there. */
+void sq_report_text_place(const char *dir, FILE *out);
 
 #endif

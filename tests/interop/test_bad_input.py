@@ -208,7 +208,8 @@ def bad_folder(t):
     said = run.process.stderr()
     test.note(said.strip().splitlines()[-1])
     check(str(t.folder / "later") in said, f"the folder is not named: {said}")
-    check("2 ok" in run.process.stdout(), "the verdict was not shown")
+    check("2 ok" in run.process.stdout() and "PASS" in run.process.stdout(), "the verdict was not shown")
+    check("Report:" not in run.process.stdout(), "a report is claimed that was not written")
     check(json_file.exists(), "--json FILE was not written, though it could be")
 
 
