@@ -68,7 +68,10 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
     const struct {
         const char *name;
         uint64_t wanted;
-    } options[] = {{"record", o->record}, {"decode", o->decode}, {"dump", o->dump}};
+    } options[] = {{"record", o->record},
+                   {"decode", o->decode},
+                   {"dump", o->dump},
+                   {"publishers", o->publishers == UINT64_MAX ? 0 : o->publishers}};
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
         if (options[i].wanted > come) {
             fprintf(out, "Note: --%s %llu, but only %llu peer%s: it is all of them.\n",

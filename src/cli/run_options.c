@@ -255,6 +255,44 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
     return 0;
 }
 
+/* Options of what is sent, where none is: for want of that kind, of a publisher, or of room. */
+static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    bool watches = strncmp(o->target_url, "whep", 4) == 0;
+    const char *sent = o->simulcast                        ? "--simulcast"
+                       : o->record_sent                    ? "--record-sent"
+                       : o->dtmf                           ? "--dtmf"
+                       : strncmp(o->bwe, "fixed:", 6) == 0 ? "--bwe"
+                                                           : NULL;
+    for (size_t i = 0; i < o->codecs.n; i++) {
+        bool audio = strncmp(o->codecs.items[i], "audio=", 6) == 0;
+        bool video = strncmp(o->codecs.items[i], "video=", 6) == 0;
+        if ((audio && !o->audio) || (video && !o->video)) {
+            snprintf(why, why_room, "--codec %s: --no-%.5s leaves none: give one of them",
+                     o->codecs.items[i], o->codecs.items[i]);
+            return SQ_ERR_INVALID;
+        }
+    }
+    if (!o->video && (o->simulcast || strncmp(o->bwe, "fixed:", 6) == 0)) {
+        snprintf(why, why_room, "%s is of video, and --no-video leaves none: give one",
+                 o->simulcast ? "--simulcast" : "--bwe fixed:RATE");
+        return SQ_ERR_INVALID;
+    }
+    if (sent && (watches || o->publishers == 0)) {
+        snprintf(why, why_room, "%s is of what is sent, and %s: leave it out", sent,
+                 watches ? "WHEP only watches" : "with --publishers 0 nobody sends");
+        return SQ_ERR_INVALID;
+    }
+    if (o->room_size && o->publishers != UINT64_MAX && o->publishers > o->room_size) {
+        snprintf(why, why_room,
+                 "--publishers %llu: a room of --room-size %llu has no more than %llu",
+                 (unsigned long long)o->publishers, (unsigned long long)o->room_size,
+                 (unsigned long long)o->room_size);
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
 /* What would be taken without a word, and change nothing. */
 static int check_useless(const struct sq_run_options *o, char *why, size_t why_room)
 {
@@ -277,11 +315,7 @@ static int check_useless(const struct sq_run_options *o, char *why, size_t why_r
                  clip);
         return SQ_ERR_INVALID;
     }
-    if (o->simulcast && !o->video) {
-        snprintf(why, why_room, "--simulcast is of video, and --no-video leaves none: give one");
-        return SQ_ERR_INVALID;
-    }
-    return 0;
+    return check_senders(o, why, why_room);
 }
 
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
@@ -302,12 +336,12 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
                  rest.n == 0 ? "" : rest.items[1]);
         return SQ_ERR_INVALID;
     }
+    o->target_url = rest.items[0];
     err = check_useless(o, why, why_room);
     if (err) {
         return err;
     }
     o->media = o->media ? o->media : "default";
-    o->target_url = rest.items[0];
     o->token = o->token ? o->token : getenv("SQUALL_TOKEN");
     o->turn_user = o->turn_user ? o->turn_user : getenv("SQUALL_TURN_USER");
     if (!o->turn_secret) {

@@ -45,11 +45,12 @@ static void says(const char *words)
 static void fewer_peers_than_wanted(void **state)
 {
     (void)state;
-    struct sq_run_options o = {.record = 5, .decode = 2, .dump = 3};
+    struct sq_run_options o = {.record = 5, .decode = 2, .dump = 3, .publishers = 4};
     struct sq_plan plan = plan_of(2);
     notes_of(&o, &plan);
     says("--record 5, but only 2 peers come: it is all of them");
     says("--dump 3, but only 2 peers come");
+    says("--publishers 4, but only 2 peers come");
     assert_null(strstr(told, "--decode"));
     plan = plan_of(1);
     notes_of(&o, &plan);
@@ -61,7 +62,7 @@ static void fewer_peers_than_wanted(void **state)
 static void late_arrivals(void **state)
 {
     (void)state;
-    struct sq_run_options o = {0};
+    struct sq_run_options o = {.publishers = UINT64_MAX};
     struct sq_plan plan = plan_of(1001);
     notes_of(&o, &plan);
     says("1001 peers at 100/s need 10 s to arrive");
@@ -72,7 +73,7 @@ static void late_arrivals(void **state)
 static void a_replay_that_was_cut_off(void **state)
 {
     (void)state;
-    struct sq_run_options o = {0};
+    struct sq_run_options o = {.publishers = UINT64_MAX};
     struct sq_plan plan = plan_of(1);
     struct sq_replay replay = {.duration_ns = 2500 * SQ_NS_PER_MS,
                                .streams = {{.codec = SQ_CODEC_OPUS, .packets = 5, .missing = 1}}};

@@ -225,6 +225,20 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--turn|turn:127.0.0.1|--turn-user|anna", "give --turn-password or");
     assert_refused("lab:|--simulcast|3|--no-video", "--simulcast is of video");
     assert_refused("lab:|--simulcast|3|--codec|video=vp8,vp9+svc", "has its layers in one stream");
+    assert_refused("lab:|--codec|audio=opus|--no-audio", "--codec audio=opus: --no-audio leaves");
+    assert_refused("lab:|--no-video|--codec|audio=opus|--codec|video=vp8", "--no-video leaves");
+    assert_refused("lab:|--no-video|--bwe|fixed:2M", "--bwe fixed:RATE is of video");
+    assert_refused("whep+http://h/x|--simulcast|3", "--simulcast is of what is sent, and WHEP");
+    assert_refused("whep+https://h/x|--record|1|--record-sent", "--record-sent is of what is sent");
+    assert_refused("whep+http://h/x|--bwe|fixed:2M", "WHEP only watches");
+    assert_refused("whep+http://h/x|--dtmf|1", "--dtmf is of what is sent");
+    assert_refused("lab:|--publishers|0|--simulcast|2", "with --publishers 0 nobody sends");
+    assert_refused("lab:|--room-size|2|--publishers|3", "--room-size 2 has no more than 2");
+    plan_of("lab:|--room-size|2|--publishers|2");
+    plan_of("lab:|--room-size|2"); /* all */
+    plan_of("lab:|--no-video|--codec|audio=opus|--bwe|off");
+    plan_of("whip+http://h/x|--simulcast|3|--record|1|--record-sent|--bwe|fixed:2M");
+    plan_of("whep+http://h/x|--codec|video=vp8|--record|1");
     plan_of("lab:|--codec|video=vp9+svc");
     plan_of("lab:|--simulcast|3|--codec|video=vp9");
     assert_refused("lab:|--replay|x.pcap|--media|small", "--media: a replay sends");
