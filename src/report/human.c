@@ -183,8 +183,9 @@ void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
                       (unsigned long long)row->asked);
     }
     if (row->lost > 0) {
-        sq_buf_printf(out, "%s%llu relays before their end", without > 0 ? ", and lost " : "lost ",
-                      (unsigned long long)row->lost);
+        sq_buf_printf(out, "%s%llu relay%s", without > 0 ? ", and lost " : "lost ",
+                      (unsigned long long)row->lost,
+                      row->lost == 1 ? " before its end" : "s before their end");
     }
     if (row->example[0]) {
         sq_buf_printf(out, "; for example: %s", row->example);

@@ -347,6 +347,8 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
         event->cause == SQ_PEER_CAUSE_ICE && sq_endpoint_waits_for_relay(endpoint, text)) {
         told.cause = SQ_PEER_CAUSE_CONNECT; /* there was no candidate to check with */
         told.text = text;
+    } else if (event->type == SQ_PEER_EV_STATE && endpoint_relay_state(endpoint, event, text)) {
+        told.text = text;
     }
     if (!endpoint->closed && endpoint->ops->event) {
         endpoint->ops->event(endpoint->ctx, endpoint, &told);

@@ -114,6 +114,10 @@ size_t endpoint_send_tcp(struct sq_endpoint *endpoint, int base, const struct sq
 /* Starts towards all TURN servers; candidates come later. */
 int endpoint_open_relays(struct sq_endpoint *endpoint) SQ_MUST_USE;
 void endpoint_close_relays(struct sq_endpoint *endpoint);
+/* A change of the peer's state while its data go by a relay: asks the relay's server when they stay
+ * unanswered; true where they are lost, and a sentence that names the server. */
+bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_event *event,
+                          char ret_text[static SQ_PEER_TEXT_MAX]);
 size_t endpoint_send_relay(struct sq_endpoint *endpoint, int base, const struct sq_addr *to,
                            const struct sq_dgram *dgrams, size_t n);
 

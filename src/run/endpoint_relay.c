@@ -112,6 +112,24 @@ bool sq_endpoint_waits_for_relay(const struct sq_endpoint *endpoint,
     return false;
 }
 
+bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_event *event,
+                          char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    int number = endpoint->pair_base - ENDPOINT_BASE_RELAY;
+    struct sq_relay *relay =
+        endpoint->more && endpoint->has_pair && number >= 0 && number < SQ_RELAY_SERVERS_MAX
+            ? endpoint->more->relays[number]
+            : NULL;
+    if (relay && event->state == SQ_PEER_DISCONNECTED) {
+        sq_relay_probe(relay);
+    } else if (relay && event->state == SQ_PEER_FAILED &&
+               event->cause == SQ_PEER_CAUSE_MEDIA_LOST) {
+        sq_relay_tell_lost(relay, ret_text);
+        return true;
+    }
+    return false;
+}
+
 void endpoint_close_relays(struct sq_endpoint *endpoint)
 {
     struct endpoint_more *more = endpoint->more;

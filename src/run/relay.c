@@ -31,6 +31,8 @@ struct sq_relay {
     struct sq_relay *next, **prev;
     int number;
     uint64_t opened_ns;
+    uint64_t probed_ns;      /* 0: never */
+    uint64_t refused_before; /* what ICMP had refused by then */
     const struct sq_relay_events *events;
     void *ctx;
     struct sq_turn *turn;
@@ -41,7 +43,8 @@ struct sq_relay {
     struct sq_udp_tls *dtls;  /* the same */
     struct sq_framing framing;
     bool open;   /* the carrier is up */
-    bool heard;  /* anything from the server, by the present carrier */
+    bool heard;  /* anything from the server, by the present carrier; since the last probe */
+    bool missed; /* counted as lost */
     bool had;    /* an allocation */
     bool again;  /* a new carrier is to be opened, from a clean stack */
     bool closed; /* by its owner */
@@ -69,7 +72,7 @@ static void tell_failed(struct sq_relay *relay, enum sq_peer_cause cause, const 
     if (tell) {
         struct sq_relay_counts *counts = counts_of(relay);
         counts->failed += !relay->had;
-        counts->lost += relay->had;
+        counts->lost += relay->had && !relay->missed;
         snprintf(counts->example, sizeof(counts->example), "%s", text);
         relay->events->failed(relay->ctx, relay->number, cause, text);
     }
@@ -107,6 +110,41 @@ void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ
              refused_requests(relay) > 0 ? "cannot be reached: port unreachable (ICMP)"
                                          : "does not answer: nobody answered",
              waited_s);
+}
+
+static uint64_t refused_sends(const struct sq_relay *relay)
+{
+    struct sq_udp_counters counters = {0};
+    const struct sq_udp *udp = sq_relay_udp(relay);
+    if (udp) {
+        sq_udp_get_counters(udp, &counters);
+    }
+    return counters.send_refused;
+}
+
+void sq_relay_tell_lost(struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    struct sq_relay_counts *counts = counts_of(relay);
+    double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->probed_ns) / 1e9;
+    if (!relay->probed_ns || relay->heard) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX,
+                 "the connection was lost: consent checks went unanswered (RFC 7675) by way of the "
+                 "TURN server %.100s%s",
+                 name_of(relay), relay->probed_ns ? ", which answers itself" : "");
+        return;
+    }
+    snprintf(ret_text, SQ_PEER_TEXT_MAX,
+             "the connection was lost with its relay: the TURN server %.100s %s for %.3g s",
+             name_of(relay),
+             refused_sends(relay) > relay->refused_before
+                 ? "cannot be reached any more: port unreachable (ICMP)"
+                 : "does not answer any more: nobody answered",
+             waited_s);
+    if (!relay->missed) {
+        relay->missed = true;
+        counts->lost++;
+        snprintf(counts->example, sizeof(counts->example), "%s", ret_text);
+    }
 }
 
 /* ---- The client's callbacks ---- */
@@ -268,6 +306,7 @@ static void on_message(void *ctx, const uint8_t *message, size_t len)
     struct sq_relay *relay = ctx;
     struct sq_turn_data data;
     uint64_t now_ns = sq_loop_now(relay->relays->loop);
+    relay->heard = true;
     if (relay->gone || sq_turn_receive(relay->turn, now_ns, message, len, &data) != 1 ||
         relay->closed) {
         return;
@@ -427,6 +466,19 @@ static void on_timer(void *ctx, uint64_t now_ns)
         sq_timer_start(sq_loop_timers(relay->relays->loop), &relay->timer,
                        now_ns + REFUSED_POLL_NS);
     }
+}
+
+void sq_relay_probe(struct sq_relay *relay)
+{
+    uint64_t now_ns = sq_loop_now(relay->relays->loop);
+    if (relay->gone || relay->closed || !relay->had) {
+        return;
+    }
+    relay->probed_ns = now_ns;
+    relay->heard = false;
+    relay->refused_before = refused_sends(relay);
+    sq_turn_refresh(relay->turn, now_ns);
+    rearm(relay);
 }
 
 /* ---- Sending ---- */

@@ -91,6 +91,13 @@ const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
  * section 6.2.1, takes one hard error for the end of a transaction; one that is asked again half a
  * second later tells a server that just starts from one that is not there. */
 void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
+/* What goes by this relay stays unanswered: asks the server for a sign of life, a Refresh ahead of
+ * its time. */
+void sq_relay_probe(struct sq_relay *relay);
+/* What went by this relay is lost: a sentence that names the server and says whether it still
+ * answers. One that has not answered since sq_relay_probe takes the relay with it: it is counted as
+ * lost. */
+void sq_relay_tell_lost(struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
 /* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before DTLS and TLS. */
 uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);
 

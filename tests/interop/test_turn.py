@@ -2,11 +2,12 @@
 credentials, with all that a server may refuse, and off the relay again."""
 import os
 import re
+import signal
 import socket
 
 from harness import test
 from harness.janus import Janus
-from harness.proc import check
+from harness.proc import check, until
 from harness.sandbox import ADDRESS, udp_drops
 from harness.turn import PASSWORD, SECRET, USER, Coturn, Ejabberd
 
@@ -163,6 +164,24 @@ def turn_nobody(t):
         test.note(turn["note"])
 
 
+def turn_killed(t):
+    """A server that dies within the calls it relays is named, and its relays are lost."""
+    coturn = Coturn(t)
+    lab = t.lab(address=ADDRESS)
+    run = t.run(lab.room(), "--peers", 2, "--duration", "60s", "--turn", coturn.url(), *CREDENTIALS, *LOAD, "--ice", "relay")
+    until("all to be connected", lambda: "2 connected" in run.process.stderr(), 20)
+    coturn.process.signal(signal.SIGKILL)
+    results = run.finish(90)
+    check(results.causes() == {"media-lost": 2}, f"{results.summary['failures']}")
+    words = f"the TURN server {coturn.url()} cannot be reached any more: port unreachable (ICMP)"
+    for peer in results.peers:
+        check(words in peer["message"], peer["message"])
+    [turn] = results.summary["turn"]
+    check((turn["relays"], turn["failed"], turn["lost"]) == (2, 0, 2), f"{turn}")
+    check(f"{coturn.url()} lost 2 relays before their end" in results.text, results.text)
+    test.note(results.message("media-lost"))
+
+
 def turn_forbidden(t):
     """A server that does not relay to where the service is."""
     coturn = Coturn(t, f"--denied-peer-ip={ADDRESS}")
@@ -213,4 +232,4 @@ def turn_ejabberd(t):
 
 if __name__ == "__main__":
     test.run([turn_udp, turn_tcp, turn_tls, turn_dtls, turn_rest, turn_wrong_password, turn_quota, turn_stale_nonce,
-              turn_alternate, turn_nobody, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
+              turn_alternate, turn_nobody, turn_killed, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])

@@ -522,6 +522,87 @@ static void a_closed_port_ends_it(void **state)
     tear_down(&b);
 }
 
+static bool lost_to_icmp(void *ctx)
+{
+    struct bench *b = ctx;
+    char text[SQ_PEER_TEXT_MAX];
+    sq_relay_tell_lost(b->relay, text);
+    snprintf(b->text, sizeof(b->text), "%s", text);
+    return strstr(text, "port unreachable (ICMP)") != NULL;
+}
+
+static bool refreshed(void *ctx)
+{
+    struct bench *b = ctx;
+    return b->server.refreshes > 0;
+}
+
+/* A server that dies within a call: named, and its relay counted as lost, once; one that answers is
+ * not accused. */
+static void a_server_that_dies(void **state)
+{
+    (void)state;
+    static const enum sq_turn_carrier carriers[] = {SQ_TURN_UDP, SQ_TURN_TCP};
+    char text[SQ_PEER_TEXT_MAX];
+    for (size_t i = 0; i < 2; i++) {
+        struct bench b;
+        set_up(&b, carriers[i]);
+        const struct sq_relay_counts *counts = sq_relays_counts(b.relays, 0);
+        start(&b);
+        sq_relay_probe(b.relay); /* too early: nothing to lose */
+        assert_true(rig_until(b.loop, settled, &b, LIMIT_MS));
+        sq_relay_tell_lost(b.relay, text);
+        assert_non_null(strstr(text, b.entry.text));
+        assert_null(strstr(text, "answers"));
+        b.server.deaf = true;
+        sq_relay_probe(b.relay);
+        sq_relay_probe(b.relay);
+        assert_int_equal(counts->lost, 0);
+        sq_relay_tell_lost(b.relay, text);
+        assert_non_null(strstr(text, b.entry.text));
+        assert_non_null(strstr(text, "does not answer any more: nobody answered"));
+        assert_string_equal(counts->example, text);
+        sq_relay_tell_lost(b.relay, text);
+        assert_int_equal(counts->lost, 1);
+        close_relay(&b);
+        assert_int_equal(b.failed, 0);
+        tear_down(&b);
+
+        set_up(&b, carriers[i]);
+        counts = sq_relays_counts(b.relays, 0);
+        start(&b);
+        assert_true(rig_until(b.loop, settled, &b, LIMIT_MS));
+        sq_relay_probe(b.relay);
+        sq_relay_probe(b.relay);
+        assert_true(rig_until(b.loop, refreshed, &b, LIMIT_MS));
+        for (int turn = 0; turn < 10; turn++) { /* the answer is on its way */
+            assert_int_equal(sq_loop_run_once(b.loop, SQ_NS_PER_MS), 0);
+        }
+        assert_int_equal(b.server.refreshes, 1); /* one at a time */
+        sq_relay_tell_lost(b.relay, text);
+        assert_non_null(strstr(text, "which answers itself"));
+        assert_int_equal(counts->lost, 0);
+        tear_down(&b);
+    }
+}
+
+/* A closed port says so at once. */
+static void a_server_that_is_killed(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, SQ_TURN_UDP);
+    start(&b);
+    assert_true(rig_until(b.loop, settled, &b, LIMIT_MS));
+    sq_udp_close(b.server.udp);
+    b.server.udp = NULL;
+    sq_relay_probe(b.relay);
+    assert_true(rig_until(b.loop, lost_to_icmp, &b, LIMIT_MS));
+    assert_non_null(strstr(b.text, b.entry.text));
+    assert_int_equal(sq_relays_counts(b.relays, 0)->lost, 1);
+    tear_down(&b);
+}
+
 static void preferences(void **state)
 {
     (void)state;
@@ -596,6 +677,8 @@ int main(void)
         cmocka_unit_test(destroyed_while_the_server_is_silent),
         cmocka_unit_test(silence_has_a_name),
         cmocka_unit_test(a_closed_port_ends_it),
+        cmocka_unit_test(a_server_that_dies),
+        cmocka_unit_test(a_server_that_is_killed),
         cmocka_unit_test(preferences),
         cmocka_unit_test(failing_allocations),
     };

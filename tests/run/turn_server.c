@@ -117,6 +117,8 @@ static void on_request(struct turn_client *c, const struct sq_stun_msg *m)
             s->frees++;
             sq_udp_close(c->relay);
             c->relay = NULL;
+        } else {
+            s->refreshes++;
         }
         sq_stun_put_u32(&w, SQ_STUN_LIFETIME, n);
     } else if (m->method == SQ_STUN_CREATE_PERMISSION) {

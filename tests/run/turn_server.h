@@ -41,7 +41,8 @@ struct turn_server {
     bool hang_up;             /* ends a TCP connection at its first request */
     bool deaf;
     /* What happened. */
-    unsigned allocates, frees, permissions, binds, indications, channel_data, refused, ports;
+    unsigned allocates, refreshes, frees, permissions, binds, indications, channel_data, refused,
+        ports;
     uint16_t last_port;
 };
 

@@ -98,6 +98,14 @@ void sq_turn_close(struct sq_turn *turn, uint64_t now_ns)
     }
 }
 
+void sq_turn_refresh(struct sq_turn *turn, uint64_t now_ns)
+{
+    if (turn->state == TURN_READY && turn->refresh_ns != SQ_NEVER &&
+        turn_request(turn, now_ns, SQ_STUN_REFRESH, TURN_NONE)) {
+        turn->refresh_ns = SQ_NEVER; /* set again by the answer */
+    }
+}
+
 bool sq_turn_is_ready(const struct sq_turn *turn)
 {
     return turn->state == TURN_READY;
@@ -128,8 +136,8 @@ void sq_turn_on_timeout(struct sq_turn *turn, uint64_t now_ns)
     if (turn->state != TURN_READY) {
         return;
     }
-    if (now_ns >= turn->refresh_ns && turn_request(turn, now_ns, SQ_STUN_REFRESH, TURN_NONE)) {
-        turn->refresh_ns = SQ_NEVER; /* set again by the answer */
+    if (now_ns >= turn->refresh_ns) {
+        sq_turn_refresh(turn, now_ns);
     }
     turn_peers_timeout(turn, now_ns);
 }

@@ -84,6 +84,9 @@ int sq_turn_start(struct sq_turn *turn, uint64_t now_ns) SQ_MUST_USE;
 /* Gives the allocation back (Refresh with lifetime 0); `closed` comes, at once where there is
  * nothing to give back. Nothing is relayed any more. */
 void sq_turn_close(struct sq_turn *turn, uint64_t now_ns);
+/* Refreshes the allocation ahead of its time, to see whether the server is still there: it answers,
+ * or `failed` comes. Nothing without an allocation, or while that is under way. */
+void sq_turn_refresh(struct sq_turn *turn, uint64_t now_ns);
 bool sq_turn_is_ready(const struct sq_turn *turn);
 
 /* Puts a datagram for `to` into `out` (len + SQ_TURN_OVERHEAD_MAX bytes): what is to be sent to the
