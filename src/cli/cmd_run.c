@@ -450,32 +450,27 @@ static int write_results(struct session *s)
     return err;
 }
 
-static bool any_media_measured(const struct sq_result *r)
-{
-    for (size_t i = 0; i < r->metric_count; i++) {
-        const char *name = sq_metric_get(r->metrics[i].id)->name;
-        bool media = strncmp(name, "audio.", 6) == 0 || strncmp(name, "video.", 6) == 0;
-        if (media && r->metrics[i].hist->sums.count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A recording may be over before there is anything to measure: that is no pass. */
+/* A recording may be over before a first rate of its media could be taken: where nothing is
+ * expected of what there is, that is no pass. */
 static void check_replay(struct session *s)
 {
+    static const enum sq_metric_id rates[] = {
+        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_VIDEO_IN_BITRATE,
+        SQ_METRIC_VIDEO_OUT_BITRATE};
     bool connected = false;
+    bool measured = s->options.expectations_len > 0;
     for (size_t i = 0; i < s->result->peer_count; i++) {
         connected = connected || s->result->peers[i].connected;
     }
-    if (s->replay && connected && !any_media_measured(s->result)) {
-        char text[sizeof(s->result->error)];
-        snprintf(text, sizeof(text),
-                 "nothing of its media was measured: the recording lasts %.3g s, and was over "
-                 "before a first figure",
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        const struct sq_metric_row *row = sq_result_metric(s->result, rates[i]);
+        measured = measured || (row && row->hist->sums.count > 0);
+    }
+    if (s->replay && connected && !measured) {
+        snprintf(s->result->error, sizeof(s->result->error),
+                 "the recording of %.3g s was over before a rate of its media could be measured "
+                 "(half a second at least, after the set-up)",
                  (double)s->replay->duration_ns / 1e9);
-        SQ_RESULT_SET(s->result->error, text);
     }
 }
 

@@ -120,6 +120,14 @@ def replay_wrong(t):
                             ([text, "lab:echo", "--pt", "x=VP8"], "expected payload types")):
         process = t.start("replay", [t.squall, "media", "replay", *words])
         check(process.wait(20) == 2 and sentence in process.stderr(), f"{words}: {process.stderr()}")
+    # A recording that is cut off so early that nothing is measured is no pass.
+    first = t.run("lab:echo", "--duration", "2s", "--record", 1, "--record-format", "pcap", "--lateness-max", 200).finish()
+    whole = next((first.folder / "record").glob("*.pcap")).read_bytes()
+    (t.folder / "cut.pcap").write_bytes(whole[:20000])
+    again = replay(t, t.folder / "cut.pcap")
+    check(again.code == 3 and again.summary["verdict"] == "error", f"exit code {again.code}, verdict {again.summary['verdict']}")
+    check("was over before a rate of its media could be measured" in again.summary["reason"], again.summary["reason"])
+    test.note(again.summary["reason"])
 
 
 if __name__ == "__main__":
