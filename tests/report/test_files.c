@@ -452,14 +452,16 @@ static void what_is_no_file_stays(void **state)
 static void terminal_text(void **state)
 {
     struct sq_result *r = sample(200, 30, evil);
-    static const struct sq_report_text_options plain = {.dir = "out/x"};
+    static const struct sq_report_text_options plain = {0};
     struct sq_buf out = {0};
+    SQ_RESULT_SET(r->generator.note, "drops bound the \033throughput");
     sq_report_text_render(r, &plain, &out);
     assert_int_equal(out.err, 0);
     assert_null(strchr(out.text, '\033'));
     assert_non_null(strstr(out.text, "✗ FAIL"));
     assert_non_null(strstr(out.text, "✓ video.in > 0"));
-    assert_non_null(strstr(out.text, "Report: out/x/report.html"));
+    assert_null(strstr(out.text, "Report:")); /* it is not written yet */
+    assert_non_null(strstr(out.text, "\n  ! drops bound the "));
     /* What tells first; the rest for those who ask. */
     assert_non_null(strstr(out.text, "  setup.total "));
     assert_non_null(strstr(out.text, "  video.in.rtt "));
@@ -473,6 +475,21 @@ static void terminal_text(void **state)
     assert_null(strstr(out.text, "--verbose"));
     sq_buf_free(&out);
     sq_result_destroy(r);
+}
+
+static void the_report_has_its_place(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    sq_report_text_place("out/\033x", out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "Report: out/"));
+    assert_non_null(strstr(text, "x/report.html"));
+    assert_null(strchr(text, '\033'));
+    free(text);
 }
 
 int main(void)
@@ -492,6 +509,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(what_is_no_file_stays),
         cmocka_unit_test(terminal_text),
+        cmocka_unit_test(the_report_has_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

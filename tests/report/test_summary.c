@@ -176,7 +176,7 @@ static void hostile_text_stays_text(void **state)
 static void survives_no_memory(void **state)
 {
     struct sq_result *r = sample_result(&(struct sample_options){.peers = 30, .seconds = 3});
-    static const struct sq_report_text_options plain = {.color = true, .dir = "out"};
+    static const struct sq_report_text_options plain = {.color = true};
     for (int kind = SQ_REPORT_JSON; kind <= SQ_REPORT_PEERS + 2; kind++) {
         bool done = false;
         for (size_t nth = 1; !done; nth++) {
