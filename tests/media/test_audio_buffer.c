@@ -2,6 +2,7 @@
 #include "base/rand.h"
 #include "base/time.h"
 #include "media/audio_buffer.h"
+#include "media/help.h"
 #include "media/red.h"
 #include <math.h>
 #include <setjmp.h>
@@ -225,6 +226,41 @@ static void announced_silence_is_no_gap(void **state)
     /* 4 s of which 10 packets of 20 ms were silence that came. */
     assert_in_range(s.silent_samples, 48 * 3600, 48 * 3860);
     assert_int_equal(s.total_samples_received, 48 * 10000);
+}
+
+/* The clip that ships announces its silences as libwebrtc does: by the first packet without sound.
+ */
+static void silences_of_the_clip_are_no_gaps(void **state)
+{
+    struct sq_clip *clip = help_open("default", 0);
+    unsigned tracks = 0;
+    for (size_t t = 0; t < clip->track_count; t++) {
+        const struct sq_clip_track *track = &clip->tracks[t];
+        if (!(track->features & SQ_CLIP_DTX)) {
+            continue;
+        }
+        struct rig r;
+        rig_init(&r, SQ_CODEC_OPUS);
+        for (uint32_t n = 0; n < 3 * track->packet_count; n++) {
+            const struct sq_clip_packet *packet = &track->packets[n % track->packet_count];
+            uint64_t ticks = (uint64_t)(n / track->packet_count) * track->duration_ticks +
+                             track->frames[packet->frame].ticks;
+            const struct sq_media_packet p = {.now_ns = r.start_ns + ticks * SQ_NS_PER_SEC / 48000,
+                                              .payload = track->data + packet->offset,
+                                              .len = packet->len_bytes,
+                                              .timestamp = (uint32_t)ticks,
+                                              .seq = (uint16_t)n,
+                                              .codec = SQ_CODEC_OPUS};
+            assert_int_equal(sq_audio_buffer_push(&r.b, &p), 0);
+        }
+        double end_ms = 3.0 * track->duration_ticks / 48;
+        struct sq_audio_stats s = stats(&r, end_ms);
+        assert_int_equal(s.concealed_samples, 0);
+        assert_true((double)s.silent_samples > 0.2 * end_ms * 48);
+        tracks++;
+    }
+    sq_clip_close(clip);
+    assert_int_equal(tracks, 2); /* without FEC and with it */
 }
 
 static void a_pause_is_no_gap(void **state)
@@ -507,6 +543,7 @@ int main(void)
         cmocka_unit_test(late_is_not_lost),
         cmocka_unit_test(drift_costs_nothing),
         cmocka_unit_test(announced_silence_is_no_gap),
+        cmocka_unit_test(silences_of_the_clip_are_no_gaps),
         cmocka_unit_test(a_pause_is_no_gap),
         cmocka_unit_test(redundancy_fills_holes),
         cmocka_unit_test(red_blocks),
