@@ -202,8 +202,8 @@ struct sq_peer_ops {
                  uint64_t now_ns);
     /* A frame with a time-tag (config.latency); NULL: not wanted. */
     void (*latency)(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
-    /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload) and say true,
-     * or say false when it is gone. NULL: nothing is resent. */
+    /* A packet sent by hand is asked for again: fill `ret_out` (marker and payload; it is zeroed
+     * but for `padding`) and say true, or say false when it is gone. NULL: nothing is resent. */
     bool (*resend)(void *ctx, struct sq_track *track, uint32_t cookie, struct sq_rtp_out *ret_out);
 };
 

@@ -238,7 +238,7 @@ static void only_what_is_still_there_is_given_again(void **state)
         sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
         uint32_t found = 0;
         for (uint32_t back = 0; back <= i && back < 600; back++) {
-            struct sq_rtp_out out;
+            struct sq_rtp_out out = {0};
             uint32_t told;
             if (!sq_lab_on_resend(port, first + i - back, &out)) {
                 continue;
@@ -253,7 +253,7 @@ static void only_what_is_still_there_is_given_again(void **state)
         assert_true(found >= (i < 215 ? i + 1 : i < 400 || i > 1000 ? room_for : 100));
         assert_true(found <= 512);
     }
-    struct sq_rtp_out out;
+    struct sq_rtp_out out = {0};
     assert_false(sq_lab_on_resend(port, first + 5000, &out));
     assert_false(sq_lab_on_resend(port, first - 1, &out));
     assert_false(sq_lab_on_resend(&room->out_port[0][AUDIO], first + 1999, &out));
