@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 import bench_report
 from bench_proc import Process, measure_and_publish
 
-SOCKETS_A_PEER = 4  # what `squall run` asks for: two in use, and as many while it connects
+SOCKETS_A_PEER = 4  # files a peer that `squall run` asks for
 SPARE_FILES = 200
 ROOM_SIZE = 10
 
