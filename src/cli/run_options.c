@@ -224,7 +224,6 @@ static void set_defaults(struct sq_run_options *o)
         .tui = true,
         .srtp = "gcm",
         .ice = "all",
-        .bwe = "gcc",
         .seed = UINT64_MAX,
         .answer_timeout_ns = plan.answer_timeout_ns,
         .connect_timeout_ns = plan.connect_timeout_ns,
@@ -259,11 +258,14 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
 static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
 {
     bool watches = strncmp(o->target_url, "whep", 4) == 0;
-    const char *sent = o->simulcast                        ? "--simulcast"
-                       : o->record_sent                    ? "--record-sent"
-                       : o->dtmf                           ? "--dtmf"
-                       : strncmp(o->bwe, "fixed:", 6) == 0 ? "--bwe"
-                                                           : NULL;
+    bool fixed = o->bwe && strncmp(o->bwe, "fixed:", 6) == 0;
+    const char *sent = o->simulcast     ? "--simulcast"
+                       : o->record_sent ? "--record-sent"
+                       : o->dtmf        ? "--dtmf"
+                       : o->media       ? "--media"
+                       : o->replay      ? "--replay"
+                       : fixed          ? "--bwe"
+                                        : NULL;
     for (size_t i = 0; i < o->codecs.n; i++) {
         bool audio = strncmp(o->codecs.items[i], "audio=", 6) == 0;
         bool video = strncmp(o->codecs.items[i], "video=", 6) == 0;
@@ -273,7 +275,7 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
             return SQ_ERR_INVALID;
         }
     }
-    if (!o->video && (o->simulcast || strncmp(o->bwe, "fixed:", 6) == 0)) {
+    if (!o->video && (o->simulcast || fixed)) {
         snprintf(why, why_room, "%s is of video, and --no-video leaves none: give one",
                  o->simulcast ? "--simulcast" : "--bwe fixed:RATE");
         return SQ_ERR_INVALID;
@@ -303,6 +305,7 @@ static int check_useless(const struct sq_run_options *o, char *why, size_t why_r
     const char *clip = o->media          ? "--media"
                        : o->codecs.n > 0 ? "--codec"
                        : o->simulcast    ? "--simulcast"
+                       : o->bwe          ? "--bwe"
                                          : NULL;
     if (turn && o->turn.n == 0) {
         snprintf(why, why_room, "%s: there is no TURN server to use it; give one with --turn",
@@ -342,6 +345,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         return err;
     }
     o->media = o->media ? o->media : "default";
+    o->bwe = o->bwe ? o->bwe : "gcc";
     o->token = o->token ? o->token : getenv("SQUALL_TOKEN");
     o->turn_user = o->turn_user ? o->turn_user : getenv("SQUALL_TURN_USER");
     if (!o->turn_secret) {

@@ -232,6 +232,10 @@ static void useless_options_are_refused(void **state)
     assert_refused("whep+https://h/x|--record|1|--record-sent", "--record-sent is of what is sent");
     assert_refused("whep+http://h/x|--bwe|fixed:2M", "WHEP only watches");
     assert_refused("whep+http://h/x|--dtmf|1", "--dtmf is of what is sent");
+    assert_refused("whep+http://h/x|--media|small", "--media is of what is sent, and WHEP");
+    assert_refused("whep+https://h/x|--replay|x.pcap", "--replay is of what is sent, and WHEP");
+    assert_refused("lab:|--publishers|0|--media|hd", "--media is of what is sent, and with");
+    assert_refused("lab:|--publishers|0|--replay|x.pcap", "--replay is of what is sent, and with");
     assert_refused("lab:|--publishers|0|--simulcast|2", "with --publishers 0 nobody sends");
     assert_refused("lab:|--room-size|2|--publishers|3", "--room-size 2 has no more than 2");
     plan_of("lab:|--room-size|2|--publishers|2");
@@ -244,6 +248,12 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--replay|x.pcap|--media|small", "--media: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--codec|video=vp8", "--codec: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--simulcast|2", "--simulcast: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--bwe|off", "--bwe: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--bwe|gcc", "--bwe: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--bwe|fixed:1M", "--bwe: a replay sends");
+    plan_of("lab:|--replay|x.pcap");
+    plan_of("whip+http://h/x|--replay|x.pcap");
+    plan_of("whep+http://h/x");
     assert_refused("lab:|--data|10/s:200|--data-mode|ordered,unordered", "not both");
     assert_refused("lab:|--data|10/s:200|--data-mode|unordered,retransmits=1,ordered", "not both");
     assert_refused("lab:|--codec=", "expected audio=LIST or video=LIST");
