@@ -143,17 +143,20 @@ static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
     }
 }
 
-static void run_sources(struct sq_peer *peer, uint64_t now_ns, bool all)
+/* With `rest` all of them: what was noted may not hold any more, and is noted again at the end. */
+static void run_sources(struct sq_peer *peer, uint64_t now_ns, bool rest)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        if (!all && peer->sends_ns[i] > now_ns) {
+        if (!rest && peer->sends_ns[i] > now_ns) {
             continue;
         }
         struct sq_track *track = peer->tracks[i];
         if (clip_due(track) <= now_ns) {
             sq_track_run_sources(track, now_ns);
         }
-        peer->sends_ns[i] = clip_due(track);
+        if (!rest) {
+            peer->sends_ns[i] = clip_due(track);
+        }
     }
 }
 
