@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* as Linux follows, path_resolution(7) */
@@ -137,5 +140,55 @@ int sq_place_try(const char *path)
     }
     close(fd);
     unlink(trial);
+    return 0;
+}
+
+/* Lines of proc_locks(5): "1: FLOCK  ADVISORY  WRITE 4242 fe:01:9876 0 EOF". */
+static pid_t holder_of(const struct stat *st)
+{
+    FILE *locks = fopen("/proc/locks", "re");
+    char line[256], place[64];
+    pid_t holder = 0;
+    snprintf(place, sizeof(place), " %02x:%02x:%" PRIu64 " ", major(st->st_dev), minor(st->st_dev),
+             (uint64_t)st->st_ino);
+    while (locks && holder == 0 && fgets(line, sizeof(line), locks)) {
+        char *at = strstr(line, place);
+        char *word = strstr(line, "FLOCK");
+        if (at && word && word < at && !strstr(line, "->")) { /* an arrow: one that waits */
+            *at = '\0';
+            word = strrchr(line, ' ');
+            holder = (pid_t)strtol(word ? word : "", NULL, 10);
+        }
+    }
+    if (locks) {
+        fclose(locks);
+    }
+    return holder > 0 ? holder : 0;
+}
+
+int sq_place_lock(const char *dir, int *ret_fd, pid_t *ret_holder)
+{
+    struct stat st;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno != EACCES) {
+        return SQ_ERR_IO;
+    }
+    if (fd < 0) {
+        *ret_fd = -1;
+        return 0;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *ret_fd = fd;
+        return 0;
+    }
+    int why = errno;
+    if (why == EWOULDBLOCK) {
+        *ret_holder = fstat(fd, &st) == 0 ? holder_of(&st) : 0;
+    }
+    close(fd);
+    if (why == EWOULDBLOCK) {
+        return SQ_ERR_STATE;
+    }
+    *ret_fd = -1; /* NFS wants it open for writing, which no folder is */
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define SQ_PLACE_PATH_MAX 4096
 
@@ -38,5 +39,12 @@ int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_
 /* Whether a file can be made beside `path` (a name in the same folder, a little longer): makes one
  * and deletes it, as permissions alone do not tell. SQ_ERR_IO with errno. */
 int sq_place_try(const char *path) SQ_MUST_USE;
+
+/* Takes a folder that is there for whoever keeps *ret_fd open, and so until it ends, in whatever
+ * way: flock(2) on the folder itself, which leaves nothing in it. SQ_ERR_STATE: another has it;
+ * *ret_holder is its process, or 0 where /proc/locks does not tell. A folder that may not be
+ * read, and a file system without such locks, give 0 and -1: they are not guarded. SQ_ERR_IO with
+ * errno. */
+int sq_place_lock(const char *dir, int *ret_fd, pid_t *ret_holder) SQ_MUST_USE;
 
 #endif

@@ -55,6 +55,7 @@ struct session {
     char why[WHY_MAX];
     bool finished, interrupted, paused;
     struct sq_places places; /* of --json and its like */
+    int results_lock;        /* open while the results directory is this run's; -1: none */
 };
 
 static int refuse(struct session *s, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
@@ -500,7 +501,7 @@ static int begin_results(struct session *s, char dir[static DIR_MAX])
 {
     struct sq_report_error error;
     results_dir(s, dir);
-    int err = sq_report_begin(dir, s->options.replay, &error);
+    int err = sq_report_begin(dir, s->options.replay, &s->results_lock, &error);
     return !err             ? 0
            : s->options.out ? refuse(s, err, "--out %.100s: %.400s", s->options.out, error.message)
                             : refuse(s, err, "%s (--out DIR writes elsewhere)", error.message);
@@ -540,6 +541,9 @@ static int prepare(struct session *s, int argc, char **argv)
 static void clean_up(struct session *s)
 {
     sq_places_close(&s->places);
+    if (s->results_lock >= 0) {
+        close(s->results_lock);
+    }
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
@@ -559,6 +563,7 @@ int sq_cmd_run(int argc, char **argv)
         return sq_usage("run", "no memory");
     }
     int code = SQ_EXIT_USAGE;
+    s->results_lock = -1;
     int err = sq_run_options_parse(&s->options, argc, argv, s->why, sizeof(s->why));
     if (!err && s->options.help) {
         sq_run_options_help();

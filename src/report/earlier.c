@@ -99,18 +99,50 @@ static int sweep(const struct sweep *s)
     return err ? err : sweep_folder(s, "", "^" SQ_REPORT_NAMES "$");
 }
 
-int sq_report_begin(const char *dir, const char *keep, struct sq_report_error *ret_error)
+static int take(const char *dir, int *ret_lock, struct sq_report_error *error)
+{
+    char process[32] = "";
+    pid_t holder = 0;
+    int err = sq_place_lock(dir, ret_lock, &holder);
+    if (err != SQ_ERR_STATE) {
+        return err ? sq_report_fail_io(error, "open the folder", dir) : 0;
+    }
+    if (holder > 0) {
+        snprintf(process, sizeof(process), ", process %d,", (int)holder);
+    }
+    if (error) {
+        snprintf(error->message, sizeof(error->message),
+                 "another run%s writes its results into %.350s: wait for its end, or give another "
+                 "folder",
+                 process, dir);
+    }
+    return SQ_ERR_INVALID;
+}
+
+int sq_report_begin(const char *dir, const char *keep, int *ret_lock,
+                    struct sq_report_error *ret_error)
 {
     char failed[SQ_PLACE_PATH_MAX];
     struct stat kept;
     struct sweep s = {.dir = dir, .error = ret_error};
+    int lock = -1;
     if (sq_place_make_folders(dir, failed) != 0) {
         return sq_report_fail_io(ret_error, "make the folder", failed);
     }
+    int err = take(dir, &lock, ret_error);
+    if (err) {
+        return err;
+    }
     if (keep && stat(keep, &kept) == 0) {
         s.keep = &kept;
+        err = sweep(&s);
     }
-    int err = s.keep ? sweep(&s) : 0;
     s.deletes = true;
-    return err ? err : sweep(&s);
+    err = err ? err : sweep(&s);
+    if (!err) {
+        *ret_lock = lock;
+    } else if (lock >= 0) {
+        close(lock);
+    }
+    return err;
 }

@@ -26,9 +26,11 @@ struct sq_report_error {
 /* Before a run: makes DIR (and its parents) if it is not there, and deletes what an earlier run has
  * left in it, so that no file of the one is taken for the other's: regular files of the names
  * above, and recordings, and the two folders in DIR that are empty then. Nothing else is touched,
- * no link followed. A file that is `keep` (nullable: a path) is not to be deleted: SQ_ERR_INVALID,
- * and nothing was. SQ_ERR_IO or SQ_ERR_NOMEM fill ret_error, too. */
-int sq_report_begin(const char *dir, const char *keep,
+ * no link followed. DIR is this run's while *ret_lock is open, which the caller closes (-1: it
+ * cannot be guarded). SQ_ERR_INVALID, and nothing was deleted: another run has DIR, or a
+ * file in it is `keep` (nullable: a path), which is not to go. SQ_ERR_IO or SQ_ERR_NOMEM fill
+ * ret_error, too. */
+int sq_report_begin(const char *dir, const char *keep, int *ret_lock,
                     struct sq_report_error *ret_error) SQ_MUST_USE;
 /* Makes DIR (and its parents) if it is not there and writes all files. SQ_ERR_IO or SQ_ERR_NOMEM
  * fill ret_error (nullable) with the first failure; the other files are written all the same. */

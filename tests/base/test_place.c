@@ -1,9 +1,11 @@
-/* Where a file is written to: links, FIFOs, devices, and what never waits. */
+/* Where a file is written to: links, FIFOs, devices, what never waits, and folders that are taken.
+ */
 #include "base/place.h"
 #include "base/temp_dir.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -129,6 +132,57 @@ static void a_trial_leaves_nothing(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+static void a_folder_is_locked_once(void **state)
+{
+    int first = -1, second = -1;
+    pid_t holder = 0;
+    assert_int_equal(sq_place_make_folders(in("locked"), (char[SQ_PLACE_PATH_MAX]){""}), 0);
+    assert_int_equal(sq_place_lock(in("locked"), &first, &holder), 0);
+    assert_true(first >= 0);
+    assert_int_equal(sq_place_lock(in("locked"), &second, &holder), SQ_ERR_STATE);
+    assert_int_equal(second, -1);
+    assert_int_equal(holder, getpid());
+    assert_int_equal(symlink("locked", in("locked-too")), 0);
+    assert_int_equal(sq_place_lock(in("locked-too"), &second, &holder), SQ_ERR_STATE);
+    assert_int_equal(sq_place_lock(in("no-such-folder"), &second, &holder), SQ_ERR_IO);
+    assert_int_equal(errno, ENOENT);
+    close(first);
+    assert_int_equal(sq_place_lock(in("locked"), &second, &holder), 0);
+    close(second);
+    assert_int_equal(rmdir(in("locked")), 0); /* empty */
+}
+
+/* By another process, which is killed. */
+static void a_lock_ends_with_its_process(void **state)
+{
+    int lock = -1, told[2], status;
+    pid_t holder = 0;
+    char byte = 0;
+    assert_int_equal(sq_place_make_folders(in("held"), (char[SQ_PLACE_PATH_MAX]){""}), 0);
+    assert_int_equal(pipe(told), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(30); /* should the test fail */
+        byte = sq_place_lock(in("held"), &lock, &holder) == 0;
+        if (write(told[1], &byte, 1) == 1) {
+            pause();
+        }
+        _exit(1);
+    }
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    assert_int_equal(byte, 1);
+    assert_int_equal(sq_place_lock(in("held"), &lock, &holder), SQ_ERR_STATE);
+    assert_int_equal(holder, child);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(sq_place_lock(in("held"), &lock, &holder), 0);
+    close(lock);
+    close(told[0]);
+    close(told[1]);
+    assert_int_equal(rmdir(in("held")), 0); /* nothing is left in it */
+}
+
 static void what_a_writer_waits_for(void **state)
 {
     assert_true(sq_place_waits("-"));
@@ -160,6 +214,7 @@ int main(void)
         cmocka_unit_test(links_are_followed),      cmocka_unit_test(what_cannot_be_found),
         cmocka_unit_test(a_pipe_is_no_file),       cmocka_unit_test(a_fifo_needs_its_reader),
         cmocka_unit_test(folders_are_made),        cmocka_unit_test(a_trial_leaves_nothing),
+        cmocka_unit_test(a_folder_is_locked_once), cmocka_unit_test(a_lock_ends_with_its_process),
         cmocka_unit_test(what_a_writer_waits_for), cmocka_unit_test(a_device_is_no_file),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

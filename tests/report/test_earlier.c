@@ -28,6 +28,17 @@ static void touch(const char *name)
     assert_int_equal(fclose(file), 0);
 }
 
+/* A run of no length. */
+static int begin(const char *folder, const char *keep, struct sq_report_error *error)
+{
+    int lock = -1;
+    int err = sq_report_begin(folder, keep, &lock, error);
+    if (lock >= 0) {
+        assert_int_equal(close(lock), 0);
+    }
+    return err;
+}
+
 static const char *const ours[] = {
     "summary.json",
     "timeline.csv",
@@ -85,7 +96,7 @@ static void only_what_squall_wrote_goes(void **state)
     }
     assert_int_equal(mkdir(in("record/squall-3.pcap"), 0777), 0); /* the name alone is not enough */
     assert_int_equal(symlink("notes.txt", in("record/squall-4.pcap")), 0);
-    assert_int_equal(sq_report_begin(dir, NULL, &error), 0);
+    assert_int_equal(begin(dir, NULL, &error), 0);
     for (size_t i = 0; i < COUNT(ours); i++) {
         if (there(ours[i])) {
             fail_msg("%s is still there", ours[i]);
@@ -114,7 +125,7 @@ static void all_that_is_written_goes(void **state)
     assert_true(r->trace_count > 0);
     assert_int_equal(sq_report_write(r, in("run"), &error), 0);
     assert_true(there("run/webrtc-internals") && there("run/summary.json"));
-    assert_int_equal(sq_report_begin(in("run"), NULL, &error), 0);
+    assert_int_equal(begin(in("run"), NULL, &error), 0);
     assert_int_equal(rmdir(in("run")), 0); /* empty */
     sq_result_destroy(r);
 }
@@ -123,13 +134,13 @@ static void folders_are_made(void **state)
 {
     struct sq_report_error error = {0};
     (void)state;
-    assert_int_equal(sq_report_begin(in("a/b"), NULL, &error), 0);
-    assert_int_equal(sq_report_begin(in("a/b"), NULL, &error), 0);
+    assert_int_equal(begin(in("a/b"), NULL, &error), 0);
+    assert_int_equal(begin(in("a/b"), NULL, &error), 0);
     assert_true(there("a/b"));
     touch("file");
-    assert_int_equal(sq_report_begin(in("file"), NULL, &error), SQ_ERR_IO);
+    assert_int_equal(begin(in("file"), NULL, &error), SQ_ERR_IO);
     assert_non_null(strstr(error.message, "/file: Not a directory"));
-    assert_int_equal(sq_report_begin(in("file/b"), NULL, NULL), SQ_ERR_IO);
+    assert_int_equal(begin(in("file/b"), NULL, NULL), SQ_ERR_IO);
 }
 
 /* Empty folders that were there before stay, links stay and are not followed. */
@@ -141,7 +152,7 @@ static void links_stay(void **state)
     touch("elsewhere");
     assert_int_equal(symlink("elsewhere", in("summary.json")), 0);
     assert_int_equal(mkfifo(in("junit.xml"), 0666), 0);
-    assert_int_equal(sq_report_begin(dir, NULL, &error), 0);
+    assert_int_equal(begin(dir, NULL, &error), 0);
     assert_true(there("summary.json") && there("elsewhere") && there("junit.xml"));
     assert_true(there("record") && there("webrtc-internals"));
 }
@@ -157,11 +168,40 @@ static void what_is_sent_stays(void **state)
     assert_int_equal(symlink("record/squall-0-in-video-1.rtpdump", in("alias")), 0);
     char alias[256];
     snprintf(alias, sizeof(alias), "%s", in("alias"));
-    assert_int_equal(sq_report_begin(dir, alias, &error), SQ_ERR_INVALID);
+    assert_int_equal(begin(dir, alias, &error), SQ_ERR_INVALID);
     assert_non_null(strstr(error.message, "record/squall-0-in-video-1.rtpdump"));
     assert_true(there("record/squall-0-in-video-1.rtpdump") && there("peers.csv"));
-    assert_int_equal(sq_report_begin(dir, "/dev/null", &error), 0);
+    assert_int_equal(begin(dir, "/dev/null", &error), 0);
     assert_false(there("peers.csv"));
+}
+
+/* The second of two runs at once is refused, deletes nothing, and leaves nothing. */
+static void a_folder_is_one_runs(void **state)
+{
+    struct sq_report_error error = {0};
+    char process[64];
+    int lock = -1, second = -1;
+    (void)state;
+    assert_int_equal(sq_report_begin(in("run"), NULL, &lock, &error), 0);
+    assert_true(lock >= 0);
+    touch("run/summary.json");
+    assert_int_equal(sq_report_begin(in("run"), NULL, &second, &error), SQ_ERR_INVALID);
+    assert_int_equal(second, -1);
+    assert_non_null(strstr(error.message, in("run")));
+    snprintf(process, sizeof(process), "another run, process %d, writes", (int)getpid());
+    if (!strstr(error.message, process)) {
+        fail_msg("'%s' does not say '%s'", error.message, process);
+    }
+    assert_int_equal(sq_report_begin(in("run"), NULL, &second, NULL), SQ_ERR_INVALID);
+    assert_true(there("run/summary.json"));
+    assert_int_equal(begin(in("other"), NULL, &error), 0);
+    assert_int_equal(close(lock), 0); /* as at its end, in whatever way */
+    assert_int_equal(begin(in("run"), NULL, &error), 0);
+    assert_int_equal(rmdir(in("run")), 0);
+    /* Who is refused for what it sends does not keep it. */
+    touch("peers.csv");
+    assert_int_equal(begin(dir, in("peers.csv"), &error), SQ_ERR_INVALID);
+    assert_int_equal(begin(dir, NULL, &error), 0);
 }
 
 int main(void)
@@ -172,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_are_made, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(links_stay, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_is_sent_stays, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_folder_is_one_runs, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
