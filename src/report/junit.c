@@ -55,8 +55,9 @@ static void put_run_cases(struct junit *j)
              r->interrupted ? "interrupted" : "unreached", r->verdict_reason);
     put_case(j, "squall.run", "the generator was not the bottleneck", 0,
              r->generator.ok ? JUNIT_OK : JUNIT_ERROR, "invalid",
-             r->generator.ok ? "timers, sockets and CPU stayed within bounds"
-                             : r->generator.reason);
+             !r->generator.ok       ? r->generator.reason
+             : r->generator.note[0] ? r->generator.note
+                                    : "timers, sockets and CPU stayed within bounds");
 }
 
 static void put_expectation_cases(struct junit *j)

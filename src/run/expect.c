@@ -425,11 +425,24 @@ static unsigned count_terms(const struct sq_expect *e)
     return terms;
 }
 
+/* It is about more than how many peers came through. */
+static bool names_figures(const struct sq_expect *e)
+{
+    for (int i = 0; i < e->node_count; i++) {
+        const struct sq_expect_node *n = &e->nodes[i];
+        if (n->kind == SQ_EXPECT_TERM && !sq_expect_counts_peers(n->metric)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
                     struct sq_expectation *ret_outcome)
 {
     ret_outcome->level = e->level;
     ret_outcome->terms = 1;
+    ret_outcome->of_figures = names_figures(e);
     if (e->by_peer) {
         eval_by_peer(e, r, ret_outcome);
         return;

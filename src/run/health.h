@@ -21,8 +21,8 @@ struct sq_health_input {
 };
 
 /* Fills ret_health, its reason included. Busy counts the share of seconds: a thread near its whole
- * core in a tenth of all seconds or more has no reserve, whatever the average. Receive drops of a
- * run with nothing but `--data max` are no reason, but a note. */
+ * core in a tenth of all seconds or more has no reserve, whatever the average. A full core and
+ * receive drops of a run with nothing but `--data max` are no reason, but a note. */
 void sq_health_judge(const struct sq_health_input *input, struct sq_generator_health *ret_health);
 /* Is this second's generator within its bounds? For the live view. */
 bool sq_health_of_second(const struct sq_plan *plan, const struct sq_timeline_row *row);

@@ -227,6 +227,8 @@ struct sq_expectation {
     unsigned terms; /* more than one, joined by `and` and `or`: `value` is that of the one that
                        decided, and `message` has all that hold, or all that do not */
     enum sq_expect_level level;
+    bool of_figures; /* it is about more than how many peers came through: what bounds the generator
+                        bounds such figures */
     char message[256]; /* a sentence: what was found, or why it could not be judged */
 };
 
@@ -271,8 +273,9 @@ struct sq_generator_health {
     uint64_t receive_drops; /* datagrams that the kernel dropped at full socket buffers */
     uint32_t threads;
     bool ok;
-    char reason[256]; /* why it is not ok: one sentence; "" */
-    char note[256];   /* what bounds the figures though it is ok: one sentence; "" */
+    char reason[704]; /* why it is not ok: one sentence; "" */
+    char note[384];   /* what bounds the figures though it is ok: one sentence; "". What fails then
+                         is not the service's failure: sq_verdict makes it INVALID */
 };
 
 struct sq_host {
@@ -326,7 +329,7 @@ struct sq_result {
     char error[256];  /* why nothing of the service could be tested, else ""; gives exit code 3 */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
-    char verdict_reason[320];     /* one sentence */
+    char verdict_reason[840];     /* one sentence */
     struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
     struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;

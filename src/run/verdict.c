@@ -83,6 +83,23 @@ static void failed_reason(size_t failed, const struct sq_expectation *first, cha
     }
 }
 
+/* Where the generator's own limits bound the figures (a note), one that holds holds; one that fails
+ * may fail by those limits. How many peers came through is another matter: timers and sends were
+ * in bounds. */
+static void judge_bounded(struct sq_result *r)
+{
+    struct sq_generator_health *h = &r->generator;
+    for (size_t i = 0; h->ok && h->note[0] && i < r->expectation_count; i++) {
+        const struct sq_expectation *e = &r->expectations[i];
+        if (!e->ok && e->level == SQ_LEVEL_ERROR && e->of_figures) {
+            h->ok = false;
+            snprintf(h->reason, sizeof(h->reason), "%s; so this may be its own doing: %s", h->note,
+                     e->message);
+            h->note[0] = '\0';
+        }
+    }
+}
+
 /* The verdict of what was measured, as if nobody had interrupted it. */
 static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, char *text,
                  size_t size)
@@ -114,8 +131,9 @@ static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, ch
 
 int sq_verdict(struct sq_result *r)
 {
-    char text[512];
+    char text[sizeof(r->verdict_reason)];
     sq_result_tally(r);
+    judge_bounded(r);
     r->exit_code = judge(r, &r->verdict, text, sizeof(text));
     if (r->interrupted) {
         char inner[sizeof(text)];
@@ -124,7 +142,7 @@ int sq_verdict(struct sq_result *r)
         /* What was measured so far can show that the service fails, but not that it would have
          * held to the end. */
         r->verdict = passed ? SQ_VERDICT_ERROR : r->verdict;
-        snprintf(text, sizeof(text), "interrupted before its end; so far: %.400s", inner);
+        snprintf(text, sizeof(text), "interrupted before its end; so far: %.790s", inner);
         r->exit_code = SQ_EXIT_INTERRUPTED;
     }
     SQ_RESULT_SET(r->verdict_reason, text);

@@ -142,6 +142,125 @@ static void dropped_datagrams(void **state)
     sq_free(b.lateness);
 }
 
+/* As many messages as go through, and nothing else. */
+static void fill(struct bench *b, int seconds)
+{
+    b->plan.data.on = true;
+    b->plan.audio = b->plan.video = false;
+    for (int i = 0; i < seconds; i++) {
+        b->timeline[i].cpu_percent = 98;
+        b->timeline[i].data.messages_out = 3000;
+    }
+}
+
+/* What asks for as much as goes fills a core: a note. */
+static void a_core_full_of_data_alone(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    fill(&b, 6);
+    assert_well(&b);
+    assert_non_null(strstr(b.health.note, "over 95 % of its core in 6 of 20 seconds"));
+    assert_non_null(strstr(b.health.note, "lower bound"));
+    assert_true(sq_health_of_second(&b.plan, &b.timeline[0]));
+    b.input.receive_drops = 1000; /* both are told */
+    assert_well(&b);
+    assert_non_null(strstr(b.health.note, "6 of 20 seconds, and the kernel dropped 1000 of"));
+    assert_non_null(strstr(b.health.note, "sent again): the throughput that was measured is"));
+    b.input.receive_drops = 0;
+    b.plan.audio = true; /* media beside is late by it */
+    assert_blamed(&b, "6 of 20 seconds");
+    assert_string_equal(b.health.note, "");
+    assert_false(sq_health_of_second(&b.plan, &b.timeline[0]));
+    b.plan.audio = false;
+    b.plan.data.rate_per_s = 1000; /* what was asked for was not held */
+    assert_blamed(&b, "6 of 20 seconds");
+    b.plan.data.rate_per_s = 0;
+    for (int i = 0; i < 3; i++) { /* full of something else: nobody has a channel yet */
+        b.timeline[i].data.messages_out = 0;
+    }
+    assert_blamed(&b, "3 of 20 seconds");
+    assert_false(sq_health_of_second(&b.plan, &b.timeline[0]));
+    fill(&b, 6);
+    for (int i = 0; i < 100; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    assert_blamed(&b, "timers were"); /* latency and round trips would be told wrong */
+    sq_free(b.lateness);
+}
+
+/* The note holds its longest text. */
+static void a_note_is_whole(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    fill(&b, SECONDS);
+    b.input.receive_drops = UINT64_MAX / 4;
+    b.input.datagrams_received = UINT64_MAX / 2;
+    assert_well(&b);
+    assert_non_null(strstr(b.health.note, "a lower bound of the service's"));
+    sq_free(b.lateness);
+}
+
+/* A run whose generator was at its limit: what held, held; what failed is not the service's. */
+static void bounded_figures_that_fail_are_invalid(void **state)
+{
+    (void)state;
+    static const struct {
+        bool cpu, drops, warn;
+        const char *expectation;
+        int exit;
+    } cases[] = {
+        {1, 0, 0, "data.in.throughput > 300M", SQ_EXIT_HELD},
+        {1, 0, 0, "data.in.throughput > 1000M", SQ_EXIT_INVALID},
+        {0, 1, 0, "data.in.throughput > 300M", SQ_EXIT_HELD},
+        {0, 1, 0, "data.in.throughput > 1000M", SQ_EXIT_INVALID},
+        {1, 1, 0, "peers.failed == 0 and data.in.throughput > 1000M", SQ_EXIT_INVALID},
+        {1, 1, 0, "data.rtt < 1ms", SQ_EXIT_INVALID},
+        {1, 1, 0, "data.in.throughput > 1000M for 90% of peers", SQ_EXIT_INVALID},
+        {1, 1, 1, "data.in.throughput > 1000M else warn", SQ_EXIT_HELD},
+        {1, 1, 0, "peers.ok > 5", SQ_EXIT_EXPECTATION},
+        {0, 0, 0, "data.in.throughput > 1000M", SQ_EXIT_EXPECTATION},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct bench b;
+        struct sq_result *r;
+        struct sq_expect *e = NULL;
+        make(&b);
+        fill(&b, cases[i].cpu ? 10 : 0);
+        b.input.receive_drops = cases[i].drops ? 1000 : 0;
+        assert_int_equal(sq_result_create(&r), 0);
+        struct sq_peer_row *peer = sq_result_add_peer(r);
+        assert_non_null(peer);
+        peer->connected = true;
+        peer->outcome = SQ_OUTCOME_OK;
+        peer->data.in_kbps = 408000;
+        struct sq_metric_row *in = sq_result_add_metric(r, SQ_METRIC_DATA_IN_THROUGHPUT);
+        struct sq_metric_row *rtt = sq_result_add_metric(r, SQ_METRIC_DATA_RTT);
+        assert_true(in && rtt);
+        sq_metric_record(in->hist, SQ_METRIC_DATA_IN_THROUGHPUT, 408000);
+        sq_metric_record(rtt->hist, SQ_METRIC_DATA_RTT, 20);
+        assert_int_equal(sq_expect_parse(cases[i].expectation, &e, NULL), 0);
+        sq_health_judge(&b.input, &r->generator);
+        assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+        if (r->exit_code != cases[i].exit) {
+            fail_msg("%s: %d, %s", cases[i].expectation, r->exit_code, r->verdict_reason);
+        }
+        bool invalid = cases[i].exit == SQ_EXIT_INVALID;
+        assert_int_equal(r->generator.ok, !invalid); /* junit.xml and summary.json go by it */
+        if (invalid) {                               /* why, and what: the whole sentence */
+            assert_non_null(strstr(r->verdict_reason, "lower bound of the service's; so this"));
+            assert_non_null(strstr(r->verdict_reason, r->expectations[0].message));
+            assert_string_equal(r->generator.note, "");
+        }
+        sq_expect_destroy(e);
+        sq_result_destroy(r);
+        sq_free(b.lateness);
+    }
+}
+
 /* SCTP fills whatever buffer there is, and sends again what it lost. */
 static void drops_of_data_channels_alone(void **state)
 {
@@ -288,6 +407,9 @@ int main(void)
         cmocka_unit_test(late_timers),
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),
+        cmocka_unit_test(a_core_full_of_data_alone),
+        cmocka_unit_test(a_note_is_whole),
+        cmocka_unit_test(bounded_figures_that_fail_are_invalid),
         cmocka_unit_test(drops_of_data_channels_alone),
         cmocka_unit_test(sends_that_failed),
         cmocka_unit_test(a_handful_of_late_timers_is_no_verdict),
