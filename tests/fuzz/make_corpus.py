@@ -227,7 +227,8 @@ def sdp_seeds():
         text = path.read_bytes()
         put("sdp", path.stem, text)
         role = 1 if "answer" in path.stem else 0
-        for how in ((0, 2, 4 | 8, 16 | 2)[number % 4],):
+        simulcast = (32, 33) if path.stem == "chromium_reoffer" else ()
+        for how in ((0, 2, 4 | 8, 16 | 2)[number % 4], *simulcast):
             put("jsep", f"{path.stem}-{how:02}", bytes([role | how]) + text)
     put("sdp", "least", "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")
     put("sdp", "lf-only", "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\nm=audio 9 RTP/AVP 0\na=sendonly")
@@ -499,6 +500,26 @@ def bwe_seeds():
     put("bwe", "silence", (b"\xff\x03\x04\xb0\x00") * 40)
 
 
+def bwe_remote_seeds():
+    """Rows of 1 to 128 packets, with intervals and what the delay grows by in 1/16 ms."""
+    send_time, again, other, raw = 1, 2, 4, 8
+
+    def row(times, flags, gap, grows, size=1000, bits=0):
+        return struct.pack("!BHhHI", times.bit_length() - 1 << 5 | flags, gap, grows, size, bits)
+
+    for name, flags in ("timestamps", 0), ("send-times", send_time):
+        steady = row(128, flags, 128, 0)  # 8 ms: 1 Mbit/s
+        put("bwe_remote", name, steady * 8)
+        put("bwe_remote", name + "-overuse", steady + row(128, flags, 128, 13) + steady * 2)
+        put("bwe_remote", name + "-queue-drains", steady * 6 + row(64, flags, 128, 26) + row(64, flags, 128, -26) + steady)
+        put("bwe_remote", name + "-gone", steady * 6 + row(1, flags, 16 * 3000, 0) + steady)
+        put("bwe_remote", name + "-raw", steady * 6 + row(8, flags | raw, 16, 0, bits=0xFFFFF0) + row(8, flags | raw, 16, 0, bits=0x80000010))
+    put("bwe_remote", "mixed", (row(16, 0, 128, 0) + row(16, send_time, 128, 0)) * 30)
+    put("bwe_remote", "two-streams", (row(4, 0, 64, 0) + row(4, other, 64, 40) + row(2, again, 64, 0)) * 100)
+    put("bwe_remote", "thin", row(128, send_time, 16 * 1900, 0, 40) * 4)
+    put("bwe_remote", "burst", row(128, send_time, 0, 0, 65535) * 4 + row(128, send_time, 128, 0, 65535) * 8)
+
+
 # ---- Files of RTP --------------------------------------------------------------------------------
 
 def rtpfile_seeds():
@@ -594,6 +615,7 @@ def main():
     pair_seeds()
     rtpfile_seeds()
     bwe_seeds()
+    bwe_remote_seeds()
     sctp_seeds()
     timetag_seeds()
     for folder in sorted(corpus.iterdir()):
