@@ -1,5 +1,6 @@
 #include "prepare/writer.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/time.h"
@@ -141,19 +142,6 @@ static uint8_t *put_file(const struct sq_writer *w, uint64_t loop_ns, size_t *re
     return file;
 }
 
-static int write_all(int fd, const uint8_t *at, size_t left)
-{
-    while (left > 0) {
-        ssize_t n = write(fd, at, left);
-        if (n < 0 && errno != EINTR) {
-            return SQ_ERR_IO;
-        }
-        at += n > 0 ? n : 0;
-        left -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
 int sq_writer_save(const struct sq_writer *w, const char *path, uint64_t loop_ns)
 {
     struct sq_place place;
@@ -172,7 +160,7 @@ int sq_writer_save(const struct sq_writer *w, const char *path, uint64_t loop_ns
         return SQ_ERR_NOMEM;
     }
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int err = fd < 0 ? SQ_ERR_IO : write_all(fd, file, len);
+    int err = fd < 0 ? SQ_ERR_IO : sq_io_write(fd, file, len);
     if (fd >= 0 && close(fd) != 0) {
         err = SQ_ERR_IO;
     }

@@ -1,6 +1,7 @@
 /* Files: each is written beside its place, synced, and renamed into it. */
 #include "report/report.h"
 
+#include "base/io.h"
 #include "base/place.h"
 #include "base/rand.h"
 #include "report/report_int.h"
@@ -31,26 +32,10 @@ static int fail_memory(struct sq_report_error *error, const char *path)
     return SQ_ERR_NOMEM;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return SQ_ERR_IO;
-        }
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int write_to(int fd, const char *path, const struct sq_buf *content,
                     struct sq_report_error *error)
 {
-    int err = write_all(fd, content->text, content->len);
+    int err = sq_io_write(fd, content->text, content->len);
     if (!err && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) { /* not a thing of disks */
         err = SQ_ERR_IO;
     }
@@ -142,7 +127,8 @@ int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, co
         err = fail_memory(ret_error, "to standard output");
     } else {
         /* stdio may hold text of the same stream back */
-        err = fflush(stdout) == 0 ? write_all(STDOUT_FILENO, content.text, content.len) : SQ_ERR_IO;
+        err =
+            fflush(stdout) == 0 ? sq_io_write(STDOUT_FILENO, content.text, content.len) : SQ_ERR_IO;
         err = err ? sq_report_fail_io(ret_error, "write", "to standard output") : 0;
     }
     sq_buf_free(&content);

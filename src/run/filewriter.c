@@ -1,5 +1,6 @@
 #include "run/filewriter.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -58,30 +59,13 @@ static void blame(struct sq_file *file, const char *why)
     }
 }
 
-/* errno of what failed, or 0. */
-static int write_all(int fd, const uint8_t *bytes, size_t len, uint64_t at)
-{
-    while (len > 0) {
-        ssize_t n = pwrite(fd, bytes, len, (off_t)at);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return n < 0 ? errno : EIO;
-        }
-        bytes += n;
-        at += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static void serve(struct sq_filewriter *w, struct block *block)
 {
     struct sq_file *file = block->file;
     bool broken = file->broken;
     pthread_mutex_unlock(&w->lock);
-    int failed = broken ? 0 : write_all(file->fd, block->bytes, block->len, block->at);
+    bool good = broken || sq_io_write_at(file->fd, block->bytes, block->len, block->at) == 0;
+    int failed = good ? 0 : errno;
     if (block->close && close(file->fd) != 0 && !failed && !broken) {
         failed = errno;
     }

@@ -1,5 +1,6 @@
 #include "run/spool.h"
 
+#include "base/io.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -66,45 +67,9 @@ static int open_unnamed(void)
     return fd;
 }
 
-static bool write_all(int fd, const void *data, size_t len, off_t at)
+static uint64_t place(const struct sq_spool *spool, size_t i)
 {
-    const char *bytes = data;
-    while (len > 0) {
-        ssize_t n = pwrite(fd, bytes, len, at);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        bytes += n;
-        len -= (size_t)n;
-        at += n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, void *data, size_t len, off_t at)
-{
-    char *bytes = data;
-    while (len > 0) {
-        ssize_t n = pread(fd, bytes, len, at);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        bytes += n;
-        len -= (size_t)n;
-        at += n;
-    }
-    return true;
-}
-
-static off_t place(const struct sq_spool *spool, size_t i)
-{
-    return (off_t)(i * spool->record_bytes);
+    return i * spool->record_bytes;
 }
 
 static char *buffered(const struct sq_spool *spool, size_t i)
@@ -121,8 +86,8 @@ static int make_room(struct sq_spool *spool)
     if (!spool->memory_only) {
         spool->fd = spool->fd >= 0 ? spool->fd : open_unnamed();
         if (spool->fd >= 0 &&
-            write_all(spool->fd, spool->buffer, spool->buffer_len * spool->record_bytes,
-                      place(spool, spool->written))) {
+            sq_io_write_at(spool->fd, spool->buffer, spool->buffer_len * spool->record_bytes,
+                           place(spool, spool->written)) == 0) {
             spool->written += spool->buffer_len;
             spool->buffer_len = 0;
             return 0;
@@ -160,5 +125,5 @@ int sq_spool_read(const struct sq_spool *spool, size_t i, void *ret_record)
         memcpy(ret_record, buffered(spool, i - spool->written), spool->record_bytes);
         return 0;
     }
-    return read_all(spool->fd, ret_record, spool->record_bytes, place(spool, i)) ? 0 : SQ_ERR_IO;
+    return sq_io_read_at(spool->fd, ret_record, spool->record_bytes, place(spool, i));
 }
