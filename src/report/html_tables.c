@@ -90,18 +90,29 @@ static void put_failure_row(const struct sq_result *r, enum sq_failure cause, ui
     sq_buf_puts(out, "</td></tr>\n");
 }
 
+static void put_note(struct sq_buf *out, const char *of, const char *text)
+{
+    sq_buf_printf(out, "<p class=\"note\">%s: ", of);
+    sq_html_text(out, text);
+    sq_buf_puts(out, ".</p>");
+}
+
+/* A note that was made for it, if there was anything to note; it is freed. */
+static void put_made(struct sq_buf *out, const char *of, struct sq_buf *note)
+{
+    if (note->text) {
+        put_note(out, of, note->text);
+    }
+    out->err = out->err ? out->err : note->err;
+    sq_buf_free(note);
+}
+
 static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
 {
     for (size_t i = 0; i < r->turn_count; i++) {
         struct sq_buf note = {0};
         sq_report_turn_note(&r->turn[i], &note);
-        if (note.text) {
-            sq_buf_puts(out, "<p class=\"note\">TURN: ");
-            sq_html_text(out, note.text);
-            sq_buf_puts(out, ".</p>");
-        }
-        out->err = out->err ? out->err : note.err;
-        sq_buf_free(&note);
+        put_made(out, "TURN", &note);
     }
 }
 
@@ -196,19 +207,11 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
     put_metric_rows(r, out);
     sq_buf_puts(out, "</tbody></table></div>");
     if (r->latency_note[0]) {
-        sq_buf_puts(out, "<p class=\"note\">One-way latency: ");
-        sq_html_text(out, r->latency_note);
-        sq_buf_puts(out, ".</p>");
+        put_note(out, "One-way latency", r->latency_note);
     }
     struct sq_buf note = {0};
     sq_report_data_note(r, &note);
-    if (note.text) {
-        sq_buf_puts(out, "<p class=\"note\">Data channels: ");
-        sq_html_text(out, note.text);
-        sq_buf_puts(out, ".</p>");
-    }
-    out->err = out->err ? out->err : note.err;
-    sq_buf_free(&note);
+    put_made(out, "Data channels", &note);
     sq_buf_puts(out, "</section>\n");
 }
 

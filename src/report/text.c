@@ -265,14 +265,14 @@ static void put_failures(struct text *t)
     }
 }
 
-static void put_warning(struct text *t, const struct sq_buf *note)
+static void put_warning(struct text *t, const char *note)
 {
     sq_buf_puts(t->out, "  ");
     paint(t, "33");
     sq_buf_puts(t->out, "!");
     paint(t, "0");
     sq_buf_puts(t->out, " ");
-    sq_escape_terminal(t->out, note->text);
+    sq_escape_terminal(t->out, note);
     sq_buf_puts(t->out, "\n");
 }
 
@@ -282,7 +282,7 @@ static void put_data(struct text *t)
     sq_report_data_note(t->r, &note);
     if (note.text) {
         put_heading(t, "Data channels");
-        put_warning(t, &note);
+        put_warning(t, note.text);
     }
     t->out->err = t->out->err ? t->out->err : note.err;
     sq_buf_free(&note);
@@ -299,7 +299,7 @@ static void put_turn(struct text *t)
             if (told++ == 0) {
                 put_heading(t, "TURN");
             }
-            put_warning(t, &note);
+            put_warning(t, note.text);
         }
         t->out->err = t->out->err ? t->out->err : note.err;
         sq_buf_free(&note);
@@ -329,13 +329,7 @@ static void put_generator(struct text *t)
         sq_buf_puts(t->out, "\n");
     }
     if (g->note[0]) {
-        sq_buf_puts(t->out, "  ");
-        paint(t, "33");
-        sq_buf_puts(t->out, "!");
-        paint(t, "0");
-        sq_buf_puts(t->out, " ");
-        sq_escape_terminal(t->out, g->note);
-        sq_buf_puts(t->out, "\n");
+        put_warning(t, g->note);
     }
 }
 
