@@ -41,6 +41,18 @@ static void stop(void)
     fake_stop(&janus);
 }
 
+static int set_up(void **state)
+{
+    start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    stop();
+    return 0;
+}
+
 static void wait_joined(void)
 {
     RUN_UNTIL(sig_loop(), host.joined || sig_host_over(&host));
@@ -48,6 +60,12 @@ static void wait_joined(void)
         fail_msg("%s: %s", sq_cause_name(host.cause), host.text);
     }
     assert_int_equal(host.joined, 1);
+}
+
+static void join(const char *query)
+{
+    open_with(query);
+    wait_joined();
 }
 
 static void expect_failure(enum sq_cause cause, const char *part)
@@ -77,11 +95,8 @@ static const char *member(json_t *object, const char *key)
 
 static void echotest(void **state)
 {
-    (void)state;
-    start();
     host.user.token = "tok";
-    open_with(ECHO "&apisecret=s%26s");
-    wait_joined();
+    join(ECHO "&apisecret=s%26s");
     assert_string_equal(janus.seen[0], "create");
     assert_string_equal(janus.seen[1], "attach");
     assert_string_equal(janus.seen[2], "echotest");
@@ -100,21 +115,16 @@ static void echotest(void **state)
     assert_int_equal(fake_count(&janus, "hangup"), 1);
     assert_int_equal(fake_count(&janus, "destroy"), 1);
     RUN_UNTIL(sig_loop(), janus.ended);
-    stop();
 }
 
 /* full_trickle: Janus' candidates come before its answer, and none are in it. */
 static void trickle_before_the_answer(void **state)
 {
-    (void)state;
-    start();
     janus.trickle_first = true;
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
     assert_null(strstr(host.notes, "of no use"));
     leave();
-    stop();
 }
 
 static void tell_candidate(const char *text)
@@ -129,10 +139,7 @@ static void tell_candidate(const char *text)
 
 static void our_candidates_go_out(void **state)
 {
-    (void)state;
-    start();
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
     RUN_UNTIL(sig_loop(), fake_count(&janus, "trickle") == 1);
     json_t *message = fake_last(&janus, "trickle");
@@ -143,15 +150,11 @@ static void our_candidates_go_out(void **state)
     assert_int_equal(json_integer_value(json_object_get(candidate, "sdpMLineIndex")), 0);
     assert_int_equal(json_integer_value(json_object_get(message, "handle_id")), 21);
     leave();
-    stop();
 }
 
 static void candidates_of_no_use_are_noted(void **state)
 {
-    (void)state;
-    start();
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21,\"candidate\":{\"candidate\":\"x\"}}");
     fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21,\"candidate\":7}");
     fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":21}");
@@ -166,15 +169,11 @@ static void candidates_of_no_use_are_noted(void **state)
     assert_non_null(strstr(host.notes, "slowlink"));
     assert_int_equal(host.failed, 0);
     leave();
-    stop();
 }
 
 static void echo_restarts_ice(void **state)
 {
-    (void)state;
-    start();
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     RUN_UNTIL(sig_loop(), host.connected[0]);
     const char *ufrag;
     const char *pwd;
@@ -188,17 +187,13 @@ static void echo_restarts_ice(void **state)
     assert_string_not_equal(before, ufrag);
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
     leave();
-    stop();
 }
 
 /* ---- Room ---- */
 
 static void a_room_of_one(void **state)
 {
-    (void)state;
-    start();
-    open_with(ROOM "&pin=12&room_token=rt");
-    wait_joined();
+    join(ROOM "&pin=12&room_token=rt");
     json_t *body = json_object_get(fake_last(&janus, "join"), "body");
     assert_int_equal(json_integer_value(json_object_get(body, "room")), 1234);
     assert_string_equal(member(body, "ptype"), "publisher");
@@ -211,16 +206,12 @@ static void a_room_of_one(void **state)
     assert_int_equal(fake_count(&janus, "attach"), 1); /* nobody to subscribe to */
     leave();
     assert_int_equal(fake_count(&janus, "leave"), 1);
-    stop();
 }
 
 static void publishes_and_subscribes(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     assert_int_equal(janus.sub_answers, 1); /* joined comes after the subscriber's answer */
     assert_int_equal(fake_count(&janus, "configure"), 1);
     json_t *body = json_object_get(fake_last(&janus, "join"), "body");
@@ -234,7 +225,6 @@ static void publishes_and_subscribes(void **state)
     size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
     RUN_UNTIL(sig_loop(), sig_has_media(sig_host_peer(&host, sub)));
     leave();
-    stop();
 }
 
 #define NEWCOMER(id)                                                                               \
@@ -255,13 +245,10 @@ static const struct sq_channel *channel_at(struct sq_endpoint *far, size_t i)
  * label, once, where data is offered. */
 static void a_subscriber_opens_a_channel(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
     janus.data = true;
     host.user.data = &wanted_channel;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     RUN_UNTIL(sig_loop(), channel_at(janus.sub_far, 0));
     assert_string_equal(sq_channel_label(channel_at(janus.sub_far, 0)), "JanusDataChannel");
     fake_tell(&janus, NEWCOMER("9"));
@@ -270,22 +257,17 @@ static void a_subscriber_opens_a_channel(void **state)
     assert_non_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
     assert_null(sq_peer_channel(sig_host_peer(&host, sub), 1));
     leave();
-    stop();
 }
 
 /* Nor does it wait for one where none is offered. */
 static void no_channel_where_none_is_offered(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
     host.user.data = &wanted_channel;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
     assert_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
     leave();
-    stop();
 }
 
 static size_t feeds_asked(void)
@@ -302,11 +284,8 @@ static size_t feeds_asked(void)
 /* The fake fails the test if a request comes while its offer has no answer. */
 static void publishers_come_and_go_one_change_at_a_time(void **state)
 {
-    (void)state;
-    start();
     host.user.send_audio = host.user.send_video = false;
-    open_with(ROOM);
-    wait_joined(); /* a viewer in an empty room */
+    join(ROOM); /* a viewer in an empty room */
     assert_int_equal(host.peers_len, 0);
     assert_int_equal(fake_count(&janus, "configure"), 0);
     fake_tell(&janus, NEWCOMER("31"));
@@ -333,17 +312,13 @@ static void publishers_come_and_go_one_change_at_a_time(void **state)
     RUN_UNTIL(sig_loop(), host.connected[0]);
     assert_int_equal(host.failed, 0);
     leave();
-    stop();
 }
 
 /* Told again while it is subscribed to, and gone then: it is not asked for a second time. */
 static void a_publisher_told_again_is_not_a_new_one(void **state)
 {
-    (void)state;
-    start();
     host.user.send_audio = host.user.send_video = false;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     fake_tell(&janus, NEWCOMER("31"));
     RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
     RUN_UNTIL(sig_loop(), host.connected[0]);
@@ -357,17 +332,13 @@ static void a_publisher_told_again_is_not_a_new_one(void **state)
     assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 32);
     assert_int_equal(feeds_asked(), 2);
     leave();
-    stop();
 }
 
 /* It comes back before Janus has answered that it is unsubscribed. */
 static void a_publisher_comes_back_at_once(void **state)
 {
-    (void)state;
-    start();
     host.user.send_audio = host.user.send_video = false;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     fake_tell(&janus, NEWCOMER("31"));
     RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
     janus.fault_on = "unsubscribe";
@@ -384,20 +355,16 @@ static void a_publisher_comes_back_at_once(void **state)
     RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
     assert_int_equal(feeds_asked(), 2);
     leave();
-    stop();
 }
 
 static void audio_only_asks_for_audio(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
     janus.string_ids = true;
     host.user.send_video = host.user.recv_video = false;
     host.user.room = "a room";
     host.user.recv_audio = true;
-    open_with("plugin=videoroom");
-    wait_joined();
+    join("plugin=videoroom");
     json_t *body = json_object_get(fake_last(&janus, "join"), "body");
     assert_string_equal(member(body, "room"), "a room");
     json_t *streams = json_object_get(body, "streams");
@@ -407,30 +374,23 @@ static void audio_only_asks_for_audio(void **state)
     body = json_object_get(fake_last(&janus, "configure"), "body");
     assert_true(json_is_false(json_object_get(body, "video")));
     leave();
-    stop();
 }
 
 static void only_publishing_subscribes_to_nobody(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
     host.user.recv_audio = host.user.recv_video = false;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     assert_int_equal(fake_count(&janus, "attach"), 1);
     leave();
-    stop();
 }
 
 static void a_missing_room_is_made(void **state)
 {
-    (void)state;
     start();
     janus.room_missing = true;
     host.user.room_number = 3;
-    open_with(ROOM "&create=1&publishers=50&secret=adm");
-    wait_joined();
+    join(ROOM "&create=1&publishers=50&secret=adm");
     json_t *body = json_object_get(fake_last(&janus, "create-room"), "body");
     assert_int_equal(json_integer_value(json_object_get(body, "room")), 1237);
     assert_int_equal(json_integer_value(json_object_get(body, "publishers")), 50);
@@ -448,8 +408,6 @@ static void a_missing_room_is_made(void **state)
 
 static void another_user_made_the_room(void **state)
 {
-    (void)state;
-    start();
     janus.fault_on = "create-room";
     janus.fault_reply =
         "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":21,\"plugindata\":{\"data\":{"
@@ -460,13 +418,10 @@ static void another_user_made_the_room(void **state)
     janus.room_missing = false;
     wait_joined();
     leave();
-    stop();
 }
 
 static void a_publisher_that_left_too_early(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
     host.user.send_audio = host.user.send_video = false;
     janus.fault_on = "attach"; /* the first is the publisher's; the second fails nothing */
@@ -485,16 +440,12 @@ static void a_publisher_that_left_too_early(void **state)
     fake_tell(&janus, NEWCOMER("31")); /* a later one is subscribed to by a join */
     RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
     leave();
-    stop();
 }
 
 static void room_restarts_ice(void **state)
 {
-    (void)state;
-    start();
     janus.publishers = TWO;
-    open_with(ROOM);
-    wait_joined();
+    join(ROOM);
     RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
     struct sq_peer *sub = sig_host_peer(&host, strcmp(host.labels[0], "sub") == 0 ? 0 : 1);
     char before[64];
@@ -509,7 +460,6 @@ static void room_restarts_ice(void **state)
     RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
     assert_int_equal(host.failed, 0);
     leave();
-    stop();
 }
 
 /* ---- Faults ---- */
@@ -526,7 +476,6 @@ static void room_restarts_ice(void **state)
 
 static void each_fault_is_told(void **state)
 {
-    (void)state;
     static const struct {
         const char *query, *on, *reply;
         enum sq_cause cause;
@@ -607,7 +556,6 @@ static void each_fault_is_told(void **state)
 
 static void the_upgrade_is_refused(void **state)
 {
-    (void)state;
     start();
     janus.refuse_upgrade = true;
     open_with(ECHO);
@@ -628,24 +576,18 @@ static void the_upgrade_is_refused(void **state)
 
 static void lost_in_the_middle(void **state)
 {
-    (void)state;
-    start();
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     RUN_UNTIL(sig_loop(), host.connected[0]);
     fake_tell(&janus, "{\"janus\":\"hangup\",\"sender\":21,\"reason\":\"DTLS alert\"}");
     expect_failure(SQ_CAUSE_MEDIA_LOST, "hung up");
-    stop();
 }
 
 static void leaving_does_not_wait_for_ever(void **state)
 {
-    (void)state;
     start();
     janus.fault_on = "destroy";
     janus.fault_reply = FAKE_SILENCE;
-    open_with(ECHO);
-    wait_joined();
+    join(ECHO);
     host.user.timeout_ns = 60 * SQ_NS_PER_MS;
     leave();
     stop();
@@ -668,7 +610,6 @@ static void leaving_does_not_wait_for_ever(void **state)
 
 static void destroyed_at_any_time(void **state)
 {
-    (void)state;
     for (int rounds = 0; rounds < 25; rounds++) {
         start();
         janus.publishers = TWO;
@@ -682,7 +623,6 @@ static void destroyed_at_any_time(void **state)
 
 static void parameters_are_checked(void **state)
 {
-    (void)state;
     static const struct {
         const char *query, *part;
     } cases[] = {
@@ -710,7 +650,6 @@ static void parameters_are_checked(void **state)
 
 static void an_echo_of_nothing(void **state)
 {
-    (void)state;
     start();
     host.user.send_audio = host.user.send_video = false;
     open_with(ECHO);
@@ -725,7 +664,6 @@ static void an_echo_of_nothing(void **state)
 
 static void without_memory(void **state)
 {
-    (void)state;
     bool clean = false;
     size_t nth = 0;
     while (!clean) {
@@ -752,30 +690,32 @@ static void without_memory(void **state)
     assert_int_equal(host.failed, 0);
 }
 
+#define WITH_JANUS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(echotest),
-        cmocka_unit_test(trickle_before_the_answer),
-        cmocka_unit_test(our_candidates_go_out),
-        cmocka_unit_test(candidates_of_no_use_are_noted),
-        cmocka_unit_test(echo_restarts_ice),
-        cmocka_unit_test(a_room_of_one),
-        cmocka_unit_test(publishes_and_subscribes),
-        cmocka_unit_test(a_subscriber_opens_a_channel),
-        cmocka_unit_test(no_channel_where_none_is_offered),
-        cmocka_unit_test(publishers_come_and_go_one_change_at_a_time),
-        cmocka_unit_test(a_publisher_told_again_is_not_a_new_one),
-        cmocka_unit_test(a_publisher_comes_back_at_once),
-        cmocka_unit_test(audio_only_asks_for_audio),
-        cmocka_unit_test(only_publishing_subscribes_to_nobody),
+        WITH_JANUS(echotest),
+        WITH_JANUS(trickle_before_the_answer),
+        WITH_JANUS(our_candidates_go_out),
+        WITH_JANUS(candidates_of_no_use_are_noted),
+        WITH_JANUS(echo_restarts_ice),
+        WITH_JANUS(a_room_of_one),
+        WITH_JANUS(publishes_and_subscribes),
+        WITH_JANUS(a_subscriber_opens_a_channel),
+        WITH_JANUS(no_channel_where_none_is_offered),
+        WITH_JANUS(publishers_come_and_go_one_change_at_a_time),
+        WITH_JANUS(a_publisher_told_again_is_not_a_new_one),
+        WITH_JANUS(a_publisher_comes_back_at_once),
+        WITH_JANUS(audio_only_asks_for_audio),
+        WITH_JANUS(only_publishing_subscribes_to_nobody),
         cmocka_unit_test(a_missing_room_is_made),
-        cmocka_unit_test(another_user_made_the_room),
-        cmocka_unit_test(a_publisher_that_left_too_early),
-        cmocka_unit_test(room_restarts_ice),
+        WITH_JANUS(another_user_made_the_room),
+        WITH_JANUS(a_publisher_that_left_too_early),
+        WITH_JANUS(room_restarts_ice),
         cmocka_unit_test(each_fault_is_told),
         cmocka_unit_test(the_upgrade_is_refused),
-        cmocka_unit_test(lost_in_the_middle),
+        WITH_JANUS(lost_in_the_middle),
         cmocka_unit_test(leaving_does_not_wait_for_ever),
         cmocka_unit_test(destroyed_at_any_time),
         cmocka_unit_test(parameters_are_checked),
