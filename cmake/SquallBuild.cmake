@@ -210,3 +210,4 @@ endfunction()
 
 # Extra libraries of single tests: libsrtp2 is the oracle of SRTP's tests, and nothing else links it.
 set(SQ_TEST_LIBS_peer_srtp srtp2)
+set(SQ_TEST_LIBS_lab_whip sq_test_net) # certificates

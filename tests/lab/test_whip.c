@@ -2,8 +2,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
-#include "lab/certs.h"
 #include "lab/rig.h"
+#include "net/certs.h"
 #include "peer/stun/stun.h"
 #include <arpa/inet.h>
 #include <setjmp.h>

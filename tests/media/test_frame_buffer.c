@@ -423,6 +423,16 @@ static void hand_init(struct hand *h)
     sq_frame_buffer_init(&h->a, 200 * MS, on_frame, &h->shown);
 }
 
+/* The whole of a small frame; its length. */
+static size_t vp8_frame(const struct sq_vp8_descriptor *d, bool key, uint8_t out[static 32])
+{
+    static const uint8_t key_bytes[] = {0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0};
+    static const uint8_t delta_bytes[] = {0x11, 0, 0, 1, 2, 3, 4, 5, 6, 7};
+    size_t len = sq_vp8_descriptor_write(d, out);
+    memcpy(out + len, key ? key_bytes : delta_bytes, 10);
+    return len + 10;
+}
+
 /* Frame number n arrives at now, in one packet, with numbers as a sender without loss gives them.
  */
 static void frame_at_ticks(struct hand *h, unsigned n, bool key, uint64_t now_ns, uint32_t ticks)
@@ -435,12 +445,8 @@ static void frame_at_ticks(struct hand *h, unsigned n, bool key, uint64_t now_ns
                                   .key_idx = -1,
                                   .start = true};
     uint8_t payload[32];
-    static const uint8_t key_bytes[] = {0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0};
-    static const uint8_t delta_bytes[] = {0x11, 0, 0, 1, 2, 3, 4, 5, 6, 7};
-    size_t len = sq_vp8_descriptor_write(&d, payload);
-    memcpy(payload + len, key ? key_bytes : delta_bytes, 10);
-    assert_int_equal(push(&h->a, now_ns, (uint16_t)(h->seq + n), ticks, true, payload, len + 10),
-                     0);
+    size_t len = vp8_frame(&d, key, payload);
+    assert_int_equal(push(&h->a, now_ns, (uint16_t)(h->seq + n), ticks, true, payload, len), 0);
 }
 
 static void frame_at(struct hand *h, unsigned n, bool key, uint64_t now_ns)
@@ -682,11 +688,8 @@ static void layer_at(struct hand *h, unsigned n, unsigned id, unsigned tl0, unsi
                                   .key_idx = -1,
                                   .start = true};
     uint8_t payload[32];
-    static const uint8_t key_bytes[] = {0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 48, 0};
-    static const uint8_t delta_bytes[] = {0x11, 0, 0, 1, 2, 3, 4, 5, 6, 7};
-    size_t len = sq_vp8_descriptor_write(&d, payload);
-    memcpy(payload + len, key ? key_bytes : delta_bytes, 10);
-    assert_int_equal(push(&h->a, now_ns, (uint16_t)n, n * 3600, true, payload, len + 10), 0);
+    size_t len = vp8_frame(&d, key, payload);
+    assert_int_equal(push(&h->a, now_ns, (uint16_t)n, n * 3600, true, payload, len), 0);
 }
 
 /* A server leaves out the upper layer: the base layer goes on, though PictureIDs jump. And a lost

@@ -1,23 +1,7 @@
 /* Codecs, their parameters and simulcast in descriptions: against what Chromium 156 wrote, and the
  * rules of RFC 6184 and RFC 8853. */
 #include "peer/peer.h"
-#include "peer/sdp/fixtures.h"
-#include "peer/sdp/jsep_pair.h"
-
-static void add_av(struct end *e)
-{
-    (void)end_add(e, SQ_JSEP_AUDIO, SQ_SDP_SENDRECV, 1);
-    (void)end_add(e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
-}
-
-/* Answers the fixture; the answer is to be freed. */
-static char *answer_to(struct end *e, const char *name, struct sq_jsep_result *ret_result)
-{
-    char *offer = fixture(name, NULL);
-    *ret_result = remote(e, SQ_JSEP_OFFER, offer);
-    sq_free(offer);
-    return local_answer(e);
-}
+#include "peer/sdp/jsep_fixtures.h"
 
 /* What stands in `ours` behind `prefix`, line by line, must stand in `theirs`. */
 static void assert_lines_within(const char *ours, const char *prefix, const char *theirs)

@@ -1,27 +1,11 @@
 /* JSEP against descriptions that real implementations wrote, and hostile ones. */
 #include "base/rand.h"
-#include "peer/sdp/fixtures.h"
-#include "peer/sdp/jsep_pair.h"
+#include "peer/sdp/jsep_fixtures.h"
 
 static void open_end(struct end *e, bool accept_data)
 {
     end_open(e, FP_A, (struct sq_jsep_config){.accept_data = accept_data});
     e->allowed = SQ_JSEP_ROW(SQ_JSEP_OPUS) | SQ_JSEP_ROW(SQ_JSEP_VP8);
-}
-
-static void add_av(struct end *e)
-{
-    (void)end_add(e, SQ_JSEP_AUDIO, SQ_SDP_SENDRECV, 1);
-    (void)end_add(e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
-}
-
-/* Answers the fixture; the answer is to be freed. */
-static char *answer_to(struct end *e, const char *name, struct sq_jsep_result *ret_result)
-{
-    char *offer = fixture(name, NULL);
-    *ret_result = remote(e, SQ_JSEP_OFFER, offer);
-    sq_free(offer);
-    return local_answer(e);
 }
 
 static void assert_both_ways(const struct end *e, const char *audio_mid, unsigned opus,

@@ -2,7 +2,7 @@
  * networks, congestion, the end. */
 #include "base/mem.h"
 #include "base/wire.h"
-#include "sctp_net.h"
+#include "sctp_pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,33 +53,6 @@ static void crc32c_instruction_and_table_agree(void **state)
 
 /* ---- Helpers ---- */
 
-struct pair {
-    struct sctp_net *net;
-    struct sctp_end *a, *b;
-};
-
-static struct pair make(uint64_t seed, const struct sctp_link *link,
-                        const struct sq_sctp_config *ca, const struct sq_sctp_config *cb)
-{
-    struct pair p = {.net = sctp_net_new(seed)};
-    sctp_net_pair(p.net, link, ca, cb, &p.a, &p.b);
-    return p;
-}
-
-static struct pair up(uint64_t seed, const struct sctp_link *link, const struct sq_sctp_config *c)
-{
-    struct pair p = make(seed, link, c, c);
-    sctp_net_up(p.net, p.a, p.b);
-    return p;
-}
-
-static struct sq_sctp_stats stats(const struct sctp_end *e)
-{
-    struct sq_sctp_stats s;
-    sq_sctp_stats(e->a, &s);
-    return s;
-}
-
 static void assert_in_order(const struct sctp_end *e, size_t n)
 {
     assert_int_equal(e->got_len, n);
@@ -87,11 +60,6 @@ static void assert_in_order(const struct sctp_end *e, size_t n)
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(e->got[i].number, i);
     }
-}
-
-static int put(struct sctp_end *e, uint16_t stream, uint32_t number, size_t len)
-{
-    return sctp_put(e, stream, number, len, false, SQ_SCTP_NO_LIMIT, 0);
 }
 
 /* ---- The handshake ---- */

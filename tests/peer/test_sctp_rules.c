@@ -2,7 +2,7 @@
  * send, and without memory. */
 #include "base/mem.h"
 #include "base/wire.h"
-#include "sctp_net.h"
+#include "sctp_pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,31 +16,6 @@
 #define SEC SQ_NS_PER_SEC
 
 static const struct sctp_link quiet = {.delay_ns = 10 * MS};
-
-struct pair {
-    struct sctp_net *net;
-    struct sctp_end *a, *b;
-};
-
-static struct pair up(uint64_t seed, const struct sctp_link *link, const struct sq_sctp_config *c)
-{
-    struct pair p = {.net = sctp_net_new(seed)};
-    sctp_net_pair(p.net, link, c, c, &p.a, &p.b);
-    sctp_net_up(p.net, p.a, p.b);
-    return p;
-}
-
-static struct sq_sctp_stats stats(const struct sctp_end *e)
-{
-    struct sq_sctp_stats s;
-    sq_sctp_stats(e->a, &s);
-    return s;
-}
-
-static int put(struct sctp_end *e, uint16_t stream, uint32_t number, size_t len)
-{
-    return sctp_put(e, stream, number, len, false, SQ_SCTP_NO_LIMIT, 0);
-}
 
 /* Each kind of chunk, with interleaving and without. */
 static const struct sq_sctp_config kinds[2] = {{.no_interleaving = true}, {0}};

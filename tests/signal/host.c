@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "net/net.h"
+#include "net/until.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -229,6 +230,33 @@ bool sig_has_media(struct sq_peer *peer)
         video = video || (sq_track_kind(track) == SQ_MEDIA_VIDEO && stats.frames_decoded > 3);
     }
     return audio && video;
+}
+
+void sig_host_expect_failure(struct sig_host *h, enum sq_cause cause, const char *part)
+{
+    RUN_UNTIL(loop, sig_host_over(h));
+    if (h->cause != cause || !strstr(h->text, part)) {
+        fail_msg("cause %s: %s (expected %s: %s)", sq_cause_name(h->cause), h->text,
+                 sq_cause_name(cause), part);
+    }
+    assert_int_equal(h->failed, 1);
+}
+
+void sig_host_leave(struct sig_host *h)
+{
+    h->ops->leave(h->signal);
+    RUN_UNTIL(loop, h->left == 1);
+    assert_int_equal(h->failed, 0);
+}
+
+void sig_host_tell_candidate(struct sig_host *h, const char *text)
+{
+    const struct sq_peer_event event = {
+        .type = text ? SQ_PEER_EV_LOCAL_CANDIDATE : SQ_PEER_EV_GATHERING_DONE,
+        .text = text ? text : "",
+        .mid = "0",
+    };
+    h->ops->peer_event(h->signal, sig_host_peer(h, 0), &event);
 }
 
 /* ---- The far end ---- */

@@ -49,6 +49,13 @@ struct sq_peer *sig_host_peer(struct sig_host *h, size_t index);
 /* Destroys the session and closes its peers. */
 void sig_host_close(struct sig_host *h);
 bool sig_host_over(const struct sig_host *h);
+/* Runs until it is over; fails the test unless it failed, once, by this cause and with this part in
+ * its words. */
+void sig_host_expect_failure(struct sig_host *h, enum sq_cause cause, const char *part);
+/* Leaves, and runs until that is told. */
+void sig_host_leave(struct sig_host *h);
+/* A candidate of its first peer, or with NULL that it has all of them. */
+void sig_host_tell_candidate(struct sig_host *h, const char *text);
 /* Audio packets and decodable frames have come in on that peer. */
 bool sig_has_media(struct sq_peer *peer);
 

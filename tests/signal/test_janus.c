@@ -68,23 +68,6 @@ static void join(const char *query)
     wait_joined();
 }
 
-static void expect_failure(enum sq_cause cause, const char *part)
-{
-    RUN_UNTIL(sig_loop(), sig_host_over(&host));
-    if (host.cause != cause || !strstr(host.text, part)) {
-        fail_msg("cause %s: %s (expected %s: %s)", sq_cause_name(host.cause), host.text,
-                 sq_cause_name(cause), part);
-    }
-    assert_int_equal(host.failed, 1);
-}
-
-static void leave(void)
-{
-    host.ops->leave(host.signal);
-    RUN_UNTIL(sig_loop(), host.left == 1);
-    assert_int_equal(host.failed, 0);
-}
-
 static const char *member(json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -111,7 +94,7 @@ static void echotest(void **state)
                               sig_has_media(sq_endpoint_peer(janus.far)));
     assert_true(host.phases_told & 1U << SQ_PHASE_CONNECT);
     assert_true(host.phases_told & 1U << SQ_PHASE_SIGNALING);
-    leave();
+    sig_host_leave(&host);
     assert_int_equal(fake_count(&janus, "hangup"), 1);
     assert_int_equal(fake_count(&janus, "destroy"), 1);
     RUN_UNTIL(sig_loop(), janus.ended);
@@ -124,23 +107,13 @@ static void trickle_before_the_answer(void **state)
     join(ECHO);
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
     assert_null(strstr(host.notes, "of no use"));
-    leave();
-}
-
-static void tell_candidate(const char *text)
-{
-    const struct sq_peer_event event = {
-        .type = text ? SQ_PEER_EV_LOCAL_CANDIDATE : SQ_PEER_EV_GATHERING_DONE,
-        .text = text ? text : "",
-        .mid = "0",
-    };
-    host.ops->peer_event(host.signal, sig_host_peer(&host, 0), &event);
+    sig_host_leave(&host);
 }
 
 static void our_candidates_go_out(void **state)
 {
     join(ECHO);
-    tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    sig_host_tell_candidate(&host, "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
     RUN_UNTIL(sig_loop(), fake_count(&janus, "trickle") == 1);
     json_t *message = fake_last(&janus, "trickle");
     json_t *candidate = json_object_get(message, "candidate");
@@ -149,7 +122,7 @@ static void our_candidates_go_out(void **state)
     assert_string_equal(member(candidate, "sdpMid"), "0");
     assert_int_equal(json_integer_value(json_object_get(candidate, "sdpMLineIndex")), 0);
     assert_int_equal(json_integer_value(json_object_get(message, "handle_id")), 21);
-    leave();
+    sig_host_leave(&host);
 }
 
 static void candidates_of_no_use_are_noted(void **state)
@@ -168,7 +141,7 @@ static void candidates_of_no_use_are_noted(void **state)
     assert_non_null(strstr(host.notes, "of no use"));
     assert_non_null(strstr(host.notes, "slowlink"));
     assert_int_equal(host.failed, 0);
-    leave();
+    sig_host_leave(&host);
 }
 
 static void echo_restarts_ice(void **state)
@@ -186,7 +159,7 @@ static void echo_restarts_ice(void **state)
     sq_peer_local_ice(sig_host_peer(&host, 0), &ufrag, &pwd);
     assert_string_not_equal(before, ufrag);
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
-    leave();
+    sig_host_leave(&host);
 }
 
 /* ---- Room ---- */
@@ -204,7 +177,7 @@ static void a_room_of_one(void **state)
     assert_string_equal(host.labels[0], "pub");
     RUN_UNTIL(sig_loop(), sig_has_media(sq_endpoint_peer(janus.far)));
     assert_int_equal(fake_count(&janus, "attach"), 1); /* nobody to subscribe to */
-    leave();
+    sig_host_leave(&host);
     assert_int_equal(fake_count(&janus, "leave"), 1);
 }
 
@@ -224,7 +197,7 @@ static void publishes_and_subscribes(void **state)
     RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
     size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
     RUN_UNTIL(sig_loop(), sig_has_media(sig_host_peer(&host, sub)));
-    leave();
+    sig_host_leave(&host);
 }
 
 #define NEWCOMER(id)                                                                               \
@@ -256,7 +229,7 @@ static void a_subscriber_opens_a_channel(void **state)
     size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
     assert_non_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
     assert_null(sq_peer_channel(sig_host_peer(&host, sub), 1));
-    leave();
+    sig_host_leave(&host);
 }
 
 /* Nor does it wait for one where none is offered. */
@@ -267,7 +240,7 @@ static void no_channel_where_none_is_offered(void **state)
     join(ROOM);
     size_t sub = strcmp(host.labels[0], "sub") == 0 ? 0 : 1;
     assert_null(sq_peer_channel(sig_host_peer(&host, sub), 0));
-    leave();
+    sig_host_leave(&host);
 }
 
 static size_t feeds_asked(void)
@@ -311,7 +284,7 @@ static void publishers_come_and_go_one_change_at_a_time(void **state)
     assert_int_equal(fake_count(&janus, "attach"), 2);
     RUN_UNTIL(sig_loop(), host.connected[0]);
     assert_int_equal(host.failed, 0);
-    leave();
+    sig_host_leave(&host);
 }
 
 /* Told again while it is subscribed to, and gone then: it is not asked for a second time. */
@@ -331,7 +304,7 @@ static void a_publisher_told_again_is_not_a_new_one(void **state)
     json_t *streams = json_object_get(body, "streams");
     assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 32);
     assert_int_equal(feeds_asked(), 2);
-    leave();
+    sig_host_leave(&host);
 }
 
 /* It comes back before Janus has answered that it is unsubscribed. */
@@ -354,7 +327,7 @@ static void a_publisher_comes_back_at_once(void **state)
     fake_tell(&janus, reply);
     RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
     assert_int_equal(feeds_asked(), 2);
-    leave();
+    sig_host_leave(&host);
 }
 
 static void audio_only_asks_for_audio(void **state)
@@ -373,7 +346,7 @@ static void audio_only_asks_for_audio(void **state)
     assert_string_equal(member(json_array_get(streams, 1), "mid"), "a");
     body = json_object_get(fake_last(&janus, "configure"), "body");
     assert_true(json_is_false(json_object_get(body, "video")));
-    leave();
+    sig_host_leave(&host);
 }
 
 static void only_publishing_subscribes_to_nobody(void **state)
@@ -382,7 +355,7 @@ static void only_publishing_subscribes_to_nobody(void **state)
     host.user.recv_audio = host.user.recv_video = false;
     join(ROOM);
     assert_int_equal(fake_count(&janus, "attach"), 1);
-    leave();
+    sig_host_leave(&host);
 }
 
 static void a_missing_room_is_made(void **state)
@@ -396,13 +369,14 @@ static void a_missing_room_is_made(void **state)
     assert_int_equal(json_integer_value(json_object_get(body, "publishers")), 50);
     assert_string_equal(member(body, "secret"), "adm");
     assert_int_equal(fake_count(&janus, "join"), 2);
-    leave();
+    sig_host_leave(&host);
     stop();
 
     start();
     janus.room_missing = true;
     open_with(ROOM);
-    expect_failure(SQ_CAUSE_SIGNALING, "'join of room 1234': 426 No such room (1234); create=1");
+    sig_host_expect_failure(&host, SQ_CAUSE_SIGNALING,
+                            "'join of room 1234': 426 No such room (1234); create=1");
     stop();
 }
 
@@ -417,7 +391,7 @@ static void another_user_made_the_room(void **state)
     RUN_UNTIL(sig_loop(), fake_count(&janus, "create-room") == 1);
     janus.room_missing = false;
     wait_joined();
-    leave();
+    sig_host_leave(&host);
 }
 
 static void a_publisher_that_left_too_early(void **state)
@@ -439,7 +413,7 @@ static void a_publisher_that_left_too_early(void **state)
     assert_non_null(strstr(host.notes, "428 No such feed (7)"));
     fake_tell(&janus, NEWCOMER("31")); /* a later one is subscribed to by a join */
     RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
-    leave();
+    sig_host_leave(&host);
 }
 
 static void room_restarts_ice(void **state)
@@ -459,7 +433,7 @@ static void room_restarts_ice(void **state)
     assert_string_not_equal(before, ufrag);
     RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
     assert_int_equal(host.failed, 0);
-    leave();
+    sig_host_leave(&host);
 }
 
 /* ---- Faults ---- */
@@ -548,7 +522,7 @@ static void each_fault_is_told(void **state)
         host.user.timeout_ns =
             cases[i].cause == SQ_CAUSE_TIMEOUT ? 60 * SQ_NS_PER_MS : host.user.timeout_ns;
         open_with(cases[i].query);
-        expect_failure(cases[i].cause, cases[i].part);
+        sig_host_expect_failure(&host, cases[i].cause, cases[i].part);
         assert_int_equal(host.joined, 0);
         stop();
     }
@@ -559,18 +533,18 @@ static void the_upgrade_is_refused(void **state)
     start();
     janus.refuse_upgrade = true;
     open_with(ECHO);
-    expect_failure(SQ_CAUSE_AUTH, "403: not for you");
+    sig_host_expect_failure(&host, SQ_CAUSE_AUTH, "403: not for you");
     stop();
     start();
     janus.no_subprotocol = true;
     open_with(ECHO);
-    expect_failure(SQ_CAUSE_PROTOCOL, "janus-protocol");
+    sig_host_expect_failure(&host, SQ_CAUSE_PROTOCOL, "janus-protocol");
     stop();
     start();
     sq_httpd_free(janus.httpd);
     janus.httpd = NULL;
     open_with(ECHO);
-    expect_failure(SQ_CAUSE_CONNECT, "refused");
+    sig_host_expect_failure(&host, SQ_CAUSE_CONNECT, "refused");
     stop();
 }
 
@@ -579,7 +553,7 @@ static void lost_in_the_middle(void **state)
     join(ECHO);
     RUN_UNTIL(sig_loop(), host.connected[0]);
     fake_tell(&janus, "{\"janus\":\"hangup\",\"sender\":21,\"reason\":\"DTLS alert\"}");
-    expect_failure(SQ_CAUSE_MEDIA_LOST, "hung up");
+    sig_host_expect_failure(&host, SQ_CAUSE_MEDIA_LOST, "hung up");
 }
 
 static void leaving_does_not_wait_for_ever(void **state)
@@ -589,12 +563,12 @@ static void leaving_does_not_wait_for_ever(void **state)
     janus.fault_reply = FAKE_SILENCE;
     join(ECHO);
     host.user.timeout_ns = 60 * SQ_NS_PER_MS;
-    leave();
+    sig_host_leave(&host);
     stop();
     /* before it is even open */
     start();
     open_with(ECHO);
-    leave();
+    sig_host_leave(&host);
     stop();
     /* and when the server answers an error, or closes instead */
     for (int i = 0; i < 2; i++) {
@@ -603,7 +577,7 @@ static void leaving_does_not_wait_for_ever(void **state)
         janus.fault_reply = i ? FAKE_CLOSE : ERROR_REPLY("458", "No such session");
         open_with(ROOM);
         wait_joined();
-        leave();
+        sig_host_leave(&host);
         stop();
     }
 }
@@ -653,12 +627,12 @@ static void an_echo_of_nothing(void **state)
     start();
     host.user.send_audio = host.user.send_video = false;
     open_with(ECHO);
-    expect_failure(SQ_CAUSE_PROTOCOL, "this user sends nothing");
+    sig_host_expect_failure(&host, SQ_CAUSE_PROTOCOL, "this user sends nothing");
     stop();
     start();
     host.refuse_peers = true;
     open_with(ECHO);
-    expect_failure(SQ_CAUSE_PROTOCOL, "no sockets");
+    sig_host_expect_failure(&host, SQ_CAUSE_PROTOCOL, "no sockets");
     stop();
 }
 

@@ -341,11 +341,7 @@ static void what_is_of_no_use_is_passed_over(void **state)
 
 static void expect_failure(enum sq_cause cause, const char *say)
 {
-    UNTIL(host.failed);
-    if (host.cause != cause || !strstr(host.text, say)) {
-        fail_msg("%s: %s; expected %s: %s", sq_cause_name(host.cause), host.text,
-                 sq_cause_name(cause), say);
-    }
+    sig_host_expect_failure(&host, cause, say);
     stop();
 }
 

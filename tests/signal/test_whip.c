@@ -159,21 +159,9 @@ static void stop(void)
     assert_int_equal(sq_loop_run_once(sig_loop(), 0), 0);
 }
 
-static void leave(void)
-{
-    host.ops->leave(host.signal);
-    RUN_UNTIL(sig_loop(), host.left == 1);
-    assert_int_equal(host.failed, 0);
-}
-
 static void expect_failure(enum sq_cause cause, const char *part)
 {
-    RUN_UNTIL(sig_loop(), sig_host_over(&host));
-    if (host.cause != cause || !strstr(host.text, part)) {
-        fail_msg("cause %s: %s (expected %s: %s)", sq_cause_name(host.cause), host.text,
-                 sq_cause_name(cause), part);
-    }
-    assert_int_equal(host.failed, 1);
+    sig_host_expect_failure(&host, cause, part);
     assert_int_equal(host.joined, 0);
 }
 
@@ -214,7 +202,7 @@ static void whip_echo(void **state)
     assert_non_null(strstr(host.notes, "stun:192.0.2.1:3478"));
     assert_non_null(strstr(host.notes, "not used: --turn"));
     assert_int_equal(server.at, 1); /* nothing was left to trickle */
-    leave();
+    sig_host_leave(&host);
     assert_int_equal(server.at, 2);
     assert_string_equal(server.seen[1].method, "DELETE");
     assert_string_equal(server.seen[1].path, "/session/7");
@@ -233,7 +221,7 @@ static void whip_only_sends(void **state)
     RUN_UNTIL(sig_loop(), host.joined == 1);
     assert_non_null(strstr(server.seen[0].body, "a=sendonly"));
     assert_null(strstr(server.seen[0].body, "m=video"));
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -248,7 +236,7 @@ static void whep_receives(void **state)
     assert_non_null(strstr(server.seen[0].body, "a=recvonly"));
     assert_null(strstr(server.seen[0].body, "a=sendrecv"));
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -269,7 +257,7 @@ static void whep_counter_offer(void **state)
     assert_string_equal(server.seen[1].path, "/s/1");
     assert_string_equal(server.seen[1].type, "application/sdp");
     RUN_UNTIL(sig_loop(), host.connected[0] && sig_has_media(sig_host_peer(&host, 0)));
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -289,22 +277,12 @@ static void redirects_are_followed(void **state)
     assert_string_equal(server.seen[2].path, "/third");
     assert_string_equal(server.seen[2].auth, "Bearer secret");
     assert_string_equal(server.seen[2].body, server.seen[0].body);
-    leave();
+    sig_host_leave(&host);
     assert_string_equal(server.seen[3].path, "/session/7");
     stop();
 }
 
 /* ---- Trickle and restart ---- */
-
-static void tell_candidate(const char *text)
-{
-    const struct sq_peer_event event = {
-        .type = text ? SQ_PEER_EV_LOCAL_CANDIDATE : SQ_PEER_EV_GATHERING_DONE,
-        .text = text ? text : "",
-        .mid = "0",
-    };
-    host.ops->peer_event(host.signal, sig_host_peer(&host, 0), &event);
-}
 
 /* Later candidates are made up: on loopback all are there at once. */
 static void trickle_waits_for_the_answer_and_goes_in_batches(void **state)
@@ -317,13 +295,14 @@ static void trickle_waits_for_the_answer_and_goes_in_batches(void **state)
     };
     START(steps, "whip+http");
     sig_host_open(&host, url);
-    tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
-    tell_candidate("candidate:72 1 udp 1 192.0.2.9 1002 typ host");
+    sig_host_tell_candidate(&host, "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    sig_host_tell_candidate(&host, "candidate:72 1 udp 1 192.0.2.9 1002 typ host");
     RUN_UNTIL(sig_loop(), host.joined == 1);
     assert_int_equal(server.at, 1); /* none before the answer */
-    tell_candidate(
+    sig_host_tell_candidate(
+        &host,
         "candidate:73 1 udp 1 192.0.2.9 1003 typ host"); /* while the first PATCH is under way */
-    tell_candidate("candidate:74 1 udp 1 192.0.2.9 1004 typ host");
+    sig_host_tell_candidate(&host, "candidate:74 1 udp 1 192.0.2.9 1004 typ host");
     RUN_UNTIL(sig_loop(), server.at == 3);
     const struct seen *first = &server.seen[1];
     const struct seen *second = &server.seen[2];
@@ -339,7 +318,7 @@ static void trickle_waits_for_the_answer_and_goes_in_batches(void **state)
     assert_non_null(strstr(second->body, "a=candidate:73 "));
     assert_non_null(strstr(second->body, "a=candidate:74 "));
     assert_null(strstr(second->body, "a=candidate:71 "));
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -350,13 +329,13 @@ static void a_server_without_patch_is_tolerated(void **state)
     START(steps, "whip+http");
     sig_host_open(&host, url);
     RUN_UNTIL(sig_loop(), host.joined == 1);
-    tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    sig_host_tell_candidate(&host, "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
     RUN_UNTIL(sig_loop(), strstr(host.notes, "405 Method Not Allowed"));
-    tell_candidate("candidate:72 1 udp 1 192.0.2.9 1002 typ host");
+    sig_host_tell_candidate(&host, "candidate:72 1 udp 1 192.0.2.9 1002 typ host");
     assert_int_equal(host.ops->restart_ice(host.signal), SQ_ERR_UNSUPPORTED);
     RUN_UNTIL(sig_loop(), host.connected[0]);
     assert_int_equal(server.at, 2);
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -389,7 +368,7 @@ static void ice_restarts(void **state)
     assert_null(strstr(server.seen[1].body, before));
     assert_non_null(strstr(server.seen[1].body, "a=candidate:"));
     /* The new ETag is in force, and media goes on over the new pair. */
-    tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+    sig_host_tell_candidate(&host, "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
     RUN_UNTIL(sig_loop(), server.at == 3);
     assert_string_equal(server.seen[2].if_match, "\"e2\"");
     struct sq_transport_stats stats;
@@ -405,7 +384,7 @@ static void ice_restarts(void **state)
     RUN_UNTIL(sig_loop(), server.at == 4);
     RUN_UNTIL(sig_loop(), strstr(strstr(host.notes, "ICE restarted") + 1, "ICE restarted"));
     assert_string_not_equal(server.seen[1].body, server.seen[3].body);
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -428,7 +407,7 @@ static void a_refused_restart_keeps_the_session(void **state)
     assert_int_equal(host.ops->restart_ice(host.signal), 0);
     RUN_UNTIL(sig_loop(), strstr(host.notes, "no new credentials"));
     assert_int_equal(host.failed, 0);
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -441,7 +420,7 @@ static void without_trickle_nothing_is_patched(void **state)
     sig_host_open(&host, url);
     RUN_UNTIL(sig_loop(), host.joined == 1);
     assert_non_null(strstr(server.seen[0].body, "a=end-of-candidates"));
-    leave();
+    sig_host_leave(&host);
     assert_string_equal(server.seen[1].method, "DELETE");
     stop();
 }
@@ -570,7 +549,7 @@ static void no_answer_to_the_delete(void **state)
     sig_host_open(&host, url);
     RUN_UNTIL(sig_loop(), host.joined == 1);
     host.user.timeout_ns = 60 * SQ_NS_PER_MS;
-    leave();
+    sig_host_leave(&host);
     stop();
 }
 
@@ -580,7 +559,7 @@ static void leaving_while_the_offer_is_under_way(void **state)
     static const struct step steps[] = {{CREATED, .body = ANSWER}};
     START(steps, "whip+http");
     sig_host_open(&host, url);
-    leave(); /* the session that the POST made is deleted all the same */
+    sig_host_leave(&host); /* the session that the POST made is deleted all the same */
     assert_int_equal(host.joined, 0);
     assert_int_equal(server.at, 2);
     assert_string_equal(server.seen[1].method, "DELETE");
@@ -594,7 +573,7 @@ static void destroyed_at_any_time(void **state)
     for (int rounds = 0; rounds < 12; rounds++) {
         START(steps, "whip+http");
         sig_host_open(&host, url);
-        tell_candidate("candidate:71 1 udp 1 192.0.2.9 1001 typ host");
+        sig_host_tell_candidate(&host, "candidate:71 1 udp 1 192.0.2.9 1001 typ host");
         for (int i = 0; i < rounds; i++) {
             assert_int_equal(sq_loop_run_once(sig_loop(), SQ_NS_PER_MS), 0);
         }
