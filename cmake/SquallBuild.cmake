@@ -23,6 +23,12 @@ if(AVCODEC_FOUND)
   set(SQ_HAVE_LIBAV 1)
 endif()
 
+# io_uring serves many sockets in a system call; without it each datagram is one of its own.
+pkg_check_modules(URING IMPORTED_TARGET liburing>=2.1)
+if(NOT URING_FOUND)
+  message(STATUS "liburing not found: a system call a datagram, with fewer peers a core")
+endif()
+
 # libipsec-mb is an x86-64 library; elsewhere SRTP runs on OpenSSL alone, and so it does with one
 # older than 1.3 (Ubuntu 22.04), which has no bursts of ciphers.
 find_library(IPSEC_MB_LIB IPSec_MB)
@@ -45,7 +51,7 @@ endif()
 add_library(sq_flags INTERFACE)
 target_include_directories(sq_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_definitions(sq_flags INTERFACE _GNU_SOURCE $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:SQ_HAVE_IPSEC_MB=1>
-  $<$<BOOL:${SQ_HAVE_LIBAV}>:SQ_HAVE_LIBAV=1>)
+  $<$<BOOL:${SQ_HAVE_LIBAV}>:SQ_HAVE_LIBAV=1> $<$<BOOL:${URING_FOUND}>:SQ_HAVE_URING=1>)
 target_compile_options(sq_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
   -Wvla -Wno-unused-parameter -fno-strict-aliasing -fno-omit-frame-pointer)
@@ -74,7 +80,8 @@ set(SQ_DEPS_prepare media stats base)
 set(SQ_DEPS_lab run signal peer net media stats base)
 
 set(SQ_LIBS_base)
-set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES OpenSSL::SSL OpenSSL::Crypto)
+set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES OpenSSL::SSL OpenSSL::Crypto
+    $<$<BOOL:${URING_FOUND}>:PkgConfig::URING>)
 set(SQ_LIBS_stats)
 set(SQ_LIBS_media $<$<BOOL:${SQ_HAVE_LIBAV}>:PkgConfig::AVCODEC>)
 set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IPSEC_MB_LIB}>)

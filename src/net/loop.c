@@ -13,6 +13,7 @@
 #define EVENTS_MAX      1024
 #define ROUNDS_MAX      4 /* of asking for events in one coalesced iteration */
 #define ARENA_MIN_BYTES (128 * 1024)
+#define HANGUP_BITS     (EPOLLERR | EPOLLHUP | EPOLLRDHUP)
 #define WALL_VALID_NS   (100 * SQ_NS_PER_MS) /* both clocks are slewed alike: only a step differs */
 #define WALL_READ_NS    1000
 
@@ -55,6 +56,10 @@ struct sq_loop {
     struct sq_flush_hook *hook_next; /* next one of the running walk */
     struct sq_arena arena;
     struct service services[SQ_SERVICE_COUNT];
+    struct sq_gather gather; /* ctx NULL: none */
+    bool gather_set;
+    struct sq_watch *gathered[SQ_GATHER_MAX]; /* ready, to be served together */
+    size_t gathered_len;
     struct sq_loop_stats stats;
 
     /* Shared with other threads. */
@@ -85,6 +90,9 @@ void sq_loop_free(struct sq_loop *loop)
         return;
     }
     free_services(loop);
+    if (loop->gather.ctx) {
+        loop->gather.free(loop->gather.ctx);
+    }
     if (loop->epoll_fd >= 0) {
         close(loop->epoll_fd);
     }
@@ -112,6 +120,7 @@ int sq_loop_new(const struct sq_loop_options *options, struct sq_loop **ret_loop
     loop->wake_fd = -1;
     pthread_mutex_init(&loop->post_lock, NULL);
     loop->coalesce = o.coalesce;
+    loop->gather_set = o.no_uring;
     int err = SQ_ERR_IO;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0) {
@@ -224,6 +233,29 @@ void sq_loop_set_service(struct sq_loop *loop, enum sq_loop_service which, void 
                          void (*free_fn)(void *service))
 {
     loop->services[which] = (struct service){.service = service, .free_fn = free_fn};
+}
+
+void *sq_loop_gather_ctx(const struct sq_loop *loop)
+{
+    return loop->gather.ctx;
+}
+
+bool sq_loop_may_gather(const struct sq_loop *loop)
+{
+    return !loop->gather_set;
+}
+
+void sq_loop_set_gather(struct sq_loop *loop, const struct sq_gather *gather)
+{
+    loop->gather_set = true;
+    if (gather) {
+        loop->gather = *gather;
+    }
+}
+
+void sq_loop_count_gathered(struct sq_loop *loop)
+{
+    loop->stats.gathered++;
 }
 
 static uint32_t epoll_bits(unsigned interest)
@@ -377,6 +409,11 @@ static void run_hooks(struct sq_loop *loop)
     loop->arena.used = 0;
 }
 
+void sq_loop_flush(struct sq_loop *loop)
+{
+    run_hooks(loop);
+}
+
 bool sq_loop_coalescing(const struct sq_loop *loop)
 {
     return loop->coalesce == SQ_COALESCE_ON ||
@@ -434,6 +471,11 @@ static void prefetch(const void *at, size_t lines)
     }
 }
 
+void sq_watch_prefetch(const struct sq_watch *watch)
+{
+    prefetch(watch->reads, watch->reads ? 2 : 0);
+}
+
 /* With thousands of sockets none is in the cache: the ones after the present one are fetched while
  * the kernel is at work for it. */
 static void fetch_ahead(const struct sq_loop *loop)
@@ -444,32 +486,65 @@ static void fetch_ahead(const struct sq_loop *loop)
         prefetch(next[1].data.ptr, 3); /* the watch stands at the beginning of its socket */
     }
     if (left > 0 && next->events && next->data.ptr) { /* else it may be gone */
-        const struct sq_watch *watch = next->data.ptr;
-        prefetch(watch->reads, watch->reads ? 2 : 0);
+        sq_watch_prefetch(next->data.ptr);
+    }
+}
+
+static void serve_gathered(struct sq_loop *loop)
+{
+    size_t n = loop->gathered_len;
+    loop->gathered_len = 0;
+    if (n > 0) {
+        loop->gather.ready(loop->gather.ctx, loop->gathered, n);
+    }
+}
+
+static void read_wake_up(struct sq_loop *loop)
+{
+    uint64_t count;
+    ssize_t n = read(loop->wake_fd, &count, sizeof(count));
+    (void)n;
+    atomic_store(&loop->woken, false); /* before taking the posts: see sq_loop_wake */
+    run_posts(loop);
+}
+
+static void serve_event(struct sq_loop *loop, const struct epoll_event *ev)
+{
+    struct sq_watch *watch = ev->data.ptr;
+    if (!watch) {
+        read_wake_up(loop);
+    } else if (ev->events) { /* 0: stopped meanwhile */
+        watch->fn(watch->ctx, (ev->events & EPOLLIN ? SQ_READ : 0U) |
+                                  (ev->events & EPOLLOUT ? SQ_WRITE : 0U) |
+                                  (ev->events & HANGUP_BITS ? SQ_HANGUP : 0U));
     }
 }
 
 static void serve_events(struct sq_loop *loop)
 {
+    bool gathering = loop->gather.ctx && sq_loop_coalescing(loop);
     while (loop->event_at < loop->event_count) {
-        struct epoll_event *ev = &loop->events[loop->event_at++];
-        fetch_ahead(loop);
+        struct epoll_event *ev = &loop->events[loop->event_at];
         struct sq_watch *watch = ev->data.ptr;
-        if (!watch) {
-            uint64_t count;
-            ssize_t n = read(loop->wake_fd, &count, sizeof(count));
-            (void)n;
-            atomic_store(&loop->woken, false); /* before taking the posts: see sq_loop_wake */
-            run_posts(loop);
-        } else if (ev->events) { /* 0: stopped meanwhile */
-            unsigned ready = (ev->events & EPOLLIN ? SQ_READ : 0U) |
-                             (ev->events & EPOLLOUT ? SQ_WRITE : 0U) |
-                             (ev->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) ? SQ_HANGUP : 0U);
-            loop->stats.events++;
-            loop->rate_events++;
-            watch->fn(watch->ctx, ready);
+        bool gathered = gathering && watch && ev->events && watch->gathered;
+        if (!gathered && loop->gathered_len > 0) {
+            serve_gathered(loop); /* which may stop this one's watch: look again */
+            continue;
+        }
+        loop->event_at++;
+        fetch_ahead(loop);
+        loop->stats.events += watch && ev->events;
+        loop->rate_events += watch && ev->events;
+        if (!gathered) {
+            serve_event(loop, ev);
+            continue;
+        }
+        loop->gathered[loop->gathered_len++] = watch;
+        if (loop->gathered_len == SQ_GATHER_MAX) {
+            serve_gathered(loop);
         }
     }
+    serve_gathered(loop);
     loop->event_count = 0;
 }
 
@@ -514,8 +589,16 @@ static void count_lateness(void *ctx, uint64_t lateness_ns)
     }
 }
 
+static void flush_gathered(struct sq_loop *loop)
+{
+    if (loop->gather.ctx) {
+        loop->gather.flush(loop->gather.ctx);
+    }
+}
+
 int sq_loop_run_once(struct sq_loop *loop, uint64_t max_wait_ns)
 {
+    flush_gathered(loop); /* what was sent between iterations */
     int err = wait_events(loop, max_wait_ns);
     if (err) {
         return err;
@@ -525,6 +608,7 @@ int sq_loop_run_once(struct sq_loop *loop, uint64_t max_wait_ns)
         sq_timer_wheel_advance(&loop->timers, loop->now_ns, count_lateness, loop);
     serve_rounds(loop);
     run_hooks(loop);
+    flush_gathered(loop);
     update_rate(loop);
     return 0;
 }

@@ -6,7 +6,8 @@
  * received in an iteration stay valid until its flush hooks have run (see net/udp.h).
  *
  * Coalescing: at low load the loop reacts at once. Where the load is high it sleeps to the next
- * 1 ms slot, so that work comes in batches and each wake-up serves many sockets.
+ * 1 ms slot, so that work comes in batches and each wake-up serves many sockets; datagrams are then
+ * received and sent many sockets at a time (net/ring.h) where the kernel has io_uring.
  */
 #ifndef SQ_NET_LOOP_H
 #define SQ_NET_LOOP_H
@@ -27,11 +28,13 @@ enum sq_coalesce { SQ_COALESCE_AUTO, SQ_COALESCE_ON, SQ_COALESCE_OFF };
 struct sq_loop_options {
     enum sq_coalesce coalesce;
     size_t rx_arena_bytes; /* 0: SQ_LOOP_ARENA_BYTES; at least 128 KiB */
+    bool no_uring;         /* a system call a datagram, at high load too */
 };
 
 struct sq_loop_stats {
     uint64_t iterations;
     uint64_t coalesced; /* iterations that slept to a slot first */
+    uint64_t gathered;  /* system calls that worked for many sockets */
     uint64_t events;    /* ready descriptors served */
     uint64_t timers_fired;
     uint64_t posted;
@@ -54,6 +57,7 @@ struct sq_watch {
     struct sq_loop *loop; /* NULL while stopped */
     int fd;
     unsigned interest;
+    bool gathered; /* net/udp's alone */
     sq_watch_fn fn;
     void *ctx;
     const void *reads; /* the owner's, optional: 128 bytes that fn reads, as of a sq_timer */

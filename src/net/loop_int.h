@@ -4,12 +4,19 @@
 
 #include "net/loop.h"
 
+#define SQ_ARENA_ALIGN 64
+
 /* Bump allocator for the datagrams of one iteration: emptied after the flush hooks. */
 struct sq_arena {
     uint8_t *bytes;
     size_t size;
     size_t used;
 };
+
+static inline void sq_arena_take(struct sq_arena *arena, size_t bytes)
+{
+    arena->used += (bytes + SQ_ARENA_ALIGN - 1) & ~(size_t)(SQ_ARENA_ALIGN - 1);
+}
 
 struct sq_arena *sq_loop_arena(struct sq_loop *loop);
 /* Is work done in slots now? */
@@ -18,6 +25,31 @@ bool sq_loop_coalescing(const struct sq_loop *loop);
 void sq_loop_more(struct sq_loop *loop);
 /* Number of the present iteration. */
 uint64_t sq_loop_iteration(const struct sq_loop *loop);
+
+/* Many sockets at a time: while the loop coalesces, the readiness of `gathered` watches is handed
+ * over together. */
+struct sq_gather {
+    void (*ready)(void *ctx, struct sq_watch *const *watches, size_t n); /* n <= SQ_GATHER_MAX */
+    void (*flush)(void *ctx); /* after the flush hooks of every iteration, and before waiting */
+    void (*free)(void *ctx);  /* with the loop */
+    void *ctx;
+};
+
+#define SQ_GATHER_MAX 32
+
+/* NULL: there is none. */
+void *sq_loop_gather_ctx(const struct sq_loop *loop);
+/* May one be set? Only once, and not where the loop's options exclude it. */
+bool sq_loop_may_gather(const struct sq_loop *loop);
+/* NULL for good: it does not work here. */
+void sq_loop_set_gather(struct sq_loop *loop, const struct sq_gather *gather);
+/* One more system call that worked for many sockets. */
+void sq_loop_count_gathered(struct sq_loop *loop);
+/* Runs the flush hooks in the midst of an iteration, where no datagram is being delivered: the
+ * arena is empty afterwards. */
+void sq_loop_flush(struct sq_loop *loop);
+/* The cache lines that serving `watch` reads, where known. */
+void sq_watch_prefetch(const struct sq_watch *watch);
 
 /* Services that are made once a loop when first needed, and freed with it. */
 enum sq_loop_service { SQ_SERVICE_DNS, SQ_SERVICE_HTTP, SQ_SERVICE_TLS, SQ_SERVICE_COUNT };

@@ -2,12 +2,11 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
-#include "net/loop_int.h"
+#include "net/udp_int.h"
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -17,29 +16,8 @@
 #define UDP_GRO 104
 #endif
 
-#define DATAGRAM_MAX      65536 /* a UDP datagram, or what GRO has merged, fits */
-#define ARENA_ALIGN       64
-#define STAMP_AGE_MAX_NS  (10 * SQ_NS_PER_SEC)
-#define GSO_SEGMENTS_MAX  64 /* UDP_MAX_SEGMENTS of older kernels */
-#define GSO_BYTES_MAX     65000
-#define CONTROL_BYTES     (CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int)))
-#define GSO_CONTROL_BYTES CMSG_SPACE(sizeof(uint16_t))
-
-/* What receiving and sending touch stands first. */
-struct sq_udp {
-    struct sq_watch watch;
-    struct sq_loop *loop;
-    sq_udp_recv_fn fn;
-    void *ctx;
-    uint64_t read_in; /* iteration of the last read */
-    int fd;
-    bool connected;
-    bool gso;       /* until the kernel says it cannot */
-    bool receiving; /* inside on_ready, which frees the socket if it was closed there */
-    bool closed;
-    struct sq_udp_counters counters;
-    struct sq_addr local, remote;
-};
+#define STAMP_AGE_MAX_NS (10 * SQ_NS_PER_SEC)
+#define GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
 
 static void on_ready(void *ctx, unsigned ready);
 
@@ -136,7 +114,9 @@ static int open_socket(struct sq_udp *udp, const struct sq_udp_options *o)
     if (getsockname(udp->fd, &udp->local.sa, &len) < 0) {
         return SQ_ERR_IO;
     }
-    return sq_watch_start(udp->loop, &udp->watch, udp->fd, SQ_READ, on_ready, udp);
+    err = sq_watch_start(udp->loop, &udp->watch, udp->fd, SQ_READ, on_ready, udp);
+    udp->watch.gathered = true;
+    return err;
 }
 
 int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
@@ -167,11 +147,20 @@ int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_u
     return 0;
 }
 
+/* Before the socket, or where it sends to, changes. */
+static void flush_queued(const struct sq_udp *udp)
+{
+    if (udp->queued > 0) {
+        sq_udp_batch_flush(udp->loop);
+    }
+}
+
 void sq_udp_close(struct sq_udp *udp)
 {
     if (!udp) {
         return;
     }
+    flush_queued(udp);
     sq_watch_stop(&udp->watch);
     if (udp->fd >= 0) {
         close(udp->fd);
@@ -206,6 +195,7 @@ int sq_udp_fd(const struct sq_udp *udp)
 
 int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote)
 {
+    flush_queued(udp);
     if (connect(udp->fd, &remote->sa, sq_addr_len(remote)) < 0) {
         return SQ_ERR_IO;
     }
@@ -217,6 +207,7 @@ int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote)
 int sq_udp_disconnect(struct sq_udp *udp)
 {
     struct sockaddr none = {.sa_family = AF_UNSPEC};
+    flush_queued(udp);
     if (connect(udp->fd, &none, sizeof(none)) < 0) {
         return SQ_ERR_IO;
     }
@@ -269,14 +260,15 @@ static struct control read_control(struct sq_udp *udp, struct msghdr *msg)
 }
 
 /* Hands over what was read, cut into the datagrams that were sent. */
-static void deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,
-                    const struct control *c)
+void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,
+                    struct msghdr *msg)
 {
-    size_t step = c->segment ? c->segment : len;
+    struct control c = read_control(udp, msg);
+    size_t step = c.segment ? c.segment : len;
     size_t at = 0;
     do {
         size_t n = len - at < step ? len - at : step;
-        struct sq_datagram d = {.data = data + at, .len = n, .from = from, .recv_ns = c->recv_ns};
+        struct sq_datagram d = {.data = data + at, .len = n, .from = from, .recv_ns = c.recv_ns};
         udp->counters.received++;
         udp->counters.received_bytes += n;
         at += n;
@@ -286,19 +278,27 @@ static void deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *dat
     } while (at < len && !udp->closed);
 }
 
+bool sq_udp_count_refusal(struct sq_udp *udp, int error)
+{
+    if (error != ECONNREFUSED) {
+        return false;
+    }
+    udp->counters.send_refused++; /* an ICMP error waited: told here instead of at a send */
+    return true;
+}
+
 /* Reads one message into the arena: the sender's address, then the bytes. 0, SQ_ERR_AGAIN when
  * there is nothing, SQ_ERR_NOSPACE when there is no room (it waits in the socket for the next
  * iteration), SQ_ERR_CLOSED when the callback closed the socket. */
 static int receive_one(struct sq_udp *udp, struct sq_arena *arena)
 {
-    const size_t head = (sizeof(struct sq_addr) + 15) & ~(size_t)15;
-    if (arena->size - arena->used < head + DATAGRAM_MAX) {
+    if (arena->size - arena->used < SQ_UDP_HEAD_BYTES + SQ_UDP_MESSAGE_MAX) {
         return SQ_ERR_NOSPACE;
     }
     struct sq_addr *from = (struct sq_addr *)(void *)(arena->bytes + arena->used);
-    uint8_t *data = (uint8_t *)from + head;
-    struct iovec iov = {.iov_base = data, .iov_len = DATAGRAM_MAX};
-    _Alignas(struct cmsghdr) char control[CONTROL_BYTES];
+    uint8_t *data = (uint8_t *)from + SQ_UDP_HEAD_BYTES;
+    struct iovec iov = {.iov_base = data, .iov_len = SQ_UDP_MESSAGE_MAX};
+    _Alignas(struct cmsghdr) char control[SQ_UDP_CONTROL_BYTES];
     struct msghdr msg = {.msg_name = from,
                          .msg_namelen = sizeof(*from),
                          .msg_iov = &iov,
@@ -307,31 +307,33 @@ static int receive_one(struct sq_udp *udp, struct sq_arena *arena)
                          .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(udp->fd, &msg, 0);
     if (n < 0) {
-        if (errno == ECONNREFUSED) { /* an ICMP error waited: told here instead of at a send */
-            udp->counters.send_refused++;
-            return 0;
-        }
-        return SQ_ERR_AGAIN;
+        return sq_udp_count_refusal(udp, errno) ? 0 : SQ_ERR_AGAIN;
     }
-    size_t used = head + (size_t)n;
-    arena->used += (used + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    struct control c = read_control(udp, &msg);
-    deliver(udp, from, data, (size_t)n, &c);
+    sq_arena_take(arena, SQ_UDP_HEAD_BYTES + (size_t)n);
+    sq_udp_deliver(udp, from, data, (size_t)n, &msg);
     return udp->closed ? SQ_ERR_CLOSED : 0;
 }
 
-static void on_ready(void *ctx, unsigned ready)
+unsigned sq_udp_times_ready(const struct sq_udp *udp)
 {
-    struct sq_udp *udp = ctx;
+    return sq_loop_iteration(udp->loop) == udp->read_in ? udp->readiness : 0;
+}
+
+void sq_udp_note_ready(struct sq_udp *udp)
+{
+    udp->readiness = sq_udp_times_ready(udp) + 1;
+    udp->read_in = sq_loop_iteration(udp->loop);
+}
+
+/* Most sockets have one datagram when they are ready, and finding out that there is no second one
+ * costs a third of reading one. So one is read; a socket that is ready again at once has a burst,
+ * and is read until it is empty. In a whole slot a second datagram is usual, a third is not. */
+void sq_udp_read(struct sq_udp *udp)
+{
     struct sq_arena *arena = sq_loop_arena(udp->loop);
-    /* Most sockets have one datagram when they are ready, and finding out that there is no second
-     * one costs a third of reading one. So one is read; a socket that is ready again at once has a
-     * burst, and is read until it is empty. */
-    uint64_t iteration = sq_loop_iteration(udp->loop);
-    uint64_t since = iteration - udp->read_in;
-    bool burst = since <= (sq_loop_coalescing(udp->loop) ? 0 : 1);
-    udp->read_in = iteration;
-    udp->receiving = true;
+    bool burst = sq_loop_coalescing(udp->loop) ? sq_udp_times_ready(udp) >= 2
+                                               : sq_loop_iteration(udp->loop) - udp->read_in <= 1;
+    sq_udp_note_ready(udp);
     int err = receive_one(udp, arena);
     for (int i = 1; err == 0 && burst && i < SQ_UDP_READS_MAX; i++) {
         err = receive_one(udp, arena);
@@ -339,6 +341,14 @@ static void on_ready(void *ctx, unsigned ready)
     if (err == SQ_ERR_NOSPACE || (err == 0 && burst)) {
         sq_loop_more(udp->loop);
     }
+}
+
+static void on_ready(void *ctx, unsigned ready)
+{
+    struct sq_udp *udp = ctx;
+    (void)sq_udp_batch_of(udp->loop); /* the next ones of a busy loop are gathered */
+    udp->receiving = true;
+    sq_udp_read(udp);
     udp->receiving = false;
     if (udp->closed) {
         sq_free(udp);
@@ -347,9 +357,9 @@ static void on_ready(void *ctx, unsigned ready)
 
 /* --- sending --- */
 
-static int count_failure(struct sq_udp *udp, size_t datagrams)
+int sq_udp_count_failure(struct sq_udp *udp, int error, size_t datagrams)
 {
-    switch (errno) {
+    switch (error) {
     case EAGAIN:
         udp->counters.send_again += datagrams;
         return SQ_ERR_AGAIN;
@@ -365,6 +375,13 @@ static int count_failure(struct sq_udp *udp, size_t datagrams)
     }
 }
 
+void sq_udp_count_sent(struct sq_udp *udp, size_t datagrams, size_t bytes)
+{
+    udp->counters.sent += datagrams;
+    udp->counters.sent_bytes += bytes;
+    udp->counters.gso_batches += datagrams > 1;
+}
+
 /* NULL: goes to the connected remote by itself. */
 static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct sq_addr *to)
 {
@@ -373,15 +390,21 @@ static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct
 
 int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
 {
+    struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
+    if (batch && len <= SQ_UDP_GSO_BYTES_MAX) {
+        const struct iovec datagram = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+        sq_udp_batch_queue(batch, udp, to, &datagram, 1);
+        return 0;
+    }
+    flush_queued(udp);
     ssize_t n;
     /* A waiting ICMP error of an earlier datagram is told once, in place of sending: try again. */
     for (int attempt = 0; attempt < 2; attempt++) {
         n = to ? sendto(udp->fd, data, len, 0, &to->sa, sq_addr_len(to))
                : send(udp->fd, data, len, 0);
         if (n >= 0) {
-            udp->counters.sent++;
-            udp->counters.sent_bytes += len;
+            sq_udp_count_sent(udp, 1, len);
             return 0;
         }
         if (errno != ECONNREFUSED || attempt > 0) {
@@ -389,15 +412,10 @@ int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, 
         }
         udp->counters.send_refused++;
     }
-    return count_failure(udp, 1);
+    return sq_udp_count_failure(udp, errno, 1);
 }
 
-struct gso_control {
-    _Alignas(struct cmsghdr) char bytes[GSO_CONTROL_BYTES];
-};
-
-/* How many datagrams from `at` on may go as one GSO send; 1 if it would not pay. */
-static size_t gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
+size_t sq_udp_gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
 {
     if (!udp->gso || n < SQ_UDP_GSO_MIN || d[0].iov_len == 0) {
         return 1;
@@ -406,7 +424,7 @@ static size_t gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
     size_t bytes = size;
     size_t run = 1;
     while (run < n && run < GSO_SEGMENTS_MAX && d[run].iov_len > 0 && d[run].iov_len <= size &&
-           bytes + d[run].iov_len <= GSO_BYTES_MAX) {
+           bytes + d[run].iov_len <= SQ_UDP_GSO_BYTES_MAX) {
         bytes += d[run].iov_len;
         run++;
         if (d[run - 1].iov_len < size) { /* only the last segment may be shorter */
@@ -416,7 +434,7 @@ static size_t gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
     return run >= SQ_UDP_GSO_MIN ? run : 1;
 }
 
-static void set_gso(struct msghdr *msg, struct gso_control *control, size_t segment)
+void sq_udp_set_gso(struct msghdr *msg, struct sq_udp_gso_control *control, size_t segment)
 {
     msg->msg_control = control->bytes;
     msg->msg_controllen = sizeof(control->bytes);
@@ -428,13 +446,13 @@ static void set_gso(struct msghdr *msg, struct gso_control *control, size_t segm
     memcpy(CMSG_DATA(h), &size, sizeof(size));
 }
 
-static void count_sent(struct sq_udp *udp, const struct iovec *d, size_t n)
+static size_t bytes_of(const struct iovec *d, size_t n)
 {
-    udp->counters.sent += n;
+    size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        udp->counters.sent_bytes += d[i].iov_len;
+        bytes += d[i].iov_len;
     }
-    udp->counters.gso_batches += n > 1;
+    return bytes;
 }
 
 /* Sends at most SQ_UDP_BATCH_MAX datagrams in one system call; sets *ret_sent, and returns the
@@ -443,12 +461,12 @@ static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct 
                      size_t n, size_t *ret_sent)
 {
     struct mmsghdr msgs[SQ_UDP_BATCH_MAX];
-    struct gso_control controls[SQ_UDP_BATCH_MAX / SQ_UDP_GSO_MIN];
+    struct sq_udp_gso_control controls[SQ_UDP_BATCH_MAX / SQ_UDP_GSO_MIN];
     unsigned count = 0;
     size_t gso_count = 0;
     for (size_t at = 0; at < n && count < SQ_UDP_BATCH_MAX;) {
         size_t run = gso_count < SQ_UDP_BATCH_MAX / SQ_UDP_GSO_MIN
-                         ? gso_run(udp, datagrams + at, n - at)
+                         ? sq_udp_gso_run(udp, datagrams + at, n - at)
                          : 1;
         struct msghdr *msg = &msgs[count++].msg_hdr;
         *msg = (struct msghdr){.msg_name = to ? (void *)&to->sa : NULL,
@@ -456,7 +474,7 @@ static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct 
                                .msg_iov = (struct iovec *)(datagrams + at),
                                .msg_iovlen = run};
         if (run > 1) {
-            set_gso(msg, &controls[gso_count++], datagrams[at].iov_len);
+            sq_udp_set_gso(msg, &controls[gso_count++], datagrams[at].iov_len);
         }
         at += run;
     }
@@ -464,17 +482,17 @@ static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct 
     int err = done < 0 ? SQ_ERR_IO : 0;
     size_t sent = 0;
     for (int i = 0; i < done; i++) {
-        count_sent(udp, datagrams + sent, msgs[i].msg_hdr.msg_iovlen);
-        sent += msgs[i].msg_hdr.msg_iovlen;
+        size_t segments = msgs[i].msg_hdr.msg_iovlen;
+        sq_udp_count_sent(udp, segments, bytes_of(datagrams + sent, segments));
+        sent += segments;
     }
     *ret_sent = sent;
     return err;
 }
 
-size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
-                         const struct iovec *datagrams, size_t n)
+size_t sq_udp_send_now(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagrams,
+                       size_t n)
 {
-    to = effective_to(udp, to);
     size_t at = 0;
     bool retried = false;
     while (at < n) {
@@ -489,19 +507,37 @@ size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
         if (errno == ECONNREFUSED && !retried) { /* of an earlier datagram */
             udp->counters.send_refused++;
             retried = true;
-        } else if (udp->gso && gso_run(udp, datagrams + at, n - at) > 1 &&
+        } else if (udp->gso && sq_udp_gso_run(udp, datagrams + at, n - at) > 1 &&
                    (errno == EINVAL || errno == EIO || errno == EOPNOTSUPP)) {
             udp->gso = false; /* this path cannot: one by one from here on */
         } else {
-            (void)count_failure(udp, n - at);
+            (void)sq_udp_count_failure(udp, errno, n - at);
             break;
         }
     }
     return at;
 }
 
+size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
+                         const struct iovec *datagrams, size_t n)
+{
+    struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
+    to = effective_to(udp, to);
+    if (!batch) {
+        flush_queued(udp);
+        return sq_udp_send_now(udp, to, datagrams, n);
+    }
+    for (size_t at = 0; at < n;) {
+        size_t run = sq_udp_gso_run(udp, datagrams + at, n - at);
+        sq_udp_batch_queue(batch, udp, to, datagrams + at, run);
+        at += run;
+    }
+    return n;
+}
+
 void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters)
 {
+    flush_queued(udp);
     *ret_counters = udp->counters;
     /* SO_MEMINFO tells the socket's drops whenever asked; SO_RXQ_OVFL would tell them only with the
      * next datagram that gets through. */

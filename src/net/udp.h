@@ -72,13 +72,15 @@ int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote) SQ_MUST_USE
 int sq_udp_disconnect(struct sq_udp *udp) SQ_MUST_USE;
 bool sq_udp_is_connected(const struct sq_udp *udp);
 
-/* Sends at once. `to` may be NULL or the connected remote when connected; another address is sent
- * to with sendto() even then. A failure is also counted. SQ_ERR_AGAIN (buffer full: the datagram is
- * lost, as on a network), SQ_ERR_REFUSED, SQ_ERR_IO (errno). */
+/* Sends at once, or, while the loop coalesces, a copy within the present iteration, together with
+ * those of other sockets. `to` may be NULL or the connected remote when connected; another address
+ * is sent to with sendto() even then. A failure is also counted. SQ_ERR_AGAIN (buffer full: the
+ * datagram is lost, as on a network), SQ_ERR_REFUSED, SQ_ERR_IO (errno); none of them of what goes
+ * with others, whose failure is only counted. */
 int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len);
 /* Several datagrams to one destination: runs of SQ_UDP_GSO_MIN or more of equal size (a shorter
- * last one included) as one GSO send each, the rest with sendmmsg. Returns how many were sent, from
- * the first on; the rest is lost and counted. */
+ * last one included) as one GSO send each, the rest with sendmmsg. Returns how many were sent (or
+ * wait to be, see above), from the first on; the rest is lost and counted. */
 size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
                          const struct iovec *datagrams, size_t n);
 

@@ -1,5 +1,6 @@
 /* UDP sockets on loopback. */
 #include "base/mem.h"
+#include "net/ring.h"
 #include "net/udp.h"
 #include "net/until.h"
 #include <errno.h>
@@ -27,6 +28,7 @@ struct side {
 };
 
 static struct sq_loop *loop;
+static struct sq_loop_options loop_options; /* of every test in the group */
 
 static void on_datagram(void *ctx, const struct sq_datagram *d)
 {
@@ -59,7 +61,7 @@ static void open_side(struct side *s, const char *ip, const struct sq_udp_option
 
 static int setup(void **state)
 {
-    return sq_loop_new(NULL, &loop);
+    return sq_loop_new(&loop_options, &loop);
 }
 
 static int teardown(void **state)
@@ -253,6 +255,8 @@ static void drops_of_a_full_buffer_are_seen(void **state)
         assert_int_equal(sq_udp_send(a.udp, sq_udp_local(b.udp), payload, 1000), 0);
     }
     struct sq_udp_counters c;
+    sq_udp_get_counters(a.udp, &c);
+    assert_int_equal(c.sent, 100); /* all of them, by now */
     sq_udp_get_counters(b.udp, &c);
     assert_true(c.recv_drops > 0);
     RUN_UNTIL(loop, b.count + c.recv_drops == 100);
@@ -310,7 +314,8 @@ static void ports_come_from_the_range(void **state)
 static void a_small_arena_loses_nothing(void **state)
 {
     struct sq_loop *small;
-    struct sq_loop_options lo = {.rx_arena_bytes = 128 * 1024};
+    struct sq_loop_options lo = loop_options;
+    lo.rx_arena_bytes = 128 * 1024;
     struct sq_loop *big = loop;
     assert_int_equal(sq_loop_new(&lo, &small), 0);
     loop = small;
@@ -335,6 +340,180 @@ static void a_small_arena_loses_nothing(void **state)
     loop = big;
 }
 
+/* ---- Many sockets at a time ---- */
+
+enum { MANY = 90 };
+
+static struct side many[MANY];
+static bool close_the_others;
+
+static void on_one_of_many(void *ctx, const struct sq_datagram *d)
+{
+    struct side *s = ctx;
+    s->count++;
+    s->bytes += d->len;
+    for (size_t i = 0; i < d->len; i++) {
+        assert_int_equal(d->data[i], (uint8_t)(i * 7));
+    }
+    for (size_t i = 0; close_the_others && i < MANY; i++) {
+        if (&many[i] != s) {
+            sq_udp_close(many[i].udp);
+            many[i].udp = NULL;
+        }
+    }
+}
+
+static void open_many(const struct sq_udp_options *base)
+{
+    for (size_t i = 0; i < sizeof(payload); i++) {
+        payload[i] = (uint8_t)(i * 7);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        open_side(&many[i], "127.0.0.1", base);
+        sq_udp_set_receiver(many[i].udp, on_one_of_many, &many[i]);
+    }
+}
+
+static void close_many(void)
+{
+    for (size_t i = 0; i < MANY; i++) {
+        sq_udp_close(many[i].udp);
+        many[i].udp = NULL;
+    }
+    close_the_others = false;
+}
+
+static size_t heard(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        count += many[i].count;
+    }
+    return count;
+}
+
+static bool ring_works_here(void)
+{
+    struct sq_ring *ring = NULL;
+    bool works = sq_ring_new(&ring) == 0;
+    sq_ring_free(works ? ring : NULL);
+    return works;
+}
+
+/* Each sends to its neighbour, thrice. */
+static void many_sockets_hear_their_neighbours(void **state)
+{
+    open_many(NULL);
+    for (size_t round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < MANY; i++) {
+            const struct sq_addr *to = sq_udp_local(many[(i + 1) % MANY].udp);
+            assert_int_equal(sq_udp_send(many[i].udp, to, payload, 100 + i), 0);
+        }
+        RUN_UNTIL(loop, heard() == round * MANY);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        struct sq_udp_counters c;
+        sq_udp_get_counters(many[i].udp, &c);
+        assert_int_equal(c.sent, 3);
+        assert_int_equal(c.sent_bytes, 3 * (100 + i));
+        assert_int_equal(many[(i + 1) % MANY].bytes, 3 * (100 + i));
+        assert_int_equal(c.send_errors + c.send_again + c.send_refused + c.recv_drops, 0);
+    }
+    struct sq_loop_stats stats;
+    sq_loop_get_stats(loop, &stats);
+    if (loop_options.no_uring || !ring_works_here()) {
+        assert_int_equal(stats.gathered, 0);
+    } else if (loop_options.coalesce == SQ_COALESCE_ON) {
+        /* 540 datagrams went and came, up to 32 a call. */
+        assert_in_range(stats.gathered, 540 / 32, 270);
+    }
+    close_many();
+}
+
+static void one_of_many_may_close_the_others(void **state)
+{
+    open_many(NULL);
+    struct side a;
+    open_side(&a, "127.0.0.1", NULL);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(sq_udp_send(a.udp, sq_udp_local(many[i].udp), payload, 50), 0);
+    }
+    close_the_others = true;
+    RUN_UNTIL(loop, heard() > 0);
+    assert_int_equal(sq_loop_run_once(loop, 0), 0);
+    assert_int_equal(heard(), 1);
+    close_many();
+    sq_udp_close(a.udp);
+}
+
+/* Merged by the kernel to messages of 20 segments, in many sockets at once, beyond what the arena
+ * holds. */
+static void long_messages_to_many_sockets(void **state)
+{
+    struct sq_loop *big = loop;
+    struct sq_loop_options lo = loop_options;
+    lo.rx_arena_bytes = 128 * 1024;
+    assert_int_equal(sq_loop_new(&lo, &loop), 0);
+    struct sq_udp_options o = {.recv_buffer_bytes = 200000};
+    open_many(&o);
+    struct side a;
+    open_side(&a, "127.0.0.1", NULL);
+    struct iovec iov[20];
+    for (size_t i = 0; i < 20; i++) {
+        iov[i] = (struct iovec){.iov_base = payload, .iov_len = i < 19 ? 1100 : 333};
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(sq_udp_send_batch(a.udp, sq_udp_local(many[i].udp), iov, 20), 20);
+    }
+    RUN_UNTIL(loop, heard() == (size_t)MANY * 20);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(many[i].bytes, 19 * 1100 + 333);
+    }
+    close_many();
+    sq_udp_close(a.udp);
+    sq_loop_free(loop);
+    loop = big;
+}
+
+/* A farewell is sent and the socket closed in one breath; a connection changes between two sends.
+ */
+static void what_was_sent_goes_before_the_socket_changes(void **state)
+{
+    struct side a;
+    struct side b;
+    struct side c;
+    open_side(&a, "127.0.0.1", NULL);
+    open_side(&b, "127.0.0.1", NULL);
+    open_side(&c, "127.0.0.1", NULL);
+    assert_int_equal(sq_udp_connect(a.udp, sq_udp_local(b.udp)), 0);
+    assert_int_equal(sq_udp_send(a.udp, NULL, "1", 1), 0);
+    assert_int_equal(sq_udp_disconnect(a.udp), 0);
+    assert_int_equal(sq_udp_connect(a.udp, sq_udp_local(c.udp)), 0);
+    assert_int_equal(sq_udp_send(a.udp, NULL, "22", 2), 0);
+    sq_udp_close(a.udp);
+    RUN_UNTIL(loop, b.count == 1 && c.count == 1);
+    assert_int_equal(b.bytes, 1);
+    assert_int_equal(c.bytes, 2);
+    sq_udp_close(b.udp);
+    sq_udp_close(c.udp);
+}
+
+static void without_memory_datagrams_go_one_by_one(void **state)
+{
+    struct sq_loop *other = loop;
+    assert_int_equal(sq_loop_new(&loop_options, &loop), 0);
+    open_many(NULL);
+    sq_mem_fail_at(1); /* the batch, where there is one */
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(sq_udp_send(many[i].udp, sq_udp_local(many[0].udp), payload, 10), 0);
+    }
+    RUN_UNTIL(loop, heard() == MANY);
+    sq_mem_fail_at(0);
+    close_many();
+    sq_loop_free(loop);
+    loop = other;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +527,16 @@ int main(void)
         cmocka_unit_test(a_receiver_may_close_its_socket),
         cmocka_unit_test(ports_come_from_the_range),
         cmocka_unit_test(a_small_arena_loses_nothing),
+        cmocka_unit_test(many_sockets_hear_their_neighbours),
+        cmocka_unit_test(one_of_many_may_close_the_others),
+        cmocka_unit_test(long_messages_to_many_sockets),
+        cmocka_unit_test(what_was_sent_goes_before_the_socket_changes),
+        cmocka_unit_test(without_memory_datagrams_go_one_by_one),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    /* At low load; at high load, with io_uring where there is one, and without. */
+    int failed = cmocka_run_group_tests_name("at once", tests, setup, teardown);
+    loop_options.coalesce = SQ_COALESCE_ON;
+    failed += cmocka_run_group_tests_name("many at a time", tests, setup, teardown);
+    loop_options.no_uring = true;
+    return failed + cmocka_run_group_tests_name("in slots", tests, setup, teardown);
 }
