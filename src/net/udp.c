@@ -278,12 +278,21 @@ void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *dat
     } while (at < len && !udp->closed);
 }
 
+/* Errors that say that the way there, or its end, does not take datagrams: no fault of this host.
+ * On a connected socket they are an ICMP message's about an earlier datagram (ip(7), icmp(7)). */
+static bool is_refusal(int error)
+{
+    return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH ||
+           error == EACCES;
+}
+
 bool sq_udp_count_refusal(struct sq_udp *udp, int error)
 {
-    if (error != ECONNREFUSED) {
+    if (!is_refusal(error)) {
         return false;
     }
-    udp->counters.send_refused++; /* an ICMP error waited: told here instead of at a send */
+    udp->counters.send_refused++;
+    udp->counters.refusal = error;
     return true;
 }
 
@@ -359,20 +368,21 @@ static void on_ready(void *ctx, unsigned ready)
 
 int sq_udp_count_failure(struct sq_udp *udp, int error, size_t datagrams)
 {
-    switch (error) {
-    case EAGAIN:
+    if (error == EAGAIN) {
         udp->counters.send_again += datagrams;
         return SQ_ERR_AGAIN;
-    case ENOBUFS:
+    }
+    if (error == ENOBUFS) {
         udp->counters.send_nobufs += datagrams;
         return SQ_ERR_AGAIN;
-    case ECONNREFUSED:
-        udp->counters.send_refused += datagrams;
-        return SQ_ERR_REFUSED;
-    default:
-        udp->counters.send_errors += datagrams;
-        return SQ_ERR_IO;
     }
+    if (is_refusal(error)) {
+        udp->counters.send_refused += datagrams;
+        udp->counters.refusal = error;
+        return SQ_ERR_REFUSED;
+    }
+    udp->counters.send_errors += datagrams;
+    return SQ_ERR_IO;
 }
 
 void sq_udp_count_sent(struct sq_udp *udp, size_t datagrams, size_t bytes)
@@ -407,10 +417,9 @@ int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, 
             sq_udp_count_sent(udp, 1, len);
             return 0;
         }
-        if (errno != ECONNREFUSED || attempt > 0) {
+        if (attempt > 0 || !sq_udp_count_refusal(udp, errno)) {
             break;
         }
-        udp->counters.send_refused++;
     }
     return sq_udp_count_failure(udp, errno, 1);
 }
@@ -504,8 +513,7 @@ size_t sq_udp_send_now(struct sq_udp *udp, const struct sq_addr *to, const struc
             retried = false;
             continue;
         }
-        if (errno == ECONNREFUSED && !retried) { /* of an earlier datagram */
-            udp->counters.send_refused++;
+        if (!retried && sq_udp_count_refusal(udp, errno)) { /* of an earlier datagram */
             retried = true;
         } else if (udp->gso && sq_udp_gso_run(udp, datagrams + at, n - at) > 1 &&
                    (errno == EINVAL || errno == EIO || errno == EOPNOTSUPP)) {

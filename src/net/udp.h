@@ -46,7 +46,10 @@ struct sq_udp_counters {
     uint64_t received, received_bytes;
     uint64_t send_again;   /* the socket buffer was full (EAGAIN) */
     uint64_t send_nobufs;  /* ENOBUFS */
-    uint64_t send_refused; /* ECONNREFUSED: an ICMP port-unreachable came back (connected only) */
+    uint64_t send_refused; /* the way there refuses: an ICMP message came back (told on connected
+                              sockets only), or there is no route */
+    int refusal;           /* errno of the last one: ECONNREFUSED (port unreachable), EHOSTUNREACH,
+                              ENETUNREACH, EACCES (prohibited); 0: none */
     uint64_t send_errors;  /* anything else */
     uint64_t recv_drops;   /* dropped by the kernel because the receive buffer was full */
     uint64_t gso_batches;

@@ -57,7 +57,7 @@ struct sq_carrier_counters {
     uint64_t datagrams_received, bytes_received;
     /* As of the last sq_carrier_poll: */
     uint64_t send_errors;   /* datagrams that the kernel did not take, refusals left out */
-    uint64_t send_refused;  /* ICMP port unreachable: nobody listens there (any more) */
+    uint64_t send_refused;  /* refused on the way or at its end (ICMP), or no route */
     uint64_t receive_drops; /* datagrams lost at full socket buffers */
 };
 

@@ -6,6 +6,7 @@
 #include "net/udp_tls.h"
 #include "peer/turn/framing.h"
 #include "peer/turn/turn.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,7 +94,7 @@ static enum sq_peer_cause cause_of(enum sq_turn_fault fault)
     }
 }
 
-/* Requests that came back as an ICMP port unreachable while nothing else did. */
+/* Requests that were refused on the way while nothing else came back. */
 static uint64_t refused_requests(const struct sq_relay *relay)
 {
     struct sq_udp_counters counters = {0};
@@ -103,13 +104,33 @@ static uint64_t refused_requests(const struct sq_relay *relay)
     return counters.send_refused;
 }
 
+/* Who refused the last one. */
+static const char *refusal_of(const struct sq_relay *relay)
+{
+    struct sq_udp_counters counters = {0};
+    const struct sq_udp *udp = sq_relay_udp(relay);
+    if (udp) {
+        sq_udp_get_counters(udp, &counters);
+    }
+    switch (counters.refusal) {
+    case EHOSTUNREACH:
+        return "host unreachable (ICMP, or no route)";
+    case ENETUNREACH:
+        return "network unreachable (ICMP, or no route)";
+    case EACCES:
+        return "prohibited on the way (ICMP)";
+    default:
+        return "port unreachable (ICMP)";
+    }
+}
+
 void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])
 {
     double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->opened_ns) / 1e9;
-    snprintf(ret_text, SQ_PEER_TEXT_MAX, "the TURN server %.120s %s for %.3g s", name_of(relay),
-             refused_requests(relay) > 0 ? "cannot be reached: port unreachable (ICMP)"
-                                         : "does not answer: nobody answered",
-             waited_s);
+    bool refused = refused_requests(relay) > 0;
+    snprintf(ret_text, SQ_PEER_TEXT_MAX, "the TURN server %.120s %s%s for %.3g s", name_of(relay),
+             refused ? "cannot be reached: " : "does not answer: ",
+             refused ? refusal_of(relay) : "nobody answered", waited_s);
 }
 
 static uint64_t refused_sends(const struct sq_relay *relay)
@@ -133,13 +154,12 @@ void sq_relay_tell_lost(struct sq_relay *relay, char ret_text[static SQ_PEER_TEX
                  name_of(relay), relay->probed_ns ? ", which answers itself" : "");
         return;
     }
+    bool refused = refused_sends(relay) > relay->refused_before;
     snprintf(ret_text, SQ_PEER_TEXT_MAX,
-             "the connection was lost with its relay: the TURN server %.100s %s for %.3g s",
+             "the connection was lost with its relay: the TURN server %.100s %s%s for %.3g s",
              name_of(relay),
-             refused_sends(relay) > relay->refused_before
-                 ? "cannot be reached any more: port unreachable (ICMP)"
-                 : "does not answer any more: nobody answered",
-             waited_s);
+             refused ? "cannot be reached any more: " : "does not answer any more: ",
+             refused ? refusal_of(relay) : "nobody answered", waited_s);
     if (!relay->missed) {
         relay->missed = true;
         counts->lost++;
@@ -454,9 +474,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
     uint64_t refused = refused_requests(relay);
     if (refused >= REFUSED_MAX && !relay->closed) {
         char sentence[SQ_PEER_TEXT_MAX];
-        snprintf(sentence, sizeof(sentence),
-                 "the TURN server %.100s cannot be reached: port unreachable (ICMP)",
-                 name_of(relay));
+        snprintf(sentence, sizeof(sentence), "the TURN server %.100s cannot be reached: %s",
+                 name_of(relay), refusal_of(relay));
         tell_failed(relay, SQ_PEER_CAUSE_CONNECT, sentence);
         return;
     }

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 from harness import test
 from harness.janus import Janus
@@ -164,6 +165,29 @@ def turn_nobody(t):
         test.note(turn["note"])
 
 
+def turn_rejected(t):
+    """A router's ICMP "administratively prohibited", as a firewall's reject sends it: the service cannot be reached,
+    and the generator is not to blame."""
+    router = t.start("router", ["unshare", "--net", "sleep", "60"])
+    inside = ["nsenter", "-t", str(router.pid), "-n"]
+    until("a network of the router's own",
+          lambda: os.readlink(f"/proc/{router.pid}/ns/net") != os.readlink("/proc/self/ns/net"), 5)
+    for command in (["ip", "link", "add", "out0", "type", "veth", "peer", "name", "in0", "netns", str(router.pid)],
+                    ["ip", "addr", "add", "192.0.2.1/24", "dev", "out0"], ["ip", "link", "set", "out0", "up"],
+                    inside + ["ip", "addr", "add", "192.0.2.2/24", "dev", "in0"],
+                    inside + ["ip", "link", "set", "in0", "up"],
+                    inside + ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0"],
+                    inside + ["ip", "route", "add", "prohibit", "198.51.100.0/24"],
+                    inside + ["ip", "route", "add", ADDRESS, "via", "192.0.2.1"],
+                    ["ip", "route", "add", "198.51.100.0/24", "via", "192.0.2.2"]):
+        subprocess.run(command, check=True)
+    results = call(t, "turn:198.51.100.9", "--ice", "relay", peers=2, duration="8s")
+    check(results.summary["verdict"] == "error", f"{results.summary['verdict']}: {results.summary['reason']}")
+    check("turn:198.51.100.9 cannot be reached: host unreachable" in results.message("connect"), results.message("connect"))
+    took = max(peer["end_ms"] - peer["start_ms"] for peer in results.peers)
+    test.note(f"after {took:.0f} ms: {results.message('connect')}")
+
+
 def turn_killed(t):
     """A server that dies within the calls it relays is named, and its relays are lost."""
     coturn = Coturn(t)
@@ -232,4 +256,4 @@ def turn_ejabberd(t):
 
 if __name__ == "__main__":
     test.run([turn_udp, turn_tcp, turn_tls, turn_dtls, turn_rest, turn_wrong_password, turn_quota, turn_stale_nonce,
-              turn_alternate, turn_nobody, turn_killed, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
+              turn_alternate, turn_nobody, turn_rejected, turn_killed, turn_forbidden, turn_relay_first, turn_janus, turn_ejabberd])
