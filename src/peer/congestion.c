@@ -31,9 +31,11 @@
 #define HOLD_MOST_NS   (30 * SQ_NS_PER_SEC)
 #define FLAP_NS        (15 * SQ_NS_PER_SEC) /* a rise that holds for less was one too many */
 #define RISE_MARGIN    0.9
-#define RTP_HEAD_BYTES 24.0 /* header with its extensions */
-#define RTP_HEAD_LEAST 12.0 /* without: how libwebrtc counts audio's */
-#define PROBE_SCALE    2.0  /* its probes go to so much of what is needed */
+#define RTP_HEAD_BYTES 24.0    /* header with its extensions */
+#define RTP_HEAD_LEAST 12.0    /* without: how libwebrtc counts audio's */
+#define OPUS_SET_BPS   32000.0 /* for each channel: its kOpusBitrateFbBps */
+#define AUDIO_PPS      50.0    /* packets of 20 ms, with DTX, too */
+#define PROBE_SCALE    2.0     /* its probes go to so much of what is needed */
 
 static bool sends_clip(const struct sq_track *track, enum sq_media_kind kind)
 {
@@ -129,21 +131,31 @@ static uint64_t payload_bps(const struct sq_cc *cc, const struct sq_track *track
     return bps > 0 ? (uint64_t)bps : 0;
 }
 
-static double audio_bps(const struct sq_cc *cc, const struct sq_track *track, double head_bytes)
+static double audio_bps(const struct sq_cc *cc, const struct sq_track *track)
 {
     const struct sq_clip_track *media = track->media;
     double seconds = (double)media->duration_ticks / media->clock_hz;
     double packets_s = seconds > 0 ? media->packet_count / seconds : 0;
-    return media->average_bps + packets_s * (cc->overhead_bytes + head_bytes) * 8;
+    return media->average_bps + packets_s * (cc->overhead_bytes + RTP_HEAD_BYTES) * 8;
 }
 
-static double all_audio_bps(const struct sq_peer *peer, double head_bytes)
+/* What libwebrtc reckons with: the rate that the encoder is set to, whatever comes out of it. */
+static double audio_set_bps(const struct sq_cc *cc, const struct sq_track *track)
+{
+    const struct sq_clip_track *media = track->media;
+    double bps =
+        media->codec == SQ_CODEC_OPUS ? OPUS_SET_BPS * media->channels : media->average_bps;
+    return bps + AUDIO_PPS * (cc->overhead_bytes + RTP_HEAD_LEAST) * 8;
+}
+
+static double all_audio_bps(const struct sq_peer *peer,
+                            double (*of)(const struct sq_cc *, const struct sq_track *))
 {
     double bps = 0;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
         if (sends_clip(track, SQ_MEDIA_AUDIO)) {
-            bps += audio_bps(peer->cc, track, head_bytes);
+            bps += of(peer->cc, track);
         }
     }
     return bps;
@@ -190,7 +202,7 @@ static void share(struct sq_peer *peer, uint64_t now_ns, double left)
 static void sum_up(struct sq_peer *peer)
 {
     struct sq_cc *cc = peer->cc;
-    double audio = all_audio_bps(peer, RTP_HEAD_BYTES);
+    double audio = all_audio_bps(peer, audio_bps);
     double sending = audio;
     double most = audio;
     cc->video_bps = 0;
@@ -210,7 +222,7 @@ static void sum_up(struct sq_peer *peer)
     }
     cc->sending_bps = (uint64_t)sending;
     cc->needed_bps = (uint64_t)most;
-    cc->audio_probe_bps = (uint64_t)(PROBE_SCALE * all_audio_bps(peer, RTP_HEAD_LEAST));
+    cc->audio_probe_bps = (uint64_t)(PROBE_SCALE * all_audio_bps(peer, audio_set_bps));
 }
 
 static void note_limit(struct sq_cc *cc, uint64_t now_ns)
@@ -266,7 +278,7 @@ static void allocate(struct sq_peer *peer, uint64_t now_ns)
     room = cc->given_bps == 0 ? (double)cc->target_bps : room;
     cc->used_bps = cc->target_bps;
     cc->given_bps = (uint64_t)room;
-    share(peer, now_ns, room - all_audio_bps(peer, RTP_HEAD_BYTES));
+    share(peer, now_ns, room - all_audio_bps(peer, audio_bps));
     sum_up(peer);
     if (cc->started && before_bps > 0) {
         note_step(cc, now_ns, before_bps);

@@ -17,6 +17,7 @@ SECONDS = 6
 DELAY_MS = 10
 BOTTLENECK_KBPS = 200
 APART = 1.0   # a second: one more or less at each end of the time, and a timer that a busy machine held up
+FIXED = 0.5   # the same for one whose rate does not move
 FOLLOWS = 2.0  # where the estimate moves: it is read twice a second
 # Half a second between two looks, so that what an estimate was in between is known well enough.
 WATCH = """(() => {
@@ -74,6 +75,8 @@ def feedback_chromium(t):
     (mine, theirs), _, _ = call(t, browser, "whip", {"video": False}, ["--echo", "--no-video"], settle=7)
     test.note(f"audio only: Squall {mine:.1f} reports a second, Chromium {theirs:.1f}")
     check(theirs < 13 and abs(mine - theirs) <= FOLLOWS, f"audio only: Squall {mine} reports a second, Chromium {theirs}")
+    rule = expected(2 * (32000 + 50 * 8 * (20 + 8 + 16 + 12)))  # IP, UDP, GCM's tag, RTP
+    check(abs(mine - rule) <= FIXED, f"audio only: Squall {mine} reports a second, by the rule {rule}")
     (_, theirs), _, _ = call(t, browser, "whip", {"silent": True}, [])
     (mine, _), _, _ = call(t, browser, "whep", {"video": browsers.CAMERA}, [])
     test.note(f"who only receives: Squall {mine:.1f} reports a second, Chromium {theirs:.1f}")
