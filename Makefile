@@ -1,6 +1,8 @@
 # A thin front to CMake. BUILD=folder changes where things are built.
 BUILD ?= build
 JOBS ?= $(shell nproc)
+# Of ctest: most tests wait for most of their time, and what takes a core takes two slots.
+SLOTS ?= $(shell echo $$((2 * $(JOBS))))
 SECONDS ?= 60
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
@@ -20,18 +22,18 @@ configure:
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) > $(BUILD)/configure.log 2>&1 || (cat $(BUILD)/configure.log; exit 1)
 
 test: all
-	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
+	ctest --test-dir $(BUILD) --output-on-failure -j $(SLOTS) $(CTEST_FLAGS)
 
 unit: all
-	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_FLAGS) -L unit
+	ctest --test-dir $(BUILD) --output-on-failure -j $(SLOTS) $(CTEST_FLAGS) -L unit
 
 asan:
 	$(MAKE) all BUILD=build-asan CMAKE_FLAGS="-DSQ_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
-	ctest --test-dir build-asan --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
+	ctest --test-dir build-asan --output-on-failure -j $(SLOTS) $(CTEST_FLAGS)
 
 tsan:
 	$(MAKE) all BUILD=build-tsan CMAKE_FLAGS="-DSQ_SANITIZE=thread -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1"
-	ctest --test-dir build-tsan --output-on-failure -j $(JOBS) $(CTEST_FLAGS)
+	ctest --test-dir build-tsan --output-on-failure -j $(SLOTS) $(CTEST_FLAGS)
 
 lint: configure
 	tools/lint.sh $(BUILD)

@@ -10,4 +10,4 @@ case " $* " in
 *) tools/install-deps.sh build test ;;
 esac
 tools/build.sh all
-exec ctest --test-dir build --output-on-failure -j "$(nproc)" "$@"
+exec ctest --test-dir build --output-on-failure -j "$((2 * $(nproc)))" "$@" # two slots a core: tests/interop/CMakeLists.txt

@@ -151,6 +151,10 @@ endfunction()
 # Rooms without threads: ThreadSanitizer slows them tenfold and cannot find anything in them.
 set(SQ_ROOMS_WITHOUT_THREADS base stats media peer sim)
 
+# Their tests compute, and take a core; those of other rooms mostly wait for real time, if no sanitizer slows them.
+# ctest has two slots a core.
+set(SQ_ROOMS_THAT_COMPUTE base stats media peer sim report prepare regress)
+
 # tests/ROOM/test_NAME.c becomes the program and the ctest case ROOM/NAME. Helpers that several tests
 # of a room share stand in other .c files of that folder and are the library sq_test_ROOM.
 function(sq_tests)
@@ -162,6 +166,10 @@ function(sq_tests)
   foreach(room base net stats media peer signal run report lab prepare cli sim regress)
     if(SQ_SANITIZE STREQUAL thread AND room IN_LIST SQ_ROOMS_WITHOUT_THREADS)
       continue()
+    endif()
+    set(slots 1)
+    if(room IN_LIST SQ_ROOMS_THAT_COMPUTE OR SQ_SANITIZE)
+      set(slots 2)
     endif()
     file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/test_*.c)
     file(GLOB shared CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.c)
@@ -187,7 +195,7 @@ function(sq_tests)
       target_link_libraries(${target} PRIVATE ${CMOCKA_LIB} ${SQ_TEST_LIBS_${room}_${short}})
       set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
       add_test(NAME ${room}/${short} COMMAND ${target})
-      set_tests_properties(${room}/${short} PROPERTIES TIMEOUT 120 LABELS unit)
+      set_tests_properties(${room}/${short} PROPERTIES TIMEOUT 120 LABELS unit PROCESSORS ${slots})
     endforeach()
   endforeach()
   if(EXISTS ${CMAKE_SOURCE_DIR}/tests/interop/CMakeLists.txt)
@@ -199,7 +207,7 @@ function(sq_tests)
 endfunction()
 
 function(sq_bench)
-  if(EXISTS ${CMAKE_SOURCE_DIR}/bench/CMakeLists.txt)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/bench/CMakeLists.txt AND NOT SQ_SANITIZE) # nobody measures with a sanitizer
     add_subdirectory(bench)
   endif()
 endfunction()

@@ -13,11 +13,7 @@ NARROW_KBPS = 400
 
 
 def layers(t):
-    two_viewers(t, "vp8")
-
-
-def layers_vp9(t):
-    two_viewers(t, "vp9")
+    t.side_by_side(lambda: two_viewers(t, "vp8"), lambda: two_viewers(t, "vp9"))
 
 
 def two_viewers(t, codec):
@@ -51,7 +47,7 @@ def two_viewers(t, codec):
     small = decoded.peers[0]
     publisher.process.signal()
     published = publisher.finish().peers[0]
-    test.note(f"layers of {', '.join(f'{kbps:.0f}' for kbps in rates.values())} kbit/s; by second given to the two viewers: {seen}; "
+    test.note(f"{codec}: layers of {', '.join(f'{kbps:.0f}' for kbps in rates.values())} kbit/s; by second given to the two viewers: {seen}; "
               f"{decoded.metric('video.in.decoded.failed', 'max'):.0f} frames refused by the decoder; {took:.0f} s after the way was open both had the highest; at the end {small['video.in.width']:.0f} and {large['video.in.width']:.0f} px wide")
     check(24 < published["video.out.fps"] < 26, f"{published['video.out.fps']} frames a second of each layer")
     check(not decoded.summary["metrics"].get("bwe.estimate", {}).get("count"), "an estimate of a viewer, who sends nothing")
@@ -80,4 +76,4 @@ def given(lab):
 
 
 if __name__ == "__main__":
-    test.run([layers, layers_vp9])
+    test.run([layers])

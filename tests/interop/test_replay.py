@@ -41,11 +41,14 @@ def dump_of(results, name):
     return read_dump(next((results.folder / "record").glob(name)))
 
 
-def replay(t, file, *options):
-    folder = t.folder / f"replayed-{file.stem}"
-    process = t.start("replay", [t.squall, "media", "replay", file, "lab:echo", "--out", folder, "--seed", "3", "--record", 1,
-                                 "--record-format", "rtpdump,pcap", "--lateness-max", 200, *options])
-    return Results(process.wait(60), process, folder)
+def replays(t, *calls):
+    """Of each (file, options) what it left behind. They go on side by side: each is one peer, and mostly waits."""
+    going = []
+    for i, (file, *options) in enumerate(calls):
+        folder = t.folder / f"replayed-{file.stem}-{i}"
+        going.append((folder, t.start(f"replay{i}", [t.squall, "media", "replay", file, "lab:echo", "--out", folder, "--seed", "3", "--record", 1,
+                                                     "--record-format", "rtpdump,pcap", "--lateness-max", 200, *options])))
+    return [Results(process.wait(60), process, folder) for folder, process in going]
 
 
 def same(before, after, what):
@@ -75,12 +78,11 @@ def replay_loss(t):
     lost = first.peers[0]["audio.in.lost"]
     check(abs(lost - len(holes(audio))) <= 1, f"{lost} lost, {len(holes(audio))} holes in the recording")
     folder = first.folder / "record"
-    second = replay(t, next(folder.glob("*-in-audio-1.rtpdump")), "--no-video")
+    second, third = replays(t, (next(folder.glob("*-in-audio-1.rtpdump")), "--no-video"), (next(folder.glob("*.pcap")),))
     second.all_ok(1)
     same(audio, dump_of(second, "*-in-audio-1.rtpdump"), "audio")
     check(abs(second.peers[0]["audio.in.lost"] - lost) <= 1, f"{second.peers[0]['audio.in.lost']} lost, {lost} before")
     # The pcap holds both streams; of picture, what was lost and sent again stands where it came.
-    third = replay(t, next(folder.glob("*.pcap")))
     third.all_ok(1)
     same(audio, dump_of(third, "*-in-audio-1.rtpdump"), "audio out of the pcap")
     check("missing" in third.errors, third.errors)
@@ -96,8 +98,8 @@ def replay_clean(t):
     seconds = (max(sound[-1][0], picture[-1][0]) - min(sound[0][0], picture[0][0])) / 1000
     file = next((first.folder / "record").glob("*.pcap"))
     # Both; one kind of a file with both, so that it ends with what is sent; and a run that was told to last longer.
-    for options in ((), ("--no-video",), ("--no-audio",), ("--duration", "20s")):
-        again = replay(t, file, *options)
+    calls = ((), ("--no-video",), ("--no-audio",), ("--duration", "20s"))
+    for options, again in zip(calls, replays(t, *((file, *options) for options in calls))):
         again.all_ok(1)
         peer = again.peers[0]
         lasted = again.summary["run"]["duration_s"]
@@ -124,7 +126,7 @@ def replay_wrong(t):
     first = t.run("lab:echo", "--duration", "2s", "--record", 1, "--record-format", "pcap", "--lateness-max", 200).finish()
     whole = next((first.folder / "record").glob("*.pcap")).read_bytes()
     (t.folder / "cut.pcap").write_bytes(whole[:20000])
-    again = replay(t, t.folder / "cut.pcap")
+    (again,) = replays(t, (t.folder / "cut.pcap",))
     check(again.code == 3 and again.summary["verdict"] == "error", f"exit code {again.code}, verdict {again.summary['verdict']}")
     check("was over before a rate of its media could be measured" in again.summary["reason"], again.summary["reason"])
     test.note(again.summary["reason"])

@@ -97,7 +97,7 @@ def wire(t):
     one_packet_at_a_time("lo")
     capture = Capture(t)
     results = t.run("lab:echo", *CONSTANT, "--peers", PEERS, "--rate", "10/s", "--duration", "10s", "--srtp", "gcm",
-                    "--dump", PEERS).finish()
+                    "--dump", PEERS, "--lateness-max", 200).finish()
     capture.finish()
     results.all_ok(PEERS)
     seen = streams_on_the_wire(capture.path)

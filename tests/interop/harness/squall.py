@@ -1,5 +1,6 @@
 """squall run and squall lab as a test uses them, and what they wrote."""
 import csv
+import itertools
 import json
 import math
 import os
@@ -126,12 +127,12 @@ class Results:
 class Run:
     """squall run TARGET …, going on; finish() waits for its results."""
 
-    count = 0
+    numbers = itertools.count(1)
 
     def __init__(self, test, target, *options, prefix=(), env=None, out=None):
-        Run.count += 1
-        self.folder = out or test.folder / f"results{Run.count}"
-        self.process = test.start(f"run{Run.count}", [
+        which = next(Run.numbers)
+        self.folder = out or test.folder / f"results{which}"
+        self.process = test.start(f"run{which}", [
             *prefix, test.squall, "run", target, "--out", self.folder, "--seed", "7", *map(str, options)],
             env=env)
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -21,16 +22,35 @@ class Test:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"squall-{name}-"))
         self.processes = []
         self.closers = []
+        self.lock = threading.Lock()
 
     def start(self, name, argv, **more):
-        taken = [p.name for p in self.processes]
-        unique = name if name not in taken else f"{name}-{len(taken)}"
-        process = Process(self.folder, unique, argv, **more)
-        self.processes.append(process)
+        with self.lock:
+            taken = [p.name for p in self.processes]
+            unique = name if name not in taken else f"{name}-{len(taken)}"
+            process = Process(self.folder, unique, argv, **more)
+            self.processes.append(process)
         return process
 
     def run(self, target, *options, **more):
         return Run(self, target, *options, **more)
+
+    def side_by_side(self, *parts):
+        """Parts of a case that mostly wait, at the same time; the first that fails is the case's failure."""
+        problems = []
+
+        def one_part(part):
+            try:
+                part()
+            except BaseException as problem:
+                problems.append(problem)
+        threads = [threading.Thread(target=one_part, args=(part,), daemon=True) for part in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if problems:
+            raise problems[0]
 
     def lab(self, *options, **more):
         return Lab(self, *options, **more)
