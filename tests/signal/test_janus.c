@@ -394,25 +394,85 @@ static void another_user_made_the_room(void **state)
     sig_host_leave(&host);
 }
 
-static void a_publisher_that_left_too_early(void **state)
+/* ---- Publishers that left before we could subscribe ---- */
+
+/* A viewer of TWO whose first join as subscriber got no answer yet. */
+static void ask_for_two(void)
 {
     janus.publishers = TWO;
     host.user.send_audio = host.user.send_video = false;
-    janus.fault_on = "attach"; /* the first is the publisher's; the second fails nothing */
-    janus.fault_reply = "{\"janus\":\"success\",\"transaction\":\"%T\",\"data\":{\"id\":21}}";
-    janus.fault_once = true;
-    janus.handles = 1;
     open_with(ROOM);
-    RUN_UNTIL(sig_loop(), fake_count(&janus, "join") == 1);
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "attach") == 2);
     janus.fault_on = "join";
-    janus.fault_reply =
-        "{\"janus\":\"event\",\"transaction\":\"%T\",\"sender\":22,\"plugindata\":{\"data\":{"
-        "\"error_code\":428,\"error\":\"No such feed (7)\"}}}";
+    janus.fault_reply = FAKE_SILENCE;
     janus.fault_once = true;
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "join") == 2 && !janus.fault_on);
+    assert_int_equal(feeds_asked(), 2);
+}
+
+static void refuse_join(const char *error)
+{
+    char reply[256];
+    snprintf(reply, sizeof(reply),
+             "{\"janus\":\"event\",\"transaction\":\"%s\",\"sender\":22,\"plugindata\":{\"data\":{"
+             "\"error_code\":428,\"error\":\"%s\"}}}",
+             member(fake_last(&janus, "join"), "transaction"), error);
+    fake_tell(&janus, reply);
+}
+
+static json_t *last_asked(const char *request)
+{
+    json_t *body = json_object_get(fake_last(&janus, request), "body");
+    return json_object_get(body, "streams");
+}
+
+/* Janus refuses the whole list for the sake of one: the others are asked for again. */
+static void a_publisher_that_left_too_early(void **state)
+{
+    ask_for_two();
+    refuse_join("No such feed (7)");
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "join") == 3);
+    assert_int_equal(host.joined, 0); /* the other one is not settled yet */
     wait_joined();
     assert_non_null(strstr(host.notes, "428 No such feed (7)"));
-    fake_tell(&janus, NEWCOMER("31")); /* a later one is subscribed to by a join */
+    json_t *streams = last_asked("join");
+    assert_int_equal(json_array_size(streams), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 8);
+    assert_int_equal(janus.sub_answers, 1);
+    fake_tell(&janus, NEWCOMER("31")); /* the handle has joined: a later one is added */
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
+    assert_int_equal(fake_count(&janus, "subscribe"), 1);
+    sig_host_leave(&host);
+}
+
+/* The room tells of it before the refusal comes; one that is back by then is asked for again. */
+static void a_publisher_that_left_while_asked_for(void **state)
+{
+    ask_for_two();
+    fake_tell(&janus, GONE("leaving", "7"));
+    fake_tell(&janus, GONE("unpublished", "8"));
+    fake_tell(&janus, NEWCOMER("8"));
+    refuse_join("No such mid '0' in feed (7)");
+    wait_joined();
     RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
+    json_t *streams = last_asked("join");
+    assert_int_equal(fake_count(&janus, "join"), 3);
+    assert_int_equal(json_array_size(streams), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(streams, 0), "feed")), 8);
+    assert_int_equal(fake_count(&janus, "unsubscribe"), 0);
+    sig_host_leave(&host);
+}
+
+/* A refusal that names none of them, and then one of the last: nothing is asked for ever. */
+static void no_publisher_is_left(void **state)
+{
+    ask_for_two();
+    refuse_join("Can't offer an SDP with no stream");
+    wait_joined();
+    assert_int_equal(fake_count(&janus, "join"), 2);
+    fake_tell(&janus, NEWCOMER("31")); /* it is subscribed to by a join */
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 1);
+    assert_int_equal(fake_count(&janus, "join"), 3);
     sig_host_leave(&host);
 }
 
@@ -686,6 +746,8 @@ int main(void)
         cmocka_unit_test(a_missing_room_is_made),
         WITH_JANUS(another_user_made_the_room),
         WITH_JANUS(a_publisher_that_left_too_early),
+        WITH_JANUS(a_publisher_that_left_while_asked_for),
+        WITH_JANUS(no_publisher_is_left),
         WITH_JANUS(room_restarts_ice),
         cmocka_unit_test(each_fault_is_told),
         cmocka_unit_test(the_upgrade_is_refused),

@@ -88,6 +88,7 @@ struct janus_feed {
     enum janus_feed_state state;
     size_t streams; /* of the kinds that we want */
     json_t *ask;    /* elements of a subscription's "streams"; owned, NULL once asked for */
+    json_t *asked;  /* those in the request that is under way; owned, or NULL */
 };
 
 enum janus_plugin { JANUS_ECHOTEST, JANUS_VIDEOROOM };

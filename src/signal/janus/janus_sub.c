@@ -43,6 +43,7 @@ static void forget(struct sq_signal *j, struct janus_feed *f)
 {
     release(j, f);
     json_decref(f->ask);
+    json_decref(f->asked);
     *f = j->feeds[--j->feeds_len];
 }
 
@@ -173,6 +174,7 @@ void janus_sub_free(struct sq_signal *j)
 {
     for (size_t i = 0; i < j->feeds_len; i++) {
         json_decref(j->feeds[i].ask);
+        json_decref(j->feeds[i].asked);
     }
     sq_free(j->feeds);
 }
@@ -229,14 +231,53 @@ static void take_offer(struct sq_signal *j, const struct janus_reply *reply)
 
 /* ---- Requests ---- */
 
-/* Publishers that went away before we could subscribe: nothing is wrong with us. */
-static void drop_asked(struct sq_signal *j, const struct janus_reply *reply)
+/* It left while it was being subscribed to or unsubscribed: it is asked for anew if it has come
+ * back since, and else forgotten. */
+static void went(struct sq_signal *j, struct janus_feed *f)
 {
+    if (!f->ask) {
+        forget(j, f);
+        return;
+    }
+    release(j, f);
+    f->unsubscribing = false;
+    f->first = false;
+    f->state = JANUS_FEED_WANTED;
+}
+
+/* "No such feed (ID)", "No such mid 'MID' in feed (ID)": true if ID is this one's. */
+static bool is_named(const struct janus_feed *f, const char *error)
+{
+    char text[JANUS_FEED_ID_MAX + 8];
+    snprintf(text, sizeof(text), "feed (%s)", f->id);
+    return strstr(error, text) != NULL;
+}
+
+/* Janus takes a list of publishers as a whole or not at all, and names the first one that it does
+ * not have. That one and those told gone since are out; the others are asked for again. */
+static void drop_missing(struct sq_signal *j, const struct janus_reply *reply)
+{
+    bool any = false;
     sq_session_note(&j->s, "janus: not subscribed: %lld %.150s", (long long)reply->code,
                     reply->error);
     for (size_t i = j->feeds_len; i-- > 0;) {
-        if (j->feeds[i].state == JANUS_FEED_ASKED) {
-            forget(j, &j->feeds[i]);
+        struct janus_feed *f = &j->feeds[i];
+        if (f->asked && (f->state == JANUS_FEED_GOING || is_named(f, reply->error))) {
+            any = true;
+            json_decref(f->asked);
+            f->asked = NULL;
+            went(j, f);
+        }
+    }
+    for (size_t i = j->feeds_len; i-- > 0;) {
+        struct janus_feed *f = &j->feeds[i];
+        if (f->asked && any) {
+            release(j, f);
+            f->ask = f->asked;
+            f->asked = NULL;
+            f->state = JANUS_FEED_WANTED;
+        } else if (f->asked) { /* none that we know is named: all, lest we ask for ever */
+            forget(j, f);
         }
     }
 }
@@ -256,12 +297,16 @@ static void on_subscribed(struct sq_signal *j, struct janus_handle *handle,
         return;
     }
     if (feed_is_missing(reply)) {
-        drop_asked(j, reply);
+        drop_missing(j, reply);
     } else if (reply->code) {
         janus_refused(j, j->sub_joined ? "subscribe" : "join as subscriber", reply);
         return;
     } else {
         j->sub_joined = true;
+        for (size_t i = 0; i < j->feeds_len; i++) {
+            json_decref(j->feeds[i].asked);
+            j->feeds[i].asked = NULL;
+        }
         take_offer(j, reply);
     }
     if (!sq_session_is_done(&j->s)) {
@@ -281,14 +326,8 @@ static void on_unsubscribed(struct sq_signal *j, struct janus_handle *handle,
                         reply->error);
     }
     for (size_t i = j->feeds_len; i-- > 0;) {
-        struct janus_feed *f = &j->feeds[i];
-        if (f->unsubscribing && f->ask) { /* it is back */
-            release(j, f);
-            f->unsubscribing = false;
-            f->first = false;
-            f->state = JANUS_FEED_WANTED;
-        } else if (f->unsubscribing) {
-            forget(j, f);
+        if (j->feeds[i].unsubscribing) {
+            went(j, &j->feeds[i]);
         }
     }
     take_offer(j, reply);
@@ -316,7 +355,8 @@ static json_t *take_wanted(struct sq_signal *j)
         f->state = JANUS_FEED_ASKED;
         int bad = json_array_extend(streams, f->ask);
         (void)bad;
-        json_decref(f->ask);
+        json_decref(f->asked);
+        f->asked = f->ask;
         f->ask = NULL;
     }
     if (left_out > 0) {
