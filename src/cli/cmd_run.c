@@ -285,7 +285,10 @@ static int describe_command(struct session *s, int argc, char **argv)
         } else if (secret && argv[i][at] == '=') {
             sq_buf_printf(&b, " %.*s=***", (int)at, argv[i]);
         } else {
-            sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s", argv[i]);
+            char *shown = sq_target_shown(argv[i]); /* the target's URL may hold secrets, too */
+            b.err = shown ? b.err : SQ_ERR_NOMEM;
+            sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s", shown ? shown : "");
+            sq_free(shown);
         }
         hidden = !hidden && secret && argv[i][at] == '\0';
     }
@@ -308,7 +311,6 @@ static int make_result(struct session *s, int argc, char **argv)
     s->result->seed = s->plan.seed;
     describe_host(&s->result->host);
     err = describe_command(s, argc, argv);
-    err = err ? err : sq_result_replace_text(&s->result->target, s->options.target_url);
     return err ? err : sq_run_options_describe(&s->options, &s->plan, s->result);
 }
 
@@ -365,7 +367,7 @@ static void on_interrupt(void *ctx, unsigned count)
 static int execute(struct session *s)
 {
     static const struct sq_run_ops ops = {.second = on_second, .done = on_done};
-    sq_progress_init(&s->progress, s->options.target_url, s->options.tui, s->options.quiet);
+    sq_progress_init(&s->progress, s->result->target, s->options.tui, s->options.quiet);
     s->control.key = on_key;
     s->control.interrupt = on_interrupt;
     s->control.ctx = s;

@@ -1,10 +1,12 @@
 #include "cli/run_options.h"
 
+#include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/data_options.h"
 #include "cli/dtmf_option.h"
+#include "signal/target.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -614,10 +616,19 @@ static int describe_list(struct sq_result *result, const char *key,
     return err;
 }
 
+static int describe_target(const struct sq_run_options *o, struct sq_result *result)
+{
+    char *shown = sq_target_shown(o->target_url);
+    int err = shown ? sq_result_config_text(result, "target", shown) : SQ_ERR_NOMEM;
+    err = err ? err : sq_result_replace_text(&result->target, shown);
+    sq_free(shown);
+    return err;
+}
+
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result)
 {
-    int err = sq_result_config_text(result, "target", o->target_url);
+    int err = describe_target(o, result);
     err = err ? err : sq_result_config_number(result, "peers", (double)plan->peers);
     err = err ? err : sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
     err = err ? err : sq_result_config_number(result, "hold_s", (double)plan->hold_ns / 1e9);

@@ -395,7 +395,9 @@ static void deliver(struct sq_http *r, int err, enum sq_stream_phase during, CUR
                           : r->curl_text[0]  ? r->curl_text
                           : code == CURLE_OK ? sq_err_name(err)
                                              : curl_easy_strerror(code);
-        snprintf(r->text, sizeof(r->text), "%s %.100s: %.170s", r->method, r->url, why);
+        int len = sq_url_shown_len(r->url);
+        snprintf(r->text, sizeof(r->text), "%s %.*s: %.170s", r->method, len < 100 ? len : 100,
+                 r->url, why);
         a.text = r->text;
     }
     r->delivering = true;
@@ -435,8 +437,9 @@ static int redirect(struct sq_http *r)
     }
     char *next = sq_url_resolve(r->url, location);
     if (!next) {
-        snprintf(r->curl_text, sizeof(r->curl_text), "redirected to '%.100s', which is no URL",
-                 location);
+        int len = sq_url_shown_len(location);
+        snprintf(r->curl_text, sizeof(r->curl_text), "redirected to '%.*s', which is no URL",
+                 len < 100 ? len : 100, location);
         return SQ_ERR_FORMAT;
     }
     sq_free(r->url);

@@ -79,6 +79,8 @@ struct sq_url {
 };
 /* SQ_ERR_FORMAT. Schemes with a known port: http, https, ws, wss; else port 0. */
 int sq_url_parse(const char *text, struct sq_url *ret_url) SQ_MUST_USE;
+/* How many of a URL's bytes may be told to people: its query may hold a key. */
+int sq_url_shown_len(const char *url);
 /* A reference (RFC 3986, section 5.2: "/x", "x?y", "//h/x", an absolute URL), such as a Location or
  * Link header has, made absolute against base. Owned by the caller (sq_free); NULL: no memory or
  * no URL. */

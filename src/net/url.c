@@ -113,6 +113,11 @@ int sq_url_parse(const char *text, struct sq_url *ret_url)
     return 0;
 }
 
+int sq_url_shown_len(const char *url)
+{
+    return (int)strcspn(url, "?#");
+}
+
 char *sq_url_resolve(const char *base, const char *reference)
 {
     char *whole = NULL;

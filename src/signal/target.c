@@ -251,6 +251,47 @@ void sq_target_free(struct sq_target *target)
     }
 }
 
+/* Named as they are written: a name in percent-encoding is none of these. */
+static bool is_no_secret(struct sq_view name)
+{
+    static const char *const names[] = {"plugin", "room", "create", "publishers"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (sq_view_is(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *sq_target_shown(const char *url)
+{
+    struct sq_buf out = {0};
+    const char *mark = strstr(url, "://");
+    const struct scheme *scheme =
+        mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
+    size_t plain = scheme ? strcspn(url, "?#") : strlen(url);
+    sq_buf_add(&out, url, plain);
+    char sep = url[plain];
+    struct sq_view query = {url + plain, 0};
+    if (sep && (sep == '#' || !scheme->own_query)) {
+        sq_buf_printf(&out, "%c***", sep);
+    } else if (sep) {
+        query = (struct sq_view){url + plain + 1, strcspn(url + plain + 1, "#")};
+    }
+    while (query.len > 0) {
+        struct sq_view value = sq_view_cut(&query, '&');
+        struct sq_view name = sq_view_cut(&value, '=');
+        sq_buf_printf(&out, "%c" SQ_VIEW_FMT, sep, SQ_VIEW_ARG(name));
+        if (value.at) {
+            sq_buf_puts(&out, "=");
+            sq_buf_puts(&out, is_no_secret(name) ? "" : "***");
+            sq_buf_add(&out, value.at, is_no_secret(name) ? value.len : 0);
+        }
+        sep = '&';
+    }
+    return sq_buf_take(&out);
+}
+
 const char *sq_target_param(const struct sq_target *target, const char *name)
 {
     for (size_t i = 0; i < target->params_len; i++) {

@@ -302,6 +302,23 @@ static void the_token_is_not_described(void **state)
     sq_run_options_free(&o);
 }
 
+static void secrets_of_the_target_are_not_described(void **state)
+{
+    struct sq_run_options o;
+    struct sq_plan plan;
+    struct sq_result *r;
+    assert_int_equal(parse("whip+https://h/live?key=s3cret", &o), 0);
+    assert_int_equal(sq_run_options_plan(&o, &plan, why, sizeof(why)), 0);
+    assert_int_equal(sq_result_create(&r), 0);
+    assert_int_equal(sq_run_options_describe(&o, &plan, r), 0);
+    assert_string_equal(r->target, "whip+https://h/live?***");
+    for (size_t i = 0; i < r->config_count; i++) {
+        assert_true(!r->config[i].text || !strstr(r->config[i].text, "s3cret"));
+    }
+    sq_result_destroy(r);
+    sq_run_options_free(&o);
+}
+
 static void data_channels(void **state)
 {
     (void)state;
@@ -362,6 +379,7 @@ int main(void)
         cmocka_unit_test(useless_options_are_refused),
         cmocka_unit_test(help_wins_over_what_is_missing),
         cmocka_unit_test(the_token_is_not_described),
+        cmocka_unit_test(secrets_of_the_target_are_not_described),
         cmocka_unit_test(data_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

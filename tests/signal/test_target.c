@@ -72,6 +72,38 @@ static void bad_targets_say_why(void **state)
     }
 }
 
+static void secrets_are_not_shown(void **state)
+{
+    static const struct {
+        const char *url, *shown;
+    } cases[] = {
+        {"janus+ws://h:8188/janus?plugin=videoroom&room=1&create=1&publishers=9",
+         "janus+ws://h:8188/janus?plugin=videoroom&room=1&create=1&publishers=9"},
+        {"janus+wss://h/"
+         "?plugin=videoroom&apisecret=S&token=T&pin=P&admin_key=A&secret=B&room_token=C",
+         "janus+wss://h/?plugin=videoroom&apisecret=***&token=***&pin=***&admin_key=***&secret=***&"
+         "room_token=***"},
+        {"janus+ws://h/?api%73ecret=S&&room=a%20b#S", "janus+ws://h/?api%73ecret=***&&room=a%20b"},
+        {"whip+https://h/live/x?key=S&room=S", "whip+https://h/live/x?***"},
+        {"whep+http://h?S", "whep+http://h?***"},
+        {"whep+http://h/x#S", "whep+http://h/x#***"},
+        {"whip+http://h/live", "whip+http://h/live"},
+        {"room+ws://h/room?room=demo", "room+ws://h/room?room=demo"},
+        {"lab:whip", "lab:whip"},
+        {"what?x=1", "what?x=1"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char *shown = sq_target_shown(cases[i].url);
+        assert_non_null(shown);
+        assert_string_equal(shown, cases[i].shown);
+        sq_free(shown);
+    }
+    sq_mem_fail_at(1);
+    assert_null(sq_target_shown(cases[1].url));
+    sq_mem_fail_at(0);
+}
+
 static void no_memory(void **state)
 {
     struct sq_target t;
@@ -87,6 +119,7 @@ int main(void)
         cmocka_unit_test(janus_with_parameters),
         cmocka_unit_test(whip_keeps_its_query),
         cmocka_unit_test(bad_targets_say_why),
+        cmocka_unit_test(secrets_are_not_shown),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

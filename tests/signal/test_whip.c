@@ -479,6 +479,22 @@ static void each_status_is_told(void **state)
     }
 }
 
+/* A key in the URL's query goes to the server, and into no text that results keep. */
+static void the_query_is_not_told(void **state)
+{
+    (void)state;
+    const struct step steps[] = {{.status = 307, .headers = {"Location: /moved?key=s3cret"}},
+                                 {.status = 404, .body = "no"}};
+    start(steps, 2, "whip+http");
+    snprintf(url + strlen(url), sizeof(url) - strlen(url), "?key=s3cret");
+    sig_host_open(&host, url);
+    expect_failure(SQ_CAUSE_SIGNALING, "/moved: 404 Not Found");
+    assert_non_null(strstr(host.notes, "/moved"));
+    assert_null(strstr(host.notes, "s3cret"));
+    assert_null(strstr(host.text, "s3cret"));
+    stop();
+}
+
 static void broken_answers(void **state)
 {
     (void)state;
@@ -743,6 +759,7 @@ int main(void)
         cmocka_unit_test(a_refused_restart_keeps_the_session),
         cmocka_unit_test(without_trickle_nothing_is_patched),
         cmocka_unit_test(each_status_is_told),
+        cmocka_unit_test(the_query_is_not_told),
         cmocka_unit_test(broken_answers),
         cmocka_unit_test(endless_redirects),
         cmocka_unit_test(no_answer_in_time),

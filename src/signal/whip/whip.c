@@ -201,19 +201,20 @@ static void follow(struct sq_signal *w, const struct sq_http_response *answer)
         return;
     }
     if (w->redirects++ == WHIP_REDIRECTS_MAX) {
-        give_up(w, SQ_CAUSE_SIGNALING, "POST %.80s: more than %d redirects", answer->final_url,
-                WHIP_REDIRECTS_MAX);
+        give_up(w, SQ_CAUSE_SIGNALING, "POST %.*s: more than %d redirects",
+                whip_shown(answer->final_url, 80), answer->final_url, WHIP_REDIRECTS_MAX);
         return;
     }
     char *next = sq_url_resolve(answer->final_url, location);
     if (!next) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "POST %.80s: redirected to '%.80s', which is no URL",
-                answer->final_url, location);
+        give_up(w, SQ_CAUSE_PROTOCOL, "POST %.*s: redirected to '%.*s', which is no URL",
+                whip_shown(answer->final_url, 80), answer->final_url, whip_shown(location, 80),
+                location);
         return;
     }
     sq_free(w->url);
     w->url = next;
-    sq_session_note(&w->s, "redirected by %d to %.150s", answer->status, next);
+    sq_session_note(&w->s, "redirected by %d to %.*s", answer->status, whip_shown(next, 150), next);
     post(w);
 }
 

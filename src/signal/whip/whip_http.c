@@ -72,6 +72,12 @@ bool whip_has_type(const struct sq_http_response *answer, const char *type)
 
 /* ---- Errors in a sentence ---- */
 
+int whip_shown(const char *url, int max)
+{
+    int len = sq_url_shown_len(url);
+    return len < max ? len : max;
+}
+
 struct status_text {
     int status;
     const char *reason;
@@ -140,8 +146,8 @@ void whip_describe(const struct sq_signal *w, const struct sq_http_response *ans
     char line[BODY_SHOWN_BYTES + 1];
     first_line(answer->body, line);
     int n = snprintf(ret_text, SQ_PEER_TEXT_MAX, "%s %.*s: %d%s%s, expected %s", methods[w->ask],
-                     URL_SHOWN_BYTES, answer->final_url, answer->status,
-                     status->reason[0] ? " " : "", status->reason, expected);
+                     whip_shown(answer->final_url, URL_SHOWN_BYTES), answer->final_url,
+                     answer->status, status->reason[0] ? " " : "", status->reason, expected);
     if (retry && n < SQ_PEER_TEXT_MAX) {
         n += snprintf(ret_text + n, SQ_PEER_TEXT_MAX - (size_t)n, "; Retry-After: %.32s", retry);
     }

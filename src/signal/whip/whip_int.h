@@ -66,6 +66,8 @@ void whip_describe(const struct sq_signal *w, const struct sq_http_response *ans
 enum sq_cause whip_cause(const struct sq_http_response *answer);
 /* The content type without parameters is this one. */
 bool whip_has_type(const struct sq_http_response *answer, const char *type);
+/* How many bytes of a URL are told, at most `max`: none of its query. */
+int whip_shown(const char *url, int max);
 bool whip_may_have_token(const struct sq_signal *w, const char *url);
 /* Tells the ICE servers of the Link headers (RFC 9725, section 4.6; RFC 8288) as notes. */
 void whip_note_ice_servers(struct sq_signal *w, const struct sq_http_response *answer);
