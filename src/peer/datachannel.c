@@ -83,13 +83,10 @@ static int make(struct sq_peer *peer, const struct sq_channel_config *c,
     return 0;
 }
 
-/* Its last event; its memory goes when nobody can hold it any more. */
-static void be_closed(struct sq_channel *ch)
+/* Its memory goes when nobody can hold it any more. */
+static void be_gone(struct sq_channel *ch)
 {
     struct sq_peer_data *d = ch->peer->data;
-    if (ch->state == SQ_CHANNEL_CLOSED) {
-        return;
-    }
     d->closed += ch->state != SQ_CHANNEL_CONNECTING;
     ch->state = SQ_CHANNEL_CLOSED;
     size_t i = 0;
@@ -99,8 +96,21 @@ static void be_closed(struct sq_channel *ch)
     memmove(d->channels + i, d->channels + i + 1, (--d->len - i) * sizeof(struct sq_channel *));
     d->gone[d->gone_len++] = ch;
     sq_channel_stats_add(&d->past, &ch->stats);
+}
+
+/* Its last event. */
+static void tell_closed(struct sq_channel *ch)
+{
     sq_peer_emit(ch->peer,
                  (struct sq_peer_event){.type = SQ_PEER_EV_CHANNEL_CLOSED, .channel = ch});
+}
+
+static void be_closed(struct sq_channel *ch)
+{
+    if (ch->state != SQ_CHANNEL_CLOSED) {
+        be_gone(ch);
+        tell_closed(ch);
+    }
 }
 
 static void enter(struct sq_peer_data *d)
@@ -236,7 +246,9 @@ static void announce(struct sq_channel *ch)
 static void refuse(struct sq_peer *peer, uint16_t stream)
 {
     /* RFC 8832, section 6: whoever opens what may not be opened finds the channel closed. */
-    best_effort(sq_sctp_reset(peer->data->sctp, peer->now_ns, stream));
+    if (peer->data->sctp) { /* who heard of the channel may have ended it all */
+        best_effort(sq_sctp_reset(peer->data->sctp, peer->now_ns, stream));
+    }
 }
 
 static void on_open(struct sq_peer *peer, uint16_t stream, const uint8_t *bytes, size_t len)
@@ -453,13 +465,20 @@ static void on_connected(void *user)
     }
 }
 
+/* All are closed before anybody hears of it: who is told of one may act on the others. Those that
+ * the owner makes meanwhile wait for another transport. */
 static void close_all(struct sq_peer *peer)
 {
     struct sq_peer_data *d = peer->data;
-    /* Those that the owner makes meanwhile are behind, and wait for another transport. */
-    for (size_t n = d->len; n > 0 && d->len > 0; n--) {
-        be_closed(d->channels[0]);
+    enter(d); /* none is freed before it was told of */
+    size_t i = d->gone_len;
+    while (d->len > 0) {
+        be_gone(d->channels[0]);
     }
+    for (size_t past = d->gone_len; i < past; i++) {
+        tell_closed(d->gone[i]);
+    }
+    leave(d);
 }
 
 static void on_closed(void *user, int err, const char *text)
@@ -639,6 +658,10 @@ int sq_peer_add_channel(struct sq_peer *peer, uint64_t now_ns,
     }
     if (config->negotiated && find(peer->data, config->id)) {
         return SQ_ERR_INVALID;
+    }
+    const struct sq_sctp *sctp = peer->data->sctp;
+    if (sctp && sq_sctp_get_state(sctp) == SQ_SCTP_CLOSED) {
+        return SQ_ERR_STATE; /* its association is over, and this transport gets no other */
     }
     err = make(peer, config, &ch);
     if (err) {

@@ -198,8 +198,9 @@ static void send_one(struct simnode *from, const struct sq_addr *to_addr,
         to = NULL;
     }
     bool dtls = sq_packet_kind(dgram->buf, dgram->len) == SQ_PACKET_DTLS;
+    bool data = dtls && *(const uint8_t *)dgram->buf == 23; /* RFC 5246, section 6.2.1 */
     if (!to || from->link.cut || (dtls && from->link.drop_dtls) || (rtp && from->link.drop_rtp) ||
-        sq_rand_unit(&net->rand) < from->link.loss) {
+        (data && from->link.drop_data) || sq_rand_unit(&net->rand) < from->link.loss) {
         counters->lost++;
         counters->rtp_lost += rtp;
         return;

@@ -30,6 +30,7 @@ struct simlink {
     bool cut;         /* nothing passes */
     bool drop_dtls;   /* all passes but DTLS */
     bool drop_rtp;    /* all passes but RTP */
+    bool drop_data;   /* all passes but what DTLS carries: data channels */
 };
 
 struct simcounters {

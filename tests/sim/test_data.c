@@ -29,6 +29,10 @@ struct heard {
     size_t len, room;
     bool echo;
     bool close_on_message, close_peer_on_message;
+    bool act_on_closed;         /* on all of `mine`, in the event of each */
+    struct sq_channel *mine[3]; /* that it may act on */
+    struct sq_channel *made;    /* in an event, or NULL */
+    int made_err;
 };
 
 static void note_message(struct heard *h, const struct sq_peer_event *e)
@@ -41,6 +45,22 @@ static void note_message(struct heard *h, const struct sq_peer_event *e)
     struct message m = {sq_channel_id(e->channel), e->binary, e->data_len, 0, e->now_ns};
     memcpy(&m.number, e->data, e->data_len < 4 ? e->data_len : 4);
     h->messages[h->len++] = m;
+}
+
+/* A page that closes all it has, tries to send on it, and opens a new one when it hears of an end.
+ */
+static void act_on_closed(struct heard *h, struct simnode *node, const struct sq_peer_event *e)
+{
+    const struct sq_channel_config config = {.label = "anew"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(sq_channel_state(h->mine[i]), SQ_CHANNEL_CLOSED);
+        assert_int_equal(sq_channel_send(h->mine[i], e->now_ns, true, "x", 1), SQ_ERR_STATE);
+        assert_int_equal(sq_channel_buffered_bytes(h->mine[i]), 0);
+        sq_channel_close(h->mine[i], e->now_ns);
+    }
+    if (!h->made) {
+        h->made_err = sq_peer_add_channel(simnode_peer(node), e->now_ns, &config, &h->made);
+    }
 }
 
 static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event *e)
@@ -74,6 +94,9 @@ static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event
     case SQ_PEER_EV_CHANNEL_CLOSED:
         h->closed++;
         h->channel = h->channel == e->channel ? NULL : h->channel;
+        if (h->act_on_closed) {
+            act_on_closed(h, node, e);
+        }
         break;
     case SQ_PEER_EV_BUFFERED_LOW:
         h->low++;
@@ -436,6 +459,44 @@ static void closed_within_events(void **state)
     call_free(c);
 }
 
+static void three_channels(struct call *c)
+{
+    const struct sq_channel_config config = {0};
+    c->ha.mine[0] = open_one(c, &config);
+    c->ha.mine[1] = channel(c, c->a, &config);
+    c->ha.mine[2] = channel(c, c->a, &config);
+    run(c, SEC);
+    assert_int_equal(c->ha.opened, 3);
+    c->ha.act_on_closed = true;
+}
+
+/* The transport goes under three channels: whoever hears of one end may act on the others. */
+static void transport_ends_under_all(void **state)
+{
+    struct call *c = call_new(31);
+    three_channels(c);
+    set_links(c, (struct simlink){.delay_ns = 10 * MS, .drop_data = true});
+    sq_peer_close(simnode_peer(c->b), simnet_now(c->net)); /* a close_notify, without the ABORT */
+    run(c, SEC);
+    assert_int_equal(simnode_cause(c->a), SQ_PEER_CAUSE_MEDIA_LOST);
+    assert_int_equal(c->ha.closed, 3);
+    assert_int_equal(stats(c->a).data_channels_closed, 3);
+    call_free(c);
+}
+
+/* The other side ends the association alone (ABORT): no channel can come any more. */
+static void association_ends_under_all(void **state)
+{
+    struct call *c = call_new(32);
+    three_channels(c);
+    sq_peer_close(simnode_peer(c->b), simnet_now(c->net));
+    run(c, SEC);
+    assert_int_equal(c->ha.closed, 3);
+    assert_int_equal(c->ha.made_err, SQ_ERR_STATE);
+    assert_int_equal(stats(c->a).data_channels_closed, 3);
+    call_free(c);
+}
+
 static void buffered_amount(void **state)
 {
     struct call *c = call_new(40);
@@ -553,6 +614,8 @@ int main(void)
         cmocka_unit_test(closed_from_either_side),
         cmocka_unit_test(closed_from_both_sides_with_loss),
         cmocka_unit_test(closed_within_events),
+        cmocka_unit_test(transport_ends_under_all),
+        cmocka_unit_test(association_ends_under_all),
         cmocka_unit_test(buffered_amount),
         cmocka_unit_test(small_passes_large),
         cmocka_unit_test(many_channels),
