@@ -414,6 +414,29 @@ static void test_kept_up_while_used(void **state)
     expect_wrong(0);
 }
 
+/* The server does not bind the channel again (section 12.3), or says nothing to it: the permission,
+ * which it had kept up, is kept up by itself, and what goes out goes as an indication. */
+static void test_channel_not_bound_again(void **state)
+{
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        allocate(27);
+        struct sq_addr peer = rig_addr("192.0.2.5", 700);
+        for (int i = 0; i < 600; i++) {
+            (void)rig_send(&rig, &peer, dtls, sizeof(dtls));
+            rig_run(&rig, 2 * SEC);
+            rig.server.refuse_channel = silent ? -1 : 508;
+        }
+        assert_int_equal(rig.server.binds, 1);
+        assert_in_range(rig.server.permissions, 4, 6); /* each 4 minutes of 20, and the first */
+        struct sq_turn_stats stats;
+        sq_turn_get_stats(rig.turn, &stats);
+        assert_int_equal(stats.permissions, 1);
+        assert_int_equal(rig.server.indications + rig.server.channel_data, 600);
+        expect_wrong(0);
+    }
+}
+
 static void test_one_permission_an_ip(void **state)
 {
     (void)state;
@@ -622,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_indications_then_channel),
         cmocka_unit_test(test_padding_on_streams),
         cmocka_unit_test(test_kept_up_while_used),
+        cmocka_unit_test(test_channel_not_bound_again),
         cmocka_unit_test(test_one_permission_an_ip),
         cmocka_unit_test(test_many_peers),
         cmocka_unit_test(test_refused_peer),

@@ -188,6 +188,9 @@ static void on_bind(struct rig *rig, const struct sq_stun_msg *m)
     struct rig_server *s = &rig->server;
     struct sq_addr peer;
     uint32_t number;
+    if (s->refuse_channel < 0) {
+        return;
+    }
     if (s->refuse_channel) {
         refuse(rig, m, s->refuse_channel, false);
         return;

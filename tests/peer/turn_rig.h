@@ -28,9 +28,10 @@ struct rig_server {
     bool unsigned_answers;
     bool wrong_key; /* signs with another password */
     bool deaf;
-    int stale_every; /* 438 to each so-many-th request */
-    int refuse_allocate, refuse_refresh, refuse_permission, refuse_channel; /* codes */
-    struct sq_addr alternate;                                               /* of 300 */
+    int stale_every;                                        /* 438 to each so-many-th request */
+    int refuse_allocate, refuse_refresh, refuse_permission; /* codes */
+    int refuse_channel;                                     /* -1: says nothing */
+    struct sq_addr alternate;                               /* of 300 */
     uint32_t lifetime_s;
     struct sq_addr relayed, mapped;
     /* What happened. */

@@ -98,8 +98,8 @@ void turn_fail(struct sq_turn *turn, enum sq_turn_fault fault, int code, const c
 
 /* turn_peer.c */
 void turn_peers_granted(struct sq_turn *turn, uint64_t now_ns, uint16_t method, uint16_t peer);
-void turn_peers_refused(struct sq_turn *turn, uint16_t method, uint16_t peer, int code,
-                        const char *text);
+void turn_peers_refused(struct sq_turn *turn, uint64_t now_ns, uint16_t method, uint16_t peer,
+                        int code, const char *text);
 void turn_peers_timeout(struct sq_turn *turn, uint64_t now_ns);
 uint64_t turn_peers_next(const struct sq_turn *turn);
 

@@ -97,13 +97,16 @@ void turn_peers_granted(struct sq_turn *turn, uint64_t now_ns, uint16_t method, 
     }
 }
 
-void turn_peers_refused(struct sq_turn *turn, uint16_t method, uint16_t peer, int code,
-                        const char *text)
+void turn_peers_refused(struct sq_turn *turn, uint64_t now_ns, uint16_t method, uint16_t peer,
+                        int code, const char *text)
 {
     struct turn_peer *p = &turn->peers[peer];
     struct sq_addr addr = p->addr;
     if (method == SQ_STUN_CHANNEL_BIND) { /* indications serve as well */
         p->channel = GRANT_REFUSED;
+        if (p->permission == GRANT_GIVEN && p->due_ns == SQ_NEVER) {
+            p->due_ns = now_ns; /* the channel kept the permission up, which runs out otherwise */
+        }
     }
     if (method == SQ_STUN_CREATE_PERMISSION || code == 403 || code == 443) {
         for (uint16_t i = 0; i < turn->peers_len; i++) {

@@ -98,7 +98,7 @@ static void refused(struct sq_turn *turn, const struct refusal *r, enum sq_turn_
     struct turn_tx tx = *r->tx;
     r->tx->method = 0;
     if (is_of_peer(&tx)) {
-        turn_peers_refused(turn, tx.method, tx.peer, r->code, r->reason);
+        turn_peers_refused(turn, r->now_ns, tx.method, tx.peer, r->code, r->reason);
     } else if (turn->state == TURN_CLOSING) { /* then it is gone, or the server will drop it */
         turn_over(turn);
         if (turn->cb->closed) {
@@ -317,10 +317,9 @@ int turn_response(struct sq_turn *turn, uint64_t now_ns, const struct sq_stun_ms
 void turn_unanswered(struct sq_turn *turn, uint64_t now_ns, const struct turn_tx *tx)
 {
     if (is_of_peer(tx)) {
-        turn_peers_refused(turn, tx->method, tx->peer, 0, "no answer");
+        turn_peers_refused(turn, now_ns, tx->method, tx->peer, 0, "no answer");
     } else if (turn->state == TURN_ALLOCATING || turn->state == TURN_READY) {
         turn_fail(turn, SQ_TURN_FAULT_SILENT, 0,
                   turn->state == TURN_READY ? "no longer answers" : "does not answer");
     }
-    (void)now_ns;
 }
