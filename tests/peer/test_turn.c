@@ -472,6 +472,28 @@ static void test_many_peers(void **state)
     rig_free(&rig);
 }
 
+/* All places for requests are taken when the allocation is to be refreshed: the refresh waits for
+ * one of them (rig_run fails where a time-out comes again and again without effect). */
+static void test_refresh_waits_for_a_place(void **state)
+{
+    (void)state;
+    allocate(28);
+    rig_run(&rig, 538 * SEC);
+    rig.server.deaf = true;
+    for (int i = 0; i < 9; i++) {
+        struct sq_addr peer = rig_addr("192.0.2.1", 700);
+        peer.in4.sin_addr.s_addr += (uint32_t)i << 24;
+        (void)rig_send(&rig, &peer, stun, sizeof(stun));
+    }
+    rig_run(&rig, 6 * SEC); /* the refresh is due after 540 s */
+    assert_int_equal(rig.server.refreshes, 0);
+    rig.server.deaf = false;
+    rig_run(&rig, 30 * SEC);
+    assert_int_equal(rig.server.refreshes, 1);
+    assert_int_equal(rig.server.permissions, 9);
+    rig_free(&rig);
+}
+
 static void test_refused_peer(void **state)
 {
     (void)state;
@@ -648,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_channel_not_bound_again),
         cmocka_unit_test(test_one_permission_an_ip),
         cmocka_unit_test(test_many_peers),
+        cmocka_unit_test(test_refresh_waits_for_a_place),
         cmocka_unit_test(test_refused_peer),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_loss),

@@ -100,9 +100,10 @@ void sq_turn_close(struct sq_turn *turn, uint64_t now_ns)
 
 void sq_turn_refresh(struct sq_turn *turn, uint64_t now_ns)
 {
-    if (turn->state == TURN_READY && turn->refresh_ns != SQ_NEVER &&
-        turn_request(turn, now_ns, SQ_STUN_REFRESH, TURN_NONE)) {
-        turn->refresh_ns = SQ_NEVER; /* set again by the answer */
+    if (turn->state == TURN_READY && turn->refresh_ns != SQ_NEVER) {
+        bool sent = turn_request(turn, now_ns, SQ_STUN_REFRESH, TURN_NONE) != NULL;
+        /* Set again by the answer. Without a place it is the next that gets one. */
+        turn->refresh_ns = sent ? SQ_NEVER : now_ns;
     }
 }
 
@@ -117,7 +118,8 @@ uint64_t sq_turn_next_timeout(const struct sq_turn *turn)
 {
     uint64_t next = sq_min_u64(turn_requests_next(turn), turn->close_by_ns);
     if (turn->state == TURN_READY) {
-        next = sq_min_u64(next, turn->refresh_ns);
+        /* Without a place for it a refresh waits for the end of another request. */
+        next = turn_has_room(turn) ? sq_min_u64(next, turn->refresh_ns) : next;
         next = sq_min_u64(next, turn_peers_next(turn));
     }
     return next;
