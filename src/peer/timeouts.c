@@ -95,7 +95,7 @@ static void check_connect_timeout(struct sq_peer *peer)
     }
     peer->connect_by_ns = SQ_NEVER;
     double waited_s = (double)peer->connect_timeout_ns / 1e9;
-    if (peer->times.ice_connected == 0) {
+    if (peer->dtls_up || !peer->has_path) { /* up: it is a restart that found no path */
         char words[SQ_ICE_WORDS_MAX], names[64] = "";
         size_t unresolved = sq_ice_unresolved(peer->ice);
         sq_ice_words(peer->ice, words);

@@ -295,6 +295,9 @@ static void restart_that_finds_nobody(void **state)
     assert_int_equal(simnode_state(p.b), SQ_PEER_CONNECTING);
     run_for(p.net, 8 * SEC + MS);
     assert_int_equal(simnode_state(p.b), SQ_PEER_FAILED);
+    /* DTLS was up all the time, and is not to blame. */
+    assert_int_equal(simnode_cause(p.b), SQ_PEER_CAUSE_ICE);
+    assert_non_null(strstr(simnode_text(p.b), "no ICE candidate pair answered within 8 s"));
     end(&p);
 }
 
