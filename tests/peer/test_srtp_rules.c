@@ -334,29 +334,44 @@ static void reordering_over_the_wrap_and_resending(void **state)
     each(check_reorder_over_wrap);
 }
 
+static int unprotect_copy(struct pair *p, const struct packet *wire)
+{
+    struct packet copy = *wire;
+    return unprotect(p->e, p->b, &copy);
+}
+
+/* What is told apart: 576 behind the newest at least, and at most ten blocks of 64. */
 static void check_replay(struct pair *p)
 {
-    struct packet wire[300];
-    for (uint16_t i = 0; i < 300; i++) {
-        wire[i] = rtp(9, (uint16_t)(1000 + i), 20);
+    enum { FIRST = 1100, TOP = 1728 /* begins a block */, FAR = 2400, N = FAR - FIRST + 1 };
+    static struct packet wire[N];
+    for (uint16_t i = 0; i < N; i++) {
+        wire[i] = rtp(9, (uint16_t)(FIRST + i), 20);
         assert_int_equal(protect(p->e, p->a, &wire[i]), 0);
     }
-    struct packet p0 = wire[150];
-    assert_int_equal(unprotect(p->e, p->b, &p0), 0);
-    p0 = wire[23]; /* 127 behind: the last that can be told */
-    assert_int_equal(unprotect(p->e, p->b, &p0), 0);
-    for (size_t old = 0; old <= 22; old++) {
-        p0 = wire[old];
-        assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
+    assert_int_equal(unprotect_copy(p, &wire[FIRST + 300 - FIRST]), 0);
+    assert_int_equal(unprotect_copy(p, &wire[TOP - FIRST]), 0);
+    assert_int_equal(unprotect_copy(p, &wire[FIRST + 300 - FIRST]),
+                     SQ_ERR_REPLAY); /* still known */
+    for (int behind = 0; behind <= 576; behind++) {
+        int want = behind == 0 || TOP - behind == FIRST + 300 ? SQ_ERR_REPLAY : 0;
+        assert_int_equal(unprotect_copy(p, &wire[TOP - behind - FIRST]), want);
     }
-    p0 = wire[23];
-    assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
-    p0 = wire[299]; /* ahead by more than the window */
-    assert_int_equal(unprotect(p->e, p->b, &p0), 0);
-    p0 = wire[298];
-    assert_int_equal(unprotect(p->e, p->b, &p0), 0);
-    p0 = wire[299];
-    assert_int_equal(unprotect(p->e, p->b, &p0), SQ_ERR_REPLAY);
+    for (int i = FIRST; i <= TOP; i++) {
+        assert_int_equal(unprotect_copy(p, &wire[i - FIRST]), SQ_ERR_REPLAY);
+    }
+    /* One by one through the blocks: each once, and what was before is still known. */
+    for (int i = TOP + 1; i <= TOP + 130; i++) {
+        assert_int_equal(unprotect_copy(p, &wire[i - FIRST]), 0);
+        assert_int_equal(unprotect_copy(p, &wire[i - FIRST]), SQ_ERR_REPLAY);
+        assert_int_equal(unprotect_copy(p, &wire[i - 576 - FIRST]), SQ_ERR_REPLAY);
+    }
+    assert_int_equal(unprotect_copy(p, &wire[FAR - FIRST]), 0); /* some of it is still known */
+    for (int behind = 1; behind <= 576; behind++) {
+        int want = FAR - behind <= TOP + 130 ? SQ_ERR_REPLAY : 0;
+        assert_int_equal(unprotect_copy(p, &wire[FAR - behind - FIRST]), want);
+        assert_int_equal(unprotect_copy(p, &wire[FAR - behind - FIRST]), SQ_ERR_REPLAY);
+    }
 }
 
 static void replay(void **state)

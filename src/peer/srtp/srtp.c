@@ -98,6 +98,7 @@ int sq_srtp_create(struct sq_srtp_engine *engine, enum sq_srtp_profile profile,
     sq_srtp_table_init(&s->receive.rtp_streams);
     if (!err) {
         err = direction_init(engine, s->gcm, remote, &s->receive);
+        s->receive.rtp_streams.remembers = true;
     }
     if (err) {
         sq_srtp_destroy(s);

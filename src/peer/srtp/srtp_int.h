@@ -14,17 +14,20 @@
 #define SRTCP_INDEX_BYTES 4
 #define SRTCP_E_FLAG      0x80000000u
 #define STREAMS_INLINE    4
-/* What the hash in lanes may need behind a packet, see srtp_cm.c. */
+/* What the hash in lanes may need behind a packet, see sq_srtp_cm_tags. */
 #define ROC_BYTES 4
 
-__extension__ typedef unsigned __int128 sq_u128;
+/* Blocks of 64 indices that a stream remembers beside its newest two. */
+#define REPLAY_OLDER 8
 
 /* One SSRC of one direction. For RTP `top` is the highest index (rollover counter << 16 | sequence
- * number), for RTCP the highest SRTCP index. Bit i of the window stands for top - i. */
+ * number), for RTCP the highest SRTCP index. What came before is remembered in blocks of 64
+ * indices: bit i of seen[0] is index (top / 64 * 64) + i, seen[1] is the block before. */
 struct stream {
-    sq_u128 window;
     uint64_t top;
     uint32_t ssrc;
+    uint64_t seen[2];
+    uint64_t *older; /* block b at b % REPLAY_OLDER; owned, NULL but for RTP that is received */
 };
 
 struct stream_table {
@@ -33,7 +36,8 @@ struct stream_table {
     uint32_t slots_mask;
     uint16_t n;
     uint16_t room;
-    uint16_t last; /* the one found last */
+    uint16_t last;  /* the one found last */
+    bool remembers; /* its streams have `older` */
     struct stream inline_at[STREAMS_INLINE];
 };
 
