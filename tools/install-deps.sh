@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages of the given purposes that are not yet there:
-#   tools/install-deps.sh build [unit] [test] [lint] [bench] [media]
+#   tools/install-deps.sh build [unit] [test] [lint] [ci] [bench] [media]
 # tools/packages has them. `test` has those of `unit` in it. A name that ends in ? is left out, and
 # told, where the distribution does not have it. A third word is a command that does as well: a
 # newer Node.js than the distribution's brings its own npm, and its package will not stand beside it.
