@@ -171,8 +171,9 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
     if (place.figure == FIGURE_TRACKS) {
         return f->tracks; /* 0 channels is an answer, all else needs one */
     }
-    if (f->tracks == 0) {
-        return NAN;
+    if (f->tracks == 0) { /* but for rates, where something was to come and nothing did */
+        bool rate = place.figure == FIGURE_BITRATE || place.figure == FIGURE_FPS;
+        return f->agreed && rate ? 0 : NAN;
     }
     switch (place.figure) {
     case FIGURE_BITRATE:
@@ -216,6 +217,15 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
     }
 }
 
+/* Media that was agreed and never came has no loss, latency or size: none that could hold. */
+static bool never_came(const struct sq_peer_row *p, enum sq_metric_id id)
+{
+    struct place place = places[id];
+    bool of_flow =
+        place.figure != FIGURE_NONE && place.figure != FIGURE_STAGE && place.figure != FIGURE_DATA;
+    return of_flow && p->connected && p->flow[place.of].agreed && p->flow[place.of].tracks == 0;
+}
+
 /* Recursion is bounded by the parser's SQ_EXPECT_TERMS_MAX and SQ_EXPECT_DEPTH_MAX. */
 static enum peer_answer judge_peer(const struct sq_expect *e, int index,
                                    const struct sq_peer_row *p)
@@ -224,7 +234,7 @@ static enum peer_answer judge_peer(const struct sq_expect *e, int index,
     if (n->kind == SQ_EXPECT_TERM) {
         double value = sq_expect_peer_value(p, n->metric);
         if (isnan(value)) {
-            return PEER_NO_SAMPLE;
+            return never_came(p, n->metric) ? PEER_HOLDS_NOT : PEER_NO_SAMPLE;
         }
         return compare(value, n->op, n->number) ? PEER_HOLDS : PEER_HOLDS_NOT;
     }
@@ -240,7 +250,7 @@ static enum peer_answer judge_peer(const struct sq_expect *e, int index,
 static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
                          struct sq_expectation *out)
 {
-    uint64_t holds = 0, misses = 0, failed_before = 0;
+    uint64_t holds = 0, misses = 0, failed_before = 0, without = 0;
     for (size_t i = 0; i < r->peer_count; i++) {
         const struct sq_peer_row *p = &r->peers[i];
         if (p->outcome == SQ_OUTCOME_PENDING) {
@@ -253,6 +263,7 @@ static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
         } else {
             holds += answer == PEER_HOLDS;
             misses += answer == PEER_HOLDS_NOT;
+            without += answer == PEER_NO_SAMPLE;
         }
     }
     SQ_RESULT_SET(out->unit, "% of peers");
@@ -269,8 +280,12 @@ static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
     int n = snprintf(text, sizeof(text), "holds for %llu of %llu peers (%.4g %%), wanted %.6g %%",
                      (unsigned long long)holds, judged, out->value, e->peers_percent);
     if (failed_before > 0 && n > 0 && (size_t)n < sizeof(text)) {
-        snprintf(text + n, sizeof(text) - (size_t)n, "; %llu failed before they had a value",
-                 (unsigned long long)failed_before);
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "; %llu failed before they had a value",
+                      (unsigned long long)failed_before);
+    }
+    if (without > 0 && n > 0 && (size_t)n < sizeof(text)) {
+        snprintf(text + n, sizeof(text) - (size_t)n, "; %llu more had nothing to be judged by",
+                 (unsigned long long)without);
     }
     SQ_RESULT_SET(out->message, text);
 }

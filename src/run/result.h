@@ -104,10 +104,11 @@ enum sq_flow {
 /* What one peer received or sent of one kind, over its whole life. */
 struct sq_flow_totals {
     uint32_t tracks; /* channels that carried media */
+    bool agreed;     /* in: one was negotiated, whether something came or not */
     uint64_t packets;
     uint64_t bytes;      /* RTP payload, as W3C bytesReceived and bytesSent */
     int64_t lost;        /* packets; may be negative (duplicates), as in RFC 3550 */
-    double bitrate_kbps; /* average over the time with media, the sum of all tracks */
+    double bitrate_kbps; /* average since it was agreed or began, the sum of all tracks */
     double loss_percent; /* of what the sender sent */
     double jitter_ms;    /* average */
     double rtt_ms;       /* average */

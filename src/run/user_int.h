@@ -55,6 +55,7 @@ struct sq_user_peer {
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
+    bool agreed;          /* in: a track was negotiated */
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
     uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
     uint64_t expected, lost;     /* out: of the packets that reports tell of */

@@ -213,6 +213,16 @@ static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_
     s->user->sums[flow].playout_n++;
 }
 
+static void note_fps_in(struct sampling *s, double fps)
+{
+    struct sq_second *second = s->user->env->second;
+    record(s, SQ_METRIC_VIDEO_IN_FPS, fps);
+    second->fps_sum += fps;
+    second->fps_n++;
+    s->user->sums[SQ_FLOW_VIDEO_IN].fps += fps;
+    s->user->sums[SQ_FLOW_VIDEO_IN].fps_n++;
+}
+
 /* A stream that its sender has ended stands still on purpose: no freeze, and nothing to conceal.
  * It is looked at as it was at its end. */
 static uint64_t until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
@@ -245,12 +255,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     if (video && now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
-        struct sq_second *second = s->user->env->second;
-        record(s, SQ_METRIC_VIDEO_IN_FPS, in.frames_per_second);
-        second->fps_sum += in.frames_per_second;
-        second->fps_n++;
-        s->user->sums[flow].fps += in.frames_per_second;
-        s->user->sums[flow].fps_n++;
+        note_fps_in(s, in.frames_per_second);
         if (in.frame_width) {
             record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
             record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
@@ -373,14 +378,27 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     }
 }
 
+/* Silence where media was agreed is a rate of 0, not a missing one. Of frames, too, but for the
+ * first second: a rate of frames needs a whole one. */
+static void note_silence(struct sampling *s, enum sq_flow flow)
+{
+    s->user->sums[flow].seconds += s->seconds;
+    if (s->telling) {
+        record(s, metrics_of[flow].bitrate, 0);
+    }
+    if (s->telling && flow == SQ_FLOW_VIDEO_IN && s->now_ns >= s->user->up_ns + SQ_NS_PER_SEC) {
+        note_fps_in(s, 0);
+    }
+}
+
 static void close_flow(struct sampling *s, enum sq_flow flow)
 {
     const struct flow_delta *delta = &s->flows[flow];
     struct sq_second *second = s->user->env->second;
+    s->user->sums[flow].agreed = s->user->sums[flow].agreed || delta->agreed;
     if (!delta->carries) {
-        if (delta->agreed &&
-            s->telling) { /* silence where media was agreed is a rate of 0, not a missing one */
-            record(s, metrics_of[flow].bitrate, 0);
+        if (delta->agreed) {
+            note_silence(s, flow);
         }
         return;
     }
@@ -550,6 +568,10 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     totals->bitrate_kbps = sums->seconds > 0 ? sums->bits / 1e3 / sums->seconds : NAN;
     totals->loss_percent =
         sums->expected > 0 ? 100 * (double)sums->lost / (double)sums->expected : NAN;
+    totals->agreed = sums->agreed;
+    if (flow == SQ_FLOW_VIDEO_IN && totals->agreed && totals->tracks == 0) {
+        totals->fps = 0;
+    }
     if (!user->row.connected) {
         return;
     }

@@ -124,7 +124,8 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
          "candidate-pair.currentRoundTripTime"},
     [SQ_METRIC_VIDEO_IN_FPS] = {"video.in.fps", SQ_UNIT_FPS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
                                 SQ_BETTER_HIGH, SQ_SAMPLING_TRACK_SECOND, 1000,
-                                "Frames that became decodable in a second.",
+                                "Frames that became decodable in a second; 0 where video was "
+                                "agreed and none has come.",
                                 "inbound-rtp.framesPerSecond"},
     [SQ_METRIC_VIDEO_IN_FREEZE] = {"video.in.freeze", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN,
                                    SQ_BETTER_LOW, SQ_SAMPLING_PEER_TOTAL, 1,

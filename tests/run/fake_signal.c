@@ -134,7 +134,9 @@ static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char 
     err = sq_peer_set_remote(far, now_ns, SQ_SDP_OFFER, offer, NULL);
     for (size_t i = 0; !err && i < sq_peer_track_count(far); i++) {
         struct sq_track *track = sq_peer_track(far, i);
-        err = sq_track_set_media(track, s->how == FAKE_NO_MEDIA ? NULL : s->user->clip);
+        bool silent = s->how == FAKE_NO_MEDIA ||
+                      (s->how == FAKE_NO_VIDEO && sq_track_kind(track) == SQ_MEDIA_VIDEO);
+        err = sq_track_set_media(track, silent ? NULL : s->user->clip);
     }
     return err ? err : sq_peer_create_answer(far, now_ns, ret_answer, NULL);
 }

@@ -157,6 +157,31 @@ static void no_sample_never_passes(void **state)
     sq_result_destroy(r);
 }
 
+/* A viewer that agreed on video and got none does not see it; one that agreed on none is left out,
+ * and told. */
+static void nothing_came(void **state)
+{
+    struct sq_result *r = ten_peers();
+    r->peers[7].flow[SQ_FLOW_VIDEO_IN].agreed = true;
+    for (int i = 0; i < 7; i++) {
+        struct sq_flow_totals *video = &r->peers[i].flow[SQ_FLOW_VIDEO_IN];
+        video->agreed = video->tracks = i < 5;
+        video->bitrate_kbps = video->fps = i < 5 ? 30 : NAN;
+        video->loss_percent = i < 5 ? 0 : NAN;
+    }
+    struct sq_expectation e = judge(r, "video.in.fps > 20 for 100% of peers");
+    assert_false(e.ok);
+    assert_near(e.value, 100.0 * 5 / 7, 0.01);
+    assert_string_equal(e.message,
+                        "holds for 5 of 7 peers (71.43 %), wanted 100 %; 1 failed before "
+                        "they had a value; 2 more had nothing to be judged by");
+    assert_near(judge(r, "video.in.bitrate == 0 for 1% of peers").value, 100.0 / 7, 0.01);
+    assert_near(judge(r, "video.in.loss < 5 for 100% of peers").value, 100.0 * 5 / 7, 0.01);
+    assert_near(judge(r, "video.in.loss < 5 or video.in.bitrate == 0 for 50% of peers").value,
+                100.0 * 6 / 7, 0.01);
+    sq_result_destroy(r);
+}
+
 static void levels(void **state)
 {
     struct sq_result *r = ten_peers();
@@ -330,10 +355,15 @@ static void judging_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),        cmocka_unit_test(no_sample_never_passes),
-        cmocka_unit_test(levels),        cmocka_unit_test(errors_have_a_column),
-        cmocka_unit_test(bounds),        cmocka_unit_test(aliases_of_testrtc),
-        cmocka_unit_test(mangled_texts), cmocka_unit_test(judging_without_memory),
+        cmocka_unit_test(values),
+        cmocka_unit_test(no_sample_never_passes),
+        cmocka_unit_test(nothing_came),
+        cmocka_unit_test(levels),
+        cmocka_unit_test(errors_have_a_column),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(aliases_of_testrtc),
+        cmocka_unit_test(mangled_texts),
+        cmocka_unit_test(judging_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

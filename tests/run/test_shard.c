@@ -366,6 +366,53 @@ static void every_user_ends_in_one_outcome(void **state)
     free_bench(&b);
 }
 
+static enum fake_how third_blind(uint64_t index)
+{
+    return index % 3 == 2 ? FAKE_NO_VIDEO : FAKE_WELL;
+}
+
+static void assert_judged(struct bench *b, const char *text, double percent)
+{
+    struct sq_expect *e = NULL;
+    struct sq_expectation out = {0};
+    assert_int_equal(sq_expect_parse(text, &e, NULL), 0);
+    sq_expect_eval(e, b->result, &out);
+    sq_expect_destroy(e);
+    if (!(fabs(out.value - percent) < 0.01)) {
+        fail_msg("%s: %g: %s", text, out.value, out.message);
+    }
+}
+
+/* A call with sound and no picture is a call without the picture, and not one left out. */
+static void agreed_and_never_came_is_none(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, third_blind);
+    b.plan.peers = 6;
+    b.plan.rate_per_s = 60;
+    b.plan.hold_ns = 2500 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.ok, 6);
+    for (size_t i = 0; i < 6; i++) {
+        const struct sq_flow_totals *video = &b.result->peers[i].flow[SQ_FLOW_VIDEO_IN];
+        bool blind = i % 3 == 2;
+        assert_true(video->agreed);
+        assert_int_equal(video->tracks, !blind);
+        assert_true(blind ? video->bitrate_kbps == 0 : video->bitrate_kbps > 0);
+        assert_true(blind ? video->fps == 0 : video->fps > 0);
+    }
+    assert_judged(&b, "video.in.fps > 5 for 100% of peers", 100.0 * 4 / 6);
+    assert_judged(&b, "video.in.bitrate == 0 for 1% of peers", 100.0 * 2 / 6);
+    assert_judged(&b, "video.in.freezes < 5 for 100% of peers", 100.0 * 4 / 6);
+    assert_judged(&b, "audio.in.bitrate > 1 for 100% of peers", 100);
+    /* The whole run's figures count the same seconds. */
+    const struct sq_metric_row *fps = sq_result_metric(b.result, SQ_METRIC_VIDEO_IN_FPS);
+    assert_true(sq_metric_aggregate(fps->hist, fps->id, (struct sq_agg){SQ_AGG_MIN, 0}) == 0);
+    free_bench(&b);
+}
+
 static enum fake_how none_well(uint64_t index)
 {
     return index % 2 ? FAKE_REFUSED : FAKE_REFUSED_AT_ONCE;
@@ -578,6 +625,7 @@ int main(void)
         cmocka_unit_test(what_finds_no_place_is_counted),
         cmocka_unit_test(rooms_and_viewers),
         cmocka_unit_test(every_user_ends_in_one_outcome),
+        cmocka_unit_test(agreed_and_never_came_is_none),
         cmocka_unit_test(a_service_that_takes_nobody),
         cmocka_unit_test(drained_users_are_well),
         cmocka_unit_test(aborted_users_are_ok_or_pending),
