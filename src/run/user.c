@@ -64,7 +64,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     struct sq_tally *tally = user->env->tally;
     if (user->state == SQ_USER_UP) {
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
-        tally->connected--;
+        tally->connected -= user->row.connected;
     }
     for (size_t i = 0; user->state == SQ_USER_SETTING_UP && i < user->peers_len; i++) {
         if (user->peers[i].endpoint) { /* what it had tried: it was never sampled */
@@ -244,6 +244,21 @@ void sq_user_replay_over(struct sq_user *user, uint64_t now_ns)
     }
 }
 
+/* Of a user that is up. One that signed in and was given nothing to connect to (a viewer of an
+ * empty room) is not: a peer may come later. */
+static void note_connected(struct sq_user *user)
+{
+    bool any = false;
+    for (size_t i = 0; i < user->peers_len; i++) {
+        any = any || (user->peers[i].endpoint && user->peers[i].connected);
+    }
+    if (any && !user->row.connected) {
+        user->row.connected = true;
+        user->env->tally->connected++;
+        user->env->tally->up_total++;
+    }
+}
+
 static void get_up(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
@@ -252,12 +267,12 @@ static void get_up(struct sq_user *user)
     sq_user_begin_samples(user, now_ns);
     sq_user_switch_begin(user, now_ns);
     sq_user_dtmf_begin(user, now_ns);
-    user->row.connected = true;
-    user->env->tally->connected++;
-    user->env->tally->up_total++;
-    record_stages(user, now_ns);
-    sq_hist_small_record(&user->env->second->setup_ms,
-                         (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+    note_connected(user);
+    if (user->row.connected) {
+        record_stages(user, now_ns);
+        sq_hist_small_record(&user->env->second->setup_ms,
+                             (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+    }
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
                    hold_ns ? now_ns + hold_ns : SQ_NEVER);
@@ -375,6 +390,9 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
                      ? "the service did not agree on the codec of the recording"
                      : "the recording cannot be sent: no memory");
             return;
+        }
+        if (user->state == SQ_USER_UP) {
+            note_connected(user);
         }
         check_up(user);
     } else if (event->state == SQ_PEER_FAILED) {

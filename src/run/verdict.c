@@ -65,6 +65,11 @@ static void unreached_reason(const struct sq_result *r, char *text, size_t size)
         snprintf(text, size, "none of %llu peers connected; most failed with cause %s: %s",
                  (unsigned long long)r->counts.started, sq_failure_name(cause),
                  example->message[0] ? example->message : sq_failure_words(cause));
+    } else if (r->counts.ok > 0) {
+        snprintf(text, size,
+                 "none of %llu peers connected: they signed in, and the service gave them nothing "
+                 "to receive (is the room empty?)",
+                 (unsigned long long)r->counts.started);
     } else {
         const struct sq_peer_row *waiting = sq_result_waiting(r);
         snprintf(text, size, "none of %llu peers connected before the run ended%s%s",

@@ -158,6 +158,10 @@ static void join(struct sq_signal *s, uint64_t now_ns)
 {
     char *offer = NULL;
     char *text = NULL;
+    if (s->how == FAKE_EMPTY_ROOM) {
+        s->host->joined(s->ctx);
+        return;
+    }
     int err = s->host->make_peer(s->ctx, "peer", &s->peer);
     err = err ? err : add_tracks(s);
     err = err ? err : sq_peer_create_offer(s->peer, now_ns, false, &offer, NULL);
