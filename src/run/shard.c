@@ -412,6 +412,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         sq_shard_destroy(shard);
         return err;
     }
+    shard->tally.loop = shard->loop;
     sq_loop_on_lateness(shard->loop, on_lateness, shard);
     sq_loop_on_flush(shard->loop, &shard->hook, on_flush, shard);
     shard->env = (struct sq_user_env){

@@ -10,6 +10,7 @@
 #include "stats/hist.h"
 #include "stats/metrics.h"
 
+struct sq_loop;
 struct sq_user;
 
 /* What the users of a shard add up: counters since the start, and samples. */
@@ -19,10 +20,12 @@ struct sq_tally {
     uint64_t up_total;                        /* that were connected ever */
     struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
     double last[SQ_METRIC_COUNT];
+    uint64_t last_ns[SQ_METRIC_COUNT]; /* when that was */
+    const struct sq_loop *loop;        /* borrowed: whose time samples have; NULL: none */
     struct sq_latency_tally latency;
 };
 
-/* Records a sample; without memory for a histogram it is left out, and `lost_samples` says so. */
+/* Records a sample. NAN is none; and without memory for a histogram it is left out. */
 void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value);
 void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from);
 void sq_tally_free(struct sq_tally *tally);

@@ -34,53 +34,6 @@ static const struct flow_metrics metrics_of[SQ_FLOW_COUNT] = {
                            SQ_METRIC_VIDEO_OUT_PLI},
 };
 
-/* ---- Tally ---- */
-
-void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value)
-{
-    if (!tally->metrics[id]) {
-        tally->metrics[id] = sq_zalloc(sizeof(struct sq_hist));
-    }
-    if (tally->metrics[id] && !isnan(value)) {
-        sq_metric_record(tally->metrics[id], id, value);
-        tally->last[id] = value;
-    }
-}
-
-void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
-{
-    to->started += from->started;
-    to->connected += from->connected;
-    to->ok += from->ok;
-    to->failed += from->failed;
-    to->pending += from->pending;
-    to->up_total += from->up_total;
-    for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
-        to->failed_by_cause[i] += from->failed_by_cause[i];
-    }
-    sq_latency_merge(&to->latency, &from->latency);
-    for (int i = 0; i < SQ_METRIC_COUNT; i++) {
-        if (!from->metrics[i]) {
-            continue;
-        }
-        if (!to->metrics[i]) {
-            to->metrics[i] = sq_zalloc(sizeof(struct sq_hist));
-        }
-        if (to->metrics[i]) {
-            sq_hist_merge(to->metrics[i], from->metrics[i]);
-            to->last[i] = from->last[i];
-        }
-    }
-}
-
-void sq_tally_free(struct sq_tally *tally)
-{
-    for (int i = 0; i < SQ_METRIC_COUNT; i++) {
-        sq_free(tally->metrics[i]);
-        tally->metrics[i] = NULL;
-    }
-}
-
 /* ---- Latency ---- */
 
 void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample)
