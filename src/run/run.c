@@ -5,10 +5,10 @@
 #include "net/loop.h"
 #include "run/arrivals.h"
 #include "run/health.h"
+#include "run/mailbox.h"
 #include "run/shard.h"
 #include "run/spool.h"
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,8 +23,6 @@ struct open_second {
     unsigned heard;
     double lateness_p99_us, lateness_max_us, cpu_percent;
 };
-
-struct mailbox;
 
 struct sq_run {
     const struct sq_plan *plan;
@@ -43,21 +41,7 @@ struct sq_run {
     struct sq_spool *timeline; /* owned: rows of the seconds told so far */
     uint64_t send_errors_before, drops_before;
     char example[256];
-    struct mailbox *mailbox;
-};
-
-/* Where shards send their reports. It outlives a run that is destroyed before its end for as long
- * as posted reports are on their way. */
-struct mailbox {
-    struct sq_run *run; /* NULL once it is gone; of the run's thread alone */
-    struct sq_loop *loop;
-    atomic_uint holders; /* the run, and each message */
-};
-
-/* A report on its way from a shard's thread to the run's. */
-struct message {
-    struct mailbox *mailbox;
-    struct sq_shard_report report;
+    struct sq_mailbox *mailbox;
 };
 
 /* ---- Seconds ---- */
@@ -239,15 +223,9 @@ static void close_seconds(struct sq_run *run)
     }
 }
 
-static void let_go(struct mailbox *mailbox)
+static void take_report(void *ctx, const struct sq_shard_report *report)
 {
-    if (mailbox && atomic_fetch_sub(&mailbox->holders, 1) == 1) {
-        sq_free(mailbox);
-    }
-}
-
-static void take_report(struct sq_run *run, const struct sq_shard_report *report)
-{
+    struct sq_run *run = ctx;
     struct open_second *open = &run->open[report->second_no % SECONDS_OPEN];
     run->latest[report->shard] = *report;
     add_second(&open->sum, &report->second);
@@ -262,33 +240,6 @@ static void take_report(struct sq_run *run, const struct sq_shard_report *report
         run->end_ns = sq_loop_now(run->loop);
         sq_timer_stop(&run->end_timer);
         run->ops->done(run->ctx);
-    }
-}
-
-static void on_report(void *ctx)
-{
-    struct message *message = ctx;
-    if (message->mailbox->run) {
-        take_report(message->mailbox->run, &message->report);
-    }
-    let_go(message->mailbox);
-    sq_free(message);
-}
-
-/* In a shard's thread. */
-static void send_report(void *ctx, const struct sq_shard_report *report)
-{
-    struct mailbox *mailbox = ctx;
-    struct message *message = sq_malloc(sizeof(*message));
-    if (!message) {
-        return;
-    }
-    message->mailbox = mailbox;
-    message->report = *report;
-    atomic_fetch_add(&mailbox->holders, 1);
-    if (sq_loop_post(mailbox->loop, on_report, message) != 0) {
-        let_go(mailbox);
-        sq_free(message);
     }
 }
 
@@ -361,7 +312,7 @@ static int start_shards(struct sq_run *run)
             .plan = run->plan,
             .number = i,
             .start_ns = run->start_ns,
-            .report = send_report,
+            .report = sq_mailbox_send,
             .ctx = run->mailbox,
         };
         int err = sq_shard_start(&config, &run->shards[i]);
@@ -370,18 +321,6 @@ static int start_shards(struct sq_run *run)
         }
         run->shards_len++;
     }
-    return 0;
-}
-
-static int make_mailbox(struct sq_run *run)
-{
-    run->mailbox = sq_zalloc(sizeof(*run->mailbox));
-    if (!run->mailbox) {
-        return SQ_ERR_NOMEM;
-    }
-    run->mailbox->run = run;
-    run->mailbox->loop = run->loop;
-    atomic_init(&run->mailbox->holders, 1);
     return 0;
 }
 
@@ -407,7 +346,7 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
     sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
     sq_timer_init(&run->end_timer, on_end, run);
-    int err = make_mailbox(run);
+    int err = sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
     err = err ? err
               : sq_spool_create(sizeof(struct sq_timeline_row), SECONDS_IN_ONE_GO, &run->timeline);
     err = err ? err : start_shards(run);
@@ -436,10 +375,7 @@ void sq_run_destroy(struct sq_run *run)
         sq_shard_destroy(run->shards[i]);
     }
     sq_spool_destroy(run->timeline);
-    if (run->mailbox) {
-        run->mailbox->run = NULL;
-        let_go(run->mailbox);
-    }
+    sq_mailbox_close(run->mailbox);
     sq_free(run);
 }
 
