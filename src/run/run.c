@@ -9,6 +9,7 @@
 #include "run/shard.h"
 #include "run/spool.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct sq_run {
     struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
     unsigned shards_len, shards_done;
     bool joined, draining, paused;
+    atomic_size_t alive; /* users of all shards; theirs */
     struct sq_arrivals arrivals;
     struct sq_shard_report latest[SQ_PLAN_THREADS_MAX];
     struct open_second open[SECONDS_OPEN];
@@ -312,6 +314,7 @@ static int start_shards(struct sq_run *run)
             .plan = run->plan,
             .number = i,
             .start_ns = run->start_ns,
+            .alive = &run->alive,
             .report = sq_mailbox_send,
             .ctx = run->mailbox,
         };

@@ -164,6 +164,7 @@ static void on_user_done(void *ctx, struct sq_user *user)
     }
     shard->over[shard->over_len++] = user;
     shard->alive--;
+    atomic_fetch_sub(shard->config.alive, 1);
 }
 
 static bool grow_slots(struct sq_shard *shard)
@@ -197,11 +198,14 @@ static bool add_user(struct sq_shard *shard, uint64_t index, uint64_t intended_n
     return true;
 }
 
-/* This shard's part of the most users at once. */
-static uint64_t alive_max(const struct sq_shard *shard)
+/* A place among the most users at once, of all shards together. */
+static bool take_place(struct sq_shard *shard)
 {
-    const struct sq_plan *plan = shard->config.plan;
-    return (plan->peers + plan->threads - 1 - shard->config.number) / plan->threads;
+    if (atomic_fetch_add(shard->config.alive, 1) < shard->config.plan->peers) {
+        return true;
+    }
+    atomic_fetch_sub(shard->config.alive, 1);
+    return false;
 }
 
 static void on_arrival(void *ctx, uint64_t now_ns)
@@ -212,8 +216,11 @@ static void on_arrival(void *ctx, uint64_t now_ns)
     while (!shard->draining && shard->next_index < shard->total && shard->next_index < due &&
            begun < STARTS_MAX) {
         uint64_t intended_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
-        if (shard->alive >= alive_max(shard) || !add_user(shard, shard->next_index, intended_ns)) {
+        if (!take_place(shard)) {
             shard->missed++;
+        } else if (!add_user(shard, shard->next_index, intended_ns)) {
+            shard->missed++;
+            atomic_fetch_sub(shard->config.alive, 1);
         }
         shard->next_index += shard->config.plan->threads;
         begun++;

@@ -6,6 +6,7 @@
 #include "run/plan.h"
 #include "run/result.h"
 #include "run/user.h"
+#include <stdatomic.h>
 
 struct sq_shard;
 
@@ -28,6 +29,8 @@ struct sq_shard_config {
     const struct sq_plan *plan;
     unsigned number; /* 0 … plan->threads - 1: users with index % threads == number are its own */
     uint64_t start_ns; /* of the run, by sq_clock_ns */
+    atomic_size_t
+        *alive; /* borrowed: users of all shards that are there now, at most plan->peers */
     /* In the shard's thread; the report is borrowed. */
     void (*report)(void *ctx, const struct sq_shard_report *report);
     void *ctx;

@@ -279,6 +279,23 @@ static void what_finds_no_place_is_counted(void **state)
     free_bench(&b);
 }
 
+/* Shard 0 has every second user. Three at once are three, whoever's they are. */
+static void places_are_of_all_shards(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, NULL);
+    b.plan.threads = 2;
+    b.plan.peers = 3;
+    b.plan.rate_per_s = 2;
+    b.plan.hold_ns = SEC; /* two at a time, often three for the while of a set-up */
+    b.plan.duration_ns = 3200 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.missed, 0);
+    free_bench(&b);
+}
+
 static void rooms_and_viewers(void **state)
 {
     (void)state;
@@ -652,6 +669,7 @@ int main(void)
         cmocka_unit_test(users_come_when_planned_and_hold),
         cmocka_unit_test(they_stay_until_the_end),
         cmocka_unit_test(what_finds_no_place_is_counted),
+        cmocka_unit_test(places_are_of_all_shards),
         cmocka_unit_test(rooms_and_viewers),
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
