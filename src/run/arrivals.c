@@ -47,6 +47,11 @@ uint64_t sq_arrivals_due(const struct sq_arrivals *a, uint64_t now_ns)
     return now_ns < a->since_ns && a->before == 0 ? 0 : (uint64_t)floor(count + 1e-6) + 1;
 }
 
+uint64_t sq_arrivals_before(const struct sq_arrivals *a, uint64_t end_ns)
+{
+    return (uint64_t)ceil(fmax(0, count_at(a, end_ns) - 1e-6));
+}
+
 uint64_t sq_arrivals_time_ns(const struct sq_arrivals *a, uint64_t index)
 {
     double ahead = (double)index - a->before;

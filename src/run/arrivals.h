@@ -22,6 +22,8 @@ void sq_arrivals_set_rate(struct sq_arrivals *a, uint64_t at_ns, double rate_per
 void sq_arrivals_pause(struct sq_arrivals *a, uint64_t at_ns, bool paused);
 /* Users that are due by now_ns, the one at the very start included. */
 uint64_t sq_arrivals_due(const struct sq_arrivals *a, uint64_t now_ns);
+/* Those whose time is before end_ns. */
+uint64_t sq_arrivals_before(const struct sq_arrivals *a, uint64_t end_ns);
 /* The intended start of user `index`: SQ_NEVER while paused or at rate 0. Of one that was due
  * before the last change: by the rate before it, since_ns if there was none. */
 uint64_t sq_arrivals_time_ns(const struct sq_arrivals *a, uint64_t index);

@@ -31,6 +31,7 @@ struct sq_run {
     const struct sq_run_ops *ops;
     void *ctx;
     uint64_t start_ns, end_ns;
+    uint64_t closed_ns; /* nobody arrives from then on */
     struct sq_timer end_timer;
     struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
     unsigned shards_len, shards_done;
@@ -89,10 +90,21 @@ static double ratio(double sum, uint64_t n)
     return n > 0 ? sum / (double)n : NAN;
 }
 
+/* At the rates that were in force: keys change them. */
 static uint64_t planned_by(const struct sq_run *run, uint64_t now_ns)
 {
-    uint64_t due = sq_arrivals_due(&run->arrivals, now_ns);
-    return sq_min_u64(due, sq_plan_arrivals(run->plan));
+    const struct sq_plan *plan = run->plan;
+    bool open = plan->hold_ns && plan->duration_ns; /* they come as long as the run lasts */
+    uint64_t due = now_ns < run->closed_ns ? sq_arrivals_due(&run->arrivals, now_ns)
+                                           : sq_arrivals_before(&run->arrivals, run->closed_ns);
+    return open ? due : sq_min_u64(due, plan->peers);
+}
+
+/* No more arrivals. */
+static void close_arrivals(struct sq_run *run)
+{
+    run->draining = true;
+    run->closed_ns = sq_min_u64(run->closed_ns, sq_loop_now(run->loop));
 }
 
 static void fill_flows(struct sq_timeline_row *row, const struct sq_second *sum)
@@ -250,6 +262,9 @@ static void take_report(void *ctx, const struct sq_shard_report *report)
 static void order_rate(struct sq_run *run, double rate_per_s, bool paused)
 {
     uint64_t at_ns = sq_loop_now(run->loop) + CHANGE_AHEAD_NS;
+    if (run->draining) {
+        return; /* nobody arrives any more */
+    }
     sq_arrivals_set_rate(&run->arrivals, at_ns, rate_per_s);
     sq_arrivals_pause(&run->arrivals, at_ns, paused);
     run->paused = paused;
@@ -278,7 +293,7 @@ static void drain(struct sq_run *run, uint64_t over_ns)
     if (run->draining) {
         return;
     }
-    run->draining = true;
+    close_arrivals(run);
     sq_timer_stop(&run->end_timer);
     for (unsigned i = 0; i < run->shards_len; i++) {
         sq_shard_drain(run->shards[i], over_ns);
@@ -292,7 +307,7 @@ void sq_run_drain(struct sq_run *run)
 
 void sq_run_abort(struct sq_run *run)
 {
-    run->draining = true;
+    close_arrivals(run);
     for (unsigned i = 0; i < run->shards_len; i++) {
         sq_shard_abort(run->shards[i]);
     }
@@ -347,6 +362,7 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     run->ops = ops;
     run->ctx = ctx;
     run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
+    run->closed_ns = plan->duration_ns ? run->start_ns + plan->duration_ns : SQ_NEVER;
     sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
     sq_timer_init(&run->end_timer, on_end, run);
     int err = sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
@@ -462,6 +478,8 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     sq_tally_record(&tally, SQ_METRIC_GENERATOR_DROPS,
                     (double)(health.send_errors + health.receive_drops));
 
+    /* Ended before its start: by two Ctrl-C while the threads get going. */
+    run->end_ns = sq_max_u64(run->end_ns, run->start_ns);
     result->duration_s = (double)(run->end_ns - run->start_ns) / 1e9;
     result->counts.planned = planned_by(run, run->end_ns);
     if (!(run->plan->hold_ns && run->plan->duration_ns)) {
@@ -469,6 +487,8 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     }
     collect_turn(run, result);
     err = err ? err : collect_peers(run, result);
+    /* Who began while the order to end was on its way was due. */
+    result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     err = err ? err : collect_metrics(&tally, result);
     sq_latency_result(&tally.latency, result);
     if (!err && result->latency_note[0]) {

@@ -208,6 +208,13 @@ static bool take_place(struct sq_shard *shard)
     return false;
 }
 
+/* Nobody begins at the end. */
+static uint64_t last_arrival_ns(const struct sq_shard *shard)
+{
+    uint64_t duration_ns = shard->config.plan->duration_ns;
+    return duration_ns ? shard->config.start_ns + duration_ns : SQ_NEVER;
+}
+
 static void on_arrival(void *ctx, uint64_t now_ns)
 {
     struct sq_shard *shard = ctx;
@@ -216,6 +223,9 @@ static void on_arrival(void *ctx, uint64_t now_ns)
     while (!shard->draining && shard->next_index < shard->total && shard->next_index < due &&
            begun < STARTS_MAX) {
         uint64_t intended_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
+        if (intended_ns >= last_arrival_ns(shard)) {
+            return; /* the order to drain is on its way */
+        }
         if (!take_place(shard)) {
             shard->missed++;
         } else if (!add_user(shard, shard->next_index, intended_ns)) {
@@ -230,7 +240,7 @@ static void on_arrival(void *ctx, uint64_t now_ns)
         return;
     }
     uint64_t next_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
-    if (next_ns != SQ_NEVER) {
+    if (next_ns < last_arrival_ns(shard)) {
         sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer,
                        sq_max_u64(next_ns, now_ns));
     }

@@ -23,6 +23,10 @@ static void even_from_the_start(void **state)
     assert_int_equal(sq_arrivals_due(&a, START + 99 * MS), 1);
     assert_int_equal(sq_arrivals_due(&a, START + 100 * MS), 2);
     assert_int_equal(sq_arrivals_due(&a, START + 60 * SEC), 601);
+    assert_int_equal(sq_arrivals_before(&a, START + 60 * SEC), 600);
+    assert_int_equal(sq_arrivals_before(&a, START + 60 * SEC + 50 * MS), 601);
+    assert_int_equal(sq_arrivals_before(&a, START), 0);
+    assert_int_equal(sq_arrivals_before(&a, START - MS), 0);
     for (uint64_t i = 0; i < 1000; i++) { /* every 100 ms to the microsecond: no chance in it */
         assert_in_range(sq_arrivals_time_ns(&a, i), START + i * 100 * MS - 1000,
                         START + i * 100 * MS + 1000);

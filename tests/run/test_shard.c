@@ -594,6 +594,49 @@ static void the_rate_may_change(void **state)
     free_bench(&b);
 }
 
+static void faster(struct bench *b)
+{
+    sq_run_set_rate(b->run, 60);
+    b->each_second = NULL;
+}
+
+/* What was planned is what came due at the rates that were set, and not at the first one. */
+static void planned_goes_with_the_rate(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, NULL);
+    b.plan.peers = 50;
+    b.plan.rate_per_s = 5;
+    b.plan.hold_ns = 50 * MS;
+    b.plan.duration_ns = 2500 * MS;
+    b.each_second = faster;
+    start(&b);
+    finish(&b);
+    const struct sq_peer_counts *c = &b.result->counts;
+    assert_int_equal(b.missed, 0);
+    assert_int_equal(c->started, c->planned);
+    assert_true(c->planned > 30); /* 12 at the first rate; some 90 now */
+    assert_int_equal(b.result->timeline[b.result->timeline_count - 1].planned, c->planned);
+    free_bench(&b);
+}
+
+static void aborted_before_its_start(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, NULL);
+    b.plan.peers = 4;
+    b.plan.rate_per_s = 100;
+    start(&b);
+    sq_run_drain(b.run);
+    sq_run_abort(b.run);
+    assert_true(rig_until(b.loop, is_done, &b, LIMIT_MS));
+    assert_int_equal(sq_run_collect(b.run, b.result), 0);
+    assert_true(b.result->duration_s >= 0 && b.result->duration_s < 10);
+    free_bench(&b);
+}
+
 /* ---- Ends that are none ---- */
 
 static bool some_second(void *ctx)
@@ -679,6 +722,8 @@ int main(void)
         cmocka_unit_test(aborted_users_are_ok_or_pending),
         cmocka_unit_test(orders_in_a_row),
         cmocka_unit_test(the_rate_may_change),
+        cmocka_unit_test(planned_goes_with_the_rate),
+        cmocka_unit_test(aborted_before_its_start),
         cmocka_unit_test(destroyed_in_the_middle),
         cmocka_unit_test(every_allocation_of_the_start_may_fail),
         cmocka_unit_test(a_starved_generator_is_invalid),
