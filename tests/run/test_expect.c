@@ -165,7 +165,8 @@ static void nothing_came(void **state)
     r->peers[7].flow[SQ_FLOW_VIDEO_IN].agreed = true;
     for (int i = 0; i < 7; i++) {
         struct sq_flow_totals *video = &r->peers[i].flow[SQ_FLOW_VIDEO_IN];
-        video->agreed = video->tracks = i < 5;
+        video->agreed = i < 5;
+        video->tracks = i < 5;
         video->bitrate_kbps = video->fps = i < 5 ? 30 : NAN;
         video->loss_percent = i < 5 ? 0 : NAN;
     }
