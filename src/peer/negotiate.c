@@ -254,8 +254,9 @@ int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart
     bool stable = sq_jsep_state(peer->jsep) == SQ_JSEP_STABLE;
     int err = peer->state == SQ_PEER_CLOSED || !stable ? SQ_ERR_STATE : 0;
     if (again && !err) {
-        snprintf(peer->ufrag_before, sizeof(peer->ufrag_before), "%s", sq_ice_ufrag(peer->ice));
-        snprintf(peer->pwd_before, sizeof(peer->pwd_before), "%s", sq_ice_pwd(peer->ice));
+        struct sq_derived_ice *before = &peer->ice_before;
+        snprintf(before->ufrag, sizeof(before->ufrag), "%s", sq_ice_ufrag(peer->ice));
+        snprintf(before->pwd, sizeof(before->pwd), "%s", sq_ice_pwd(peer->ice));
         err = restart(peer, NULL, NULL);
     }
     if (err) {
@@ -311,7 +312,7 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
 static int undo_restart(struct sq_peer *peer)
 {
     const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
-    int err = restart(peer, peer->ufrag_before, peer->pwd_before);
+    int err = restart(peer, peer->ice_before.ufrag, peer->ice_before.pwd);
     peer->described = true;
     peer->candidates_told = sq_ice_local_count(peer->ice);
     if (!err && remote && peer->remote_applied) {

@@ -9,6 +9,7 @@
 #include "media/source.h"
 #include "peer/bwe/remote.h"
 #include "peer/congestion_int.h"
+#include "peer/derived_ice.h"
 #include "peer/dtls/dtls.h"
 #include "peer/ice/ice.h"
 #include "peer/jsep/jsep.h"
@@ -19,8 +20,12 @@
 #include "peer/rtp/sender.h"
 #include "peer/rtp/twcc.h"
 #include "peer/srtp/srtp.h"
+#include <assert.h>
 
 #define SQ_BATCH_MAX SQ_SRTP_BATCH_MAX
+
+static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >= SQ_ICE_PWD_CHARS,
+              "room for either kind of own credentials");
 #define SQ_TX_ROOM                                                                                 \
     1536                 /* a datagram, the tag, and the 31 bytes a header template may overwrite  \
                           */
@@ -254,8 +259,8 @@ struct sq_peer {
     size_t candidates_told;
     uint64_t remb_bps;
     uint64_t connect_timeout_ns;
-    char ufrag_before[8], pwd_before[32]; /* our own, of before the restart of a pending offer */
-    struct sq_peer_codecs codecs[2];      /* by enum sq_media_kind */
+    struct sq_derived_ice ice_before; /* our own, of before the restart of a pending offer */
+    struct sq_peer_codecs codecs[2];  /* by enum sq_media_kind */
     char cname[32];
     char stream_id[40];
 

@@ -251,6 +251,36 @@ static void restart_rolled_back_alone(void **state)
     end(&p);
 }
 
+/* The offer is taken back and nothing follows: the credentials are those of before, of either
+ * length, and the call goes on. */
+static void restart_taken_back(void **state)
+{
+    (void)state;
+    for (int derived = 0; derived < 2; derived++) {
+        const struct sq_peer_config config = {.derived_ice = derived};
+        struct pair p = make_pair(40, &config, &config, false);
+        simnet_negotiate(p.net, p.a, p.b, false);
+        run_for(p.net, 2 * SEC);
+        const char *ufrag, *pwd;
+        sq_peer_local_ice(simnode_peer(p.b), &ufrag, &pwd);
+        char *ufrag_before = sq_strdup(ufrag), *pwd_before = sq_strdup(pwd);
+        char *dead = offer_of(p.net, p.b, true);
+        run_for(p.net, 300 * MS);
+        assert_int_equal(sq_peer_rollback(simnode_peer(p.b)), 0);
+        sq_peer_local_ice(simnode_peer(p.b), &ufrag, &pwd);
+        assert_string_equal(ufrag, ufrag_before);
+        assert_string_equal(pwd, pwd_before);
+        run_for(p.net, 60 * SEC);
+        assert_connected(p.a);
+        assert_connected(p.b);
+        assert_media_flows(&p, 60);
+        sq_free(dead);
+        sq_free(ufrag_before);
+        sq_free(pwd_before);
+        end(&p);
+    }
+}
+
 static void restart_after_consent_was_lost(void **state)
 {
     (void)state;
@@ -420,6 +450,7 @@ int main(void)
         cmocka_unit_test(through_a_nat),
         cmocka_unit_test(glare_is_rolled_back),
         cmocka_unit_test(restart_rolled_back_alone),
+        cmocka_unit_test(restart_taken_back),
         cmocka_unit_test(restart_after_consent_was_lost),
         cmocka_unit_test(restart_that_finds_nobody),
         cmocka_unit_test(disconnected_and_back),

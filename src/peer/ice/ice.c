@@ -6,8 +6,6 @@
 
 #define UFRAG_LEAST 4 /* RFC 8839, section 5.4 */
 #define PWD_LEAST   22
-#define UFRAG_CHARS 4
-#define PWD_CHARS   24
 
 void sq_ice_config_init(struct sq_ice_config *config, struct sq_rand *rand)
 {
@@ -58,17 +56,17 @@ void ice_gen_clear(struct ice_gen *gen)
 /* Local credentials, given or made up. */
 static int gen_init(struct sq_ice *ice, const char *ufrag, const char *pwd, struct ice_gen *ret_gen)
 {
-    char own_ufrag[UFRAG_CHARS + 1], own_pwd[PWD_CHARS + 1];
+    char own_ufrag[SQ_ICE_UFRAG_CHARS + 1], own_pwd[SQ_ICE_PWD_CHARS + 1];
     struct ice_gen gen;
     memset(&gen, 0, sizeof(gen));
     if (!ufrag) {
-        sq_rand_ice_chars(ice->cfg.rand, own_ufrag, UFRAG_CHARS);
+        sq_rand_ice_chars(ice->cfg.rand, own_ufrag, SQ_ICE_UFRAG_CHARS);
         ufrag = own_ufrag;
     }
     if (!pwd) {
         struct sq_rand secret; /* the password must not follow from the run's seed */
         sq_rand_secret(&secret, sizeof(secret));
-        sq_rand_ice_chars(&secret, own_pwd, PWD_CHARS);
+        sq_rand_ice_chars(&secret, own_pwd, SQ_ICE_PWD_CHARS);
         pwd = own_pwd;
     }
     if (!cred_fits(ufrag, UFRAG_LEAST) || !cred_fits(pwd, PWD_LEAST) || strchr(ufrag, ':')) {

@@ -30,6 +30,8 @@
 #define SQ_ICE_REMOTE_MAX  64  /* remote candidates, peer-reflexive ones included */
 #define SQ_ICE_PAIRS_MAX   100 /* RFC 8445, section 6.1.2.5; the config may lower it */
 #define SQ_ICE_CRED_MAX    256 /* characters of a ufrag or password, RFC 8839, section 5.4 */
+#define SQ_ICE_UFRAG_CHARS 4   /* of those that an agent makes itself */
+#define SQ_ICE_PWD_CHARS   24
 
 struct sq_ice;
 
