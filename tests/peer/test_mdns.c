@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -19,6 +20,8 @@ struct heard {
     size_t last_len;
     struct sq_addr addr;
     void *waiter;
+    const char *ask_too; /* whoever is told asks for this name */
+    int ask_err;
 };
 
 static void on_send(void *ctx, const void *buf, size_t len)
@@ -28,6 +31,8 @@ static void on_send(void *ctx, const void *buf, size_t len)
     h->last_len = len;
     memcpy(h->last, buf, len);
 }
+
+static struct sq_mdns *mdns;
 
 static void on_answer(void *ctx, void *waiter, const struct sq_addr *addr)
 {
@@ -39,11 +44,15 @@ static void on_answer(void *ctx, void *waiter, const struct sq_addr *addr)
     } else {
         h->silent++;
     }
+    if (h->ask_too) {
+        const char *name = h->ask_too;
+        h->ask_too = NULL;
+        h->ask_err = sq_mdns_ask(mdns, SEC, sq_view_of(name), h);
+    }
 }
 
 static const struct sq_mdns_callbacks callbacks = {.send = on_send, .answer = on_answer};
 static struct heard heard;
-static struct sq_mdns *mdns;
 
 static int setup(void **state)
 {
@@ -99,6 +108,27 @@ static void test_asks_and_is_answered(void **state)
     ask(122 * SEC, &a);
     assert_int_equal(heard.sent, 4);
     assert_int_equal(heard.answers, 3);
+}
+
+/* The table is full, and who is told of the only name that is not being asked for asks for another:
+ * that has no room, and the second one who waits for the first name is told, too. */
+static void test_full_while_telling(void **state)
+{
+    (void)state;
+    int a, b, others;
+    ask(SEC, &a);
+    ask(SEC, &b);
+    for (int i = 1; i < SQ_MDNS_NAMES_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "host-%d.local", i);
+        assert_int_equal(sq_mdns_ask(mdns, SEC, sq_view_of(name), &others), 0);
+    }
+    heard.ask_too = "late.local";
+    assert_int_equal(sq_mdns_receive(mdns, SEC, answer, sizeof(answer)), 0);
+    assert_int_equal(heard.ask_err, SQ_ERR_NOMEM);
+    assert_int_equal(heard.answers, 2);
+    /* Told all, it may go. */
+    assert_int_equal(sq_mdns_ask(mdns, SEC, sq_view_of("late.local"), &others), 0);
 }
 
 /* RFC 6762, section 5.2: at least a second apart, and twice as long each time. */
@@ -200,6 +230,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_asks_and_is_answered),
+        TEST(test_full_while_telling),
         TEST(test_nobody_answers),
         TEST(test_forgets),
         TEST(test_names),

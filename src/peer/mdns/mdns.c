@@ -26,6 +26,7 @@ struct name {
     struct waiter *waiters; /* owned */
     struct sq_addr addr;    /* family 0 while it is asked for, or when nobody answered */
     uint8_t asked;          /* queries sent; 0: known, or known to be of no use */
+    bool telling;           /* its waiters are being told */
     char text[SQ_MDNS_NAME_MAX + 1];
 };
 
@@ -135,7 +136,7 @@ static void drop_oldest(struct sq_mdns *mdns)
 {
     struct name **oldest = NULL;
     for (struct name **at = &mdns->names; *at; at = &(*at)->next) {
-        if (!(*at)->asked) {
+        if (!(*at)->asked && !(*at)->telling) {
             oldest = at; /* new ones stand in front */
         }
     }
@@ -226,13 +227,15 @@ void sq_mdns_forget(struct sq_mdns *mdns, const void *waiter)
 static void tell(struct sq_mdns *mdns, struct name *n)
 {
     struct sq_addr addr = n->addr;
-    while (n->waiters) { /* who is told may ask and forget */
+    n->telling = true;
+    while (n->waiters) { /* who is told may ask (which may drop other names) and forget */
         struct waiter *w = n->waiters;
         void *who = w->who;
         n->waiters = w->next;
         sq_free(w);
         mdns->cb->answer(mdns->ctx, who, sq_addr_family(&addr) ? &addr : NULL);
     }
+    n->telling = false;
 }
 
 /* A name at the cursor, which moves behind it, as text; compressed as RFC 1035, section 4.1.4. */
