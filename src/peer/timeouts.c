@@ -196,6 +196,7 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     if (peer->state == SQ_PEER_CLOSED) {
         return;
     }
+    now_ns = sq_max_u64(now_ns, peer->clock_ns); /* a datagram's time may have been ahead of it */
     bool rest = peer->rest_ns <= now_ns;
     peer->now_ns = peer->clock_ns = now_ns;
     peer->armed_ns = SQ_NEVER;

@@ -608,6 +608,38 @@ static void time_stamps_fall_back(void **state)
     simnet_free(net);
 }
 
+static void note_time(void *ctx, struct simnode *node, const struct sq_peer_event *e)
+{
+    uint64_t *last_ns = ctx;
+    assert_true(e->now_ns >= *last_ns);
+    *last_ns = e->now_ns;
+}
+
+/* A datagram's time may lie before the latest, and the owner's time-out before a datagram's: the
+ * clock that states and their events go by does not fall. */
+static void clock_does_not_fall(void **state)
+{
+    (void)state;
+    const struct sq_peer_config plain = {.accept_data = true};
+    struct simnet *net = simnet_new(80, 1);
+    uint64_t last_ns = 0;
+    struct simnode *a = simnet_add(net, &plain, false, note_time, &last_ns);
+    struct sq_peer *peer = simnode_peer(a);
+    struct sq_track *track;
+    char *sdp;
+    char why[SQ_PEER_TEXT_MAX];
+    assert_int_equal(sq_peer_add_track(peer, SQ_MEDIA_AUDIO, SQ_DIR_RECVONLY, NULL, &track), 0);
+    assert_int_equal(sq_peer_create_offer(peer, 10 * SEC, false, &sdp, why), 0);
+    sq_free(sdp);
+    assert_int_equal(last_ns, 10 * SEC);
+    sq_peer_on_timeout(peer, 9 * SEC);
+    assert_int_equal(sq_peer_rollback(peer), 0);
+    assert_int_equal(sq_peer_create_offer(peer, 9 * SEC + 1, true, &sdp, why), 0); /* tells that */
+    sq_free(sdp);
+    assert_int_equal(last_ns, 10 * SEC);
+    simnet_free(net);
+}
+
 /* Nothing to do is little to do: time-outs of a peer that talks, and of one that is idle. */
 static void time_outs_are_few(void **state)
 {
@@ -650,6 +682,7 @@ int main(void)
         cmocka_unit_test(strangers_change_nothing),
         cmocka_unit_test(strangers_before_the_handshake),
         cmocka_unit_test(time_stamps_fall_back),
+        cmocka_unit_test(clock_does_not_fall),
         cmocka_unit_test(time_outs_are_few),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
