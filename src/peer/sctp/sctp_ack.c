@@ -99,7 +99,8 @@ static bool count_missing(struct sq_sctp *a, const struct ack *ack)
     struct sctp_tx *tx = &a->tx;
     uint32_t end = tx->recovery && ack->advanced ? ack->highest_gap : ack->highest_new;
     bool lost = false;
-    if (!ack->gaps || (!ack->some_new && !ack->advanced) || sctp_before(end, tx->first_tsn)) {
+    bool progress = ack->some_new || (tx->recovery && ack->advanced); /* else `end` is none */
+    if (!ack->gaps || !progress || sctp_before(end, tx->first_tsn)) {
         return false;
     }
     for (uint32_t tsn = tx->first_tsn; tsn != end && tsn != tx->next_tsn; tsn++) {
