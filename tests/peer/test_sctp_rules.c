@@ -477,6 +477,30 @@ static void moving_over_what_was_given_up_is_no_loss(void **state)
     }
 }
 
+static unsigned resets_asked(const struct recorder *r)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        n += r->packets[i][12] == 130 && sq_load_u16(r->packets[i] + 16) == 13;
+    }
+    return n;
+}
+
+/* The puppet begins anew before it has answered the request to reset a stream: it is asked again.
+ */
+static void reset_outlives_a_restart(void **state)
+{
+    struct recorder r = {0};
+    (void)puppet_up(&r);
+    assert_int_equal(puppet_put(&r, 2, 5, SQ_SCTP_NO_LIMIT), 0);
+    assert_int_equal(sq_sctp_reset(r.a, 2, 5), 0);
+    assert_int_equal(resets_asked(&r), 1);
+    (void)puppet_begins(&r, SEC / 10, 8);
+    assert_int_equal(resets_asked(&r), 1);
+    assert_int_equal(puppet_put(&r, SEC / 10, 5, SQ_SCTP_NO_LIMIT), SQ_ERR_STATE);
+    sq_sctp_destroy(r.a);
+}
+
 static void wrong_packets_are_dropped(void **state)
 {
     struct recorder r = {0};
@@ -651,6 +675,7 @@ int main(void)
         cmocka_unit_test(resets_with_loss),
         cmocka_unit_test(sack_tells_gaps_and_duplicates),
         cmocka_unit_test(moving_over_what_was_given_up_is_no_loss),
+        cmocka_unit_test(reset_outlives_a_restart),
         cmocka_unit_test(wrong_packets_are_dropped),
         cmocka_unit_test(broken_rules_end_it),
         cmocka_unit_test(forged_cookies_are_refused),

@@ -21,8 +21,16 @@ void sctp_reset_start(struct sq_sctp *a, uint32_t peer_tsn)
     };
 }
 
+/* Streams of a request that is given up with its association (the other side began anew) are to be
+ * reset still. */
 void sctp_reset_free(struct sq_sctp *a)
 {
+    for (size_t i = 0; a->reset.streams && i < a->reset.streams_len; i++) {
+        struct sctp_out *s = sctp_out_find(a, a->reset.streams[i]);
+        if (s && s->reset == RESET_SENT) {
+            s->reset = RESET_WANTED;
+        }
+    }
     sq_free(a->reset.streams);
     a->reset.streams = NULL;
     a->reset.streams_len = 0;
