@@ -449,14 +449,12 @@ static void on_fir(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_p
 static void on_twcc(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_twcc feedback;
-    struct sq_twcc_result results[SQ_TWCC_LOG_ROOM];
+    struct sq_twcc_result results[SQ_TWCC_LOG_MOST];
     struct sq_twcc_summary summary;
-    size_t n;
     if (peer->twcc_log && sq_rtcp_parse_twcc(packet, &feedback) == 0) {
-        if (sq_twcc_log_on_feedback(peer->twcc_log, now_ns, &feedback, results, SQ_TWCC_LOG_ROOM,
-                                    &n, &summary) == 0) {
-            sq_cc_on_feedback(peer, now_ns, results, n);
-        }
+        size_t n = sq_twcc_log_on_feedback(peer->twcc_log, now_ns, &feedback, results,
+                                           SQ_TWCC_LOG_MOST, &summary);
+        sq_cc_on_feedback(peer, now_ns, results, n);
     }
 }
 

@@ -281,10 +281,19 @@ static int open_twcc_log(struct sq_peer *peer)
     if (peer->twcc_log) {
         return 0;
     }
-    peer->twcc_log = sq_zalloc(sizeof(*peer->twcc_log));
-    return peer->twcc_log ? sq_twcc_log_init(peer->twcc_log, SQ_TWCC_LOG_ROOM,
-                                             (uint16_t)sq_rand_below(&peer->env->rand, 0x8000))
-                          : SQ_ERR_NOMEM;
+    struct sq_twcc_log *log = sq_zalloc(sizeof(*log));
+    if (!log) {
+        return SQ_ERR_NOMEM;
+    }
+    int err =
+        sq_twcc_log_init(log, SQ_TWCC_LOG_ROOM, (uint16_t)sq_rand_below(&peer->env->rand, 0x8000));
+    if (err) {
+        sq_free(log);
+        return err;
+    }
+    sq_twcc_log_let_grow(log, SQ_TWCC_LOG_MOST);
+    peer->twcc_log = log;
+    return 0;
 }
 
 static int apply_sending(struct sq_track *track)

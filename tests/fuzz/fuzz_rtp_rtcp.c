@@ -89,11 +89,9 @@ static void twcc(struct rig *rig, const struct sq_rtcp_packet *p)
     MUST(n == fb.status_count);
     struct sq_twcc_result results[LOG_ROOM];
     struct sq_twcc_summary summary;
-    size_t count;
-    if (sq_twcc_log_on_feedback(&rig->log, rig->now_ns, &fb, results, LOG_ROOM, &count, &summary) ==
-        0) {
-        MUST(count <= LOG_ROOM && summary.received + summary.lost <= count);
-    }
+    size_t count =
+        sq_twcc_log_on_feedback(&rig->log, rig->now_ns, &fb, results, LOG_ROOM, &summary);
+    MUST(count <= LOG_ROOM && summary.received + summary.lost <= count);
 }
 
 static void typed(struct rig *rig, const struct sq_rtcp_packet *p)

@@ -197,12 +197,10 @@ static void take_feedback(struct link *l, uint64_t now_ns, const uint8_t *bytes,
     static struct sq_twcc_result results[SQ_TWCC_LOG_DEFAULT];
     struct sq_twcc_summary sum;
     struct sq_rtcp_twcc fb = {0};
-    size_t n = 0;
     unsigned received = 0, lost = 0;
     assert_int_equal(parse(bytes, len, &fb), 0);
     assert_int_equal(fb.media_ssrc, 5);
-    assert_int_equal(
-        sq_twcc_log_on_feedback(&l->log, now_ns, &fb, results, SQ_TWCC_LOG_DEFAULT, &n, &sum), 0);
+    size_t n = sq_twcc_log_on_feedback(&l->log, now_ns, &fb, results, SQ_TWCC_LOG_DEFAULT, &sum);
     static int64_t zero; /* the receiver's zero of time, told by the first arrival */
     for (size_t i = 0; i < n; i++) {
         const struct flight *f =
@@ -519,39 +517,115 @@ static void many_messages_in_little_room(void **state)
     }
 }
 
-static void log_refuses_what_it_can_not_hold(void **state)
+static void log_passes_over_what_it_does_not_hold(void **state)
 {
     struct sq_twcc_log l = {0};
     struct sq_twcc_result results[64];
     struct sq_twcc_summary sum;
-    size_t n = 7;
     assert_int_equal(sq_twcc_log_init(&l, 48, 0), SQ_ERR_INVALID);
     assert_int_equal(sq_twcc_log_init(&l, 64, 0), 0);
-    /* A message about packets that were never sent: a run of 8191, then of 64. */
+    /* A message about packets that were never sent: a run of 8191. */
     uint8_t bytes[] = {0x8f, 205, 0,    5,    0, 0, 0, 1, 0,    0,    0, 2,
                        0,    0,   0x1f, 0xff, 0, 0, 1, 0, 0x1f, 0xff, 0, 0};
     struct sq_rtcp_twcc fb = {0};
     assert_int_equal(parse(bytes, sizeof(bytes), &fb), 0);
-    assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results, 64, &n, &sum), SQ_ERR_FORMAT);
-    assert_int_equal(n, 7);
-    assert_int_equal(l.feedbacks_bad, 1);
-    bytes[14] = bytes[20] = 0;
-    bytes[15] = bytes[21] = 64;
-    assert_int_equal(parse(bytes, sizeof(bytes), &fb), 0);
-    assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results, 64, &n, &sum), 0);
-    assert_int_equal(n, 0);
+    assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results, 64, &sum), 0);
     for (unsigned i = 0; i < 10; i++) {
         assert_int_equal(sq_twcc_log_take(&l, i * MS, 100, 0), i);
     }
-    assert_int_equal(sq_twcc_log_on_feedback(&l, 20 * MS, &fb, results, 64, &n, &sum), 0);
-    assert_int_equal(n, 10);
+    assert_int_equal(sq_twcc_log_on_feedback(&l, 20 * MS, &fb, results, 64, &sum), 10);
     assert_int_equal(sum.lost, 10);
     assert_int_equal(sum.rtt_ns, 0);
-    assert_int_equal(sq_twcc_log_on_feedback(&l, 20 * MS, &fb, results, 64, &n, &sum), 0);
-    assert_int_equal(n, 0); /* nothing new */
+    assert_int_equal(sq_twcc_log_on_feedback(&l, 20 * MS, &fb, results, 64, &sum), 0); /* no news */
+    for (unsigned i = 10; i < 1000; i++) { /* of these it holds the last 64 */
+        assert_int_equal(sq_twcc_log_take(&l, i * MS, 100, 0), i);
+    }
+    assert_int_equal(sq_twcc_log_on_feedback(&l, 1000 * MS, &fb, results, 64, &sum), 64);
+    assert_int_equal(results[0].seq, 1000 - 64);
     sq_twcc_log_close(&l);
     sq_twcc_log_close(&l);
     sq_twcc_log_close(NULL);
+}
+
+/* Packet `seq` arrives; the feedback that is due then. */
+static size_t tell(struct sq_twcc_log *l, struct sq_twcc_recorder *r, uint64_t now_ns, uint16_t seq,
+                   struct sq_twcc_result *results, size_t max, struct sq_twcc_summary *ret_sum)
+{
+    struct sq_rtcp_twcc fb = {0};
+    uint8_t out[1300];
+    sq_twcc_recorder_on_packet(r, now_ns, seq, 5);
+    assert_true(build(r, now_ns + 100 * MS, out, sizeof(out), &fb));
+    return sq_twcc_log_on_feedback(l, now_ns + 100 * MS, &fb, results, max, ret_sum);
+}
+
+/* An outage of 2 s at 156 packets a second: the first feedback behind it tells of all, once. */
+static void feedback_over_an_outage(void **state)
+{
+    struct sq_twcc_log l;
+    struct sq_twcc_recorder r;
+    static struct sq_twcc_result results[2048];
+    struct sq_twcc_summary sum;
+    uint64_t now_ns = 5000 * MS;
+    assert_int_equal(sq_twcc_log_init(&l, 256, 65400), 0);
+    assert_int_equal(sq_twcc_recorder_init(&r, 1024, 0), 0);
+    sq_twcc_log_let_grow(&l, 2048);
+    uint16_t first = sq_twcc_log_take(&l, now_ns, 1000, 0);
+    assert_int_equal(tell(&l, &r, now_ns, first, results, 2048, &sum), 1);
+    for (unsigned i = 0; i < 312; i++) {
+        now_ns += 6410 * SQ_NS_PER_US;
+        (void)sq_twcc_log_take(&l, now_ns, 1000, 0);
+    }
+    assert_int_equal(l.room, 512);
+    size_t n = tell(&l, &r, now_ns, (uint16_t)(first + 312), results, 2048, &sum);
+    assert_int_equal(n, 312);
+    assert_int_equal(sum.lost, 311);
+    assert_int_equal(sum.received, 1);
+    assert_int_equal(results[0].seq, (uint16_t)(first + 1));
+    assert_int_equal(results[311].sent_ns, now_ns / 1000 * 1000);
+    /* All of it is settled: the room is enough now, at any rate. */
+    for (unsigned i = 0; i < 4000; i++) {
+        now_ns += MS;
+        uint16_t seq = sq_twcc_log_take(&l, now_ns, 1000, 0);
+        if (i % 100 == 99) {
+            assert_int_equal(tell(&l, &r, now_ns, seq, results, 2048, &sum), 100);
+        }
+    }
+    assert_int_equal(l.room, 512);
+    sq_twcc_log_close(&l);
+    sq_twcc_recorder_close(&r);
+}
+
+static void log_grows_within_bounds(void **state)
+{
+    struct sq_twcc_log l;
+    struct sq_twcc_recorder r;
+    struct sq_twcc_result results[64];
+    struct sq_twcc_summary sum;
+    assert_int_equal(sq_twcc_recorder_init(&r, 64, 0), 0);
+    assert_int_equal(sq_twcc_log_init(&l, 64, 0), 0);
+    sq_twcc_log_let_grow(&l, 256);
+    for (unsigned i = 0; i < 1000; i++) { /* nobody tells anything */
+        (void)sq_twcc_log_take(&l, i * MS, 100, 0);
+    }
+    assert_int_equal(l.room, 64);
+    assert_int_equal(tell(&l, &r, 1000 * MS, 999, results, 64, &sum), 1);
+    for (unsigned i = 0; i < 1000; i++) { /* slowly: none is worth waiting for so long */
+        (void)sq_twcc_log_take(&l, 2000 * MS + i * 100 * MS, 100, 0);
+    }
+    assert_int_equal(l.room, 64);
+    for (unsigned i = 0; i < 64; i++) {
+        (void)sq_twcc_log_take(&l, 200000 * MS, 100, 0);
+    }
+    sq_mem_fail_at(1); /* no memory: the oldest goes */
+    (void)sq_twcc_log_take(&l, 200000 * MS, 100, 0);
+    sq_mem_fail_at(0);
+    assert_int_equal(l.room, 64);
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)sq_twcc_log_take(&l, 200000 * MS, 100, 0);
+    }
+    assert_int_equal(l.room, 256);
+    sq_twcc_log_close(&l);
+    sq_twcc_recorder_close(&r);
 }
 
 /* Gaps at the receiver of 10 and 14 ms for packets sent 12 ms apart: variation 2 ms. */
@@ -563,7 +637,6 @@ static void delay_variation(void **state)
     struct sq_twcc_summary sum;
     struct sq_rtcp_twcc fb = {0};
     uint8_t out[256];
-    size_t n;
     assert_int_equal(sq_twcc_log_init(&l, 64, 9), 0);
     assert_int_equal(sq_twcc_recorder_init(&r, 64, 0), 0);
     for (unsigned i = 0; i < 9; i++) {
@@ -571,8 +644,7 @@ static void delay_variation(void **state)
         sq_twcc_recorder_on_packet(&r, 500 * MS + i * 12 * MS + (i % 2 ? 2 : 0) * MS, seq, 5);
     }
     assert_true(build(&r, 700 * MS, out, sizeof(out), &fb));
-    assert_int_equal(sq_twcc_log_on_feedback(&l, 300 * MS, &fb, results, 64, &n, &sum), 0);
-    assert_int_equal(n, 9);
+    assert_int_equal(sq_twcc_log_on_feedback(&l, 300 * MS, &fb, results, 64, &sum), 9);
     assert_int_equal(sum.delay_var_ns, 2 * MS);
     assert_int_equal(sum.rtt_ns, (300 - 100 - 8 * 12) * MS);
     sq_twcc_log_close(&l);
@@ -595,13 +667,11 @@ static void feedback_out_of_order(void **state)
                                               .reference_time = references[i]};
         struct sq_rtcp_twcc fb = {0};
         uint8_t out[64];
-        size_t n = 0;
         (void)sq_twcc_log_take(&l, 0, 1, 0);
         struct sq_wire w = sq_wire_writer(out, sizeof(out));
         sq_rtcp_put_twcc(&w, &build_fb, &mark, 1);
         assert_int_equal(parse(out, w.pos, &fb), 0);
-        assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results[i], 4, &n, &sum), 0);
-        assert_int_equal(n, 1);
+        assert_int_equal(sq_twcc_log_on_feedback(&l, 0, &fb, results[i], 4, &sum), 1);
         assert_int_equal(results[i][0].arrival_ns - results[0][0].arrival_ns,
                          want[i] * (int64_t)SQ_TWCC_REF_NS);
     }
@@ -645,12 +715,12 @@ static void hostile_numbers(void **state)
             struct sq_twcc_summary sum;
             struct sq_rtcp_twcc fb = {0};
             uint8_t out[1300];
-            size_t n;
             if (!build(&r, now_ns, out, 64 + sq_rand_below(&rand, 1200), &fb)) {
                 break;
             }
             built++;
-            assert_int_equal(sq_twcc_log_on_feedback(&l, now_ns, &fb, results, 1024, &n, &sum), 0);
+            size_t n = sq_twcc_log_on_feedback(&l, now_ns, &fb, results, 1024, &sum);
+            assert_true(n <= 1024 && n == sum.received + sum.lost);
         }
     }
     assert_true(built > 1000);
@@ -673,7 +743,9 @@ int main(void)
         cmocka_unit_test(interval_is_chromiums),
         cmocka_unit_test(feedback_keeps_its_intervals),
         cmocka_unit_test(many_messages_in_little_room),
-        cmocka_unit_test(log_refuses_what_it_can_not_hold),
+        cmocka_unit_test(log_passes_over_what_it_does_not_hold),
+        cmocka_unit_test(feedback_over_an_outage),
+        cmocka_unit_test(log_grows_within_bounds),
         cmocka_unit_test(delay_variation),
         cmocka_unit_test(feedback_out_of_order),
         cmocka_unit_test(failed_allocations),

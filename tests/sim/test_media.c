@@ -568,8 +568,8 @@ static size_t sum_of_peer(const struct sq_peer *peer)
     for (size_t i = 0; i < peer->tracks_len; i++) {
         rx += sq_track_rx_bytes(peer->tracks[i]);
     }
-    size_t twcc = sizeof(*peer->twcc_log) + (size_t)SQ_TWCC_LOG_ROOM * 8 +
-                  sizeof(*peer->twcc_recorder) + SQ_TWCC_RECORDER_ROOM * sizeof(uint32_t);
+    size_t twcc = sizeof(*peer->twcc_log) + (size_t)peer->twcc_log->room * 8 +
+                  sizeof(*peer->twcc_recorder) + peer->twcc_recorder->room * sizeof(uint32_t);
     print_message("           peer %zu, ICE %zu, JSEP %zu, SRTP %zu, senders %zu, receivers %zu, "
                   "transport-cc %zu\n",
                   small, ice, jsep, srtp, tx, rx, twcc);

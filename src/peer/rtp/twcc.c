@@ -12,6 +12,7 @@
 #define REPORT_BITS     (68 * 8) /* a feedback with IP, UDP and SRTP, as libwebrtc takes it */
 #define REPORT_SHARE    20       /* one part in so many of the rate */
 #define NO_RESTART      65537u
+#define WAITED_MOST_US  5000000u /* so long a packet's feedback is worth room in the log */
 
 enum fate { IN_FLIGHT, LOST, RECEIVED };
 
@@ -36,7 +37,7 @@ int sq_twcc_log_init(struct sq_twcc_log *l, uint32_t room, uint16_t first_seq)
     if (!sent) {
         return SQ_ERR_NOMEM;
     }
-    *l = (struct sq_twcc_log){.sent = sent, .room = room, .next_seq = first_seq};
+    *l = (struct sq_twcc_log){.sent = sent, .room = room, .most = room, .next_seq = first_seq};
     return 0;
 }
 
@@ -48,11 +49,38 @@ void sq_twcc_log_close(struct sq_twcc_log *l)
     }
 }
 
+/* The place of the next number is held by a packet that no feedback has come to yet: for this rate
+ * and round trip the room is too small. Without memory it stays as it is. */
+static void grow_log(struct sq_twcc_log *l, uint32_t now_us)
+{
+    const struct sq_twcc_sent *oldest = &l->sent[l->next_seq & (l->room - 1)];
+    bool untold = l->feedbacks > 0 && (uint16_t)(l->next_seq - 1 - l->told_seq) >= l->room;
+    if (!untold || now_us - oldest->at_us > WAITED_MOST_US) {
+        return;
+    }
+    uint32_t room = l->room * 2;
+    struct sq_twcc_sent *sent = sq_calloc(room, sizeof(*sent));
+    if (!sent) {
+        return;
+    }
+    for (uint32_t back = 1; back <= l->used; back++) {
+        uint16_t seq = (uint16_t)(l->next_seq - back);
+        sent[seq & (room - 1)] = l->sent[seq & (l->room - 1)];
+    }
+    sq_free(l->sent);
+    l->sent = sent;
+    l->room = room;
+}
+
 uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes, uint8_t probe)
 {
+    uint32_t now_us = (uint32_t)(now_ns / SQ_NS_PER_US);
+    if (l->used == l->room && l->room < l->most) {
+        grow_log(l, now_us);
+    }
     uint16_t seq = l->next_seq++;
     l->sent[seq & (l->room - 1)] = (struct sq_twcc_sent){
-        .at_us = (uint32_t)(now_ns / SQ_NS_PER_US),
+        .at_us = now_us,
         .size_bytes = (uint16_t)sq_min_u64(size_bytes, UINT16_MAX),
         .fate = IN_FLIGHT,
         .probe = probe,
@@ -124,14 +152,10 @@ static bool settle(struct sq_twcc_log *l, const struct sq_rtcp_twcc_status *st)
     return true;
 }
 
-int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct sq_rtcp_twcc *fb,
-                            struct sq_twcc_result *ret_results, size_t max, size_t *ret_count,
-                            struct sq_twcc_summary *ret_summary)
+size_t sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns,
+                               const struct sq_rtcp_twcc *fb, struct sq_twcc_result *ret_results,
+                               size_t max, struct sq_twcc_summary *ret_summary)
 {
-    if (fb->status_count > l->room) {
-        l->feedbacks_bad++;
-        return SQ_ERR_FORMAT;
-    }
     struct gather g = {.gaps = 0};
     struct sq_rtcp_twcc_iter it = sq_rtcp_twcc_iter(fb);
     struct sq_rtcp_twcc_status st;
@@ -161,11 +185,16 @@ int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct
             g.sum.lost++;
         }
     }
+    uint16_t last = (uint16_t)(fb->base_seq + fb->status_count - 1);
+    uint16_t behind = (uint16_t)(l->next_seq - 1 - last);
+    uint16_t told_behind = (uint16_t)(l->next_seq - 1 - l->told_seq);
+    if (behind < l->used && (l->feedbacks == 0 || behind < told_behind)) {
+        l->told_seq = last;
+    }
     g.sum.delay_var_ns = g.gaps ? g.gap_total_ns / g.gaps : 0;
     l->feedbacks++;
-    *ret_count = count;
     *ret_summary = g.sum;
-    return 0;
+    return count;
 }
 
 /* ---- Receiver ---- */

@@ -20,10 +20,10 @@
 struct sq_twcc_sent;
 struct sq_twcc_log {
     struct sq_twcc_sent *sent; /* owned */
-    uint32_t room;             /* a power of two */
+    uint32_t room, most;       /* powers of two; it grows to the second where the first is short */
     uint32_t used;             /* how many of the last numbers are in it */
     uint16_t next_seq;
-    uint64_t epoch_ns;     /* send times are stored from here */
+    uint16_t told_seq;     /* the highest that feedback came to, if any has come */
     int64_t ref_unwrapped; /* last reference time, 64 ms, beyond its 24 bits */
     bool ref_set;
     /* Totals over all feedback. */
@@ -31,12 +31,17 @@ struct sq_twcc_log {
     uint64_t packets_acked; /* reported as received */
     uint64_t packets_lost;  /* reported as not received, and not reported received later */
     uint64_t feedbacks;
-    uint64_t feedbacks_bad; /* with more statuses than the log holds */
 };
 
 /* room: a power of two up to SQ_TWCC_ROOM_MAX, else SQ_ERR_INVALID; SQ_ERR_NOMEM. */
 int sq_twcc_log_init(struct sq_twcc_log *l, uint32_t room, uint16_t first_seq) SQ_MUST_USE;
 void sq_twcc_log_close(struct sq_twcc_log *l); /* NULL and zeroed ones are allowed */
+/* The log may double up to so many packets (a power of two up to SQ_TWCC_ROOM_MAX): it does where
+ * feedback comes, and a packet of the last seconds would have to go before any came to it. */
+static inline void sq_twcc_log_let_grow(struct sq_twcc_log *l, uint32_t most)
+{
+    l->most = most;
+}
 /* A packet leaves; returns its transport-wide sequence number. size_bytes as it counts for the
  * rate; probe: of the estimator's cluster, 0 for none. */
 uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes, uint8_t probe);
@@ -62,11 +67,11 @@ struct sq_twcc_summary {
 };
 
 /* Feedback arrived. Gives the packets that it says something new about, in order of sequence
- * number, up to max (pass the log's room to lose none). SQ_ERR_FORMAT for more statuses than the
- * log has room. */
-int sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns, const struct sq_rtcp_twcc *fb,
-                            struct sq_twcc_result *ret_results, size_t max, size_t *ret_count,
-                            struct sq_twcc_summary *ret_summary) SQ_MUST_USE;
+ * number, up to max (pass the log's most to lose none), and returns how many. What it says of
+ * packets that the log does not hold (any more) is passed over. */
+size_t sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns,
+                               const struct sq_rtcp_twcc *fb, struct sq_twcc_result *ret_results,
+                               size_t max, struct sq_twcc_summary *ret_summary);
 
 /* ---- Receiver: arrivals, and the feedback made of them ---- */
 
