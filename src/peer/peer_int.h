@@ -36,7 +36,8 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
          */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s; it grows */
 #define SQ_TWCC_LOG_MOST      2048
-#define SQ_TWCC_RECORDER_ROOM 256
+#define SQ_TWCC_RECORDER_ROOM 256 /* grows likewise */
+#define SQ_TWCC_RECORDER_MOST 4096
 #define SQ_RTCP_ROOM          1200 /* bytes of a compound before protection */
 #define SQ_PLI_INTERVAL_NS    (300 * SQ_NS_PER_MS)
 #define SQ_PLI_AFTER_NS       (200 * SQ_NS_PER_MS) /* a frame may wait so long before a PLI */

@@ -239,6 +239,7 @@ static void record_transport(struct sq_peer *peer, uint64_t now_ns, const struct
             sq_free(recorder);
             return;
         }
+        sq_twcc_recorder_let_grow(recorder, SQ_TWCC_RECORDER_MOST);
         peer->twcc_recorder = recorder;
     }
     sq_twcc_recorder_on_packet(peer->twcc_recorder, now_ns, exts->transport_seq, ssrc);

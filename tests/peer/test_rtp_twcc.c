@@ -424,6 +424,74 @@ static void recorder_bounds(void **state)
     sq_twcc_recorder_close(NULL);
 }
 
+/* More packets in an interval than the ring holds at first: all of them are told. */
+static void recorder_keeps_up(void **state)
+{
+    struct sq_twcc_recorder r;
+    struct sq_rtcp_twcc fb = {0};
+    uint8_t out[1500];
+    unsigned told = 0;
+    assert_int_equal(sq_twcc_recorder_init(&r, 256, 109375 * SQ_NS_PER_US), 0);
+    sq_twcc_recorder_let_grow(&r, 4096);
+    for (unsigned i = 0; i < 26000; i++) {
+        uint64_t now_ns = 1000 * MS + i * (SQ_NS_PER_SEC / 2600);
+        sq_twcc_recorder_on_packet(&r, now_ns, (uint16_t)(60000 + i), 5);
+        while (sq_twcc_recorder_next_ns(&r) <= (i == 25999 ? SQ_NEVER - 1 : now_ns) &&
+               build(&r, now_ns, out, sizeof(out), &fb)) {
+            assert_int_equal(fb.base_seq, (uint16_t)(60000 + told));
+            told += fb.status_count;
+        }
+    }
+    assert_int_equal(told, 26000);
+    assert_int_equal(r.room, 512);
+    sq_twcc_recorder_close(&r);
+}
+
+static void recorder_tells_of_an_outage(void **state)
+{
+    struct sq_twcc_recorder r;
+    struct sq_rtcp_twcc fb = {0};
+    uint8_t out[1500];
+    assert_int_equal(sq_twcc_recorder_init(&r, 256, 0), 0);
+    sq_twcc_recorder_let_grow(&r, 1024);
+    for (unsigned i = 0; i < 300; i++) {
+        sq_twcc_recorder_on_packet(&r, 1000 * MS + i * MS, (uint16_t)(65000 + i), 5);
+        if (i % 100 == 99) {
+            assert_true(build(&r, 1100 * MS + i * MS, out, sizeof(out), &fb));
+        }
+    }
+    sq_twcc_recorder_on_packet(&r, 6000 * MS, (uint16_t)(65000 + 1200), 5);
+    assert_true(build(&r, 6100 * MS, out, sizeof(out), &fb));
+    assert_int_equal(fb.base_seq, (uint16_t)(65000 + 300));
+    assert_int_equal(fb.status_count, 901);
+    assert_int_equal(r.room, 1024);
+    /* One that came late is told again from there, a copy of one that came before is not. */
+    sq_twcc_recorder_on_packet(&r, 6100 * MS, (uint16_t)(65000 + 290), 5);
+    assert_int_equal(r.packets_ignored, 1);
+    sq_twcc_recorder_on_packet(&r, 6100 * MS, (uint16_t)(65000 + 290 - 256), 5);
+    assert_int_equal(r.packets_ignored, 2);
+    sq_twcc_recorder_on_packet(&r, 6100 * MS, (uint16_t)(65000 + 400), 5);
+    assert_int_equal(r.packets_ignored, 2);
+    assert_true(build(&r, 6200 * MS, out, sizeof(out), &fb));
+    assert_int_equal(fb.base_seq, (uint16_t)(65000 + 400));
+    /* Beyond what it may grow to it begins anew. */
+    sq_twcc_recorder_on_packet(&r, 7000 * MS, (uint16_t)(65000 + 1200 + 1030), 5);
+    assert_true(build(&r, 7100 * MS, out, sizeof(out), &fb));
+    assert_int_equal(fb.status_count, 1);
+    sq_twcc_recorder_close(&r);
+    /* Nor without memory. */
+    assert_int_equal(sq_twcc_recorder_init(&r, 256, 0), 0);
+    sq_twcc_recorder_let_grow(&r, 1024);
+    sq_twcc_recorder_on_packet(&r, 1000 * MS, 10, 5);
+    sq_mem_fail_at(1);
+    sq_twcc_recorder_on_packet(&r, 1001 * MS, 10 + 300, 5);
+    sq_mem_fail_at(0);
+    assert_int_equal(r.room, 256);
+    assert_true(build(&r, 1100 * MS, out, sizeof(out), &fb));
+    assert_int_equal(fb.base_seq, 310);
+    sq_twcc_recorder_close(&r);
+}
+
 static void interval_is_chromiums(void **state)
 {
     /* 68 bytes are 5 % of the rate; then up to the next 1/64 s. */
@@ -740,6 +808,8 @@ int main(void)
         cmocka_unit_test(late_packets_are_told_again),
         cmocka_unit_test(lost_feedback_leaves_packets_unknown),
         cmocka_unit_test(recorder_bounds),
+        cmocka_unit_test(recorder_keeps_up),
+        cmocka_unit_test(recorder_tells_of_an_outage),
         cmocka_unit_test(interval_is_chromiums),
         cmocka_unit_test(feedback_keeps_its_intervals),
         cmocka_unit_test(many_messages_in_little_room),

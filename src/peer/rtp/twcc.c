@@ -222,6 +222,7 @@ int sq_twcc_recorder_init(struct sq_twcc_recorder *r, uint32_t room, uint64_t in
     *r = (struct sq_twcc_recorder){
         .arrival = arrival,
         .room = room,
+        .most = room,
         .interval_ns = interval_ns,
         .next_ns = SQ_NEVER,
         .restart_seq = NO_RESTART,
@@ -258,13 +259,38 @@ static void start_over(struct sq_twcc_recorder *r, uint64_t ext)
     memset(r->arrival, 0, r->room * sizeof(*r->arrival));
     r->start_ext = ext;
     r->end_ext = ext;
+    r->known_ext = 0;
     r->restart_seq = NO_RESTART;
     r->news = false;
+}
+
+/* To hold `span` numbers up to the end and beyond it. Without memory it stays as it is. */
+static void grow_recorder(struct sq_twcc_recorder *r, uint64_t span)
+{
+    uint32_t room = r->room;
+    while (room < span) {
+        room *= 2;
+    }
+    uint32_t *arrival = sq_calloc(room, sizeof(*arrival));
+    if (!arrival) {
+        return;
+    }
+    r->known_ext = sq_max_u64(r->known_ext, r->end_ext - r->room);
+    for (uint64_t ext = r->end_ext - r->room; ext < r->end_ext; ext++) {
+        arrival[ext & (room - 1)] = *slot(r, ext);
+    }
+    sq_free(r->arrival);
+    r->arrival = arrival;
+    r->room = room;
 }
 
 /* Makes room for `ext`, which lies at or behind the end. */
 static void reach(struct sq_twcc_recorder *r, uint64_t ext)
 {
+    uint64_t span = ext + 1 - r->start_ext; /* what has not been told, losses too */
+    if (span > r->room && span <= r->most) {
+        grow_recorder(r, span);
+    }
     if (ext - r->end_ext >= r->room) {
         start_over(r, ext);
     }
@@ -300,7 +326,7 @@ void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uin
         ext = 65536 + (uint64_t)transport_seq;
         start_over(r, ext);
         reach(r, ext);
-    } else if (*slot(r, ext)) {
+    } else if (*slot(r, ext) || ext < r->known_ext) {
         r->packets_ignored++;
         return;
     } else if (ext < r->start_ext) {

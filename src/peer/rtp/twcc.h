@@ -76,13 +76,14 @@ size_t sq_twcc_log_on_feedback(struct sq_twcc_log *l, uint64_t now_ns,
 /* ---- Receiver: arrivals, and the feedback made of them ---- */
 
 struct sq_twcc_recorder {
-    uint32_t *arrival; /* owned; ticks of 250 us, modulo 2^32, by number modulo room; 0 = none */
-    uint32_t room;     /* a power of two */
+    uint32_t *arrival;   /* owned; ticks of 250 us, modulo 2^32, by number modulo room; 0 = none */
+    uint32_t room, most; /* powers of two; it grows to the second where the first is short */
     uint64_t interval_ns;
     uint64_t next_ns;     /* when feedback is due; SQ_NEVER without news */
     uint64_t last_ns;     /* when the last feedback was due */
     uint64_t start_ext;   /* first one that the next feedback tells about */
     uint64_t end_ext;     /* one past the highest seen */
+    uint64_t known_ext;   /* what came before is forgotten, though the ring reaches back */
     uint32_t restart_seq; /* what would confirm a restart of the numbers */
     uint32_t media_ssrc;  /* of the last packet */
     uint8_t fb_count;
@@ -104,6 +105,12 @@ uint64_t sq_twcc_interval_ns(uint64_t send_bps);
 int sq_twcc_recorder_init(struct sq_twcc_recorder *r, uint32_t room,
                           uint64_t interval_ns) SQ_MUST_USE;
 void sq_twcc_recorder_close(struct sq_twcc_recorder *r); /* NULL and zeroed ones are allowed */
+/* The ring may double up to so many numbers (a power of two up to SQ_TWCC_ROOM_MAX): it does where
+ * more come between two feedbacks, or are missing there, than it holds. */
+static inline void sq_twcc_recorder_let_grow(struct sq_twcc_recorder *r, uint32_t most)
+{
+    r->most = most;
+}
 void sq_twcc_recorder_on_packet(struct sq_twcc_recorder *r, uint64_t now_ns, uint16_t transport_seq,
                                 uint32_t media_ssrc);
 /* From the next feedback on; within the bounds of sq_twcc_recorder_init. */
