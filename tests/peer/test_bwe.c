@@ -217,6 +217,55 @@ static struct sq_bwe *make(const struct sq_bwe_config *config)
     return bwe;
 }
 
+/* Feedback of ten packets, 5 ms apart at the sender and `gap_ms` at the receiver. */
+static void ten_packets(struct sq_bwe *bwe, uint64_t *now, int64_t *arrival_ns, uint64_t gap_ms,
+                        unsigned lost)
+{
+    struct sq_twcc_result r[10];
+    for (unsigned i = 0; i < 10; i++) {
+        *now += 5 * MS;
+        *arrival_ns += (int64_t)(gap_ms * MS);
+        sq_bwe_on_sent(bwe, *now, 200, 0);
+        r[i] = (struct sq_twcc_result){.received = i >= lost,
+                                       .size_bytes = 200,
+                                       .sent_ns = *now,
+                                       .arrival_ns = i >= lost ? *arrival_ns : 0};
+    }
+    sq_bwe_on_feedback(bwe, *now + 20 * MS, r, 10);
+}
+
+/* The way opens while the delay grows, or while loss takes the rate down: the first probes wait,
+ * they are not left out. */
+static void first_probes_wait_for_a_calm_link(void **state)
+{
+    (void)state;
+    for (int loss = 0; loss < 2; loss++) {
+        struct sq_bwe *bwe = make(&defaults);
+        struct sq_bwe_stats s = {0};
+        uint64_t now = 10 * SEC;
+        int64_t arrival_ns = 3 * (int64_t)SEC;
+        /* Sound alone: nobody has started it. */
+        for (unsigned i = 0; i < 200; i++) {
+            ten_packets(bwe, &now, &arrival_ns, loss ? 5 : 6, loss ? 5 : 0);
+        }
+        sq_bwe_set_needed(bwe, now, 2000000);
+        sq_bwe_start(bwe, now);
+        assert_int_equal(sq_bwe_probe_ns(bwe), SQ_NEVER);
+        sq_bwe_stats(bwe, &s);
+        assert_int_equal(s.probes, 0);
+        for (unsigned i = 0; i < 400 && s.probes == 0; i++) {
+            ten_packets(bwe, &now, &arrival_ns, 5, 0);
+            if (sq_bwe_next_ns(bwe) <= now) {
+                sq_bwe_on_timeout(bwe, now);
+            }
+            sq_bwe_stats(bwe, &s);
+        }
+        assert_int_not_equal(sq_bwe_probe_ns(bwe), SQ_NEVER);
+        assert_in_range(s.probes, 1, 2);
+        sq_bwe_destroy(bwe);
+    }
+}
+
 static void silence_lowers_the_rate(void **state)
 {
     (void)state;
@@ -394,6 +443,7 @@ int main(void)
         cmocka_unit_test(jitter_is_no_congestion),
         cmocka_unit_test(gives_way_to_another_flow),
         cmocka_unit_test(probes_where_the_source_is_the_limit),
+        cmocka_unit_test(first_probes_wait_for_a_calm_link),
         cmocka_unit_test(silence_lowers_the_rate),
         cmocka_unit_test(follows_remb_and_reports),
         cmocka_unit_test(grows_between_reports),

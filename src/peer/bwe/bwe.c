@@ -135,6 +135,9 @@ static void set_target(struct sq_bwe *bwe, double now_ms, double bps)
         alr_set_estimate(&bwe->alr, bps);
     }
     sq_bwe_prober_set_estimate(&bwe->prober, now_ms, bps);
+    if (bwe->started) {
+        sq_bwe_prober_start(&bwe->prober, now_ms); /* where it was blocked at the start */
+    }
 }
 
 /* What feedback told, summed up. */

@@ -30,7 +30,8 @@ struct sq_bwe_config { /* 0: the default above */
 int sq_bwe_create(const struct sq_bwe_config *config, struct sq_bwe **ret_bwe) SQ_MUST_USE;
 void sq_bwe_destroy(struct sq_bwe *bwe); /* NULL is allowed */
 
-/* The way is open: the first probes are due. Once; later calls do nothing. */
+/* The way is open: the first probes are due, or will be once neither delay nor loss forbids them.
+ * Once; later calls do nothing. */
 void sq_bwe_start(struct sq_bwe *bwe, uint64_t now_ns);
 /* The most that the sender could use, all media together; probes end at twice of it. 0: not
  * known. */
