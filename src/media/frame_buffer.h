@@ -18,7 +18,7 @@
 #define SQ_FRAME_WINDOW_PACKETS 1024 /* packets behind the newest that are still told apart */
 #define SQ_FRAME_FREEZE_SAMPLES 30
 #define SQ_FRAME_PADDING_KEPT   32 /* and parity */
-#define SQ_FRAME_FPS_TENTHS     16
+#define SQ_FRAME_FPS_TENTHS     36 /* a second, what a frame may be held at most, and some */
 
 /* A frame that became decodable. */
 struct sq_frame {

@@ -1,7 +1,7 @@
 /* The frame buffer against a plain model that knows which frame each packet is of, and by hand. */
 #include "base/rand.h"
 #include "base/wire.h"
-#include "media/frame_buffer.h"
+#include "media/frame_buffer_int.h"
 #include "media/frames.h"
 #include "media/help.h"
 #include "media/source.h"
@@ -675,6 +675,19 @@ static void frames_a_second(void **state)
     assert_true(sq_frame_buffer_fps(&h.a, 1000000 * MS) == 0);
 }
 
+/* Frames are counted when they leave the buffer, for the time at which they will be shown. */
+static void frames_a_second_that_are_held(void **state)
+{
+    struct hand h;
+    for (unsigned held_ms = 0; held_ms <= 2000; held_ms += 200) {
+        hand_init(&h);
+        for (unsigned n = 0; n < 100; n++) {
+            sq_frame_count_shown(&h.a, (5000 + n * 40 + held_ms) * MS);
+        }
+        assert_true(sq_frame_buffer_fps(&h.a, 8960 * MS) == 25);
+    }
+}
+
 /* ---- temporal layers ---- */
 
 static void layer_at(struct hand *h, unsigned n, unsigned id, unsigned tl0, unsigned tid, bool sync,
@@ -746,6 +759,7 @@ int main(void)
         cmocka_unit_test(padding_is_no_gap),
         cmocka_unit_test(a_sender_that_begins_anew_is_followed),
         cmocka_unit_test(frames_a_second),
+        cmocka_unit_test(frames_a_second_that_are_held),
         cmocka_unit_test(base_layer_goes_on_without_the_upper),
         cmocka_unit_test(contradictions_are_refused),
     };
