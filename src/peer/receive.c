@@ -264,8 +264,8 @@ static unsigned count_packet(struct sq_track *track, uint64_t now_ns,
     }
     if (rx->rtp.nack_next_ns != SQ_NEVER) {
         sq_peer_due(track->peer, rx->rtp.nack_next_ns);
-    } else if (rx->rtp.key_frame_needed) {
-        sq_peer_due(track->peer, now_ns); /* more is missing than can be asked for */
+    } else if (rx->rtp.key_frame_needed) { /* more is missing than can be asked for */
+        sq_peer_due(track->peer, sq_track_feedback_due(track));
     }
     return seen;
 }

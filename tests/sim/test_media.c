@@ -426,6 +426,13 @@ static void pass_key_frame_request(void *ctx, struct simnode *node,
     }
 }
 
+static uint64_t timeouts_in(struct simnet *net, struct simnode *node, uint64_t ns)
+{
+    uint64_t before = simnode_counters(node)->timeouts;
+    run_for(net, ns);
+    return simnode_counters(node)->timeouts - before;
+}
+
 static void forwarding(void **state)
 {
     (void)state;
@@ -481,6 +488,13 @@ static void forwarding(void **state)
     run_for(f->net, 2 * SEC);
     assert_true(in_stats(f->net, viewers[1], 0).frames_decoded >= frames + 45);
     assert_int_equal(in_stats(f->net, viewers[0], 0).freeze_count, 0);
+    /* More is lost on the way in than can be asked for: the forwarder is not busy with it after. */
+    uint64_t calm = timeouts_in(f->net, f->in, 10 * SEC);
+    simnode_link(publisher)->cut = true;
+    run_for(f->net, 5 * SEC);
+    simnode_link(publisher)->cut = false;
+    run_for(f->net, 5 * SEC);
+    assert_true(timeouts_in(f->net, f->in, 10 * SEC) <= calm + 10);
     simnet_free(f->net);
     free(f);
 }
