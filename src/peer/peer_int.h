@@ -141,7 +141,7 @@ struct sq_track_past {
     uint64_t packets_received, bytes_received, header_bytes_received;
     int64_t packets_lost;
     uint64_t packets_missing, packets_expected, packets_repaired, packets_duplicated;
-    uint64_t packets_recovered;
+    uint64_t packets_recovered, packets_discarded;
     uint32_t nack_count, pli_count;
 };
 

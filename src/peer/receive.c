@@ -191,6 +191,7 @@ void sq_track_add_past(const struct sq_track_rx *rx, struct sq_rtp_inbound_stats
     stats->retransmitted_packets_received += past->packets_repaired;
     stats->packets_recovered += past->packets_recovered;
     stats->packets_duplicated += past->packets_duplicated;
+    stats->packets_discarded += past->packets_discarded;
     stats->nack_count += past->nack_count;
     stats->pli_count += past->pli_count;
 }
@@ -213,6 +214,7 @@ static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *pack
         .packets_repaired = all.retransmitted_packets_received,
         .packets_recovered = all.packets_recovered,
         .packets_duplicated = all.packets_duplicated,
+        .packets_discarded = all.packets_discarded,
         .nack_count = all.nack_count,
         .pli_count = all.pli_count,
     };
