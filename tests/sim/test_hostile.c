@@ -1,6 +1,7 @@
 /* What goes wrong around whole peers: memory that is not there, owners who do things in the middle
  * of things, and strangers' datagrams. */
 #include "base/mem.h"
+#include "peer/peer_int.h"
 #include "peer/rtp/rtp.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
@@ -56,6 +57,16 @@ static void assert_ended_well(struct simnet *net, struct simnode *node, struct s
     }
 }
 
+/* What could not be made in whole is not kept: a packet would be written into it. */
+static void assert_nothing_half_made(struct simnode *node)
+{
+    const struct sq_peer *peer = node ? simnode_peer(node) : NULL;
+    if (peer) {
+        assert_true(!peer->twcc_log || peer->twcc_log->room > 0);
+        assert_true(!peer->twcc_recorder || peer->twcc_recorder->room > 0);
+    }
+}
+
 /* True while the allocation was reached. */
 static bool call_without(size_t nth)
 {
@@ -82,6 +93,8 @@ static bool call_without(size_t nth)
         assert_ended_well(net, b, a);
     }
     assert_true(reached || !err);
+    assert_nothing_half_made(a);
+    assert_nothing_half_made(b);
     simnet_free(net);
     return reached;
 }
