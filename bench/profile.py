@@ -23,8 +23,9 @@ from bench_proc import BenchError, Process, Window, measure_and_publish
 SETTLE_S = 8
 # From the inside of a stack outwards, the first that matches. What the floor does too comes first.
 PARTS = [
-    ("kernel: sending", True, r"__send|__sendmmsg|__libc_sendmsg|sendto"),
-    ("kernel: receiving", True, r"__libc_recvmsg|recvmmsg|__recvmmsg|recvfrom"),
+    ("kernel: sending", True, r"io_sendmsg|__send|__sendmmsg|__libc_sendmsg|sendto"),
+    ("kernel: receiving", True, r"io_recvmsg|__libc_recvmsg|recvmmsg|__recvmmsg|recvfrom"),
+    ("kernel: io_uring itself", False, r"io_submit_sqes|.*sys_io_uring_enter|.*io_uring_(submit|enter|get_cqe).*"),
     ("kernel and libc: waiting for sockets and timers", True, r"epoll_p?wait2?|clock_nanosleep.*"),
     ("SRTP", True, r"sq_srtp_.*|protect_chunk|aes_.*|ghash.*"),
     ("congestion control and its feedback", False, r"sq_cc_.*|sq_bwe_.*|sq_twcc_.*|on_twcc|sq_peer_send_transport_feedback"),
@@ -32,8 +33,8 @@ PARTS = [
     ("ICE, DTLS, data channels", False, r"sq_ice_.*|sq_dtls_.*|sq_data_.*"),
     ("receiving: statistics, frames, play-out", False, r"sq_track_receive|sq_rx_flush|deliver.*|sq_frame_buffer_.*|sq_audio_buffer_.*|sq_rtp_receiver_.*"),
     ("sending: clip, headers, history", False, r"run_source|sq_source_.*|sq_track_run_sources|put_media|send_some.*|sq_tx_.*"),
-    ("choosing what is due", False, r"sq_peer_on_timeout|sq_peer_rearm|rest_due|sq_timer_.*|fire_list"),
-    ("sockets: user space", True, r"sq_udp_.*|on_peer_send|on_ready|receive_one|send_run|serve_events"),
+    ("choosing what is due", False, r"sq_peer_on_timeout|sq_peer_fetch_.*|sq_peer_rearm|rest_due|sq_timer_.*|fire_list"),
+    ("sockets: user space", True, r"sq_udp_.*|sq_ring_.*|on_peer_send|on_ready|receive_one|send_run|serve_events"),
     ("measuring", False, r"sq_user_.*|sq_hist_.*|on_sample.*|sq_shard_.*"),
 ]
 

@@ -145,15 +145,27 @@ uint64_t sq_timer_wheel_next_ns(const struct sq_timer_wheel *wheel)
     return tick == SQ_NEVER ? SQ_NEVER : tick * SQ_TIMER_SLOT_NS;
 }
 
-static void fetch(const struct sq_timer_link *head, const struct sq_timer_link *link)
+#define FETCH_STEPS 3 /* of `ahead`; `reads` comes before, and the timer itself before that */
+
+/* For the timers behind the one that fires next. */
+static void fetch_ahead(const struct sq_timer_link *head, const struct sq_timer *first)
 {
-    if (link != head) {
-        const struct sq_timer *timer = (const struct sq_timer *)link;
+    const struct sq_timer_link *link = first->link.next;
+    for (unsigned distance = 1; link != head; distance++, link = link->next) {
+        const struct sq_timer *timer = (const struct sq_timer *)link; /* link is the first member */
+        if (distance <= FETCH_STEPS) {
+            if (timer->ahead) {
+                timer->ahead(timer->reads, FETCH_STEPS - distance);
+            }
+            continue;
+        }
         __builtin_prefetch(link->next);
+        __builtin_prefetch((const char *)link->next + 64);
         if (timer->reads) {
             __builtin_prefetch(timer->reads);
             __builtin_prefetch((const char *)timer->reads + 64);
         }
+        return;
     }
 }
 
@@ -163,7 +175,7 @@ static size_t fire_list(struct sq_timer_wheel *wheel, struct sq_timer_link *list
     size_t fired = 0;
     while (!link_empty(list)) {
         struct sq_timer *timer = (struct sq_timer *)list->next; /* link is the first member */
-        fetch(list, timer->link.next);
+        fetch_ahead(list, timer);
         unlink_timer(timer);
         wheel->count--;
         fired++;

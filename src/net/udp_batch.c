@@ -223,6 +223,7 @@ static void ready(void *ctx, struct sq_watch *const *watches, size_t n)
     }
     for (size_t i = 0; i < len; i++) {
         if (i + 1 < len) {
+            __builtin_prefetch(batch->reading[i + 1].udp->ctx);
             sq_watch_prefetch(&batch->reading[i + 1].udp->watch);
         }
         settle_read(batch, i, results[i]);

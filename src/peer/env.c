@@ -1,6 +1,7 @@
 /* What the peers of a thread share: crypto engines, certificates, and the two batches. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "peer/ahead.h"
 #include "peer/peer_int.h"
 #include <string.h>
 
@@ -140,6 +141,16 @@ static void deliver(const struct sq_srtp_job *job, uint64_t now_ns)
     }
 }
 
+static void fetch_ahead(const struct sq_peer_env *env, size_t at, size_t end)
+{
+    for (unsigned step = 0; step < SQ_PEER_AHEAD_PACKET_STEPS; step++) {
+        size_t i = at + SQ_PEER_AHEAD_PACKET_STEPS - step;
+        if (i < end && env->rx.jobs[i].user) {
+            sq_peer_fetch_packet(env->rx.jobs[i].user, step);
+        }
+    }
+}
+
 void sq_rx_flush(struct sq_peer_env *env)
 {
     if (env->rx.busy) {
@@ -157,6 +168,7 @@ void sq_rx_flush(struct sq_peer_env *env)
             sq_srtp_unprotect_batch(env->srtp, env->rx.jobs + first, done - first);
         }
         for (size_t i = first; i < done; i++) {
+            fetch_ahead(env, i, done);
             deliver(&env->rx.jobs[i], env->rx.now_ns[i]);
         }
         done += done < n; /* one whose peer went within a call-back */

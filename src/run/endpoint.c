@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "base/wallclock.h"
 #include "net/ifaddr.h"
+#include "peer/ahead.h"
 #include "peer/ice/ice.h"
 #include "run/endpoint_int.h"
 #include <string.h>
@@ -517,6 +518,7 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
     sq_timer_init(&endpoint->settle, on_settled, endpoint);
     int err = make_peer(endpoint, config);
     endpoint->timer.reads = endpoint->peer;
+    endpoint->timer.ahead = sq_peer_fetch_timeout;
     if (!err && carrier->ice_policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
         err = endpoint_open_paths(endpoint);
     }
