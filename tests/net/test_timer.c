@@ -226,6 +226,56 @@ static void far_deadlines_stand_and_stop(void **state)
     assert_true(sq_timer_wheel_next_ns(&one) == SQ_NEVER);
 }
 
+struct fetched {
+    struct probe probe;
+    unsigned next_step;    /* that is expected */
+    struct fetched *stops; /* when it fires; nullable */
+};
+
+static void on_ahead(const void *reads, unsigned step)
+{
+    struct fetched *f = (struct fetched *)(uintptr_t)reads;
+    assert_int_equal(f->probe.times, 0);
+    assert_true(sq_timer_active(&f->probe.timer));
+    assert_true(step >= f->next_step);
+    f->next_step = step + 1;
+    f->steps++;
+}
+
+static void on_fetched(void *ctx, uint64_t now_ns)
+{
+    struct fetched *f = ctx;
+    on_probe(&f->probe, now_ns);
+    if (f->stops) {
+        sq_timer_stop(&f->stops->probe.timer);
+    }
+}
+
+/* Each but the first three of a slot gets its three steps, in order, while it runs and before it
+ * fires; one that was stopped meanwhile gets no more. */
+static void what_timers_read_is_fetched_before(void **state)
+{
+    enum { N = 12, STOPPED = 8 };
+    struct fetched all[N] = {0};
+    sq_timer_wheel_init(&one, START_NS);
+    for (size_t i = 0; i < N; i++) {
+        sq_timer_init(&all[i].probe.timer, on_fetched, &all[i]);
+        all[i].probe.timer.reads = &all[i];
+        all[i].probe.timer.ahead = on_ahead;
+        sq_timer_start(&one, &all[i].probe.timer, START_NS + SQ_NS_PER_MS);
+    }
+    all[STOPPED - 2].stops = &all[STOPPED];
+    assert_int_equal(sq_timer_wheel_advance(&one, START_NS + 2 * SQ_NS_PER_MS, NULL, NULL), N - 1);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(all[i].probe.times, i != STOPPED);
+        if (i < STOPPED) {
+            assert_int_equal(all[i].steps, i < 3 ? i : 3);
+        } else { /* the rest moves up by one when one of them is stopped */
+            assert_in_range(all[i].steps, i == STOPPED ? 1 : 2, i == STOPPED ? 2 : 3);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +286,7 @@ int main(void)
         cmocka_unit_test(one_slot_keeps_the_order_of_starting),
         cmocka_unit_test(lateness_is_measured_from_the_deadline),
         cmocka_unit_test(far_deadlines_stand_and_stop),
+        cmocka_unit_test(what_timers_read_is_fetched_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
