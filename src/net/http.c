@@ -28,7 +28,8 @@ struct sq_http {
     char *body;
     size_t body_len;
     size_t body_max;
-    bool no_redirects, insecure, fresh;
+    bool no_redirects, insecure;
+    struct sq_http_kept *kept;
     uint64_t timeout_ns, connect_timeout_ns;
 
     struct curl_slist *sent_headers;
@@ -70,6 +71,30 @@ void sq_http_cancel(struct sq_http *request)
 {
     if (request && !request->delivering) {
         free_request(request);
+    }
+}
+
+/* --- connections of one user --- */
+
+/* A share object of libcurl with nothing but connections in it is all there is to it. */
+int sq_http_kept_new(struct sq_http_kept **ret_kept)
+{
+    CURLSH *share = curl_share_init();
+    if (!share) {
+        return SQ_ERR_NOMEM;
+    }
+    if (curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK) {
+        (void)curl_share_cleanup(share);
+        return SQ_ERR_NOMEM;
+    }
+    *ret_kept = (struct sq_http_kept *)share;
+    return 0;
+}
+
+void sq_http_kept_free(struct sq_http_kept *kept)
+{
+    if (kept) {
+        (void)curl_share_cleanup((CURLSH *)kept);
     }
 }
 
@@ -211,7 +236,7 @@ static int start_leg(struct sq_http *r)
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, r);
     (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->curl_text);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    /* One connection a user, as real users have, not one shared by all as HTTP/2 would. */
+    /* HTTP/2 would put all requests to a host on one connection. */
     (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 #if LIBCURL_VERSION_NUM >= 0x075500
     (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -226,8 +251,9 @@ static int start_leg(struct sq_http *r)
     uint64_t used = r->leg_start_ns - r->start_ns;
     (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns, used));
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns, 0));
-    (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
-    (void)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, r->fresh ? 1L : 0L);
+    if (r->kept) {
+        (void)curl_easy_setopt(e, CURLOPT_SHARE, (CURLSH *)r->kept);
+    }
     (void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, r->insecure ? 0L : 1L);
     (void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, r->insecure ? 0L : 2L);
     if (r->ca_file) {
@@ -400,6 +426,7 @@ static void deliver(struct sq_http *r, int err, enum sq_stream_phase during, CUR
                  r->url, why);
         a.text = r->text;
     }
+    (void)curl_easy_setopt(r->easy, CURLOPT_SHARE, NULL); /* the callback may free r->kept */
     r->delivering = true;
     r->fn(r->ctx, &a);
     free_request(r);
@@ -507,7 +534,7 @@ static int copy_options(struct sq_http *r, const struct sq_http_options *o)
     r->body_max = o->body_max_bytes ? o->body_max_bytes : SQ_HTTP_BODY_DEFAULT_BYTES;
     r->no_redirects = o->no_redirects;
     r->insecure = o->insecure;
-    r->fresh = o->fresh_connection;
+    r->kept = o->kept;
     r->timeout_ns = o->timeout_ns ? o->timeout_ns : SQ_HTTP_TIMEOUT_DEFAULT_NS;
     r->connect_timeout_ns = o->connect_timeout_ns ? o->connect_timeout_ns : r->timeout_ns;
     return err;

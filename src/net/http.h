@@ -1,5 +1,5 @@
-/* HTTP client on a loop: libcurl's multi interface, one a loop, connections kept alive and shared
- * by its requests. */
+/* HTTP client on a loop: libcurl's multi interface, one a loop. Connections are kept alive and
+ * shared by the loop's requests, or by those of one user only. */
 #ifndef SQ_NET_HTTP_H
 #define SQ_NET_HTTP_H
 
@@ -8,6 +8,7 @@
 #include "net/stream.h"
 
 struct sq_http;
+struct sq_http_kept;
 
 #define SQ_HTTP_BODY_DEFAULT_BYTES (1024 * 1024)
 #define SQ_HTTP_HEADERS_MAX        128
@@ -28,7 +29,7 @@ struct sq_http_options {
     uint64_t timeout_ns;         /* of the whole; 0: default */
     uint64_t connect_timeout_ns; /* 0: as the whole */
     size_t body_max_bytes;       /* of the answer; 0: default; more is SQ_ERR_NOSPACE */
-    bool fresh_connection;       /* no kept-alive one (for true connect and tls times) */
+    struct sq_http_kept *kept;   /* borrowed, nullable: whose connections; NULL: the loop's */
 };
 
 struct sq_http_times { /* each phase's own duration; 0 where it did not happen (kept alive) */
@@ -68,6 +69,14 @@ int sq_http_start(struct sq_loop *loop, const struct sq_http_options *options, s
                   void *ctx, struct sq_http **ret_request) SQ_MUST_USE;
 /* The callback will not run. NULL is allowed; from any callback. */
 void sq_http_cancel(struct sq_http *request);
+
+/* Kept-alive connections of one user, as each browser has its own: the first request that is given
+ * it opens a connection, and no other user's requests go over that. Of its loop's thread only.
+ * SQ_ERR_NOMEM. Some 6 KB besides the connections. */
+int sq_http_kept_new(struct sq_http_kept **ret_kept) SQ_MUST_USE;
+/* Closes the connections. NULL is allowed; from callbacks, too. Not while another request with it
+ * is under way. */
+void sq_http_kept_free(struct sq_http_kept *kept);
 
 /* The nth header (0 first) of that name, any case; NULL if there is none. */
 const char *sq_http_header(const struct sq_http_response *response, const char *name, size_t nth);

@@ -6,6 +6,7 @@
 #include "net/net.h"
 #include "net/on_loop.h"
 #include "net/until.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,9 +87,13 @@ static void reply_redirect(struct sq_httpd_request *r, const char *path)
     reply(r, status, headers, NULL, 0);
 }
 
+static uint16_t client_port; /* of the latest request */
+
 static void on_request(void *ctx, struct sq_httpd_request *r)
 {
     const char *path = sq_httpd_path(r);
+    struct sq_addr remote = sq_httpd_remote(r);
+    client_port = sq_addr_port(&remote);
     if (strcmp(path, "/echo") == 0) {
         reply_echo(r);
     } else if (strncmp(path, "/to/", 4) == 0) {
@@ -336,6 +341,72 @@ static void bodies_have_maxima_both_ways(void **state)
 }
 
 /* Two hundred at once, each with its own answer. */
+static size_t open_files(void)
+{
+    size_t n = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+/* Who has connections of its own opens one, keeps to it, and leaves it to nobody. */
+static void connections_of_ones_own(void **state)
+{
+    struct sq_http_kept *kept[2];
+    uint16_t own[2];
+    struct result r = ask("GET", "/echo", NULL);
+    uint16_t shared = client_port;
+    assert_true(r.times.connect_ns > 0);
+    r = ask("GET", "/echo", NULL);
+    assert_int_equal(client_port, shared);
+    assert_int_equal(r.times.connect_ns, 0);
+    size_t before = open_files();
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(sq_http_kept_new(&kept[i]), 0);
+        const struct sq_http_options o = {.kept = kept[i]};
+        r = ask_with(o, "POST", "/echo");
+        own[i] = client_port;
+        assert_true(r.times.connect_ns > 0);
+        r = ask_with(o, "GET", "/to/307"); /* and on to /echo */
+        assert_int_equal(r.status, 201);
+        assert_int_equal(client_port, own[i]);
+        assert_int_equal(r.times.connect_ns, 0);
+    }
+    assert_true(own[0] != own[1] && own[0] != shared && own[1] != shared);
+    r = ask("GET", "/echo", NULL);
+    assert_int_equal(client_port, shared);
+    sq_http_kept_free(kept[0]);
+    const struct sq_http_options o = {.kept = kept[1]};
+    r = ask_with(o, "GET", "/echo");
+    assert_int_equal(client_port, own[1]);
+    assert_true(open_files() > before);
+    sq_http_kept_free(kept[1]);
+    sq_http_kept_free(NULL);
+    RUN_UNTIL(loop, open_files() == before); /* both sides closed both */
+}
+
+/* What is cancelled takes no part any more: its connections may go at once. */
+static void own_connections_go_after_a_cancel(void **state)
+{
+    struct sq_http_kept *kept;
+    struct result none = {0};
+    struct sq_http *request;
+    char url[100];
+    snprintf(url, sizeof(url), "%s/never", base);
+    assert_int_equal(sq_http_kept_new(&kept), 0);
+    const struct sq_http_options o = {.method = "GET", .url = url, .kept = kept};
+    later = (struct later){0};
+    assert_int_equal(sq_http_start(loop, &o, on_response, &none, &request), 0);
+    RUN_UNTIL(loop, later.request);
+    sq_http_cancel(request);
+    sq_http_kept_free(kept);
+    assert_int_equal(sq_loop_run_once(loop, 0), 0);
+    assert_int_equal(none.calls, 0);
+    sq_httpd_free(server); /* with the answer outstanding */
+    start_server(NULL);
+}
+
 static void many_at_once(void **state)
 {
     enum { N = 200 };
@@ -460,6 +531,8 @@ int main(void)
         WITH_SERVER(errors_tell_apart),
         WITH_SERVER(bodies_have_maxima_both_ways),
         WITH_SERVER(many_at_once),
+        WITH_SERVER(connections_of_ones_own),
+        WITH_SERVER(own_connections_go_after_a_cancel),
         WITH_SERVER(tls_is_checked_unless_told_not_to),
         WITH_SERVER(no_memory_at_any_point),
     };

@@ -31,6 +31,7 @@ struct step { /* an answer of the server, in the order of requests */
 
 struct seen { /* a request */
     char method[8], path[64], type[64], if_match[64], auth[64];
+    uint16_t from;
     char *body;
 };
 
@@ -60,6 +61,8 @@ static void see(struct sq_httpd_request *r)
     struct seen *s = &server.seen[server.at];
     size_t len;
     const char *body = sq_httpd_body(r, &len);
+    struct sq_addr remote = sq_httpd_remote(r);
+    s->from = sq_addr_port(&remote);
     snprintf(s->method, sizeof(s->method), "%s", sq_httpd_method(r));
     snprintf(s->path, sizeof(s->path), "%s", sq_httpd_path(r));
     snprintf(s->type, sizeof(s->type), "%s", header(r, "Content-Type"));
@@ -207,6 +210,29 @@ static void whip_echo(void **state)
     assert_string_equal(server.seen[1].method, "DELETE");
     assert_string_equal(server.seen[1].path, "/session/7");
     assert_string_equal(server.seen[1].auth, "Bearer secret");
+    stop();
+}
+
+/* Each user has TCP's time of its own, also where an earlier one's connection is still there. */
+static void each_user_has_its_own_connection(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        {CREATED, .body = ANSWER}, {.status = 200}, {CREATED, .body = ANSWER}};
+    START(steps, "whip+http");
+    for (size_t i = 0; i < 2; i++) {
+        sig_host_open(&host, url);
+        RUN_UNTIL(sig_loop(), host.joined == 1);
+        assert_true(host.phases_told & 1U << SQ_PHASE_CONNECT);
+        sig_host_leave(&host);
+        sig_host_close(&host);
+        sig_host_init(&host);
+        sq_endpoint_close(server.far);
+        server.far = sig_far_new();
+    }
+    assert_int_equal(server.at, 4); /* POST and DELETE of each */
+    assert_int_not_equal(server.seen[0].from, server.seen[2].from);
+    assert_int_not_equal(server.seen[1].from, server.seen[2].from);
     stop();
 }
 
@@ -749,6 +775,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whip_echo),
+        cmocka_unit_test(each_user_has_its_own_connection),
         cmocka_unit_test(whip_only_sends),
         cmocka_unit_test(whep_receives),
         cmocka_unit_test(whep_counter_offer),

@@ -117,11 +117,23 @@ static int keep_resource(struct sq_signal *w, const struct sq_http_response *ans
     return w->resource ? 0 : SQ_ERR_FORMAT;
 }
 
+/* A browser's connection is closed when nothing was asked over it for a while, and a load balancer
+ * may take what comes later elsewhere. So is ours, at once: thousands of idle ones would cost more
+ * than their peers. What comes later goes over the loop's. */
+static void close_quiet(struct sq_signal *w)
+{
+    if (!w->request && (w->end_told || w->patch_off || !w->resource)) {
+        sq_http_kept_free(w->kept);
+        w->kept = NULL;
+    }
+}
+
 static void negotiated(struct sq_signal *w)
 {
     w->negotiated = true;
     sq_session_joined(&w->s);
     trickle(w);
+    close_quiet(w);
 }
 
 static void take_answer(struct sq_signal *w, const struct sq_http_response *answer)
@@ -360,6 +372,7 @@ static void on_trickled(void *ctx, const struct sq_http_response *answer)
     w->ask = WHIP_ASK_NONE;
     run_restart(w);
     trickle(w);
+    close_quiet(w);
 }
 
 /* Sends what has gathered in one PATCH, if none is under way. */
@@ -517,6 +530,7 @@ static void destroy(struct sq_signal *w)
 {
     if (w) {
         sq_http_cancel(w->request);
+        sq_http_kept_free(w->kept);
         sq_free(w->url);
         sq_free(w->resource);
         sq_free(w->etag);
@@ -532,7 +546,8 @@ static int open_kind(const struct whip_kind *kind, const struct sq_target *targe
                      void *host_ctx, struct sq_signal **ret_signal)
 {
     struct sq_signal *w = sq_zalloc(sizeof(*w));
-    if (!w || !(w->url = sq_strdup(target->inner))) {
+    if (!w || !(w->url = sq_strdup(target->inner)) || sq_http_kept_new(&w->kept) != 0) {
+        sq_free(w ? w->url : NULL);
         sq_free(w);
         return SQ_ERR_NOMEM;
     }

@@ -48,6 +48,7 @@ int whip_ask(struct sq_signal *w, enum whip_ask ask, const char *url, const char
         .ca_file = user->ca_file,
         .timeout_ns = timeout_ns,
         .body_max_bytes = 256 * 1024,
+        .kept = w->kept,
     };
     int err = sq_http_start(w->s.host->loop, &options, fn, w, &w->request);
     if (!err) {

@@ -48,6 +48,7 @@ struct sq_signal {
     bool patch_off;      /* the server has no PATCH */
     bool restart_wanted; /* once the present request is answered */
     struct sq_http *request;
+    struct sq_http_kept *kept; /* our own connections until all is negotiated; owned */
     enum whip_ask ask;
     unsigned redirects;
     enum sq_cause cause; /* what to fail with once the server's session is deleted */
