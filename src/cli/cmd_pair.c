@@ -11,6 +11,7 @@
 #include "cli/places.h"
 #include "media/clip.h"
 #include "report/report.h"
+#include "report/text.h"
 #include "run/endpoint.h"
 #include "run/health.h"
 #include "run/plan.h"
@@ -384,7 +385,9 @@ static void on_line(struct session *s, const char *line)
         return;
     }
     if (sq_pair_decode(line, &code, why) != 0) {
-        fprintf(stderr, "squall: %s. Try again:\n", why);
+        fputs("squall: ", stderr);
+        sq_report_text_words(why, stderr);
+        fputs(". Try again:\n", stderr);
     } else if (!code.answer) {
         fprintf(stderr, "squall: this code is an offer; on the other machine: squall pair CODE. "
                         "Its answer belongs here:\n");

@@ -437,8 +437,9 @@ static int write_results(struct session *s)
         sq_dtmf_option_tell(&s->plan, s->result, out);
         fflush(out);
     } else if (s->result->exit_code != SQ_EXIT_HELD) {
-        fprintf(stderr, "squall: %s: %s\n", sq_verdict_name(s->result->verdict),
-                s->result->verdict_reason);
+        fprintf(stderr, "squall: %s: ", sq_verdict_name(s->result->verdict));
+        sq_report_text_words(s->result->verdict_reason, stderr);
+        fputc('\n', stderr);
     }
     /* What cannot be written is told, and does not keep the rest from being written. */
     int err = sq_report_write(s->result, dir, &error);

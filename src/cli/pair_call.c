@@ -1,6 +1,7 @@
 #include "cli/pair_call.h"
 
 #include "base/time.h"
+#include "report/text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -299,13 +300,16 @@ void sq_pair_call_print(const struct sq_pair_call *call, FILE *out)
         }
         fputs(call->media ? "  (out: loss and jitter as the other side reports them)\n" : "", out);
     }
-    fprintf(out, "%s: %s\n", sq_verdict_name(r->verdict), r->verdict_reason);
+    fprintf(out, "%s: ", sq_verdict_name(r->verdict));
+    sq_report_text_words(r->verdict_reason, out);
+    fputc('\n', out);
     /* Without a call there was nothing that an expectation could be about. */
     for (size_t i = 0; call->began_ns && i < r->expectation_count; i++) {
         const struct sq_expectation *e = &r->expectations[i];
         if (!e->ok) {
-            fprintf(out, "  %s %s\n",
-                    e->level == SQ_LEVEL_WARN ? "warning:" : "not held:", e->message);
+            fprintf(out, "  %s ", e->level == SQ_LEVEL_WARN ? "warning:" : "not held:");
+            sq_report_text_words(e->message, out);
+            fputc('\n', out);
         }
     }
 }

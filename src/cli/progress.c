@@ -1,6 +1,8 @@
 #include "cli/progress.h"
 
 #include "base/str.h"
+#include "report/escape.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +82,9 @@ static void add_head(struct sq_buf *b, const struct sq_progress *p, const struct
     char left[32];
     char duration[32];
     double total_s = (double)plan->duration_ns / 1e9;
-    sq_buf_printf(b, BOLD "squall" RESET " %s   ", p->target);
+    sq_buf_puts(b, BOLD "squall" RESET " ");
+    sq_escape_terminal(b, p->target);
+    sq_buf_puts(b, "   ");
     if (total_s > 0) {
         add_bar(b, live->row->t_s / total_s);
     }
@@ -156,8 +160,10 @@ static void add_health(struct sq_buf *b, const struct sq_run_live *live)
                   h->ok ? GREEN "ok" : RED "overloaded",
                   number_text(h->lateness_p99_ms, " ms", late), h->cpu_percent,
                   (unsigned long long)h->receive_drops, (unsigned long long)h->send_errors);
-    if (live->example[0]) {
-        sq_buf_printf(b, DIM "  latest failure: %.120s" RESET "\n", live->example);
+    if (live->example[0]) { /* words of the server's may be in it */
+        sq_buf_puts(b, DIM "  latest failure: ");
+        sq_escape_terminal(b, live->example);
+        sq_buf_puts(b, RESET "\n");
     }
     sq_buf_puts(b, DIM "\n  + - * / rate   p pause   q end" RESET "\n");
 }
@@ -189,7 +195,7 @@ static void print_cut(const char *text)
         if (escape || c == '\n' || column <= width) {
             fputc(c, stderr);
         }
-        if (escape && c == 'm') {
+        if (escape && isalpha(c)) { /* ends it: all are of the form ESC [ number m */
             escape = false;
         }
         if (c == '\n') {
@@ -198,16 +204,22 @@ static void print_cut(const char *text)
     }
 }
 
+void sq_progress_render(const struct sq_progress *p, const struct sq_run_live *live,
+                        struct sq_buf *out)
+{
+    add_head(out, p, live);
+    add_peers(out, live);
+    add_flow(out, live->row, SQ_FLOW_VIDEO_IN, "video in");
+    add_flow(out, live->row, SQ_FLOW_VIDEO_OUT, "video out");
+    add_flow(out, live->row, SQ_FLOW_AUDIO_IN, "audio in");
+    add_flow(out, live->row, SQ_FLOW_AUDIO_OUT, "audio out");
+    add_health(out, live);
+}
+
 static void draw(struct sq_progress *p, const struct sq_run_live *live)
 {
     struct sq_buf b = {0};
-    add_head(&b, p, live);
-    add_peers(&b, live);
-    add_flow(&b, live->row, SQ_FLOW_VIDEO_IN, "video in");
-    add_flow(&b, live->row, SQ_FLOW_VIDEO_OUT, "video out");
-    add_flow(&b, live->row, SQ_FLOW_AUDIO_IN, "audio in");
-    add_flow(&b, live->row, SQ_FLOW_AUDIO_OUT, "audio out");
-    add_health(&b, live);
+    sq_progress_render(p, live, &b);
     if (b.err == 0) {
         if (p->lines) {
             fprintf(stderr, "\033[%uA\033[J", p->lines);

@@ -347,6 +347,16 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_generator(&t);
 }
 
+void sq_report_text_words(const char *words, FILE *out)
+{
+    struct sq_buf text = {0};
+    sq_escape_terminal(&text, words);
+    if (!text.err) {
+        (void)fwrite(text.text, 1, text.len, out);
+    }
+    sq_buf_free(&text);
+}
+
 void sq_report_text_place(const char *dir, FILE *out)
 {
     struct sq_buf text = {0};
