@@ -119,7 +119,10 @@ static int find_target(struct session *s)
     }
     char why[SQ_PEER_TEXT_MAX] = "";
     err = s->plan.adapter->check ? s->plan.adapter->check(&s->target, why) : 0;
-    return err ? refuse(s, err, "target '%.200s': %s", url, why) : 0;
+    if (err) {
+        return refuse(s, err, "target '%.200s': %s", url, why);
+    }
+    return sq_run_options_room(&s->options, &s->target, &s->plan, s->why, sizeof(s->why));
 }
 
 /* Said once here, and not by each peer that cannot make an offer. */

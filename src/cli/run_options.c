@@ -65,7 +65,7 @@ static void add_media(struct table *table)
     const struct sq_option rows[] = {
         {.name = "Rooms and media", .type = SQ_OPTION_HEADING},
         {"room", SQ_OPTION_TEXT, &o->room, "NAME",
-         "room, or the prefix of their names (default squall)", 0, 0},
+         "room, or the prefix of their names (default: the target's ?room=, or squall)", 0, 0},
         {"room-size", SQ_OPTION_COUNT, &o->room_size, "N", "peers a room (default: all in one)", 1,
          SQ_PLAN_PEERS_MAX},
         {"publishers", SQ_OPTION_COUNT, &o->publishers, "N",
@@ -218,7 +218,6 @@ static void set_defaults(struct sq_run_options *o)
     *o = (struct sq_run_options){
         .peers = 1,
         .publishers = UINT64_MAX,
-        .room = plan.room,
         .audio = true,
         .video = true,
         .listen = true,
@@ -578,7 +577,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     if (plan.threads > SQ_PLAN_THREADS_MAX) {
         plan.threads = SQ_PLAN_THREADS_MAX;
     }
-    plan.room = o->room;
+    plan.room = o->room ? o->room : plan.room;
     plan.room_size = o->room_size;
     plan.publishers = o->publishers;
     plan.audio = o->audio;
@@ -598,6 +597,24 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     plan.decode = o->decode;
     plan.lateness_p99_max_ms = o->lateness_max_ms;
     *ret_plan = plan;
+    return 0;
+}
+
+int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *target,
+                        struct sq_plan *plan, char *why, size_t why_room)
+{
+    const char *named =
+        strncmp(target->scheme, "room+", 5) == 0 ? sq_target_param(target, "room") : NULL;
+    if (!o->room && named && named[0]) {
+        plan->room = named;
+    }
+    size_t max = plan->room_size ? SQ_PLAN_ROOM_PREFIX_MAX : SQ_PLAN_ROOM_MAX;
+    if (!plan->room[0] || strlen(plan->room) > max) {
+        snprintf(why, why_room, "%s '%.80s': expected a name of 1 to %zu bytes%s",
+                 o->room ? "--room" : "room", plan->room, max,
+                 plan->room_size ? ", as --room-size puts a number behind it" : "");
+        return SQ_ERR_INVALID;
+    }
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "run/expect.h"
 #include "run/plan.h"
 #include "run/result.h"
+#include "signal/target.h"
 
 #define SQ_RUN_EXPECT_MAX SQ_OPTION_LIST_MAX
 
@@ -38,6 +39,9 @@ void sq_run_options_help(void);
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room) SQ_MUST_USE;
 /* The configuration as rows of the result; secrets are left out. */
+/* The room of a room+ws target's URL, where --room names none; refuses a name that is too long. */
+int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *target,
+                        struct sq_plan *plan, char *why, size_t why_room) SQ_MUST_USE;
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result) SQ_MUST_USE;
 

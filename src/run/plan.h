@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_PLAN_PEERS_MAX   1000000
-#define SQ_PLAN_THREADS_MAX 128
+#define SQ_PLAN_ROOM_MAX        47
+#define SQ_PLAN_ROOM_PREFIX_MAX 30 /* "-NUMBER" follows */
+#define SQ_PLAN_PEERS_MAX       1000000
+#define SQ_PLAN_THREADS_MAX     128
 
 struct sq_clip;
 struct sq_decode_thread; /* run/decode.h */
@@ -48,7 +50,8 @@ struct sq_plan {
     uint64_t ramp_down_ns; /* over how long they leave at the end */
     unsigned threads;
 
-    const char *room;    /* name, or prefix of the names when there are several */
+    const char *room;    /* name, or prefix of the names when there are several; at most
+                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
     uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;

@@ -563,10 +563,10 @@ static void describe(struct sq_user *user)
     uint64_t number = sq_plan_room_number(plan, user->index);
     snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
     if (plan->room_size) {
-        snprintf(user->room, sizeof(user->room), "%.30s-%llu", plan->room,
+        snprintf(user->room, sizeof(user->room), "%.*s-%llu", SQ_PLAN_ROOM_PREFIX_MAX, plan->room,
                  (unsigned long long)number);
     } else {
-        snprintf(user->room, sizeof(user->room), "%.47s", plan->room);
+        snprintf(user->room, sizeof(user->room), "%.*s", SQ_PLAN_ROOM_MAX, plan->room);
     }
     user->want = (struct sq_signal_user){
         .index = user->index,

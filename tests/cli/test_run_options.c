@@ -319,6 +319,52 @@ static void secrets_of_the_target_are_not_described(void **state)
     sq_run_options_free(&o);
 }
 
+static int room_of(const char *line, const char *url, const char *expected)
+{
+    struct sq_run_options o;
+    struct sq_plan plan;
+    struct sq_target target;
+    assert_int_equal(parse(line, &o), 0);
+    assert_int_equal(sq_run_options_plan(&o, &plan, why, sizeof(why)), 0);
+    assert_int_equal(sq_target_parse(url, &target, why, sizeof(why)), 0);
+    int err = sq_run_options_room(&o, &target, &plan, why, sizeof(why));
+    if (expected) {
+        assert_string_equal(plan.room, expected);
+    }
+    sq_target_free(&target);
+    sq_run_options_free(&o);
+    return err;
+}
+
+#define NAME_30 "123456789012345678901234567890"
+
+static void the_target_names_the_room_where_the_run_does_not(void **state)
+{
+    (void)state;
+    assert_int_equal(room_of("room+ws://h/", "room+ws://h/room?room=demo", "demo"), 0);
+    assert_int_equal(room_of("room+ws://h/|--room|x", "room+ws://h/room?room=demo", "x"), 0);
+    assert_int_equal(room_of("room+ws://h/", "room+ws://h/room?room=", "squall"), 0);
+    assert_int_equal(room_of("room+ws://h/", "room+ws://h/room", "squall"), 0);
+    assert_int_equal(room_of("janus+ws://h/", "janus+ws://h/?plugin=videoroom&room=7", "squall"),
+                     0); /* is the adapter's */
+    /* What does not fit is refused, and not cut. */
+    assert_int_equal(room_of("lab:|--room|" NAME_30 "12345678901234567", "room+ws://h/", NULL), 0);
+    assert_int_equal(room_of("lab:|--room|" NAME_30 "123456789012345678", "room+ws://h/", NULL),
+                     SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "--room"));
+    assert_non_null(strstr(why, "47"));
+    assert_int_equal(room_of("lab:|--room=", "room+ws://h/", NULL), SQ_ERR_INVALID);
+    assert_int_equal(
+        room_of("lab:|--room-size|2|--peers|4|--room|" NAME_30, "room+ws://h/", NAME_30), 0);
+    assert_int_equal(
+        room_of("lab:|--room-size|2|--peers|4|--room|" NAME_30 "1", "room+ws://h/", NULL),
+        SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "--room-size"));
+    assert_int_equal(
+        room_of("room+ws://h/|--room-size|2|--peers|4", "room+ws://h/?room=" NAME_30 "1", NULL),
+        SQ_ERR_INVALID);
+}
+
 static void data_channels(void **state)
 {
     (void)state;
@@ -380,6 +426,7 @@ int main(void)
         cmocka_unit_test(help_wins_over_what_is_missing),
         cmocka_unit_test(the_token_is_not_described),
         cmocka_unit_test(secrets_of_the_target_are_not_described),
+        cmocka_unit_test(the_target_names_the_room_where_the_run_does_not),
         cmocka_unit_test(data_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

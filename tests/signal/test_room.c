@@ -267,25 +267,6 @@ static void joins_talks_and_leaves(void **state)
     stop();
 }
 
-static void the_target_may_name_the_room(void **state)
-{
-    (void)state;
-    char url[256];
-    start();
-    host.user.room = "";
-    snprintf(url, sizeof(url), "%s?room=from%%20target", fake.url);
-    sig_host_open(&host, url);
-    UNTIL(fake.joins);
-    assert_string_equal(fake.room, "from target");
-    stop();
-    start();
-    host.user.room = "";
-    sig_host_open(&host, fake.url);
-    UNTIL(fake.joins);
-    assert_string_equal(fake.room, "lobby");
-    stop();
-}
-
 static void later_offers_are_answered(void **state)
 {
     (void)state;
@@ -481,7 +462,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_talks_and_leaves),
-        cmocka_unit_test(the_target_may_name_the_room),
         cmocka_unit_test(later_offers_are_answered),
         cmocka_unit_test(without_trickle_the_answer_is_complete),
         cmocka_unit_test(what_is_of_no_use_is_passed_over),

@@ -140,22 +140,13 @@ static void send_msg(struct sq_signal *s, const struct sq_room_msg *msg)
     }
 }
 
-static const char *room_name(const struct sq_signal *s)
-{
-    const char *named = sq_target_param(s->target, "room");
-    if (s->user->room && s->user->room[0]) {
-        return s->user->room;
-    }
-    return named && named[0] ? named : "lobby";
-}
-
 static void send_join(struct sq_signal *s)
 {
     const struct sq_signal_user *user = s->user;
     s->state = JOINING;
     wait_for(s, answer_timeout(s));
     send_msg(s, &(struct sq_room_msg){.type = SQ_ROOM_JOIN,
-                                      .room = room_name(s),
+                                      .room = user->room,
                                       .name = user->name,
                                       .token = user->token,
                                       .publish_audio = user->send_audio,
@@ -318,7 +309,7 @@ static void dispatch(struct sq_signal *s, const struct sq_room_msg *msg)
         if (s->state == JOINING) {
             s->state = ANSWERING;
             wait_for(s, answer_timeout(s));
-            note(s, "room: joined %s as %s", room_name(s), msg->id);
+            note(s, "room: joined %s as %s", s->user->room, msg->id);
         }
         break;
     case SQ_ROOM_OFFER:
