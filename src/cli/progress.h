@@ -17,8 +17,8 @@ struct sq_progress {
 /* live_wanted: the user did not say --no-tui. The live view needs a terminal on standard error. */
 void sq_progress_init(struct sq_progress *p, const char *target, bool live_wanted, bool quiet);
 void sq_progress_second(struct sq_progress *p, const struct sq_run_live *live);
-/* What the live view shows of this second, in lines of any length, appended to `out`. Its only control
- * characters are its own: colours and line ends. */
+/* What the live view shows of this second, in lines of any length, appended to `out`. Its only
+ * control characters are its own: colours and line ends. */
 void sq_progress_render(const struct sq_progress *p, const struct sq_run_live *live,
                         struct sq_buf *out);
 /* A sentence of its own ("draining…"). */
