@@ -228,7 +228,7 @@ static void far_deadlines_stand_and_stop(void **state)
 
 struct fetched {
     struct probe probe;
-    unsigned next_step;    /* that is expected */
+    unsigned next_step, steps;
     struct fetched *stops; /* when it fires; nullable */
 };
 
