@@ -122,7 +122,7 @@ static void begin(struct sq_video_timing *t, uint32_t timestamp, uint32_t bytes,
                   uint64_t received_ns)
 {
     t->started = true;
-    t->first_timestamp = t->last_timestamp = timestamp;
+    t->last_timestamp = timestamp;
     t->base_ns = t->received_before_ns = received_ns;
     t->media_us = 0;
     t->transit_us = 0;

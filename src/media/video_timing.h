@@ -22,11 +22,10 @@ struct sq_video_timing {
     float delay_ms;  /* what play-out waits now: goes towards the estimate slowly */
 
     bool started;
-    uint32_t first_timestamp; /* of the times below */
     uint32_t last_timestamp;
     uint64_t base_ns;
     uint64_t received_before_ns;
-    int64_t media_us;  /* from first_timestamp to last_timestamp */
+    int64_t media_us;  /* from the first time-stamp to the last */
     double transit_us; /* mean of arrival less media time */
     uint32_t transit_count;
 };

@@ -719,10 +719,3 @@ void sq_encoding_send_key_frame(struct sq_encoding *e)
         sq_source_request_key_frame(&e->source);
     }
 }
-
-void sq_track_send_key_frame(struct sq_track *track)
-{
-    for (size_t i = 0; track->tx && i < track->tx->n; i++) {
-        sq_encoding_send_key_frame(&track->tx->encodings[i]);
-    }
-}

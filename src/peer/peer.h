@@ -275,7 +275,8 @@ struct sq_peer_config {
     struct sq_peer_bwe bwe;
 };
 
-/* env and ops are borrowed for the peer's life. */
+/* env and ops are borrowed for the peer's life. SQ_ERR_NOMEM (more than SQ_ICE_SERVERS_MAX STUN
+ * servers are that, too), SQ_ERR_CRYPTO. */
 int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
                    const struct sq_peer_ops *ops, void *ctx, struct sq_peer **ret_peer) SQ_MUST_USE;
 /* Sends RTCP BYE and close_notify if it can; events stop. The peer may still be destroyed only
@@ -286,7 +287,9 @@ void sq_peer_destroy(struct sq_peer *peer);
 /* As given to sq_peer_create. */
 void *sq_peer_ctx(const struct sq_peer *peer);
 
-/* A socket at `addr`. Before the first description, or later for a path that came up. */
+/* A socket at `addr`. Before the first description, or later for a path that came up. Of this and
+ * the next two: SQ_ERR_INVALID for an id that is in use or out of range, SQ_ERR_STATE once the peer
+ * is closed, SQ_ERR_NOMEM. */
 int sq_peer_add_base(struct sq_peer *peer, int base, const struct sq_addr *addr) SQ_MUST_USE;
 /* An allocation at a TURN server: datagrams for its base are to be relayed, and those that were
  * relayed are given to sq_peer_receive with the address of the peer that sent them. */
@@ -299,7 +302,8 @@ bool sq_peer_has_base(const struct sq_peer *peer, int base);
 /* Holds end-of-candidates back while a relay may still come; count them. */
 void sq_peer_hold_gathering(struct sq_peer *peer);
 void sq_peer_release_gathering(struct sq_peer *peer, uint64_t now_ns);
-/* The owner knows of no other way to connect: a peer without a path fails with this. */
+/* The owner knows of no other way to connect: the peer fails with this, whatever path it has,
+ * unless it has failed or is closed. */
 void sq_peer_give_up(struct sq_peer *peer, uint64_t now_ns, enum sq_peer_cause cause,
                      const char *text);
 /* Raises SQ_PEER_EV_NOTE. */
@@ -341,21 +345,28 @@ int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) 
 int sq_track_stop(struct sq_track *track) SQ_MUST_USE;
 
 /* Make a description and put it in force as local one. *ret_sdp is owned by the caller (sq_free).
- * `why` takes a sentence on failure, nullable. */
+ * `why` takes a sentence on failure, nullable. SQ_ERR_STATE: the peer is closed, or the state of
+ * the signalling has no room for it (an offer needs stable, an answer a remote offer);
+ * SQ_ERR_NOMEM. */
 int sq_peer_create_offer(struct sq_peer *peer, uint64_t now_ns, bool ice_restart, char **ret_sdp,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
                           char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+/* Puts a description of the other side in force; `why` as above. SQ_ERR_FORMAT for a broken one;
+ * SQ_ERR_UNSUPPORTED for one that is not taken (no BUNDLE, no rtcp-mux, no fingerprint with a known
+ * hash); SQ_ERR_STATE: the peer is closed, an answer without an offer, or glare (sq_peer_rollback);
+ * SQ_ERR_NOMEM. */
 int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
                        const char *sdp, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 /* Takes the pending local offer back (JSEP rollback). An ICE restart that it began is undone: the
- * credentials of before are in force again. */
+ * credentials of before are in force again. SQ_ERR_STATE: there is none; SQ_ERR_NOMEM. */
 int sq_peer_rollback(struct sq_peer *peer) SQ_MUST_USE;
 /* A candidate line of the other side, with or without "candidate:" or "a=" before it; "" ends them.
- */
+ * 0 also for one that is of no use. SQ_ERR_FORMAT; SQ_ERR_STATE: of another generation (its ufrag);
+ * SQ_ERR_NOMEM: of SQ_ICE_REMOTE_MAX, too. */
 int sq_peer_add_candidate(struct sq_peer *peer, uint64_t now_ns, const char *candidate) SQ_MUST_USE;
 /* The candidate of SQ_PEER_EV_CANDIDATE_NAME with `addr` in the place of the name (its port stays).
- */
+ * Errors as above, and SQ_ERR_NOSPACE for a line that is too long. */
 int sq_peer_add_resolved(struct sq_peer *peer, uint64_t now_ns, const char *candidate,
                          const struct sq_addr *addr) SQ_MUST_USE;
 /* Where in a candidate line the address stands; length 0: nowhere. A view of it. */
@@ -418,8 +429,6 @@ const char *sq_track_tone_buffer(const struct sq_track *track);
 /* Asks the other side for a key frame: by PLI, or FIR where that alone was negotiated; at most one
  * in 300 ms, others are left out. Nothing happens before the first packet of the track. */
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns);
-/* Starts the clip's next frame with a key frame, as a PLI would. */
-void sq_track_send_key_frame(struct sq_track *track);
 
 /* ---- Data channels (RFC 8831, RFC 8832; W3C RTCDataChannel) ---- */
 

@@ -244,10 +244,6 @@ static void source_lines(void **state)
     assert_int_equal(sq_sdp_parse_msid(sq_view_of("stream"), &m), 0);
     assert_int_equal(m.track.len, 0);
     assert_int_equal(sq_sdp_parse_msid(sq_view_of(" "), &m), SQ_ERR_FORMAT);
-    struct sq_sdp_rtcp rtcp;
-    assert_int_equal(sq_sdp_parse_rtcp(sq_view_of("9 IN IP4 0.0.0.0"), &rtcp), 0);
-    assert_int_equal(rtcp.port, 9);
-    assert_true(sq_view_is(rtcp.address, "IN IP4 0.0.0.0"));
     struct sq_sdp_rid rid;
     assert_int_equal(sq_sdp_parse_rid(sq_view_of("hi both"), &rid), SQ_ERR_FORMAT);
     assert_int_equal(sq_sdp_parse_rid(sq_view_of("hi recv max-br=1"), &rid), 0);
@@ -303,14 +299,13 @@ static void touch_everything(const struct sq_sdp *sdp)
         struct sq_sdp_ssrc_group group;
         struct sq_sdp_msid msid;
         struct sq_sdp_rid rid;
-        struct sq_sdp_rtcp rtcp;
         struct sq_sdp_fingerprint fingerprint;
         enum sq_sdp_setup setup;
         int n = sq_sdp_parse_rtpmap(v, &map) + sq_sdp_parse_rtcp_fb(v, &fb) +
                 sq_sdp_parse_extmap(v, &ext) + sq_sdp_parse_ssrc(v, &ssrc) +
                 sq_sdp_parse_ssrc_group(v, &group) + sq_sdp_parse_msid(v, &msid) +
-                sq_sdp_parse_rid(v, &rid) + sq_sdp_parse_rtcp(v, &rtcp) +
-                sq_sdp_parse_fingerprint(v, &fingerprint) + sq_sdp_parse_setup(v, &setup);
+                sq_sdp_parse_rid(v, &rid) + sq_sdp_parse_fingerprint(v, &fingerprint) +
+                sq_sdp_parse_setup(v, &setup);
         assert_true(n <= 0);
         if (!sq_sdp_parse_fmtp(v, &fmtp)) {
             (void)sq_sdp_fmtp_param(fmtp.params, "apt", &v);

@@ -396,11 +396,6 @@ uint64_t sq_bwe_target_bps(const struct sq_bwe *bwe)
     return (uint64_t)bwe->target_bps;
 }
 
-bool sq_bwe_in_alr(const struct sq_bwe *bwe)
-{
-    return bwe->alr.on;
-}
-
 enum sq_bwe_limit sq_bwe_limited_by(const struct sq_bwe *bwe)
 {
     if (bwe->silent) {

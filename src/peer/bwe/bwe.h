@@ -26,7 +26,8 @@ struct sq_bwe_config { /* 0: the default above */
     uint64_t start_bps, min_bps, max_bps;
 };
 
-/* SQ_ERR_INVALID unless min <= start <= max; SQ_ERR_NOMEM. */
+/* config may not be NULL; it is copied. SQ_ERR_INVALID: not min <= start <= max, or max is more
+ * than 32 bits hold; SQ_ERR_NOMEM. */
 int sq_bwe_create(const struct sq_bwe_config *config, struct sq_bwe **ret_bwe) SQ_MUST_USE;
 void sq_bwe_destroy(struct sq_bwe *bwe); /* NULL is allowed */
 
@@ -54,7 +55,6 @@ void sq_bwe_on_timeout(struct sq_bwe *bwe, uint64_t now_ns);
 
 /* What may be sent, all packets together. */
 uint64_t sq_bwe_target_bps(const struct sq_bwe *bwe);
-bool sq_bwe_in_alr(const struct sq_bwe *bwe);
 
 enum sq_bwe_limit { /* what the target follows at present */
                     SQ_BWE_LIMIT_DELAY,

@@ -11,9 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_RTP_HISTORY_VIDEO 512        /* packets: some 5 s of 1 Mbit/s */
-#define SQ_RTP_HISTORY_MAX   32768      /* half the sequence space */
-#define SQ_RTP_NO_COOKIE     UINT32_MAX /* a packet that can't be sent again (padding) */
+#define SQ_RTP_HISTORY_MAX 32768      /* half the sequence space */
+#define SQ_RTP_NO_COOKIE   UINT32_MAX /* a packet that can't be sent again (padding) */
 
 struct sq_rtp_history_entry {
     uint32_t cookie; /* the caller's: which packet of the clip */

@@ -201,13 +201,6 @@ struct sq_sdp_msid {
 };
 int sq_sdp_parse_msid(struct sq_view value, struct sq_sdp_msid *ret_msid) SQ_MUST_USE;
 
-/* a=rtcp:9 IN IP4 0.0.0.0 (RFC 3605); address is empty when not told. */
-struct sq_sdp_rtcp {
-    uint16_t port;
-    struct sq_view address;
-};
-int sq_sdp_parse_rtcp(struct sq_view value, struct sq_sdp_rtcp *ret_rtcp) SQ_MUST_USE;
-
 /* a=rid:hi send max-width=1280 (RFC 8851) */
 struct sq_sdp_rid {
     struct sq_view id;

@@ -264,16 +264,6 @@ int sq_sdp_parse_msid(struct sq_view value, struct sq_sdp_msid *ret_msid)
     return 0;
 }
 
-int sq_sdp_parse_rtcp(struct sq_view value, struct sq_sdp_rtcp *ret_rtcp)
-{
-    uint64_t port;
-    if (number_word(&value, 65535, &port)) {
-        return SQ_ERR_FORMAT;
-    }
-    *ret_rtcp = (struct sq_sdp_rtcp){.port = (uint16_t)port, .address = sq_view_trim(value)};
-    return 0;
-}
-
 int sq_sdp_parse_rid(struct sq_view value, struct sq_sdp_rid *ret_rid)
 {
     struct sq_sdp_rid r = {.id = sq_sdp_word(&value)};
