@@ -147,41 +147,41 @@ static void total_track(struct sq_pair_call *call, const struct sq_track *track,
     sq_track_inbound_stats(track, now_ns, &in);
     sq_track_outbound_stats(track, now_ns, &out);
     struct sq_peer_row *row = &call->result->peers[0];
-    row->flow[flow->in] = (struct sq_flow_totals){
-        .tracks = in.packets_received > 0,
-        .packets = in.packets_received,
-        .bytes = in.bytes_received,
-        .lost = in.packets_lost,
-        .bitrate_kbps = average(call, flow->in_bitrate),
-        .loss_percent = percent(in.packets_lost, in.packets_expected),
-        .jitter_ms = average(call, flow->in_jitter),
-        .rtt_ms = average(call, flow->in_rtt),
-        .nack = in.nack_count,
-        .pli = in.pli_count,
-        .frames = in.frames_decoded,
-        .key_frames = in.key_frames_decoded,
-        .fps = average(call, SQ_METRIC_VIDEO_IN_FPS),
-        .freezes = in.freeze_count,
-        .freeze_ms = in.total_freezes_duration_s * 1e3,
-        .width = in.frame_width,
-        .height = in.frame_height,
-    };
-    row->flow[flow->out] = (struct sq_flow_totals){
-        .tracks = out.packets_sent > 0,
-        .packets = out.packets_sent,
-        .bytes = out.bytes_sent,
-        .lost = out.remote_packets_lost,
-        .bitrate_kbps = average(call, flow->out_bitrate),
-        .loss_percent = percent((int64_t)out.reported_lost, out.reported_expected),
-        .jitter_ms = average(call, flow->out_jitter),
-        .rtt_ms = average(call, flow->out_rtt),
-        .nack = out.nack_count,
-        .pli = out.pli_count + out.fir_count,
-        .frames = out.frames_sent,
-        .key_frames = out.key_frames_sent,
-        .fps = NAN,
-        .freeze_ms = NAN,
-    };
+    struct sq_flow_totals *in_totals = &row->flow[flow->in];
+    sq_flow_totals_init(in_totals);
+    in_totals->tracks = in.packets_received > 0;
+    in_totals->agreed = sq_track_current_direction(track) & SQ_DIR_RECVONLY;
+    in_totals->packets = in.packets_received;
+    in_totals->bytes = in.bytes_received;
+    in_totals->lost = in.packets_lost;
+    in_totals->bitrate_kbps = average(call, flow->in_bitrate);
+    in_totals->loss_percent = percent(in.packets_lost, in.packets_expected);
+    in_totals->jitter_ms = average(call, flow->in_jitter);
+    in_totals->rtt_ms = average(call, flow->in_rtt);
+    in_totals->nack = in.nack_count;
+    in_totals->pli = in.pli_count;
+    in_totals->frames = in.frames_decoded;
+    in_totals->key_frames = in.key_frames_decoded;
+    in_totals->fps = average(call, SQ_METRIC_VIDEO_IN_FPS);
+    in_totals->freezes = in.freeze_count;
+    in_totals->freeze_ms = in.total_freezes_duration_s * 1e3;
+    in_totals->dropped = in.frames_dropped;
+    in_totals->width = in.frame_width;
+    in_totals->height = in.frame_height;
+    struct sq_flow_totals *out_totals = &row->flow[flow->out];
+    sq_flow_totals_init(out_totals);
+    out_totals->tracks = out.packets_sent > 0;
+    out_totals->packets = out.packets_sent;
+    out_totals->bytes = out.bytes_sent;
+    out_totals->lost = out.remote_packets_lost;
+    out_totals->bitrate_kbps = average(call, flow->out_bitrate);
+    out_totals->loss_percent = percent((int64_t)out.reported_lost, out.reported_expected);
+    out_totals->jitter_ms = average(call, flow->out_jitter);
+    out_totals->rtt_ms = average(call, flow->out_rtt);
+    out_totals->nack = out.nack_count;
+    out_totals->pli = out.pli_count + out.fir_count;
+    out_totals->frames = out.frames_sent;
+    out_totals->key_frames = out.key_frames_sent;
     record(call, flow->in_channels, row->flow[flow->in].tracks);
     record(call, flow->out_channels, row->flow[flow->out].tracks);
     record(call, flow->in_loss, row->flow[flow->in].loss_percent);

@@ -139,6 +139,23 @@ int sq_result_replace_text(char **field, const char *text)
     return 0;
 }
 
+void sq_flow_totals_init(struct sq_flow_totals *f)
+{
+    *f = (struct sq_flow_totals){
+        .bitrate_kbps = NAN,
+        .loss_percent = NAN,
+        .jitter_ms = NAN,
+        .rtt_ms = NAN,
+        .latency_ms = NAN,
+        .fps = NAN,
+        .freeze_ms = NAN,
+        .playout_ms = NAN,
+        .concealment_percent = NAN,
+        .decoded_fps = NAN,
+        .alive_percent = NAN,
+    };
+}
+
 struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
 {
     struct sq_peer_row *row = GROW(r, peers, peer, SQ_RESULT_PEERS_MAX);
@@ -151,14 +168,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
         row->stage_ms[i] = NAN;
     }
     for (size_t i = 0; i < SQ_FLOW_COUNT; i++) {
-        struct sq_flow_totals *f = &row->flow[i];
-        f->bitrate_kbps = NAN;
-        f->loss_percent = NAN;
-        f->jitter_ms = NAN;
-        f->rtt_ms = NAN;
-        f->latency_ms = NAN;
-        f->fps = NAN;
-        f->freeze_ms = NAN;
+        sq_flow_totals_init(&row->flow[i]);
     }
     row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
     row->data.latency_ms = row->data.rtt_ms = NAN;

@@ -370,6 +370,8 @@ void sq_result_set_text(char *field, size_t size, const char *text);
 /* Replaces an owned text member by a copy. SQ_ERR_NOMEM leaves it as it was. */
 int sq_result_replace_text(char **field, const char *text) SQ_MUST_USE;
 
+/* Nothing measured: counters 0, all else NAN. */
+void sq_flow_totals_init(struct sq_flow_totals *f);
 /* New zeroed rows, doubles NAN, to be filled by the caller. NULL: no memory, or table full. */
 struct sq_peer_row *sq_result_add_peer(struct sq_result *r) SQ_MUST_USE;
 struct sq_timeline_row *sq_result_add_second(struct sq_result *r) SQ_MUST_USE;

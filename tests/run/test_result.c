@@ -165,6 +165,17 @@ static void new_rows_know_nothing(void **state)
     struct sq_metric_row *m = sq_result_add_metric(r, SQ_METRIC_VIDEO_IN_RTT);
     struct sq_metric_figures f;
     assert_true(isnan(p->stage_ms[SQ_STAGE_TOTAL]) && isnan(p->flow[SQ_FLOW_VIDEO_IN].fps));
+    for (int i = 0; i < SQ_FLOW_COUNT; i++) {
+        const struct sq_flow_totals *flow = &p->flow[i];
+        const double figures[] = {flow->bitrate_kbps, flow->loss_percent, flow->jitter_ms,
+                                  flow->rtt_ms,       flow->latency_ms,   flow->fps,
+                                  flow->freeze_ms,    flow->playout_ms,   flow->concealment_percent,
+                                  flow->decoded_fps,  flow->alive_percent};
+        for (size_t k = 0; k < sizeof(figures) / sizeof(*figures); k++) {
+            assert_true(isnan(figures[k]));
+        }
+        assert_false(flow->agreed);
+    }
     assert_int_equal(p->outcome, SQ_OUTCOME_PENDING);
     assert_true(isnan(t->rtt_ms) && isnan(t->bitrate_kbps[SQ_FLOW_AUDIO_OUT]));
     sq_metric_row_figures(m, &f);
