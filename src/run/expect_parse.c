@@ -161,6 +161,30 @@ static void list_heads(char *out, size_t size)
     }
 }
 
+/* The longest part of it, up to a dot, that is a metric; 0: none. */
+static size_t metric_part(const char *name)
+{
+    for (size_t len = strlen(name); len > 0; len--) {
+        if (name[len] == '.' && sq_metric_find((struct sq_view){name, len}) >= 0) {
+            return len;
+        }
+    }
+    return 0;
+}
+
+/* Other metrics go on where this one ends: video.in.loss after video.in. */
+static bool has_parts(const char *name, size_t len)
+{
+    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+        const char *other = sq_metric_get((enum sq_metric_id)id)->name;
+        if (strncmp(other, name, len) == 0 && other[len] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What follows a whole metric is a wrong aggregate; what is near another one is that, misspelt. */
 static int unknown_metric(struct parser *p, const char *at, const char *name)
 {
     char list[200];
@@ -168,18 +192,16 @@ static int unknown_metric(struct parser *p, const char *at, const char *name)
     if (is_future_metric(name)) {
         return fail(p, SQ_ERR_UNSUPPORTED, at, "%.60s is not measured by this version", name);
     }
+    size_t len = metric_part(name);
+    if (len > 0 && (!near || !has_parts(name, len) || strlen(near) == len)) {
+        return fail(p, SQ_ERR_FORMAT, at + len + 1,
+                    "'%.40s' is no aggregate of %.*s: expected avg, min, max, p1 to p99, "
+                    "p99.9, stddev, count, rate or last",
+                    name + len + 1, (int)len, name);
+    }
     if (near) {
         return fail(p, SQ_ERR_FORMAT, at, "no metric is called '%.60s'; did you mean %s?", name,
                     near);
-    }
-    /* The longest part of it that is a metric: then it is the aggregate that is wrong. */
-    for (size_t len = strlen(name); len > 0; len--) {
-        if (name[len] == '.' && sq_metric_find((struct sq_view){name, len}) >= 0) {
-            return fail(p, SQ_ERR_FORMAT, at + len + 1,
-                        "'%.40s' is no aggregate of %.*s: expected avg, min, max, p1 to p99, "
-                        "p99.9, stddev, count, rate or last",
-                        name + len + 1, (int)len, name);
-        }
     }
     const char *dot = strchr(name, '.');
     list_like(name, dot ? (size_t)(dot - name) + 1 : strlen(name), list, sizeof(list));
