@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "base/wire.h"
 #include "net/loop.h"
+#include "run/pace.h"
 #include "run/user_int.h"
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #define SENDERS_MAX 256         /* told apart; messages of further ones are counted, not measured */
 #define FULL_BYTES  (1024 * 1024) /* that wait where the rate is without limit */
 #define LOW_BYTES   (256 * 1024)
-#define CATCH_UP    64 /* messages at once, where a timer came late */
 
 /* What is heard of one sender. */
 struct heard {
@@ -26,8 +26,7 @@ struct sq_user_data {
     struct sq_user *user;
     struct sq_channel *channel; /* ours, once open */
     struct sq_timer timer;
-    uint64_t next_ns; /* when the next message is due */
-    double gap_ns;
+    struct sq_pace pace; /* when messages are due */
     uint32_t next_number;
     uint64_t out, out_bytes, in, in_bytes;      /* messages since the start */
     uint64_t marked_out_bytes, marked_in_bytes; /* when the last sample was taken */
@@ -84,14 +83,16 @@ static void fill(struct sq_user_data *d)
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_user_data *d = ctx;
-    for (int n = 0; d->channel && d->next_ns <= now_ns && n < CATCH_UP; n++) {
-        /* One that finds no room is missed, and counts: its number is not given again. */
+    uint64_t skipped;
+    uint64_t due = sq_pace_due(&d->pace, now_ns, &skipped);
+    /* One that is too late, or finds no room, is missed, and counts: its number is not given again.
+     */
+    d->next_number += (uint32_t)skipped;
+    for (; d->channel && due > 0; due--) {
         d->next_number += !send_one(d, now_ns);
-        d->next_ns += (uint64_t)d->gap_ns;
     }
     if (d->channel) {
-        d->next_ns = d->next_ns <= now_ns ? now_ns + 1 : d->next_ns;
-        sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, d->next_ns);
+        sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, sq_pace_next_ns(&d->pace));
     }
 }
 
@@ -108,10 +109,10 @@ static void start(struct sq_user_data *d, struct sq_channel *channel)
         fill(d);
         return;
     }
-    d->gap_ns = fmax(1, 1e9 / plan->rate_per_s);
     /* Users do not send in step. */
-    d->next_ns = now_ns + (uint64_t)(d->gap_ns * (double)(d->user->index * 37 % 100) / 100);
-    sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, d->next_ns);
+    double step = (double)(d->user->index * 37 % 100) / 100;
+    sq_pace_init(&d->pace, now_ns + (uint64_t)(step * 1e9 / plan->rate_per_s), plan->rate_per_s);
+    sq_timer_start(sq_loop_timers(d->user->env->loop), &d->timer, sq_pace_next_ns(&d->pace));
 }
 
 /* An adapter may need channels of its own, of another label. */
