@@ -315,6 +315,18 @@ static void stamp_now(struct sq_peer *peer, const struct sq_rtp_template *header
     }
 }
 
+/* By how much the header grew beyond the prepared one, by extensions that not every packet has;
+ * the log took the packet without them. */
+static size_t grew(struct sq_peer *peer, const struct sq_rtp_template *header,
+                   const struct sq_rtp_stamp *stamp, const struct outgoing *out, size_t len)
+{
+    size_t more = len - payload_bytes(out) - header->len;
+    if (more && header->transport_cc_at) {
+        sq_twcc_log_add_bytes(peer->twcc_log, stamp->transport_seq, more);
+    }
+    return more;
+}
+
 static void put_media(struct sq_peer *peer, struct sq_encoding *e, uint64_t now_ns,
                       const struct outgoing *out)
 {
@@ -329,7 +341,8 @@ static void put_media(struct sq_peer *peer, struct sq_encoding *e, uint64_t now_
     if (e->headers_mixed && (int16_t)(out->seq - e->acked_seq) > SQ_HISTORY_PACKETS) {
         e->headers_mixed = false; /* what may be asked for has all the same header */
     }
-    put(peer, e, &e->header, now_ns, SQ_SENT_MEDIA, &stamp, out);
+    size_t len = put(peer, e, &e->header, now_ns, SQ_SENT_MEDIA, &stamp, out);
+    e->rtp.header_bytes_sent += grew(peer, &e->header, &stamp, out, len);
 }
 
 /* As it was sent before, to the last bit. */
@@ -351,8 +364,8 @@ static void put_again(struct sq_track *track, struct sq_encoding *e, uint64_t no
         stamp.transport_seq = sent->transport_seq;
         stamp.audio_level = sent->level;
     }
-    put(track->peer, e, header, now_ns, SQ_SENT_AGAIN, &stamp, out);
-    sq_rtp_sender_resent(&e->rtp, now_ns, header->len, payload_bytes(out));
+    size_t len = put(track->peer, e, header, now_ns, SQ_SENT_AGAIN, &stamp, out);
+    sq_rtp_sender_resent(&e->rtp, now_ns, len - payload_bytes(out), payload_bytes(out));
 }
 
 /* RFC 4588, section 4: the payload behind the sequence number that it had; a stream of its own. */
@@ -381,7 +394,7 @@ static size_t put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t no
     size_t len = put(track->peer, e, &header, now_ns, kind, &stamp, &rtx);
     e->rtx_packets++;
     e->rtx_bytes += payload_bytes(&rtx);
-    e->rtx_header_bytes += header.len;
+    e->rtx_header_bytes += header.len + grew(track->peer, &header, &stamp, &rtx, len);
     if (kind == SQ_SENT_PADDING) {
         e->pad_packets++;
         e->pad_bytes += payload_bytes(&rtx);
@@ -554,23 +567,14 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
     size_t payload_len = out->prefix_len + out->payload_len;
     uint8_t ext_id = track->ids.id[SQ_RTP_EXT_DEPENDENCY];
     size_t ext_len = ext_id ? out->dependency_len : 0;
-    if (!fits(e, payload_len + (ext_len ? ext_len + SQ_RTP_EXTEND_BYTES : 0))) {
-        return SQ_ERR_NOSPACE;
-    }
     uint32_t ts = e->rtp.ts_base + out->timestamp;
-    uint16_t seq =
-        out->explicit_seq
-            ? sq_rtp_sender_take_at(&e->rtp, now_ns, out->seq, ts, e->header.len, payload_len,
-                                    out->cookie)
-            : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len, payload_len, out->cookie);
-    const struct outgoing packet = {
+    struct outgoing packet = {
         .ext = out->dependency,
         .ext_id = ext_id,
         .ext_len = ext_len,
         .capture_id = out->capture_time ? track->ids.id[SQ_RTP_EXT_ABS_CAPTURE_TIME] : 0,
         .capture_time = out->capture_time,
         .ts = ts,
-        .seq = seq,
         .marker = out->marker,
         .level = out->level,
         .head = out->prefix ? out->prefix : out->payload,
@@ -578,6 +582,13 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
         .payload = out->payload,
         .payload_len = out->payload_len,
     };
+    if (!fits(e, payload_len + ext_room(&packet))) {
+        return SQ_ERR_NOSPACE;
+    }
+    packet.seq = out->explicit_seq ? sq_rtp_sender_take_at(&e->rtp, now_ns, out->seq, ts,
+                                                           e->header.len, payload_len, out->cookie)
+                                   : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len,
+                                                        payload_len, out->cookie);
     put_media(peer, e, now_ns, &packet);
     return 0;
 }

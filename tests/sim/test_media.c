@@ -47,10 +47,9 @@ static void assert_agree(struct sq_outbound_stats out, struct sq_inbound_stats i
 }
 
 /* What one side has sent by now is what the other has received when the link's delay is over. */
-static void both_ends_agree(void **state)
+static void ends_agree(const struct sq_peer_config *config)
 {
-    (void)state;
-    struct pair p = make_pair(50, NULL, NULL, false);
+    struct pair p = make_pair(50, config, config, false);
     simnode_link(p.a)->delay_ns = 30 * MS;
     simnode_link(p.b)->delay_ns = 70 * MS;
     simnet_negotiate(p.net, p.a, p.b, false);
@@ -72,6 +71,20 @@ static void both_ends_agree(void **state)
         assert_int_equal(transport.srtp_errors + transport.discarded, 0);
     }
     simnet_free(p.net);
+}
+
+static void both_ends_agree(void **state)
+{
+    (void)state;
+    ends_agree(NULL);
+}
+
+/* The same with extensions that only some packets have: abs-capture-time. */
+static void both_ends_agree_on_larger_headers(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.latency = true, .capture_time = true};
+    ends_agree(&config);
 }
 
 /* Audio is not repaired: what the link loses is what both ends tell. */
@@ -677,6 +690,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_agree),
+        cmocka_unit_test(both_ends_agree_on_larger_headers),
         cmocka_unit_test(loss_is_exact),
         cmocka_unit_test(a_bottleneck_shows),
         cmocka_unit_test(same_seed_same_run),

@@ -90,6 +90,12 @@ uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_by
     return seq;
 }
 
+void sq_twcc_log_add_bytes(struct sq_twcc_log *l, uint16_t seq, size_t bytes)
+{
+    struct sq_twcc_sent *sent = &l->sent[seq & (l->room - 1)];
+    sent->size_bytes = (uint16_t)sq_min_u64(sent->size_bytes + bytes, UINT16_MAX);
+}
+
 /* Ticks to add to the times of this feedback, since its reference time has only 24 bits. */
 static int64_t unwrap_reference(struct sq_twcc_log *l, int32_t reference)
 {

@@ -46,6 +46,9 @@ static inline void sq_twcc_log_let_grow(struct sq_twcc_log *l, uint32_t most)
  * rate; probe: of the estimator's cluster, 0 for none. */
 uint16_t sq_twcc_log_take(struct sq_twcc_log *l, uint64_t now_ns, size_t size_bytes, uint8_t probe);
 
+/* The packet that was just taken turned out larger by so much. */
+void sq_twcc_log_add_bytes(struct sq_twcc_log *l, uint16_t seq, size_t bytes);
+
 struct sq_twcc_result {
     uint16_t seq;
     uint16_t size_bytes;
