@@ -246,6 +246,18 @@ void sq_peer_send_bye(struct sq_peer *peer)
     send_compound(peer, &c);
 }
 
+/* Feedback of a track may stand alone where a=rtcp-rsize was agreed (RFC 5506); else it goes behind
+ * the least that a compound begins with (RFC 4585, section 3.1). */
+static void begin_feedback(struct compound *c, const struct sq_track *track)
+{
+    begin(c);
+    if (!track->jsep || !track->jsep->rtcp_rsize) {
+        uint32_t ssrc = own_ssrc(track->peer);
+        sq_rtcp_put_rr(&c->w, ssrc, NULL, 0);
+        sq_rtcp_put_sdes_cname(&c->w, ssrc, sq_view_of(track->peer->cname));
+    }
+}
+
 void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
 {
     struct sq_track_rx *rx = track->rx;
@@ -255,12 +267,15 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
         return;
     }
     rx->pli_sent_ns = now_ns;
+    if (!(track->fb & (SQ_JSEP_FB_NACK_PLI | SQ_JSEP_FB_CCM_FIR))) {
+        return;
+    }
     struct compound c;
-    begin(&c);
+    begin_feedback(&c, track);
     if (track->fb & SQ_JSEP_FB_NACK_PLI) {
         rx->rtp.pli_count++;
         sq_rtcp_put_pli(&c.w, own_ssrc(peer), rx->rtp.ssrc);
-    } else if (track->fb & SQ_JSEP_FB_CCM_FIR) {
+    } else {
         rx->rtp.fir_count++;
         const struct sq_rtcp_fir_entry entry = {.ssrc = rx->rtp.ssrc, .seq = rx->fir_seq++};
         sq_rtcp_put_fir(&c.w, own_ssrc(peer), &entry, 1);
@@ -299,7 +314,7 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
         sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
     if (n > 0) {
         struct compound c;
-        begin(&c);
+        begin_feedback(&c, track);
         sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);
         send_compound(track->peer, &c);
     }
@@ -313,7 +328,7 @@ void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
     }
     while (sq_twcc_recorder_next_ns(recorder) <= now_ns) {
         struct compound c;
-        begin(&c);
+        begin(&c); /* alone, whatever was agreed: as libwebrtc does, and all take it */
         if (!sq_twcc_recorder_build(recorder, now_ns, own_ssrc(peer), &c.w)) {
             break;
         }

@@ -320,6 +320,66 @@ static void remb_without_transport_cc(void **state)
     simnet_free(net);
 }
 
+/* ---- RTCP ---- */
+
+struct heads {
+    unsigned reports, feedback; /* datagrams that begin with SR or RR; with NACK, PLI or FIR */
+};
+
+/* The header of the first packet is not encrypted (RFC 3711, section 3.4). */
+static void count_heads(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct heads *h = ctx;
+    (void)from;
+    if (sq_packet_kind(dgram->buf, dgram->len) != SQ_PACKET_RTCP) {
+        return;
+    }
+    uint8_t pt = dgram->buf[1];
+    bool transport_cc = pt == 205 && (dgram->buf[0] & 0x1f) == 15;
+    h->reports += pt == 200 || pt == 201;
+    h->feedback += (pt == 205 || pt == 206) && !transport_cc;
+}
+
+/* RFC 5506: NACK and PLI stand alone only where both sides have a=rtcp-rsize. */
+static void feedback_alone_only_where_agreed(void **state)
+{
+    (void)state;
+    for (int agreed = 0; agreed < 2; agreed++) {
+        struct heads h = {0};
+        struct pair p = make_pair(59, NULL, NULL, false);
+        struct sq_peer *a = simnode_peer(p.a);
+        struct sq_peer *b = simnode_peer(p.b);
+        char why[SQ_PEER_TEXT_MAX];
+        char *offer;
+        char *answer;
+        uint64_t now = simnet_now(p.net);
+        simnet_set_tap(p.net, count_heads, &h);
+        assert_int_equal(sq_peer_create_offer(a, now, false, &offer, why), 0);
+        if (!agreed) {
+            without_lines(offer, "rtcp-rsize");
+        }
+        assert_int_equal(sq_peer_set_remote(b, now, SQ_SDP_OFFER, offer, why), 0);
+        assert_int_equal(sq_peer_create_answer(b, now, &answer, why), 0);
+        assert_int_equal(sq_peer_set_remote(a, now, SQ_SDP_ANSWER, answer, why), 0);
+        run_for(p.net, 2 * SEC);
+        simnode_link(p.a)->loss = simnode_link(p.b)->loss = 0.05;
+        unsigned reports = h.reports;
+        run_for(p.net, 10 * SEC);
+        uint64_t nacks = in_stats(p.net, p.a, 1).nack_count + in_stats(p.net, p.b, 1).nack_count;
+        assert_true(nacks > 50);
+        if (agreed) {
+            assert_true(h.feedback >= nacks);
+        } else {
+            assert_int_equal(h.feedback, 0);
+            assert_true(h.reports - reports > nacks);
+            assert_true(out_stats(p.net, p.a, 1).nack_count > 20); /* and it is understood */
+        }
+        sq_free(offer);
+        sq_free(answer);
+        simnet_free(p.net);
+    }
+}
+
 /* PLI in every compound: a key frame four times a second, not each frame. */
 static void pli_is_bounded(void **state)
 {
@@ -698,6 +758,7 @@ int main(void)
         cmocka_unit_test(sections_are_used_again),
         cmocka_unit_test(streams_that_no_sdp_names),
         cmocka_unit_test(remb_without_transport_cc),
+        cmocka_unit_test(feedback_alone_only_where_agreed),
         cmocka_unit_test(pli_is_bounded),
         cmocka_unit_test(lost_key_frame),
         cmocka_unit_test(forwarding),
