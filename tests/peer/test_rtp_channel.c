@@ -356,12 +356,12 @@ static void sender_history(void **state)
     assert_int_equal(again[0].cookie, 10);
     assert_int_equal(again[1].cookie, 11);
     assert_int_equal(s.nack_suppressed, 18);
-    assert_int_equal(sq_rtp_sender_on_nack(&s, 65600 * MS, 100 * MS, &nack, again, 20), 0);
-    assert_int_equal(sq_rtp_sender_on_nack(&s, 65612 * MS, 100 * MS, &nack, again, 1), 1);
+    assert_int_equal(sq_rtp_sender_on_nack(&s, 65640 * MS, 100 * MS, &nack, again, 20), 0);
+    assert_int_equal(sq_rtp_sender_on_nack(&s, 65642 * MS, 100 * MS, &nack, again, 1), 1);
     assert_int_equal(s.nack_count, 3);
     sq_store_u16(pairs, 30000);
     nack.pair_count = 1;
-    assert_int_equal(sq_rtp_sender_on_nack(&s, 65712 * MS, 0, &nack, again, 20), 0);
+    assert_int_equal(sq_rtp_sender_on_nack(&s, 65742 * MS, 0, &nack, again, 20), 0);
     assert_int_equal(s.nack_misses, 2);
     sq_rtp_sender_close(&s);
     sq_rtp_sender_close(&s);

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-#define RESEND_LEAST_MS 10
+#define RESEND_SLACK_MS 5           /* libwebrtc's RTPSender::OnReceivedNack */
 #define RTT_MOST_UNITS  (60u << 16) /* a longer round trip is a wrong report */
 #define RTT_SLACK_UNITS 66u         /* 1 ms below zero: rounding of the three times */
 
@@ -108,7 +108,7 @@ size_t sq_rtp_sender_on_nack(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t 
                              const struct sq_rtcp_nack *nack, struct sq_rtp_resend *ret_packets,
                              size_t max)
 {
-    uint64_t hold_ms = sq_max_u64(rtt_ns / 4 * 3 / SQ_NS_PER_MS, RESEND_LEAST_MS);
+    uint64_t hold_ms = rtt_ns / SQ_NS_PER_MS + RESEND_SLACK_MS;
     uint16_t now_ms = (uint16_t)(now_ns / SQ_NS_PER_MS);
     now_ms = now_ms ? now_ms : 1; /* 0 means never */
     size_t count = 0;

@@ -119,9 +119,9 @@ struct sq_rtp_resend {
 };
 
 /* A NACK message for this SSRC arrived: counts it, and gives what to send again (up to max; with
- * room for SQ_RTCP_NACK_PER_PAIR * pair_count none is left out). A packet given less than three
- * quarters of a round trip ago (rtt_ns; 0 = not known; 10 ms at least) is not given again, as
- * browsers do; so a packet that is named twice comes once. The caller sends each and then calls
+ * room for SQ_RTCP_NACK_PER_PAIR * pair_count none is left out). A packet given less than a round
+ * trip and 5 ms ago (rtt_ns; 0 = not known) is not given again, as libwebrtc does; so a packet that
+ * is named twice comes once. The caller sends each and then calls
  * sq_rtp_sender_resent. */
 size_t sq_rtp_sender_on_nack(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t rtt_ns,
                              const struct sq_rtcp_nack *nack, struct sq_rtp_resend *ret_packets,
