@@ -161,6 +161,14 @@ static double all_audio_bps(const struct sq_peer *peer,
     return bps;
 }
 
+/* What the other side takes of a track at most (b=AS or b=TIAS of its section), IP and UDP included
+ * as libwebrtc takes both; INFINITY: it has not said. */
+static double taken_bps(const struct sq_track *track)
+{
+    uint64_t bps = track->jsep ? track->jsep->remote_max_bps : 0;
+    return bps > 0 ? (double)bps : INFINITY;
+}
+
 /* Shares `left` out among the video tracks: the same for each, and what one cannot use goes to the
  * others. */
 static void share(struct sq_peer *peer, uint64_t now_ns, double left)
@@ -181,12 +189,14 @@ static void share(struct sq_peer *peer, uint64_t now_ns, double left)
                 continue;
             }
             sq_track_rates(track, &rates);
-            double most = wire_bps(cc, track, rates.max_bps);
+            double taken = taken_bps(track);
+            double most = fmin(wire_bps(cc, track, rates.max_bps), taken);
             if (most <= part || part <= 0) {
                 given[i] = again = true;
                 waiting--;
                 left -= most;
-                sq_track_allocate(track, payload_bps(cc, track, fmax(part, 0)), now_ns);
+                part = fmin(fmax(part, 0), taken);
+                sq_track_allocate(track, payload_bps(cc, track, part), now_ns);
             }
         }
     }
@@ -206,7 +216,7 @@ static void sum_up(struct sq_peer *peer)
     double sending = audio;
     double most = audio;
     cc->video_bps = 0;
-    cc->can_pad = false;
+    cc->can_pad = cc->capped = false;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
         struct sq_track_rates rates;
@@ -216,7 +226,9 @@ static void sum_up(struct sq_peer *peer)
         sq_track_rates(track, &rates);
         uint64_t now_bps = sq_track_sending_bps(track);
         sending += wire_bps(cc, track, now_bps);
-        most += wire_bps(cc, track, rates.max_bps);
+        double wire = wire_bps(cc, track, rates.max_bps);
+        cc->capped = cc->capped || taken_bps(track) < wire;
+        most += fmin(wire, taken_bps(track));
         cc->video_bps += now_bps;
         cc->can_pad = true;
     }
@@ -288,6 +300,7 @@ static void allocate(struct sq_peer *peer, uint64_t now_ns)
      * would. Reports of loss alone need no such help. */
     bool measured = cc->bwe && (peer->twcc_log || takes_remb(peer));
     bool more = cc->can_pad ? cc->sending_bps < cc->needed_bps : cc->target_bps < cc->wanted_bps;
+    more = more && !(cc->capped && cc->target_bps >= cc->needed_bps); /* no step fills it */
     set_padding(peer, now_ns, measured && more);
 }
 

@@ -23,6 +23,7 @@ struct sq_cc {
     uint8_t probe;            /* cluster of the packets that leave now; 0: none */
     bool media_begun;         /* a video packet has left: probes may begin */
     bool started, can_pad;
+    bool capped;         /* the other side takes less than the clips could give */
     uint32_t probe_left; /* bytes of the burst at hand */
     double debt_bits;    /* of the pacer: sent and not drained yet */
     double resent_bits;  /* the same of retransmissions, at the target */

@@ -291,6 +291,59 @@ static void remb_where_there_is_no_feedback(void **state)
     simnet_free(p.net);
 }
 
+/* Puts a line into the section of video. */
+static char *with_bandwidth(const char *sdp, const char *line)
+{
+    const char *video = strstr(sdp, "m=video");
+    const char *at = video ? strstr(video, "c=IN") : NULL;
+    assert_non_null(at);
+    at = strstr(at, "\r\n") + 2;
+    size_t room = strlen(sdp) + strlen(line) + 3;
+    char *out = malloc(room);
+    assert_non_null(out);
+    (void)snprintf(out, room, "%.*s%s\r\n%s", (int)(at - sdp), sdp, line, at);
+    return out;
+}
+
+/* RFC 8866, section 5.8: what the other side wants at most, on a link that carries more. */
+static void the_other_sides_bandwidth_is_a_limit(void **state)
+{
+    (void)state;
+    const char *lines[] = {"b=AS:700", "b=TIAS:700000"};
+    for (size_t i = 0; i < 2; i++) {
+        struct pair p = make_pair(10, &gcc, &gcc, false);
+        struct sq_peer *a = simnode_peer(p.a);
+        struct sq_peer *b = simnode_peer(p.b);
+        char why[SQ_PEER_TEXT_MAX];
+        char *offer;
+        char *answer;
+        set_link(p.a, 10000000);
+        uint64_t now_ns = simnet_now(p.net);
+        assert_int_equal(sq_peer_create_offer(a, now_ns, false, &offer, why), 0);
+        assert_int_equal(sq_peer_set_remote(b, now_ns, SQ_SDP_OFFER, offer, why), 0);
+        assert_int_equal(sq_peer_create_answer(b, now_ns, &answer, why), 0);
+        char *limited = with_bandwidth(answer, lines[i]);
+        assert_int_equal(sq_peer_set_remote(a, now_ns, SQ_SDP_ANSWER, limited, why), 0);
+        sq_free(offer);
+        sq_free(answer);
+        free(limited);
+        run_for(p.net, 20 * SEC);
+        uint64_t before = transport_stats(p.a).bytes_sent;
+        uint64_t back = transport_stats(p.b).bytes_sent;
+        uint64_t video = out_stats(p.net, p.a, 1).bytes_sent;
+        run_for(p.net, 10 * SEC);
+        double sent = (double)(transport_stats(p.a).bytes_sent - before) * 0.8;
+        video = out_stats(p.net, p.a, 1).bytes_sent - video;
+        print_message("           %s: %.0f kbit/s sent, %.0f of video\n", lines[i], sent / 1e3,
+                      (double)video * 0.8 / 1e3);
+        assert_in_range(video * 0.8, 200000, 700000);
+        assert_true(sent <= 700e3 + 100e3); /* with sound and reports */
+        /* It is a limit of one way. */
+        assert_true((double)(transport_stats(p.b).bytes_sent - back) * 0.8 > 1000e3);
+        simnet_free(p.net);
+    }
+}
+
 /* Nobody says what the way carries but the receiver: by abs-send-time, or by time-stamps alone. */
 static void remb_of_what_is_measured(void **state)
 {
@@ -444,6 +497,7 @@ int main(void)
         cmocka_unit_test(jitter_is_no_congestion),
         cmocka_unit_test(follows_what_is_left),
         cmocka_unit_test(a_fixed_rate_is_one_step),
+        cmocka_unit_test(the_other_sides_bandwidth_is_a_limit),
         cmocka_unit_test(remb_where_there_is_no_feedback),
         cmocka_unit_test(remb_of_what_is_measured),
         cmocka_unit_test(frames_leave_whole),
