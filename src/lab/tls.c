@@ -3,6 +3,7 @@
  * over a WebSocket's socket where it ends TLS itself.) */
 #include "base/mem.h"
 #include "lab/lab_int.h"
+#include "net/accept.h"
 #include "net/stream.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -19,7 +20,7 @@
 struct sq_lab_tls {
     struct sq_lab *lab;
     SSL_CTX *ctx;
-    struct sq_watch watch;
+    struct sq_acceptor acceptor;
     int fd;
     struct sq_addr behind;
     struct conn *conns;
@@ -181,8 +182,10 @@ static int make_ssl(struct conn *c)
     return 0;
 }
 
-static void take(struct sq_lab_tls *front, int fd)
+static void take(void *ctx, int fd, const struct sq_addr *remote)
 {
+    struct sq_lab_tls *front = ctx;
+    (void)remote;
     struct conn *c = front->conns_len < CONNECTIONS_MAX ? sq_zalloc(sizeof(*c)) : NULL;
     if (!c) {
         close(fd);
@@ -201,19 +204,6 @@ static void take(struct sq_lab_tls *front, int fd)
     if (err) {
         close(fd); /* still ours: the client's stream is the last to be made */
         close_conn(c);
-    }
-}
-
-static void on_ready(void *ctx, unsigned ready)
-{
-    struct sq_lab_tls *front = ctx;
-    (void)ready;
-    for (int i = 0; i < 64; i++) { /* then others get their turn */
-        int fd = accept4(front->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            return;
-        }
-        take(front, fd);
     }
 }
 
@@ -290,7 +280,7 @@ static int listen_on(struct sq_lab_tls *front, const struct sq_addr *addr)
         getsockname(front->fd, &front->lab->http_addr.sa, &len) != 0) {
         return SQ_ERR_IO;
     }
-    return sq_watch_start(front->lab->loop, &front->watch, front->fd, SQ_READ, on_ready, front);
+    return sq_acceptor_start(&front->acceptor, front->lab->loop, front->fd, take, front);
 }
 
 int sq_lab_tls_open(struct sq_lab *lab, const struct sq_addr *listen_addr,
@@ -313,7 +303,7 @@ void sq_lab_tls_close(struct sq_lab_tls *front)
     if (!front) {
         return;
     }
-    sq_watch_stop(&front->watch);
+    sq_acceptor_stop(&front->acceptor);
     while (front->conns) {
         close_conn(front->conns);
     }

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/accept.h"
 #include "net/stream.h"
 #include "peer/stun/stun.h"
 #include "peer/turn/framing.h"
@@ -38,7 +39,7 @@ struct sq_tcp_path {
 
 struct sq_tcp_listener {
     struct sq_tcp_paths *paths;
-    struct sq_watch watch;
+    struct sq_acceptor acceptor;
     struct sq_addr addr;
     sq_tcp_claim_fn claim;
     void *ctx;
@@ -288,8 +289,9 @@ size_t sq_tcp_path_send(struct sq_tcp_path *path, const struct sq_dgram *dgrams,
 
 /* ---- Listening ---- */
 
-static void take_connection(struct sq_tcp_listener *listener, int fd, const struct sq_addr *remote)
+static void take_connection(void *ctx, int fd, const struct sq_addr *remote)
 {
+    struct sq_tcp_listener *listener = ctx;
     int one = 1;
     struct sq_tcp_path *path =
         listener->unclaimed_len < UNCLAIMED_MAX ? new_path(listener->paths, remote) : NULL;
@@ -313,21 +315,6 @@ static void take_connection(struct sq_tcp_listener *listener, int fd, const stru
                    sq_loop_now(listener->paths->loop) + CLAIM_NS);
 }
 
-static void on_ready(void *ctx, unsigned ready)
-{
-    struct sq_tcp_listener *listener = ctx;
-    (void)ready;
-    for (;;) {
-        struct sq_addr remote;
-        socklen_t len = sizeof(remote);
-        int fd = accept4(listener->fd, &remote.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            return;
-        }
-        take_connection(listener, fd, &remote);
-    }
-}
-
 static int listen_at(struct sq_tcp_listener *listener, const struct sq_addr *addr)
 {
     int one = 1;
@@ -341,8 +328,8 @@ static int listen_at(struct sq_tcp_listener *listener, const struct sq_addr *add
         getsockname(listener->fd, &listener->addr.sa, &len) < 0) {
         return SQ_ERR_IO;
     }
-    return sq_watch_start(listener->paths->loop, &listener->watch, listener->fd, SQ_READ, on_ready,
-                          listener);
+    return sq_acceptor_start(&listener->acceptor, listener->paths->loop, listener->fd,
+                             take_connection, listener);
 }
 
 int sq_tcp_listener_open(struct sq_tcp_paths *paths, const struct sq_addr *addr,
@@ -378,7 +365,7 @@ void sq_tcp_listener_close(struct sq_tcp_listener *listener)
     while (listener->unclaimed) {
         sq_tcp_path_close(listener->unclaimed);
     }
-    sq_watch_stop(&listener->watch);
+    sq_acceptor_stop(&listener->acceptor);
     if (listener->fd >= 0) {
         close(listener->fd);
     }
