@@ -16,7 +16,9 @@
 
 struct sq_voice {
     struct sq_prepare_job *job;
-    SwrContext *swr;
+    SwrContext *swr; /* made for frames of this layout, format and rate */
+    AVChannelLayout from;
+    int format, hz;
     int16_t *pcm; /* owned */
     size_t len, room;
 };
@@ -42,6 +44,7 @@ void sq_voice_free(struct sq_voice *v)
 {
     if (v) {
         swr_free(&v->swr);
+        av_channel_layout_uninit(&v->from);
         sq_free(v->pcm);
         sq_free(v);
     }
@@ -61,33 +64,59 @@ static int open_swr(SwrContext **ret_swr, AVChannelLayout *from, enum AVSampleFo
     return err < 0 ? err : swr_init(*ret_swr);
 }
 
-int sq_voice_push(struct sq_voice *v, const AVFrame *frame, int64_t at_ns)
+/* Appends what comes out of the resampler; in NULL: what is left in it. */
+static int convert(struct sq_voice *v, const uint8_t **in, int samples)
 {
-    if (!v->swr) {
-        AVChannelLayout layout = frame->ch_layout;
-        if (layout.order == AV_CHANNEL_ORDER_UNSPEC) {
-            av_channel_layout_default(&layout, frame->ch_layout.nb_channels);
-        }
-        int err = open_swr(&v->swr, &layout, frame->format, frame->sample_rate, HZ);
-        if (err < 0) {
-            return sq_prepare_fail_av(v->job, err, "its sound cannot be resampled");
-        }
-        /* It may begin after the picture: silence until then. */
-        size_t late = at_ns > 0 ? (size_t)(at_ns / 1000 * HZ / 1000000) : 0;
-        v->len = late < v->room ? late : v->room;
-    }
     uint8_t *out = (uint8_t *)(v->pcm + v->len);
     size_t room = v->room - v->len;
-    if (room == 0) {
-        return 0;
-    }
-    int n = swr_convert(v->swr, &out, (int)room, (const uint8_t **)frame->extended_data,
-                        frame->nb_samples);
+    int n = room > 0 ? swr_convert(v->swr, &out, (int)room, in, samples) : 0;
     if (n < 0) {
         return sq_prepare_fail_av(v->job, n, "its sound cannot be resampled");
     }
     v->len += (size_t)n;
     return 0;
+}
+
+/* A resampler for such frames. A stream may change in its midst (a broadcast goes from stereo to
+ * 5.1): the old one would read planes that the new frames do not have. */
+static int fit_swr(struct sq_voice *v, const AVFrame *frame)
+{
+    if (v->swr && v->format == frame->format && v->hz == frame->sample_rate &&
+        av_channel_layout_compare(&v->from, &frame->ch_layout) == 0) {
+        return 0;
+    }
+    int failed = v->swr ? convert(v, NULL, 0) : 0;
+    if (failed) {
+        return failed;
+    }
+    AVChannelLayout layout = frame->ch_layout;
+    if (layout.order == AV_CHANNEL_ORDER_UNSPEC) {
+        av_channel_layout_default(&layout, frame->ch_layout.nb_channels);
+    }
+    swr_free(&v->swr);
+    int err = av_channel_layout_copy(&v->from, &frame->ch_layout);
+    err = err < 0 ? err : open_swr(&v->swr, &layout, frame->format, frame->sample_rate, HZ);
+    if (err < 0) {
+        return sq_prepare_fail_av(v->job, err, "its sound cannot be resampled");
+    }
+    v->format = frame->format;
+    v->hz = frame->sample_rate;
+    return 0;
+}
+
+int sq_voice_push(struct sq_voice *v, const AVFrame *frame, int64_t at_ns)
+{
+    bool first = !v->swr;
+    int err = fit_swr(v, frame);
+    if (err) {
+        return err;
+    }
+    if (first) {
+        /* It may begin after the picture: silence until then. */
+        size_t late = at_ns > 0 ? (size_t)(at_ns / 1000 * HZ / 1000000) : 0;
+        v->len = late < v->room ? late : v->room;
+    }
+    return convert(v, (const uint8_t **)frame->extended_data, frame->nb_samples);
 }
 
 /* Level of a packet (RFC 6464, section 3). */

@@ -121,6 +121,39 @@ static void other_rates(void **state)
     sq_clip_close(c);
 }
 
+static void make_part(const char *name, const char *sound, const char *from_s)
+{
+    char command[512];
+    (void)snprintf(command, sizeof(command),
+                   "/usr/bin/ffmpeg -nostdin -v error -y " MOVING
+                   " %s -t 2 -c:v mpeg2video -c:a mp2 "
+                   "-output_ts_offset %s -f mpegts " DIR "/%s",
+                   sound, from_s, name);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): of this test's own making */
+}
+
+/* A broadcast that goes from two channels to one and to another rate in its midst. */
+static void sound_that_changes_in_its_midst(void **state)
+{
+    need();
+    make_part("a.ts", "-f lavfi -i sine=300:r=48000 -ac 2", "0");
+    make_part("b.ts", "-f lavfi -i sine=300:r=32000 -ac 1", "2");
+    assert_int_equal(system("cat " DIR "/a.ts " DIR "/b.ts >" DIR "/ab.ts"), 0); /* NOLINT */
+    struct sq_prepare p = usual(DIR "/ab.ts", DIR "/ab.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    const struct sq_clip_track *a = sq_clip_track(c, SQ_CLIP_AUDIO);
+    assert_true(a->frame_count >= 190); /* both parts of 2 s */
+    for (size_t i = 10; i < a->frame_count - 10; i++) {
+        assert_true(a->frames[i].level < 40); /* and the tone goes on */
+    }
+    sq_clip_close(c);
+}
+
 /* A step has about as many pixels as its rate is meant for, whatever the shape. */
 static void odd_shapes(void **state)
 {
@@ -290,6 +323,7 @@ int main(void)
         cmocka_unit_test(only_a_file_is_replaced),
         cmocka_unit_test(every_codec_comes_out),
         cmocka_unit_test(other_rates),
+        cmocka_unit_test(sound_that_changes_in_its_midst),
         cmocka_unit_test(odd_shapes),
         cmocka_unit_test(outputs_that_are_refused),
         cmocka_unit_test(what_is_refused),
