@@ -52,7 +52,10 @@ static void put_run_cases(struct junit *j)
     bool reached = r->exit_code != SQ_EXIT_UNREACHED && !r->interrupted;
     put_case(j, "squall.run", "the target was reached and the run went to its end", run_s(j),
              reached || r->verdict == SQ_VERDICT_INVALID ? JUNIT_OK : JUNIT_ERROR,
-             r->interrupted ? "interrupted" : "unreached", r->verdict_reason);
+             r->interrupted ? "interrupted"
+             : r->error[0]  ? "untested"
+                            : "unreached",
+             r->verdict_reason);
     put_case(j, "squall.run", "the generator was not the bottleneck", 0,
              r->generator.ok ? JUNIT_OK : JUNIT_ERROR, "invalid",
              !r->generator.ok       ? r->generator.reason

@@ -10,6 +10,7 @@
 #include "report/report.h"
 #include "report/sample.h"
 #include "report/text.h"
+#include "run/expect.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -198,6 +199,24 @@ static void junit_agrees_with_the_verdict(void **state)
     char *xml = render(r, SQ_REPORT_JUNIT, &len);
     assert_int_equal(count_of(xml, "<failure "), 0);
     assert_true(count_of(xml, "no peer fails with ice") > 0);
+    free(xml);
+    sq_result_destroy(r);
+}
+
+/* Peers did connect where a recording was over before anything could be measured. */
+static void an_untested_service_is_not_an_unreached_one(void **state)
+{
+    struct sq_result *r = sample(60, 5, NULL);
+    size_t len;
+    SQ_RESULT_SET(r->error, "the recording of 0.3 s was over before a rate could be measured");
+    assert_int_equal(sq_verdict(r), SQ_EXIT_UNREACHED);
+    char *html = render(r, SQ_REPORT_HTML, &len);
+    assert_int_equal(count_of(html, "no peer connected"), 0);
+    assert_true(count_of(html, "ERROR: the service was not tested") > 0);
+    free(html);
+    char *xml = render(r, SQ_REPORT_JUNIT, &len);
+    assert_int_equal(count_of(xml, "type=\"unreached\""), 0);
+    assert_int_equal(count_of(xml, "type=\"untested\""), 1);
     free(xml);
     sq_result_destroy(r);
 }
@@ -499,6 +518,7 @@ int main(void)
         cmocka_unit_test(escapes),
         cmocka_unit_test(junit_is_well_formed),
         cmocka_unit_test(junit_agrees_with_the_verdict),
+        cmocka_unit_test(an_untested_service_is_not_an_unreached_one),
         cmocka_unit_test(html_keeps_hostile_text_out),
         cmocka_unit_test(html_stays_small),
         cmocka_unit_test(empty_results_are_written),
