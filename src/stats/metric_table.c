@@ -300,12 +300,14 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_SETUP_ICE] =
         {"setup.ice", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_PEER_ONCE, 1000,
-         "From the first candidate check until a pair is nominated on which both sides may send.",
+         "From when both session descriptions are set until a pair is nominated on which both "
+         "sides may send: gathering and trickling are in it.",
          "transport.iceState, candidate-pair.state"},
     [SQ_METRIC_SETUP_DTLS] =
         {"setup.dtls", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_PEER_ONCE, 1000,
-         "From the first DTLS packet until the handshake is complete and its fingerprint checked.",
+         "From the nominated pair until the handshake is complete and its fingerprint checked: "
+         "what the other side waits before its first packet is in it.",
          "transport.dtlsState"},
     [SQ_METRIC_SETUP_MEDIA] =
         {"setup.media", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
