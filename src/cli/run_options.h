@@ -14,7 +14,6 @@ struct sq_run_options {
     bool help;
     const char *target_url;
     uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode, record;
-    bool publishers_given;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
     const char *data, *data_mode, *dtmf;

@@ -117,7 +117,7 @@ static void peers_header(struct sq_buf *out)
         "decode_failed",
         "latency_ms",
     };
-    sq_buf_puts(out, "peer,room,role,start_ms,end_ms,outcome,cause,message,connected,reconnects");
+    sq_buf_puts(out, "peer,room,role,start_ms,end_ms,outcome,cause,message,connected");
     for (int s = 0; s < SQ_STAGE_COUNT; s++) {
         sq_buf_printf(out, ",setup.%s_ms", sq_stage_name((enum sq_stage)s));
     }
@@ -187,7 +187,6 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_text(out, sq_failure_name(p->cause));
         comma_text(out, p->message);
         comma_integer(out, p->connected);
-        comma_integer(out, p->reconnects);
         for (int s = 0; s < SQ_STAGE_COUNT; s++) {
             comma_number(out, p->stage_ms[s]);
         }

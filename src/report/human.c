@@ -111,7 +111,6 @@ static double badness(const struct sq_peer_row *p)
     }
     sum += or_zero(p->flow[SQ_FLOW_VIDEO_IN].freeze_ms) / 1000;
     sum += or_zero(p->stage_ms[SQ_STAGE_TOTAL]) / 2000;
-    sum += p->reconnects;
     return sum;
 }
 

@@ -151,7 +151,6 @@ struct sq_peer_row {
     char message[256];     /* one sentence about the failure, or on what it still waits for; "" */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok
                               without found nothing to connect to: an empty room */
-    uint32_t reconnects;
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
     struct sq_data_totals data;

@@ -255,7 +255,6 @@ static void note_connected(struct sq_user *user)
     if (any && !user->row.connected) {
         user->row.connected = true;
         user->env->tally->connected++;
-        user->env->tally->up_total++;
     }
 }
 
@@ -455,25 +454,13 @@ static const struct sq_endpoint_ops recorded_ops = {.event = on_event,
 
 /* ---- The adapter's host ---- */
 
-/* A place for another peer: one that a dropped peer left, or a new one; NULL when all are taken. */
-static struct sq_user_peer *free_place(struct sq_user *user)
-{
-    for (size_t i = 0; i < user->peers_len; i++) {
-        if (!user->peers[i].endpoint) {
-            sq_free(user->peers[i].marks);
-            return &user->peers[i];
-        }
-    }
-    return user->peers_len < SQ_USER_PEERS_MAX ? &user->peers[user->peers_len] : NULL;
-}
-
 static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
 {
     struct sq_user *user = ctx;
-    struct sq_user_peer *peer = free_place(user);
-    if (!peer) {
+    if (user->peers_len == SQ_USER_PEERS_MAX) {
         return SQ_ERR_NOMEM;
     }
+    struct sq_user_peer *peer = &user->peers[user->peers_len];
     const struct sq_peer_config config = {.audio = user->env->plan->audio_codecs,
                                           .video = user->env->plan->video_codecs,
                                           .simulcast = user->env->plan->simulcast,
@@ -495,26 +482,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
         sq_user_end_record(peer);
         return err;
     }
-    if (peer == &user->peers[user->peers_len]) {
-        user->peers_len++;
-    }
+    user->peers_len++;
     *ret_peer = sq_endpoint_peer(peer->endpoint);
     return 0;
-}
-
-static void host_drop_peer(void *ctx, struct sq_peer *rtc)
-{
-    struct sq_user *user = ctx;
-    for (size_t i = 0; i < user->peers_len; i++) {
-        struct sq_user_peer *peer = &user->peers[i];
-        if (peer->endpoint && sq_endpoint_peer(peer->endpoint) == rtc) {
-            sq_user_finish_peer(peer, sq_loop_now(user->env->loop));
-            sq_endpoint_close(peer->endpoint);
-            sq_user_end_record(peer);
-            peer->endpoint = NULL;
-        }
-    }
-    check_up(user);
 }
 
 static void host_phase(void *ctx, enum sq_phase phase, uint64_t took_ns)
@@ -614,7 +584,6 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     user->host = (struct sq_signal_host){
         .loop = env->loop,
         .make_peer = host_make_peer,
-        .drop_peer = host_drop_peer,
         .phase = host_phase,
         .joined = host_joined,
         .failed = host_failed,

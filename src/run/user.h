@@ -17,7 +17,6 @@ struct sq_user;
 struct sq_tally {
     uint64_t started, connected, ok, failed, pending; /* connected: now */
     uint64_t failed_by_cause[SQ_FAILURE_COUNT];
-    uint64_t up_total;                        /* that were connected ever */
     struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
     double last[SQ_METRIC_COUNT];
     uint64_t last_ns[SQ_METRIC_COUNT]; /* when that was */

@@ -70,8 +70,6 @@ struct sq_signal_host {
      * results
      * ("pub", "sub"). The host owns it. */
     int (*make_peer)(void *ctx, const char *label, struct sq_peer **ret_peer);
-    /* The adapter has no more use for it; the host closes and destroys it later. */
-    void (*drop_peer)(void *ctx, struct sq_peer *peer);
     /* The phase took `took_ns` and ended now. At most once a phase. */
     void (*phase)(void *ctx, enum sq_phase phase, uint64_t took_ns);
     /* Signed in, and the first negotiation is complete: the user is in the service. Once. */

@@ -103,15 +103,6 @@ void sq_hist_small_merge(struct sq_hist_small *to, const struct sq_hist_small *f
     }
 }
 
-void sq_hist_merge_small(struct sq_hist *to, const struct sq_hist_small *from)
-{
-    sums_merge(&to->sums, &from->sums);
-    for (size_t i = 0; i < SQ_HIST_SMALL_BUCKETS; i++) {
-        uint64_t value = middle_of(i, SQ_HIST_SMALL_SUB_BITS);
-        to->buckets[bucket_of(value, SQ_HIST_SUB_BITS)] += from->buckets[i];
-    }
-}
-
 /* The rank (1 .. count) that stands for a share q, or 0 for an empty histogram. */
 static uint64_t rank_of(const struct sq_hist_sums *s, double q)
 {

@@ -57,10 +57,9 @@ void sq_hist_record(struct sq_hist *h, uint64_t value);
 void sq_hist_record_n(struct sq_hist *h, uint64_t value, uint64_t n);
 void sq_hist_small_record(struct sq_hist_small *h, uint64_t value);
 
-/* Adds all of `from` to `to`. From the small one, buckets go over by their middle. */
+/* Adds all of `from` to `to`. */
 void sq_hist_merge(struct sq_hist *to, const struct sq_hist *from);
 void sq_hist_small_merge(struct sq_hist_small *to, const struct sq_hist_small *from);
-void sq_hist_merge_small(struct sq_hist *to, const struct sq_hist_small *from);
 
 /* The value that a share q (0 .. 1) of the values does not exceed: nearest rank, ceil(q * count),
  * so that q = 0.5 of {1, 2, 3} is 2. q <= 0 gives the least, q >= 1 the greatest, exactly. 0 while

@@ -105,12 +105,6 @@ static int make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
     return err;
 }
 
-static void drop_peer(void *ctx, struct sq_peer *peer)
-{
-    (void)ctx;
-    (void)peer;
-}
-
 static void on_phase(void *ctx, enum sq_phase phase, uint64_t took_ns)
 {
     struct person *p = ctx;
@@ -156,7 +150,6 @@ void person_open(struct person *p, const char *url)
     char why[256];
     p->host = (struct sq_signal_host){.loop = rig_loop,
                                       .make_peer = make_peer,
-                                      .drop_peer = drop_peer,
                                       .phase = on_phase,
                                       .joined = on_joined,
                                       .failed = on_failed,

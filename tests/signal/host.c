@@ -103,17 +103,6 @@ static int make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
     return err;
 }
 
-static void drop_peer(void *ctx, struct sq_peer *peer)
-{
-    struct sig_host *h = heard(ctx);
-    for (size_t i = 0; i < h->peers_len; i++) {
-        if (h->peers[i] && sq_endpoint_peer(h->peers[i]) == peer) {
-            sq_endpoint_close(h->peers[i]);
-            h->peers[i] = NULL;
-        }
-    }
-}
-
 static void phase(void *ctx, enum sq_phase p, uint64_t took_ns)
 {
     struct sig_host *h = heard(ctx);
@@ -154,7 +143,6 @@ void sig_host_init(struct sig_host *h)
     h->face = (struct sq_signal_host){
         .loop = loop,
         .make_peer = make_peer,
-        .drop_peer = drop_peer,
         .phase = phase,
         .joined = joined,
         .failed = failed,

@@ -153,24 +153,18 @@ static void merging_is_associative_and_loses_nothing(void **state)
     assert_memory_equal(&other, &all, sizeof(all));
 }
 
-static void small_ones_merge_into_a_big_one(void **state)
+static void small_ones_merge(void **state)
 {
     static struct sq_hist_small a;
     static struct sq_hist_small b;
-    static struct sq_hist big;
     sq_hist_small_clear(&a);
     sq_hist_small_clear(&b);
-    sq_hist_clear(&big);
     for (uint64_t v = 0; v < 1000; v++) {
         sq_hist_small_record(v % 2 ? &a : &b, v * v);
     }
-    sq_hist_merge_small(&big, &a);
-    sq_hist_merge_small(&big, &b);
     sq_hist_small_merge(&a, &b);
-    assert_int_equal(big.sums.count, 1000);
-    assert_int_equal(big.sums.max, 999 * 999);
-    assert_memory_equal(&big.sums, &a.sums, sizeof(a.sums));
-    assert_near(sq_hist_quantile(&big, 0.5), 499 * 499, 0.04);
+    assert_int_equal(a.sums.count, 1000);
+    assert_int_equal(a.sums.max, 999 * 999);
     assert_near(sq_hist_small_quantile(&a, 0.5), 499 * 499, 0.0313);
 }
 
@@ -182,7 +176,7 @@ int main(void)
         cmocka_unit_test(deviation_does_not_cancel),
         cmocka_unit_test(what_is_too_great_is_clamped_and_told),
         cmocka_unit_test(merging_is_associative_and_loses_nothing),
-        cmocka_unit_test(small_ones_merge_into_a_big_one),
+        cmocka_unit_test(small_ones_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -383,10 +383,6 @@ static void on_open(void *ctx)
         s->host->phase(s->host_ctx, SQ_PHASE_TLS, times.tls_ns);
     }
     s->opened_ns = now(s) - sq_min_u64(upgrade_ns, now(s)); /* the upgrade is signalling, too */
-    if (s->state == LEAVING) { /* asked to leave before there was anything to leave */
-        gone(s);
-        return;
-    }
     send_join(s);
 }
 
