@@ -77,10 +77,15 @@ static int run(struct sq_ring *ring, struct sq_ring_call *calls, size_t n, bool 
         if (!sqe) {
             return SQ_ERR_IO;
         }
-        if (send) {
-            io_uring_prep_sendmsg(sqe, calls[i].fd, calls[i].msg, MSG_DONTWAIT);
+        struct msghdr *msg = calls[i].msg;
+        if (send && !msg->msg_name && msg->msg_controllen == 0 && msg->msg_iovlen == 1) {
+            /* As send(2) is: less for the kernel to copy and check. */
+            io_uring_prep_send(sqe, calls[i].fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len,
+                               MSG_DONTWAIT);
+        } else if (send) {
+            io_uring_prep_sendmsg(sqe, calls[i].fd, msg, MSG_DONTWAIT);
         } else {
-            io_uring_prep_recvmsg(sqe, calls[i].fd, calls[i].msg, MSG_DONTWAIT);
+            io_uring_prep_recvmsg(sqe, calls[i].fd, msg, MSG_DONTWAIT);
         }
         sqe->user_data = i;
     }
