@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define EVENTS_MAX      1024
-#define ROUNDS_MAX      4 /* of asking for events in one coalesced iteration */
+#define ROUNDS_MAX      4  /* of asking for events in one coalesced iteration */
+#define ROUND_PAYS      32 /* events of a round, from which there is a next one */
 #define ARENA_MIN_BYTES (128 * 1024)
 #define HANGUP_BITS     (EPOLLERR | EPOLLHUP | EPOLLRDHUP)
 #define WALL_VALID_NS   (100 * SQ_NS_PER_MS) /* both clocks are slewed alike: only a step differs */
@@ -549,12 +550,16 @@ static void serve_events(struct sq_loop *loop)
 }
 
 /* Before sleeping to the next slot, what stayed ready is served too: a socket is read once a round,
- * for asking again is cheaper than reading every socket until it says that it is empty. */
+ * for asking again is cheaper than reading every socket until it says that it is empty. Where few
+ * were ready, asking costs more than the few that it finds, and they have time until the next slot.
+ */
 static void serve_rounds(struct sq_loop *loop)
 {
+    int n = loop->event_count;
     serve_events(loop);
-    for (int round = 1; round < ROUNDS_MAX && sq_loop_coalescing(loop); round++) {
-        int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, 0);
+    for (int round = 1; round < ROUNDS_MAX && n >= ROUND_PAYS && sq_loop_coalescing(loop);
+         round++) {
+        n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, 0);
         if (n <= 0) {
             break;
         }

@@ -323,25 +323,37 @@ static int receive_one(struct sq_udp *udp, struct sq_arena *arena)
     return udp->closed ? SQ_ERR_CLOSED : 0;
 }
 
-unsigned sq_udp_times_ready(const struct sq_udp *udp)
+/* Most sockets have one datagram when they are ready, and finding out that there is no second one
+ * costs a third of reading one. At high load a second one within a slot is usual, too, and one in
+ * each of two slots. */
+bool sq_udp_has_burst(const struct sq_udp *udp)
 {
-    return sq_loop_iteration(udp->loop) == udp->read_in ? udp->readiness : 0;
+    uint64_t since = sq_loop_iteration(udp->loop) - udp->read_in;
+    if (!sq_loop_coalescing(udp->loop)) {
+        return since <= 1;
+    }
+    return (since == 0 && udp->readiness >= 2) || (since == 1 && udp->streak >= 2);
+}
+
+static uint16_t one_more(uint16_t n)
+{
+    return n < UINT16_MAX ? (uint16_t)(n + 1) : n;
 }
 
 void sq_udp_note_ready(struct sq_udp *udp)
 {
-    udp->readiness = sq_udp_times_ready(udp) + 1;
-    udp->read_in = sq_loop_iteration(udp->loop);
+    uint64_t since = sq_loop_iteration(udp->loop) - udp->read_in;
+    udp->readiness = since == 0 ? one_more(udp->readiness) : 1;
+    if (since > 0) {
+        udp->streak = since == 1 ? one_more(udp->streak) : 1;
+    }
+    udp->read_in += since;
 }
 
-/* Most sockets have one datagram when they are ready, and finding out that there is no second one
- * costs a third of reading one. So one is read; a socket that is ready again at once has a burst,
- * and is read until it is empty. In a whole slot a second datagram is usual, a third is not. */
 void sq_udp_read(struct sq_udp *udp)
 {
     struct sq_arena *arena = sq_loop_arena(udp->loop);
-    bool burst = sq_loop_coalescing(udp->loop) ? sq_udp_times_ready(udp) >= 2
-                                               : sq_loop_iteration(udp->loop) - udp->read_in <= 1;
+    bool burst = sq_udp_has_burst(udp);
     sq_udp_note_ready(udp);
     int err = receive_one(udp, arena);
     for (int i = 1; err == 0 && burst && i < SQ_UDP_READS_MAX; i++) {

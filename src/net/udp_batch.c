@@ -206,8 +206,8 @@ static void ready(void *ctx, struct sq_watch *const *watches, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct sq_udp *udp = watches[i]->ctx;
         udp->receiving = true; /* none is freed before the end, whoever closes it */
-        if (batch->ring && sq_udp_times_ready(udp) < 2) {
-            (void)sq_udp_note_ready(udp);
+        if (batch->ring && !sq_udp_has_burst(udp)) {
+            sq_udp_note_ready(udp);
             prepare(batch, len++, udp);
         } else {
             bursts[bursts_len++] = udp;

@@ -19,7 +19,8 @@ struct sq_udp {
     sq_udp_recv_fn fn;
     void *ctx;
     uint64_t read_in;   /* iteration of the last read */
-    unsigned readiness; /* how often it was ready in that iteration */
+    uint16_t readiness; /* how often it was ready in that iteration */
+    uint16_t streak;    /* iterations in a row in which it was ready, that one included */
     unsigned queued;    /* sends that wait in the loop's batch */
     int fd;
     bool connected;
@@ -39,8 +40,10 @@ struct sq_udp_gso_control {
 /* The socket is ready: reads once, or until it is empty where it was ready in the iterations before
  * too. It may be closed then, but is not freed. */
 void sq_udp_read(struct sq_udp *udp);
-/* How often it was ready in this iteration before; and once more. */
-unsigned sq_udp_times_ready(const struct sq_udp *udp);
+/* It is ready more often than sockets are that get a datagram now and then: to be read until it is
+ * empty. */
+bool sq_udp_has_burst(const struct sq_udp *udp);
+/* That it is ready, once more in this iteration. */
 void sq_udp_note_ready(struct sq_udp *udp);
 /* `from` and `data` lie in the arena and hold what recvmsg told in `msg`. */
 void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,

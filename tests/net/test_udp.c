@@ -498,6 +498,29 @@ static void what_was_sent_goes_before_the_socket_changes(void **state)
     sq_udp_close(c.udp);
 }
 
+/* Three slots in a row, then more than a read a slot: a socket with a burst is emptied at once. */
+static void a_burst_is_read_until_it_is_empty(void **state)
+{
+    struct side a;
+    struct side b;
+    struct sq_udp_options o = {.no_gro = true};
+    open_side(&a, "127.0.0.1", NULL);
+    open_side(&b, "127.0.0.1", &o);
+    for (size_t slot = 0; slot < 3; slot++) {
+        size_t before = b.count;
+        size_t n = slot < 2 ? 1 : 40;
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(sq_udp_send(a.udp, sq_udp_local(b.udp), payload, 1), 0);
+        }
+        struct sq_udp_counters c;
+        sq_udp_get_counters(a.udp, &c); /* sent by now */
+        assert_int_equal(sq_loop_run_once(loop, 20 * SQ_NS_PER_MS), 0);
+        assert_int_equal(b.count, before + n);
+    }
+    sq_udp_close(a.udp);
+    sq_udp_close(b.udp);
+}
+
 static void without_memory_datagrams_go_one_by_one(void **state)
 {
     struct sq_loop *other = loop;
@@ -531,6 +554,7 @@ int main(void)
         cmocka_unit_test(one_of_many_may_close_the_others),
         cmocka_unit_test(long_messages_to_many_sockets),
         cmocka_unit_test(what_was_sent_goes_before_the_socket_changes),
+        cmocka_unit_test(a_burst_is_read_until_it_is_empty),
         cmocka_unit_test(without_memory_datagrams_go_one_by_one),
     };
     /* At low load; at high load, with io_uring where there is one, and without. */
