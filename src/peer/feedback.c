@@ -154,11 +154,37 @@ static bool has_video(const struct sq_peer *peer)
     return false;
 }
 
+/* Of the stream of a clip's video that is sent at most, payload. */
+static uint64_t video_bps(const struct sq_peer *peer)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        bool sends = track->kind == SQ_MEDIA_VIDEO && track->can_send && track->tx;
+        for (size_t k = 0; sends && k < track->tx->n; k++) {
+            most = sq_max_u64(most, sq_encoding_sending_bps(track, &track->tx->encodings[k]));
+        }
+    }
+    return most;
+}
+
+/* Sender reports on video alone, between those on everything: libwebrtc sends them the more often
+ * the faster the stream, its receiver reports do not follow. */
+static void schedule_video(struct sq_peer *peer, uint64_t now_ns)
+{
+    uint64_t bps = video_bps(peer);
+    peer->video_report_ns =
+        bps > SQ_RTCP_REDUCED_BPS
+            ? now_ns + sq_rtcp_interval_ns(SQ_RTP_VIDEO, false, bps, &peer->env->rand)
+            : SQ_NEVER;
+}
+
 static void schedule(struct sq_peer *peer, uint64_t now_ns)
 {
     enum sq_rtp_kind kind = has_video(peer) ? SQ_RTP_VIDEO : SQ_RTP_AUDIO;
     peer->rtcp_at_ns = now_ns + sq_rtcp_interval_ns(kind, peer->rtcp_first, 0, &peer->env->rand);
     peer->rtcp_first = false;
+    schedule_video(peer, now_ns);
 }
 
 void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns)
@@ -220,6 +246,26 @@ void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
     put_remb(peer, &c.w);
     send_compound(peer, &c);
     schedule(peer, now_ns);
+}
+
+void sq_peer_send_video_reports(struct sq_peer *peer, uint64_t now_ns)
+{
+    struct blocks none = {.n = 0};
+    struct compound c;
+    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
+    begin(&c);
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        const struct sq_track *track = peer->tracks[i];
+        bool sends = track->kind == SQ_MEDIA_VIDEO && track->can_send && track->tx;
+        struct sq_rtcp_report sr;
+        for (size_t k = 0; sends && k < track->tx->n; k++) {
+            if (sq_rtp_sender_report(&track->tx->encodings[k].rtp, now_ns, ntp, &sr)) {
+                put_sender(peer, &c, &sr, &none);
+            }
+        }
+    }
+    send_compound(peer, &c);
+    schedule_video(peer, now_ns);
 }
 
 void sq_peer_send_bye(struct sq_peer *peer)

@@ -234,6 +234,7 @@ struct sq_peer {
     bool has_path, path_nominated;
 
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
+    uint64_t video_report_ns; /* sender reports on video alone */
 
     struct sq_jsep *jsep;
     struct sq_ice *ice;
@@ -524,6 +525,7 @@ void sq_track_pause_play(struct sq_track *track);               /* it pauses on 
 void sq_peer_on_rtcp(struct sq_peer *peer, uint64_t now_ns, uint8_t *buf, size_t len);
 void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns);
+void sq_peer_send_video_reports(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_bye(struct sq_peer *peer);
 void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns);
 /* A packet of video from a sender that is to be limited by REMB. */

@@ -54,6 +54,7 @@ static uint64_t rest_due(const struct sq_peer *peer)
     if (!sq_peer_may_send(peer)) {
         return at;
     }
+    at = sq_min_u64(at, peer->video_report_ns);
     if (peer->twcc_recorder) {
         at = sq_min_u64(at, sq_twcc_recorder_next_ns(peer->twcc_recorder));
     }
@@ -143,6 +144,15 @@ static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
     }
 }
 
+static void run_reports(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (peer->rtcp_at_ns <= now_ns) {
+        sq_peer_send_reports(peer, now_ns);
+    } else if (peer->video_report_ns <= now_ns && sq_peer_may_send(peer)) {
+        sq_peer_send_video_reports(peer, now_ns);
+    }
+}
+
 /* With `rest` all of them: what was noted may not hold any more, and is noted again at the end. */
 static void run_sources(struct sq_peer *peer, uint64_t now_ns, bool rest)
 {
@@ -172,9 +182,7 @@ static void run_feedback(struct sq_peer *peer, uint64_t now_ns)
 
 static void run_transport(struct sq_peer *peer, uint64_t now_ns)
 {
-    if (peer->rtcp_at_ns <= now_ns) {
-        sq_peer_send_reports(peer, now_ns);
-    }
+    run_reports(peer, now_ns);
     if (sq_ice_next_timeout(peer->ice) <= now_ns) {
         sq_ice_on_timeout(peer->ice, now_ns);
         sq_peer_after_ice(peer);

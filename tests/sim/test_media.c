@@ -323,6 +323,7 @@ static void remb_without_transport_cc(void **state)
 /* ---- RTCP ---- */
 
 struct heads {
+    unsigned sent, received;    /* datagrams that begin with SR; with RR */
     unsigned reports, feedback; /* datagrams that begin with SR or RR; with NACK, PLI or FIR */
 };
 
@@ -336,8 +337,33 @@ static void count_heads(void *ctx, struct simnode *from, const struct sq_dgram *
     }
     uint8_t pt = dgram->buf[1];
     bool transport_cc = pt == 205 && (dgram->buf[0] & 0x1f) == 15;
+    h->sent += pt == 200;
+    h->received += pt == 201;
     h->reports += pt == 200 || pt == 201;
     h->feedback += (pt == 205 || pt == 206) && !transport_cc;
+}
+
+/* One sends video, the other only receives it. */
+static void sender_reports_follow_the_rate(void **state)
+{
+    (void)state;
+    struct heads h = {0};
+    struct pair p = bare_pair(65, NULL, NULL);
+    add(p.a, SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    uint64_t bytes = out_stats(p.net, p.a, 0).bytes_sent;
+    simnet_set_tap(p.net, count_heads, &h);
+    run_for(p.net, 60 * SEC);
+    double bps = (double)(out_stats(p.net, p.a, 0).bytes_sent - bytes) * 8 / 60;
+    double wanted = 60 * bps / 360e3;
+    print_message("           %u sender reports at %.0f kbit/s, %u receiver reports\n", h.sent,
+                  bps / 1e3, h.received);
+    assert_true(bps > 720e3);
+    /* Those on everything, one a second, stand between. */
+    assert_true(h.sent > 0.9 * wanted && h.sent < 1.1 * wanted + 60);
+    assert_in_range(h.received, 52, 68);
+    simnet_free(p.net);
 }
 
 /* RFC 5506: NACK and PLI stand alone only where both sides have a=rtcp-rsize. */
@@ -759,6 +785,7 @@ int main(void)
         cmocka_unit_test(streams_that_no_sdp_names),
         cmocka_unit_test(remb_without_transport_cc),
         cmocka_unit_test(feedback_alone_only_where_agreed),
+        cmocka_unit_test(sender_reports_follow_the_rate),
         cmocka_unit_test(pli_is_bounded),
         cmocka_unit_test(lost_key_frame),
         cmocka_unit_test(forwarding),

@@ -10,7 +10,7 @@ uint64_t sq_rtcp_interval_ns(enum sq_rtp_kind kind, bool first, uint64_t send_bp
         interval = SQ_RTCP_VIDEO_INTERVAL_NS;
         if (send_bps > 0) {
             /* The "reduced minimum" of RFC 3550, section 6.2: 360 divided by the rate in kbit/s. */
-            interval = sq_min_u64(interval, 360 * SQ_NS_PER_SEC * 1000 / send_bps);
+            interval = sq_min_u64(interval, SQ_RTCP_REDUCED_BPS * SQ_NS_PER_SEC / send_bps);
         }
     }
     /* No faster than 20 a second, whatever the rate. */
