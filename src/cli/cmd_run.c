@@ -217,10 +217,18 @@ static int check_places(struct session *s)
     return err;
 }
 
+/* In Janus' videoroom a user publishes by one peer connection and watches by another. */
+static uint64_t endpoints_a_peer(const struct session *s)
+{
+    const char *plugin = sq_target_param(&s->target, "plugin");
+    bool janus = strcmp(s->plan.adapter->name, "janus") == 0;
+    return janus && plugin && strcmp(plugin, "videoroom") == 0 ? 2 : 1;
+}
+
 static int raise_limits(struct session *s)
 {
-    uint64_t each =
-        FDS_A_PEER + s->plan.addrs_len + s->plan.relays.servers_len + (s->lab ? LAB_FDS_A_PEER : 0);
+    uint64_t media = s->plan.addrs_len + s->plan.relays.servers_len;
+    uint64_t each = FDS_A_PEER + endpoints_a_peer(s) * media + (s->lab ? LAB_FDS_A_PEER : 0);
     uint64_t needed = s->plan.peers * each + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {

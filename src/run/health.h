@@ -15,6 +15,8 @@ struct sq_health_input {
     uint32_t threads;
     uint64_t datagrams_sent, datagrams_received;
     uint64_t send_errors, receive_drops;
+    uint64_t starved; /* users for which this machine had no sockets, ports or memory */
+    int starved_errno;
     const struct sq_hist *lateness; /* generator.lateness; nullable */
     const struct sq_timeline_row *timeline;
     size_t timeline_count;

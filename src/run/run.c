@@ -470,6 +470,8 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
         health.send_errors += counters->send_errors;
         health.receive_drops += counters->receive_drops;
     }
+    health.starved = tally.starved;
+    health.starved_errno = tally.starved_errno;
     health.lateness = tally.metrics[SQ_METRIC_GENERATOR_LATENESS];
     int err = collect_timeline(run, result);
     health.timeline = result->timeline;

@@ -26,6 +26,8 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     to->ok += from->ok;
     to->failed += from->failed;
     to->pending += from->pending;
+    to->starved += from->starved;
+    to->starved_errno = to->starved_errno ? to->starved_errno : from->starved_errno;
     for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
         to->failed_by_cause[i] += from->failed_by_cause[i];
     }

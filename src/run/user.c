@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "peer/ice/ice.h"
 #include "run/user_int.h"
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,17 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...)
     /* A story with a line missing for want of memory is better than none. */
     int err = sq_trace_event(&user->trace, run_ms(user, sq_loop_now(user->env->loop)), type, value);
     (void)err;
+}
+
+/* A user that this machine had no sockets, ports or memory for is not the service's failure. */
+static void note_starved(struct sq_user *user, int err, int why)
+{
+    struct sq_tally *tally = user->env->tally;
+    if (!user->starved && (err == SQ_ERR_IO || err == SQ_ERR_NOMEM)) {
+        user->starved = true;
+        tally->starved++;
+        tally->starved_errno = err == SQ_ERR_IO ? why : tally->starved_errno;
+    }
 }
 
 /* ---- Ending ---- */
@@ -479,6 +491,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
     err = err ? err : sq_endpoint_create(user->env->carrier, &config, ops, peer, &peer->endpoint);
     if (err) {
+        note_starved(user, err, errno);
         sq_user_end_record(peer);
         return err;
     }
@@ -615,6 +628,7 @@ void sq_user_start(struct sq_user *user)
     int err = plan->adapter->open(plan->target, &user->want, &user->host, user, &user->signal);
     if (err) {
         char text[SQ_PEER_TEXT_MAX];
+        note_starved(user, err, errno);
         snprintf(text, sizeof(text), "the session could not be made: %s", sq_err_name(err));
         fail(user, SQ_FAILURE_PROTOCOL, text);
     }

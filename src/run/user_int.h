@@ -70,7 +70,7 @@ struct sq_user {
     size_t slot; /* the owner's */
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
-    bool joined, counted;
+    bool joined, counted, starved;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
     char name[48], room[48];

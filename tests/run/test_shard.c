@@ -481,6 +481,29 @@ static void an_empty_room_is_no_pass(void **state)
     free_bench(&b);
 }
 
+static enum fake_how no_memory_for_one(uint64_t index)
+{
+    return index == 1 ? FAKE_CANNOT_OPEN : FAKE_EMPTY_ROOM;
+}
+
+/* What this machine has no room for is not the service's failure. */
+static void an_exhausted_generator_is_invalid(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, no_memory_for_one);
+    b.plan.peers = 3;
+    b.plan.rate_per_s = 100;
+    b.plan.hold_ns = 100 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.failed, 1);
+    assert_non_null(strstr(b.result->generator.reason, "for 1 peers (Cannot allocate memory)"));
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_INVALID);
+    free_bench(&b);
+}
+
 /* ---- Orders ---- */
 
 static void drain_when_up(struct bench *b)
@@ -720,6 +743,7 @@ int main(void)
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
         cmocka_unit_test(an_empty_room_is_no_pass),
+        cmocka_unit_test(an_exhausted_generator_is_invalid),
         cmocka_unit_test(a_service_that_takes_nobody),
         cmocka_unit_test(drained_users_are_well),
         cmocka_unit_test(aborted_users_are_ok_or_pending),
