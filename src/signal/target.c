@@ -273,10 +273,10 @@ char *sq_target_shown(const char *url)
     sq_buf_add(&out, url, plain);
     char sep = url[plain];
     struct sq_view query = {url + plain, 0};
-    if (sep && (sep == '#' || !scheme->own_query)) {
-        sq_buf_printf(&out, "%c***", sep);
-    } else if (sep) {
+    if (scheme && sep == '?' && scheme->own_query) {
         query = (struct sq_view){url + plain + 1, strcspn(url + plain + 1, "#")};
+    } else if (sep) {
+        sq_buf_printf(&out, "%c***", sep);
     }
     while (query.len > 0) {
         struct sq_view value = sq_view_cut(&query, '&');
