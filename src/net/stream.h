@@ -47,7 +47,8 @@ struct sq_stream_times {
 
 /* Told once. err 0: the other side ended in order. */
 struct sq_stream_end {
-    int err;                     /* SQ_ERR_DNS, _REFUSED, _TIMEOUT, _TLS, _CLOSED, _IO, 0 */
+    int err; /* SQ_ERR_DNS, _REFUSED, _TIMEOUT, _TLS, _CLOSED, _IO, 0; _NOMEM: this
+                machine has no more sockets, ports or memory */
     enum sq_stream_phase during; /* where it happened */
     const char *text; /* one sentence: "cannot connect to example.org:443 (10.0.0.1): Connection
                          refused"; valid during the callback */

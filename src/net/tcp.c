@@ -49,6 +49,12 @@ static int map_errno(int e)
     case EPIPE:
     case ECONNRESET:
         return SQ_ERR_CLOSED;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: /* all ports towards it are taken */
+        return SQ_ERR_NOMEM;
     default:
         return SQ_ERR_IO;
     }

@@ -1,7 +1,6 @@
 #include "run/health.h"
 
 #include "stats/metrics.h"
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,11 +137,11 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
     fill_lateness(in, &h);
     if (in->starved > 0) {
         blame(&h,
-              "this machine had no sockets, ports or memory for %llu peers (%s): raise its limits "
+              "this machine had no sockets, ports or memory for %llu peers%s%s: raise its limits "
               "(ulimit -n, ip_local_port_range), give more addresses (--local-ip), or use fewer "
               "peers",
-              (unsigned long long)in->starved,
-              strerror(in->starved_errno ? in->starved_errno : ENOMEM));
+              (unsigned long long)in->starved, in->starved_errno ? ": " : "",
+              in->starved_errno ? strerror(in->starved_errno) : "");
     }
     judge_lateness(in, &h);
     judge_cpu(in, &h);

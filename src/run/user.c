@@ -520,6 +520,10 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
         finish(user);
         return;
     }
+    if (cause == SQ_CAUSE_EXHAUSTED) {
+        note_starved(user, SQ_ERR_NOMEM, 0);
+        cause = SQ_CAUSE_CONNECT;
+    }
     if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
         settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
         finish(user);

@@ -18,7 +18,7 @@ struct sq_tally {
     uint64_t started, connected, ok, failed, pending; /* connected: now */
     uint64_t failed_by_cause[SQ_FAILURE_COUNT];
     struct sq_hist *metrics[SQ_METRIC_COUNT]; /* owned; NULL until the first sample */
-    /* Users for which this machine had no sockets, ports or memory; errno of one, 0: no memory. */
+    /* Users for which this machine had no sockets, ports or memory; errno of one, 0: not known. */
     uint64_t starved;
     int starved_errno;
     double last[SQ_METRIC_COUNT];

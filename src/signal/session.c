@@ -85,6 +85,9 @@ void sq_session_left(struct sq_session *s)
 
 enum sq_cause sq_session_net_cause(int err, enum sq_stream_phase during)
 {
+    if (err == SQ_ERR_NOMEM && during == SQ_STREAM_CONNECT) {
+        return SQ_CAUSE_EXHAUSTED;
+    }
     switch (during) {
     case SQ_STREAM_DNS:
         return SQ_CAUSE_DNS;

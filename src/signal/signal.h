@@ -32,7 +32,10 @@ enum sq_cause {
     SQ_CAUSE_MEDIA_LOST,
     SQ_CAUSE_TIMEOUT,
     SQ_CAUSE_PROTOCOL,
-    SQ_CAUSE_COUNT
+    SQ_CAUSE_COUNT,
+    /* This machine has no more sockets, ports or memory: the host counts that against the
+     * generator, and calls it `connect`. */
+    SQ_CAUSE_EXHAUSTED = SQ_CAUSE_COUNT
 };
 
 /* "dns", "connect", … as in summary.json. */

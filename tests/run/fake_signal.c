@@ -222,7 +222,10 @@ static int fake_open(const struct sq_target *target, const struct sq_signal_user
     sq_timer_start(sq_loop_timers(host->loop), &s->timer, s->opened_ns + ANSWER_NS);
     atomic_fetch_add(&sessions, 1);
     *ret_signal = s;
-    if (how == FAKE_REFUSED_AT_ONCE) {
+    if (how == FAKE_EXHAUSTED) {
+        sq_timer_stop(&s->timer);
+        host->failed(host_ctx, SQ_CAUSE_EXHAUSTED, "cannot connect: Too many open files");
+    } else if (how == FAKE_REFUSED_AT_ONCE) {
         sq_timer_stop(&s->timer);
         host->failed(host_ctx, SQ_CAUSE_AUTH, "the token is wrong");
     }

@@ -8,6 +8,7 @@
 enum fake_how {
     FAKE_WELL,
     FAKE_CANNOT_OPEN,       /* open() itself fails */
+    FAKE_EXHAUSTED,         /* failed() from within open(): this machine has no sockets */
     FAKE_REFUSED_AT_ONCE,   /* failed() from within open(): auth */
     FAKE_REFUSED,           /* failed() later: signaling */
     FAKE_SILENT,            /* no answer ever */

@@ -481,9 +481,9 @@ static void an_empty_room_is_no_pass(void **state)
     free_bench(&b);
 }
 
-static enum fake_how no_memory_for_one(uint64_t index)
+static enum fake_how no_room_for_two(uint64_t index)
 {
-    return index == 1 ? FAKE_CANNOT_OPEN : FAKE_EMPTY_ROOM;
+    return index == 0 ? FAKE_EMPTY_ROOM : index == 1 ? FAKE_CANNOT_OPEN : FAKE_EXHAUSTED;
 }
 
 /* What this machine has no room for is not the service's failure. */
@@ -491,14 +491,15 @@ static void an_exhausted_generator_is_invalid(void **state)
 {
     (void)state;
     struct bench b;
-    make(&b, no_memory_for_one);
+    make(&b, no_room_for_two);
     b.plan.peers = 3;
     b.plan.rate_per_s = 100;
     b.plan.hold_ns = 100 * MS;
     start(&b);
     finish(&b);
-    assert_int_equal(b.result->counts.failed, 1);
-    assert_non_null(strstr(b.result->generator.reason, "for 1 peers (Cannot allocate memory)"));
+    assert_int_equal(b.result->counts.failed, 2);
+    assert_int_equal(b.result->peers[2].cause, SQ_FAILURE_CONNECT);
+    assert_non_null(strstr(b.result->generator.reason, "for 2 peers: raise its limits"));
     assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
     assert_int_equal(b.result->exit_code, SQ_EXIT_INVALID);
     free_bench(&b);
