@@ -171,7 +171,10 @@ struct sq_data_second { /* messages of data channels */
     double latency_ms, rtt_ms; /* mean over messages; NAN without one */
 };
 
-/* One second of the run. Rates and gauges of that second; totals over all peers. */
+/* One second of the run. Rates and gauges of that second; totals over all peers. Peers are looked
+ * at in turn, once a second each, so a rate is of what came since then; the last row is of the part
+ * of a second in which the run ended, and its rates are what came in it, not scaled to a whole one.
+ */
 
 struct sq_timeline_row {
     double t_s;                                 /* end of the second */

@@ -93,7 +93,8 @@ struct sq_signal_ops {
     /* Is the target complete? `why` takes a sentence. Nullable. */
     int (*check)(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX]);
     /* Starts: target, user, host borrowed until destroy. Failure here is a failure to make the
-     * session at all (memory); what the server does comes by host->failed. */
+     * session at all (memory, a URL that cannot be connected to); what the server does comes by
+     * host->failed. */
     int (*open)(const struct sq_target *target, const struct sq_signal_user *user,
                 const struct sq_signal_host *host, void *host_ctx, struct sq_signal **ret_signal);
     /* Events of the peers that this session made: candidates, states. */
