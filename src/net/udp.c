@@ -569,6 +569,20 @@ void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_c
     }
 }
 
+void sq_udp_take_failures(struct sq_udp *udp, struct sq_udp_failures *ret_failures)
+{
+    struct sq_udp_counters c;
+    sq_udp_get_counters(udp, &c);
+    const struct sq_udp_failures now = {.send_errors = c.send_again + c.send_nobufs + c.send_errors,
+                                        .send_refused = c.send_refused,
+                                        .recv_drops = c.recv_drops};
+    *ret_failures =
+        (struct sq_udp_failures){.send_errors = now.send_errors - udp->taken.send_errors,
+                                 .send_refused = now.send_refused - udp->taken.send_refused,
+                                 .recv_drops = now.recv_drops - udp->taken.recv_drops};
+    udp->taken = now;
+}
+
 void sq_udp_buffer_sizes(const struct sq_udp *udp, int *ret_recv_bytes, int *ret_send_bytes)
 {
     socklen_t len = sizeof(int);

@@ -87,6 +87,13 @@ int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, 
 size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
                          const struct iovec *datagrams, size_t n);
 
+/* Of what counters say, what failed since the last time (all of it, the first time): sums over many
+ * sockets can be kept without asking all at once. A system call, as sq_udp_get_counters. */
+struct sq_udp_failures {
+    uint64_t send_errors; /* EAGAIN and ENOBUFS included, refusals not */
+    uint64_t send_refused, recv_drops;
+};
+void sq_udp_take_failures(struct sq_udp *udp, struct sq_udp_failures *ret_failures);
 /* Asks the kernel for recv_drops (a system call). */
 void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters);
 /* As the kernel has set them (it doubles what was asked, and bounds it by net.core.[rw]mem_max). */

@@ -28,6 +28,7 @@ struct sq_udp {
     bool receiving; /* whoever delivers frees the socket if it was closed meanwhile */
     bool closed;
     struct sq_udp_counters counters;
+    struct sq_udp_failures taken;
     struct sq_addr local, remote;
 };
 

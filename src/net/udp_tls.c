@@ -349,7 +349,7 @@ void sq_udp_tls_close(struct sq_udp_tls *udp_tls)
     }
 }
 
-const struct sq_udp *sq_udp_tls_socket(const struct sq_udp_tls *udp_tls)
+struct sq_udp *sq_udp_tls_socket(const struct sq_udp_tls *udp_tls)
 {
     return udp_tls->udp;
 }

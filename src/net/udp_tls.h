@@ -46,6 +46,6 @@ int sq_udp_tls_send(struct sq_udp_tls *udp_tls, const void *data, size_t len) SQ
 /* Says close_notify where it is open. No callback. NULL is allowed. */
 void sq_udp_tls_close(struct sq_udp_tls *udp_tls);
 /* Its socket, for the counters. */
-const struct sq_udp *sq_udp_tls_socket(const struct sq_udp_tls *udp_tls);
+struct sq_udp *sq_udp_tls_socket(const struct sq_udp_tls *udp_tls);
 
 #endif

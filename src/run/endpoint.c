@@ -164,32 +164,35 @@ struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier)
     return &carrier->rand;
 }
 
-void endpoint_add_failures(struct endpoint_failures *sum, const struct sq_udp *udp)
+void endpoint_count_failures(struct sq_carrier *carrier, struct sq_udp *udp)
 {
-    struct sq_udp_counters counters;
+    struct sq_udp_failures failures;
     if (udp) {
-        sq_udp_get_counters(udp, &counters);
-        sum->send_errors += counters.send_again + counters.send_nobufs + counters.send_errors;
-        sum->send_refused += counters.send_refused;
-        sum->receive_drops += counters.recv_drops;
+        sq_udp_take_failures(udp, &failures);
+        carrier->counters.send_errors += failures.send_errors;
+        carrier->counters.send_refused += failures.send_refused;
+        carrier->counters.receive_drops += failures.recv_drops;
+    }
+}
+
+void sq_endpoint_poll(struct sq_endpoint *endpoint)
+{
+    struct sq_carrier *carrier = endpoint->carrier;
+    for (size_t i = 0; i < carrier->addrs_len; i++) {
+        endpoint_count_failures(carrier, endpoint->paths[i].udp);
+    }
+    for (size_t i = 0; endpoint->more && i < SQ_RELAY_SERVERS_MAX; i++) {
+        if (endpoint->more->relays[i]) {
+            endpoint_count_failures(carrier, sq_relay_udp(endpoint->more->relays[i]));
+        }
     }
 }
 
 void sq_carrier_poll(struct sq_carrier *carrier)
 {
-    struct endpoint_failures sum = carrier->closed;
     for (struct sq_endpoint *e = carrier->alive; e; e = e->next) {
-        for (size_t i = 0; i < carrier->addrs_len; i++) {
-            endpoint_add_failures(&sum, e->paths[i].udp);
-        }
-        for (size_t i = 0; e->more && i < SQ_RELAY_SERVERS_MAX; i++) {
-            endpoint_add_failures(&sum,
-                                  e->more->relays[i] ? sq_relay_udp(e->more->relays[i]) : NULL);
-        }
+        sq_endpoint_poll(e);
     }
-    carrier->counters.send_errors = sum.send_errors;
-    carrier->counters.send_refused = sum.send_refused;
-    carrier->counters.receive_drops = sum.receive_drops;
 }
 
 const struct sq_relays *sq_carrier_relays(const struct sq_carrier *carrier)
@@ -242,7 +245,7 @@ static void *memory_of(const uint8_t *buf)
     return cast.out;
 }
 
-/* What the kernel did not take is counted by the sockets: see sq_carrier_poll. */
+/* What the kernel did not take is counted by the sockets: see sq_endpoint_poll. */
 static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
                          const struct sq_dgram *dgrams, size_t n)
 {
@@ -431,7 +434,7 @@ struct endpoint_more *endpoint_more(struct sq_endpoint *endpoint)
 static void close_sockets(struct sq_endpoint *endpoint)
 {
     for (size_t i = 0; i < endpoint->carrier->addrs_len; i++) {
-        endpoint_add_failures(&endpoint->carrier->closed, endpoint->paths[i].udp);
+        endpoint_count_failures(endpoint->carrier, endpoint->paths[i].udp);
         sq_udp_close(endpoint->paths[i].udp);
         endpoint->paths[i].udp = NULL;
     }

@@ -55,7 +55,7 @@ struct sq_carrier_counters {
     uint64_t endpoints; /* alive now */
     uint64_t datagrams_sent, bytes_sent;
     uint64_t datagrams_received, bytes_received;
-    /* As of the last sq_carrier_poll: */
+    /* Of each endpoint as of when it was last polled, or closed: */
     uint64_t send_errors;   /* datagrams that the kernel did not take, refusals left out */
     uint64_t send_refused;  /* refused on the way or at its end (ICMP), or no route */
     uint64_t receive_drops; /* datagrams lost at full socket buffers */
@@ -71,7 +71,10 @@ bool sq_carrier_idle(const struct sq_carrier *carrier);
 void sq_carrier_destroy(struct sq_carrier *carrier);
 struct sq_loop *sq_carrier_loop(const struct sq_carrier *carrier);
 struct sq_rand *sq_carrier_rand(struct sq_carrier *carrier);
-/* Asks each socket for its failures (a system call each): once a second, not more. */
+/* Asks the endpoint's sockets for their failures (a system call each), to be counted. Once a second
+ * is enough, and thousands of them are better not asked at once. */
+void sq_endpoint_poll(struct sq_endpoint *endpoint);
+/* All of them. */
 void sq_carrier_poll(struct sq_carrier *carrier);
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier);
 /* Its relays, for their counts; NULL without TURN servers. */

@@ -24,11 +24,6 @@ struct endpoint_more {
     size_t pending; /* that have neither failed nor allocated: gathering waits for them */
 };
 
-/* What sockets count by themselves. */
-struct endpoint_failures {
-    uint64_t send_errors, send_refused, receive_drops;
-};
-
 struct sq_carrier {
     struct sq_loop *loop;
     struct sq_peer_env *env;
@@ -54,7 +49,6 @@ struct sq_carrier {
     struct sq_tcp_paths tcp_paths;
     struct sq_relays *relays; /* NULL without TURN servers */
     struct sq_carrier_counters counters;
-    struct endpoint_failures closed; /* of sockets that are gone */
 };
 
 /* A socket of an endpoint; the peer's base number is its index. */
@@ -88,8 +82,9 @@ struct sq_endpoint {
 /* This endpoint's local address on a base of its carrier, port 0. */
 struct sq_addr endpoint_addr(const struct sq_endpoint *endpoint, size_t i);
 int endpoint_open_paths(struct sq_endpoint *endpoint) SQ_MUST_USE;
-/* Adds a socket's own counters; NULL is allowed. */
-void endpoint_add_failures(struct endpoint_failures *sum, const struct sq_udp *udp);
+/* Adds what failed at a socket since the last time to the carrier's counters; NULL is allowed.
+ * Before it is closed, too. */
+void endpoint_count_failures(struct sq_carrier *carrier, struct sq_udp *udp);
 /* A datagram that came in on a base. */
 void endpoint_receive(struct sq_endpoint *endpoint, int base, const struct sq_addr *from,
                       uint8_t *buf, size_t len, uint64_t recv_ns);

@@ -37,7 +37,7 @@ static void on_failed(void *ctx, int number, enum sq_peer_cause cause, const cha
     struct endpoint_more *more = endpoint->more;
     uint64_t now_ns = sq_loop_now(endpoint->carrier->loop);
     bool waited = !sq_peer_has_base(endpoint->peer, ENDPOINT_BASE_RELAY + number);
-    endpoint_add_failures(&endpoint->carrier->closed, sq_relay_udp(more->relays[number]));
+    endpoint_count_failures(endpoint->carrier, sq_relay_udp(more->relays[number]));
     sq_relay_close(more->relays[number]);
     more->relays[number] = NULL;
     more->relays_open--;
@@ -135,7 +135,7 @@ void endpoint_close_relays(struct sq_endpoint *endpoint)
     struct endpoint_more *more = endpoint->more;
     for (size_t i = 0; more && i < SQ_RELAY_SERVERS_MAX; i++) {
         if (more->relays[i]) {
-            endpoint_add_failures(&endpoint->carrier->closed, sq_relay_udp(more->relays[i]));
+            endpoint_count_failures(endpoint->carrier, sq_relay_udp(more->relays[i]));
             sq_relay_close(more->relays[i]);
             more->relays[i] = NULL;
         }

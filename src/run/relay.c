@@ -741,7 +741,7 @@ void sq_relay_close(struct sq_relay *relay)
     }
 }
 
-const struct sq_udp *sq_relay_udp(const struct sq_relay *relay)
+struct sq_udp *sq_relay_udp(const struct sq_relay *relay)
 {
     return relay->dtls ? sq_udp_tls_socket(relay->dtls) : relay->udp;
 }

@@ -85,7 +85,7 @@ size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
  */
 void sq_relay_close(struct sq_relay *relay);
 /* The socket of a relay over UDP or DTLS, for its counters; NULL of any other. */
-const struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
+struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
 /* While there is no answer yet: what is known of the server, a sentence that names it. Over UDP a
  * closed port ends the relay by itself (`failed`) when ICMP has refused two requests: RFC 8489,
  * section 6.2.1, takes one hard error for the end of a transaction; one that is asked again half a

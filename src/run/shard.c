@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CPU_SHARE_MIN_NS (100 * SQ_NS_PER_MS)
-#define SLICES           10 /* users are sampled in turn, a tenth of them each tenth of a second */
+#define SLICES           100 /* users are sampled in turn: a burst of samples would make timers late */
 #define SLICE_NS         (SQ_NS_PER_SEC / SLICES)
 #define STARTS_MAX       64 /* users begun in one go: packets must not wait for them */
 #define DRAIN_TICK_NS    (10 * SQ_NS_PER_MS)
@@ -85,7 +85,6 @@ static void measure_cpu(struct sq_shard *shard)
 static void publish(struct sq_shard *shard, bool done)
 {
     measure_cpu(shard);
-    sq_carrier_poll(shard->carrier);
     const struct sq_hist *setup = shard->tally.metrics[SQ_METRIC_SETUP_TOTAL];
     struct sq_shard_report report = {
         .shard = shard->config.number,

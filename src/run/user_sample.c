@@ -391,6 +391,11 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
 
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            sq_endpoint_poll(user->peers[i].endpoint);
+        }
+    }
     now_ns = user->replay_end_ns ? sq_min_u64(user->replay_end_ns, now_ns) : now_ns;
     if (user->state != SQ_USER_UP || now_ns <= user->sampled_ns) {
         return;

@@ -155,6 +155,11 @@ static void a_refusal_is_counted_apart(void **state)
     sq_udp_get_counters(a.udp, &c);
     assert_true(c.send_refused >= 2);
     assert_int_equal(c.send_errors, 0);
+    struct sq_udp_failures f;
+    sq_udp_take_failures(a.udp, &f);
+    assert_int_equal(f.send_refused, c.send_refused);
+    sq_udp_take_failures(a.udp, &f); /* told once */
+    assert_int_equal(f.send_refused + f.send_errors + f.recv_drops, 0);
     sq_udp_close(a.udp);
 }
 
