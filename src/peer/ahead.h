@@ -11,10 +11,9 @@
 
 struct sq_peer;
 
-/* For sq_peer_on_timeout: steps 0, 1 and 2, some work apart; `peer` itself (its first 128 bytes) is
- * fetched before. */
-#define SQ_PEER_AHEAD_STEPS 3
-void sq_peer_fetch_timeout(const void *peer, unsigned step);
+/* For sq_peer_on_timeout: steps 0, 1 and 2, some work apart; the peer itself (the first 128 bytes
+ * of it) is fetched before. */
+void sq_peer_fetch_timeout(const void *of, unsigned step);
 /* For a packet of media that was received, before it is delivered: steps 0 to 3, with the track of
  * the packet before. */
 #define SQ_PEER_AHEAD_PACKET_STEPS 4

@@ -226,15 +226,19 @@ static void far_deadlines_stand_and_stop(void **state)
     assert_true(sq_timer_wheel_next_ns(&one) == SQ_NEVER);
 }
 
+enum { FETCHED = 12 };
+
 struct fetched {
     struct probe probe;
     unsigned next_step, steps;
     struct fetched *stops; /* when it fires; nullable */
 };
 
+static struct fetched fetched[FETCHED];
+
 static void on_ahead(const void *reads, unsigned step)
 {
-    struct fetched *f = (struct fetched *)(uintptr_t)reads;
+    struct fetched *f = &fetched[(const struct fetched *)reads - fetched];
     assert_int_equal(f->probe.times, 0);
     assert_true(sq_timer_active(&f->probe.timer));
     assert_true(step >= f->next_step);
@@ -255,23 +259,23 @@ static void on_fetched(void *ctx, uint64_t now_ns)
  * fires; one that was stopped meanwhile gets no more. */
 static void what_timers_read_is_fetched_before(void **state)
 {
-    enum { N = 12, STOPPED = 8 };
-    struct fetched all[N] = {0};
+    enum { STOPPED = 8 };
     sq_timer_wheel_init(&one, START_NS);
-    for (size_t i = 0; i < N; i++) {
-        sq_timer_init(&all[i].probe.timer, on_fetched, &all[i]);
-        all[i].probe.timer.reads = &all[i];
-        all[i].probe.timer.ahead = on_ahead;
-        sq_timer_start(&one, &all[i].probe.timer, START_NS + SQ_NS_PER_MS);
+    for (size_t i = 0; i < FETCHED; i++) {
+        sq_timer_init(&fetched[i].probe.timer, on_fetched, &fetched[i]);
+        fetched[i].probe.timer.reads = &fetched[i];
+        fetched[i].probe.timer.ahead = on_ahead;
+        sq_timer_start(&one, &fetched[i].probe.timer, START_NS + SQ_NS_PER_MS);
     }
-    all[STOPPED - 2].stops = &all[STOPPED];
-    assert_int_equal(sq_timer_wheel_advance(&one, START_NS + 2 * SQ_NS_PER_MS, NULL, NULL), N - 1);
-    for (size_t i = 0; i < N; i++) {
-        assert_int_equal(all[i].probe.times, i != STOPPED);
+    fetched[STOPPED - 2].stops = &fetched[STOPPED];
+    assert_int_equal(sq_timer_wheel_advance(&one, START_NS + 2 * SQ_NS_PER_MS, NULL, NULL),
+                     FETCHED - 1);
+    for (size_t i = 0; i < FETCHED; i++) {
+        assert_int_equal(fetched[i].probe.times, i != STOPPED);
         if (i < STOPPED) {
-            assert_int_equal(all[i].steps, i < 3 ? i : 3);
+            assert_int_equal(fetched[i].steps, i < 3 ? i : 3);
         } else { /* the rest moves up by one when one of them is stopped */
-            assert_in_range(all[i].steps, i == STOPPED ? 1 : 2, i == STOPPED ? 2 : 3);
+            assert_in_range(fetched[i].steps, i == STOPPED ? 1 : 2, i == STOPPED ? 2 : 3);
         }
     }
 }

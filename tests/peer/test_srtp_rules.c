@@ -345,7 +345,7 @@ static void check_replay(struct pair *p)
 {
     enum { FIRST = 1100, TOP = 1728 /* begins a block */, FAR = 2400, N = FAR - FIRST + 1 };
     static struct packet wire[N];
-    for (uint16_t i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++) {
         wire[i] = rtp(9, (uint16_t)(FIRST + i), 20);
         assert_int_equal(protect(p->e, p->a, &wire[i]), 0);
     }
