@@ -66,6 +66,11 @@ static double share(uint64_t lost, uint64_t rest)
     return lost > 0 ? (double)lost / ((double)lost + (double)rest) : 0;
 }
 
+static bool carries_messages(const struct sq_timeline_row *row)
+{
+    return row->data.messages_out > 0 || row->data.messages_in > 0;
+}
+
 /* Busy counts where messages went: what else fills a core, handshakes say, is load like any. */
 static void judge_cpu(const struct sq_health_input *in, struct sq_generator_health *h)
 {
@@ -75,7 +80,7 @@ static void judge_cpu(const struct sq_health_input *in, struct sq_generator_heal
         const struct sq_timeline_row *row = &in->timeline[i];
         bool full = row->cpu_percent > plan->cpu_max_percent;
         busy += full;
-        filled += full && fills_alone(plan) && row->data.messages_out > 0;
+        filled += full && fills_alone(plan) && carries_messages(row);
     }
     double many = fmax(BUSY_SHARE * (double)in->timeline_count, 1);
     if ((double)(busy - filled) >= many) {
@@ -161,7 +166,7 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
 
 bool sq_health_of_second(const struct sq_plan *plan, const struct sq_timeline_row *row)
 {
-    bool filled = fills_alone(plan) && row->data.messages_out > 0;
+    bool filled = fills_alone(plan) && carries_messages(row);
     return row->lateness_p99_ms <= plan->lateness_p99_max_ms &&
            (filled || row->cpu_percent <= plan->cpu_max_percent);
 }

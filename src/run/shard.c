@@ -138,7 +138,8 @@ static void check_done(struct sq_shard *shard)
 static void on_slice(void *ctx, uint64_t now_ns)
 {
     struct sq_shard *shard = ctx;
-    for (size_t i = shard->slice % SLICES; i < shard->users_len; i += SLICES) {
+    /* The first users last, just before the second is told: the seconds of small runs are whole. */
+    for (size_t i = SLICES - 1 - shard->slice % SLICES; i < shard->users_len; i += SLICES) {
         if (shard->users[i]) {
             sq_user_sample(shard->users[i], now_ns);
         }
