@@ -95,8 +95,12 @@ struct sq_lab_port {
     struct sq_lab_source *want; /* the layer to move to; NULL: stay */
     uint64_t wants_bps;         /* the estimate that padding is to lead to; 0: none */
     uint64_t led_bps;           /* the highest estimate since padding began; 0: there is none */
-    uint64_t try_ns;            /* when a higher layer may be tried; 0: not limited yet */
-    uint64_t try_for_ns;        /* what the next one waits for */
+    uint64_t short_ns;          /* since when there was no room for `from`; 0: there is */
+    uint64_t short_bps;         /* the most room there was since; UINT64_MAX: it is being left */
+    struct {                    /* by layer */
+        uint64_t at_ns;         /* when it may be tried; 0: not limited yet */
+        uint64_t wait_ns;       /* what the last trial waited for */
+    } tries[SQ_LAB_LAYERS_MAX];
     struct sq_lab_numbers numbers;
     bool ready;   /* connected and negotiated: may send */
     bool waiting; /* counted in from->waiting */

@@ -157,6 +157,7 @@ bool sq_lab_fits(const struct sq_lab_port *port, const struct sq_lab_source *sou
 void sq_lab_attach(struct sq_lab_port *port, struct sq_lab_source *source)
 {
     port->from = source;
+    port->short_ns = 0;
     port->next_of_source = source->ports;
     port->prev_of_source = &source->ports;
     if (port->next_of_source) {
@@ -284,6 +285,8 @@ static bool is_key_start(const struct sq_lab_source *source, const struct sq_rtp
 #define ENTER_SHARE    5             /* per cent more that one above it takes, so that it stays */
 #define LED_SHARE      92            /* per cent of the highest estimate; below, padding congests */
 #define AUDIO_BPS      50000         /* that a track of sound takes of it */
+#define DIP_SHARE      72 /* per cent of what a layer takes that there must be room for */
+#define DIP_NS         (5 * SQ_NS_PER_SEC) /* … and for how long it may be short of all of it */
 #define TRY_LEAST_NS   (8 * SQ_NS_PER_SEC)
 #define TRY_MOST_NS    (128 * SQ_NS_PER_SEC)
 
@@ -325,11 +328,33 @@ static bool is_alive(const struct sq_lab_source *layer, uint64_t now_ns)
     return layer && layer->started && now_ns < layer->last_ns + LAYER_ALIVE_NS;
 }
 
+/* Does the viewer keep the layer that it has? Congestion control answers a moment of congestion, of
+ * a key frame say, with 85 % of what arrived (draft-ietf-rmcat-gcc-02, section 5.5): less than
+ * the layer takes, on a way that has room for it. So a dip of that size is waited out while the
+ * estimate rises again; one that goes deeper, comes again or lasts is not. */
+static bool keeps_layer(struct sq_lab_port *port, uint64_t room_bps, uint64_t now_ns)
+{
+    uint64_t takes_bps = port->from->rate_bps + others_bps(port);
+    if (room_bps >= takes_bps) {
+        port->short_ns = 0;
+        return true;
+    }
+    if (port->short_ns == 0) {
+        port->short_ns = now_ns;
+        port->short_bps = 0;
+    }
+    bool dips = room_bps * 100 >= takes_bps * DIP_SHARE && room_bps >= port->short_bps &&
+                now_ns < port->short_ns + DIP_NS;
+    port->short_bps = dips ? room_bps : UINT64_MAX;
+    return dips;
+}
+
 /* The highest layer that comes in and that the viewer's bandwidth has room for; the lowest that
  * comes in where there is room for none. */
-static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct sq_lab_source *base,
+static struct sq_lab_source *best_layer(struct sq_lab_port *port, struct sq_lab_source *base,
                                         uint64_t room_bps, uint64_t now_ns)
 {
+    bool keeps = port->started && keeps_layer(port, room_bps, now_ns);
     uint64_t others = room_bps == UINT64_MAX ? 0 : others_bps(port);
     unsigned at = port->started ? port->from->layer : SQ_LAB_LAYERS_MAX;
     uint64_t enter_bps = room_bps == UINT64_MAX ? UINT64_MAX : room_bps * 100 / (100 + ENTER_SHARE);
@@ -337,9 +362,11 @@ static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct s
     for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
         struct sq_lab_source *one = layer_at(base, layer);
         bool alive = is_alive(one, now_ns);
-        bool wanted = port->member->layer >= 0
-                          ? layer <= (unsigned)port->member->layer
-                          : alive && one->rate_bps + others <= (layer > at ? enter_bps : room_bps);
+        bool wanted =
+            port->member->layer >= 0
+                ? layer <= (unsigned)port->member->layer
+                : alive && ((layer == at && keeps) ||
+                            one->rate_bps + others <= (layer > at ? enter_bps : room_bps));
         if (alive && (!best || wanted)) {
             best = one;
         }
@@ -347,13 +374,31 @@ static struct sq_lab_source *best_layer(const struct sq_lab_port *port, struct s
     return best ? best : base;
 }
 
-/* Each that fails makes the next one wait twice as long. */
-static void wait_to_try(struct sq_lab_port *port, uint64_t now_ns)
+/* Each trial of a layer that fails makes its next one wait twice as long. */
+static void wait_to_try(struct sq_lab_port *port, unsigned layer, uint64_t now_ns)
 {
-    port->try_for_ns =
-        port->try_for_ns ? sq_min_u64(2 * port->try_for_ns, TRY_MOST_NS) : TRY_LEAST_NS;
-    port->try_ns = now_ns + port->try_for_ns;
+    uint64_t waited_ns = port->tries[layer].wait_ns;
+    port->tries[layer].wait_ns = waited_ns ? sq_min_u64(2 * waited_ns, TRY_MOST_NS) : TRY_LEAST_NS;
+    port->tries[layer].at_ns = now_ns + port->tries[layer].wait_ns;
     port->led_bps = 0;
+}
+
+/* The layer that it had is lost: if it was had for longer than it was waited for, that was no
+ * failed trial, and the waits begin anew. */
+static void wait_to_return(struct sq_lab_port *port, uint64_t now_ns)
+{
+    unsigned layer = port->from->layer;
+    if (now_ns > port->tries[layer].at_ns + port->tries[layer].wait_ns) {
+        port->tries[layer].wait_ns = 0;
+    }
+    wait_to_try(port, layer, now_ns);
+}
+
+/* The next layer over `best`; NULL: it is the highest. */
+static struct sq_lab_source *above_of(const struct sq_lab_source *base,
+                                      const struct sq_lab_source *best)
+{
+    return best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
 }
 
 /* An estimate does not rise over what is sent: where a higher layer comes in than the viewer has
@@ -363,14 +408,15 @@ static bool lead_higher(struct sq_lab_port *port, const struct sq_lab_source *ba
                         const struct sq_lab_source *best, uint64_t now_ns)
 {
     struct sq_lab_member *member = port->member;
-    const struct sq_lab_source *above =
-        best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
+    const struct sq_lab_source *above = above_of(base, best);
     uint64_t estimate = sq_peer_bwe_estimate(member->peer);
-    bool gives_way = estimate * 100 < port->led_bps * LED_SHARE;
-    if (now_ns >= port->try_ns && (gives_way || best->layer < port->from->layer)) {
-        wait_to_try(port, now_ns);
+    if (best->layer < port->from->layer && now_ns >= port->tries[port->from->layer].at_ns) {
+        wait_to_return(port, now_ns);
     }
-    bool leads = is_alive(above, now_ns) && now_ns >= port->try_ns;
+    if (above && estimate * 100 < port->led_bps * LED_SHARE) { /* it gives way */
+        wait_to_try(port, above->layer, now_ns);
+    }
+    bool leads = is_alive(above, now_ns) && now_ns >= port->tries[above->layer].at_ns;
     port->led_bps = leads ? sq_max_u64(port->led_bps, estimate) : 0;
     port->wants_bps =
         leads ? (above->rate_bps + others_bps(port)) * (100 + ENTER_SHARE) / LAYER_SHARE : 0;
@@ -386,17 +432,16 @@ static bool lead_higher(struct sq_lab_port *port, const struct sq_lab_source *ba
 static void try_higher(struct sq_lab_port *port, const struct sq_lab_source *base,
                        const struct sq_lab_source *best, uint64_t now_ns)
 {
-    const struct sq_lab_source *above =
-        best->layer + 1 < SQ_LAB_LAYERS_MAX ? base->above[best->layer] : NULL;
-    if (port->from && best->layer < port->from->layer) { /* it falls */
-        wait_to_try(port, now_ns);
-    } else if (!port->try_ns && is_alive(above, now_ns)) { /* it never had a higher one */
-        port->try_for_ns = TRY_LEAST_NS;
-        port->try_ns = now_ns + port->try_for_ns;
-    } else if (port->try_ns && now_ns >= port->try_ns && is_alive(above, now_ns) &&
-               port->member->layer < 0) {
+    const struct sq_lab_source *above = above_of(base, best);
+    if (best->layer < port->from->layer) { /* it falls */
+        wait_to_return(port, now_ns);
+    } else if (!is_alive(above, now_ns)) {
+        return;
+    } else if (!port->tries[above->layer].at_ns) { /* it never had a higher one */
+        wait_to_try(port, above->layer, now_ns);
+    } else if (now_ns >= port->tries[above->layer].at_ns) {
         uint64_t needs = (above->rate_bps + others_bps(port)) * 100 / LAYER_SHARE;
-        port->try_ns = now_ns + port->try_for_ns;
+        port->tries[above->layer].at_ns = now_ns + port->tries[above->layer].wait_ns;
         if (needs > sq_peer_bwe_estimate(port->member->peer)) {
             port->member->estimated =
                 sq_peer_restart_estimate(port->member->peer, now_ns, needs + needs / 4) == 0;
