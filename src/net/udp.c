@@ -410,22 +410,12 @@ static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct
     return udp->connected && (!to || sq_addr_equal(to, &udp->remote)) ? NULL : to;
 }
 
-/* struct iovec has no const; sending does not write. */
-static void *memory_of(const void *data)
-{
-    union {
-        const void *in;
-        void *out;
-    } cast = {.in = data};
-    return cast.out;
-}
-
 int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
 {
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
     if (batch && len <= SQ_UDP_GSO_BYTES_MAX) {
-        const struct iovec datagram = {.iov_base = memory_of(data), .iov_len = len};
+        const struct iovec datagram = sq_udp_datagram(data, len);
         sq_udp_batch_queue(batch, udp, to, &datagram, 1);
         return 0;
     }

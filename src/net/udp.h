@@ -75,6 +75,16 @@ int sq_udp_connect(struct sq_udp *udp, const struct sq_addr *remote) SQ_MUST_USE
 int sq_udp_disconnect(struct sq_udp *udp) SQ_MUST_USE;
 bool sq_udp_is_connected(const struct sq_udp *udp);
 
+/* What is to be sent: struct iovec has no const, and sending does not write. */
+static inline struct iovec sq_udp_datagram(const void *data, size_t len)
+{
+    union {
+        const void *in;
+        void *out;
+    } cast = {.in = data};
+    return (struct iovec){.iov_base = cast.out, .iov_len = len};
+}
+
 /* Sends at once, or, while the loop coalesces, a copy within the present iteration, together with
  * those of other sockets. `to` may be NULL or the connected remote when connected; another address
  * is sent to with sendto() even then. A failure is also counted. SQ_ERR_AGAIN (buffer full: the

@@ -235,16 +235,6 @@ int sq_carrier_default_addrs(const struct sq_addr *target, struct sq_addr *ret_a
 
 /* ---- Endpoint: the peer's call-backs ---- */
 
-/* struct iovec has no const; sending does not write. */
-static void *memory_of(const uint8_t *buf)
-{
-    union {
-        const uint8_t *in;
-        void *out;
-    } cast = {.in = buf};
-    return cast.out;
-}
-
 /* What the kernel did not take is counted by the sockets: see sq_endpoint_poll. */
 static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
                          const struct sq_dgram *dgrams, size_t n)
@@ -262,8 +252,7 @@ static void on_peer_send(void *ctx, int base, const struct sq_addr *to,
         struct iovec iov[SQ_UDP_BATCH_MAX];
         n = n < SQ_UDP_BATCH_MAX ? n : SQ_UDP_BATCH_MAX; /* a peer's batch is no longer */
         for (size_t i = 0; i < n; i++) {
-            iov[i].iov_base = memory_of(dgrams[i].buf);
-            iov[i].iov_len = dgrams[i].len;
+            iov[i] = sq_udp_datagram(dgrams[i].buf, dgrams[i].len);
         }
         sent = sq_udp_send_batch(udp, to, iov, n);
     }
