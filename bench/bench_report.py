@@ -157,7 +157,7 @@ def missed(rows):
             if value is None or (limit is not None and (value <= limit) != at_most)]
 
 
-def render(config, all_results, dtls, noise, goals):
+def render(config, all_results, dtls, bench, goals):
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     lines = ["# Benchmark results", "",
              "Written by `make bench` (bench/run.py). Each figure is the median of the "
@@ -167,8 +167,9 @@ def render(config, all_results, dtls, noise, goals):
     lines += [f"- Command: `{config.command}`; {config.rounds} rounds, window {config.window:g} s after the ramp",
               f"- Generator on core {config.cpu}, target ({config.target}) on core {config.target_cpu}; CPU from "
               "/proc/PID/stat, memory as VmRSS less that of one peer",
-              f"- Noise: others used up to {100 * noise:.0f} % of the generator's core during a window"
-              + (" — **too much, measure again on a quiet machine**" if noise > 0.1 else ""), ""]
+              f"- Noise: others used up to {100 * bench.noise:.0f} % of the generator's core during a window"
+              + (" — **too much, measure again on a quiet machine**" if bench.noise > 0.1 else "")]
+    lines += [f"- **Not measured**: {failure}" for failure in bench.failures] + [""]
     lines += goals_table(goals)
     for case in CASES:
         if case in all_results:
