@@ -16,6 +16,9 @@ struct sq_tcp_target {
     const char *who;
 };
 
+/* What errno says of a connection: SQ_ERR_REFUSED, SQ_ERR_TIMEOUT, SQ_ERR_CLOSED, SQ_ERR_NOMEM
+ * where this machine is out of descriptors, ports or memory, else SQ_ERR_IO. */
+int sq_tcp_error(int e);
 int sq_tcp_filter_new(const struct sq_tcp_target *target, char *text,
                       struct sq_filter **ret_filter) SQ_MUST_USE;
 /* Over a connected descriptor, which is made non-blocking. release: see sq_stream_from_fd. */

@@ -1,6 +1,7 @@
 /* An HTTP request. Redirects are followed here and not by libcurl, which would keep a method set by
  * name whatever the status, and could not be asked to keep the token from other hosts. */
 #include "base/mem.h"
+#include "net/filter_int.h"
 #include "net/http_int.h"
 #include <errno.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct sq_http {
     uint64_t start_ns, leg_start_ns;
     unsigned redirects;
     bool too_long;
+    int socket_errno;   /* why there was no socket; 0: there was */
     struct sq_buf head; /* the last answer's header lines, each ended by NUL */
     struct sq_buf got;
     struct sq_http_header fields[SQ_HTTP_HEADERS_MAX];
@@ -221,12 +223,23 @@ static long ms_left(uint64_t timeout_ns, uint64_t used_ns)
     return left < SQ_NS_PER_MS ? 1L : (long)(left / SQ_NS_PER_MS);
 }
 
+/* As libcurl does it by itself, but that it does not tell why it could not. */
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct sq_http *r = ctx;
+    (void)purpose;
+    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    r->socket_errno = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
 static int start_leg(struct sq_http *r)
 {
     CURL *e = r->easy;
     r->leg_start_ns = sq_clock_ns();
     curl_easy_reset(e);
     r->field_count = 0; /* they point into head */
+    r->socket_errno = 0;
     sq_buf_free(&r->head);
     sq_buf_free(&r->got);
     int err = build_headers(r);
@@ -248,6 +261,8 @@ static int start_leg(struct sq_http *r)
     (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
     (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->sent_headers);
+    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
     uint64_t used = r->leg_start_ns - r->start_ns;
     (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns, used));
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns, 0));
@@ -361,9 +376,8 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
         return SQ_ERR_DNS;
     case CURLE_COULDNT_CONNECT:
         *during = SQ_STREAM_CONNECT;
-        return os_errno == ETIMEDOUT                       ? SQ_ERR_TIMEOUT
-               : os_errno == ECONNREFUSED || os_errno == 0 ? SQ_ERR_REFUSED
-                                                           : SQ_ERR_IO;
+        os_errno = r->socket_errno ? r->socket_errno : os_errno;
+        return os_errno == 0 ? SQ_ERR_REFUSED : sq_tcp_error((int)os_errno);
     case CURLE_OPERATION_TIMEDOUT:
         return SQ_ERR_TIMEOUT;
     case CURLE_SSL_CONNECT_ERROR:

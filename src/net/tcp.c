@@ -39,7 +39,7 @@ static void close_fd(struct tcp *t)
     }
 }
 
-static int map_errno(int e)
+int sq_tcp_error(int e)
 {
     switch (e) {
     case ECONNREFUSED:
@@ -65,7 +65,7 @@ static int tell(struct tcp *t, int e)
     char ip[SQ_ADDR_TEXT_MAX];
     snprintf(t->filter.text, SQ_NET_TEXT_MAX, "cannot connect to %s (%s): %s", t->target.who,
              sq_addr_format_ip(&t->target.addrs[t->at], ip), strerror(e));
-    return map_errno(e);
+    return sq_tcp_error(e);
 }
 
 /* Starts on address `at`: 0 connected, SQ_ERR_AGAIN, or an error with its text. */
@@ -137,7 +137,7 @@ static ssize_t tcp_send(struct sq_filter *f, const void *data, size_t len)
     }
     snprintf(f->text, SQ_NET_TEXT_MAX, "connection to %s broken: %s", t->target.who,
              strerror(errno));
-    return map_errno(errno);
+    return sq_tcp_error(errno);
 }
 
 static ssize_t tcp_recv(struct sq_filter *f, void *buf, size_t room)
@@ -152,7 +152,7 @@ static ssize_t tcp_recv(struct sq_filter *f, void *buf, size_t room)
     }
     snprintf(f->text, SQ_NET_TEXT_MAX, "connection to %s broken: %s", t->target.who,
              strerror(errno));
-    return map_errno(errno);
+    return sq_tcp_error(errno);
 }
 
 static unsigned tcp_wants(const struct sq_filter *f)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -323,6 +324,30 @@ static void errors_tell_apart(void **state)
     assert_int_equal(sq_http_start(loop, &o, on_response, &r, &request), SQ_ERR_INVALID);
 }
 
+/* Not the server's fault. */
+static void a_machine_without_descriptors_is_told_apart(void **state)
+{
+    struct rlimit before;
+    struct result r = {0};
+    struct sq_http_kept *kept; /* no connection of before is taken */
+    struct sq_http *request;
+    assert_int_equal(ask("GET", "/echo", NULL).status, 201); /* what a loop opens once is open */
+    assert_int_equal(sq_http_kept_new(&kept), 0);
+    const struct sq_http_options o = {.method = "GET", .url = base, .kept = kept};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int err = sq_http_start(loop, &o, on_response, &r, &request);
+    while (!err && !r.calls) {
+        err = sq_loop_run_once(loop, 20 * SQ_NS_PER_MS);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(err, 0);
+    assert_int_equal(r.err, SQ_ERR_NOMEM);
+    assert_int_equal(r.during, SQ_STREAM_CONNECT);
+    sq_http_kept_free(kept);
+}
+
 static void bodies_have_maxima_both_ways(void **state)
 {
     char big[1200];
@@ -529,6 +554,7 @@ int main(void)
         WITH_SERVER(deferred_answers_come),
         WITH_SERVER(time_outs_and_cancel),
         WITH_SERVER(errors_tell_apart),
+        WITH_SERVER(a_machine_without_descriptors_is_told_apart),
         WITH_SERVER(bodies_have_maxima_both_ways),
         WITH_SERVER(many_at_once),
         WITH_SERVER(connections_of_ones_own),
