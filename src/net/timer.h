@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #define SQ_TIMER_SLOT_NS    SQ_NS_PER_MS
-#define SQ_TIMER_LEVELS     8 /* 8 levels of 64 slots: 2^48 ms, more than 64 bits of ns */
-#define SQ_TIMER_LEVEL_BITS 6
-#define SQ_TIMER_SLOTS      64
+#define SQ_TIMER_LEVELS     6 /* 6 levels of 256 slots: 2^48 ms, more than 64 bits of ns */
+#define SQ_TIMER_LEVEL_BITS 8
+#define SQ_TIMER_SLOTS      256
 
 struct sq_timer;
 /* The timer is stopped when this runs; it may start itself again, stop others, or free its owner.
@@ -48,7 +48,7 @@ struct sq_timer {
 struct sq_timer_wheel {
     uint64_t tick; /* the last slot that was processed */
     size_t count;  /* timers running */
-    uint64_t used[SQ_TIMER_LEVELS];
+    uint64_t used[SQ_TIMER_LEVELS][SQ_TIMER_SLOTS / 64];
     struct sq_timer_link due; /* deadline was past already when started */
     struct sq_timer_link slots[SQ_TIMER_LEVELS][SQ_TIMER_SLOTS];
 };

@@ -163,8 +163,8 @@ static void a_callback_may_stop_its_neighbour(void **state)
     sq_timer_wheel_init(&one, 0);
     sq_timer_init(&pair[0].timer, stop_other, pair);
     sq_timer_init(&pair[1].timer, on_probe, &pair[1]);
-    sq_timer_start(&one, &pair[0].timer, 70 * SQ_NS_PER_MS); /* comes down from a higher level */
-    sq_timer_start(&one, &pair[1].timer, 70 * SQ_NS_PER_MS);
+    sq_timer_start(&one, &pair[0].timer, 300 * SQ_NS_PER_MS); /* comes down from a higher level */
+    sq_timer_start(&one, &pair[1].timer, 300 * SQ_NS_PER_MS);
     assert_int_equal(sq_timer_wheel_advance(&one, SQ_NS_PER_SEC, NULL, NULL), 1);
     assert_int_equal(one.count, 0);
     assert_true(sq_timer_wheel_next_ns(&one) == SQ_NEVER);
@@ -191,6 +191,68 @@ static void one_slot_keeps_the_order_of_starting(void **state)
     }
     sq_timer_wheel_advance(&one, 3 * SQ_NS_PER_MS, NULL, NULL);
     assert_int_equal(order_seen, 50);
+}
+
+/* For one slot, from further and further near: they stand on different levels at first. */
+static void a_slot_keeps_the_order_over_the_levels(void **state)
+{
+    enum { N = 24, TOGETHER = 3 };
+    const uint64_t due = START_NS - START_NS % SQ_NS_PER_MS + 70000000 * SQ_NS_PER_MS;
+    struct sq_timer timers[N * TOGETHER];
+    unsigned numbers[N * TOGETHER];
+    unsigned levels = 0;
+    sq_timer_wheel_init(&one, START_NS);
+    order_seen = 0;
+    for (unsigned i = 0; i < N * TOGETHER; i++) {
+        numbers[i] = i;
+        sq_timer_init(&timers[i], in_order, &numbers[i]);
+        if (i % TOGETHER == 0) {
+            uint64_t left = 60000000 * SQ_NS_PER_MS >> i / TOGETHER;
+            assert_int_equal(sq_timer_wheel_advance(&one, due - left, NULL, NULL), 0);
+        }
+        sq_timer_start(&one, &timers[i], due);
+        for (unsigned level = 0; level < SQ_TIMER_LEVELS; level++) {
+            const uint64_t *used = one.used[level];
+            levels |= (used[0] | used[1] | used[2] | used[3] ? 1U : 0U) << level;
+        }
+    }
+    assert_int_equal(levels, 0xf);
+    assert_int_equal(sq_timer_wheel_advance(&one, due, NULL, NULL), N * TOGETHER);
+    assert_int_equal(order_seen, N * TOGETHER);
+}
+
+/* Thousands of timers of a few seconds never wait where they would all move down at once, wherever
+ * the clock stands. */
+static void timers_of_a_minute_move_down_bit_by_bit(void **state)
+{
+    enum { N = 2000 };
+    struct probe *probes = sq_calloc(N, sizeof(*probes));
+    uint64_t now = START_NS;
+    sq_timer_wheel_init(&one, now);
+    for (size_t i = 0; i < N; i++) {
+        sq_timer_init(&probes[i].timer, on_probe, &probes[i]);
+    }
+    for (size_t round = 0; round < 40; round++) { /* over three of level 2's slots of 65.5 s */
+        for (size_t i = 0; i < N; i++) {
+            sq_timer_start(&one, &probes[i].timer, now + 3 * SQ_NS_PER_SEC + i * SQ_NS_PER_MS);
+        }
+        size_t most = 0;
+        for (size_t level = 1; level < SQ_TIMER_LEVELS; level++) {
+            for (size_t slot = 0; slot < SQ_TIMER_SLOTS; slot++) {
+                const struct sq_timer_link *head = &one.slots[level][slot];
+                size_t n = 0;
+                for (const struct sq_timer_link *link = head->next; link != head;
+                     link = link->next) {
+                    n++;
+                }
+                most = n > most ? n : most;
+            }
+        }
+        assert_true(most > 0 && most <= SQ_TIMER_SLOTS);
+        now += 5 * SQ_NS_PER_SEC;
+        assert_int_equal(sq_timer_wheel_advance(&one, now, NULL, NULL), N);
+    }
+    sq_free(probes);
 }
 
 static void remember(void *ctx, uint64_t lateness_ns)
@@ -288,6 +350,8 @@ int main(void)
         cmocka_unit_test(past_deadlines_wait_for_the_next_advance),
         cmocka_unit_test(a_callback_may_stop_its_neighbour),
         cmocka_unit_test(one_slot_keeps_the_order_of_starting),
+        cmocka_unit_test(a_slot_keeps_the_order_over_the_levels),
+        cmocka_unit_test(timers_of_a_minute_move_down_bit_by_bit),
         cmocka_unit_test(lateness_is_measured_from_the_deadline),
         cmocka_unit_test(far_deadlines_stand_and_stop),
         cmocka_unit_test(what_timers_read_is_fetched_before),
