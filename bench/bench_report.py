@@ -41,7 +41,11 @@ def machine():
                 model = line.split(":", 1)[1].strip()
                 break
     release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
-    return [f"- Machine: {model}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; {release}"]
+    lines = [f"- Machine: {model}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; {release}"]
+    if os.sched_getscheduler(0) == os.SCHED_FIFO:
+        lines.append(f"- All of it at real-time priority (`chrt -f {os.sched_getparam(0).sched_priority}` before the command): what else the "
+                     "machine does waits")
+    return lines
 
 
 def versions(squall):

@@ -6,6 +6,7 @@ side of it. Prints and writes a Markdown table, bench/IDLE.md.
 
   bench/idle.py [--peers 20000] [--hold 60]
 
+Where other work shares the cores (a kernel thread that scans memory is enough) timers come late: `chrt -f 1` before it.
 Fails when a single peer is lost."""
 import argparse
 import json
