@@ -23,7 +23,7 @@ from bench_proc import BenchError, Process, Window, measure_and_publish
 SETTLE_S = 8
 # From the inside of a stack outwards, the first that matches. What the floor does too comes first.
 PARTS = [
-    ("kernel: sending", True, r"io_sendmsg|__send|__sendmmsg|__libc_sendmsg|sendto"),
+    ("kernel: sending", True, r"io_send|io_sendmsg|__send|__sendmmsg|__libc_sendmsg|sendto"),
     ("kernel: receiving", True, r"io_recvmsg|__libc_recvmsg|recvmmsg|__recvmmsg|recvfrom"),
     ("kernel: io_uring itself", False, r"io_submit_sqes|.*sys_io_uring_enter|.*io_uring_(submit|enter|get_cqe).*"),
     ("kernel and libc: waiting for sockets and timers", True, r"epoll_p?wait2?|clock_nanosleep.*"),
