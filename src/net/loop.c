@@ -203,6 +203,11 @@ uint64_t sq_loop_iteration(const struct sq_loop *loop)
     return loop->stats.iterations;
 }
 
+bool sq_loop_crowded(const struct sq_loop *loop)
+{
+    return sq_loop_coalescing(loop) && loop->event_count >= ROUND_PAYS;
+}
+
 struct sq_arena *sq_loop_arena(struct sq_loop *loop)
 {
     return &loop->arena;
@@ -555,16 +560,13 @@ static void serve_events(struct sq_loop *loop)
  */
 static void serve_rounds(struct sq_loop *loop)
 {
-    int n = loop->event_count;
+    bool another = sq_loop_crowded(loop);
     serve_events(loop);
-    for (int round = 1; round < ROUNDS_MAX && n >= ROUND_PAYS && sq_loop_coalescing(loop);
-         round++) {
-        n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, 0);
-        if (n <= 0) {
-            break;
-        }
+    for (int round = 1; round < ROUNDS_MAX && another; round++) {
+        int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, 0);
         loop->event_at = 0;
-        loop->event_count = n;
+        loop->event_count = n > 0 ? n : 0;
+        another = sq_loop_crowded(loop);
         serve_events(loop);
     }
 }

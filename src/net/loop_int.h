@@ -25,6 +25,8 @@ bool sq_loop_coalescing(const struct sq_loop *loop);
 void sq_loop_more(struct sq_loop *loop);
 /* Number of the present iteration. */
 uint64_t sq_loop_iteration(const struct sq_loop *loop);
+/* So many watches are ready that asking once more, for all of them, is cheaper than asking each. */
+bool sq_loop_crowded(const struct sq_loop *loop);
 
 /* Many sockets at a time: while the loop coalesces, the readiness of `gathered` watches is handed
  * over together. */

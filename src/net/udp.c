@@ -332,6 +332,9 @@ bool sq_udp_has_burst(const struct sq_udp *udp)
     if (!sq_loop_coalescing(udp->loop)) {
         return since <= 1;
     }
+    if (sq_loop_crowded(udp->loop)) { /* where the thread is late each socket has a few */
+        return false;
+    }
     return (since == 0 && udp->readiness >= 2) || (since == 1 && udp->streak >= 2);
 }
 

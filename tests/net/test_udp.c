@@ -435,6 +435,30 @@ static void many_sockets_hear_their_neighbours(void **state)
     close_many();
 }
 
+/* As after a while in which the thread was away: every socket has several, none has a burst, and all
+ * go on being read together. */
+static void many_sockets_with_a_backlog_share_calls(void **state)
+{
+    enum { BACKLOG = 10 };
+    struct sq_udp_options o = {.no_gro = true};
+    struct sq_loop_stats before;
+    sq_loop_get_stats(loop, &before);
+    open_many(&o);
+    for (size_t i = 0; i < BACKLOG * MANY; i++) {
+        const struct sq_addr *to = sq_udp_local(many[(i + 1) % MANY].udp);
+        assert_int_equal(sq_udp_send(many[i % MANY].udp, to, payload, 100), 0);
+    }
+    RUN_UNTIL(loop, heard() == (size_t)BACKLOG * MANY);
+    struct sq_loop_stats stats;
+    sq_loop_get_stats(loop, &stats);
+    if (loop_options.coalesce == SQ_COALESCE_ON && !loop_options.no_uring && ring_works_here()) {
+        /* 900 went and came; 90 sockets are read by two calls of 32 and one of 26. */
+        assert_in_range(stats.gathered - before.gathered, 2 * BACKLOG * MANY / 32,
+                        2 * BACKLOG * (MANY / 32 + 1) + 5);
+    }
+    close_many();
+}
+
 static void one_of_many_may_close_the_others(void **state)
 {
     open_many(NULL);
@@ -556,6 +580,7 @@ int main(void)
         cmocka_unit_test(ports_come_from_the_range),
         cmocka_unit_test(a_small_arena_loses_nothing),
         cmocka_unit_test(many_sockets_hear_their_neighbours),
+        cmocka_unit_test(many_sockets_with_a_backlog_share_calls),
         cmocka_unit_test(one_of_many_may_close_the_others),
         cmocka_unit_test(long_messages_to_many_sockets),
         cmocka_unit_test(what_was_sent_goes_before_the_socket_changes),
