@@ -50,7 +50,8 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
     (5 * SQ_NS_PER_MS) /* a larger frame goes on after this, as browsers pace                      \
                         */
 #define SQ_DTLS_LINGER_NS                                                                          \
-    (5 * SQ_NS_PER_SEC) /* a last flight may be asked for again; then TLS state goes */
+    (2 * SQ_NS_PER_SEC) /* for alerts of the other side; then TLS state goes, half of a peer's     \
+                           memory, and the last flight alone is kept */
 #define SQ_CONNECT_TIMEOUT_NS (30 * SQ_NS_PER_SEC)
 
 /* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the
