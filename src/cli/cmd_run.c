@@ -108,8 +108,7 @@ static int find_target(struct session *s)
     s->plan.target = &s->target;
     s->plan.adapter = sq_signal_find(s->target.scheme);
     if (!s->plan.adapter) {
-        return refuse(s, SQ_ERR_UNSUPPORTED, "target '%s': %s is not built yet", url,
-                      s->target.scheme);
+        return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", s->target.scheme);
     }
     if (strncmp(s->target.scheme, "whip", 4) == 0) {
         /* WHIP publishes; only an echo, such as the lab's, sends something back. */
@@ -120,7 +119,10 @@ static int find_target(struct session *s)
     char why[SQ_PEER_TEXT_MAX] = "";
     err = s->plan.adapter->check ? s->plan.adapter->check(&s->target, why) : 0;
     if (err) {
-        return refuse(s, err, "target '%.200s': %s", url, why);
+        char *shown = sq_target_shown(url);
+        (void)refuse(s, err, "target '%.300s': %s", shown ? shown : "***", why);
+        sq_free(shown);
+        return err;
     }
     return sq_run_options_room(&s->options, &s->target, &s->plan, s->why, sizeof(s->why));
 }

@@ -22,16 +22,24 @@ static const struct scheme schemes[] = {
     {"whep+http", "http", 80, false, false}, {"whep+https", "https", 443, true, false},
 };
 
-static int fail(char *why, size_t why_room, const char *fmt, ...) SQ_PRINTF(3, 4);
+struct why {
+    char *text; /* of the caller */
+    size_t room;
+};
 
-static int fail(char *why, size_t why_room, const char *fmt, ...)
+/* What is wrong with the target: its URL as it may be shown, and `fmt`. */
+static int fail(const struct why *why, const char *url, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static int fail(const struct why *why, const char *url, const char *fmt, ...)
 {
+    char text[256];
     va_list args;
     va_start(args, fmt);
-    if (why_room > 0) {
-        vsnprintf(why, why_room, fmt, args);
-    }
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    char *shown = sq_target_shown(url);
+    snprintf(why->text, why->room, "target '%s': %s", shown ? shown : "***", text);
+    sq_free(shown);
     return SQ_ERR_INVALID;
 }
 
@@ -98,23 +106,22 @@ static bool is_host(struct sq_view host)
 }
 
 /* host, [ipv6], host:port */
-static int parse_authority(struct sq_target *t, struct sq_view authority, char **store, char *why,
-                           size_t why_room)
+static int parse_authority(struct sq_target *t, struct sq_view authority, char **store,
+                           const struct why *why)
 {
     if (memchr(authority.at, '@', authority.len)) {
-        return fail(why, why_room,
-                    "target '%s': a user name in the URL is not supported, use --token", t->url);
+        return fail(why, t->url, "a user name in the URL is not supported, use --token");
     }
     struct sq_view host = authority;
     struct sq_view port = {NULL, 0};
     if (host.len > 0 && host.at[0] == '[') {
         const char *end = memchr(host.at, ']', host.len);
         if (!end) {
-            return fail(why, why_room, "target '%s': '[' without ']' in the host", t->url);
+            return fail(why, t->url, "'[' without ']' in the host");
         }
         port = (struct sq_view){end + 1, authority.len - (size_t)(end + 1 - authority.at)};
         if (port.len > 0 && port.at[0] != ':') {
-            return fail(why, why_room, "target '%s': expected ':PORT' after ']'", t->url);
+            return fail(why, t->url, "expected ':PORT' after ']'");
         }
         host = (struct sq_view){host.at + 1, (size_t)(end - host.at - 1)};
         port =
@@ -124,19 +131,16 @@ static int parse_authority(struct sq_target *t, struct sq_view authority, char *
         host = sq_view_cut(&port, ':');
     }
     if (host.len == 0) {
-        return fail(why, why_room, "target '%s': the host is missing", t->url);
+        return fail(why, t->url, "the host is missing");
     }
     if (!is_host(host)) {
-        return fail(why, why_room,
-                    "target '%s': the host holds a character that no host name or address has",
-                    t->url);
+        return fail(why, t->url, "the host holds a character that no host name or address has");
     }
     if (port.at) {
         uint64_t number = 0;
         if (sq_view_u64(port, 65535, &number) || number == 0) {
-            return fail(why, why_room,
-                        "target '%s': the port '" SQ_VIEW_FMT "' is not a number from 1 to 65535",
-                        t->url, SQ_VIEW_ARG(port));
+            return fail(why, t->url, "the port '" SQ_VIEW_FMT "' is not a number from 1 to 65535",
+                        SQ_VIEW_ARG(port));
         }
         t->port = (uint16_t)number;
     }
@@ -144,8 +148,8 @@ static int parse_authority(struct sq_target *t, struct sq_view authority, char *
     return 0;
 }
 
-static int parse_query(struct sq_target *t, struct sq_view query, char **store, char *why,
-                       size_t why_room)
+static int parse_query(struct sq_target *t, struct sq_view query, char **store,
+                       const struct why *why)
 {
     while (query.len > 0) {
         struct sq_view value = sq_view_cut(&query, '&');
@@ -154,16 +158,15 @@ static int parse_query(struct sq_target *t, struct sq_view query, char **store, 
             continue;
         }
         if (t->params_len == SQ_TARGET_PARAMS_MAX) {
-            return fail(why, why_room, "target '%s': more than %d parameters", t->url,
-                        SQ_TARGET_PARAMS_MAX);
+            return fail(why, t->url, "more than %d parameters", SQ_TARGET_PARAMS_MAX);
         }
         struct sq_target_param *param = &t->params[t->params_len];
         param->name = *store;
         int err = decode(name, store);
         param->value = *store;
         if (err || decode(value, store)) {
-            return fail(why, why_room, "target '%s': bad percent-encoding in '" SQ_VIEW_FMT "'",
-                        t->url, SQ_VIEW_ARG(name));
+            return fail(why, t->url, "bad percent-encoding in '" SQ_VIEW_FMT "'",
+                        SQ_VIEW_ARG(name));
         }
         t->params_len++;
     }
@@ -171,7 +174,7 @@ static int parse_query(struct sq_target *t, struct sq_view query, char **store, 
 }
 
 static int parse_parts(struct sq_target *t, const struct scheme *scheme, struct sq_view rest,
-                       char *why, size_t why_room)
+                       const struct why *why)
 {
     size_t len = strlen(t->url);
     /* url, scheme, host, path, inner and decoded parameters: none is longer than the URL. */
@@ -191,7 +194,7 @@ static int parse_parts(struct sq_target *t, const struct scheme *scheme, struct 
     t->scheme = keep(&at, scheme->name, strlen(scheme->name));
     t->secure = scheme->secure;
     t->port = scheme->port;
-    int err = parse_authority(t, authority, &at, why, why_room);
+    int err = parse_authority(t, authority, &at, why);
     if (err || !t->host) {
         return err ? err : SQ_ERR_INVALID;
     }
@@ -209,32 +212,31 @@ static int parse_parts(struct sq_target *t, const struct scheme *scheme, struct 
                   t->path) +
           1;
     t->inner = inner;
-    return scheme->own_query ? parse_query(t, query, &at, why, why_room) : 0;
+    return scheme->own_query ? parse_query(t, query, &at, why) : 0;
 }
 
 int sq_target_parse(const char *url, struct sq_target *ret_target, char *why, size_t why_room)
 {
     struct sq_target t = {.url = url};
+    const struct why w = {why, why_room};
     if (strlen(url) > SQ_TARGET_URL_MAX) {
-        return fail(why, why_room, "the target is longer than %d bytes", SQ_TARGET_URL_MAX);
+        snprintf(why, why_room, "the target is longer than %d bytes", SQ_TARGET_URL_MAX);
+        return SQ_ERR_INVALID;
     }
     for (const char *c = url; *c; c++) {
         if ((unsigned char)*c <= ' ' || *c == 0x7f) {
-            return fail(why, why_room, "target '%s': a space or control character at column %d",
-                        url, (int)(c - url) + 1);
+            return fail(&w, url, "a space or control character at column %d", (int)(c - url) + 1);
         }
     }
     const char *mark = strstr(url, "://");
     const struct scheme *scheme =
         mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
     if (!scheme) {
-        return fail(
-            why, why_room,
-            "target '%s': expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
-            "whep+http://, whep+https://, room+ws:// or room+wss://",
-            url);
+        return fail(&w, url,
+                    "expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
+                    "whep+http://, whep+https://, room+ws:// or room+wss://");
     }
-    int err = parse_parts(&t, scheme, sq_view_of(mark + 3), why, why_room);
+    int err = parse_parts(&t, scheme, sq_view_of(mark + 3), &w);
     if (err) {
         sq_target_free(&t);
         return err;
@@ -263,14 +265,31 @@ static bool is_no_secret(struct sq_view name)
     return false;
 }
 
+/* Behind "user:password@", where there is one. */
+static const char *after_user(const char *authority)
+{
+    const char *host = authority;
+    for (const char *c = authority; *c && !strchr("/?#", *c); c++) {
+        host = *c == '@' ? c + 1 : host;
+    }
+    return host;
+}
+
 char *sq_target_shown(const char *url)
 {
     struct sq_buf out = {0};
     const char *mark = strstr(url, "://");
     const struct scheme *scheme =
         mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
-    size_t plain = scheme ? strcspn(url, "?#") : strlen(url);
-    sq_buf_add(&out, url, plain);
+    size_t plain = mark ? strcspn(url, "?#") : strlen(url);
+    const char *host = mark ? after_user(mark + 3) : url;
+    if (mark && host > mark + 3) {
+        sq_buf_add(&out, url, (size_t)(mark + 3 - url));
+        sq_buf_puts(&out, "***@");
+    } else {
+        host = url;
+    }
+    sq_buf_add(&out, host, (size_t)(url + plain - host));
     char sep = url[plain];
     struct sq_view query = {url + plain, 0};
     if (scheme && sep == '?' && scheme->own_query) {

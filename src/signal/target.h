@@ -31,13 +31,14 @@ struct sq_target {
     char *store;
 };
 
-/* `why` takes a sentence that names the part and what was expected. */
+/* `why` takes a sentence that names the part and what was expected; of the URL it shows no more
+ * than sq_target_shown does. */
 int sq_target_parse(const char *url, struct sq_target *ret_target, char *why,
                     size_t why_room) SQ_MUST_USE;
 void sq_target_free(struct sq_target *target);
 /* The URL for results and screens, without what may be a secret: of a query that is Squall's own
- * only the values known to be none stand in it, of the server's own nothing. Owned by the caller
- * (sq_free); NULL: no memory. */
+ * only the values known to be none stand in it, of the server's own nothing, and no user name.
+ * Owned by the caller (sq_free); NULL: no memory. */
 char *sq_target_shown(const char *url) SQ_MUST_USE;
 /* A parameter's value or NULL. */
 const char *sq_target_param(const struct sq_target *target, const char *name);

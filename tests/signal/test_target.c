@@ -90,6 +90,9 @@ static void secrets_are_not_shown(void **state)
         {"whip+http://h/live", "whip+http://h/live"},
         {"room+ws://h/room?room=demo", "room+ws://h/room?room=demo"},
         {"lab:whip", "lab:whip"},
+        {"janus+ws://u:p@h/?room=1", "janus+ws://***@h/?room=1"},
+        {"whip+http://u:p@q@h/x@y?S", "whip+http://***@h/x@y?***"},
+        {"ftp://h/x?S", "ftp://h/x?***"}, /* no scheme of ours: it may be a slip */
         {"what?x=1", "what?x=1"},
         {"", ""},
     };

@@ -416,8 +416,7 @@ static int check(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX])
 {
     const char *room = sq_target_param(target, "room");
     if (room && strlen(room) > SQ_ROOM_NAME_MAX) {
-        snprintf(why, SQ_PEER_TEXT_MAX, "target '%.100s': a room's name has at most %d bytes",
-                 target->url, SQ_ROOM_NAME_MAX);
+        snprintf(why, SQ_PEER_TEXT_MAX, "a room's name has at most %d bytes", SQ_ROOM_NAME_MAX);
         return SQ_ERR_INVALID;
     }
     return 0;
