@@ -266,6 +266,33 @@ static void first_probes_wait_for_a_calm_link(void **state)
     }
 }
 
+/* Of two probes the second waits for the first to be sent: no packet of either has a time that was
+ * past when it could go first. */
+static void a_probe_that_waited_is_not_late(void **state)
+{
+    (void)state;
+    struct sq_bwe *bwe = make(&defaults);
+    uint64_t now = 10 * SEC;
+    sq_bwe_set_needed(bwe, now, 5000000);
+    sq_bwe_start(bwe, now);
+    unsigned ids = 0;
+    uint8_t last = 0;
+    for (unsigned i = 0; i < 400 && sq_bwe_probe_ns(bwe) != SQ_NEVER; i++) {
+        uint64_t due = sq_bwe_probe_ns(bwe);
+        assert_true(due == 0 || due >= now);
+        now = sq_max_u64(now, due);
+        struct sq_bwe_probe probe;
+        assert_true(sq_bwe_probe_due(bwe, now, &probe));
+        assert_true(probe.id == last || due == 0);
+        ids += probe.id != last;
+        last = probe.id;
+        sq_bwe_on_sent(bwe, now, probe.bytes, probe.id);
+        now += 10000;
+    }
+    assert_int_equal(ids, 2);
+    sq_bwe_destroy(bwe);
+}
+
 static void silence_lowers_the_rate(void **state)
 {
     (void)state;
@@ -444,6 +471,7 @@ int main(void)
         cmocka_unit_test(gives_way_to_another_flow),
         cmocka_unit_test(probes_where_the_source_is_the_limit),
         cmocka_unit_test(first_probes_wait_for_a_calm_link),
+        cmocka_unit_test(a_probe_that_waited_is_not_late),
         cmocka_unit_test(silence_lowers_the_rate),
         cmocka_unit_test(follows_remb_and_reports),
         cmocka_unit_test(grows_between_reports),

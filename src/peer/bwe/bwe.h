@@ -80,7 +80,7 @@ struct sq_bwe_probe {
     uint64_t bps;   /* rate of the cluster */
     uint32_t bytes; /* to be sent at once now, at least one packet */
 };
-/* When packets of a probe are due; SQ_NEVER without one. */
+/* When packets of a probe are due, 0 for its first ones: at once; SQ_NEVER without one. */
 uint64_t sq_bwe_probe_ns(const struct sq_bwe *bwe);
 /* True where a burst of a probe is due: send ret_probe->bytes or more, and tell each by
  * sq_bwe_on_sent. */

@@ -247,7 +247,12 @@ uint64_t sq_bwe_probe_ns(const struct sq_bwe *bwe)
 {
     const struct sq_bwe_cluster *c =
         sq_bwe_prober_cluster((struct sq_bwe_prober *)&bwe->prober); /* it changes nothing */
-    return c ? (uint64_t)(fmax(sq_bwe_cluster_due_ms(c), 0) * 1e6) : SQ_NEVER;
+    if (!c) {
+        return SQ_NEVER;
+    }
+    /* One that waited for another to be sent is not late: it is due as soon as it may be. */
+    bool begun = c->started_ms != SQ_BWE_LONG_AGO;
+    return begun ? (uint64_t)(fmax(sq_bwe_cluster_due_ms(c), 0) * 1e6) : 0;
 }
 
 bool sq_bwe_probe_due(struct sq_bwe *bwe, uint64_t now_ns, struct sq_bwe_probe *ret_probe)
