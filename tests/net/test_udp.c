@@ -435,8 +435,8 @@ static void many_sockets_hear_their_neighbours(void **state)
     close_many();
 }
 
-/* As after a while in which the thread was away: every socket has several, none has a burst, and all
- * go on being read together. */
+/* As after a while in which the thread was away: every socket has several, none has a burst, and
+ * all go on being read together. */
 static void many_sockets_with_a_backlog_share_calls(void **state)
 {
     enum { BACKLOG = 10 };
