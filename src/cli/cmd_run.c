@@ -234,13 +234,17 @@ static int raise_limits(struct session *s)
     uint64_t needed = s->plan.peers * each + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {
+        uint64_t most = limit > SPARE_FDS ? (limit - SPARE_FDS) / each : 0;
+        char fewer[64] = "";
+        if (most > 0) {
+            snprintf(fewer, sizeof(fewer), ", or use fewer peers (at most %llu)",
+                     (unsigned long long)most);
+        }
         return refuse(s, SQ_ERR_REFUSED,
                       "--peers %llu needs %llu file descriptors, but the limit is %llu and may not "
-                      "be raised: run "
-                      "'ulimit -n %llu' first (as root), or use fewer peers (at most %llu)",
+                      "be raised: run 'ulimit -n %llu' first (as root)%s",
                       (unsigned long long)s->plan.peers, (unsigned long long)needed,
-                      (unsigned long long)limit, (unsigned long long)needed,
-                      (unsigned long long)(limit > SPARE_FDS ? (limit - SPARE_FDS) / each : 0));
+                      (unsigned long long)limit, (unsigned long long)needed, fewer);
     }
     return 0;
 }

@@ -53,6 +53,12 @@ static void tell_replay(const struct sq_replay *replay, FILE *out)
         fprintf(out, "%llu other packets of the file are left out\n",
                 (unsigned long long)replay->left_out);
     }
+    if (replay->too_long > 0) {
+        fprintf(out,
+                "Note: %llu packets are longer than a datagram holds (%d bytes of payload): they "
+                "are left out, as if they had been lost.\n",
+                (unsigned long long)replay->too_long, SQ_REPLAY_PAYLOAD_MAX);
+    }
     if (replay->cut_off) {
         fprintf(out,
                 "Note: the file is cut off or damaged after %.3g s: it ends within a packet. What "

@@ -286,6 +286,11 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
                  watches ? "WHEP only watches" : "with --publishers 0 nobody sends");
         return SQ_ERR_INVALID;
     }
+    if (!o->listen && o->publishers == 0 && !o->data) {
+        snprintf(why, why_room,
+                 "--no-listen: with --publishers 0 nobody would send or receive: leave one out");
+        return SQ_ERR_INVALID;
+    }
     if (o->room_size && o->publishers != UINT64_MAX && o->publishers > o->room_size) {
         snprintf(why, why_room,
                  "--publishers %llu: a room of --room-size %llu has no more than %llu",

@@ -80,6 +80,7 @@ static int open_http(struct sq_lab *lab)
 {
     char text[SQ_ADDR_TEXT_MAX];
     struct sq_httpd_options options = {.listen = lab->config.listen};
+    errno = 0;
     int err = lab->cert_pem ? sq_addr_parse("127.0.0.1", 0, &options.listen) : 0;
     err = err ? err : sq_httpd_new(lab->loop, &options, sq_lab_on_http, lab, &lab->httpd);
     if (!err) {
@@ -91,9 +92,9 @@ static int open_http(struct sq_lab *lab)
     }
     if (err) {
         explain(lab, "the lab cannot listen on %s: %s", sq_addr_format(&lab->config.listen, text),
-                err == SQ_ERR_IO    ? strerror(errno)
-                : err == SQ_ERR_TLS ? "the certificate or its key is of no use"
-                                    : sq_err_name(err));
+                err == SQ_ERR_IO || errno == EMFILE ? strerror(errno)
+                : err == SQ_ERR_TLS                 ? "the certificate or its key is of no use"
+                                                    : sq_err_name(err));
     }
     return err;
 }

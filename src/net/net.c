@@ -8,7 +8,9 @@
 int sq_net_init(void)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed stream is an error code, not a signal */
+    /* A closed stream, and a file at its limit (ulimit -f), are error codes, not signals. */
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
     if (OPENSSL_init_ssl(0, NULL) != 1) {
         return SQ_ERR_IO;
     }

@@ -134,6 +134,10 @@ static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
         replay->left_out++;
         return 0;
     }
+    if (rtp.payload_bytes > SQ_REPLAY_PAYLOAD_MAX) {
+        replay->too_long++;
+        return 0;
+    }
     const struct sq_replay_packet packet = {.ns = record->ns,
                                             .payload = rtp.payload,
                                             .len = rtp.payload_bytes,
@@ -197,6 +201,13 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
     }
     replay->cut_off = err == SQ_ERR_TRUNCATED;
     replay->left_out += file.left_out;
+    if (replay->packets_len == 0 && replay->too_long > 0) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "%.200s: all packets are longer than a datagram holds: expected up to %d bytes of "
+                 "payload, as they were on the wire",
+                 path, SQ_REPLAY_PAYLOAD_MAX);
+        return SQ_ERR_NOTFOUND;
+    }
     if (replay->packets_len == 0) {
         snprintf(why, SQ_REPLAY_WHY_MAX,
                  "%.200s: no RTP of a payload type that is known (%llu other packets); say what "

@@ -35,6 +35,9 @@ struct sq_replay_stream {
     uint64_t missing; /* holes in its numbers */
 };
 
+/* Bytes of a packet's payload; with header, extensions and SRTP a datagram holds no more. */
+#define SQ_REPLAY_PAYLOAD_MAX (SQ_PEER_DATAGRAM_MAX - 76)
+
 /* Read-only once opened: shared by all threads. */
 struct sq_replay {
     uint8_t *bytes;                   /* owned: the file */
@@ -43,6 +46,8 @@ struct sq_replay {
     struct sq_replay_stream streams[2]; /* audio, video: the first of each */
     uint64_t duration_ns;
     uint64_t left_out; /* packets of other streams, and records without RTP */
+    uint64_t too_long; /* packets of these streams with more than SQ_REPLAY_PAYLOAD_MAX bytes: as if
+                          they had been lost */
     bool cut_off;      /* the file ends within a record, or is damaged there: it is used so far */
 };
 

@@ -2,13 +2,16 @@
 #include "base/mem.h"
 #include "net/ifaddr.h"
 #include "net/loop.h"
+#include "net/net.h"
 #include "net/rlimit.h"
 #include "net/until.h"
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -338,6 +341,25 @@ static void making_a_loop_without_memory_fails_cleanly(void **state)
 
 /* --- this host --- */
 
+static void a_file_at_its_limit_is_an_error(void **state)
+{
+    struct rlimit before;
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(sq_net_init(), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit small = {.rlim_cur = 10, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(write(fileno(f), "0123456789abcdef", 16), 10);
+    ssize_t n = write(fileno(f), "x", 1); /* SIGXFSZ would end the program */
+    int error = errno;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(n, -1);
+    assert_int_equal(error, EFBIG);
+    sq_net_cleanup();
+    fclose(f);
+}
+
 static void addresses_include_loopback(void **state)
 {
     struct sq_ifaddr list[64];
@@ -387,6 +409,7 @@ int main(void)
         cmocka_unit_test(hooks_run_after_each_iteration_and_may_go),
         cmocka_unit_test(high_load_is_served_in_slots),
         cmocka_unit_test(making_a_loop_without_memory_fails_cleanly),
+        cmocka_unit_test(a_file_at_its_limit_is_an_error),
         cmocka_unit_test(addresses_include_loopback),
         cmocka_unit_test(the_descriptor_limit_is_raised_or_told),
     };

@@ -24,15 +24,37 @@ static void on_append(void *ctx, const void *bytes, size_t len)
     sq_buf_add(ctx, bytes, len);
 }
 
-static void put(const struct sq_mux_sink *sink, uint32_t ms, uint8_t pt, uint16_t seq,
-                uint32_t ssrc)
+static void put_long(const struct sq_mux_sink *sink, uint32_t ms, uint8_t pt, uint16_t seq,
+                     uint32_t ssrc, size_t payload_len)
 {
-    uint8_t rtp[16] = {0x80, pt};
+    uint8_t rtp[12 + 2000] = {0x80, pt};
     sq_store_u16(rtp + 2, seq);
     sq_store_u32(rtp + 4, ms * 48);
     sq_store_u32(rtp + 8, ssrc);
     rtp[15] = (uint8_t)seq;
-    sq_rtpdump_packet(sink, ms, rtp, sizeof(rtp));
+    sq_rtpdump_packet(sink, ms, rtp, 12 + payload_len);
+}
+
+static void put(const struct sq_mux_sink *sink, uint32_t ms, uint8_t pt, uint16_t seq,
+                uint32_t ssrc)
+{
+    put_long(sink, ms, pt, seq, ssrc, 4);
+}
+
+static void begin_file(const struct sq_mux_sink *sink)
+{
+    struct sq_addr from;
+    assert_int_equal(sq_addr_parse("192.0.2.1", 5000, &from), 0);
+    sq_rtpdump_head(sink, &from, 0);
+}
+
+static void end_file(struct sq_buf *b)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(b->text, 1, b->len, f), b->len);
+    fclose(f);
+    sq_buf_free(b);
 }
 
 /* Opus with holes, a number that wraps, and one that came late; VP8; RTX; a second stream of Opus.
@@ -41,9 +63,7 @@ static void write_file(void)
 {
     struct sq_buf b = {0};
     const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
-    struct sq_addr from;
-    assert_int_equal(sq_addr_parse("192.0.2.1", 5000, &from), 0);
-    sq_rtpdump_head(&sink, &from, 0);
+    begin_file(&sink);
     put(&sink, 100, 111, 65534, 1);
     put(&sink, 110, 96, 7, 2);
     put(&sink, 120, 111, 65535, 1);
@@ -52,11 +72,7 @@ static void write_file(void)
     put(&sink, 150, 111, 1, 1); /* 1 comes late */
     put(&sink, 160, 111, 1, 9);
     put(&sink, 170, 96, 8, 2);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(b.text, 1, b.len, f), b.len);
-    fclose(f);
-    sq_buf_free(&b);
+    end_file(&b);
 }
 
 static void streams_and_holes(void **state)
@@ -117,6 +133,29 @@ static void nothing_to_send(void **state)
     assert_non_null(strstr(why, "no RTP of a payload type that is known"));
 }
 
+/* Jumbo frames of another's wire: told, and no packet of the peer. */
+static void packets_longer_than_a_datagram(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    for (size_t fits = 0; fits < 2; fits++) {
+        struct sq_buf b = {0};
+        const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+        begin_file(&sink);
+        put_long(&sink, 0, 96, 7, 2, SQ_REPLAY_PAYLOAD_MAX + 1);
+        put_long(&sink, 10, 96, 8, 2, SQ_REPLAY_PAYLOAD_MAX + 1 - fits);
+        end_file(&b);
+        assert_int_equal(sq_replay_open(path, NULL, &r, why), fits ? 0 : SQ_ERR_NOTFOUND);
+        if (fits) {
+            assert_int_equal(r->packets_len, 1);
+            assert_int_equal(r->too_long, 1);
+            sq_replay_close(r);
+        } else {
+            assert_non_null(strstr(why, "longer than a datagram holds"));
+        }
+    }
+}
+
 /* Used as far as it goes, and told. */
 static void cut_off(void **state)
 {
@@ -172,8 +211,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_and_holes), cmocka_unit_test(payload_types_are_told),
-        cmocka_unit_test(nothing_to_send),   cmocka_unit_test(cut_off),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(nothing_to_send),   cmocka_unit_test(packets_longer_than_a_datagram),
+        cmocka_unit_test(cut_off),           cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }
