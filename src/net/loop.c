@@ -52,6 +52,7 @@ struct sq_loop {
     size_t rate_events;
     double events_per_slot;
     uint64_t woke_ns; /* end of the last wait; for busy_ns */
+    uint64_t step_ns; /* from the wait before it to the last */
 
     struct sq_flush_hook *hooks;
     struct sq_flush_hook *hook_next; /* next one of the running walk */
@@ -206,6 +207,11 @@ uint64_t sq_loop_iteration(const struct sq_loop *loop)
 bool sq_loop_crowded(const struct sq_loop *loop)
 {
     return sq_loop_coalescing(loop) && loop->event_count >= ROUND_PAYS;
+}
+
+uint64_t sq_loop_step_ns(const struct sq_loop *loop)
+{
+    return loop->step_ns;
 }
 
 struct sq_arena *sq_loop_arena(struct sq_loop *loop)
@@ -465,6 +471,7 @@ static int wait_events(struct sq_loop *loop, uint64_t max_wait_ns)
     loop->event_at = 0;
     loop->now_ns = sq_clock_ns();
     loop->more = false;
+    loop->step_ns = loop->now_ns - loop->woke_ns;
     loop->woke_ns = loop->now_ns;
     loop->slot_ns = loop->now_ns - loop->now_ns % SQ_TIMER_SLOT_NS;
     return 0;

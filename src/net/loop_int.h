@@ -27,6 +27,8 @@ void sq_loop_more(struct sq_loop *loop);
 uint64_t sq_loop_iteration(const struct sq_loop *loop);
 /* So many watches are ready that asking once more, for all of them, is cheaper than asking each. */
 bool sq_loop_crowded(const struct sq_loop *loop);
+/* From the beginning of the iteration before to that of the present one. */
+uint64_t sq_loop_step_ns(const struct sq_loop *loop);
 
 /* Many sockets at a time: while the loop coalesces, the readiness of `gathered` watches is handed
  * over together. */

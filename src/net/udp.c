@@ -17,6 +17,7 @@
 #endif
 
 #define STAMP_AGE_MAX_NS (10 * SQ_NS_PER_SEC)
+#define LATE_NS          (5 * SQ_NS_PER_MS)
 #define GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
 
 static void on_ready(void *ctx, unsigned ready);
@@ -332,8 +333,8 @@ bool sq_udp_has_burst(const struct sq_udp *udp)
     if (!sq_loop_coalescing(udp->loop)) {
         return since <= 1;
     }
-    if (sq_loop_crowded(udp->loop)) { /* where the thread is late each socket has a few */
-        return false;
+    if (sq_loop_crowded(udp->loop) && (since == 0 || sq_loop_step_ns(udp->loop) >= LATE_NS)) {
+        return false; /* where the thread is late each socket has a few */
     }
     return (since == 0 && udp->readiness >= 2) || (since == 1 && udp->streak >= 2);
 }
