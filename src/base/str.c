@@ -19,6 +19,10 @@ static bool buf_reserve(struct sq_buf *b, size_t n)
     if (b->room - b->len > n) {
         return true;
     }
+    if (n > SIZE_MAX / 4) {
+        b->err = SQ_ERR_NOMEM;
+        return false;
+    }
     size_t room = b->room ? b->room : 256;
     while (room - b->len <= n) {
         room *= 2;

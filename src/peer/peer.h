@@ -261,7 +261,7 @@ struct sq_peer_config {
                           peer/derived_ice.h, so that they need not be told */
     bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
                           of its own does so anyway */
-    bool keep_dtls;    /* keep the TLS state after the handshake (else freed after some seconds) */
+    bool keep_dtls;    /* keep the TLS state after the handshake (else freed a second later) */
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */
     bool latency; /* write time-tags into the frames that a clip gives, and read those that come

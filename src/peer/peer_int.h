@@ -50,8 +50,8 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
     (5 * SQ_NS_PER_MS) /* a larger frame goes on after this, as browsers pace                      \
                         */
 #define SQ_DTLS_LINGER_NS                                                                          \
-    (2 * SQ_NS_PER_SEC) /* for alerts of the other side; then TLS state goes, half of a peer's     \
-                           memory, and the last flight alone is kept */
+    SQ_NS_PER_SEC /* for an alert that answers the last flight, a round trip later; then TLS       \
+                     state goes, half of a peer's memory, and the last flight alone is kept */
 #define SQ_CONNECT_TIMEOUT_NS (30 * SQ_NS_PER_SEC)
 
 /* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the

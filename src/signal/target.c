@@ -282,8 +282,9 @@ char *sq_target_shown(const char *url)
     const struct scheme *scheme =
         mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
     size_t plain = mark ? strcspn(url, "?#") : strlen(url);
-    const char *host = mark ? after_user(mark + 3) : url;
-    if (mark && host > mark + 3) {
+    bool authority = mark && (size_t)(mark - url) < plain;
+    const char *host = authority ? after_user(mark + 3) : url;
+    if (authority && host > mark + 3) {
         sq_buf_add(&out, url, (size_t)(mark + 3 - url));
         sq_buf_puts(&out, "***@");
     } else {

@@ -350,7 +350,8 @@ def text_seeds():
             "janus+wss://[::1]:8989/?plugin=videoroom&room=1234", "whip+https://example.org/whip/endpoint",
             "whip+http://u@h:80/p?q=1&plugin=x#f", "whep+https://h/%41%20b?a=%26", "whip+http://h:65536/",
             "sip:bob@example.org;transport=udp", "janus+ws://h", "whip+https://", "http://h/",
-            "500ms", "10s", "5m", "1h", "1.5s", "20/s", "90/m", "3600/h", "1.2M", "500k", "64000", "18446744073709551615s"]
+            "500ms", "10s", "5m", "1h", "1.5s", "20/s", "90/m", "3600/h", "1.2M", "500k", "64000", "18446744073709551615s",
+            "a?b://u:p@h", "#://@"]
     for i, url in enumerate(urls):
         put("target_url", f"{i:02}", url)
     expectations = ["video.in > 0", "audio.in.bitrate > 40", "video.in.loss.p95 < 1%", "setup.total.p95 <= 2 s",

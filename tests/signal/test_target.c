@@ -94,6 +94,8 @@ static void secrets_are_not_shown(void **state)
         {"whip+http://u:p@q@h/x@y?S", "whip+http://***@h/x@y?***"},
         {"ftp://h/x?S", "ftp://h/x?***"}, /* no scheme of ours: it may be a slip */
         {"what?x=1", "what?x=1"},
+        {"a?b://u:p@h", "a?***"}, /* "://" behind a '?' or '#' begins no host */
+        {"#://u:p@h/x?S", "#***"},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

@@ -266,7 +266,7 @@ static void added_later(void **state)
     add_both(c->a);
     add_both(c->b);
     simnet_negotiate(c->net, c->a, c->b, false);
-    run(c, 2 * SEC);
+    run(c, SEC);
     struct sq_channel *ch = channel(c, c->b, &config);
     simnet_negotiate(c->net, c->b, c->a, false);
     run(c, 2 * SEC);

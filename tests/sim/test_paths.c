@@ -354,7 +354,7 @@ static void close_before_and_after_release(void **state)
     for (int released = 0; released < 2; released++) {
         struct pair p = make_pair(39, NULL, NULL, false);
         simnet_negotiate(p.net, p.a, p.b, false);
-        run_for(p.net, released ? 10 * SEC : 2 * SEC);
+        run_for(p.net, released ? 10 * SEC : SEC);
         assert_connected(p.a);
         sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
         sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
