@@ -298,6 +298,16 @@ static int info(int argc, char **argv)
     if (argc == 0) {
         return sq_usage("media", "info: expected CLIP");
     }
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
+        puts("Usage: squall media info CLIP …\n\n"
+             "Prints what each clip holds: codecs, picture sizes, rates and lengths. CLIP is "
+             "default, "
+             "small, hd\nor a .sqclip file.");
+        return SQ_EXIT_HELD;
+    }
+    if (argv[0][0] == '-') {
+        return sq_usage("media", "info: unknown option %s", argv[0]);
+    }
     int code = SQ_EXIT_HELD;
     for (int i = 0; i < argc && code == SQ_EXIT_HELD; i++) {
         code = print_clip(argv[i]);

@@ -294,6 +294,10 @@ static void on_failed(struct session *s, const struct sq_peer_event *event)
         end(s, SQ_FAILURE_NONE, "the other side ended the call");
     } else if (s->call.began_ns) {
         end(s, SQ_FAILURE_MEDIA_LOST, "%s", event->text);
+    } else if (!s->call.known_ns) {
+        char waited[32];
+        end(s, SQ_FAILURE_SIGNALING, "no answer came within %s (--wait)",
+            sq_format_duration(s->o.wait_ns, waited));
     } else if (event->cause == SQ_PEER_CAUSE_DTLS) {
         end(s, SQ_FAILURE_DTLS, "%s", event->text);
     } else {

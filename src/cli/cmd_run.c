@@ -110,6 +110,12 @@ static int find_target(struct session *s)
     if (!s->plan.adapter) {
         return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", s->target.scheme);
     }
+    if (s->options.echo && strncmp(s->target.scheme, "whip", 4) != 0) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "--echo asks a WHIP server to send the media back, and "
+                      "the target is %s; lab:echo and Janus' echotest do so by themselves",
+                      s->lab ? s->options.target_url : s->target.scheme);
+    }
     if (strncmp(s->target.scheme, "whip", 4) == 0) {
         /* WHIP publishes; only an echo, such as the lab's, sends something back. */
         s->plan.listen = s->lab != NULL || s->options.echo;

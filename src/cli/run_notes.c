@@ -2,6 +2,7 @@
 
 #include "media/clip.h"
 #include "run/replay.h"
+#include <string.h>
 
 /* A plan that cannot bring all its peers up is allowed, but hardly meant. */
 static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
@@ -38,6 +39,44 @@ static void note_small_rate(const struct sq_run_options *o, const struct sq_plan
     }
 }
 
+/* Opus with these features at least, and so many channels (0: any number). */
+static bool has_opus(const struct sq_clip *clip, unsigned features, uint8_t channels)
+{
+    static const unsigned kinds[] = {0, SQ_CLIP_FEC, SQ_CLIP_DTX, SQ_CLIP_DTX | SQ_CLIP_FEC};
+    bool has = false;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        const struct sq_clip_track *step;
+        const struct sq_clip_want want = {
+            .codec = SQ_CODEC_OPUS, .features = kinds[i], .channels = channels};
+        has |= (kinds[i] & features) == features && sq_clip_ladder_with(clip, &want, &step, 1) > 0;
+    }
+    return has;
+}
+
+/* A codec's features that the clip or the lab does not have; the rest is sent. */
+static void note_plain_codecs(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+{
+    const struct sq_peer_codecs *codecs = &plan->audio_codecs;
+    if (plan->publishers == 0 || !plan->audio) {
+        return;
+    }
+    if (codecs->stereo && plan->clip && !has_opus(plan->clip, 0, 2)) {
+        fprintf(out,
+                "Note: --media %s has no stereo: opus+stereo asks the other side for it, and "
+                "sends mono.\n",
+                o->media);
+    }
+    if (codecs->dtx && plan->clip && !has_opus(plan->clip, SQ_CLIP_DTX, 0)) {
+        fprintf(out,
+                "Note: --media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
+                "sends silence as it is.\n",
+                o->media);
+    }
+    if (codecs->red && strncmp(o->target_url, "lab:", 4) == 0) {
+        fputs("Note: the lab takes no RED: opus+red is sent as Opus alone.\n", out);
+    }
+}
+
 static void tell_replay(const struct sq_replay *replay, FILE *out)
 {
     static const char *const kinds[] = {"audio", "video"};
@@ -49,6 +88,7 @@ static void tell_replay(const struct sq_replay *replay, FILE *out)
                     (unsigned long long)stream->packets, (unsigned long long)stream->missing);
         }
     }
+    fprintf(out, "It takes %.3g s to send.\n", (double)replay->duration_ns / 1e9);
     if (replay->left_out > 0) {
         fprintf(out, "%llu other packets of the file are left out\n",
                 (unsigned long long)replay->left_out);
@@ -95,4 +135,5 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
     note_late_arrivals(plan, out);
     note_small_rate(o, plan, out);
     note_few_peers(o, plan, out);
+    note_plain_codecs(o, plan, out);
 }

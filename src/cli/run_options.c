@@ -550,6 +550,12 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
                  "--no-audio and --no-video together leave nothing to send: give --data");
         return SQ_ERR_INVALID;
     }
+    if (o->latency && !o->audio && !o->video) {
+        snprintf(why, why_room,
+                 "--latency measures frames of audio and video, and there are none; messages' "
+                 "latency is told by --data itself");
+        return SQ_ERR_INVALID;
+    }
     if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
         snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
         return SQ_ERR_INVALID;

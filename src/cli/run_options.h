@@ -37,10 +37,10 @@ void sq_run_options_help(void);
 /* Everything but target, adapter, clip, addresses, STUN and TURN servers, which take looking up. */
 int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
                         size_t why_room) SQ_MUST_USE;
-/* The configuration as rows of the result; secrets are left out. */
 /* The room of a room+ws target's URL, where --room names none; refuses a name that is too long. */
 int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *target,
                         struct sq_plan *plan, char *why, size_t why_room) SQ_MUST_USE;
+/* The configuration as rows of the result; secrets are left out. */
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result) SQ_MUST_USE;
 

@@ -208,6 +208,13 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
                  path, SQ_REPLAY_PAYLOAD_MAX);
         return SQ_ERR_NOTFOUND;
     }
+    if (replay->packets_len == 0 && replay->cut_off) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "%.200s: cut off or damaged before its first RTP packet (%llu other packets "
+                 "before that)",
+                 path, (unsigned long long)replay->left_out);
+        return SQ_ERR_FORMAT;
+    }
     if (replay->packets_len == 0) {
         snprintf(why, SQ_REPLAY_WHY_MAX,
                  "%.200s: no RTP of a payload type that is known (%llu other packets); say what "

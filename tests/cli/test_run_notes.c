@@ -1,6 +1,7 @@
 /* What is told before a run begins. */
 #include "base/time.h"
 #include "cli/run_notes.h"
+#include "media/clip.h"
 #include "run/replay.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,10 +81,37 @@ static void a_replay_that_was_cut_off(void **state)
     plan.replay = &replay;
     notes_of(&o, &plan);
     says("5 packets, 1 missing");
+    says("It takes 2.5 s to send");
     assert_null(strstr(told, "cut off"));
     replay.cut_off = true;
     notes_of(&o, &plan);
     says("cut off or damaged after 2.5 s");
+}
+
+static void what_the_clip_or_the_lab_does_not_have(void **state)
+{
+    (void)state;
+    char reason[SQ_CLIP_WHY_MAX];
+    struct sq_clip *clip;
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
+    struct sq_run_options o = {.publishers = UINT64_MAX, .target_url = "lab:", .media = "small"};
+    struct sq_plan plan = plan_of(1);
+    plan.clip = clip;
+    plan.audio_codecs = (struct sq_peer_codecs){.stereo = true, .dtx = true, .red = true};
+    notes_of(&o, &plan);
+    says("--media small has no stereo");
+    says("--media small has no Opus with DTX");
+    says("the lab takes no RED");
+    o.target_url = "janus+ws://h/?plugin=echotest";
+    notes_of(&o, &plan);
+    assert_null(strstr(told, "RED"));
+    sq_clip_close(clip);
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, reason),
+                     0);
+    plan.clip = clip;
+    assert_string_equal(notes_of(&o, &plan), "");
+    plan.audio = false;
+    sq_clip_close(clip);
 }
 
 int main(void)
@@ -92,6 +120,7 @@ int main(void)
         cmocka_unit_test(fewer_peers_than_wanted),
         cmocka_unit_test(late_arrivals),
         cmocka_unit_test(a_replay_that_was_cut_off),
+        cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(told);

@@ -407,6 +407,7 @@ static void data_channels(void **state)
     }
     assert_refused("lab:|--data-mode|ordered", "--data RATE:SIZE");
     assert_refused("lab:|--no-audio|--no-video", "--data");
+    assert_refused("lab:|--no-audio|--no-video|--data|5/s:100|--latency", "--latency measures");
 }
 
 int main(void)

@@ -87,10 +87,10 @@ def bad_certificate(t):
     lab = t.lab("--cert", cert, "--key", key)
     check(lab.secure, "the lab does not speak TLS")
     rooms = fakes.tls(t, cert, key, t.lab().port).port
-    for target in (f"room+wss://127.0.0.1:{rooms}/room", "whip+" + lab.http("/whip/echo")):
+    for target, ask in ((f"room+wss://127.0.0.1:{rooms}/room", ()), ("whip+" + lab.http("/whip/echo"), ("--echo",))):
         refused(t, target, "tls", ["127.0.0.1"])
         for options in (("--insecure",), ("--ca", cert)):
-            results = t.run(target, "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--echo", *options,
+            results = t.run(target, "--peers", 2, "--rate", "10/s", "--duration", "1500ms", *ask, *options,
                             "--lateness-max", "500").finish()
             results.all_ok(2)
 
@@ -275,6 +275,8 @@ def bad_usage(t):
             (["lab:", "--ca", t.folder], [f"--ca {t.folder}", "certificates in PEM"]),
             (["lab:", "--ca", t.folder / "none.pem"], ["none.pem", "No such file"]),
             (["janus+ws://127.0.0.1:1/"], ["target 'janus+ws://127.0.0.1:1/'", "the plug-in is missing"]),
+            (["lab:", "--echo"], ["--echo", "lab:", "lab:echo"]),
+            (["janus+ws://127.0.0.1:1/?plugin=echotest", "--echo"], ["--echo", "the target is janus+ws"]),
             ([], ["target"])):
         process = t.start("usage", [t.squall, "run", *words])
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
@@ -291,6 +293,8 @@ def bad_usage(t):
             check(process.wait(10) == 2, f"{command} --json {path}: exit code {process.popen.returncode}, expected 2")
             check(f"--json {path}: {expected}" in process.stderr(), f"{command} --json {path}: {process.stderr()}")
             check(process.stdout() == "", f"{command} --json {path}: it began: {process.stdout()}")
+    asked = t.start("info", [t.squall, "media", "info", "--help"])
+    check(asked.wait(10) == 0 and "Usage: squall media info" in asked.stdout(), asked.stdout() + asked.stderr())
     for option, word in (("--codec=", "--codec"), ("--ladder=", "--ladder"), ("--codec=opus", "no video codec")):
         process = t.start("prepare", [t.squall, "media", "prepare", "in.mkv", option])
         check(process.wait(10) == 2 and word in process.stderr(), f"{option}: '{process.stderr()}' does not name {word}")

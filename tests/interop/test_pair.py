@@ -111,6 +111,7 @@ def pair_alone(t):
     enter = neighbour(t)
     one, code = offer(t, "--wait", "4s")
     check(one.wait(20) == 3, f"nobody answered: {one.popen.returncode}")
+    check("no answer came within 4s" in one.stdout(), one.stdout())
     check("not held" not in one.stdout(), f"there was no call to expect anything of: {one.stdout()}")
     ended = t.start("ended", [t.squall, "pair", "--local-ip", HERE], stdin=subprocess.PIPE)
     code_of(ended)

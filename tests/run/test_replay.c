@@ -131,6 +131,10 @@ static void nothing_to_send(void **state)
     fclose(f);
     assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_NOTFOUND);
     assert_non_null(strstr(why, "no RTP of a payload type that is known"));
+    write_file();
+    assert_int_equal(truncate(path, 60), 0); /* within the first record */
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_FORMAT);
+    assert_non_null(strstr(why, "cut off or damaged before its first RTP packet"));
 }
 
 /* Jumbo frames of another's wire: told, and no packet of the peer. */
