@@ -80,8 +80,12 @@ static int start_lab(struct session *s, const char *rest)
     } else if (strcmp(rest, "whip") == 0) {
         which = SQ_LAB_URL_ECHO;
     } else if (rest[0] != '\0') {
-        return refuse(s, SQ_ERR_INVALID, "target 'lab:%s': expected lab:, lab:echo or lab:whip",
-                      rest);
+        char *shown = sq_target_shown(rest);
+        int err =
+            refuse(s, SQ_ERR_INVALID, "target 'lab:%.200s': expected lab:, lab:echo or lab:whip",
+                   shown ? shown : "***");
+        sq_free(shown);
+        return err;
     }
     const struct sq_lab_config config = {.seed = s->plan.seed + 1, .prefer_cm = s->plan.prefer_cm};
     int err = sq_lab_start(&config, &s->lab, s->why, sizeof(s->why));
@@ -308,7 +312,8 @@ static int describe_command(struct session *s, int argc, char **argv)
         } else if (secret && argv[i][at] == '=') {
             sq_buf_printf(&b, " %.*s=***", (int)at, argv[i]);
         } else {
-            char *shown = sq_target_shown(argv[i]); /* the target's URL may hold secrets, too */
+            bool url = argv[i] == s->options.target_url || strstr(argv[i], "://");
+            char *shown = url ? sq_target_shown(argv[i]) : sq_strdup(argv[i]); /* or secrets show */
             b.err = shown ? b.err : SQ_ERR_NOMEM;
             sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s", shown ? shown : "");
             sq_free(shown);

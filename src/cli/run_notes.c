@@ -88,7 +88,8 @@ static void tell_replay(const struct sq_replay *replay, FILE *out)
                     (unsigned long long)stream->packets, (unsigned long long)stream->missing);
         }
     }
-    fprintf(out, "It takes %.3g s to send.\n", (double)replay->duration_ns / 1e9);
+    double lasts_s = (double)replay->duration_ns / 1e9;
+    fprintf(out, "It takes %.1f s to send.\n", lasts_s);
     if (replay->left_out > 0) {
         fprintf(out, "%llu other packets of the file are left out\n",
                 (unsigned long long)replay->left_out);
@@ -101,9 +102,9 @@ static void tell_replay(const struct sq_replay *replay, FILE *out)
     }
     if (replay->cut_off) {
         fprintf(out,
-                "Note: the file is cut off or damaged after %.3g s: it ends within a packet. What "
+                "Note: the file is cut off or damaged after %.1f s: it ends within a packet. What "
                 "comes before is sent.\n",
-                (double)replay->duration_ns / 1e9);
+                lasts_s);
     }
 }
 

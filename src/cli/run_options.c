@@ -286,9 +286,9 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
                  watches ? "WHEP only watches" : "with --publishers 0 nobody sends");
         return SQ_ERR_INVALID;
     }
-    if (!o->listen && o->publishers == 0 && !o->data) {
-        snprintf(why, why_room,
-                 "--no-listen: with --publishers 0 nobody would send or receive: leave one out");
+    if (!o->listen && (watches || o->publishers == 0)) {
+        snprintf(why, why_room, "--no-listen: who does not publish watches, and %s: leave it out",
+                 watches ? "by WHEP nobody does" : "with --publishers 0 nobody does");
         return SQ_ERR_INVALID;
     }
     if (o->room_size && o->publishers != UINT64_MAX && o->publishers > o->room_size) {
@@ -338,11 +338,15 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
     if (err || o->help) {
         return err;
     }
-    if (rest.n != 1) {
-        snprintf(why, why_room,
-                 rest.n == 0 ? "run: expected a target, such as lab: or whip+https://host/path"
-                             : "run: expected one target, got another: '%s'",
-                 rest.n == 0 ? "" : rest.items[1]);
+    if (rest.n == 0) {
+        snprintf(why, why_room, "run: expected a target, such as lab: or whip+https://host/path");
+        return SQ_ERR_INVALID;
+    }
+    if (rest.n > 1) {
+        char *shown = sq_target_shown(rest.items[1]);
+        snprintf(why, why_room, "run: expected one target, got another: '%.200s'",
+                 shown ? shown : "***");
+        sq_free(shown);
         return SQ_ERR_INVALID;
     }
     o->target_url = rest.items[0];

@@ -115,6 +115,7 @@ int sq_loop_new(const struct sq_loop_options *options, struct sq_loop **ret_loop
     if (arena_bytes < ARENA_MIN_BYTES) {
         return SQ_ERR_INVALID;
     }
+    arena_bytes -= arena_bytes % SQ_ARENA_ALIGN; /* as what is taken of it */
     struct sq_loop *loop = sq_zalloc(sizeof(*loop));
     if (!loop) {
         return SQ_ERR_NOMEM;

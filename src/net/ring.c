@@ -96,6 +96,7 @@ static int run(struct sq_ring *ring, struct sq_ring_call *calls, size_t n, bool 
             continue;
         }
         if (count <= 0) {
+            (void)complete(ring, calls, submitted); /* what those came to is not lost */
             return SQ_ERR_IO;
         }
         submitted += (size_t)count;

@@ -50,7 +50,7 @@ static void link_move_all(struct sq_timer_link *from, struct sq_timer_link *to)
 
 void sq_timer_wheel_init(struct sq_timer_wheel *wheel, uint64_t now_ns)
 {
-    wheel->tick = now_ns / SQ_TIMER_SLOT_NS;
+    wheel->tick = wheel->target = now_ns / SQ_TIMER_SLOT_NS;
     wheel->count = 0;
     link_init(&wheel->due);
     for (size_t level = 0; level < SQ_TIMER_LEVELS; level++) {
@@ -92,7 +92,7 @@ static struct sq_timer_link *list_for(struct sq_timer_wheel *wheel, uint64_t tic
 static void place(struct sq_timer_wheel *wheel, struct sq_timer *timer)
 {
     uint64_t tick = tick_of(timer->deadline_ns);
-    link_append(tick <= wheel->tick ? &wheel->due : list_for(wheel, tick), &timer->link);
+    link_append(tick <= wheel->target ? &wheel->due : list_for(wheel, tick), &timer->link);
 }
 
 void sq_timer_init(struct sq_timer *timer, sq_timer_fn fn, void *ctx)
@@ -267,13 +267,13 @@ static size_t advance_to(struct sq_timer_wheel *wheel, uint64_t tick, uint64_t n
 size_t sq_timer_wheel_advance(struct sq_timer_wheel *wheel, uint64_t now_ns,
                               sq_lateness_fn lateness, void *lateness_ctx)
 {
-    uint64_t target = now_ns / SQ_TIMER_SLOT_NS;
     struct sq_timer_link list;
     link_move_all(&wheel->due, &list);
+    wheel->target = sq_max_u64(wheel->tick, now_ns / SQ_TIMER_SLOT_NS);
     size_t fired = fire_list(wheel, &list, now_ns, lateness, lateness_ctx);
-    for (uint64_t tick = next_tick(wheel); tick <= target; tick = next_tick(wheel)) {
+    for (uint64_t tick = next_tick(wheel); tick <= wheel->target; tick = next_tick(wheel)) {
         fired += advance_to(wheel, tick, now_ns, lateness, lateness_ctx);
     }
-    wheel->tick = sq_max_u64(wheel->tick, target);
+    wheel->tick = wheel->target;
     return fired;
 }

@@ -46,8 +46,9 @@ struct sq_timer {
 };
 
 struct sq_timer_wheel {
-    uint64_t tick; /* the last slot that was processed */
-    size_t count;  /* timers running */
+    uint64_t tick;   /* the last slot that was processed */
+    uint64_t target; /* the last one of the advance at hand, or of the latest */
+    size_t count;    /* timers running */
     uint64_t used[SQ_TIMER_LEVELS][SQ_TIMER_SLOTS / 64];
     struct sq_timer_link due; /* deadline was past already when started */
     struct sq_timer_link slots[SQ_TIMER_LEVELS][SQ_TIMER_SLOTS];

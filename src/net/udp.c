@@ -401,6 +401,26 @@ int sq_udp_count_failure(struct sq_udp *udp, int error, size_t datagrams)
     return SQ_ERR_IO;
 }
 
+/* A waiting ICMP error of an earlier datagram is told once, in place of sending. Whether it was one
+ * shows when the same is tried again. */
+static bool may_be_earlier(int error, int *earlier)
+{
+    if (*earlier || !is_refusal(error)) {
+        return false;
+    }
+    *earlier = error;
+    return true;
+}
+
+/* The same error twice is one, and about these datagrams. */
+static int count_stop(struct sq_udp *udp, int error, int earlier, size_t datagrams)
+{
+    if (earlier != error) {
+        (void)sq_udp_count_refusal(udp, earlier);
+    }
+    return sq_udp_count_failure(udp, error, datagrams);
+}
+
 void sq_udp_count_sent(struct sq_udp *udp, size_t datagrams, size_t bytes)
 {
     udp->counters.sent += datagrams;
@@ -424,20 +444,18 @@ int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, 
         return 0;
     }
     flush_queued(udp);
+    int earlier = 0;
     ssize_t n;
-    /* A waiting ICMP error of an earlier datagram is told once, in place of sending: try again. */
-    for (int attempt = 0; attempt < 2; attempt++) {
+    do {
         n = to ? sendto(udp->fd, data, len, 0, &to->sa, sq_addr_len(to))
                : send(udp->fd, data, len, 0);
-        if (n >= 0) {
-            sq_udp_count_sent(udp, 1, len);
-            return 0;
-        }
-        if (attempt > 0 || !sq_udp_count_refusal(udp, errno)) {
-            break;
-        }
+    } while (n < 0 && may_be_earlier(errno, &earlier));
+    if (n < 0) {
+        return count_stop(udp, errno, earlier, 1);
     }
-    return sq_udp_count_failure(udp, errno, 1);
+    (void)sq_udp_count_refusal(udp, earlier);
+    sq_udp_count_sent(udp, 1, len);
+    return 0;
 }
 
 size_t sq_udp_gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
@@ -515,27 +533,25 @@ static int send_some(struct sq_udp *udp, const struct sq_addr *to, const struct 
     return err;
 }
 
-size_t sq_udp_send_now(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagrams,
-                       size_t n)
+size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to,
+                       const struct iovec *datagrams, size_t n)
 {
     size_t at = 0;
-    bool retried = false;
     while (at < n) {
         size_t sent = 0;
         /* sendmmsg tells an error only when its first message met it: the next round finds it. */
         int err = send_some(udp, to, datagrams + at, n - at, &sent);
         at += sent;
         if (err == 0) {
-            retried = false;
+            (void)sq_udp_count_refusal(udp, earlier);
+            earlier = 0;
+        } else if (may_be_earlier(errno, &earlier)) {
             continue;
-        }
-        if (!retried && sq_udp_count_refusal(udp, errno)) { /* of an earlier datagram */
-            retried = true;
         } else if (udp->gso && sq_udp_gso_run(udp, datagrams + at, n - at) > 1 &&
                    (errno == EINVAL || errno == EIO || errno == EOPNOTSUPP)) {
             udp->gso = false; /* this path cannot: one by one from here on */
         } else {
-            (void)sq_udp_count_failure(udp, errno, n - at);
+            (void)count_stop(udp, errno, earlier, n - at);
             break;
         }
     }
@@ -549,7 +565,7 @@ size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
     to = effective_to(udp, to);
     if (!batch) {
         flush_queued(udp);
-        return sq_udp_send_now(udp, to, datagrams, n);
+        return sq_udp_send_now(udp, 0, to, datagrams, n);
     }
     for (size_t at = 0; at < n;) {
         size_t run = sq_udp_gso_run(udp, datagrams + at, n - at);

@@ -57,7 +57,7 @@ static void give_up(struct sq_udp_batch *batch)
 /* ---- Sending ---- */
 
 /* By calls of its own: what the batch could not send tells why, or goes now. */
-static void send_alone(const struct waiting *w)
+static void send_alone(const struct waiting *w, int error)
 {
     struct iovec datagrams[SQ_UDP_BATCH_MAX];
     uint8_t *bytes = w->iov.iov_base;
@@ -67,7 +67,7 @@ static void send_alone(const struct waiting *w)
         datagrams[n++] = (struct iovec){.iov_base = bytes + at,
                                         .iov_len = left < w->segment ? left : w->segment};
     }
-    (void)sq_udp_send_now(w->udp, w->msg.msg_name ? &w->to : NULL, datagrams, n);
+    (void)sq_udp_send_now(w->udp, error, w->msg.msg_name ? &w->to : NULL, datagrams, n);
 }
 
 static void settle_send(const struct waiting *w, int result)
@@ -78,8 +78,7 @@ static void settle_send(const struct waiting *w, int result)
     } else if (result == -EAGAIN || result == -ENOBUFS) {
         (void)sq_udp_count_failure(w->udp, -result, w->datagrams);
     } else {
-        (void)sq_udp_count_refusal(w->udp, -result);
-        send_alone(w);
+        send_alone(w, -result);
     }
 }
 
@@ -169,6 +168,9 @@ static void deliver(struct sq_udp_batch *batch, size_t i, size_t len)
     struct sq_arena *arena = sq_loop_arena(batch->loop);
     if (arena->size - arena->used < SQ_UDP_HEAD_BYTES + len) {
         sq_loop_flush(batch->loop);
+        if (r->udp->closed) {
+            return; /* by a hook */
+        }
     }
     struct sq_addr *from = (struct sq_addr *)(void *)(arena->bytes + arena->used);
     uint8_t *data = (uint8_t *)from + SQ_UDP_HEAD_BYTES;

@@ -60,9 +60,11 @@ void sq_udp_set_gso(struct msghdr *msg, struct sq_udp_gso_control *control, size
 void sq_udp_count_sent(struct sq_udp *udp, size_t datagrams, size_t bytes);
 /* Returns the error for the caller. */
 int sq_udp_count_failure(struct sq_udp *udp, int error, size_t datagrams);
-/* sq_udp_send_batch with system calls of its own. `to` NULL: the connected remote. */
-size_t sq_udp_send_now(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagrams,
-                       size_t n);
+/* sq_udp_send_batch with system calls of its own. `to` NULL: the connected remote. `earlier`: what
+ * a call before it met in their place, which may have been about an earlier datagram; 0: nothing.
+ */
+size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to,
+                       const struct iovec *datagrams, size_t n);
 
 /* ---- udp_batch.c ---- */
 

@@ -100,9 +100,9 @@ static int add(struct sq_replay *replay, const struct sq_replay_packet *packet)
 {
     if (replay->packets_len == replay->packets_room) {
         size_t room = replay->packets_room ? 2 * replay->packets_room : 1024;
-        struct sq_replay_packet *grown = room <= SQ_REPLAY_PACKETS_MAX
-                                             ? sq_realloc(replay->packets, room * sizeof(*grown))
-                                             : NULL;
+        room = sq_min_u64(room, SQ_REPLAY_PACKETS_MAX);
+        struct sq_replay_packet *grown =
+            room > replay->packets_room ? sq_realloc(replay->packets, room * sizeof(*grown)) : NULL;
         if (!grown) {
             return SQ_ERR_NOMEM;
         }
@@ -200,6 +200,7 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
         return err;
     }
     replay->cut_off = err == SQ_ERR_TRUNCATED;
+    bool any = replay->left_out > 0; /* records that hold packets, if of no known type */
     replay->left_out += file.left_out;
     if (replay->packets_len == 0 && replay->too_long > 0) {
         snprintf(why, SQ_REPLAY_WHY_MAX,
@@ -208,11 +209,9 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
                  path, SQ_REPLAY_PAYLOAD_MAX);
         return SQ_ERR_NOTFOUND;
     }
-    if (replay->packets_len == 0 && replay->cut_off) {
-        snprintf(why, SQ_REPLAY_WHY_MAX,
-                 "%.200s: cut off or damaged before its first RTP packet (%llu other packets "
-                 "before that)",
-                 path, (unsigned long long)replay->left_out);
+    if (replay->packets_len == 0 && replay->cut_off && !any) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: cut off or damaged before its first RTP packet",
+                 path);
         return SQ_ERR_FORMAT;
     }
     if (replay->packets_len == 0) {
@@ -222,6 +221,11 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
                  "such as --pt 100=VP8",
                  path, (unsigned long long)replay->left_out);
         return SQ_ERR_NOTFOUND;
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        if (replay->streams[kind].packets == 0) { /* all of them too long */
+            replay->streams[kind].codec = SQ_CODEC_NONE;
+        }
     }
     finish(replay);
     return 0;

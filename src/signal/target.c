@@ -38,7 +38,7 @@ static int fail(const struct why *why, const char *url, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     char *shown = sq_target_shown(url);
-    snprintf(why->text, why->room, "target '%s': %s", shown ? shown : "***", text);
+    snprintf(why->text, why->room, "target '%.200s': %s", shown ? shown : "***", text);
     sq_free(shown);
     return SQ_ERR_INVALID;
 }
@@ -105,6 +105,18 @@ static bool is_host(struct sq_view host)
     return true;
 }
 
+/* Where a port should stand there is no number, and an '@' comes later: it may be a password that
+ * holds a '/', '?' or '#'. NULL: not so. */
+static const char *odd_port(const char *host)
+{
+    const char *colon = host + strcspn(host, ":/?#[");
+    const char *port = colon + 1;
+    if (*colon != ':' || strchr("/?#", port[strspn(port, "0123456789")])) {
+        return NULL;
+    }
+    return strchr(port, '@') ? port : NULL;
+}
+
 /* host, [ipv6], host:port */
 static int parse_authority(struct sq_target *t, struct sq_view authority, char **store,
                            const struct why *why)
@@ -139,8 +151,14 @@ static int parse_authority(struct sq_target *t, struct sq_view authority, char *
     if (port.at) {
         uint64_t number = 0;
         if (sq_view_u64(port, 65535, &number) || number == 0) {
-            return fail(why, t->url, "the port '" SQ_VIEW_FMT "' is not a number from 1 to 65535",
-                        SQ_VIEW_ARG(port));
+            return odd_port(authority.at)
+                       ? fail(
+                             why, t->url,
+                             "the port is not a number from 1 to 65535 (a user name and a password "
+                             "in the URL are not supported, use --token)")
+                       : fail(why, t->url,
+                              "the port '" SQ_VIEW_FMT "' is not a number from 1 to 65535",
+                              SQ_VIEW_ARG(port));
         }
         t->port = (uint16_t)number;
     }
@@ -266,48 +284,53 @@ static bool is_no_secret(struct sq_view name)
 }
 
 /* Behind "user:password@", where there is one. */
-static const char *after_user(const char *authority)
+static const char *after_user(const char *authority, const char *end)
 {
     const char *host = authority;
-    for (const char *c = authority; *c && !strchr("/?#", *c); c++) {
+    for (const char *c = authority; c < end; c++) {
         host = *c == '@' ? c + 1 : host;
     }
     return host;
 }
 
+static void show_query(struct sq_buf *out, struct sq_view query)
+{
+    for (char sep = '?'; query.len > 0; sep = '&') {
+        struct sq_view value = sq_view_cut(&query, '&');
+        struct sq_view name = sq_view_cut(&value, '=');
+        sq_buf_printf(out, "%c" SQ_VIEW_FMT, sep, SQ_VIEW_ARG(name));
+        if (value.at) {
+            sq_buf_puts(out, "=");
+            sq_buf_puts(out, is_no_secret(name) ? "" : "***");
+            sq_buf_add(out, value.at, is_no_secret(name) ? value.len : 0);
+        }
+    }
+}
+
 char *sq_target_shown(const char *url)
 {
     struct sq_buf out = {0};
+    const char *end = url + strcspn(url, "?#");
     const char *mark = strstr(url, "://");
-    const struct scheme *scheme =
-        mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
-    size_t plain = mark ? strcspn(url, "?#") : strlen(url);
-    bool authority = mark && (size_t)(mark - url) < plain;
-    const char *host = authority ? after_user(mark + 3) : url;
-    if (authority && host > mark + 3) {
-        sq_buf_add(&out, url, (size_t)(mark + 3 - url));
+    mark = mark && mark < end ? mark : NULL;
+    const char *authority = mark ? mark + 3 : url;
+    const char *host = after_user(authority, mark ? authority + strcspn(authority, "/?#") : end);
+    const char *password = mark ? odd_port(host) : NULL;
+    if (host > authority) {
+        sq_buf_add(&out, url, (size_t)(authority - url));
         sq_buf_puts(&out, "***@");
     } else {
         host = url;
     }
-    sq_buf_add(&out, host, (size_t)(url + plain - host));
-    char sep = url[plain];
-    struct sq_view query = {url + plain, 0};
-    if (scheme && sep == '?' && scheme->own_query) {
-        query = (struct sq_view){url + plain + 1, strcspn(url + plain + 1, "#")};
-    } else if (sep) {
-        sq_buf_printf(&out, "%c***", sep);
-    }
-    while (query.len > 0) {
-        struct sq_view value = sq_view_cut(&query, '&');
-        struct sq_view name = sq_view_cut(&value, '=');
-        sq_buf_printf(&out, "%c" SQ_VIEW_FMT, sep, SQ_VIEW_ARG(name));
-        if (value.at) {
-            sq_buf_puts(&out, "=");
-            sq_buf_puts(&out, is_no_secret(name) ? "" : "***");
-            sq_buf_add(&out, value.at, is_no_secret(name) ? value.len : 0);
-        }
-        sep = '&';
+    sq_buf_add(&out, host, (size_t)((password ? password : end) - host));
+    const struct scheme *scheme =
+        mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
+    if (password) {
+        sq_buf_puts(&out, "***");
+    } else if (scheme && *end == '?' && scheme->own_query) {
+        show_query(&out, (struct sq_view){end + 1, strcspn(end + 1, "#")});
+    } else if (*end) {
+        sq_buf_printf(&out, "%c***", *end);
     }
     return sq_buf_take(&out);
 }

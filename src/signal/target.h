@@ -37,7 +37,8 @@ int sq_target_parse(const char *url, struct sq_target *ret_target, char *why,
                     size_t why_room) SQ_MUST_USE;
 void sq_target_free(struct sq_target *target);
 /* The URL for results and screens, without what may be a secret: of a query that is Squall's own
- * only the values known to be none stand in it, of the server's own nothing, and no user name.
+ * only the values known to be none stand in it, of the server's own nothing, and no user name. What
+ * is no URL of a target is shown as far as the first '?', '#' or behind an '@'.
  * Owned by the caller (sq_free); NULL: no memory. */
 char *sq_target_shown(const char *url) SQ_MUST_USE;
 /* A parameter's value or NULL. */

@@ -110,7 +110,16 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
                      0);
     plan.clip = clip;
     assert_string_equal(notes_of(&o, &plan), "");
+    sq_clip_close(clip);
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
+    plan.clip = clip;
     plan.audio = false;
+    o.target_url = "lab:";
+    assert_string_equal(notes_of(&o, &plan), "");
+    plan.audio = true;
+    plan.publishers = 0;
+    o.publishers = 0;
+    assert_string_equal(notes_of(&o, &plan), "");
     sq_clip_close(clip);
 }
 

@@ -237,7 +237,8 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--publishers|0|--media|hd", "--media is of what is sent, and with");
     assert_refused("lab:|--publishers|0|--replay|x.pcap", "--replay is of what is sent, and with");
     assert_refused("lab:|--publishers|0|--simulcast|2", "with --publishers 0 nobody sends");
-    assert_refused("lab:|--publishers|0|--no-listen", "nobody would send or receive");
+    assert_refused("lab:|--publishers|0|--no-listen", "with --publishers 0 nobody does");
+    assert_refused("whep+http://h/x|--no-listen", "by WHEP nobody does");
     assert_refused("lab:|--room-size|2|--publishers|3", "--room-size 2 has no more than 2");
     plan_of("lab:|--room-size|2|--publishers|2");
     plan_of("lab:|--room-size|2"); /* all */

@@ -149,6 +149,32 @@ static void past_deadlines_wait_for_the_next_advance(void **state)
     assert_int_equal(one.count, 0);
 }
 
+/* Catches up: a millisecond after the one that was due before. */
+static void go_on(void *ctx, uint64_t now_ns)
+{
+    struct probe *p = ctx;
+    (void)now_ns;
+    p->times++;
+    sq_timer_start(p->wheel, &p->timer, p->timer.deadline_ns + SQ_NS_PER_MS);
+}
+
+/* What is behind goes on a call at a time, so that what came meanwhile is read in between. */
+static void who_is_behind_goes_on_in_the_next_advance(void **state)
+{
+    struct probe p = {.wheel = &one};
+    uint64_t now = START_NS + 2 * SQ_NS_PER_SEC;
+    sq_timer_wheel_init(&one, START_NS);
+    sq_timer_init(&p.timer, go_on, &p);
+    sq_timer_start(&one, &p.timer, START_NS + SQ_NS_PER_MS);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(sq_timer_wheel_advance(&one, now, NULL, NULL), 1);
+        assert_int_equal(p.times, i);
+        assert_int_equal(sq_timer_wheel_next_ns(&one), 0);
+    }
+    sq_timer_stop(&p.timer);
+    assert_int_equal(one.count, 0);
+}
+
 /* The first of a slot stops the second and frees both. */
 static void stop_other(void *ctx, uint64_t now_ns)
 {
@@ -348,6 +374,7 @@ int main(void)
         cmocka_unit_test(random_timers_fire_in_their_slot),
         cmocka_unit_test(fires_never_early_and_once),
         cmocka_unit_test(past_deadlines_wait_for_the_next_advance),
+        cmocka_unit_test(who_is_behind_goes_on_in_the_next_advance),
         cmocka_unit_test(a_callback_may_stop_its_neighbour),
         cmocka_unit_test(one_slot_keeps_the_order_of_starting),
         cmocka_unit_test(a_slot_keeps_the_order_over_the_levels),

@@ -138,6 +138,28 @@ static void connected_hears_only_its_remote(void **state)
     sq_udp_close(c.udp);
 }
 
+/* A broadcast address without SO_BROADCAST: EACCES, each time that it is tried. */
+static void a_refusal_counts_once(void **state)
+{
+    const struct iovec one = {payload, 1};
+    struct sq_addr everybody;
+    struct sq_udp_counters c;
+    struct side a;
+    open_side(&a, "127.0.0.1", NULL);
+    assert_int_equal(sq_addr_parse("255.255.255.255", 9, &everybody), 0);
+    (void)sq_udp_send(a.udp, &everybody, "x", 1);
+    assert_int_equal(sq_loop_run_once(loop, 0), 0);
+    sq_udp_get_counters(a.udp, &c);
+    assert_int_equal(c.send_refused, 1);
+    (void)sq_udp_send_batch(a.udp, &everybody, &one, 1);
+    assert_int_equal(sq_loop_run_once(loop, 0), 0);
+    sq_udp_get_counters(a.udp, &c);
+    assert_int_equal(c.send_refused, 2);
+    assert_int_equal(c.refusal, EACCES);
+    assert_int_equal(c.sent + c.send_errors, 0);
+    sq_udp_close(a.udp);
+}
+
 static void a_refusal_is_counted_apart(void **state)
 {
     struct side a;
@@ -596,6 +618,7 @@ int main(void)
         cmocka_unit_test(echo_ipv6),
         cmocka_unit_test(connected_hears_only_its_remote),
         cmocka_unit_test(a_refusal_is_counted_apart),
+        cmocka_unit_test(a_refusal_counts_once),
         cmocka_unit_test(batches_keep_sizes_and_order),
         cmocka_unit_test(datagrams_stay_valid_until_the_hooks),
         cmocka_unit_test(drops_of_a_full_buffer_are_seen),

@@ -135,6 +135,15 @@ static void nothing_to_send(void **state)
     assert_int_equal(truncate(path, 60), 0); /* within the first record */
     assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_FORMAT);
     assert_non_null(strstr(why, "cut off or damaged before its first RTP packet"));
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    put(&sink, 0, 100, 1, 1);
+    put(&sink, 10, 100, 2, 1);
+    b.len--; /* cut off as well, but that is not what is wrong with it */
+    end_file(&b);
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_NOTFOUND);
+    assert_non_null(strstr(why, "no RTP of a payload type that is known"));
 }
 
 /* Jumbo frames of another's wire: told, and no packet of the peer. */
@@ -158,6 +167,16 @@ static void packets_longer_than_a_datagram(void **state)
             assert_non_null(strstr(why, "longer than a datagram holds"));
         }
     }
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    put(&sink, 0, 111, 1, 1);
+    put_long(&sink, 10, 96, 7, 2, SQ_REPLAY_PAYLOAD_MAX + 1);
+    end_file(&b);
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+    assert_int_equal(r->streams[SQ_MEDIA_AUDIO].codec, SQ_CODEC_OPUS);
+    assert_int_equal(r->streams[SQ_MEDIA_VIDEO].codec, SQ_CODEC_NONE); /* nothing of it is sent */
+    sq_replay_close(r);
 }
 
 /* Used as far as it goes, and told. */
