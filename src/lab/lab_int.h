@@ -3,6 +3,7 @@
 #ifndef SQ_LAB_LAB_INT_H
 #define SQ_LAB_LAB_INT_H
 
+#include "lab/keystart.h"
 #include "lab/lab.h"
 #include "lab/renumber.h"
 #include "net/httpd.h"
@@ -68,10 +69,11 @@ struct sq_lab_source {
     uint64_t rate_bps;      /* measured since */
     enum sq_codec codec;    /* of its packets */
     bool video;
-    bool live;        /* packets have come */
-    bool key_wanted;  /* somebody asked for a key frame that has not come yet */
-    bool in_room;     /* stands in the room's list */
-    unsigned waiting; /* ports that begin with the next key frame */
+    bool live;               /* packets have come */
+    bool key_wanted;         /* somebody asked for a key frame that has not come yet */
+    struct sq_lab_keys keys; /* where viewers may begin */
+    bool in_room;            /* stands in the room's list */
+    unsigned waiting;        /* ports that begin with the next key frame */
     bool started;
     uint64_t highest;        /* extended sequence number, as it came */
     uint64_t highest_clean;  /* the same with padding-only packets taken out */

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "lab/lab_int.h"
-#include "media/depacket.h"
 #include "peer/rtp/sender.h"
 #include <string.h>
 
@@ -256,25 +255,6 @@ static void skip_padding(struct sq_lab_source *source, uint64_t e)
         source->highest = e;
         add_gap(&source->pads, e);
     }
-}
-
-static bool is_key_start(const struct sq_lab_source *source, const struct sq_rtp_packet *packet)
-{
-    const struct sq_media_packet one = {.payload = packet->payload,
-                                        .len = packet->payload_bytes,
-                                        .timestamp = packet->ts,
-                                        .seq = packet->seq,
-                                        .marker = packet->marker,
-                                        .codec = source->codec};
-    struct sq_depacket_state *state = NULL;
-    struct sq_part part;
-    if (source->codec == SQ_CODEC_NONE || !source->video) {
-        return true; /* nothing to tell by: begin anywhere */
-    }
-    int err = sq_depacket(&one, &state, &part);
-    sq_depacket_state_free(state);
-    return err == 0 && (part.flags & SQ_PART_KEY) &&
-           (part.flags & (SQ_PART_BEGIN | SQ_PART_MAY_BEGIN)) && part.sid == 0;
 }
 
 /* ---- Layers ---- */
@@ -560,14 +540,35 @@ static const uint8_t *capture_time(const struct sq_lab_source *source,
     return (const uint8_t *)v.at;
 }
 
-static void look_for_key(struct sq_lab_source *source, bool key, uint64_t now_ns)
+/* May who waits for a key frame begin with this packet? One that was asked for is asked for again
+ * until it comes, also where parameter sets promised it and another picture followed. */
+static bool look_for_key(struct sq_lab_source *source, const struct sq_rtp_packet *packet,
+                         bool newest, uint64_t now_ns)
 {
-    if (key) {
+    const struct sq_media_packet one = {.payload = packet->payload,
+                                        .len = packet->payload_bytes,
+                                        .timestamp = packet->ts,
+                                        .seq = packet->seq,
+                                        .marker = packet->marker,
+                                        .codec = source->codec};
+    bool told = source->codec != SQ_CODEC_NONE && source->video; /* else begin anywhere */
+    unsigned key = told ? sq_lab_key_look(&source->keys, &one, newest)
+                        : (unsigned)SQ_LAB_KEY_START | SQ_LAB_KEY_CAME;
+    if (key & SQ_LAB_KEY_CAME) {
         source->key_wanted = false;
-    } else if (source->key_wanted || source->waiting > 0) {
+    } else if (key & SQ_LAB_KEY_START) {
+        source->key_wanted |= source->waiting > 0 || source->switchers > 0;
+    } else if (!(key & SQ_LAB_KEY_SOON) && (source->key_wanted || source->waiting > 0)) {
         /* The peer lets one through in 300 ms. */
         sq_track_request_key_frame(source->track, now_ns);
     }
+    return (key & SQ_LAB_KEY_START) != 0;
+}
+
+/* Not known yet whether its parameter sets come with its packets. */
+static bool learns_sets(const struct sq_lab_source *source)
+{
+    return source->codec == SQ_CODEC_H264 && !source->keys.sets;
 }
 
 static bool may_start(const struct sq_lab_port *port, const struct sq_lab_source *source, bool key,
@@ -639,9 +640,8 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
     }
     choose_layers(source->base, now_ns);
     bool key = false;
-    if (source->waiting > 0 || source->key_wanted || source->switchers > 0) {
-        key = is_key_start(source, packet);
-        look_for_key(source, key, now_ns);
+    if (source->waiting > 0 || source->key_wanted || source->switchers > 0 || learns_sets(source)) {
+        key = look_for_key(source, packet, newest, now_ns);
     }
     if (key && source->switchers > 0) {
         move_here(source);

@@ -36,6 +36,7 @@ enum sq_part_flag {
     SQ_PART_HAS_ID = 1 << 4,
     SQ_PART_HAS_TL0 = 1 << 5,
     SQ_PART_HAS_REFS = 1 << 6, /* refs is all that it refers to */
+    SQ_PART_SETS = 1 << 7,     /* H.264: brings a sequence parameter set, or its front */
 };
 
 #define SQ_PART_REFS_MAX 32 /* how far back a reference may lie to be followed */

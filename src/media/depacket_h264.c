@@ -136,6 +136,7 @@ static void look_at(const uint8_t *nal, size_t len, bool first, struct sq_part *
     if (type == NAL_IDR) {
         part->flags |= SQ_PART_KEY;
     } else if (type == NAL_SPS) {
+        part->flags |= SQ_PART_SETS;
         uint16_t width;
         uint16_t height;
         if (sq_h264_sps_size(nal, len, &width, &height) == 0) {

@@ -76,7 +76,9 @@ static void h264_packets(void **state)
         {"\x68\xce\1", 3, SQ_PART_MAY_BEGIN, 0},                   /* PPS alone */
         {"\x7c\x85\x88\1", 4, SQ_PART_MAY_BEGIN | SQ_PART_KEY, 2}, /* FU-A, start of an IDR */
         {"\x7c\x05\x88\1", 4, SQ_PART_KEY, 2},
-        {"\x5c\x41\x9a\1", 4, 0, 2}, /* FU-A, end of a slice */
+        {"\x5c\x41\x9a\1", 4, 0, 2},                            /* FU-A, end of a slice */
+        {"\x67\x42\xe0\1", 4, SQ_PART_BEGIN | SQ_PART_SETS, 0}, /* SPS alone */
+        {"\x78\0\2\x67\x42\0\2\x68\xce", 9, SQ_PART_BEGIN | SQ_PART_SETS, 0}, /* STAP-A of both */
         {"\x78\0\2\x68\xce\0\3\x65\x88\1", 10, SQ_PART_MAY_BEGIN | SQ_PART_KEY, 0}, /* STAP-A */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
