@@ -585,11 +585,16 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
     if (!fits(e, payload_len + ext_room(&packet))) {
         return SQ_ERR_NOSPACE;
     }
+    bool first = !e->rtp.started;
+    uint32_t before = e->rtp.ts_last;
     packet.seq = out->explicit_seq ? sq_rtp_sender_take_at(&e->rtp, now_ns, out->seq, ts,
                                                            e->header.len, payload_len, out->cookie)
                                    : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len,
                                                         payload_len, out->cookie);
     put_media(peer, e, now_ns, &packet);
+    if (track->kind == SQ_MEDIA_VIDEO && payload_len > 0 && (first || ts != before)) {
+        e->rtp.frames_sent++; /* one a time-stamp: packets do not tell where it begins */
+    }
     return 0;
 }
 

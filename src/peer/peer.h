@@ -562,6 +562,8 @@ struct sq_inbound_stats {
     /* RTX: all packets of it, padding too, and payload bytes; 0 where none is negotiated. */
     uint64_t retransmitted_packets_received, retransmitted_bytes_received;
     uint64_t first_packet_ns, last_packet_ns; /* 0: none */
+    uint64_t receiving_since_ns; /* not of W3C: when it was agreed that it receives, the latest
+                                    time; 0: never */
     /* RTCRemoteOutboundRtpStreamStats, of the last SR */
     uint64_t remote_packets_sent, remote_bytes_sent;
 };

@@ -191,6 +191,7 @@ struct sq_track {
     uint32_t rtx_ssrc;
     enum sq_codec send_codec; /* agreed on */
     bool can_send, can_receive;
+    uint64_t receiving_since_ns; /* the latest time; 0: never */
     uint8_t pt, recv_pt;
     uint8_t red_pt; /* pt is that of RED (RFC 2198), and this the one of what is in it; 0: not so */
     uint8_t rtx_pt, rtx_recv_pt; /* of RTX (RFC 4588) for the codec; 0: not agreed */

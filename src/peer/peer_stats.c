@@ -57,7 +57,7 @@ static void audio_stats(struct sq_audio_buffer *b, bool receiving, uint64_t now_
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats)
 {
-    struct sq_inbound_stats s = {0};
+    struct sq_inbound_stats s = {.receiving_since_ns = track->receiving_since_ns};
     struct sq_track_rx *rx = track->rx;
     if (rx) {
         struct sq_rtp_inbound_stats in;

@@ -362,6 +362,9 @@ static void apply_receiving(struct sq_track *track, bool was)
     if (was && !track->can_receive) {
         sq_track_pause_play(track);
     }
+    if (!was && track->can_receive) {
+        track->receiving_since_ns = track->peer->now_ns;
+    }
     if (was != track->can_receive) {
         sq_peer_emit(
             peer, (struct sq_peer_event){

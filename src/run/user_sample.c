@@ -62,8 +62,9 @@ struct flow_delta {
     uint64_t bytes;
     uint64_t packets;
     double lost;
-    bool carries;
-    bool agreed; /* a track of it is negotiated, whether something comes or not */
+    bool carries; /* its rate is told */
+    bool begins;  /* a track of it goes on since a part of this second */
+    bool agreed;  /* a track of it is negotiated, whether something comes or not */
 };
 
 struct sampling {
@@ -196,7 +197,12 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (in.packets_received == 0) {
         return;
     }
-    delta->carries = true;
+    /* A rate is told of time in which there was somebody to receive from, from its beginning to its
+     * end: who has left, or took the place of another meanwhile, was there for a part of it. */
+    bool ended = !(sq_track_current_direction(track) & SQ_DIR_RECVONLY);
+    bool begins = !ended && in.receiving_since_ns > s->user->sampled_ns;
+    delta->carries = delta->carries || (!ended && !begins);
+    delta->begins = delta->begins || begins;
     uint64_t in_bytes = in.bytes_received - in.retransmitted_bytes_received;
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
@@ -207,7 +213,8 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
-    if (video && now_ns >= in.first_packet_ns + SQ_NS_PER_SEC) {
+    uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
+    if (video && !ended && now_ns >= from_ns + SQ_NS_PER_SEC) {
         note_fps_in(s, in.frames_per_second);
         if (in.frame_width) {
             record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
@@ -349,20 +356,20 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     const struct flow_delta *delta = &s->flows[flow];
     struct sq_second *second = s->user->env->second;
     s->user->sums[flow].agreed = s->user->sums[flow].agreed || delta->agreed;
+    double bits = (double)delta->bytes * 8;
+    second->bits[flow] += bits;
+    second->packets[flow] += delta->packets;
+    second->lost[flow] += delta->lost;
     if (!delta->carries) {
-        if (delta->agreed) {
+        if (delta->agreed && !delta->begins) {
             note_silence(s, flow);
         }
         return;
     }
-    double bits = (double)delta->bytes * 8;
     if (s->telling) {
         record(s, metrics_of[flow].bitrate, bits / s->seconds / 1e3);
     }
-    second->bits[flow] += bits;
     s->user->sums[flow].bits += bits;
-    second->packets[flow] += delta->packets;
-    second->lost[flow] += delta->lost;
     s->user->sums[flow].seconds += s->seconds;
 }
 

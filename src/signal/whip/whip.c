@@ -136,6 +136,18 @@ static void negotiated(struct sq_signal *w)
     close_quiet(w);
 }
 
+/* Media was asked for, and the answer has none at all. */
+static bool nothing_comes(const struct sq_signal *w)
+{
+    size_t n = sq_peer_track_count(w->peer);
+    for (size_t i = 0; i < n; i++) {
+        if (sq_track_current_direction(sq_peer_track(w->peer, i)) & SQ_DIR_RECVONLY) {
+            return false;
+        }
+    }
+    return n > 0 && (w->s.user->recv_audio || w->s.user->recv_video);
+}
+
 static void take_answer(struct sq_signal *w, const struct sq_http_response *answer)
 {
     char why[SQ_PEER_TEXT_MAX] = "";
@@ -154,6 +166,11 @@ static void take_answer(struct sq_signal *w, const struct sq_http_response *answ
     if (err) {
         give_up(w, SQ_CAUSE_PROTOCOL, "%s: the answer is of no use: %.200s", w->kind->name,
                 why[0] ? why : sq_err_name(err));
+        return;
+    }
+    if (nothing_comes(w)) {
+        give_up(w, SQ_CAUSE_NO_MEDIA, "%s: the server's answer has no media for us%s",
+                w->kind->name, w->kind->sends ? ", though --echo asks for ours back" : "");
         return;
     }
     negotiated(w);
