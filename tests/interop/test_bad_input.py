@@ -77,6 +77,8 @@ def bad_answers(t):
             ("500", lambda offer: (500, {}, "oh"), "signaling", ["500"])):
         test.note(name)
         refused(t, fakes.Whip(t, answer).target(), cause, words)
+    # A room of the lab takes what is published, and sends none of it back.
+    refused(t, "whip+" + lab.http("/whip/stage"), "no-media", ["no media for us", "--echo"], "--echo")
 
 
 def bad_certificate(t):

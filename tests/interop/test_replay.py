@@ -107,6 +107,7 @@ def replay_clean(t):
         if "--no-video" not in options:
             check(peer["video.in.freezes"] == 0 and peer["video.in.freeze_ms"] == 0, f"{options}: {peer['video.in.freezes']} freezes")
             check(again.metric("video.in.fps", "min") > 20, f"{options}: {again.metric('video.in.fps', 'min')} frames/s")
+            check(20 < again.metric("video.out.fps", "avg") < 30, f"{options}: {again.metric('video.out.fps', 'avg')} frames/s sent")
             check(peer["video.in.packets"] == len(picture), f"{options}: {peer['video.in.packets']} packets of {len(picture)}")
         if "--no-audio" not in options:
             check(peer["audio.in.concealment_percent"] < 2, f"{options}: {peer['audio.in.concealment_percent']} % concealed")
