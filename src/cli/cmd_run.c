@@ -168,6 +168,9 @@ static int open_replay(struct session *s)
     s->plan.video_codecs = only(s->replay->streams[SQ_MEDIA_VIDEO].codec);
     s->plan.audio = s->plan.audio && s->replay->streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
     s->plan.video = s->plan.video && s->replay->streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+    if (sq_replay_check(s->replay, s->plan.audio, s->plan.video, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", o->replay, why);
+    }
     if (!o->duration_ns && !o->hold_ns) {
         /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
         s->plan.duration_ns = 0;
@@ -482,33 +485,11 @@ static int write_results(struct session *s)
     return err;
 }
 
-/* A recording may be over before a first rate of its media could be taken: where nothing is
- * expected of what there is, that is no pass. */
-static void check_replay(struct session *s)
-{
-    static const enum sq_metric_id rates[] = {
-        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_VIDEO_IN_BITRATE,
-        SQ_METRIC_VIDEO_OUT_BITRATE};
-    bool connected = false;
-    bool measured = s->options.expectations_len > 0;
-    for (size_t i = 0; i < s->result->peer_count; i++) {
-        connected = connected || s->result->peers[i].connected;
-    }
-    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
-        const struct sq_metric_row *row = sq_result_metric(s->result, rates[i]);
-        measured = measured || (row && row->hist->sums.count > 0);
-    }
-    if (s->replay && connected && !measured) {
-        snprintf(s->result->error, sizeof(s->result->error),
-                 "the recording of %.3g s was over before a rate of its media could be measured "
-                 "(half a second at least, after the set-up)",
-                 (double)s->replay->duration_ns / 1e9);
-    }
-}
-
 static int judge(struct session *s)
 {
-    check_replay(s);
+    if (s->replay) {
+        sq_replay_judge(s->replay, s->options.expectations_len > 0, s->result);
+    }
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);

@@ -94,6 +94,12 @@ static void tell_replay(const struct sq_replay *replay, FILE *out)
         fprintf(out, "%llu other packets of the file are left out\n",
                 (unsigned long long)replay->left_out);
     }
+    if (replay->cut > 0) {
+        fprintf(out,
+                "Note: %llu packets were cut short by the capture's snap length ('tcpdump -s 0' "
+                "keeps them whole): they are left out, as if they had been lost.\n",
+                (unsigned long long)replay->cut);
+    }
     if (replay->too_long > 0) {
         fprintf(out,
                 "Note: %llu packets are longer than a datagram holds (%d bytes of payload): they "

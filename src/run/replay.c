@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "media/frame_buffer.h"
 #include "media/mux/rtpfile.h"
 #include "peer/rtp/rtp.h"
 #include <errno.h>
@@ -13,6 +14,10 @@
 #define FIRST_SEQ 1000 /* of what is sent, below 2^15 (RFC 3711, section 3.3.1) */
 #define BURST_MAX 64   /* packets in one go */
 #define LEVEL     (0x80 | 30)
+#define CUT_SHORT                                                                                  \
+    "cut short by the capture's snap length, which leaves nothing to measure: expected whole "     \
+    "packets, as 'tcpdump -s 0' keeps them"
+#define RATE_NS (500 * SQ_NS_PER_MS) /* what a rate takes at least */
 
 /* RFC 3551, section 6, and the dynamic ones of Chromium's offers. */
 static void default_map(enum sq_codec map[static PTS])
@@ -113,25 +118,48 @@ static int add(struct sq_replay *replay, const struct sq_replay_packet *packet)
     return 0;
 }
 
+/* The stream that a packet belongs to, or NULL. Only fields at fixed places are read: there is no
+ * more of a packet that was cut. */
+static struct sq_replay_stream *stream_of(struct sq_replay *replay,
+                                          const enum sq_codec map[static PTS], const uint8_t *rtp)
+{
+    enum sq_codec codec = map[sq_rtp_peek_pt(rtp)];
+    if (codec == SQ_CODEC_NONE) {
+        return NULL;
+    }
+    struct sq_replay_stream *stream =
+        &replay->streams[sq_codec_info(codec)->video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
+    if (stream->codec == SQ_CODEC_NONE) {
+        *stream = (struct sq_replay_stream){.codec = codec,
+                                            .ssrc = sq_rtp_peek_ssrc(rtp),
+                                            .pt = sq_rtp_peek_pt(rtp),
+                                            .first_seq = sq_rtp_peek_seq(rtp),
+                                            .first_ts = sq_load_u32(rtp + 4)};
+    }
+    bool its = sq_rtp_peek_ssrc(rtp) == stream->ssrc && sq_rtp_peek_pt(rtp) == stream->pt;
+    return its ? stream : NULL;
+}
+
+static void note_seq(struct sq_replay_stream *stream, uint16_t seq)
+{
+    int16_t ahead = (int16_t)((uint16_t)(seq - stream->first_seq) - (uint16_t)stream->highest);
+    stream->highest += ahead > 0 ? (uint64_t)ahead : 0;
+}
+
 static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
                 const struct sq_rtpfile_packet *record)
 {
     struct sq_rtp_packet rtp;
-    if (sq_rtp_parse(record->rtp, record->len, &rtp) != 0 || map[rtp.pt] == SQ_CODEC_NONE) {
+    bool bad = !record->cut && sq_rtp_parse(record->rtp, record->len, &rtp) != 0;
+    struct sq_replay_stream *stream = bad ? NULL : stream_of(replay, map, record->rtp);
+    if (!stream) {
         replay->left_out++;
         return 0;
     }
-    bool video = sq_codec_info(map[rtp.pt])->video;
-    struct sq_replay_stream *stream = &replay->streams[video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO];
-    if (stream->codec == SQ_CODEC_NONE) {
-        *stream = (struct sq_replay_stream){.codec = map[rtp.pt],
-                                            .ssrc = rtp.ssrc,
-                                            .pt = rtp.pt,
-                                            .first_seq = rtp.seq,
-                                            .first_ts = rtp.ts};
-    }
-    if (rtp.ssrc != stream->ssrc || rtp.pt != stream->pt) {
-        replay->left_out++;
+    if (record->cut) {
+        stream->cut++;
+        replay->cut++;
+        note_seq(stream, sq_rtp_peek_seq(record->rtp));
         return 0;
     }
     if (rtp.payload_bytes > SQ_REPLAY_PAYLOAD_MAX) {
@@ -144,9 +172,31 @@ static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
                                             .ts = rtp.ts,
                                             .seq = rtp.seq,
                                             .marker = rtp.marker,
-                                            .video = video};
+                                            .video = stream == &replay->streams[SQ_MEDIA_VIDEO]};
     stream->packets++;
+    note_seq(stream, rtp.seq);
     return add(replay, &packet);
+}
+
+/* What a receiver could show of the video, by the same model as measures it. */
+static uint64_t frames_of(const struct sq_replay *replay)
+{
+    struct sq_frame_buffer frames;
+    sq_frame_buffer_init(&frames, SQ_NS_PER_SEC, NULL, NULL);
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        const struct sq_replay_packet *p = &replay->packets[i];
+        const struct sq_media_packet packet = {.now_ns = p->ns,
+                                               .payload = p->payload,
+                                               .len = p->len,
+                                               .timestamp = p->ts,
+                                               .seq = p->seq,
+                                               .marker = p->marker,
+                                               .codec = replay->streams[SQ_MEDIA_VIDEO].codec};
+        int err = p->video ? sq_frame_buffer_push(&frames, &packet, false) : 0;
+        (void)err; /* a bad packet: counted there, and of no frame */
+    }
+    sq_frame_buffer_close(&frames);
+    return frames.stats.frames_decoded;
 }
 
 /* Times begin with the first packet and do not fall; the holes in the numbers are counted. */
@@ -155,19 +205,10 @@ static void finish(struct sq_replay *replay)
     uint64_t first_ns = replay->packets[0].ns;
     uint64_t last_ns = 0;
     for (int kind = 0; kind < 2; kind++) {
-        uint64_t highest = 0;
         struct sq_replay_stream *stream = &replay->streams[kind];
-        for (size_t i = 0; i < replay->packets_len; i++) {
-            const struct sq_replay_packet *p = &replay->packets[i];
-            if (p->video == (kind == SQ_MEDIA_VIDEO)) {
-                int16_t ahead =
-                    (int16_t)((uint16_t)(p->seq - stream->first_seq) - (uint16_t)highest);
-                highest += ahead > 0 ? (uint64_t)ahead : 0;
-            }
-        }
-        stream->missing = stream->packets > 0 && highest + 1 > stream->packets
-                              ? highest + 1 - stream->packets
-                              : 0;
+        uint64_t came = stream->packets + stream->cut;
+        stream->missing =
+            stream->packets > 0 && stream->highest + 1 > came ? stream->highest + 1 - came : 0;
     }
     for (size_t i = 0; i < replay->packets_len; i++) {
         struct sq_replay_packet *p = &replay->packets[i];
@@ -175,6 +216,40 @@ static void finish(struct sq_replay *replay)
         last_ns = p->ns;
     }
     replay->duration_ns = last_ns;
+    replay->frames = frames_of(replay);
+}
+
+/* Says why where there is nothing to send. `any`: there were packets, if of no known type. */
+static int check_any(const struct sq_replay *replay, bool any, const char *path,
+                     char why[static SQ_REPLAY_WHY_MAX])
+{
+    uint64_t streams_cut = replay->streams[0].cut + replay->streams[1].cut;
+    if (replay->packets_len == 0 && replay->cut > 0 && (!any || streams_cut > 0)) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: %llu packets were " CUT_SHORT, path,
+                 (unsigned long long)replay->cut);
+        return SQ_ERR_NOTFOUND;
+    }
+    if (replay->packets_len == 0 && replay->too_long > 0) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "%.200s: all packets are longer than a datagram holds: expected up to %d bytes of "
+                 "payload, as they were on the wire",
+                 path, SQ_REPLAY_PAYLOAD_MAX);
+        return SQ_ERR_NOTFOUND;
+    }
+    if (replay->packets_len == 0 && replay->cut_off && !any) {
+        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: cut off or damaged before its first RTP packet",
+                 path);
+        return SQ_ERR_FORMAT;
+    }
+    if (replay->packets_len == 0) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "%.200s: no RTP of a payload type that is known (%llu other packets); say what "
+                 "they are, "
+                 "such as --pt 100=VP8",
+                 path, (unsigned long long)replay->left_out);
+        return SQ_ERR_NOTFOUND;
+    }
+    return 0;
 }
 
 static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[static PTS],
@@ -202,29 +277,15 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
     replay->cut_off = err == SQ_ERR_TRUNCATED;
     bool any = replay->left_out > 0; /* records that hold packets, if of no known type */
     replay->left_out += file.left_out;
-    if (replay->packets_len == 0 && replay->too_long > 0) {
-        snprintf(why, SQ_REPLAY_WHY_MAX,
-                 "%.200s: all packets are longer than a datagram holds: expected up to %d bytes of "
-                 "payload, as they were on the wire",
-                 path, SQ_REPLAY_PAYLOAD_MAX);
-        return SQ_ERR_NOTFOUND;
-    }
-    if (replay->packets_len == 0 && replay->cut_off && !any) {
-        snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: cut off or damaged before its first RTP packet",
-                 path);
-        return SQ_ERR_FORMAT;
-    }
-    if (replay->packets_len == 0) {
-        snprintf(why, SQ_REPLAY_WHY_MAX,
-                 "%.200s: no RTP of a payload type that is known (%llu other packets); say what "
-                 "they are, "
-                 "such as --pt 100=VP8",
-                 path, (unsigned long long)replay->left_out);
-        return SQ_ERR_NOTFOUND;
+    replay->cut += file.cut;
+    err = check_any(replay, any, path, why);
+    if (err) {
+        return err;
     }
     for (int kind = 0; kind < 2; kind++) {
-        if (replay->streams[kind].packets == 0) { /* all of them too long */
-            replay->streams[kind].codec = SQ_CODEC_NONE;
+        struct sq_replay_stream *stream = &replay->streams[kind];
+        if (stream->packets == 0 && stream->cut == 0) { /* all of them too long */
+            stream->codec = SQ_CODEC_NONE;
         }
     }
     finish(replay);
@@ -257,6 +318,67 @@ void sq_replay_close(struct sq_replay *replay)
         sq_free(replay->packets);
         sq_free(replay->bytes);
         sq_free(replay);
+    }
+}
+
+int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
+                    char why[static SQ_REPLAY_WHY_MAX])
+{
+    const struct sq_replay_stream *streams = replay->streams;
+    for (int kind = 0; kind < 2; kind++) {
+        const struct sq_replay_stream *stream = &streams[kind];
+        if ((kind == SQ_MEDIA_VIDEO ? video : audio) && stream->cut > stream->packets) {
+            snprintf(why, SQ_REPLAY_WHY_MAX, "%llu of %llu packets of the %s were " CUT_SHORT,
+                     (unsigned long long)stream->cut,
+                     (unsigned long long)(stream->cut + stream->packets),
+                     kind == SQ_MEDIA_VIDEO ? "video" : "audio");
+            return SQ_ERR_NOTFOUND;
+        }
+    }
+    if (video && replay->frames == 0 && !(audio && streams[SQ_MEDIA_AUDIO].packets > 0)) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "nothing of it can be played: expected audio, or a whole key frame of %s among "
+                 "its %llu packets of video",
+                 sq_codec_info(streams[SQ_MEDIA_VIDEO].codec)->name,
+                 (unsigned long long)streams[SQ_MEDIA_VIDEO].packets);
+        return SQ_ERR_NOTFOUND;
+    }
+    return 0;
+}
+
+/* Peers got through and were given no media, and nothing else went wrong. */
+static bool only_silence(const struct sq_result *result)
+{
+    bool silence = false;
+    for (size_t i = 0; i < result->peer_count; i++) {
+        const struct sq_peer_row *peer = &result->peers[i];
+        if (peer->outcome == SQ_OUTCOME_FAILED && peer->cause != SQ_FAILURE_NO_MEDIA) {
+            return false;
+        }
+        silence = silence || peer->cause == SQ_FAILURE_NO_MEDIA;
+    }
+    return silence;
+}
+
+void sq_replay_judge(const struct sq_replay *replay, bool expected, struct sq_result *result)
+{
+    static const enum sq_metric_id rates[] = {
+        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_VIDEO_IN_BITRATE,
+        SQ_METRIC_VIDEO_OUT_BITRATE};
+    bool connected = false;
+    bool measured = expected;
+    for (size_t i = 0; i < result->peer_count; i++) {
+        connected = connected || result->peers[i].connected;
+    }
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        const struct sq_metric_row *row = sq_result_metric(result, rates[i]);
+        measured = measured || (row && row->hist->sums.count > 0);
+    }
+    if (connected ? !measured : replay->duration_ns < RATE_NS && only_silence(result)) {
+        snprintf(result->error, sizeof(result->error),
+                 "the recording of %.3g s was over before a rate of its media could be measured "
+                 "(half a second at least, after the set-up)",
+                 (double)replay->duration_ns / 1e9);
     }
 }
 

@@ -8,13 +8,14 @@
 #include "media/codec.h"
 #include "net/loop.h"
 #include "peer/peer.h"
+#include "run/result.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SQ_REPLAY_FILE_MAX    (1U << 30)
 #define SQ_REPLAY_PACKETS_MAX 4000000
-#define SQ_REPLAY_WHY_MAX     320
+#define SQ_REPLAY_WHY_MAX     400
 
 struct sq_replay_packet {
     uint64_t ns;            /* since the first packet that is sent */
@@ -32,7 +33,9 @@ struct sq_replay_stream {
     uint16_t first_seq;
     uint32_t first_ts;
     uint64_t packets;
-    uint64_t missing; /* holes in its numbers */
+    uint64_t cut;     /* by the capture's snap length: as if they had been lost */
+    uint64_t highest; /* number that came, from 0 at first_seq */
+    uint64_t missing; /* holes in its numbers, but for those that were cut */
 };
 
 /* Bytes of a packet's payload; with header, extensions and SRTP a datagram holds no more. */
@@ -48,17 +51,27 @@ struct sq_replay {
     uint64_t left_out; /* packets of other streams, and records without RTP */
     uint64_t too_long; /* packets of these streams with more than SQ_REPLAY_PAYLOAD_MAX bytes: as if
                           they had been lost */
-    bool cut_off;      /* the file ends within a record, or is damaged there: it is used so far */
+    uint64_t cut;    /* packets that the capture has cut short, of these streams or of none known */
+    uint64_t frames; /* of the video, that a receiver could show: from a whole key frame on */
+    bool cut_off;    /* the file ends within a record, or is damaged there: it is used so far */
 };
 
 /* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: the
  * static ones of RFC 3551 and those that Chromium and Squall use. Takes the first audio and the
  * first video stream. `why` holds a sentence on failure. SQ_ERR_IO, SQ_ERR_FORMAT,
- * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type), SQ_ERR_INVALID (the map),
- * SQ_ERR_NOMEM. */
+ * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type, or all of it is cut),
+ * SQ_ERR_INVALID (the map), SQ_ERR_NOMEM. */
 int sq_replay_open(const char *path, const char *map, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 void sq_replay_close(struct sq_replay *replay);
+/* Whether there is something to measure where these kinds of it are sent: most packets are whole,
+ * and something can be played. Else SQ_ERR_NOTFOUND, and `why` says what is amiss. */
+int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
+                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
+/* A recording may be over before a first rate of its media could be taken, or before any came back:
+ * that is no pass where nothing is `expected` of what there is, and not the service's fault. Sets
+ * result->error then. */
+void sq_replay_judge(const struct sq_replay *replay, bool expected, struct sq_result *result);
 
 struct sq_replayer;
 

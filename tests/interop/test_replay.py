@@ -115,6 +115,16 @@ def replay_clean(t):
         test.note(f"{' '.join(options) or 'both'}: {lasted:.2f} s of {seconds:.2f} s")
 
 
+def snapped(pcap, most):
+    """As a capture with this snap length would hold it."""
+    out, at = [pcap[:24]], 24
+    while at < len(pcap):
+        seconds, fraction, held, length = struct.unpack_from(">4I", pcap, at)
+        out += [struct.pack(">4I", seconds, fraction, min(held, most), length), pcap[at + 16 : at + 16 + min(held, most)]]
+        at += 16 + held
+    return b"".join(out)
+
+
 def replay_wrong(t):
     text = t.folder / "text"
     text.write_text("hello")
@@ -124,13 +134,19 @@ def replay_wrong(t):
         process = t.start("replay", [t.squall, "media", "replay", *words])
         check(process.wait(20) == 2 and sentence in process.stderr(), f"{words}: {process.stderr()}")
     # A recording that is cut off so early that nothing is measured is no pass.
-    first = t.run("lab:echo", "--duration", "2s", "--record", 1, "--record-format", "pcap", "--lateness-max", 200).finish()
+    first = t.run("lab:echo", "--duration", "2s", "--record", 1, "--record-format", "pcap,rtpdump", "--lateness-max", 200).finish()
     whole = next((first.folder / "record").glob("*.pcap")).read_bytes()
     (t.folder / "cut.pcap").write_bytes(whole[:20000])
     (again,) = replays(t, (t.folder / "cut.pcap",))
     check(again.code == 3 and again.summary["verdict"] == "error", f"exit code {again.code}, verdict {again.summary['verdict']}")
     check("was over before a rate of its media could be measured" in again.summary["reason"], again.summary["reason"])
     test.note(again.summary["reason"])
+    # Nor is one without a picture that could be shown, or that a snap length has cut: both are refused.
+    (t.folder / "few.rtpdump").write_bytes(next((first.folder / "record").glob("*-in-video-1.rtpdump")).read_bytes()[:1500])
+    (t.folder / "snap.pcap").write_bytes(snapped(whole, 100))
+    for name, sentence in (("few.rtpdump", "nothing of it can be played"), ("snap.pcap", "cut short by the capture's snap length")):
+        process = t.start("replay", [t.squall, "media", "replay", t.folder / name, "lab:echo"])
+        check(process.wait(20) == 2 and sentence in process.stderr(), f"{name}: {process.stderr()}")
 
 
 if __name__ == "__main__":

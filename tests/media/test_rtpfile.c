@@ -154,13 +154,67 @@ static void what_is_neither(void **state)
     assert_int_equal(sq_rtpfile_open(&file, ng, sizeof(ng)), SQ_ERR_UNSUPPORTED);
 }
 
+/* A snap length: of one packet a part is left, of the next not even its header; and of TCP nothing
+ * is known but that it is no RTP. */
+static void cut_by_the_capture(void **state)
+{
+    (void)state;
+    const struct sq_addr from = addr("192.0.2.1", 5000);
+    for (size_t held = 0; held <= 28 + sizeof(rtp); held++) {
+        for (int tcp = 0; tcp < 2; tcp++) {
+            struct sq_buf b = {0};
+            const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+            sq_pcap_head(&sink);
+            sq_pcap_packet(&sink, 0, &from, &from, rtp, sizeof(rtp));
+            sq_store_u32((uint8_t *)b.text + 24 + 8, (uint32_t)held);
+            b.text[24 + 16 + 9] = tcp ? 6 : 17;
+            struct sq_rtpfile file;
+            struct sq_rtpfile_packet packet = {0};
+            assert_int_equal(sq_rtpfile_open(&file, (const uint8_t *)b.text, 24 + 16 + held), 0);
+            bool seen = !tcp && held >= 28 + 12;
+            assert_int_equal(sq_rtpfile_next(&file, &packet), seen ? 0 : SQ_ERR_CLOSED);
+            assert_int_equal(packet.cut, seen && held < 28 + sizeof(rtp));
+            assert_int_equal(packet.len, seen ? held - 28 : 0);
+            assert_int_equal(file.cut, !seen && !(tcp && held >= 20));
+            assert_int_equal(file.left_out, tcp && held >= 20);
+            sq_buf_free(&b);
+        }
+    }
+}
+
+static void cut_in_rtpdump(void **state)
+{
+    (void)state;
+    struct sq_buf b = {0};
+    struct sq_rtpfile file;
+    struct sq_rtpfile_packet packet;
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    const struct sq_addr from = addr("192.0.2.1", 5000);
+    sq_rtpdump_head(&sink, &from, 0);
+    size_t at[3];
+    for (int i = 0; i < 3; i++) {
+        at[i] = b.len;
+        sq_rtpdump_packet(&sink, 0, rtp, i == 1 ? 11 : 13);
+    }
+    sq_store_u16((uint8_t *)b.text + at[0] + 2, sizeof(rtp)); /* longer than what is held */
+    sq_store_u16((uint8_t *)b.text + at[1] + 2, sizeof(rtp));
+    sq_store_u16((uint8_t *)b.text + at[2] + 2, 12); /* shorter: damaged */
+    assert_int_equal(sq_rtpfile_open(&file, (const uint8_t *)b.text, b.len), 0);
+    assert_int_equal(sq_rtpfile_next(&file, &packet), 0);
+    assert_true(packet.cut);
+    assert_int_equal(packet.len, 13);
+    assert_int_equal(sq_rtpfile_next(&file, &packet), SQ_ERR_CLOSED);
+    assert_int_equal(file.cut, 1);
+    assert_int_equal(file.left_out, 1);
+    sq_buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rtpdump_there_and_back),
-        cmocka_unit_test(pcap_there_and_back),
-        cmocka_unit_test(a_capture_of_others),
-        cmocka_unit_test(what_is_neither),
+        cmocka_unit_test(rtpdump_there_and_back), cmocka_unit_test(pcap_there_and_back),
+        cmocka_unit_test(a_capture_of_others),    cmocka_unit_test(what_is_neither),
+        cmocka_unit_test(cut_by_the_capture),     cmocka_unit_test(cut_in_rtpdump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

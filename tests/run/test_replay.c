@@ -1,6 +1,7 @@
 /* Recorded streams as they are read for being sent again. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "base/wire.h"
 #include "media/mux/rtpfile.h"
 #include "run/replay.h"
@@ -179,6 +180,110 @@ static void packets_longer_than_a_datagram(void **state)
     sq_replay_close(r);
 }
 
+/* `n` packets, of which the capture has kept all of the first `whole`, and the header of the rest.
+ */
+static void put_cut(struct sq_buf *b, uint8_t pt, unsigned n, unsigned whole)
+{
+    const struct sq_mux_sink sink = {.ctx = b, .append = on_append};
+    for (unsigned i = 0; i < n; i++) {
+        size_t at = b->len;
+        put_long(&sink, i, pt, (uint16_t)i, pt, i < whole ? 4 : 0);
+        if (i >= whole) {
+            sq_store_u16((uint8_t *)b->text + at + 2, 1000);
+        }
+    }
+}
+
+/* Counted apart from what is missing; where most of a stream is cut, nothing is measured. */
+static void cut_by_a_snap_length(void **state)
+{
+    (void)state;
+    struct sq_replay *r;
+    for (unsigned whole = 0; whole <= 6; whole += 3) {
+        struct sq_buf b = {0};
+        const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+        begin_file(&sink);
+        put_cut(&b, 111, 6, 6);
+        put_cut(&b, 96, 6, whole);
+        end_file(&b);
+        assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+        const struct sq_replay_stream *video = &r->streams[SQ_MEDIA_VIDEO];
+        assert_int_equal(video->codec, SQ_CODEC_VP8);
+        assert_int_equal(video->packets, whole);
+        assert_int_equal(video->cut, 6 - whole);
+        assert_int_equal(video->missing, 0);
+        assert_int_equal(r->cut, 6 - whole);
+        assert_int_equal(r->left_out, 0);
+        assert_int_equal(sq_replay_check(r, true, true, why), whole ? 0 : SQ_ERR_NOTFOUND);
+        if (!whole) {
+            assert_non_null(strstr(why, "6 of 6 packets of the video were cut short by the "));
+        }
+        assert_int_equal(sq_replay_check(r, true, false, why), 0);
+        sq_replay_close(r);
+    }
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    put_cut(&b, 111, 3, 0);
+    put_cut(&b, 96, 6, 0);
+    end_file(&b);
+    assert_int_equal(sq_replay_open(path, NULL, &r, why), SQ_ERR_NOTFOUND);
+    assert_non_null(strstr(why, "9 packets were cut short by the capture's snap length"));
+}
+
+/* Without a whole key frame nobody shows a picture, however well it is sent. */
+static void nothing_to_play(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct sq_replay *r;
+        struct sq_buf b = {0};
+        const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+        /* RFC 7741: the first packet of a key frame of 64x64, and the last one. */
+        uint8_t begin[] = {0x80, 96, 0, 1, 0,    0,    0,    1,  0, 0,  0, 1,
+                           0x10, 0,  0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0, 0};
+        uint8_t end[] = {0x80, 0x80 | 96, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0};
+        begin_file(&sink);
+        sq_rtpdump_packet(&sink, 0, begin, sizeof(begin));
+        if (whole) {
+            sq_rtpdump_packet(&sink, 1, end, sizeof(end));
+        }
+        end_file(&b);
+        assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+        assert_int_equal(r->frames, whole);
+        assert_int_equal(sq_replay_check(r, true, true, why), whole ? 0 : SQ_ERR_NOTFOUND);
+        if (!whole) {
+            assert_non_null(strstr(why, "a whole key frame of VP8 among its 1 packets"));
+        }
+        sq_replay_close(r);
+    }
+}
+
+/* What comes too short for a service to send it back is not its fault. */
+static void over_before_anything_came_back(void **state)
+{
+    (void)state;
+    struct sq_peer_row peers[2] = {{.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA},
+                                   {.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA}};
+    struct sq_replay replay = {.duration_ns = 499 * SQ_NS_PER_MS};
+    struct sq_result result = {.peers = peers, .peer_count = 2};
+    sq_replay_judge(&replay, true, &result);
+    assert_non_null(strstr(result.error, "the recording of 0.499 s was over before a rate"));
+    result.error[0] = '\0';
+    peers[1].cause = SQ_FAILURE_ICE;
+    sq_replay_judge(&replay, false, &result);
+    assert_string_equal(result.error, "");
+    peers[1].cause = SQ_FAILURE_NO_MEDIA;
+    replay.duration_ns = SQ_NS_PER_SEC; /* long enough: it should have come */
+    sq_replay_judge(&replay, false, &result);
+    assert_string_equal(result.error, "");
+    peers[0] = (struct sq_peer_row){.outcome = SQ_OUTCOME_OK, .connected = true};
+    sq_replay_judge(&replay, true, &result);
+    assert_string_equal(result.error, "");
+    sq_replay_judge(&replay, false, &result);
+    assert_non_null(strstr(result.error, "was over before a rate"));
+}
+
 /* Used as far as it goes, and told. */
 static void cut_off(void **state)
 {
@@ -235,7 +340,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_and_holes), cmocka_unit_test(payload_types_are_told),
         cmocka_unit_test(nothing_to_send),   cmocka_unit_test(packets_longer_than_a_datagram),
-        cmocka_unit_test(cut_off),           cmocka_unit_test(without_memory),
+        cmocka_unit_test(cut_off),           cmocka_unit_test(cut_by_a_snap_length),
+        cmocka_unit_test(nothing_to_play),   cmocka_unit_test(over_before_anything_came_back),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }

@@ -190,8 +190,18 @@ static bool is_rtp(const uint8_t *bytes, size_t len)
     return len >= 12 && bytes[0] >> 6 == 2 && !(bytes[1] >= 192 && bytes[1] <= 223);
 }
 
-/* The payload of a whole UDP datagram over IP, else NULL. */
-static const uint8_t *udp_payload(struct sq_wire *w, size_t *ret_len)
+/* Drops what is no RTP; of a cut packet without a whole header that is not known. */
+static void keep_rtp(struct sq_rtpfile_packet *packet)
+{
+    bool told = packet->rtp && packet->len >= 12;
+    if (!told || !is_rtp(packet->rtp, packet->len)) {
+        packet->rtp = NULL;
+        packet->cut = packet->cut && !told;
+    }
+}
+
+/* The payload of a whole UDP datagram over IP, or of a cut one what is left. */
+static void udp_payload(struct sq_wire *w, struct sq_rtpfile_packet *packet)
 {
     const uint8_t *ip = sq_wire_read(w, 20);
     uint8_t protocol = 0;
@@ -202,18 +212,24 @@ static const uint8_t *udp_payload(struct sq_wire *w, size_t *ret_len)
         sq_wire_skip(w, 20);
         protocol = ip[6];
     }
+    bool other = ip && protocol != IP_UDP;
     sq_wire_skip(w, 4);
     uint16_t udp_len = sq_wire_u16(w);
     sq_wire_skip(w, 2);
-    if (w->err || protocol != IP_UDP || udp_len < 8 || (size_t)(udp_len - 8) > sq_wire_left(w)) {
-        return NULL;
+    size_t left = w->err ? 0 : sq_wire_left(w);
+    size_t len = udp_len < 8 ? 0 : (size_t)udp_len - 8;
+    packet->cut = packet->cut && !other && (w->err || len > left);
+    if (w->err || other || (len > left && !packet->cut)) {
+        return;
     }
-    *ret_len = (size_t)udp_len - 8;
-    return sq_wire_read(w, *ret_len);
+    packet->len = len < left ? len : left;
+    packet->rtp = sq_wire_read(w, packet->len);
 }
 
-static const uint8_t *rtp_of_frame(const struct sq_rtpfile *file, const uint8_t *bytes, size_t len,
-                                   size_t *ret_len)
+/* Finds the RTP in a record. `packet->cut` says whether the capture has cut the record, and then
+ * whether it has cut the packet; packet->rtp stays NULL where there is none. */
+static void rtp_of_frame(const struct sq_rtpfile *file, const uint8_t *bytes, size_t len,
+                         struct sq_rtpfile_packet *packet)
 {
     struct sq_wire w = sq_wire_reader(bytes, len);
     uint16_t type = 0;
@@ -239,13 +255,14 @@ static const uint8_t *rtp_of_frame(const struct sq_rtpfile *file, const uint8_t 
         break;
     }
     if (type != 0 && type != 0x0800 && type != 0x86DD) {
-        return NULL;
+        packet->cut = false;
+        return;
     }
-    const uint8_t *rtp = udp_payload(&w, ret_len);
-    return rtp && is_rtp(rtp, *ret_len) ? rtp : NULL;
+    udp_payload(&w, packet);
+    keep_rtp(packet);
 }
 
-/* One record of pcap; *ret_rtp is NULL where it holds no RTP. */
+/* One record of pcap; rtp stays NULL where it holds none. */
 static int next_pcap(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_packet)
 {
     if (file->len - file->at < 16) {
@@ -259,7 +276,8 @@ static int next_pcap(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_pack
     }
     ret_packet->ns =
         (uint64_t)load32(file, head) * 1000000000 + fraction * (file->nanoseconds ? 1 : 1000);
-    ret_packet->rtp = rtp_of_frame(file, head + 16, held, &ret_packet->len);
+    ret_packet->cut = held < load32(file, head + 12);
+    rtp_of_frame(file, head + 16, held, ret_packet);
     file->at += 16 + (size_t)held;
     return 0;
 }
@@ -277,7 +295,9 @@ static int next_rtpdump(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_p
     }
     ret_packet->ns = (uint64_t)sq_load_u32(head + 4) * 1000000;
     ret_packet->len = record - 8;
-    ret_packet->rtp = whole == record - 8 && is_rtp(head + 8, record - 8) ? head + 8 : NULL;
+    ret_packet->cut = whole > ret_packet->len;
+    ret_packet->rtp = whole >= ret_packet->len ? head + 8 : NULL;
+    keep_rtp(ret_packet);
     file->at += record;
     return 0;
 }
@@ -291,7 +311,7 @@ int sq_rtpfile_next(struct sq_rtpfile *file, struct sq_rtpfile_packet *ret_packe
             return err;
         }
         if (!packet.rtp) {
-            file->left_out++;
+            *(packet.cut ? &file->cut : &file->left_out) += 1;
             continue;
         }
         if (!file->started) {

@@ -29,7 +29,8 @@ void sq_pcap_packet(const struct sq_mux_sink *sink, uint64_t wall_ns, const stru
 struct sq_rtpfile_packet {
     uint64_t ns;        /* since the first packet of the file; may fall a little in a capture */
     const uint8_t *rtp; /* borrowed from the file's bytes */
-    size_t len;
+    size_t len;         /* of what the file holds of it, 12 or more */
+    bool cut;           /* by the capture's snap length: the packet was longer */
 };
 
 struct sq_rtpfile { /* plain data, the bytes are borrowed */
@@ -40,7 +41,8 @@ struct sq_rtpfile { /* plain data, the bytes are borrowed */
     uint32_t link;
     bool started;
     uint64_t first_ns;
-    uint64_t left_out; /* records that hold no RTP: RTCP, STUN, other protocols, cut ones */
+    uint64_t left_out; /* records that hold no RTP: RTCP, STUN, other protocols */
+    uint64_t cut;      /* by the capture before it could be seen whether they are RTP */
 };
 
 /* Recognises the format by its first bytes: rtpdump, or pcap (either byte order, micro- or
