@@ -485,8 +485,27 @@ static int write_results(struct session *s)
     return err;
 }
 
+/* Viewers alone, and nobody to watch: where nothing is expected of it, that is no pass. */
+static void check_watched(struct session *s)
+{
+    const struct sq_plan *plan = &s->plan;
+    bool watched = plan->publishers > 0 || plan->data.on || s->options.expectations_len > 0;
+    bool well = false;
+    for (size_t i = 0; i < s->result->peer_count; i++) {
+        const struct sq_peer_row *peer = &s->result->peers[i];
+        well = well || peer->outcome == SQ_OUTCOME_OK;
+        watched = watched || peer->outcome == SQ_OUTCOME_FAILED ||
+                  peer->flow[SQ_FLOW_AUDIO_IN].agreed || peer->flow[SQ_FLOW_VIDEO_IN].agreed;
+    }
+    if (well && !watched) {
+        snprintf(s->result->error, sizeof(s->result->error),
+                 "nobody was there to watch: with --publishers 0 somebody else has to send");
+    }
+}
+
 static int judge(struct session *s)
 {
+    check_watched(s);
     if (s->replay) {
         sq_replay_judge(s->replay, s->options.expectations_len > 0, s->result);
     }

@@ -279,11 +279,11 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
         {"data.rtt", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_MESSAGE, 1000,
          "From when the peer sent a message until the same had come back from an echo.", ""},
-    [SQ_METRIC_SETUP_DNS] =
-        {"setup.dns", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
-         SQ_SAMPLING_PEER_ONCE, 1000,
-         "From the lookup of the target's name to its answer; not taken for a numeric address.",
-         ""},
+    [SQ_METRIC_SETUP_DNS] = {"setup.dns", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
+                             SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
+                             "From the lookup of the target's name to its answer; 0 or not taken "
+                             "for a numeric address.",
+                             ""},
     [SQ_METRIC_SETUP_CONNECT] = {"setup.connect", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
                                  SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
                                  "From the first TCP SYN (or equivalent) towards the signalling "

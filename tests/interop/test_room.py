@@ -28,5 +28,13 @@ def room_codecs(t):
         check(dropped == 0, f"{codec}: {dropped} frames of {frames} dropped")
 
 
+def room_empty(t):
+    """Viewers of nothing: no pass, and nobody's fault."""
+    results = t.run("lab:", "--peers", 2, "--publishers", 0, "--duration", "2s", *CONSTANT).finish()
+    check(results.code == 3, f"exit code {results.code}")
+    check("nobody was there to watch" in results.text, results.text)
+    check(results.summary["peers"]["ok"] == 2 and not results.causes(), results.summary["peers"])
+
+
 if __name__ == "__main__":
-    test.run([room_churn, room_codecs])
+    test.run([room_churn, room_codecs, room_empty])
