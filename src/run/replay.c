@@ -330,7 +330,7 @@ int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
         if ((kind == SQ_MEDIA_VIDEO ? video : audio) && stream->cut > stream->packets) {
             snprintf(why, SQ_REPLAY_WHY_MAX, "%llu of %llu packets of the %s were " CUT_SHORT,
                      (unsigned long long)stream->cut,
-                     (unsigned long long)(stream->cut + stream->packets),
+                     (unsigned long long)stream->cut + stream->packets,
                      kind == SQ_MEDIA_VIDEO ? "video" : "audio");
             return SQ_ERR_NOTFOUND;
         }
