@@ -54,6 +54,7 @@ struct session {
     char lab_url[SQ_LAB_URL_MAX];
     char why[WHY_MAX];
     bool finished, interrupted, paused;
+    int collected;           /* an error: the result is not complete */
     struct sq_places places; /* of --json and its like */
     int results_lock;        /* open while the results directory is this run's; -1: none */
 };
@@ -232,6 +233,16 @@ static int check_places(struct session *s)
     return err;
 }
 
+/* Of everybody whom a recorded user hears or sees there is a file. */
+static uint64_t recordings(const struct session *s)
+{
+    const struct sq_run_options *o = &s->options;
+    uint64_t others = s->plan.room_size ? s->plan.room_size : s->plan.peers;
+    uint64_t senders = sq_min_u64(others, s->plan.publishers) + (o->record_sent ? 1 : 0);
+    uint64_t streams = sq_min_u64(2 * senders, SQ_RECORD_STREAMS_MAX);
+    return sq_min_u64(o->record, s->plan.peers) * streams;
+}
+
 /* In Janus' videoroom a user publishes by one peer connection and watches by another. */
 static uint64_t endpoints_a_peer(const struct session *s)
 {
@@ -244,7 +255,7 @@ static int raise_limits(struct session *s)
 {
     uint64_t media = s->plan.addrs_len + s->plan.relays.servers_len;
     uint64_t each = FDS_A_PEER + endpoints_a_peer(s) * media + (s->lab ? LAB_FDS_A_PEER : 0);
-    uint64_t needed = s->plan.peers * each + SPARE_FDS;
+    uint64_t needed = s->plan.peers * each + recordings(s) + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {
         uint64_t most = limit > SPARE_FDS ? (limit - SPARE_FDS) / each : 0;
@@ -413,7 +424,8 @@ static int execute(struct session *s)
     }
     sq_progress_end(&s->progress);
     sq_control_stop(&s->control);
-    return err ? err : sq_run_collect(s->run, s->result);
+    s->collected = err ? 0 : sq_run_collect(s->run, s->result);
+    return err;
 }
 
 /* ---- Results ---- */
@@ -456,6 +468,7 @@ static int write_results(struct session *s)
 {
     char dir[DIR_MAX];
     struct sq_report_error error;
+    int err = 0;
     results_dir(s, dir);
     bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
     FILE *out = to_stdout ? stderr : stdout;
@@ -464,7 +477,7 @@ static int write_results(struct session *s)
         const struct sq_report_text_options text = {.color = isatty(fileno(out)),
                                                     .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
-        sq_record_option_tell(&s->record, out);
+        err = sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
         sq_dtmf_option_tell(&s->plan, s->result, out);
         fflush(out);
     } else if (s->result->exit_code != SQ_EXIT_HELD) {
@@ -472,13 +485,16 @@ static int write_results(struct session *s)
         sq_report_text_words(s->result->verdict_reason, stderr);
         fputc('\n', stderr);
     }
+    if (s->options.quiet) {
+        err = sq_record_option_tell(&s->record, NULL, s->why, sizeof(s->why));
+    }
     /* What cannot be written is told, and does not keep the rest from being written. */
-    int err = sq_report_write(s->result, dir, &error);
-    if (!err && !s->options.quiet) {
+    int failed = sq_report_write(s->result, dir, &error);
+    if (!failed && !s->options.quiet) {
         sq_report_text_place(dir, out);
         fflush(out);
     }
-    err = err ? refuse(s, err, "%s", error.message) : 0;
+    err = failed ? refuse(s, failed, "%s", error.message) : err;
     write_others(s, false, &err);
     sq_control_let_go();
     write_others(s, true, &err);
@@ -614,6 +630,10 @@ int sq_cmd_run(int argc, char **argv)
     if (!err) {
         code = s->result->exit_code;
         err = write_results(s);
+    }
+    if (!err && s->collected) {
+        err =
+            refuse(s, s->collected, "the results are not complete: %s", sq_err_name(s->collected));
     }
     code = sq_exit_code(code, err, s->why);
 out:

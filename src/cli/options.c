@@ -189,7 +189,9 @@ int sq_options_parse(const struct sq_option *options, int argc, char **argv,
         } else if (!only_rest && strcmp(argv[i], "-h") == 0 && find(options, sq_view_of("help"))) {
             *(bool *)find(options, sq_view_of("help"))->to = true;
         } else if (!only_rest && argv[i][0] == '-' && argv[i][1] != '\0') {
-            snprintf(why, why_room, "unknown option %s (options begin with two dashes)", argv[i]);
+            /* Its value may be a secret. */
+            snprintf(why, why_room, "unknown option %.*s (options begin with two dashes)",
+                     (int)strcspn(argv[i], "="), argv[i]);
             return SQ_ERR_INVALID;
         } else if (ret_rest->n < SQ_OPTION_LIST_MAX) {
             ret_rest->items[ret_rest->n++] = argv[i];

@@ -51,20 +51,25 @@ int sq_record_option_start(struct sq_record_option *record, const struct sq_run_
     return err;
 }
 
-void sq_record_option_tell(struct sq_record_option *record, FILE *out)
+int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why, size_t why_room)
 {
     struct sq_filewriter_stats stats;
     if (!record->writer) {
-        return;
+        return 0;
     }
     sq_filewriter_drain(record->writer);
     sq_filewriter_get_stats(record->writer, &stats);
-    fprintf(out, "Recorded %llu file%s, %.1f MB, in %s\n", (unsigned long long)stats.files,
-            stats.files == 1 ? "" : "s", (double)stats.bytes / 1e6, record->dir);
-    if (stats.broken > 0) {
-        fprintf(out, "squall: %llu recording%s incomplete: %s\n", (unsigned long long)stats.broken,
-                stats.broken == 1 ? " is" : "s are", stats.problem);
+    if (out) {
+        fprintf(out, "Recorded %llu file%s, %.1f MB, in %s\n", (unsigned long long)stats.files,
+                stats.files == 1 ? "" : "s", (double)stats.bytes / 1e6, record->dir);
     }
+    if (stats.broken > 0) {
+        snprintf(why, why_room, "%llu recording%s incomplete or missing: %s",
+                 (unsigned long long)stats.broken, stats.broken == 1 ? " is" : "s are",
+                 stats.problem);
+        return SQ_ERR_IO;
+    }
+    return 0;
 }
 
 void sq_record_option_free(struct sq_record_option *record)

@@ -19,8 +19,10 @@ int sq_record_option_check(const struct sq_run_options *o, char *why, size_t why
 /* Makes DIR/record, where the results will lie in DIR, and tries it. SQ_ERR_IO with a sentence. */
 int sq_record_option_start(struct sq_record_option *record, const struct sq_run_options *o,
                            const char *dir, char *why, size_t why_room) SQ_MUST_USE;
-/* After the run's peers are gone: waits for the disk, and says what there is. */
-void sq_record_option_tell(struct sq_record_option *record, FILE *out);
+/* After the run's peers are gone: waits for the disk, and says what there is (out NULL: says
+ * nothing). SQ_ERR_IO with a sentence where some of it is not. */
+int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why,
+                          size_t why_room) SQ_MUST_USE;
 void sq_record_option_free(struct sq_record_option *record);
 
 #endif

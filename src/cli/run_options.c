@@ -453,6 +453,14 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
         double seconds = (double)o->peers / (4 * plan->rate_per_s);
         plan->ramp_down_ns = (uint64_t)fmin(seconds * 1e9, (double)RAMP_DOWN_MAX_NS);
     }
+    if (sq_plan_arrivals(plan) > SQ_RESULT_PEERS_MAX) {
+        snprintf(
+            why, why_room,
+            "%.4g arrivals a second for %.4g s are %llu; a run keeps the results of %d at most",
+            plan->rate_per_s, (double)plan->duration_ns / 1e9,
+            (unsigned long long)sq_plan_arrivals(plan), SQ_RESULT_PEERS_MAX);
+        return SQ_ERR_INVALID;
+    }
     return 0;
 }
 
@@ -618,11 +626,13 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
 int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *target,
                         struct sq_plan *plan, char *why, size_t why_room)
 {
-    const char *named =
-        strncmp(target->scheme, "room+", 5) == 0 ? sq_target_param(target, "room") : NULL;
+    bool janus = strncmp(target->scheme, "janus+", 6) == 0;
+    bool rooms = janus || strncmp(target->scheme, "room+", 5) == 0;
+    const char *named = rooms ? sq_target_param(target, "room") : NULL;
     if (!o->room && named && named[0]) {
         plan->room = named;
     }
+    plan->room_counts = janus;
     size_t max = plan->room_size ? SQ_PLAN_ROOM_PREFIX_MAX : SQ_PLAN_ROOM_MAX;
     if (!plan->room[0] || strlen(plan->room) > max) {
         snprintf(why, why_room, "%s '%.80s': expected a name of 1 to %zu bytes%s",

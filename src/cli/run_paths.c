@@ -123,10 +123,23 @@ static int find_stun(struct finder *f)
     return 0;
 }
 
+/* Without what stands before an "@": people write a password there. */
+static const char *turn_shown(const char *url, char out[static 160])
+{
+    const char *at = strrchr(url, '@');
+    size_t scheme = strcspn(url, ":@");
+    if (at) {
+        snprintf(out, 160, "%.*s:***%.120s", scheme < 6 ? (int)scheme : 0, url, at);
+    } else {
+        snprintf(out, 160, "%.150s", url);
+    }
+    return out;
+}
+
 static int find_turn(struct finder *f)
 {
     const struct sq_option_list *list = &f->options->turn;
-    char what[160];
+    char what[160], shown[160];
     if (list->n > SQ_RELAY_SERVERS_MAX) {
         return refuse(f, SQ_ERR_INVALID, "--turn: at most %d servers", SQ_RELAY_SERVERS_MAX);
     }
@@ -134,11 +147,12 @@ static int find_turn(struct finder *f)
         struct sq_relay_server *server = &f->paths->turn[i];
         server->text = list->items[i];
         if (sq_turn_url_parse(list->items[i], &server->url, what, sizeof(what)) != 0) {
-            return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", list->items[i], what);
+            return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", turn_shown(list->items[i], shown),
+                          what);
         }
         if (sq_find_host(f->loop, server->url.host, server->url.port, &server->addr) != 0) {
             return refuse(f, SQ_ERR_DNS, "--turn %s: the name '%s' cannot be resolved",
-                          list->items[i], server->url.host);
+                          turn_shown(list->items[i], shown), server->url.host);
         }
     }
     f->plan->relays = (struct sq_relays_config){

@@ -130,6 +130,10 @@ static void put_peers(struct text *t)
                       "run was over\n",
                       (unsigned long long)(c->planned - c->started));
     }
+    if (t->r->traces_left_out > 0) {
+        sq_buf_printf(t->out, "  %llu more had a dump coming: one of %d at most is kept\n",
+                      (unsigned long long)t->r->traces_left_out, SQ_RESULT_TRACES_MAX);
+    }
 }
 
 /* What tells first how it went, in the order of reading. */

@@ -27,6 +27,13 @@ bool sq_expect_is_channels(enum sq_metric_id id)
            id == SQ_METRIC_VIDEO_OUT;
 }
 
+bool sq_expect_is_decoding(enum sq_metric_id id)
+{
+    return id == SQ_METRIC_AUDIO_IN_HEARD || id == SQ_METRIC_AUDIO_IN_DECODED_FAILED ||
+           id == SQ_METRIC_VIDEO_IN_MOVING || id == SQ_METRIC_VIDEO_IN_DECODED_FPS ||
+           id == SQ_METRIC_VIDEO_IN_DECODED_FAILED;
+}
+
 static bool compare(double value, enum sq_expect_op op, double number)
 {
     double slack = 1e-9 * fmax(1, fabs(number)); /* what decimal fractions lose */
@@ -452,12 +459,24 @@ static bool names_figures(const struct sq_expect *e)
     return false;
 }
 
+static bool names_decoding(const struct sq_expect *e)
+{
+    for (int i = 0; i < e->node_count; i++) {
+        const struct sq_expect_node *n = &e->nodes[i];
+        if (n->kind == SQ_EXPECT_TERM && sq_expect_is_decoding(n->metric)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
                     struct sq_expectation *ret_outcome)
 {
     ret_outcome->level = e->level;
     ret_outcome->terms = 1;
     ret_outcome->of_figures = names_figures(e);
+    ret_outcome->of_decoding = names_decoding(e);
     if (e->by_peer) {
         eval_by_peer(e, r, ret_outcome);
         return;

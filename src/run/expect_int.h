@@ -48,6 +48,8 @@ const char *sq_expect_op_text(enum sq_expect_op op);
 bool sq_expect_counts_peers(enum sq_metric_id id);
 /* The number of channels: audio.in and its like. */
 bool sq_expect_is_channels(enum sq_metric_id id);
+/* Of --decode. */
+bool sq_expect_is_decoding(enum sq_metric_id id);
 /* One peer's own average of a metric; NAN without one, or for a metric that is not a peer's. */
 double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id);
 /* The metric is known for each peer by itself. */

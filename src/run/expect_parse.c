@@ -231,6 +231,11 @@ static int parse_metric(struct parser *p, struct sq_expect_node *node)
     }
     const char *metric = sq_metric_get(node->metric)->name;
     node->has_agg = strlen(name) > strlen(metric);
+    if (node->has_agg &&
+        (sq_expect_counts_peers(node->metric) || node->metric == SQ_METRIC_GENERATOR_DROPS)) {
+        return fail(p, SQ_ERR_FORMAT, word.at + strlen(metric) + 1,
+                    "%s is one number, counted over the run: it takes no aggregate", metric);
+    }
     SQ_RESULT_SET(node->agg_text, node->has_agg ? name + strlen(metric) + 1 : "");
     p->at += word.len;
     return 0;

@@ -53,8 +53,7 @@ static void blame(struct sq_file *file, const char *why)
         file->broken = true;
         w->stats.broken++;
         if (!w->stats.problem[0]) {
-            snprintf(w->stats.problem, sizeof(w->stats.problem), "%.160s is incomplete: %s",
-                     file->path, why);
+            snprintf(w->stats.problem, sizeof(w->stats.problem), "%.160s: %s", file->path, why);
         }
     }
 }
@@ -182,8 +181,13 @@ int sq_file_new(struct sq_filewriter *writer, const char *path, struct sq_file *
     file->fd = !file->last ? -1 : open(path, FLAGS, 0666);
     if (file->fd < 0) {
         int err = file->last ? SQ_ERR_IO : SQ_ERR_NOMEM;
+        int saved = errno;
+        pthread_mutex_lock(&writer->lock);
+        blame(file, err == SQ_ERR_IO ? strerror(saved) : "no memory");
+        pthread_mutex_unlock(&writer->lock);
         sq_free(file->last);
         sq_free(file);
+        errno = saved;
         return err;
     }
     pthread_mutex_lock(&writer->lock);

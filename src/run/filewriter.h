@@ -24,9 +24,9 @@ int sq_filewriter_new(size_t max_bytes, struct sq_filewriter **ret_writer) SQ_MU
 void sq_filewriter_free(struct sq_filewriter *writer);
 
 struct sq_filewriter_stats {
-    uint64_t files, broken; /* made; of them incomplete */
+    uint64_t files, broken; /* made; incomplete, or not made at all */
     uint64_t bytes;         /* written */
-    char problem[256];      /* the first: "cannot write /x/y.webm: No space left on device"; "" */
+    char problem[256];      /* the first: "/x/y.webm: No space left on device"; "" */
 };
 /* Of files that are closed and written; whole after sq_filewriter_drain. */
 void sq_filewriter_get_stats(struct sq_filewriter *writer, struct sq_filewriter_stats *ret_stats);

@@ -49,13 +49,18 @@ static bool fills_alone(const struct sq_plan *plan)
            !channel->limit_lifetime && !plan->audio && !plan->video;
 }
 
+static double p99_of(const struct sq_hist *lateness)
+{
+    return sq_metric_value(SQ_METRIC_GENERATOR_LATENESS, (double)sq_hist_quantile(lateness, 0.99));
+}
+
 static void fill_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
 {
     h->lateness_p50_ms = h->lateness_p99_ms = h->lateness_max_ms = NAN;
     if (in->lateness && in->lateness->sums.count > 0) {
         enum sq_metric_id id = SQ_METRIC_GENERATOR_LATENESS;
         h->lateness_p50_ms = sq_metric_value(id, (double)sq_hist_quantile(in->lateness, 0.5));
-        h->lateness_p99_ms = sq_metric_value(id, (double)sq_hist_quantile(in->lateness, 0.99));
+        h->lateness_p99_ms = p99_of(in->lateness);
         h->lateness_max_ms = sq_metric_value(id, (double)in->lateness->sums.max);
     }
 }
@@ -116,15 +121,22 @@ static void judge_drops(const struct sq_health_input *in, struct sq_generator_he
           fills ? ", which data channels without a rate (--data max) fill: give them one" : "");
 }
 
+/* A thread's peers are its own: one that is late among many is late for all of its peers. */
 static void judge_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
 {
+    const struct sq_hist *worst = in->worst_lateness ? in->worst_lateness : in->lateness;
+    if (!worst || worst->sums.count == 0) {
+        return;
+    }
     /* The 99th percentile of a handful of timers is its worst one, and a hiccup at the start is no
      * verdict; but where the generator starves, few timers fire at all. */
-    bool few = in->lateness && in->lateness->sums.count < SQ_HEALTH_TIMERS_MIN;
+    bool few = worst->sums.count < SQ_HEALTH_TIMERS_MIN;
     double max_ms = in->plan->lateness_p99_max_ms * (few ? SQ_HEALTH_FEW_FACTOR : 1);
-    if (h->lateness_p99_ms > max_ms) {
-        blame(h, "timers were %.1f ms late (p99; the bound is %.1f ms): %s", h->lateness_p99_ms,
-              max_ms,
+    double p99_ms = p99_of(worst);
+    if (p99_ms > max_ms) {
+        blame(h, "timers %swere %.1f ms late (p99; the bound is %.1f ms): %s",
+              in->threads > 1 && p99_ms > h->lateness_p99_ms ? "of a generator thread " : "",
+              p99_ms, max_ms,
               h->cpu_percent > OWN_CPU_PERCENT ? "too little CPU for so many peers"
                                                : "other programs had the CPU");
     }
@@ -155,6 +167,11 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
         unsigned long long to_send = in->datagrams_sent + in->send_errors;
         blame(&h, "%llu of %llu datagrams could not be sent by the generator",
               (unsigned long long)in->send_errors, to_send);
+    }
+    if (share(in->skipped_messages, in->sent_messages) > in->plan->drops_max_share) {
+        blame(&h, "%llu of %llu messages were not sent: the generator was too late for them",
+              (unsigned long long)in->skipped_messages,
+              (unsigned long long)(in->skipped_messages + in->sent_messages));
     }
     if (h.note[0]) {
         size_t len = strlen(h.note);

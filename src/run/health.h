@@ -17,7 +17,10 @@ struct sq_health_input {
     uint64_t send_errors, receive_drops;
     uint64_t starved; /* users for which this machine had no sockets, ports or memory */
     int starved_errno;
-    const struct sq_hist *lateness; /* generator.lateness; nullable */
+    uint64_t sent_messages, skipped_messages; /* on data channels; not sent: too late for them */
+    const struct sq_hist *lateness;           /* generator.lateness, of all threads; nullable */
+    /* Of the latest thread, which many others may outweigh; NULL: as above. */
+    const struct sq_hist *worst_lateness;
     const struct sq_timeline_row *timeline;
     size_t timeline_count;
 };

@@ -21,9 +21,12 @@ struct sq_ledger {
     struct sq_spool *entries;
     struct kept_trace *traces; /* in order of arrival */
     size_t traces_len, traces_room;
+    uint64_t dumps; /* users below that were asked for, ... */
+    size_t others;  /* ... and so many of the traces are of others */
+    uint64_t left_out;
 };
 
-int sq_ledger_create(struct sq_ledger **ret_ledger)
+int sq_ledger_create(uint64_t dumps, struct sq_ledger **ret_ledger)
 {
     struct sq_ledger *ledger = sq_zalloc(sizeof(*ledger));
     if (!ledger) {
@@ -34,6 +37,7 @@ int sq_ledger_create(struct sq_ledger **ret_ledger)
         sq_free(ledger);
         return err;
     }
+    ledger->dumps = dumps < SQ_RESULT_TRACES_MAX ? dumps : SQ_RESULT_TRACES_MAX;
     *ret_ledger = ledger;
     return 0;
 }
@@ -63,10 +67,14 @@ static void keep_trace(struct sq_ledger *ledger, uint64_t index, struct sq_peer_
             ledger->traces_room = room;
         }
     }
-    if (ledger->traces_len == ledger->traces_room || ledger->traces_len == SQ_RESULT_TRACES_MAX) {
+    bool other = index >= ledger->dumps;
+    bool room = !other || ledger->others < SQ_RESULT_TRACES_MAX - ledger->dumps;
+    if (ledger->traces_len == ledger->traces_room || !room) {
+        ledger->left_out++;
         sq_trace_clear(trace);
         return;
     }
+    ledger->others += other;
     ledger->traces[ledger->traces_len++] = (struct kept_trace){.index = index, .trace = *trace};
     memset(trace, 0, sizeof(*trace));
 }
@@ -134,21 +142,28 @@ static int add_row(struct sq_result *result, const struct source *source)
     return 0;
 }
 
-/* `sources` tells each index's row, counted from `first` of the result. */
-static void move_traces(struct sq_ledger *ledger, const struct source *sources, size_t n,
-                        size_t first, struct sq_result *result)
+/* Those that were asked for, or the others. `sources` tells each index's row, counted from `first`
+ * of the result. */
+static void move_traces(struct sq_ledger *ledger, bool asked_for, const struct source *sources,
+                        size_t n, size_t first, struct sq_result *result)
 {
     for (size_t i = 0; i < ledger->traces_len; i++) {
         const struct source key = {.index = ledger->traces[i].index};
+        if ((key.index < ledger->dumps) != asked_for) {
+            continue;
+        }
         const struct source *found = bsearch(&key, sources, n, sizeof(key), by_index);
         size_t peer = found ? first + (size_t)(found - sources) : 0;
         struct sq_peer_trace *to = found ? sq_result_add_trace(result, peer) : NULL;
-        if (to) { /* past the table's end there is just no dump of this one */
-            *to = ledger->traces[i].trace;
-            to->peer = peer;
-            memset(&ledger->traces[i].trace, 0, sizeof(ledger->traces[i].trace));
+        if (!to) { /* past the table's end */
+            result->traces_left_out++;
+            continue;
         }
+        *to = ledger->traces[i].trace;
+        to->peer = peer;
+        memset(&ledger->traces[i].trace, 0, sizeof(ledger->traces[i].trace));
     }
+    result->traces_left_out += asked_for ? ledger->left_out : 0;
 }
 
 int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_result *result)
@@ -166,8 +181,8 @@ int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_resu
     for (size_t i = 0; i < total && !err; i++) {
         err = add_row(result, &sources[i]);
     }
-    for (size_t l = 0; l < n && !err; l++) {
-        move_traces(ledgers[l], sources, total, first, result);
+    for (size_t l = 0; l < 2 * n && !err; l++) {
+        move_traces(ledgers[l % n], l < n, sources, total, first, result);
     }
     sq_free(sources);
     return err;

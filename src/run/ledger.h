@@ -7,16 +7,18 @@
 
 struct sq_ledger;
 
-int sq_ledger_create(struct sq_ledger **ret_ledger) SQ_MUST_USE;
+/* Dumps of users below `dumps` are kept first: others leave them room. */
+int sq_ledger_create(uint64_t dumps, struct sq_ledger **ret_ledger) SQ_MUST_USE;
 void sq_ledger_destroy(struct sq_ledger *ledger); /* NULL is allowed */
 
 /* Copies the row. `trace` (nullable) is moved and left empty; past SQ_RESULT_TRACES_MAX of them it
- * is dropped. SQ_ERR_NOMEM: nothing was taken. */
+ * is dropped, and counted. SQ_ERR_NOMEM: nothing was taken. */
 int sq_ledger_add(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
                   struct sq_peer_trace *trace) SQ_MUST_USE;
 size_t sq_ledger_count(const struct sq_ledger *ledger);
 
-/* Puts the rows of all ledgers into the result, by rising index, and moves their dumps there.
+/* Puts the rows of all ledgers into the result, by rising index, and moves their dumps there: those
+ * that were asked for, then the rest, as far as they find room. All ledgers have the same `dumps`.
  * SQ_ERR_NOMEM, SQ_ERR_IO (errno) where the file cannot be read. */
 int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n,
                       struct sq_result *result) SQ_MUST_USE;

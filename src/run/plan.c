@@ -1,6 +1,9 @@
 #include "run/plan.h"
 
 #include "base/time.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 void sq_plan_defaults(struct sq_plan *plan)
 {
@@ -16,6 +19,7 @@ void sq_plan_defaults(struct sq_plan *plan)
         .answer_timeout_ns = 10 * SQ_NS_PER_SEC,
         .connect_timeout_ns = 15 * SQ_NS_PER_SEC,
         .media_timeout_ns = 10 * SQ_NS_PER_SEC,
+        .hung_least_ns = 5 * SQ_NS_PER_SEC,
         .lateness_p99_max_ms = 20,
         .cpu_max_percent = 95,
         .drops_max_share = 0.001,
@@ -38,4 +42,23 @@ uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index)
 bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index)
 {
     return (plan->room_size ? index % plan->room_size : index) < plan->publishers;
+}
+
+static bool is_number(const char *text)
+{
+    return text[0] && strspn(text, "0123456789") == strlen(text) && strlen(text) < 19;
+}
+
+void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
+                       char out[static SQ_PLAN_ROOM_MAX + 1])
+{
+    unsigned long long number = sq_plan_room_number(plan, index);
+    size_t room = SQ_PLAN_ROOM_MAX + 1;
+    if (plan->room_size == 0 || (plan->room_counts && number == 0)) {
+        snprintf(out, room, "%.*s", SQ_PLAN_ROOM_MAX, plan->room);
+    } else if (plan->room_counts && is_number(plan->room)) {
+        snprintf(out, room, "%llu", strtoull(plan->room, NULL, 10) + number);
+    } else {
+        snprintf(out, room, "%.*s-%llu", SQ_PLAN_ROOM_PREFIX_MAX, plan->room, number);
+    }
 }

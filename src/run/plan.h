@@ -50,9 +50,11 @@ struct sq_plan {
     uint64_t ramp_down_ns; /* over how long they leave at the end */
     unsigned threads;
 
-    const char *room;    /* name, or prefix of the names when there are several; at most
-                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
-    uint64_t room_size;  /* users a room; 0: all in one */
+    const char *room;   /* name, or prefix of the names when there are several; at most
+                           SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
+    bool room_counts;   /* the further rooms count on from a number, or get "-1", "-2", … behind a
+                           name; else all get "-0", "-1", … */
+    uint64_t room_size; /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;
     char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
@@ -73,6 +75,8 @@ struct sq_plan {
     uint64_t answer_timeout_ns;  /* each answer of the signalling server */
     uint64_t connect_timeout_ns; /* ICE and DTLS */
     uint64_t media_timeout_ns;   /* from connected to the first media */
+    uint64_t hung_least_ns;      /* who has been getting up for less when the run ends is pending,
+                                    whatever others needed */
     const struct sq_addr *addrs; /* to bind to */
     size_t addrs_len;
     const uint32_t *addr_counts; /* see struct sq_carrier_config */
@@ -99,5 +103,7 @@ uint64_t sq_plan_arrivals(const struct sq_plan *plan);
 /* The users of a room, the role of user `index` in it: true if it publishes. */
 bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index);
 uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index);
+void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
+                       char out[static SQ_PLAN_ROOM_MAX + 1]);
 
 #endif

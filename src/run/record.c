@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAMS_MAX    32                  /* of a peer, both ways; others are left out */
+#define STREAMS_MAX    SQ_RECORD_STREAMS_MAX
 #define PENDING_MAX    512                 /* packets of audio that wait for the first key frame */
 #define ALONE_AFTER_NS (5 * SQ_NS_PER_SEC) /* sound waits so long for its picture */
 #define REANCHOR_MS    2000 /* time-stamps that run away from the clock so far began anew */

@@ -18,6 +18,8 @@
     SQ_RUN_PEER_NAMES "(-.*)?(\\.pcap|-(in|out)-[0-9]+\\.(webm|mkv|ogg|wav)"                       \
                       "|-(in|out)-(audio|video)-[0-9]+\\.rtpdump)"
 
+#define SQ_RECORD_STREAMS_MAX 32 /* of a peer, both ways; others are left out */
+
 enum sq_record_format {
     SQ_RECORD_MEDIA =
         1, /* WebM (Matroska for H.264) with picture and sound; sound alone as Ogg or WAV */

@@ -128,6 +128,8 @@ struct sq_flow_totals {
     double decoded_fps;         /* video in, --decode: average */
     double alive_percent;       /* in, --decode: of the seconds the picture moved, or was heard */
     uint64_t decode_failed;     /* in, --decode */
+    uint64_t decode_dropped;    /* in, --decode: packets that found no room before the decoder */
+    bool decoded;               /* in: it was, by --decode */
 };
 
 /* What one peer sent and received on its data channels, over its whole life. */
@@ -149,6 +151,7 @@ struct sq_peer_row {
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
     char message[256];     /* one sentence about the failure, or on what it still waits for; "" */
+    bool reached;          /* ICE and DTLS were through at least once */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok
                               without found nothing to connect to: an empty room */
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
@@ -233,6 +236,7 @@ struct sq_expectation {
     enum sq_expect_level level;
     bool of_figures; /* it is about more than how many peers came through: what bounds the generator
                         bounds such figures */
+    bool of_decoding;  /* it names a metric of --decode */
     char message[256]; /* a sentence: what was found, or why it could not be judged */
 };
 
@@ -280,6 +284,7 @@ struct sq_generator_health {
     char reason[704]; /* why it is not ok: one sentence; "" */
     char note[384];   /* what bounds the figures though it is ok: one sentence; "". What fails then
                          is not the service's failure: sq_verdict makes it INVALID */
+    uint64_t decode_dropped; /* packets that found no room before the decoder of --decode */
 };
 
 struct sq_host {
@@ -357,6 +362,7 @@ struct sq_result {
     size_t peer_count, peer_room;
     struct sq_peer_trace *traces;
     size_t trace_count, trace_room;
+    uint64_t traces_left_out; /* dumps that found no room, or no memory */
 };
 
 /* An empty result: verdict ERROR until judged, generator ok, every double NAN. */

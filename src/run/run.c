@@ -17,6 +17,7 @@
 #define START_AHEAD_NS    (50 * SQ_NS_PER_MS) /* time for the threads to get going */
 #define SECONDS_IN_ONE_GO 64                  /* of the time line, written to its file */
 #define SECONDS_OPEN      8 /* seconds that shards may be apart in their reports */
+#define HUNG_FACTOR       5 /* times the 95th percentile of setup.total */
 
 /* A second that not all shards have told of yet. */
 struct open_second {
@@ -31,7 +32,8 @@ struct sq_run {
     const struct sq_run_ops *ops;
     void *ctx;
     uint64_t start_ns, end_ns;
-    uint64_t closed_ns; /* nobody arrives from then on */
+    uint64_t closed_ns;  /* nobody arrives from then on */
+    uint64_t drained_ns; /* ... and by then all were told to leave; valid while draining */
     struct sq_timer end_timer;
     struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
     unsigned shards_len, shards_done;
@@ -288,15 +290,32 @@ void sq_run_pause(struct sq_run *run, bool paused)
     order_rate(run, run->arrivals.rate_per_s, paused);
 }
 
+/* Who has been getting up for much longer than nearly all others needed waits for nothing any more.
+ * Where nobody got up, there is nobody to compare with. */
+static uint64_t hung_after_ns(const struct sq_run *run)
+{
+    uint64_t p95_ms = 0;
+    bool any = false;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        p95_ms = sq_max_u64(p95_ms, run->latest[i].setup_p95_ms);
+        any = any || run->latest[i].connected > 0 || run->latest[i].ok > 0;
+    }
+    return any ? sq_max_u64(HUNG_FACTOR * p95_ms * SQ_NS_PER_MS, run->plan->hung_least_ns)
+               : SQ_NEVER;
+}
+
+/* Again, where it is to go quicker now. */
 static void drain(struct sq_run *run, uint64_t over_ns)
 {
-    if (run->draining) {
+    uint64_t until_ns = sq_loop_now(run->loop) + over_ns;
+    if (run->draining && until_ns >= run->drained_ns) {
         return;
     }
     close_arrivals(run);
+    run->drained_ns = until_ns;
     sq_timer_stop(&run->end_timer);
     for (unsigned i = 0; i < run->shards_len; i++) {
-        sq_shard_drain(run->shards[i], over_ns);
+        sq_shard_drain(run->shards[i], over_ns, hung_after_ns(run));
     }
 }
 
@@ -457,6 +476,23 @@ static void collect_turn(struct sq_run *run, struct sq_result *result)
     }
 }
 
+/* The lateness of the thread that was latest; NULL: not known. */
+static const struct sq_hist *latest_thread(const struct sq_run *run)
+{
+    const struct sq_hist *worst = NULL;
+    uint64_t worst_us = 0;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        const struct sq_hist *h =
+            sq_shard_tally(run->shards[i])->metrics[SQ_METRIC_GENERATOR_LATENESS];
+        uint64_t p99_us = h ? sq_hist_quantile(h, 0.99) : 0;
+        if (h && (!worst || p99_us > worst_us)) {
+            worst = h;
+            worst_us = p99_us;
+        }
+    }
+    return worst;
+}
+
 int sq_run_collect(struct sq_run *run, struct sq_result *result)
 {
     struct sq_tally tally = {0};
@@ -472,11 +508,16 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     }
     health.starved = tally.starved;
     health.starved_errno = tally.starved_errno;
+    health.sent_messages = tally.sent_messages;
+    health.skipped_messages = tally.skipped_messages;
     health.lateness = tally.metrics[SQ_METRIC_GENERATOR_LATENESS];
-    int err = collect_timeline(run, result);
+    health.worst_lateness = latest_thread(run);
+    /* What cannot be had keeps nothing else from being told. */
+    int errs[4] = {collect_timeline(run, result)};
     health.timeline = result->timeline;
     health.timeline_count = result->timeline_count;
     sq_health_judge(&health, &result->generator);
+    result->generator.decode_dropped = tally.decode_dropped;
     sq_tally_record(&tally, SQ_METRIC_GENERATOR_DROPS,
                     (double)(health.send_errors + health.receive_drops));
 
@@ -488,14 +529,19 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
         result->counts.planned = run->plan->peers;
     }
     collect_turn(run, result);
-    err = err ? err : collect_peers(run, result);
+    errs[1] = collect_peers(run, result);
     /* Who began while the order to end was on its way was due. */
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
-    err = err ? err : collect_metrics(&tally, result);
+    errs[2] = collect_metrics(&tally, result);
     sq_latency_result(&tally.latency, result);
-    if (!err && result->latency_note[0]) {
-        err = sq_result_config_text(result, "latency_clocks", result->latency_note);
+    if (result->latency_note[0]) {
+        errs[3] = sq_result_config_text(result, "latency_clocks", result->latency_note);
     }
     sq_tally_free(&tally);
-    return err;
+    for (size_t i = 0; i < sizeof(errs) / sizeof(*errs); i++) {
+        if (errs[i]) {
+            return errs[i];
+        }
+    }
+    return 0;
 }

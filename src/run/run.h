@@ -40,7 +40,8 @@ void sq_run_drain(struct sq_run *run);
 /* Ends it at once. */
 void sq_run_abort(struct sq_run *run);
 /* After `done`: waits for the threads and adds peers, metrics, time line and health to `result`,
- * which already holds what the caller knows. */
+ * which already holds what the caller knows. An error (memory, or a file of the run's own that
+ * cannot be read any more) is told after all that there is was added. */
 int sq_run_collect(struct sq_run *run, struct sq_result *result) SQ_MUST_USE;
 /* NULL is allowed. Of one that is not done: aborts and joins; reports that are on their way are
  * freed by the loop's next iteration, and reach nobody. */

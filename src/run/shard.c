@@ -16,7 +16,7 @@
 
 /* The latest word of the run's thread. */
 struct order {
-    uint64_t at_ns, over_ns;
+    uint64_t at_ns, over_ns, hung_after_ns;
     double rate_per_s;
     bool paused;
 };
@@ -230,6 +230,7 @@ static void on_arrival(void *ctx, uint64_t now_ns)
             shard->missed++;
         } else if (!add_user(shard, shard->next_index, intended_ns)) {
             shard->missed++;
+            shard->tally.starved++; /* no memory */
             atomic_fetch_sub(shard->config.alive, 1);
         }
         shard->next_index += shard->config.plan->threads;
@@ -287,7 +288,9 @@ static void on_drain_tick(void *ctx, uint64_t now_ns)
 static void do_drain(void *ctx)
 {
     struct sq_shard *shard = ctx;
-    uint64_t ticks = read_order(shard).over_ns / DRAIN_TICK_NS + 1;
+    const struct order order = read_order(shard);
+    uint64_t ticks = order.over_ns / DRAIN_TICK_NS + 1;
+    shard->env.hung_after_ns = order.hung_after_ns;
     shard->draining = true;
     shard->drain_at = 0;
     shard->drain_step = shard->alive / ticks + 1;
@@ -325,10 +328,11 @@ void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s
     post(shard, do_rate);
 }
 
-void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns)
+void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns, uint64_t hung_after_ns)
 {
     pthread_mutex_lock(&shard->lock);
     shard->order.over_ns = over_ns;
+    shard->order.hung_after_ns = hung_after_ns;
     pthread_mutex_unlock(&shard->lock);
     post(shard, do_drain);
 }
@@ -416,14 +420,15 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
     shard->config = *config;
     pthread_mutex_init(&shard->lock, NULL);
     shard->next_index = config->number;
-    shard->total = plan->hold_ns && plan->duration_ns ? UINT64_MAX : plan->peers;
+    /* Keys may raise the rate beyond what results are kept of. */
+    shard->total = plan->hold_ns && plan->duration_ns ? SQ_RESULT_PEERS_MAX : plan->peers;
     shard->order.rate_per_s = plan->rate_per_s;
     sq_arrivals_init(&shard->arrivals, config->start_ns, plan->rate_per_s);
     sq_timer_init(&shard->arrival_timer, on_arrival, shard);
     sq_timer_init(&shard->slice_timer, on_slice, shard);
     sq_timer_init(&shard->drain_timer, on_drain_tick, shard);
     int err = sq_loop_new(NULL, &shard->loop);
-    err = err ? err : sq_ledger_create(&shard->ledger);
+    err = err ? err : sq_ledger_create(plan->dumps, &shard->ledger);
     err = err ? err : make_carrier(shard);
     if (err) {
         sq_shard_destroy(shard);
@@ -439,6 +444,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         .tally = &shard->tally,
         .second = &shard->second,
         .start_ns = config->start_ns,
+        .hung_after_ns = SQ_NEVER,
         .done = on_user_done,
         .ctx = shard,
     };

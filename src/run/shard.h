@@ -40,8 +40,9 @@ struct sq_shard_config {
 int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_shard) SQ_MUST_USE;
 /* From the run's thread; take effect soon. */
 void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s, bool paused);
-/* No more arrivals; users leave, spread over `over_ns`. */
-void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns);
+/* No more arrivals; users leave, spread over `over_ns`. Those that have been getting up for
+ * `hung_after_ns` have failed. A second order, to be quicker, holds from then on. */
+void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns, uint64_t hung_after_ns);
 /* Everyone goes at once. */
 void sq_shard_abort(struct sq_shard *shard);
 /* Waits for the thread; then what it holds may be read. */

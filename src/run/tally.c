@@ -28,6 +28,9 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     to->pending += from->pending;
     to->starved += from->starved;
     to->starved_errno = to->starved_errno ? to->starved_errno : from->starved_errno;
+    to->decode_dropped += from->decode_dropped;
+    to->sent_messages += from->sent_messages;
+    to->skipped_messages += from->skipped_messages;
     for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
         to->failed_by_cause[i] += from->failed_by_cause[i];
     }

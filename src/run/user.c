@@ -45,6 +45,40 @@ static void note_starved(struct sq_user *user, int err, int why)
     }
 }
 
+/* ---- Stages ---- */
+
+static void record_stage(struct sq_user *user, enum sq_stage stage, double ms)
+{
+    user->row.stage_ms[stage] = ms;
+    sq_tally_record(user->env->tally, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
+}
+
+/* Of the peer that tells most: the first one that receives, else the first. NULL: none. */
+static const struct sq_peer_times *times_of(const struct sq_user *user)
+{
+    const struct sq_user_peer *peer = &user->peers[0];
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint && user->peers[i].media) {
+            peer = &user->peers[i];
+            break;
+        }
+    }
+    return peer->endpoint ? sq_peer_times(sq_endpoint_peer(peer->endpoint)) : NULL;
+}
+
+/* What was passed counts, whether the user got up in the end or not. */
+static void record_transport(struct sq_user *user)
+{
+    const struct sq_peer_times *t = times_of(user);
+    if (t && t->ice_connected) {
+        record_stage(user, SQ_STAGE_ICE, ((double)t->ice_connected - (double)t->negotiated) / 1e6);
+    }
+    if (t && t->dtls_connected) {
+        record_stage(user, SQ_STAGE_DTLS,
+                     ((double)t->dtls_connected - (double)t->ice_connected) / 1e6);
+    }
+}
+
 /* ---- Ending ---- */
 
 static void close_peers(struct sq_user *user)
@@ -65,6 +99,17 @@ static void close_peers(struct sq_user *user)
     }
 }
 
+/* What it had passed and tried: it was never sampled. */
+static void settle_set_up(struct sq_user *user)
+{
+    record_transport(user);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            sq_user_dump(&user->peers[i], sq_loop_now(user->env->loop));
+        }
+    }
+}
+
 /* The outcome is known: counts it, and lets go of the media. */
 static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
                    const char *text)
@@ -78,10 +123,8 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
         tally->connected -= user->row.connected;
     }
-    for (size_t i = 0; user->state == SQ_USER_SETTING_UP && i < user->peers_len; i++) {
-        if (user->peers[i].endpoint) { /* what it had tried: it was never sampled */
-            sq_user_dump(&user->peers[i], sq_loop_now(user->env->loop));
-        }
+    if (user->state == SQ_USER_SETTING_UP) {
+        settle_set_up(user);
     }
     sq_user_switch_end(user);
     user->row.outcome = outcome;
@@ -156,15 +199,29 @@ static void tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_
     }
 }
 
-/* It did all it was to do, or the run ends before it came to it: then what it waits for is told. */
+/* The run ends before it got up: what it waits for is told. */
+static void settle_waiting(struct sq_user *user)
+{
+    char wait[SQ_PEER_TEXT_MAX];
+    char text[SQ_PEER_TEXT_MAX];
+    uint64_t tried_ns = sq_loop_now(user->env->loop) - user->intended_ns;
+    tell_wait(user, wait);
+    if (tried_ns < user->env->hung_after_ns) {
+        settle(user, SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, wait);
+        return;
+    }
+    snprintf(text, sizeof(text), "still setting up after %.3g s, when the run ended: %.190s",
+             (double)tried_ns / 1e9, wait);
+    settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_TIMEOUT, text);
+}
+
 static void settle_unfailed(struct sq_user *user)
 {
-    char text[SQ_PEER_TEXT_MAX] = "";
-    bool up = user->state == SQ_USER_UP;
-    if (!up) {
-        tell_wait(user, text);
+    if (user->state == SQ_USER_UP) {
+        settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
+    } else {
+        settle_waiting(user);
     }
-    settle(user, up ? SQ_OUTCOME_OK : SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, text);
 }
 
 void sq_user_leave(struct sq_user *user)
@@ -209,34 +266,18 @@ static bool waits_for_channel(const struct sq_user_peer *peer)
     return false;
 }
 
-static void record_stage(struct sq_user *user, enum sq_stage stage, double ms)
-{
-    user->row.stage_ms[stage] = ms;
-    sq_tally_record(user->env->tally, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
-}
-
 static uint64_t first_media_ns(const struct sq_peer_times *times)
 {
     return times->first_audio ? times->first_audio : times->first_frame;
 }
 
-/* Stages of the peer that tells most: the first one that receives, else the first. */
 static void record_stages(struct sq_user *user, uint64_t now_ns)
 {
-    const struct sq_user_peer *peer = &user->peers[0];
-    for (size_t i = 0; i < user->peers_len; i++) {
-        if (user->peers[i].endpoint && user->peers[i].media) {
-            peer = &user->peers[i];
-            break;
-        }
-    }
+    const struct sq_peer_times *t = times_of(user);
     uint64_t up_ns = now_ns; /* packet times may lie a little after the loop's */
-    if (peer->endpoint) {
-        const struct sq_peer_times *t = sq_peer_times(sq_endpoint_peer(peer->endpoint));
+    record_transport(user);
+    if (t) {
         uint64_t media_ns = first_media_ns(t);
-        record_stage(user, SQ_STAGE_ICE, ((double)t->ice_connected - (double)t->negotiated) / 1e6);
-        record_stage(user, SQ_STAGE_DTLS,
-                     ((double)t->dtls_connected - (double)t->ice_connected) / 1e6);
         if (media_ns) {
             record_stage(user, SQ_STAGE_MEDIA,
                          fmax(0, ((double)media_ns - (double)t->dtls_connected) / 1e6));
@@ -276,6 +317,7 @@ static void get_up(struct sq_user *user)
     user->state = SQ_USER_UP;
     user->up_ns = now_ns;
     sq_user_begin_samples(user, now_ns);
+    sq_user_data_begin(user);
     sq_user_switch_begin(user, now_ns);
     sq_user_dtmf_begin(user, now_ns);
     note_connected(user);
@@ -394,6 +436,7 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
                  event->text[0] ? ": " : "", event->text);
     if (event->state == SQ_PEER_CONNECTED) {
         peer->connected = true;
+        user->row.reached = true;
         int err = sq_user_begin_replay(peer);
         if (err) {
             fail(user, SQ_FAILURE_PROTOCOL,
@@ -547,19 +590,12 @@ static void describe(struct sq_user *user)
     const struct sq_plan *plan = user->env->plan;
     bool sends = sq_plan_publishes(plan, user->index);
     bool listens = plan->listen || !sends;
-    uint64_t number = sq_plan_room_number(plan, user->index);
     snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
-    if (plan->room_size) {
-        snprintf(user->room, sizeof(user->room), "%.*s-%llu", SQ_PLAN_ROOM_PREFIX_MAX, plan->room,
-                 (unsigned long long)number);
-    } else {
-        snprintf(user->room, sizeof(user->room), "%.*s", SQ_PLAN_ROOM_MAX, plan->room);
-    }
+    sq_plan_room_name(plan, user->index, user->room);
     user->want = (struct sq_signal_user){
         .index = user->index,
         .name = user->name,
         .room = user->room,
-        .room_number = number,
         .send_audio = sends && plan->audio,
         .send_video = sends && plan->video,
         .recv_audio = listens && plan->audio,

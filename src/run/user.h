@@ -21,6 +21,8 @@ struct sq_tally {
     /* Users for which this machine had no sockets, ports or memory; errno of one, 0: not known. */
     uint64_t starved;
     int starved_errno;
+    uint64_t decode_dropped;                  /* packets that found no room before --decode */
+    uint64_t sent_messages, skipped_messages; /* on data channels; not sent: the thread was late */
     double last[SQ_METRIC_COUNT];
     uint64_t last_ns[SQ_METRIC_COUNT]; /* when that was */
     const struct sq_loop *loop;        /* borrowed: whose time samples have; NULL: none */
@@ -61,6 +63,9 @@ struct sq_user_env {
     struct sq_tally *tally;
     struct sq_second *second;
     uint64_t start_ns; /* of the run */
+    /* Who is told to leave and has tried to get up for so long, while others did within a part of
+     * it, has failed (timeout); sooner, it is pending. */
+    uint64_t hung_after_ns;
     /* The user is over: its row is final. It is destroyed by the shard, later. */
     void (*done)(void *ctx, struct sq_user *user);
     void *ctx;

@@ -30,6 +30,7 @@ struct sq_user_data {
     uint32_t next_number;
     uint64_t out, out_bytes, in, in_bytes;      /* messages since the start */
     uint64_t marked_out_bytes, marked_in_bytes; /* when the last sample was taken */
+    uint64_t before_out_bytes, before_in_bytes; /* when the user was up */
     double latency_ms, rtt_ms;                  /* sums */
     uint64_t latency_n, rtt_n;
     double seconds;
@@ -67,6 +68,7 @@ static bool send_one(struct sq_user_data *d, uint64_t now_ns)
     d->next_number++;
     d->out++;
     d->out_bytes += size;
+    d->user->env->tally->sent_messages++;
     d->user->env->second->data.messages_out++;
     d->user->env->second->data.bytes_out += size;
     return true;
@@ -85,9 +87,9 @@ static void on_timer(void *ctx, uint64_t now_ns)
     struct sq_user_data *d = ctx;
     uint64_t skipped;
     uint64_t due = sq_pace_due(&d->pace, now_ns, &skipped);
-    /* One that is too late, or finds no room, is missed, and counts: its number is not given again.
-     */
-    d->next_number += (uint32_t)skipped;
+    /* One that finds no room is lost, and counts: its number is not given again. One that this
+     * thread is too late for is none of the way's doing. */
+    d->user->env->tally->skipped_messages += skipped;
     for (; d->channel && due > 0; due--) {
         d->next_number += !send_one(d, now_ns);
     }
@@ -230,6 +232,16 @@ static double loss_percent(const struct sq_user_data *d)
     return received < expected ? 100.0 * (double)(expected - received) / (double)expected : 0;
 }
 
+/* What passed before the user was up is in the totals, and in no rate. */
+void sq_user_data_begin(struct sq_user *user)
+{
+    struct sq_user_data *d = user->data;
+    if (d) {
+        d->before_out_bytes = d->marked_out_bytes = d->out_bytes;
+        d->before_in_bytes = d->marked_in_bytes = d->in_bytes;
+    }
+}
+
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
 {
     struct sq_user_data *d = user->data;
@@ -250,6 +262,11 @@ void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
     d->marked_in_bytes = d->in_bytes;
 }
 
+static double kbps(uint64_t bytes, double seconds)
+{
+    return seconds > 0 ? (double)bytes * 8 / 1e3 / seconds : NAN;
+}
+
 void sq_user_data_finish(struct sq_user *user)
 {
     struct sq_user_data *d = user->data;
@@ -265,8 +282,8 @@ void sq_user_data_finish(struct sq_user *user)
     totals->loss_percent = loss_percent(d);
     totals->latency_ms = d->latency_n ? d->latency_ms / (double)d->latency_n : NAN;
     totals->rtt_ms = d->rtt_n ? d->rtt_ms / (double)d->rtt_n : NAN;
-    totals->in_kbps = d->seconds > 0 ? (double)d->in_bytes * 8 / 1e3 / d->seconds : NAN;
-    totals->out_kbps = d->seconds > 0 ? (double)d->out_bytes * 8 / 1e3 / d->seconds : NAN;
+    totals->in_kbps = kbps(d->in_bytes - d->before_in_bytes, d->seconds);
+    totals->out_kbps = kbps(d->out_bytes - d->before_out_bytes, d->seconds);
     sq_tally_record(tally, SQ_METRIC_DATA_IN_MESSAGES, (double)d->in);
     sq_tally_record(tally, SQ_METRIC_DATA_OUT_MESSAGES, (double)d->out);
     sq_tally_record(tally, SQ_METRIC_DATA_IN_LOSS, totals->loss_percent);

@@ -96,17 +96,28 @@ void sq_user_end_decodes(struct sq_user_peer *peer)
         }
         sq_decode_stream_figures(d->stream, &last);
         sq_decode_stream_close(d->stream);
-        struct sq_tally *tally = peer->user->env->tally;
-        sq_tally_record(
-            tally, d->video ? SQ_METRIC_VIDEO_IN_DECODED_FAILED : SQ_METRIC_AUDIO_IN_DECODED_FAILED,
-            (double)last.decoded.failed);
-        sq_tally_record(tally,
-                        d->video ? SQ_METRIC_VIDEO_IN_DECODED_DROPPED
-                                 : SQ_METRIC_AUDIO_IN_DECODED_DROPPED,
-                        (double)last.dropped);
-        peer->user->row.flow[d->video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN].decode_failed +=
-            last.decoded.failed;
+        struct sq_flow_totals *totals =
+            &peer->user->row.flow[d->video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN];
+        totals->decode_failed += last.decoded.failed;
+        totals->decode_dropped += last.dropped;
+        totals->decoded = true;
+        peer->user->env->tally->decode_dropped += last.dropped;
     }
     sq_free(peer->decodes);
     peer->decodes = NULL;
+}
+
+void sq_user_finish_decodes(struct sq_user *user)
+{
+    const struct sq_flow_totals *sound = &user->row.flow[SQ_FLOW_AUDIO_IN];
+    const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
+    struct sq_tally *tally = user->env->tally;
+    if (user->row.connected && sound->decoded) {
+        sq_tally_record(tally, SQ_METRIC_AUDIO_IN_DECODED_FAILED, (double)sound->decode_failed);
+        sq_tally_record(tally, SQ_METRIC_AUDIO_IN_DECODED_DROPPED, (double)sound->decode_dropped);
+    }
+    if (user->row.connected && video->decoded) {
+        sq_tally_record(tally, SQ_METRIC_VIDEO_IN_DECODED_FAILED, (double)video->decode_failed);
+        sq_tally_record(tally, SQ_METRIC_VIDEO_IN_DECODED_DROPPED, (double)video->decode_dropped);
+    }
 }

@@ -122,6 +122,8 @@ void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns);
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;
 void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event);
+/* The user is up: rates count from now on. */
+void sq_user_data_begin(struct sq_user *user);
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
 void sq_user_data_stop(struct sq_user *user);
@@ -136,6 +138,8 @@ void sq_user_decode_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track
 void sq_user_sample_decodes(struct sq_user_peer *peer, double seconds);
 /* Adds the totals to the row and lets go of the streams. */
 void sq_user_end_decodes(struct sq_user_peer *peer);
+/* The samples that are taken once a user. */
+void sq_user_finish_decodes(struct sq_user *user);
 
 /* user_record.c: --record */
 static inline bool sq_user_is_recorded(const struct sq_user *user)

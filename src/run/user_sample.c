@@ -210,7 +210,10 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
-    s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
+    /* One that was open is forgotten where the sender left in good order. */
+    if (in.freeze_count > mark->in_freezes) {
+        s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
+    }
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
@@ -557,6 +560,7 @@ void sq_user_finish_row(struct sq_user *user)
         finish_flow(user, (enum sq_flow)flow);
     }
     sq_user_data_finish(user);
+    sq_user_finish_decodes(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
     if (user->row.connected && video->tracks > 0) {
         sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);

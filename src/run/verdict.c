@@ -26,6 +26,17 @@ static bool any_connected(const struct sq_result *r)
     return false;
 }
 
+/* A service that connects peers and forwards nothing to any was reached, and it failed them. */
+static bool failed_all_it_reached(const struct sq_result *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].reached && r->peers[i].outcome == SQ_OUTCOME_FAILED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The cause that hit most peers, or NULL. */
 static const struct sq_peer_row *main_failure(const struct sq_result *r, enum sq_failure *ret_cause)
 {
@@ -105,6 +116,22 @@ static void judge_bounded(struct sq_result *r)
     }
 }
 
+/* What the decoder was given with holes looks broken by the service's doing. */
+static void judge_decoder(struct sq_result *r)
+{
+    struct sq_generator_health *h = &r->generator;
+    for (size_t i = 0; h->ok && h->decode_dropped > 0 && i < r->expectation_count; i++) {
+        const struct sq_expectation *e = &r->expectations[i];
+        if (!e->ok && e->level == SQ_LEVEL_ERROR && e->of_decoding) {
+            h->ok = false;
+            snprintf(h->reason, sizeof(h->reason),
+                     "%llu packets found no room before the decoder (use a smaller --decode), so "
+                     "this may be its own doing: %s",
+                     (unsigned long long)h->decode_dropped, e->message);
+        }
+    }
+}
+
 /* The verdict of what was measured, as if nobody had interrupted it. */
 static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, char *text,
                  size_t size)
@@ -119,7 +146,7 @@ static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, ch
                  r->generator.reason[0] ? r->generator.reason : "no reason given");
         return SQ_EXIT_INVALID;
     }
-    if (r->error[0] || !any_connected(r)) {
+    if (r->error[0] || (!any_connected(r) && !(failed > 0 && failed_all_it_reached(r)))) {
         *ret_verdict = SQ_VERDICT_ERROR;
         unreached_reason(r, text, size);
         return SQ_EXIT_UNREACHED;
@@ -139,6 +166,7 @@ int sq_verdict(struct sq_result *r)
     char text[sizeof(r->verdict_reason)];
     sq_result_tally(r);
     judge_bounded(r);
+    judge_decoder(r);
     r->exit_code = judge(r, &r->verdict, text, sizeof(text));
     if (r->interrupted) {
         char inner[sizeof(text)];

@@ -47,10 +47,9 @@ enum sq_phase { SQ_PHASE_DNS, SQ_PHASE_CONNECT, SQ_PHASE_TLS, SQ_PHASE_SIGNALING
 
 /* What this virtual user is to do. Borrowed for the session's life. */
 struct sq_signal_user {
-    uint64_t index;       /* 0, 1, … over the whole run */
-    const char *name;     /* display name */
-    const char *room;     /* room to be in; "" where the service has none */
-    uint64_t room_number; /* 0, 1, … of the run's rooms */
+    uint64_t index;   /* 0, 1, … over the whole run */
+    const char *name; /* display name */
+    const char *room; /* room to be in; "" where the service has none */
     bool send_audio, send_video;
     bool send_data; /* on the channel below */
     bool recv_audio, recv_video;

@@ -347,8 +347,9 @@ static void the_target_names_the_room_where_the_run_does_not(void **state)
     assert_int_equal(room_of("room+ws://h/|--room|x", "room+ws://h/room?room=demo", "x"), 0);
     assert_int_equal(room_of("room+ws://h/", "room+ws://h/room?room=", "squall"), 0);
     assert_int_equal(room_of("room+ws://h/", "room+ws://h/room", "squall"), 0);
-    assert_int_equal(room_of("janus+ws://h/", "janus+ws://h/?plugin=videoroom&room=7", "squall"),
-                     0); /* is the adapter's */
+    assert_int_equal(room_of("janus+ws://h/", "janus+ws://h/?plugin=videoroom&room=7", "7"), 0);
+    assert_int_equal(
+        room_of("janus+ws://h/|--room|8", "janus+ws://h/?plugin=videoroom&room=7", "8"), 0);
     /* What does not fit is refused, and not cut. */
     assert_int_equal(room_of("lab:|--room|" NAME_30 "12345678901234567", "room+ws://h/", NULL), 0);
     assert_int_equal(room_of("lab:|--room|" NAME_30 "123456789012345678", "room+ws://h/", NULL),

@@ -279,11 +279,15 @@ def bad_usage(t):
             (["janus+ws://127.0.0.1:1/"], ["target 'janus+ws://127.0.0.1:1/'", "the plug-in is missing"]),
             (["lab:", "--echo"], ["--echo", "lab:", "lab:echo"]),
             (["janus+ws://127.0.0.1:1/?plugin=echotest", "--echo"], ["--echo", "the target is janus+ws"]),
+            (["lab:", "--turn", "turn:alice:s3cret@192.0.2.1"], ["--turn turn:***@192.0.2.1", "credentials do not belong"]),
+            (["lab:", "-token=s3cret"], ["unknown option -token "]),
+            (["lab:", "--rate", "1000/s", "--hold", "1s", "--duration", "1h"], ["are 3600000", "of 2000000 at most"]),
             ([], ["target"])):
         process = t.start("usage", [t.squall, "run", *words])
         check(process.wait(10) == 2, f"{words}: exit code {process.popen.returncode}, expected 2")
         for word in expected:
             check(word in process.stderr(), f"{words}: '{process.stderr()}' does not name {word}")
+        check("s3cret" not in process.stderr(), f"{words}: a secret is shown: {process.stderr()}")
     for ip in "0.0.0.0", "192.0.2.77":
         process = t.start("lab", [t.squall, "lab", "--listen", "127.0.0.1:0", "--media-ip", ip])
         check(process.wait(10) == 2 and f"--media-ip {ip}: {ip} is not an address" in process.stderr(), process.stderr())

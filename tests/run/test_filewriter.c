@@ -93,7 +93,7 @@ static void a_full_disk_ends_the_file(void **state)
     sq_filewriter_drain(w);
     sq_filewriter_get_stats(w, &stats);
     assert_int_equal(stats.broken, 1);
-    assert_string_equal(stats.problem, "/dev/full is incomplete: No space left on device");
+    assert_string_equal(stats.problem, "/dev/full: No space left on device");
     sq_filewriter_free(w);
 }
 
@@ -129,9 +129,14 @@ static void a_place_that_is_not_there(void **state)
     (void)state;
     struct sq_filewriter *w;
     struct sq_file *file;
+    struct sq_filewriter_stats stats;
     assert_int_equal(sq_filewriter_new(0, &w), 0);
     assert_int_equal(sq_file_new(w, "/nowhere/at/all", &file), SQ_ERR_IO);
     assert_int_equal(errno, ENOENT);
+    sq_filewriter_get_stats(w, &stats); /* it is missed, and told */
+    assert_int_equal(stats.files, 0);
+    assert_int_equal(stats.broken, 1);
+    assert_string_equal(stats.problem, "/nowhere/at/all: No such file or directory");
     sq_filewriter_free(w);
 }
 

@@ -312,6 +312,81 @@ static void sends_that_failed(void **state)
     sq_free(b.lateness);
 }
 
+/* One thread's peers are late although the timers of all the others outweigh its own. */
+static void one_late_thread_among_many(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_hist *late = sq_zalloc(sizeof(*late));
+    assert_non_null(late);
+    make(&b);
+    for (int i = 0; i < 500; i++) {
+        sq_metric_record(late, SQ_METRIC_GENERATOR_LATENESS, 80);
+    }
+    b.input.worst_lateness = late;
+    assert_blamed(&b, "timers of a generator thread were 80");
+    assert_true(b.health.lateness_p99_ms < 1); /* the figure is of all */
+    sq_free(late);
+    sq_free(b.lateness);
+}
+
+static void messages_that_were_not_sent(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.input.sent_messages = 99900;
+    b.input.skipped_messages = 99;
+    assert_well(&b);
+    b.input.skipped_messages = 101;
+    assert_blamed(&b, "101 of 100001 messages were not sent");
+    sq_free(b.lateness);
+}
+
+/* What a decoder that dropped packets makes of the picture is not the service's doing; the rest is.
+ */
+static void a_decoder_with_holes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *expectation;
+        uint64_t dropped;
+        int exit;
+    } cases[] = {
+        {"video.in.moving > 90", 7, SQ_EXIT_INVALID},
+        {"video.in.moving > 90", 0, SQ_EXIT_EXPECTATION},
+        {"video.in.moving > 10", 7, SQ_EXIT_HELD},
+        {"video.in.loss < 1", 7, SQ_EXIT_EXPECTATION},
+        {"video.in.moving > 90 else warn", 7, SQ_EXIT_HELD},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct bench b;
+        struct sq_result *r;
+        struct sq_expect *e = NULL;
+        make(&b);
+        assert_int_equal(sq_result_create(&r), 0);
+        struct sq_peer_row *peer = sq_result_add_peer(r);
+        assert_non_null(peer);
+        peer->connected = true;
+        peer->outcome = SQ_OUTCOME_OK;
+        struct sq_metric_row *moving = sq_result_add_metric(r, SQ_METRIC_VIDEO_IN_MOVING);
+        struct sq_metric_row *loss = sq_result_add_metric(r, SQ_METRIC_VIDEO_IN_LOSS);
+        assert_true(moving && loss);
+        sq_metric_record(moving->hist, SQ_METRIC_VIDEO_IN_MOVING, 50);
+        sq_metric_record(loss->hist, SQ_METRIC_VIDEO_IN_LOSS, 5);
+        assert_int_equal(sq_expect_parse(cases[i].expectation, &e, NULL), 0);
+        sq_health_judge(&b.input, &r->generator);
+        r->generator.decode_dropped = cases[i].dropped;
+        assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+        if (r->exit_code != cases[i].exit) {
+            fail_msg("%s: %d, %s", cases[i].expectation, r->exit_code, r->verdict_reason);
+        }
+        sq_expect_destroy(e);
+        sq_result_destroy(r);
+        sq_free(b.lateness);
+    }
+}
+
 static void a_handful_of_late_timers_is_no_verdict(void **state)
 {
     (void)state;
@@ -413,6 +488,9 @@ int main(void)
         cmocka_unit_test(drops_of_data_channels_alone),
         cmocka_unit_test(sends_that_failed),
         cmocka_unit_test(a_handful_of_late_timers_is_no_verdict),
+        cmocka_unit_test(one_late_thread_among_many),
+        cmocka_unit_test(messages_that_were_not_sent),
+        cmocka_unit_test(a_decoder_with_holes),
         cmocka_unit_test(the_first_reason_stands),
         cmocka_unit_test(the_live_view_judges_a_second),
         cmocka_unit_test(invalid_before_every_verdict),

@@ -15,7 +15,7 @@
 static struct sq_ledger *make(void)
 {
     struct sq_ledger *ledger = NULL;
-    assert_int_equal(sq_ledger_create(&ledger), 0);
+    assert_int_equal(sq_ledger_create(0, &ledger), 0);
     return ledger;
 }
 
@@ -126,13 +126,47 @@ static void traces_go_with_their_rows(void **state)
     sq_ledger_destroy(ledgers[1]);
 }
 
+static void add_trace(struct sq_ledger *ledger, uint64_t index)
+{
+    struct sq_peer_row row = row_of(index);
+    struct sq_peer_trace trace = {0};
+    assert_int_equal(sq_trace_event(&trace, 1, "note", row.id), 0);
+    assert_int_equal(sq_ledger_add(ledger, index, &row, &trace), 0);
+    sq_trace_clear(&trace);
+}
+
+/* A thousand that failed leave room for those that were asked for and end last. */
+static void dumps_that_were_asked_for_are_kept(void **state)
+{
+    struct sq_ledger *ledgers[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sq_ledger_create(4, &ledgers[i]), 0);
+    }
+    for (uint64_t i = 4; i < 1104; i++) {
+        add_trace(ledgers[i % 2], i);
+    }
+    for (uint64_t i = 0; i < 4; i++) {
+        add_trace(ledgers[i % 2], i);
+    }
+    struct sq_result *result = collect(ledgers, 2);
+    check_rows(result, 1104);
+    assert_int_equal(result->trace_count, SQ_RESULT_TRACES_MAX);
+    assert_int_equal(result->traces_left_out, 1104 - SQ_RESULT_TRACES_MAX);
+    for (size_t i = 0; i < 4; i++) {
+        assert_non_null(sq_result_trace(result, i));
+    }
+    sq_result_destroy(result);
+    sq_ledger_destroy(ledgers[0]);
+    sq_ledger_destroy(ledgers[1]);
+}
+
 static void failing_allocations(void **state)
 {
     for (size_t nth = 1;; nth++) {
         sq_mem_fail_at(nth);
         struct sq_ledger *ledger = NULL;
         struct sq_result *result = NULL;
-        int err = sq_ledger_create(&ledger);
+        int err = sq_ledger_create(0, &ledger);
         for (uint64_t i = 0; i < 40 && !err; i++) {
             struct sq_peer_row row = row_of(i);
             err = sq_ledger_add(ledger, i, &row, NULL);
@@ -152,8 +186,11 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_come_back_in_order), cmocka_unit_test(without_a_disk),
-        cmocka_unit_test(rows_take_no_memory),     cmocka_unit_test(traces_go_with_their_rows),
+        cmocka_unit_test(rows_come_back_in_order),
+        cmocka_unit_test(without_a_disk),
+        cmocka_unit_test(rows_take_no_memory),
+        cmocka_unit_test(traces_go_with_their_rows),
+        cmocka_unit_test(dumps_that_were_asked_for_are_kept),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

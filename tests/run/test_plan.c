@@ -64,12 +64,40 @@ static void rooms_and_roles(void **state)
     assert_false(sq_plan_publishes(&plan, 0));
 }
 
+static void assert_room(const struct sq_plan *plan, uint64_t index, const char *wanted)
+{
+    char name[SQ_PLAN_ROOM_MAX + 1];
+    sq_plan_room_name(plan, index, name);
+    assert_string_equal(name, wanted);
+}
+
+static void rooms_have_names(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.room = "1234";
+    assert_room(&plan, 7, "1234"); /* all in one */
+    plan.room_size = 5;
+    assert_room(&plan, 4, "1234-0");
+    assert_room(&plan, 10, "1234-2");
+    plan.room_counts = true;
+    assert_room(&plan, 4, "1234");
+    assert_room(&plan, 10, "1236");
+    plan.room = "demo";
+    assert_room(&plan, 4, "demo");
+    assert_room(&plan, 10, "demo-2");
+    plan.room = "123456789012345678901234567890"; /* no number that fits */
+    assert_room(&plan, 2000000, "123456789012345678901234567890-400000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_complete),
         cmocka_unit_test(arrivals_of_the_whole_run),
         cmocka_unit_test(rooms_and_roles),
+        cmocka_unit_test(rooms_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

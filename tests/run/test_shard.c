@@ -457,6 +457,34 @@ static void a_service_that_takes_nobody(void **state)
     free_bench(&b);
 }
 
+static enum fake_how none_gets_media(uint64_t index)
+{
+    (void)index;
+    return FAKE_NO_MEDIA;
+}
+
+/* It connects everybody and forwards nothing: it was tested, and fails. */
+static void a_service_that_forwards_nothing_fails(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, none_gets_media);
+    b.plan.peers = 4;
+    b.plan.rate_per_s = 100;
+    b.plan.hold_ns = 300 * MS;
+    b.plan.media_timeout_ns = 300 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->failures[SQ_FAILURE_NO_MEDIA].count, 4);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    /* How long ICE and DTLS took is known, although nobody got up. */
+    assert_int_equal(samples(&b, SQ_METRIC_SETUP_ICE), 4);
+    assert_int_equal(samples(&b, SQ_METRIC_SETUP_DTLS), 4);
+    assert_int_equal(samples(&b, SQ_METRIC_SETUP_TOTAL), 0);
+    free_bench(&b);
+}
+
 /* Viewers of a room in which nobody publishes have tested nothing. */
 static void an_empty_room_is_no_pass(void **state)
 {
@@ -558,6 +586,80 @@ static void aborted_users_are_ok_or_pending(void **state)
     assert_int_equal(b.result->counts.ok, 5);
     assert_int_equal(b.result->counts.pending, 5);
     assert_int_equal(fake_leaves(), 0); /* at once and without goodbyes */
+    free_bench(&b);
+}
+
+/* Others were up long ago: who still waits when the run ends was let down, and is no pass. */
+static void who_hangs_has_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, half_silent);
+    b.plan.peers = 10;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 1500 * MS;
+    b.plan.hung_least_ns = 300 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.ok, 5);
+    assert_int_equal(b.result->failures[SQ_FAILURE_TIMEOUT].count, 5);
+    assert_non_null(strstr(b.result->peers[1].message, "when the run ended: not signed in yet"));
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    free_bench(&b);
+}
+
+static enum fake_how all_silent(uint64_t index)
+{
+    (void)index;
+    return FAKE_SILENT;
+}
+
+/* Where nobody got up there is nobody to compare with; and too short a time says nothing. */
+static void who_is_early_is_pending(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, all_silent);
+    b.plan.peers = 4;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 1200 * MS;
+    b.plan.hung_least_ns = 300 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.pending, 4);
+    assert_int_equal(sq_verdict(b.result), SQ_EXIT_UNREACHED);
+    free_bench(&b);
+    make(&b, half_silent);
+    b.plan.peers = 10;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 1200 * MS;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.pending, 5);
+    free_bench(&b);
+}
+
+static void drain_again(struct bench *b)
+{
+    sq_run_drain(b->run);
+}
+
+/* Ctrl-C while people go one after the other over a minute. */
+static void a_drain_may_be_hurried(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b, NULL);
+    b.plan.peers = 10;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 500 * MS;
+    b.plan.ramp_down_ns = 60 * SEC;
+    b.each_second = drain_again;
+    start(&b);
+    finish(&b);
+    assert_int_equal(b.result->counts.ok, 10);
+    assert_true(b.result->duration_s < 20);
     free_bench(&b);
 }
 
@@ -746,8 +848,12 @@ int main(void)
         cmocka_unit_test(an_empty_room_is_no_pass),
         cmocka_unit_test(an_exhausted_generator_is_invalid),
         cmocka_unit_test(a_service_that_takes_nobody),
+        cmocka_unit_test(a_service_that_forwards_nothing_fails),
         cmocka_unit_test(drained_users_are_well),
         cmocka_unit_test(aborted_users_are_ok_or_pending),
+        cmocka_unit_test(who_hangs_has_failed),
+        cmocka_unit_test(who_is_early_is_pending),
+        cmocka_unit_test(a_drain_may_be_hurried),
         cmocka_unit_test(orders_in_a_row),
         cmocka_unit_test(the_rate_may_change),
         cmocka_unit_test(planned_goes_with_the_rate),

@@ -52,25 +52,11 @@ int janus_room_check(const struct sq_target *target, char why[SQ_PEER_TEXT_MAX])
     return 0;
 }
 
-/* room=ID is the first room; the run's further ones count on from a number, or get "-1", "-2", …
- * behind a name. Without room= it is the run's own name of the room. */
+/* The run took its name from room=, where the target has one. */
 static json_t *room_id(const struct sq_signal *j)
 {
-    char name[128];
-    const char *given = sq_target_param(j->target, "room");
-    uint64_t nth = j->s.user->room_number;
-    if (given && is_number(given)) {
-        return json_integer((json_int_t)(strtoull(given, NULL, 10) + nth));
-    }
-    if (given && nth > 0) {
-        snprintf(name, sizeof(name), "%.100s-%llu", given, (unsigned long long)nth);
-        return json_string(name);
-    }
-    if (given) {
-        return json_string(given);
-    }
-    return is_number(j->s.user->room) ? json_integer(strtoll(j->s.user->room, NULL, 10))
-                                      : json_string(j->s.user->room);
+    const char *room = j->s.user->room;
+    return is_number(room) ? json_integer(strtoll(room, NULL, 10)) : json_string(room);
 }
 
 static void set_text(json_t *body, const char *key, const char *value)
