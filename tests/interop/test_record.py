@@ -133,5 +133,20 @@ def record_nowhere(t):
         check(process.wait(20) == 2 and text in process.stderr(), f"{options}: {process.stderr()}")
 
 
+def record_cut(t):
+    """What the disk did not take is told, and no pass: with --quiet, too."""
+    words = [t.squall, "run", "lab:echo", "--peers", "1", "--record", "1", "--duration", "5s", "--lateness-max", "500"]
+    for quiet in (False, True):
+        out = t.folder / f"cut-{quiet}"
+        line = " ".join(map(str, [*words, "--out", out, *(["--quiet"] if quiet else [])]))
+        process = t.start("run", ["bash", "-c", f"ulimit -f 300; exec {line}"])
+        code = process.wait(30)
+        check(code == 2, f"exit code {code}, expected 2: {process.stdout()}{process.stderr()}")
+        check("1 recording is incomplete or missing: " in process.stderr(), process.stderr())
+        check("webm: File too large" in process.stderr(), process.stderr())
+        check(json.loads((out / "summary.json").read_text())["verdict"] == "pass", "the rest is there")
+        test.note(process.stderr().strip().splitlines()[-1])
+
+
 if __name__ == "__main__":
-    test.run([record_media, record_frames, record_codecs, record_packets, record_nowhere])
+    test.run([record_media, record_frames, record_codecs, record_packets, record_nowhere, record_cut])
