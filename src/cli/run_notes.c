@@ -134,14 +134,6 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
     }
 }
 
-static void note_many_dumps(const struct sq_run_options *o, FILE *out)
-{
-    if (o->dump > SQ_RESULT_TRACES_MAX) {
-        fprintf(out, "Note: --dump %llu: dumps are kept of %d peers at most.\n",
-                (unsigned long long)o->dump, SQ_RESULT_TRACES_MAX);
-    }
-}
-
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
     if (plan->replay) {
@@ -150,6 +142,5 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
     note_late_arrivals(plan, out);
     note_small_rate(o, plan, out);
     note_few_peers(o, plan, out);
-    note_many_dumps(o, out);
     note_plain_codecs(o, plan, out);
 }
