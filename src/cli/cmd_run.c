@@ -21,6 +21,7 @@
 #include "run/decode.h"
 #include "run/replay.h"
 #include "run/run.h"
+#include "run/untested.h"
 #include "stats/metrics.h"
 #include <errno.h>
 #include <signal.h>
@@ -501,30 +502,9 @@ static int write_results(struct session *s)
     return err;
 }
 
-/* Viewers alone, and nobody to watch: where nothing is expected of it, that is no pass. */
-static void check_watched(struct session *s)
-{
-    const struct sq_plan *plan = &s->plan;
-    bool watched = plan->publishers > 0 || plan->data.on || s->options.expectations_len > 0;
-    bool well = false;
-    for (size_t i = 0; i < s->result->peer_count; i++) {
-        const struct sq_peer_row *peer = &s->result->peers[i];
-        well = well || peer->outcome == SQ_OUTCOME_OK;
-        watched = watched || peer->outcome == SQ_OUTCOME_FAILED ||
-                  peer->flow[SQ_FLOW_AUDIO_IN].agreed || peer->flow[SQ_FLOW_VIDEO_IN].agreed;
-    }
-    if (well && !watched) {
-        snprintf(s->result->error, sizeof(s->result->error),
-                 "nobody was there to watch: with --publishers 0 somebody else has to send");
-    }
-}
-
 static int judge(struct session *s)
 {
-    check_watched(s);
-    if (s->replay) {
-        sq_replay_judge(s->replay, s->options.expectations_len > 0, s->result);
-    }
+    sq_untested_check(&s->plan, s->options.expectations_len > 0, s->result);
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);

@@ -17,7 +17,6 @@
 #define CUT_SHORT                                                                                  \
     "cut short by the capture's snap length, which leaves nothing to measure: expected whole "     \
     "packets, as 'tcpdump -s 0' keeps them"
-#define RATE_NS (500 * SQ_NS_PER_MS) /* what a rate takes at least */
 
 /* RFC 3551, section 6, and the dynamic ones of Chromium's offers. */
 static void default_map(enum sq_codec map[static PTS])
@@ -344,42 +343,6 @@ int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
         return SQ_ERR_NOTFOUND;
     }
     return 0;
-}
-
-/* Peers got through and were given no media, and nothing else went wrong. */
-static bool only_silence(const struct sq_result *result)
-{
-    bool silence = false;
-    for (size_t i = 0; i < result->peer_count; i++) {
-        const struct sq_peer_row *peer = &result->peers[i];
-        if (peer->outcome == SQ_OUTCOME_FAILED && peer->cause != SQ_FAILURE_NO_MEDIA) {
-            return false;
-        }
-        silence = silence || peer->cause == SQ_FAILURE_NO_MEDIA;
-    }
-    return silence;
-}
-
-void sq_replay_judge(const struct sq_replay *replay, bool expected, struct sq_result *result)
-{
-    static const enum sq_metric_id rates[] = {
-        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_VIDEO_IN_BITRATE,
-        SQ_METRIC_VIDEO_OUT_BITRATE};
-    bool connected = false;
-    bool measured = expected;
-    for (size_t i = 0; i < result->peer_count; i++) {
-        connected = connected || result->peers[i].connected;
-    }
-    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
-        const struct sq_metric_row *row = sq_result_metric(result, rates[i]);
-        measured = measured || (row && row->hist->sums.count > 0);
-    }
-    if (connected ? !measured : replay->duration_ns < RATE_NS && only_silence(result)) {
-        snprintf(result->error, sizeof(result->error),
-                 "the recording of %.3g s was over before a rate of its media could be measured "
-                 "(half a second at least, after the set-up)",
-                 (double)replay->duration_ns / 1e9);
-    }
 }
 
 /* ---- Sending ---- */

@@ -68,10 +68,6 @@ void sq_replay_close(struct sq_replay *replay);
  * and something can be played. Else SQ_ERR_NOTFOUND, and `why` says what is amiss. */
 int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
                     char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
-/* A recording may be over before a first rate of its media could be taken, or before any came back:
- * that is no pass where nothing is `expected` of what there is, and not the service's fault. Sets
- * result->error then. */
-void sq_replay_judge(const struct sq_replay *replay, bool expected, struct sq_result *result);
 
 struct sq_replayer;
 

@@ -259,31 +259,6 @@ static void nothing_to_play(void **state)
     }
 }
 
-/* What comes too short for a service to send it back is not its fault. */
-static void over_before_anything_came_back(void **state)
-{
-    (void)state;
-    struct sq_peer_row peers[2] = {{.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA},
-                                   {.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA}};
-    struct sq_replay replay = {.duration_ns = 499 * SQ_NS_PER_MS};
-    struct sq_result result = {.peers = peers, .peer_count = 2};
-    sq_replay_judge(&replay, true, &result);
-    assert_non_null(strstr(result.error, "the recording of 0.499 s was over before a rate"));
-    result.error[0] = '\0';
-    peers[1].cause = SQ_FAILURE_ICE;
-    sq_replay_judge(&replay, false, &result);
-    assert_string_equal(result.error, "");
-    peers[1].cause = SQ_FAILURE_NO_MEDIA;
-    replay.duration_ns = SQ_NS_PER_SEC; /* long enough: it should have come */
-    sq_replay_judge(&replay, false, &result);
-    assert_string_equal(result.error, "");
-    peers[0] = (struct sq_peer_row){.outcome = SQ_OUTCOME_OK, .connected = true};
-    sq_replay_judge(&replay, true, &result);
-    assert_string_equal(result.error, "");
-    sq_replay_judge(&replay, false, &result);
-    assert_non_null(strstr(result.error, "was over before a rate"));
-}
-
 /* Used as far as it goes, and told. */
 static void cut_off(void **state)
 {
@@ -341,8 +316,7 @@ int main(void)
         cmocka_unit_test(streams_and_holes), cmocka_unit_test(payload_types_are_told),
         cmocka_unit_test(nothing_to_send),   cmocka_unit_test(packets_longer_than_a_datagram),
         cmocka_unit_test(cut_off),           cmocka_unit_test(cut_by_a_snap_length),
-        cmocka_unit_test(nothing_to_play),   cmocka_unit_test(over_before_anything_came_back),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(nothing_to_play),   cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }
