@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/pair_call.h"
 #include "cli/places.h"
+#include "cli/result_head.h"
 #include "media/clip.h"
 #include "report/report.h"
 #include "report/text.h"
@@ -20,7 +21,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define WHY_MAX             512
@@ -558,16 +558,7 @@ static void describe_run(struct session *s, int argc, char **argv)
 {
     struct sq_result *r = s->call.result;
     struct sq_buf command = {0};
-    struct utsname name;
-    uint32_t random;
-    sq_rand_secret(&random, sizeof(random));
-    r->started_wall_ns = sq_wall_ns();
-    sq_result_make_id(r->started_wall_ns, random, r->run_id);
-    SQ_RESULT_SET(r->tool_version, SQ_VERSION);
-    SQ_RESULT_SET(r->tool_commit, SQ_COMMIT);
-    if (uname(&name) == 0) {
-        SQ_RESULT_SET(r->host.name, name.nodename);
-    }
+    sq_result_head(r);
     sq_buf_puts(&command, "squall pair");
     for (int i = 0; i < argc; i++) {
         sq_buf_printf(&command, " %s", argv[i]);

@@ -9,6 +9,7 @@
 #include "cli/places.h"
 #include "cli/progress.h"
 #include "cli/record_option.h"
+#include "cli/result_head.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
@@ -28,7 +29,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define WHY_MAX         512
@@ -274,31 +274,6 @@ static int raise_limits(struct session *s)
     return 0;
 }
 
-static void describe_host(struct sq_host *host)
-{
-    struct utsname name;
-    if (uname(&name) == 0) {
-        char kernel[sizeof(name.sysname) + sizeof(name.release) + 2];
-        SQ_RESULT_SET(host->name, name.nodename);
-        snprintf(kernel, sizeof(kernel), "%s %s", name.sysname, name.release);
-        SQ_RESULT_SET(host->kernel, kernel);
-    }
-    host->cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-    FILE *cpuinfo = fopen("/proc/cpuinfo", "re");
-    char line[256];
-    while (cpuinfo && fgets(line, sizeof(line), cpuinfo)) {
-        const char *colon = strchr(line, ':');
-        if (colon && strncmp(line, "model name", 10) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            SQ_RESULT_SET(host->cpu, colon + 2);
-            break;
-        }
-    }
-    if (cpuinfo) {
-        fclose(cpuinfo);
-    }
-}
-
 /* Whether a word names an option whose value is a secret; *ret_at is where "=" would stand. */
 static bool names_secret(const char *word, size_t *ret_at)
 {
@@ -345,14 +320,8 @@ static int make_result(struct session *s, int argc, char **argv)
     if (err) {
         return err;
     }
-    uint32_t random;
-    sq_rand_secret(&random, sizeof(random));
-    s->result->started_wall_ns = sq_wall_ns();
-    sq_result_make_id(s->result->started_wall_ns, random, s->result->run_id);
-    SQ_RESULT_SET(s->result->tool_version, SQ_VERSION);
-    SQ_RESULT_SET(s->result->tool_commit, SQ_COMMIT);
+    sq_result_head(s->result);
     s->result->seed = s->plan.seed;
-    describe_host(&s->result->host);
     err = describe_command(s, argc, argv);
     return err ? err : sq_run_options_describe(&s->options, &s->plan, s->result);
 }
