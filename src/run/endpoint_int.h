@@ -3,6 +3,7 @@
 #define SQ_RUN_ENDPOINT_INT_H
 
 #include "net/udp.h"
+#include "peer/ice/ice.h"
 #include "run/endpoint.h"
 #include "run/tcp_path.h"
 
@@ -35,7 +36,7 @@ struct sq_carrier {
     size_t addrs_len;
     uint32_t addr_counts[SQ_CARRIER_ADDRS_MAX]; /* in a row; 1: that one alone */
     uint32_t addr_next, addr_stride;
-    struct sq_addr stun_servers[4];
+    struct sq_addr stun_servers[SQ_ICE_SERVERS_MAX];
     size_t stun_servers_len;
     bool hear_all;
     int socket_buffer_bytes;

@@ -445,7 +445,7 @@ static void refused_settings(void **state)
     assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
     config.addrs_len = 1;
     config.stun_servers = addrs;
-    config.stun_servers_len = 5;
+    config.stun_servers_len = SQ_ICE_SERVERS_MAX + 1;
     assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
     config.stun_servers_len = 0;
     config.port_min = config.port_max = 0;

@@ -25,7 +25,7 @@
  * candidate, a base N + SQ_ICE_TCP_BASE: what is sent there goes to `to` over a TCP connection that
  * is opened with the first message (RFC 6544). */
 #define SQ_ICE_TCP_BASE    8
-#define SQ_ICE_SERVERS_MAX 4
+#define SQ_ICE_SERVERS_MAX 8   /* addresses of STUN servers */
 #define SQ_ICE_LOCAL_MAX   48  /* local candidates */
 #define SQ_ICE_REMOTE_MAX  64  /* remote candidates, peer-reflexive ones included */
 #define SQ_ICE_PAIRS_MAX   100 /* RFC 8445, section 6.1.2.5; the config may lower it */
