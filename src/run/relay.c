@@ -332,7 +332,9 @@ static void on_message(void *ctx, const uint8_t *message, size_t len)
         return;
     }
     uint8_t *bytes = sq_keep_copy(relay->relays->cfg.keep, message + data.at, data.len);
-    if (bytes) {
+    /* As in tcp_path.c: the copy may have worked off batches, and that may have closed the relay.
+     */
+    if (bytes && !relay->gone && !relay->closed) {
         relay->events->data(relay->ctx, relay->number, &data.from, bytes, data.len, now_ns);
     }
 }
