@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STREAM_QUEUE_MAX  (256 * 1024) /* then datagrams are lost, as at a full link */
-#define STREAM_TIMEOUT_NS (10 * SQ_NS_PER_SEC)
+#define STREAM_QUEUE_MAX (256 * 1024) /* then datagrams are lost, as at a full link */
+/* Behind them, for what the TURN client asks: over a stream nothing is sent again (RFC 8489,
+ * section 6.2.2), and a Refresh that never left would end the allocation. It has 8 requests under
+ * way. */
+#define CONTROL_QUEUE_BYTES (16 * SQ_TURN_MESSAGE_MAX)
+#define STREAM_TIMEOUT_NS   (10 * SQ_NS_PER_SEC)
 
 void relay_close_carrier(struct sq_relay *relay)
 {
@@ -74,7 +78,7 @@ static void on_stream_data(void *ctx, const uint8_t *data, size_t len)
 {
     struct sq_relay *relay = ctx;
     int err = relay->gone ? 0 : sq_framing_feed(&relay->framing, data, len, on_message, relay);
-    if (err && !relay->gone) {
+    if (err && !relay->gone && !relay->again) {
         char sentence[SQ_PEER_TEXT_MAX];
         snprintf(sentence, sizeof(sentence), "the TURN server %.100s sent what is no TURN",
                  relay_name(relay));
@@ -87,6 +91,9 @@ static void on_end(void *ctx, const struct sq_stream_end *end)
 {
     struct sq_relay *relay = ctx;
     char sentence[SQ_PEER_TEXT_MAX];
+    if (relay->again) {
+        return; /* it sent us elsewhere, and need not wait for us to go */
+    }
     if (end->err) {
         snprintf(sentence, sizeof(sentence), "TURN server %.60s: %.180s", relay_name(relay),
                  end->text);
@@ -121,7 +128,7 @@ static int open_stream(struct sq_relay *relay)
         .tls = url->carrier == SQ_TURN_TLS,
         .tls_options = tls_options(relay),
         .timeout_ns = STREAM_TIMEOUT_NS,
-        .queue_max_bytes = STREAM_QUEUE_MAX,
+        .queue_max_bytes = STREAM_QUEUE_MAX + CONTROL_QUEUE_BYTES,
         .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
     };
     sq_framing_free(&relay->framing);
@@ -181,7 +188,8 @@ int relay_open_carrier(struct sq_relay *relay)
 
 /* ---- Sending ---- */
 
-/* What the kernel does not take is lost, as on a network: the client sends it again. */
+/* What a socket does not take is lost, as on a network: the client sends it again. A stream has
+ * room for it, see CONTROL_QUEUE_BYTES. */
 void relay_hand_over(void *ctx, const void *buf, size_t len)
 {
     struct sq_relay *relay = ctx;
@@ -244,7 +252,8 @@ static size_t send_stream(struct sq_relay *relay, const struct sq_addr *to,
         used += len;
         count += len > 0;
     }
-    if (used == 0 || sq_stream_send(relay->stream, relays->scratch, used) != 0) {
+    if (used == 0 || sq_stream_queued_bytes(relay->stream) + used > STREAM_QUEUE_MAX ||
+        sq_stream_send(relay->stream, relays->scratch, used) != 0) {
         return 0;
     }
     return count;
