@@ -198,6 +198,54 @@ static void through_a_nat(void **state)
     simnet_free(net);
 }
 
+struct told {
+    unsigned candidates, done, after;
+};
+
+static void on_told(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    struct told *told = ctx;
+    (void)node;
+    told->done += event->type == SQ_PEER_EV_GATHERING_DONE;
+    told->candidates += event->type == SQ_PEER_EV_LOCAL_CANDIDATE;
+    told->after += event->type == SQ_PEER_EV_LOCAL_CANDIDATE && told->done;
+}
+
+/* RFC 8838, section 13: a relay in time is told, one behind end-of-candidates is used only. */
+static void a_late_relay_is_not_told(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    const struct sq_peer_config config = {0};
+    struct simnet *net = simnet_new(42, 1);
+    struct simnode *node = simnet_add(net, &config, false, on_told, &told);
+    struct sq_peer *peer = simnode_peer(node);
+    struct sq_addr relayed, mapped;
+    assert_int_equal(sq_addr_parse("198.51.100.7", 40000, &relayed), 0);
+    assert_int_equal(sq_addr_parse("203.0.113.7", 5000, &mapped), 0);
+    add_both(node);
+    sq_peer_hold_gathering(peer);
+    sq_peer_hold_gathering(peer);
+    char *offer = offer_of(net, node, false);
+    run_for(net, 2 * SEC);
+    assert_int_equal(sq_peer_add_relay(peer, simnet_now(net), 4, &relayed, &mapped, 100), 0);
+    sq_peer_release_gathering(peer, simnet_now(net));
+    assert_int_equal(told.candidates, 1); /* the host's stands in the offer */
+    assert_int_equal(told.done, 0);
+    run_for(net, 4 * SEC);
+    assert_int_equal(told.done, 1);
+    sq_addr_set_port(&relayed, 40001);
+    assert_int_equal(sq_peer_add_relay(peer, simnet_now(net), 5, &relayed, &mapped, 99), 0);
+    sq_peer_release_gathering(peer, simnet_now(net));
+    run_for(net, SEC);
+    assert_true(sq_peer_has_base(peer, 5));
+    assert_int_equal(told.candidates, 1);
+    assert_int_equal(told.done, 1);
+    assert_int_equal(told.after, 0);
+    sq_free(offer);
+    simnet_free(net);
+}
+
 /* ---- Glare, restarts ---- */
 
 static void glare_is_rolled_back(void **state)
@@ -449,6 +497,7 @@ int main(void)
         cmocka_unit_test(candidates_before_the_answer),
         cmocka_unit_test(through_a_nat),
         cmocka_unit_test(glare_is_rolled_back),
+        cmocka_unit_test(a_late_relay_is_not_told),
         cmocka_unit_test(restart_rolled_back_alone),
         cmocka_unit_test(restart_taken_back),
         cmocka_unit_test(restart_after_consent_was_lost),

@@ -201,6 +201,7 @@ static void reset_generation(struct sq_ice *ice)
     ice->remote_done = false;
     ice->remote_lite = false;
     ice->gathering = false;
+    ice->gather_late = false;
     ice->gathered = false;
     ice->unresolved = 0;
     ice->started_ns = SQ_NEVER;
