@@ -359,6 +359,33 @@ static void restart_after_consent_was_lost(void **state)
     end(&p);
 }
 
+/* The offer of a restart is out for so long that consent is lost meanwhile. */
+static void consent_lost_within_a_restart(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(41, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = true;
+    run_for(p.net, 15 * SEC);
+    char *offer = offer_of(p.net, p.a, true);
+    run_for(p.net, 25 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = false;
+    set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+    char *answer = answer_of(p.net, p.b);
+    set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    uint64_t frames = in_stats(p.net, p.b, 1).frames_decoded;
+    run_for(p.net, 5 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded > frames + 95);
+    sq_free(offer);
+    sq_free(answer);
+    end(&p);
+}
+
 static void restart_that_finds_nobody(void **state)
 {
     (void)state;
@@ -501,6 +528,7 @@ int main(void)
         cmocka_unit_test(restart_rolled_back_alone),
         cmocka_unit_test(restart_taken_back),
         cmocka_unit_test(restart_after_consent_was_lost),
+        cmocka_unit_test(consent_lost_within_a_restart),
         cmocka_unit_test(restart_that_finds_nobody),
         cmocka_unit_test(disconnected_and_back),
         cmocka_unit_test(close_before_and_after_release),
