@@ -1,6 +1,7 @@
 /* Endpoints: peers on real sockets of the loopback, two on one loop. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "peer/ice/ice.h"
 #include "run/endpoint.h"
 #include "run/rig.h"
 #include <setjmp.h>
