@@ -25,7 +25,6 @@
 
 #define WHY_MAX             512
 #define LINE_MAX_BYTES      1024
-#define STUN_MAX            4
 #define DURATION_DEFAULT_NS (10 * SQ_NS_PER_SEC)
 #define WAIT_DEFAULT_NS     (600 * SQ_NS_PER_SEC) /* for the other side's human */
 #define REPORTED_NS         (8 * SQ_NS_PER_SEC)   /* RTCP has told by then what of audio was lost */
@@ -55,7 +54,8 @@ struct session {
     struct sq_hist *lateness;
     struct sq_expect *expect[EXPECT_MAX];
     size_t expect_len;
-    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX], stun[STUN_MAX];
+    struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
+    struct sq_stun_list stun;
     size_t addrs_len;
     bool told;  /* our code is out */
     bool ended; /* by itself, by the other side, or by what failed */
@@ -223,10 +223,8 @@ static void print_help(void)
 static int find_addresses(struct session *s)
 {
     const struct sq_option_list *ips = &s->o.local_ips;
-    if (ips->n > SQ_CARRIER_ADDRS_MAX || s->o.stun.n > STUN_MAX) {
-        return refuse(s, SQ_ERR_INVALID, "--%s: at most %d",
-                      ips->n > SQ_CARRIER_ADDRS_MAX ? "local-ip" : "stun",
-                      ips->n > SQ_CARRIER_ADDRS_MAX ? SQ_CARRIER_ADDRS_MAX : STUN_MAX);
+    if (ips->n > SQ_CARRIER_ADDRS_MAX) {
+        return refuse(s, SQ_ERR_INVALID, "--local-ip: at most %d", SQ_CARRIER_ADDRS_MAX);
     }
     for (size_t i = 0; i < ips->n; i++) {
         if (sq_addr_parse(ips->items[i], 0, &s->addrs[i]) != 0) {
@@ -240,19 +238,21 @@ static int find_addresses(struct session *s)
         }
     }
     s->addrs_len = ips->n;
-    for (size_t i = 0; i < s->o.stun.n; i++) {
-        int err = sq_find_stun(s->loop, s->o.stun.items[i], &s->stun[i], s->why, sizeof(s->why));
-        if (err) {
-            return err;
-        }
-    }
     if (ips->n == 0 && sq_carrier_default_addrs(NULL, s->addrs, &s->addrs_len) != 0) {
         return refuse(
             s, SQ_ERR_NOTFOUND,
             "this machine has no network address but loopback (--local-ip 127.0.0.1 stays "
             "on this machine)");
     }
-    return 0;
+    int err = sq_find_stun_list(s->loop, &s->o.stun, s->addrs, s->addrs_len, &s->stun, s->why,
+                                sizeof(s->why));
+    if (!err && s->stun.unasked) {
+        say(s,
+            "Note: nobody asks the STUN server %s: this machine has no address of its family that "
+            "leads there.\n",
+            s->stun.unasked);
+    }
+    return err;
 }
 
 /* ---- The call ---- */
@@ -302,9 +302,8 @@ static void on_failed(struct session *s, const struct sq_peer_event *event)
         end(s, SQ_FAILURE_DTLS, "%s", event->text);
     } else {
         end(s, SQ_FAILURE_ICE, "%s%s", event->text,
-            s->stun[0].sa.sa_family == AF_UNSPEC && s->o.local_ips.n == 0
-                ? "; behind a NAT, give --stun on both sides"
-                : "");
+            s->stun.n == 0 && s->o.local_ips.n == 0 ? "; behind a NAT, give --stun on both sides"
+                                                    : "");
     }
 }
 
@@ -488,8 +487,8 @@ static int make_peer(struct session *s)
     struct sq_carrier_config carrier = {
         .addrs = s->addrs,
         .addrs_len = s->addrs_len,
-        .stun_servers = s->stun,
-        .stun_servers_len = s->o.stun.n,
+        .stun_servers = s->stun.addrs,
+        .stun_servers_len = s->stun.n,
     };
     const struct sq_peer_config config = {.connect_timeout_ns = s->o.wait_ns,
                                           .patient = true,

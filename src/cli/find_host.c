@@ -11,20 +11,34 @@
 struct lookup {
     bool over;
     int err;
-    struct sq_addr addr;
+    struct sq_host_addrs found;
 };
+
+static bool has_family(const struct sq_addr *addrs, size_t n, int family)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sq_addr_family(&addrs[i]) == family) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void on_lookup(void *ctx, const struct sq_dns_answer *answer)
 {
     struct lookup *lookup = ctx;
+    struct sq_host_addrs *found = &lookup->found;
     lookup->over = true;
     lookup->err = answer->err;
-    if (!answer->err && answer->n > 0) {
-        lookup->addr = answer->addrs[0];
+    for (size_t i = 0; !answer->err && i < answer->n && found->n < SQ_HOST_ADDRS_MAX; i++) {
+        if (!has_family(found->addrs, found->n, sq_addr_family(&answer->addrs[i]))) {
+            found->addrs[found->n++] = answer->addrs[i];
+        }
     }
 }
 
-int sq_find_host(struct sq_loop *loop, const char *host, uint16_t port, struct sq_addr *ret_addr)
+int sq_find_host(struct sq_loop *loop, const char *host, uint16_t port,
+                 struct sq_host_addrs *ret_found)
 {
     struct lookup lookup = {0};
     struct sq_dns_query *query;
@@ -33,10 +47,36 @@ int sq_find_host(struct sq_loop *loop, const char *host, uint16_t port, struct s
         err = sq_loop_run_once(loop, SQ_NS_PER_SEC);
     }
     err = err ? err : lookup.err;
+    err = err || lookup.found.n > 0 ? err : SQ_ERR_DNS;
     if (!err) {
-        *ret_addr = lookup.addr;
+        *ret_found = lookup.found;
     }
     return err;
+}
+
+struct sq_addr sq_host_addr_like(const struct sq_host_addrs *found, const struct sq_addr *likes,
+                                 size_t n)
+{
+    for (size_t i = 0; i < found->n; i++) {
+        if (has_family(likes, n, sq_addr_family(&found->addrs[i]))) {
+            return found->addrs[i];
+        }
+    }
+    return found->addrs[0];
+}
+
+bool sq_host_is_asked(const struct sq_host_addrs *found, const struct sq_addr *bases, size_t n)
+{
+    for (size_t i = 0; i < found->n; i++) {
+        for (size_t b = 0; b < n; b++) {
+            /* As peer/ice/ice_gather.c chooses: loopback leads nowhere else. */
+            if (sq_addr_family(&found->addrs[i]) == sq_addr_family(&bases[b]) &&
+                (!sq_addr_is_loopback(&bases[b]) || sq_addr_is_loopback(&found->addrs[i]))) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* "HOST", "HOST:PORT", "[IPv6]:PORT", an IPv6 address alone. */
@@ -65,7 +105,7 @@ static bool split_host(const char *text, char *host, size_t room, uint64_t *port
     return true;
 }
 
-int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_addr *ret_addr, char *why,
+int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_host_addrs *ret_found, char *why,
                  size_t why_room)
 {
     char host[256];
@@ -75,9 +115,34 @@ int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_addr *ret_add
         snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT", text);
         return SQ_ERR_INVALID;
     }
-    if (sq_find_host(loop, host, (uint16_t)port, ret_addr) != 0) {
+    if (sq_find_host(loop, host, (uint16_t)port, ret_found) != 0) {
         snprintf(why, why_room, "--stun %s: the name '%s' cannot be resolved", text, host);
         return SQ_ERR_DNS;
+    }
+    return 0;
+}
+
+int sq_find_stun_list(struct sq_loop *loop, const struct sq_option_list *list,
+                      const struct sq_addr *bases, size_t bases_len, struct sq_stun_list *ret_list,
+                      char *why, size_t why_room)
+{
+    if (list->n > SQ_STUN_OPTIONS_MAX) {
+        snprintf(why, why_room, "--stun: at most %d servers", SQ_STUN_OPTIONS_MAX);
+        return SQ_ERR_INVALID;
+    }
+    ret_list->n = 0;
+    ret_list->unasked = NULL;
+    for (size_t i = 0; i < list->n; i++) {
+        struct sq_host_addrs found;
+        int err = sq_find_stun(loop, list->items[i], &found, why, why_room);
+        if (err) {
+            return err;
+        }
+        memcpy(ret_list->addrs + ret_list->n, found.addrs, found.n * sizeof(*found.addrs));
+        ret_list->n += found.n;
+        if (!sq_host_is_asked(&found, bases, bases_len)) {
+            ret_list->unasked = list->items[i];
+        }
     }
     return 0;
 }

@@ -35,18 +35,18 @@ static int refuse(struct finder *f, int err, const char *fmt, ...)
 /* Candidates of one family make no pairs with those of the other. */
 static void note_family(struct finder *f)
 {
-    struct sq_addr remote;
+    struct sq_host_addrs remote;
     const char *family[2] = {"IPv4", "IPv6"};
     if (f->options->quiet ||
         sq_find_host(f->loop, f->target->host, f->target->port, &remote) != 0) {
         return;
     }
     for (size_t i = 0; i < f->plan->addrs_len; i++) {
-        if (sq_addr_family(&f->paths->addrs[i]) == sq_addr_family(&remote)) {
+        if (sq_addr_family(&f->paths->addrs[i]) == sq_addr_family(&remote.addrs[0])) {
             return;
         }
     }
-    bool v6 = sq_addr_family(&remote) == AF_INET6;
+    bool v6 = sq_addr_family(&remote.addrs[0]) == AF_INET6;
     fprintf(stderr,
             "Note: %s is reached by %s, and --local-ip names %s only: media connect only where the "
             "service offers %s candidates.\n",
@@ -91,11 +91,13 @@ static int find_addrs(struct finder *f)
     if (f->options->local_ips.n > 0) {
         return find_given(f, &f->options->local_ips);
     }
-    struct sq_addr remote;
-    if (sq_find_host(f->loop, f->target->host, f->target->port, &remote) == 0 &&
-        sq_route_source(&remote, &f->paths->addrs[0]) == 0) {
-        f->plan->addrs_len = 1;
-        return 0;
+    struct sq_host_addrs remote = {.n = 0};
+    int found = sq_find_host(f->loop, f->target->host, f->target->port, &remote);
+    for (size_t i = 0; !found && i < remote.n; i++) {
+        if (sq_route_source(&remote.addrs[i], &f->paths->addrs[0]) == 0) {
+            f->plan->addrs_len = 1;
+            return 0;
+        }
     }
     /* Each peer will say for itself what is wrong with the name. */
     if (sq_carrier_default_addrs(NULL, f->paths->addrs, &f->plan->addrs_len) != 0) {
@@ -108,18 +110,20 @@ static int find_addrs(struct finder *f)
 
 static int find_stun(struct finder *f)
 {
-    const struct sq_option_list *list = &f->options->stun;
-    if (list->n > 4) {
-        return refuse(f, SQ_ERR_INVALID, "--stun: at most 4 servers");
+    struct sq_stun_list *stun = &f->paths->stun;
+    int err = sq_find_stun_list(f->loop, &f->options->stun, f->plan->addrs, f->plan->addrs_len,
+                                stun, f->why, f->why_room);
+    if (err) {
+        return err;
     }
-    for (size_t i = 0; i < list->n; i++) {
-        int err = sq_find_stun(f->loop, list->items[i], &f->paths->stun[i], f->why, f->why_room);
-        if (err) {
-            return err;
-        }
+    f->plan->stun_servers = stun->addrs;
+    f->plan->stun_servers_len = stun->n;
+    if (stun->unasked && !f->options->quiet) {
+        fprintf(stderr,
+                "Note: nobody asks the STUN server %s: media leave from no address of its family "
+                "that leads there.\n",
+                stun->unasked);
     }
-    f->plan->stun_servers = f->paths->stun;
-    f->plan->stun_servers_len = list->n;
     return 0;
 }
 
@@ -150,10 +154,13 @@ static int find_turn(struct finder *f)
             return refuse(f, SQ_ERR_INVALID, "--turn %s: %s", turn_shown(list->items[i], shown),
                           what);
         }
-        if (sq_find_host(f->loop, server->url.host, server->url.port, &server->addr) != 0) {
+        struct sq_host_addrs found;
+        if (sq_find_host(f->loop, server->url.host, server->url.port, &found) != 0) {
             return refuse(f, SQ_ERR_DNS, "--turn %s: the name '%s' cannot be resolved",
                           turn_shown(list->items[i], shown), server->url.host);
         }
+        /* The relayed address is of the server's family: one that our own candidates have. */
+        server->addr = sq_host_addr_like(&found, f->plan->addrs, f->plan->addrs_len);
     }
     f->plan->relays = (struct sq_relays_config){
         .servers = f->paths->turn,

@@ -2,6 +2,7 @@
 #ifndef SQ_CLI_RUN_PATHS_H
 #define SQ_CLI_RUN_PATHS_H
 
+#include "cli/find_host.h"
 #include "cli/run_options.h"
 #include "net/loop.h"
 #include "run/plan.h"
@@ -10,7 +11,7 @@
 struct sq_run_paths {
     struct sq_addr addrs[SQ_CARRIER_ADDRS_MAX];
     uint32_t addr_counts[SQ_CARRIER_ADDRS_MAX];
-    struct sq_addr stun[4];
+    struct sq_stun_list stun;
     struct sq_relay_server turn[SQ_RELAY_SERVERS_MAX];
 };
 

@@ -8,10 +8,13 @@
 
 /* --- the bottom: TCP, or any connected stream descriptor --- */
 
-/* Connects to the addresses in turn; both are borrowed. `who` ("host:port") is for error texts. */
+/* Connects to the addresses in turn; both are borrowed. `who` ("host:port") is for error texts. One
+ * that does not answer gets a second while there are others, less where timeout_ns is short, and
+ * another chance when those have failed. */
 struct sq_tcp_target {
     const struct sq_addr *addrs;
     size_t n;
+    uint64_t timeout_ns;        /* of all of them: the owner's */
     const struct sq_addr *bind; /* nullable */
     const char *who;
 };
@@ -24,6 +27,8 @@ int sq_tcp_filter_new(const struct sq_tcp_target *target, char *text,
 /* Over a connected descriptor, which is made non-blocking. release: see sq_stream_from_fd. */
 int sq_fd_filter_new(int fd, void (*release)(void *ctx), void *release_ctx, char *text,
                      struct sq_filter **ret_filter) SQ_MUST_USE;
+/* When connecting is to go on though nothing came: with the next address. SQ_NEVER. */
+uint64_t sq_tcp_filter_next_ns(const struct sq_filter *filter);
 /* The present descriptor, or -1; changes from one address to the next. */
 int sq_tcp_filter_fd(const struct sq_filter *filter);
 /* The watch on that descriptor, stopped by the filter before it closes it. */

@@ -387,6 +387,10 @@ static void progress(struct sq_stream *s)
             s->text[0] = '\0'; /* what addresses before this one said */
             opened(s);
         } else {
+            if (err == SQ_ERR_AGAIN && s->phase == SQ_STREAM_CONNECT) {
+                sq_timer_start(sq_loop_timers(s->loop), &s->again,
+                               sq_tcp_filter_next_ns(s->bottom));
+            }
             err = err == SQ_ERR_AGAIN ? update_watch(s) : err;
             if (err) {
                 end(s, err, s->phase);
@@ -417,6 +421,7 @@ static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
         s->addr_count = answer->n;
         struct sq_tcp_target target = {.addrs = s->addrs,
                                        .n = s->addr_count,
+                                       .timeout_ns = s->timeout_ns,
                                        .bind = sq_addr_family(&s->bind) ? &s->bind : NULL,
                                        .who = s->who};
         err = sq_tcp_filter_new(&target, s->text, &s->bottom);

@@ -1,6 +1,7 @@
 /* The bottom layer of a stream: TCP, tried address by address, or a descriptor that is connected.
  */
 #include "base/mem.h"
+#include "base/time.h"
 #include "net/filter_int.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -9,12 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ADDR_MAX_NS SQ_NS_PER_SEC
+
 struct tcp {
     struct sq_filter filter; /* first: the stream holds this */
     struct sq_watch watch;
     struct sq_tcp_target target;
-    size_t at; /* the address being tried */
+    size_t at;           /* the address being tried */
+    size_t silent;       /* the first one that did not answer in its time; `n`: none */
+    uint64_t give_up_ns; /* on it, when there are others; SQ_NEVER */
     int fd;
+    bool last_chance; /* it has come back to that one */
     bool connected;
     bool write_blocked;
     void (*release)(void *ctx);
@@ -104,20 +110,49 @@ static int check(struct tcp *t)
     return getpeername(t->fd, (struct sockaddr *)&peer, &peer_len) == 0 ? 0 : SQ_ERR_AGAIN;
 }
 
+/* Chooses the address after one that failed: the next, then for the rest of the time the first that
+ * only was slow. RFC 8305 would ask several at once, which a load generator does not do to a
+ * server. */
+static bool next_addr(struct tcp *t)
+{
+    if (t->at + 1 < t->target.n && !t->last_chance) {
+        t->at++;
+        return true;
+    }
+    if (t->last_chance || t->silent == t->target.n) {
+        return false;
+    }
+    t->last_chance = true;
+    t->at = t->silent;
+    return true;
+}
+
+static int try_addr(struct tcp *t)
+{
+    uint64_t share_ns = t->target.n > 0 ? t->target.timeout_ns / t->target.n : 0;
+    bool others = t->at + 1 < t->target.n && !t->last_chance;
+    t->give_up_ns =
+        others && share_ns > 0 ? sq_clock_ns() + sq_min_u64(share_ns, ADDR_MAX_NS) : SQ_NEVER;
+    return start(t);
+}
+
 static int tcp_connect(struct sq_filter *f)
 {
     struct tcp *t = of(f);
     if (t->connected) {
         return 0;
     }
-    int err = t->fd >= 0 ? check(t) : start(t);
+    int err = t->fd >= 0 ? check(t) : try_addr(t);
+    if (err == SQ_ERR_AGAIN && sq_clock_ns() >= t->give_up_ns) {
+        t->silent = t->silent < t->target.n ? t->silent : t->at;
+        err = tell(t, ETIMEDOUT);
+    }
     while (err != 0 && err != SQ_ERR_AGAIN) {
         close_fd(t);
-        if (t->at + 1 >= t->target.n) {
+        if (!next_addr(t)) {
             return err;
         }
-        t->at++;
-        err = start(t);
+        err = try_addr(t);
     }
     t->connected = err == 0;
     return err;
@@ -195,6 +230,8 @@ int sq_tcp_filter_new(const struct sq_tcp_target *target, char *text, struct sq_
     }
     t->filter = (struct sq_filter){.ops = &tcp_ops, .text = text};
     t->target = *target;
+    t->silent = target->n;
+    t->give_up_ns = SQ_NEVER;
     t->fd = -1;
     *ret_filter = &t->filter;
     return 0;
@@ -218,6 +255,11 @@ int sq_fd_filter_new(int fd, void (*release)(void *ctx), void *release_ctx, char
     t->release = release;
     t->release_ctx = release_ctx;
     return 0;
+}
+
+uint64_t sq_tcp_filter_next_ns(const struct sq_filter *filter)
+{
+    return ((const struct tcp *)filter)->give_up_ns;
 }
 
 int sq_tcp_filter_fd(const struct sq_filter *filter)

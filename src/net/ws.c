@@ -12,6 +12,7 @@
 #define CONTROL_MAX    125                 /* RFC 6455, section 5.5 */
 #define STREAM_QUEUE   (256 * 1024)        /* what libwslay may hand down before it waits */
 #define HOST_MAX       256
+#define PINGS_MAX      4096 /* whose answers wait: libwslay queues one for each */
 #define CODE_NO_STATUS 1005
 #define CODE_ABNORMAL  1006
 #define CODE_TOO_BIG   1009
@@ -38,6 +39,7 @@ struct sq_ws {
     bool closing; /* a close frame is to follow the queued messages */
     uint16_t close_code;
     char close_reason[CONTROL_MAX - 2 + 1];
+    unsigned pings; /* since the queue was empty */
     int busy;
     bool freed;
     char text[SQ_NET_TEXT_MAX];
@@ -190,6 +192,7 @@ static void on_wslay_msg(wslay_event_context_ptr frames,
         }
         return;
     }
+    ws->pings += m->opcode == WSLAY_PING;
     bool close = m->opcode == WSLAY_CONNECTION_CLOSE;
     if (!close && m->opcode != WSLAY_TEXT_FRAME && m->opcode != WSLAY_BINARY_FRAME) {
         return;
@@ -244,7 +247,9 @@ static int send_frames(struct sq_ws *ws)
                 return r;
             }
         }
-        if (!ws->closing || wslay_event_get_queued_msg_count(ws->frames) > 0) {
+        size_t left = wslay_event_get_queued_msg_count(ws->frames);
+        ws->pings = left > 0 ? ws->pings : 0;
+        if (!ws->closing || left > 0) {
             return 0;
         }
         ws->closing = false;
@@ -290,6 +295,12 @@ static void feed(struct sq_ws *ws, const uint8_t *data, size_t len)
         r = wslay_event_recv(ws->frames);
     }
     ws->in_len = 0;
+    if (ws->pings > PINGS_MAX) {
+        snprintf(ws->text, sizeof(ws->text), "the other side sent %u pings and reads no answers",
+                 ws->pings);
+        end(ws, SQ_ERR_NOSPACE, SQ_STREAM_OPEN);
+        return;
+    }
     push(ws);
 }
 

@@ -188,33 +188,54 @@ static int head_done(struct sq_ws_upgrade *u, char text[static SQ_NET_TEXT_MAX])
     return 0;
 }
 
+/* RFC 9110, section 15.2: 1xx answers come before the final one, which 101 is. */
+static bool is_interim(const struct sq_ws_upgrade *u)
+{
+    return u->status >= 100 && u->status < 200 && u->status != 101;
+}
+
+/* Looks for the end of the head in what has come. SQ_ERR_AGAIN. */
+static int find_head(struct sq_ws_upgrade *u, char text[static SQ_NET_TEXT_MAX])
+{
+    char *end = memmem(u->head, u->head_len, "\r\n\r\n", 4);
+    if (!end && u->head_len < SQ_WS_HEAD_MAX_BYTES) {
+        return SQ_ERR_AGAIN;
+    }
+    if (!end) {
+        snprintf(text, SQ_NET_TEXT_MAX,
+                 "the answer to the WebSocket upgrade has more than %d bytes of headers",
+                 SQ_WS_HEAD_MAX_BYTES);
+        return SQ_ERR_FORMAT;
+    }
+    u->head_end = (size_t)(end - u->head) + 4;
+    return head_done(u, text);
+}
+
 int sq_ws_upgrade_feed(struct sq_ws_upgrade *u, const uint8_t *data, size_t len, size_t *ret_used,
                        char text[static SQ_NET_TEXT_MAX])
 {
-    size_t before = u->head_len;
-    size_t n = SQ_WS_HEAD_MAX_BYTES - before < len ? SQ_WS_HEAD_MAX_BYTES - before : len;
-    memcpy(u->head + before, data, n);
-    u->head_len += n;
-    u->head[u->head_len] = '\0';
-    if (!u->head_end) {
-        char *end = memmem(u->head, u->head_len, "\r\n\r\n", 4);
-        if (!end && u->head_len < SQ_WS_HEAD_MAX_BYTES) {
-            return SQ_ERR_AGAIN;
-        }
-        if (!end) {
-            snprintf(text, SQ_NET_TEXT_MAX,
-                     "the answer to the WebSocket upgrade has more than %d bytes of headers",
-                     SQ_WS_HEAD_MAX_BYTES);
-            return SQ_ERR_FORMAT;
-        }
-        u->head_end = (size_t)(end - u->head) + 4;
-        int err = head_done(u, text);
+    size_t taken = 0;
+    for (;;) {
+        size_t room = SQ_WS_HEAD_MAX_BYTES - u->head_len;
+        size_t n = room < len - taken ? room : len - taken;
+        memcpy(u->head + u->head_len, data + taken, n);
+        taken += n;
+        u->head_len += n;
+        u->head[u->head_len] = '\0';
+        int err = u->head_end ? 0 : find_head(u, text);
         if (err) {
             return err;
         }
+        if (!is_interim(u)) {
+            break;
+        }
+        u->head_len -= u->head_end;
+        memmove(u->head, u->head + u->head_end, u->head_len);
+        u->head_end = 0;
+        u->status = 0;
     }
     if (u->status == 101) {
-        *ret_used = u->head_end - before;
+        *ret_used = taken - (u->head_len - u->head_end);
         return 0;
     }
     size_t body = u->head_len - u->head_end;

@@ -13,6 +13,8 @@ enum ppid { /* RFC 8831, section 8 */
             PPID_BINARY_EMPTY = 57,
 };
 
+#define KEPT_MAX_BYTES 65536 /* of one channel: it is for the time of one retransmission */
+
 /* For what may fail without harm: it is as if it had been lost on the way, or is done without. */
 static void best_effort(int err)
 {
@@ -83,12 +85,23 @@ static int make(struct sq_peer *peer, const struct sq_channel_config *c,
     return 0;
 }
 
+static void free_kept(struct sq_channel_kept *kept)
+{
+    while (kept) {
+        struct sq_channel_kept *next = kept->next;
+        sq_free(kept);
+        kept = next;
+    }
+}
+
 /* Its memory goes when nobody can hold it any more. */
 static void be_gone(struct sq_channel *ch)
 {
     struct sq_peer_data *d = ch->peer->data;
     d->closed += ch->state != SQ_CHANNEL_CONNECTING;
     ch->state = SQ_CHANNEL_CLOSED;
+    free_kept(ch->kept);
+    ch->kept = NULL;
     size_t i = 0;
     while (d->channels[i] != ch) {
         i++;
@@ -295,16 +308,42 @@ static void on_control(struct sq_peer *peer, uint16_t stream, const uint8_t *byt
 
 /* ---- Messages ---- */
 
+/* The other side has closed the channel, and knows that we do, too: it may take the stream for the
+ * next one (RFC 8831, section 6.7) before we have the answer to our reset, where that got lost.
+ * What comes then waits for it: there is no way to acknowledge it, and it is not the old channel's.
+ */
+static void keep(struct sq_channel *ch, uint32_t ppid, const uint8_t *bytes, size_t len)
+{
+    bool open = ppid == PPID_DCEP && len > 0 && bytes[0] == SQ_DCEP_OPEN;
+    if ((!ch->kept && !open) || ch->kept_bytes + len > KEPT_MAX_BYTES) {
+        return;
+    }
+    struct sq_channel_kept *kept = sq_malloc(sizeof(*kept) + len);
+    if (!kept) {
+        return;
+    }
+    *kept = (struct sq_channel_kept){.ppid = ppid, .len = len};
+    memcpy(kept->bytes, bytes, len);
+    ch->kept_end = ch->kept ? ch->kept_end : &ch->kept;
+    *ch->kept_end = kept;
+    ch->kept_end = &kept->next;
+    ch->kept_bytes += sizeof(*kept) + len;
+}
+
 static void on_message(void *user, uint16_t stream, uint32_t ppid, const uint8_t *bytes, size_t len)
 {
     struct sq_peer *peer = user;
+    struct sq_channel *ch = find(peer->data, stream);
+    if (ch && ch->state == SQ_CHANNEL_CLOSING && ch->in_reset) {
+        keep(ch, ppid, bytes, len);
+        return;
+    }
     if (ppid == PPID_DCEP) {
         on_control(peer, stream, bytes, len);
         return;
     }
     bool empty = ppid == PPID_STRING_EMPTY || ppid == PPID_BINARY_EMPTY;
     bool binary = ppid == PPID_BINARY || ppid == PPID_BINARY_EMPTY;
-    struct sq_channel *ch = find(peer->data, stream);
     if (!ch || (!empty && !binary && ppid != PPID_STRING) || ch->state == SQ_CHANNEL_CONNECTING) {
         return;
     }
@@ -370,9 +409,21 @@ static void on_drained(void *user, uint16_t stream, size_t waiting_bytes)
 
 static void check_closed(struct sq_channel *ch)
 {
-    if (ch->in_reset && ch->out_reset) {
-        be_closed(ch);
+    struct sq_peer *peer = ch->peer;
+    const struct sq_sctp *sctp = peer->data->sctp;
+    uint16_t stream = (uint16_t)ch->id;
+    struct sq_channel_kept *kept = ch->kept;
+    if (!ch->in_reset || !ch->out_reset) {
+        return;
     }
+    ch->kept = NULL;
+    be_closed(ch);
+    /* Whoever hears of any of this may end the association. */
+    for (const struct sq_channel_kept *k = kept; k && peer->data->up && peer->data->sctp == sctp;
+         k = k->next) {
+        on_message(peer, stream, k->ppid, k->bytes, k->len);
+    }
+    free_kept(kept);
 }
 
 static void reset(struct sq_channel *ch)
@@ -619,6 +670,7 @@ void sq_data_free(struct sq_peer *peer)
     sq_sctp_destroy(d->sctp);
     sq_sctp_destroy(d->dead);
     for (size_t i = 0; i < d->len; i++) {
+        free_kept(d->channels[i]->kept);
         sq_free(d->channels[i]);
     }
     for (size_t i = 0; i < d->gone_len; i++) {

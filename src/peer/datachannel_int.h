@@ -5,6 +5,14 @@
 #include "peer/peer_int.h"
 #include "peer/sctp/sctp.h"
 
+/* A message of the channel that follows on this stream: see keep in datachannel.c. */
+struct sq_channel_kept {
+    struct sq_channel_kept *next;
+    uint32_t ppid;
+    size_t len;
+    uint8_t bytes[];
+};
+
 struct sq_channel {
     struct sq_peer *peer;
     void *user;
@@ -17,6 +25,8 @@ struct sq_channel {
     uint16_t max_retransmits, max_lifetime_ms, priority;
     size_t low_bytes;
     struct sq_channel_stats stats;
+    struct sq_channel_kept *kept, **kept_end; /* owned, in their order */
+    size_t kept_bytes;
     char *protocol; /* behind the label, in `text` */
     char text[];
 };

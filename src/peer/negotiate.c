@@ -295,6 +295,9 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
     } else if (result.ice_restart && !peer->restarted) {
         err = follow_restart(peer);
     }
+    if (!err && peer->restarted && type != SQ_SDP_OFFER) {
+        try_again(peer); /* consent may have been lost while our restart was out */
+    }
     peer->restarted = peer->restarted && type == SQ_SDP_OFFER;
     err = err ? err : apply_negotiated(peer, &result);
     err = err ? err : apply_candidates(peer, &result);

@@ -192,10 +192,13 @@ static void tell_candidates(struct sq_peer *peer)
     while (first && first->mline < 0) {
         first = first->next;
     }
+    /* Nothing is signalled behind end-of-candidates (RFC 8838, section 13). The other side learns
+     * of such a one by its checks. */
+    bool over = sq_ice_gathering_is_done(peer->ice) && !peer->gathered;
     while (peer->candidates_told < sq_ice_local_count(peer->ice)) {
         const struct sq_ice_candidate *c = sq_ice_local(peer->ice, peer->candidates_told++);
         char text[SQ_ICE_CANDIDATE_TEXT];
-        if (c->type != SQ_ICE_PRFLX) { /* RFC 8445, section 5.1.1: those are not signalled */
+        if (!over && c->type != SQ_ICE_PRFLX) { /* section 5.1.1 of RFC 8445: not signalled */
             sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_LOCAL_CANDIDATE,
                                                       .text = sq_ice_candidate_format(c, text),
                                                       .mid = first ? first->mid : "0",

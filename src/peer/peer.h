@@ -253,7 +253,7 @@ struct sq_peer_config {
     const char *cname;     /* RFC 7022; copied; NULL: random */
     const char *stream_id; /* msid; copied; NULL: random */
     const struct sq_addr *stun_servers; /* copied */
-    size_t stun_servers_len;            /* at most 4 */
+    size_t stun_servers_len;            /* at most SQ_ICE_SERVERS_MAX */
     uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
     bool patient;      /* descriptions are carried by hand: checks that nobody answers go on until
                           connect_timeout_ns, where else they end by RFC 8445 after 40 s */

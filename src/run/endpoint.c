@@ -76,7 +76,7 @@ static int make_relays(struct sq_carrier *carrier, const struct sq_carrier_confi
 int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
                       struct sq_carrier **ret_carrier)
 {
-    if (config->addrs_len > SQ_CARRIER_ADDRS_MAX || config->stun_servers_len > 4) {
+    if (config->addrs_len > SQ_CARRIER_ADDRS_MAX || config->stun_servers_len > SQ_ICE_SERVERS_MAX) {
         return SQ_ERR_INVALID;
     }
     struct sq_carrier *carrier = sq_zalloc(sizeof(*carrier));

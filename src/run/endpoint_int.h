@@ -3,6 +3,7 @@
 #define SQ_RUN_ENDPOINT_INT_H
 
 #include "net/udp.h"
+#include "peer/ice/ice.h"
 #include "run/endpoint.h"
 #include "run/tcp_path.h"
 
@@ -14,13 +15,24 @@
 _Static_assert(ENDPOINT_BASE_RELAY + SQ_RELAY_SERVERS_MAX <= ENDPOINT_BASE_TCP, "bases overlap");
 _Static_assert(ENDPOINT_BASE_LISTEN + SQ_CARRIER_ADDRS_MAX <= SQ_PEER_BASES_MAX, "too many bases");
 
+/* A TCP candidate whose connection has ended. */
+struct endpoint_tcp_end {
+    struct sq_addr remote;
+    int base;
+    unsigned ends; /* in a row */
+    uint64_t ended_ns;
+    uint64_t again_ns; /* not opened before that */
+};
+
 /* What only some endpoints have. */
 struct endpoint_more {
     struct sq_relay *relays[SQ_RELAY_SERVERS_MAX];
     size_t relays_open; /* that have not failed */
     struct sq_tcp_path *tcp[SQ_TCP_PATHS_MAX];
     size_t tcp_len;
-    struct endpoint_name *names; /* asked for */
+    struct endpoint_tcp_end *tcp_ends; /* owned; NULL until one has ended */
+    size_t tcp_ends_len;               /* at most SQ_TCP_PATHS_MAX */
+    struct endpoint_name *names;       /* asked for */
     size_t pending; /* that have neither failed nor allocated: gathering waits for them */
 };
 
@@ -35,7 +47,7 @@ struct sq_carrier {
     size_t addrs_len;
     uint32_t addr_counts[SQ_CARRIER_ADDRS_MAX]; /* in a row; 1: that one alone */
     uint32_t addr_next, addr_stride;
-    struct sq_addr stun_servers[4];
+    struct sq_addr stun_servers[SQ_ICE_SERVERS_MAX];
     size_t stun_servers_len;
     bool hear_all;
     int socket_buffer_bytes;

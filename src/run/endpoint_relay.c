@@ -16,11 +16,15 @@ static void on_allocated(void *ctx, int number, const struct sq_addr *relayed,
     struct sq_endpoint *endpoint = ctx;
     struct sq_carrier *carrier = endpoint->carrier;
     char text[SQ_PEER_TEXT_MAX], where[SQ_ADDR_TEXT_MAX], seen[SQ_ADDR_TEXT_MAX];
+    bool late = sq_ice_gathering_is_done(sq_peer_ice(endpoint->peer));
     int err =
         sq_peer_add_relay(endpoint->peer, sq_loop_now(carrier->loop), ENDPOINT_BASE_RELAY + number,
                           relayed, mapped, sq_relay_local_pref(carrier->relays, number));
     snprintf(text, sizeof(text), "relay %s for %s%s%s", sq_addr_format(relayed, where),
-             sq_addr_format(mapped, seen), err ? ": " : "", err ? sq_err_name(err) : "");
+             sq_addr_format(mapped, seen), err || late ? ": " : "",
+             err    ? sq_err_name(err)
+             : late ? "too late to be told, behind end-of-candidates"
+                    : "");
     sq_peer_note(endpoint->peer, text);
     settled(endpoint);
 }

@@ -155,7 +155,9 @@ static void on_message(void *ctx, const uint8_t *message, size_t len)
         claim(path, message, len);
     }
     uint8_t *bytes = path->events ? sq_keep_copy(path->paths->keep, message, len) : NULL;
-    if (bytes && len <= SQ_PEER_DATAGRAM_MAX) {
+    /* Room for the copy may have been made by working the batches off, and whoever heard of what
+     * was in them may have closed this connection. */
+    if (bytes && path->events && len <= SQ_PEER_DATAGRAM_MAX) {
         path->events->data(path->ctx, path->base, &path->remote, bytes, len,
                            sq_loop_now(path->paths->loop));
     }

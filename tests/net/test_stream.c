@@ -328,6 +328,83 @@ static void a_stream_may_be_freed_in_its_callback(void **state)
     close(fds[1]);
 }
 
+#define FULL_MAX 16
+
+/* A listener of IPv4 whose queue is full: the kernel drops what comes then. */
+struct full {
+    int fd, waiting[FULL_MAX];
+    size_t n;
+    uint16_t port;
+};
+
+static void fill(struct full *f)
+{
+    struct sq_addr to;
+    struct sockaddr_storage peer;
+    bool through = true;
+    f->fd = listener("127.0.0.1", &f->port);
+    f->n = 0;
+    assert_int_equal(sq_addr_parse("127.0.0.1", f->port, &to), 0);
+    while (through) {
+        socklen_t len = sizeof(peer);
+        assert_true(f->n < FULL_MAX);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fd, &to.sa, sq_addr_len(&to));
+        through = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+        f->waiting[f->n++] = fd;
+    }
+}
+
+static void empty(struct full *f)
+{
+    while (f->n > 0) {
+        close(f->waiting[--f->n]);
+    }
+    close(f->fd);
+}
+
+/* Of two addresses the first does not answer: it has half of the time, and then it is the other's
+ * turn. */
+static void a_silent_address_gives_way(void **state)
+{
+    struct full full;
+    int fd = -1;
+    for (int tries = 0; fd < 0; tries++) { /* one port for both families */
+        struct sq_addr addr;
+        assert_true(tries < 20);
+        fill(&full);
+        assert_int_equal(sq_addr_parse("::1", full.port, &addr), 0);
+        fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (bind(fd, &addr.sa, sq_addr_len(&addr)) < 0 || listen(fd, 4) < 0) {
+            close(fd);
+            empty(&full);
+            fd = -1;
+        }
+    }
+    struct client c = {0};
+    struct sq_stream_options o = {
+        .host = "localhost", .port = full.port, .timeout_ns = 400 * SQ_NS_PER_MS};
+    uint64_t began_ns = sq_clock_ns();
+    assert_int_equal(sq_stream_connect(loop, &o, &events, &c, &c.stream), 0);
+    RUN_UNTIL(loop, c.opened || c.ended);
+    assert_true(c.opened);
+    assert_true(sq_clock_ns() - began_ns >= 200 * SQ_NS_PER_MS);
+    struct sq_addr remote = sq_stream_remote(c.stream);
+    assert_int_equal(sq_addr_family(&remote), AF_INET6);
+    sq_stream_free(c.stream);
+    close(fd);
+    /* Nobody is at the other either: the rest of the time is the first one's. */
+    memset(&c, 0, sizeof(c));
+    o.timeout_ns = 60 * SQ_NS_PER_MS;
+    assert_int_equal(sq_stream_connect(loop, &o, &events, &c, &c.stream), 0);
+    RUN_UNTIL(loop, c.ended);
+    assert_int_equal(c.err, SQ_ERR_TIMEOUT);
+    assert_int_equal(c.during, SQ_STREAM_CONNECT);
+    assert_non_null(strstr(c.text, "60ms"));
+    sq_stream_free(c.stream);
+    empty(&full);
+}
+
 /* A full listener's backlog does not answer; the time-out must. */
 static void a_silent_server_times_out(void **state)
 {
@@ -479,6 +556,7 @@ int main(void)
         cmocka_unit_test(tcp_ipv6),
         cmocka_unit_test(a_refusal_names_host_port_and_address),
         cmocka_unit_test(a_stream_may_be_freed_in_its_callback),
+        cmocka_unit_test(a_silent_address_gives_way),
         cmocka_unit_test(a_silent_server_times_out),
         cmocka_unit_test(tls_trusts_whom_it_is_told_to),
         cmocka_unit_test(tls_with_a_plain_server_is_told),

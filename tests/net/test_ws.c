@@ -514,6 +514,58 @@ static void fragments_are_put_together(void **state)
     assert_int_equal(c.end.code, 1000);
 }
 
+/* RFC 9110, section 15.2: any number of them may come before the answer. */
+static void interim_answers_are_passed_over(void **state)
+{
+    static const char bye[] = "\x88\x02\x03\xe8";
+    struct raw r = {.answer = "HTTP/1.1 100 Continue\r\n\r\n"
+                              "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" GOOD "\r\n",
+                    .then = bye,
+                    .then_len = sizeof(bye) - 1};
+    struct side c = against(&r, (struct sq_ws_options){0});
+    assert_int_equal(c.opens, 1);
+    assert_int_equal(c.end.err, 0);
+    assert_int_equal(c.end.code, 1000);
+    struct raw refusing = {.answer = "HTTP/1.1 100 Continue\r\n\r\n"
+                                     "HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\nbad"};
+    c = against(&refusing, (struct sq_ws_options){0});
+    assert_int_equal(c.end.err, SQ_ERR_REFUSED);
+    assert_int_equal(c.end.http_status, 503);
+    assert_string_equal(c.end.body, "bad");
+    /* More of them than one head may have bytes. */
+    struct sq_buf many = {0};
+    while (many.len < 2 * SQ_WS_HEAD_MAX_BYTES) {
+        sq_buf_puts(&many, "HTTP/1.1 102 Processing\r\n\r\n");
+    }
+    sq_buf_puts(&many, GOOD "\r\n");
+    struct raw busy = {.answer = many.text, .then = bye, .then_len = sizeof(bye) - 1};
+    c = against(&busy, (struct sq_ws_options){0});
+    assert_int_equal(c.opens, 1);
+    assert_int_equal(c.end.err, 0);
+    sq_buf_free(&many);
+    struct raw cut = {.answer = "HTTP/1.1 100 Continue\r\n\r\n", .close = true};
+    c = against(&cut, (struct sq_ws_options){0});
+    assert_int_equal(c.end.err, SQ_ERR_CLOSED);
+    assert_int_equal(c.end.http_status, 0);
+}
+
+/* Pings are answered, each; but not so many that the answers pile up. */
+static void pings_without_end(void **state)
+{
+    static char frames[2 * 20000 + 4];
+    for (size_t n = 1000; n <= 20000; n += 19000) {
+        for (size_t i = 0; i < n; i++) {
+            memcpy(frames + 2 * i, "\x89\x00", 2);
+        }
+        memcpy(frames + 2 * n, "\x88\x02\x03\xe8", 4);
+        struct raw r = {.answer = GOOD "\r\n", .then = frames, .then_len = 2 * n + 4};
+        struct side c = against(&r, (struct sq_ws_options){0});
+        assert_int_equal(c.opens, 1);
+        assert_int_equal(c.end.err, n == 1000 ? 0 : SQ_ERR_NOSPACE);
+        assert_true(n == 1000 || strstr(c.end.text, "pings"));
+    }
+}
+
 static void hostile_frames_end_it(void **state)
 {
     static const struct {
@@ -610,6 +662,8 @@ int main(void)
         cmocka_unit_test(wrong_answers_are_told),
         cmocka_unit_test(silence_and_early_ends_are_told),
         cmocka_unit_test(fragments_are_put_together),
+        cmocka_unit_test(interim_answers_are_passed_over),
+        cmocka_unit_test(pings_without_end),
         cmocka_unit_test(hostile_frames_end_it),
         WITH_SERVER(no_memory_at_any_point),
     };

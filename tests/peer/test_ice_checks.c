@@ -164,6 +164,57 @@ static void relayed_base(void **state)
     sq_ice_destroy(p.ice);
 }
 
+/* Time is over, and a relay is still being asked for: an agent without any candidate waits for it,
+ * and does not spin; one that has some ends. */
+static void relays_that_are_late(void **state)
+{
+    for (int with_host = 0; with_host < 2; with_host++) {
+        struct ice_net *net = ice_net_new(9);
+        struct ice_end *end = &net->a;
+        assert_int_equal(ice_end_start(end, NULL, with_host ? "10.0.0.1" : NULL, NULL), 0);
+        struct sq_ice *ice = end->ice;
+        sq_ice_hold_gathering(ice);
+        sq_ice_hold_gathering(ice);
+        uint64_t start = net->now_ns;
+        assert_int_equal(sq_ice_gather(ice, start), 0);
+        assert_int_equal(sq_ice_next_timeout(ice), start + 5 * SEC);
+        sq_ice_on_timeout(ice, start + 5 * SEC);
+        assert_int_equal(sq_ice_gathering_is_done(ice), with_host);
+        assert_true(sq_ice_next_timeout(ice) > start + 5 * SEC);
+        struct sq_ice_base relay = {.id = 9, .transport = SQ_ICE_UDP, .type = SQ_ICE_RELAY};
+        relay.addr = ice_addr("198.51.100.7", 40000);
+        relay.related = ice_addr("203.0.113.7", 5000);
+        assert_int_equal(sq_ice_add_base_full(ice, start + 7 * SEC, &relay), 0);
+        sq_ice_release_gathering(ice, start + 7 * SEC);
+        /* The second one is not waited for any more. */
+        assert_true(sq_ice_gathering_is_done(ice));
+        assert_int_equal(end->gathering_done, 1);
+        assert_int_equal(sq_ice_local_count(ice), 1 + with_host);
+        relay.id = 10;
+        relay.addr = ice_addr("198.51.100.8", 40000);
+        assert_int_equal(sq_ice_add_base_full(ice, start + 8 * SEC, &relay), 0);
+        sq_ice_release_gathering(ice, start + 8 * SEC);
+        assert_int_equal(end->gathering_done, 1);
+        assert_int_equal(sq_ice_local_count(ice), 2 + with_host);
+        ice_net_free(net);
+    }
+}
+
+/* The same where relays give nothing. */
+static void relays_that_fail(void **state)
+{
+    struct ice_net *net = ice_net_new(10);
+    struct ice_end *end = &net->a;
+    assert_int_equal(ice_end_start(end, NULL, NULL, NULL), 0);
+    sq_ice_hold_gathering(end->ice);
+    assert_int_equal(sq_ice_gather(end->ice, net->now_ns), 0);
+    sq_ice_on_timeout(end->ice, net->now_ns + 30 * SEC);
+    assert_int_equal(end->gathering_done, 0);
+    sq_ice_release_gathering(end->ice, net->now_ns + 40 * SEC);
+    assert_int_equal(end->gathering_done, 1);
+    ice_net_free(net);
+}
+
 static void one_check_every_ta(void **state)
 {
     struct puppet p;
@@ -340,6 +391,8 @@ int main(void)
         cmocka_unit_test(late_base),
         cmocka_unit_test(loopback_from_elsewhere),
         cmocka_unit_test(relayed_base),
+        cmocka_unit_test(relays_that_are_late),
+        cmocka_unit_test(relays_that_fail),
         cmocka_unit_test(one_check_every_ta),
         cmocka_unit_test(silence_after_nomination),
         cmocka_unit_test(triggered_in_progress),

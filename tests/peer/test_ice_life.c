@@ -178,6 +178,29 @@ static void restart_after_failure(void **state)
     ice_net_free(net);
 }
 
+/* Consent is lost while the offer of a restart is out: the answer brings both back. */
+static void failure_within_a_restart(void **state)
+{
+    struct ice_net *net = connected_net(8);
+    assert_int_equal(sq_ice_restart(net->a.ice, net->now_ns, NULL, NULL), 0);
+    assert_int_equal(sq_ice_gather(net->a.ice, net->now_ns), 0);
+    net->loss = 1;
+    assert_true(ice_net_run(net, net->now_ns + 40 * SEC, ice_both_failed));
+    net->loss = 0;
+    assert_int_equal(sq_ice_restart(net->b.ice, net->now_ns, NULL, NULL), 0);
+    struct sq_ice *a = net->a.ice, *b = net->b.ice;
+    assert_int_equal(sq_ice_set_remote(b, net->now_ns, sq_ice_ufrag(a), sq_ice_pwd(a), false), 0);
+    assert_int_equal(sq_ice_gather(b, net->now_ns), 0);
+    assert_int_equal(sq_ice_set_remote(a, net->now_ns, sq_ice_ufrag(b), sq_ice_pwd(b), false), 0);
+    assert_int_equal(sq_ice_get_state(a), SQ_ICE_CHECKING);
+    for (size_t i = 0; i < sq_ice_local_count(a); i++) { /* those of a were told long ago */
+        struct sq_ice_candidate c = *sq_ice_local(a, i);
+        assert_int_equal(sq_ice_add_remote(b, net->now_ns, &c), 0);
+    }
+    assert_true(ice_net_run(net, net->now_ns + 5 * SEC, ice_both_completed));
+    ice_net_free(net);
+}
+
 /* A restart that never gets an answer leaves the pair alone; when that dies, checking goes on. */
 static void restart_without_answer(void **state)
 {
@@ -566,6 +589,7 @@ int main(void)
         cmocka_unit_test(restart_keeps_the_path),
         cmocka_unit_test(restart_after_the_path_died),
         cmocka_unit_test(restart_after_failure),
+        cmocka_unit_test(failure_within_a_restart),
         cmocka_unit_test(restart_without_answer),
         cmocka_unit_test(nominated_more_than_once),
         cmocka_unit_test(refusals),

@@ -607,6 +607,48 @@ static void held_memory_is_bounded(void **state)
     sq_sctp_destroy(r.a);
 }
 
+/* Whether the message with that number in stream 1 was taken: the cumulative TSN moves then. */
+static bool takes(struct recorder *r, uint32_t tag, uint32_t *tsn, uint16_t ssn)
+{
+    uint8_t buf[1200];
+    struct sq_wire w = packet(buf, tag);
+    put_data(&w, *tsn, 1, ssn, 3, 4);
+    r->n = 0;
+    give(r->a, 2, &w);
+    if (r->n == 0) { /* every second packet is answered at once */
+        w = packet(buf, tag);
+        put_data(&w, *tsn, 1, ssn, 3, 4);
+        give(r->a, 2, &w);
+    }
+    assert_int_equal(r->packets[0][12], 3);
+    bool taken = sq_load_u32(r->packets[0] + 16) == *tsn;
+    *tsn += taken;
+    return taken;
+}
+
+/* Messages that wait, thousands of them: what comes near the last of them, the first, or where the
+ * latest went finds its place; not even for a sender that means harm are all of them looked at. */
+static void few_are_looked_at(void **state)
+{
+    struct recorder r = {0};
+    uint32_t tag = puppet_up(&r), tsn = 1000;
+    for (uint16_t ssn = 10; ssn <= 10000; ssn += 2) { /* 0 is missing */
+        assert_true(takes(&r, tag, &tsn, ssn));
+    }
+    assert_false(takes(&r, tag, &tsn, 5001));
+    for (uint16_t ssn = 9001; ssn >= 5001; ssn -= 1000) { /* 500 runs from one to the next */
+        assert_true(takes(&r, tag, &tsn, ssn));
+    }
+    assert_true(takes(&r, tag, &tsn, 6003));
+    assert_true(takes(&r, tag, &tsn, 1001)); /* near the first */
+    assert_true(takes(&r, tag, &tsn, 11));
+    assert_false(takes(&r, tag, &tsn, 7003));
+    assert_true(takes(&r, tag, &tsn, 10001));
+    assert_true(takes(&r, tag, &tsn, 2)); /* before the first */
+    assert_int_equal(sq_sctp_get_state(r.a), SQ_SCTP_ESTABLISHED);
+    sq_sctp_destroy(r.a);
+}
+
 /* Packets of a real call, with random bytes changed and checksums mended: nothing breaks. */
 static void mutated_packets(void **state)
 {
@@ -680,6 +722,7 @@ int main(void)
         cmocka_unit_test(broken_rules_end_it),
         cmocka_unit_test(forged_cookies_are_refused),
         cmocka_unit_test(held_memory_is_bounded),
+        cmocka_unit_test(few_are_looked_at),
         cmocka_unit_test(mutated_packets),
         cmocka_unit_test(allocations_fail),
     };

@@ -529,6 +529,43 @@ static void many_streams(void **state)
     each(check_many_streams);
 }
 
+/* A session in which streams come and go: those heard long ago make room, those heard lately do
+ * not, and stay guarded against replay. */
+static void check_streams_that_went(struct pair *p)
+{
+    struct packet first = rtp(0, 100, 10);
+    assert_int_equal(protect(p->e, p->a, &first), 0);
+    for (uint32_t i = 0; i < SQ_SRTP_STREAMS_MAX; i++) {
+        assert_int_equal(through(p, i, 200), 0);
+    }
+    assert_int_equal(p->b->receive.rtp_streams.n, SQ_SRTP_STREAMS_MAX);
+    size_t memory = sq_srtp_memory_bytes(p->b);
+    uint32_t next = 1000;
+    for (uint32_t i = 0; i < (1u << LATELY_RTP_LOG2); i++) { /* all but 0 and 1 go on */
+        assert_int_equal(through(p, 2 + i % (SQ_SRTP_STREAMS_MAX - 2), (uint16_t)(201 + i)), 0);
+    }
+    for (; next < 1002; next++) {
+        sq_srtp_stream_remove(p->a, 1, next - 1000);
+        assert_int_equal(through(p, next, 7), 0);
+        assert_int_equal(through(p, next, 7), SQ_ERR_REPLAY);
+    }
+    sq_srtp_stream_remove(p->a, 1, 1000);
+    assert_int_equal(through(p, next, 7), SQ_ERR_NOMEM); /* the others live */
+    assert_int_equal(p->b->receive.rtp_streams.n, SQ_SRTP_STREAMS_MAX);
+    assert_int_equal(sq_srtp_memory_bytes(p->b), memory);
+    /* One that comes back is a new one. */
+    for (uint32_t i = 0; i < (1u << LATELY_RTP_LOG2); i++) {
+        assert_int_equal(through(p, 2, (uint16_t)(10000 + i)), 0);
+    }
+    assert_int_equal(unprotect(p->e, p->b, &first), 0);
+    assert_int_equal(through(p, 2, 10000), SQ_ERR_REPLAY);
+}
+
+static void streams_that_went(void **state)
+{
+    each(check_streams_that_went);
+}
+
 static size_t report(uint8_t *pkt, uint32_t ssrc, uint8_t fill)
 {
     memset(pkt, fill, 52);
@@ -704,6 +741,7 @@ int main(void)
         cmocka_unit_test(headers),
         cmocka_unit_test(room_is_asked_for),
         cmocka_unit_test(many_streams),
+        cmocka_unit_test(streams_that_went),
         cmocka_unit_test(rtcp),
         cmocka_unit_test(rtcp_in_clear),
         cmocka_unit_test(hostile_bytes),

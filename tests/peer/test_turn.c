@@ -333,6 +333,40 @@ static void test_close(void **state)
     rig_free(&rig);
 }
 
+/* With the Allocate under way: what it gets is given back, or there is nothing. */
+static void test_close_while_allocating(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        rig_init(&rig, 15);
+        rig_start(&rig);
+        rig_run(&rig, 30 * MS); /* the challenge is on its way back */
+        rig.drop_next = lost;
+        rig_run(&rig, 15 * MS); /* and the signed request on its way there */
+        assert_int_equal(rig.server.allocates, 0);
+        sq_turn_close(rig.turn, rig.now_ns);
+        assert_int_equal(rig.closed, 0);
+        rig_run(&rig, 100 * MS);
+        assert_int_equal(rig.server.allocates, !lost);
+        assert_int_equal(rig.server.frees, !lost);
+        assert_false(rig.server.holds);
+        assert_int_equal(rig.closed, 1);
+        assert_int_equal(rig.allocated + rig.failed, 0);
+        expect_wrong(0);
+    }
+    /* A server that does not answer any more is waited for a second. */
+    rig_init(&rig, 15);
+    rig_start(&rig);
+    rig_run(&rig, 45 * MS);
+    rig.server.deaf = true;
+    sq_turn_close(rig.turn, rig.now_ns);
+    rig_run(&rig, 999 * MS);
+    assert_int_equal(rig.closed, 0);
+    rig_run(&rig, 2 * MS);
+    assert_int_equal(rig.closed, 1);
+    rig_free(&rig);
+}
+
 /* ---- Data ---- */
 
 static void test_indications_then_channel(void **state)
@@ -664,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_stale_nonce),
         cmocka_unit_test(test_lost_allocation),
         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_close_while_allocating),
         cmocka_unit_test(test_indications_then_channel),
         cmocka_unit_test(test_padding_on_streams),
         cmocka_unit_test(test_kept_up_while_used),

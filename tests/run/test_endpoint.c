@@ -1,6 +1,7 @@
 /* Endpoints: peers on real sockets of the loopback, two on one loop. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "peer/ice/ice.h"
 #include "run/endpoint.h"
 #include "run/rig.h"
 #include <setjmp.h>
@@ -87,7 +88,7 @@ static void make_side(struct side *side)
 }
 
 /* Each side with a carrier of its own, as client and server have them. */
-static void make_room(struct room *room, const char *ip, struct sq_carrier_config config)
+static void make_sides(struct room *room, const char *ip, struct sq_carrier_config config)
 {
     memset(room, 0, sizeof(*room));
     assert_int_equal(sq_loop_new(NULL, &room->loop), 0);
@@ -97,6 +98,11 @@ static void make_room(struct room *room, const char *ip, struct sq_carrier_confi
     room->b.carrier = make_carrier(room->loop, ip, config);
     make_side(&room->a);
     make_side(&room->b);
+}
+
+static void make_room(struct room *room, const char *ip, struct sq_carrier_config config)
+{
+    make_sides(room, ip, config);
     rig_add_tracks(sq_endpoint_peer(room->a.endpoint));
     rig_negotiate(room->loop, sq_endpoint_peer(room->a.endpoint),
                   sq_endpoint_peer(room->b.endpoint), false);
@@ -202,6 +208,12 @@ static void without_libipsec_mb(void **state)
 
 /* ---- ICE restart ---- */
 
+static bool both_nominated(void *ctx)
+{
+    struct room *room = ctx;
+    return room->a.nominated > 0 && room->b.nominated > 0;
+}
+
 static bool both_nominated_again(void *ctx)
 {
     struct room *room = ctx;
@@ -255,6 +267,39 @@ static void a_restart_disconnects(void **state)
     free_room(&room);
 }
 
+/* A pair that does not answer any more: the other side may come back from another address, so that
+ * the socket hears everybody until it is there again. */
+static void silence_disconnects(void **state)
+{
+    (void)state;
+    struct room room;
+    const struct sq_channel_config channel = {.label = "quiet"}; /* no media, which would fill b's
+                                                                    socket below */
+    struct sq_channel *a, *b;
+    make_sides(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 7});
+    struct sq_peer *peer = sq_endpoint_peer(room.a.endpoint);
+    struct sq_peer *other = sq_endpoint_peer(room.b.endpoint);
+    assert_int_equal(sq_peer_add_channel(peer, sq_loop_now(room.loop), &channel, &a), 0);
+    assert_int_equal(sq_peer_add_channel(other, sq_loop_now(room.loop), &channel, &b), 0);
+    rig_negotiate(room.loop, peer, other, false);
+    assert_true(rig_until(room.loop, both_nominated, &room, LIMIT_MS));
+    struct sockets fds = {rig_socket_of(transport_of(&room.a).local_addr),
+                          rig_socket_of(transport_of(&room.b).local_addr)};
+    assert_true(rig_until(room.loop, both_connected, &fds, LIMIT_MS));
+    /* Consent checks go unanswered, for the loop does not run: 6 s until one is due, 7 s of silence
+     * (RFC 7675 and struct sq_ice_config). */
+    uint64_t at_ns = sq_loop_now(room.loop), end_ns = at_ns + 20 * SQ_NS_PER_SEC;
+    for (; room.a.state == SQ_PEER_CONNECTED && at_ns < end_ns; at_ns += 50 * SQ_NS_PER_MS) {
+        sq_peer_on_timeout(peer, at_ns);
+    }
+    assert_int_equal(room.a.state, SQ_PEER_DISCONNECTED);
+    assert_false(rig_is_connected(fds.a));
+    assert_true(rig_is_connected(fds.b));
+    assert_true(rig_until(room.loop, both_connected, &fds, LIMIT_MS));
+    assert_int_equal(room.a.state, SQ_PEER_CONNECTED);
+    free_room(&room);
+}
+
 /* Before the pair has settled, the other side may still send from another address: nothing of it
  * may be lost in the kernel. */
 static void sockets_hear_everybody_at_first(void **state)
@@ -267,12 +312,6 @@ static void sockets_hear_everybody_at_first(void **state)
     assert_false(rig_is_connected(rig_socket_of(transport_of(&room.a).local_addr)));
     assert_false(rig_is_connected(rig_socket_of(transport_of(&room.b).local_addr)));
     free_room(&room);
-}
-
-static bool both_nominated(void *ctx)
-{
-    struct room *room = ctx;
-    return room->a.nominated > 0 && room->b.nominated > 0;
 }
 
 struct stranger {
@@ -445,7 +484,7 @@ static void refused_settings(void **state)
     assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
     config.addrs_len = 1;
     config.stun_servers = addrs;
-    config.stun_servers_len = 5;
+    config.stun_servers_len = SQ_ICE_SERVERS_MAX + 1;
     assert_int_equal(sq_carrier_create(loop, &config, &carrier), SQ_ERR_INVALID);
     config.stun_servers_len = 0;
     config.port_min = config.port_max = 0;
@@ -512,6 +551,7 @@ int main(void)
         cmocka_unit_test(the_other_profile),
         cmocka_unit_test(without_libipsec_mb),
         cmocka_unit_test(a_restart_disconnects),
+        cmocka_unit_test(silence_disconnects),
         cmocka_unit_test(sockets_hear_everybody_at_first),
         cmocka_unit_test(strangers_keep_a_socket_open),
         cmocka_unit_test(closes_within_its_call_back),

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "peer/mdns/mdns.h"
+#include "peer/stun/stun.h"
 #include "run/endpoint.h"
+#include "run/endpoint_int.h"
 #include "run/rig.h"
 #include "run/turn_server.h"
 #include "run/user_int.h"
@@ -491,6 +493,101 @@ static void tcp_call(void **state)
     end(&call);
 }
 
+/* A passive candidate whose connections end: the kernel takes them, and the test ends them. */
+struct passive {
+    struct sq_endpoint *endpoint;
+    struct sq_addr addr;
+    int listener, fd;
+};
+
+static void start_passive(struct passive *p, struct sq_endpoint *endpoint)
+{
+    socklen_t len = sizeof(p->addr);
+    p->endpoint = endpoint;
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &p->addr), 0);
+    p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(p->listener, &p->addr.sa, sq_addr_len(&p->addr)), 0);
+    assert_int_equal(listen(p->listener, 4), 0);
+    assert_int_equal(getsockname(p->listener, &p->addr.sa, &len), 0);
+}
+
+static bool accepted(void *ctx)
+{
+    struct passive *p = ctx;
+    p->fd = accept(p->listener, NULL, NULL);
+    return p->fd >= 0;
+}
+
+static bool no_connection(void *ctx)
+{
+    struct passive *p = ctx;
+    return p->endpoint->more->tcp_len == 0;
+}
+
+/* A check, or what is none; how many were taken. */
+static size_t send_tcp(struct passive *p, bool check)
+{
+    static const uint8_t tid[SQ_STUN_TID_BYTES] = {1}, media[100] = {0x80};
+    uint8_t out[64];
+    size_t len;
+    struct sq_stun_writer w =
+        sq_stun_begin(out, sizeof(out), SQ_STUN_REQUEST, SQ_STUN_BINDING, tid);
+    assert_int_equal(sq_stun_end(&w, &len), 0);
+    struct sq_dgram dgram = {.buf = check ? out : media, .len = check ? len : sizeof(media)};
+    return endpoint_send_tcp(p->endpoint, ENDPOINT_BASE_TCP, &p->addr, &dgram, 1);
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++) {
+        n++;
+    }
+    return n;
+}
+
+/* Only a check opens a connection, and not at once again where one has just ended. */
+static void tcp_that_ends(void **state)
+{
+    (void)state;
+    struct call call;
+    struct passive p;
+    begin(&call, SQ_TURN_UDP);
+    make_side(&call, &call.a, (struct sq_carrier_config){.seed = 17});
+    start_passive(&p, call.a.endpoint);
+    assert_int_equal(send_tcp(&p, false), 0);
+    assert_null(call.a.endpoint->more);
+    static const uint64_t waits_ms[] = {400, 800, 1600, 3200, 6400, 8000, 8000};
+    for (size_t i = 0; i < sizeof(waits_ms) / sizeof(*waits_ms); i++) {
+        const struct endpoint_more *more = call.a.endpoint->more;
+        assert_int_equal(send_tcp(&p, true), 1);
+        more = call.a.endpoint->more;
+        assert_int_equal(more->tcp_len, 1);
+        assert_int_equal(send_tcp(&p, false), 1); /* behind the check */
+        assert_true(rig_until(call.loop, accepted, &p, LIMIT_MS));
+        close(p.fd);
+        assert_true(rig_until(call.loop, no_connection, &p, LIMIT_MS));
+        assert_int_equal(more->tcp_ends_len, 1);
+        struct endpoint_tcp_end *e = &more->tcp_ends[0];
+        assert_int_equal(e->again_ns - e->ended_ns, waits_ms[i] * SQ_NS_PER_MS);
+        assert_int_equal(send_tcp(&p, true), 0);
+        assert_int_equal(send_tcp(&p, false), 0);
+        assert_int_equal(count_of(call.a.notes, "TCP with "), 1);
+        e->again_ns = 0; /* that time is over */
+    }
+    /* Long after the last one it is news again. */
+    call.a.endpoint->more->tcp_ends[0].ended_ns -= 60 * SQ_NS_PER_SEC;
+    assert_int_equal(send_tcp(&p, true), 1);
+    assert_true(rig_until(call.loop, accepted, &p, LIMIT_MS));
+    close(p.fd);
+    assert_true(rig_until(call.loop, no_connection, &p, LIMIT_MS));
+    const struct endpoint_tcp_end *e = &call.a.endpoint->more->tcp_ends[0];
+    assert_int_equal(e->again_ns - e->ended_ns, 400 * SQ_NS_PER_MS);
+    assert_int_equal(count_of(call.a.notes, "TCP with "), 2);
+    close(p.listener);
+    end(&call);
+}
+
 /* A whole call over TCP with one allocation failing, each in turn of those of its set-up: it comes
  * up all the same (what was lost is sent again), or fails; it neither crashes nor leaks. */
 static void failing_allocations_of_tcp(void **state)
@@ -640,6 +737,7 @@ int main(void)
         cmocka_unit_test(no_gap_without_media),
         cmocka_unit_test(switches_that_do_not_come),
         cmocka_unit_test(tcp_call),
+        cmocka_unit_test(tcp_that_ends),
         cmocka_unit_test(failing_allocations_of_tcp),
         cmocka_unit_test(names_are_resolved),
         cmocka_unit_test(failing_allocations_of_names),

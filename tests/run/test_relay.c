@@ -347,10 +347,11 @@ static void connections_that_do_not_hold(void **state)
 
 /* 300: to the other server; 437: from another port, for this one is known to the server (RFC 8656,
  * section 7.4). */
-static void again(enum sq_turn_carrier carrier, int code, int close_at)
+static void again(enum sq_turn_carrier carrier, int code, int close_at, bool parts)
 {
     struct bench b;
     set_up(&b, carrier);
+    b.server.parts = parts;
     b.server.refuse_allocate = code;
     b.server.refuse_times = code == 437 ? 1 : 0;
     b.server.alternate = b.other.addr;
@@ -381,11 +382,19 @@ static void other_servers_and_ports(void **state)
 {
     (void)state;
     for (int code = 300; code <= 437; code += 137) {
-        again(SQ_TURN_UDP, code, 0);
-        again(SQ_TURN_TCP, code, 0);
-        again(SQ_TURN_UDP, code, 4);
-        again(SQ_TURN_TCP, code, 4);
+        again(SQ_TURN_UDP, code, 0, false);
+        again(SQ_TURN_TCP, code, 0, false);
+        again(SQ_TURN_UDP, code, 4, false);
+        again(SQ_TURN_TCP, code, 4, false);
     }
+}
+
+/* The server that sends us away ends the connection itself, before we do. */
+static void sent_away_and_left(void **state)
+{
+    (void)state;
+    again(SQ_TURN_TCP, 300, 0, true);
+    again(SQ_TURN_TCP, 300, 4, true);
 }
 
 static bool noted(void *ctx)
@@ -586,6 +595,38 @@ static void a_server_that_dies(void **state)
     }
 }
 
+/* Over a stream that is full of media a Refresh still finds its place: it is sent once only. */
+static void requests_pass_a_full_stream(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_dgram dgrams[20];
+    set_up(&b, SQ_TURN_TCP);
+    start(&b);
+    assert_true(rig_until(b.loop, settled, &b, LIMIT_MS));
+    make_burst(dgrams, 1, 0x16, 100);
+    while (b.server.channel_data == 0) { /* until the client knows of the channel */
+        assert_int_equal(sq_relay_send(b.relay, sq_udp_local(b.peer), dgrams, 1), 1);
+        struct expectation one = {&b, b.peer_got + 1};
+        assert_true(rig_until(b.loop, peer_got_all, &one, LIMIT_MS));
+    }
+    /* The server reads on this loop, which does not run meanwhile. Bytes at the end, of 8 each with
+     * their channel's number, so that no request fits any more. */
+    unsigned bursts = 0;
+    make_burst(dgrams, 20, 0x80, 1199);
+    while (sq_relay_send(b.relay, sq_udp_local(b.peer), dgrams, 20) == 20) {
+        assert_true(++bursts < 10000);
+    }
+    dgrams[0].len = 1;
+    while (sq_relay_send(b.relay, sq_udp_local(b.peer), dgrams, 1) == 1) {
+        assert_true(++bursts < 20000);
+    }
+    sq_relay_probe(b.relay);
+    assert_true(rig_until(b.loop, refreshed, &b, LIMIT_MS));
+    assert_int_equal(b.failed, 0);
+    tear_down(&b);
+}
+
 /* A closed port says so at once. */
 static void a_server_that_is_killed(void **state)
 {
@@ -672,12 +713,14 @@ int main(void)
         cmocka_unit_test(what_a_server_may_refuse),
         cmocka_unit_test(connections_that_do_not_hold),
         cmocka_unit_test(other_servers_and_ports),
+        cmocka_unit_test(sent_away_and_left),
         cmocka_unit_test(a_peer_that_is_not_relayed_to),
         cmocka_unit_test(closed_in_its_callbacks),
         cmocka_unit_test(destroyed_while_the_server_is_silent),
         cmocka_unit_test(silence_has_a_name),
         cmocka_unit_test(a_closed_port_ends_it),
         cmocka_unit_test(a_server_that_dies),
+        cmocka_unit_test(requests_pass_a_full_stream),
         cmocka_unit_test(a_server_that_is_killed),
         cmocka_unit_test(preferences),
         cmocka_unit_test(failing_allocations),

@@ -31,7 +31,7 @@ struct bench {
     size_t len;
     uint8_t bytes[2048];
     char text[400];
-    bool close_at_data;
+    bool close_at_data, close_at_flush;
     int fd; /* the other end */
 };
 
@@ -81,6 +81,10 @@ static void on_flush(void *ctx)
 {
     struct bench *b = ctx;
     b->flushes++;
+    if (b->close_at_flush) {
+        sq_tcp_path_close(b->path);
+        b->path = NULL;
+    }
 }
 
 static struct sq_addr loopback(void)
@@ -383,6 +387,27 @@ static void closed_in_the_middle(void **state)
     finish(&b);
 }
 
+/* Room for a message is made by working the batches off, and what was in them may end it all. */
+static void closed_by_the_batches(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint8_t out[512];
+    begin(&b);
+    b.ufrag = "mine";
+    connect_to_listener(&b);
+    write_all(b.fd, out, make_check(out, sizeof(out), "mine:theirs"));
+    turn_loop(&b, 3);
+    assert_int_equal(b.got, 1);
+    b.close_at_flush = true;
+    b.keep.used = SQ_KEEP_BYTES;
+    write_all(b.fd, "\0\3abc\0\3def", 10);
+    assert_true(rig_until(b.loop, shut, &b, LIMIT_MS));
+    assert_int_equal(b.flushes, 1);
+    assert_int_equal(b.got, 1);
+    finish(&b);
+}
+
 static void failing_allocations(void **state)
 {
     (void)state;
@@ -475,10 +500,10 @@ static void kept_until_the_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_in_pieces),     cmocka_unit_test(what_is_sent),
-        cmocka_unit_test(the_active_side),      cmocka_unit_test(strangers_are_turned_away),
-        cmocka_unit_test(closed_in_the_middle), cmocka_unit_test(failing_allocations),
-        cmocka_unit_test(kept_until_the_batch),
+        cmocka_unit_test(frames_in_pieces),      cmocka_unit_test(what_is_sent),
+        cmocka_unit_test(the_active_side),       cmocka_unit_test(strangers_are_turned_away),
+        cmocka_unit_test(closed_by_the_batches), cmocka_unit_test(closed_in_the_middle),
+        cmocka_unit_test(failing_allocations),   cmocka_unit_test(kept_until_the_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,9 @@ static void refuse(struct turn_client *c, const struct sq_stun_msg *m, int code)
     }
     c->server->refused++;
     reply(c, &w);
+    if (code == 300 && c->stream && c->server->parts) {
+        assert_int_equal(shutdown(c->fd, SHUT_WR), 0);
+    }
 }
 
 /* From a peer: by its channel where it has one. */
@@ -239,6 +242,7 @@ static void on_connection(void *ctx, unsigned ready)
     int fd = accept4(s->listener, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         struct turn_client *c = new_client(s, &from);
+        c->fd = fd;
         if (sq_stream_from_fd(s->loop, fd, NULL, 0, NULL, NULL, &stream_events, c, &c->stream)) {
             close(fd); /* no memory */
             end_client(c);

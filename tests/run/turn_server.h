@@ -19,6 +19,7 @@ struct turn_client {
     struct turn_server *server;
     struct sq_addr from;
     struct sq_stream *stream; /* NULL: by UDP */
+    int fd;                   /* of the stream */
     struct sq_framing framing;
     struct sq_udp *relay; /* NULL: no allocation */
     struct sq_addr channels[TURN_CHANNELS_MAX];
@@ -39,6 +40,7 @@ struct turn_server {
     struct sq_addr alternate; /* of 300 */
     bool garbage;             /* answers what is no TURN */
     bool hang_up;             /* ends a TCP connection at its first request */
+    bool parts;               /* ends a TCP connection right behind a 300 */
     bool deaf;
     /* What happened. */
     unsigned allocates, refreshes, frees, permissions, binds, indications, channel_data, refused,

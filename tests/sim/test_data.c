@@ -31,6 +31,7 @@ struct heard {
     bool close_on_message, close_peer_on_message;
     bool act_on_closed;         /* on all of `mine`, in the event of each */
     struct sq_channel *mine[3]; /* that it may act on */
+    bool open_on_closed;        /* another one, and says 99 on it */
     struct sq_channel *made;    /* in an event, or NULL */
     int made_err;
 };
@@ -61,6 +62,15 @@ static void act_on_closed(struct heard *h, struct simnode *node, const struct sq
     if (!h->made) {
         h->made_err = sq_peer_add_channel(simnode_peer(node), e->now_ns, &config, &h->made);
     }
+}
+
+static void open_on_closed(struct heard *h, struct simnode *node, const struct sq_peer_event *e)
+{
+    const struct sq_channel_config config = {.label = "next"};
+    static const uint32_t number = 99;
+    h->open_on_closed = false;
+    assert_int_equal(sq_peer_add_channel(simnode_peer(node), e->now_ns, &config, &h->made), 0);
+    assert_int_equal(sq_channel_send(h->made, e->now_ns, true, &number, sizeof(number)), 0);
 }
 
 static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event *e)
@@ -96,6 +106,9 @@ static void on_event(void *ctx, struct simnode *node, const struct sq_peer_event
         h->channel = h->channel == e->channel ? NULL : h->channel;
         if (h->act_on_closed) {
             act_on_closed(h, node, e);
+        }
+        if (h->open_on_closed) {
+            open_on_closed(h, node, e);
         }
         break;
     case SQ_PEER_EV_BUFFERED_LOW:
@@ -436,6 +449,31 @@ static void closed_from_both_sides_with_loss(void **state)
     }
 }
 
+/* The stream is taken for another channel at once. The answer to the other side's reset may have
+ * been lost: the new channel comes before that of the old one is over there. */
+static void opened_while_the_other_side_closes(void **state)
+{
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct call *c = call_new(seed);
+        const struct sq_channel_config config = {.label = "x"};
+        struct sq_channel *ch = open_one(c, &config);
+        int id = sq_channel_id(ch);
+        set_links(c, (struct simlink){.delay_ns = 20 * MS, .loss = 0.2});
+        c->ha.open_on_closed = true;
+        sq_channel_close(ch, simnet_now(c->net));
+        run(c, 60 * SEC);
+        assert_int_equal(c->ha.closed, 1);
+        assert_int_equal(c->hb.closed, 1);
+        assert_int_equal(sq_channel_id(c->ha.made), id);
+        assert_int_equal(c->hb.opened_remote, 2);
+        assert_string_equal(c->hb.label, "next");
+        assert_int_equal(c->hb.len, 1);
+        assert_int_equal(c->hb.messages[0].number, 99);
+        assert_int_equal(sq_channel_state(c->hb.channel), SQ_CHANNEL_OPEN);
+        call_free(c);
+    }
+}
+
 static void closed_within_events(void **state)
 {
     struct call *c = call_new(30);
@@ -613,6 +651,7 @@ int main(void)
         cmocka_unit_test(kinds_behave),
         cmocka_unit_test(closed_from_either_side),
         cmocka_unit_test(closed_from_both_sides_with_loss),
+        cmocka_unit_test(opened_while_the_other_side_closes),
         cmocka_unit_test(closed_within_events),
         cmocka_unit_test(transport_ends_under_all),
         cmocka_unit_test(association_ends_under_all),

@@ -198,6 +198,54 @@ static void through_a_nat(void **state)
     simnet_free(net);
 }
 
+struct told {
+    unsigned candidates, done, after;
+};
+
+static void on_told(void *ctx, struct simnode *node, const struct sq_peer_event *event)
+{
+    struct told *told = ctx;
+    (void)node;
+    told->done += event->type == SQ_PEER_EV_GATHERING_DONE;
+    told->candidates += event->type == SQ_PEER_EV_LOCAL_CANDIDATE;
+    told->after += event->type == SQ_PEER_EV_LOCAL_CANDIDATE && told->done;
+}
+
+/* RFC 8838, section 13: a relay in time is told, one behind end-of-candidates is used only. */
+static void a_late_relay_is_not_told(void **state)
+{
+    (void)state;
+    struct told told = {0};
+    const struct sq_peer_config config = {0};
+    struct simnet *net = simnet_new(42, 1);
+    struct simnode *node = simnet_add(net, &config, false, on_told, &told);
+    struct sq_peer *peer = simnode_peer(node);
+    struct sq_addr relayed, mapped;
+    assert_int_equal(sq_addr_parse("198.51.100.7", 40000, &relayed), 0);
+    assert_int_equal(sq_addr_parse("203.0.113.7", 5000, &mapped), 0);
+    add_both(node);
+    sq_peer_hold_gathering(peer);
+    sq_peer_hold_gathering(peer);
+    char *offer = offer_of(net, node, false);
+    run_for(net, 2 * SEC);
+    assert_int_equal(sq_peer_add_relay(peer, simnet_now(net), 4, &relayed, &mapped, 100), 0);
+    sq_peer_release_gathering(peer, simnet_now(net));
+    assert_int_equal(told.candidates, 1); /* the host's stands in the offer */
+    assert_int_equal(told.done, 0);
+    run_for(net, 4 * SEC);
+    assert_int_equal(told.done, 1);
+    sq_addr_set_port(&relayed, 40001);
+    assert_int_equal(sq_peer_add_relay(peer, simnet_now(net), 5, &relayed, &mapped, 99), 0);
+    sq_peer_release_gathering(peer, simnet_now(net));
+    run_for(net, SEC);
+    assert_true(sq_peer_has_base(peer, 5));
+    assert_int_equal(told.candidates, 1);
+    assert_int_equal(told.done, 1);
+    assert_int_equal(told.after, 0);
+    sq_free(offer);
+    simnet_free(net);
+}
+
 /* ---- Glare, restarts ---- */
 
 static void glare_is_rolled_back(void **state)
@@ -308,6 +356,33 @@ static void restart_after_consent_was_lost(void **state)
     assert_connected(p.b);
     assert_true(in_stats(p.net, p.b, 1).frames_decoded > frames + 95);
     assert_true(in_stats(p.net, p.b, 0).packets_received > 400);
+    end(&p);
+}
+
+/* The offer of a restart is out for so long that consent is lost meanwhile. */
+static void consent_lost_within_a_restart(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(41, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = true;
+    run_for(p.net, 15 * SEC);
+    char *offer = offer_of(p.net, p.a, true);
+    run_for(p.net, 25 * SEC);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    simnode_link(p.a)->cut = simnode_link(p.b)->cut = false;
+    set_remote(p.net, p.b, SQ_SDP_OFFER, offer);
+    char *answer = answer_of(p.net, p.b);
+    set_remote(p.net, p.a, SQ_SDP_ANSWER, answer);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    uint64_t frames = in_stats(p.net, p.b, 1).frames_decoded;
+    run_for(p.net, 5 * SEC);
+    assert_connected(p.a);
+    assert_connected(p.b);
+    assert_true(in_stats(p.net, p.b, 1).frames_decoded > frames + 95);
+    sq_free(offer);
+    sq_free(answer);
     end(&p);
 }
 
@@ -449,9 +524,11 @@ int main(void)
         cmocka_unit_test(candidates_before_the_answer),
         cmocka_unit_test(through_a_nat),
         cmocka_unit_test(glare_is_rolled_back),
+        cmocka_unit_test(a_late_relay_is_not_told),
         cmocka_unit_test(restart_rolled_back_alone),
         cmocka_unit_test(restart_taken_back),
         cmocka_unit_test(restart_after_consent_was_lost),
+        cmocka_unit_test(consent_lost_within_a_restart),
         cmocka_unit_test(restart_that_finds_nobody),
         cmocka_unit_test(disconnected_and_back),
         cmocka_unit_test(close_before_and_after_release),

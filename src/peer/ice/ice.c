@@ -102,7 +102,8 @@ const char *sq_ice_state_name(enum sq_ice_state state)
     return (size_t)state < SQ_ICE_STATES ? names[state] : "?";
 }
 
-/* What each event makes of each state. */
+/* What each event makes of each state. START in FAILED: the answer to a restart comes after consent
+ * was lost on the pair that it had kept. */
 static const uint8_t next_state[SQ_ICE_STATES][EV_COUNT] = {
 #define NEW    SQ_ICE_NEW
 #define CHECK  SQ_ICE_CHECKING
@@ -118,7 +119,7 @@ static const uint8_t next_state[SQ_ICE_STATES][EV_COUNT] = {
     [CONN]   = {  CONN,   CONN,   COMPL,  DISC,   CHECK,  FAILED, CONN,   CLOSED },
     [COMPL]  = {  COMPL,  COMPL,  COMPL,  DISC,   CHECK,  FAILED, CONN,   CLOSED },
     [DISC]   = {  DISC,   CONN,   COMPL,  DISC,   CHECK,  FAILED, DISC,   CLOSED },
-    [FAILED] = {  FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, NEW,    CLOSED },
+    [FAILED] = {  CHECK,  FAILED, FAILED, FAILED, FAILED, FAILED, NEW,    CLOSED },
     [CLOSED] = {  CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED, CLOSED },
 /* clang-format on */
 #undef NEW
@@ -201,6 +202,7 @@ static void reset_generation(struct sq_ice *ice)
     ice->remote_done = false;
     ice->remote_lite = false;
     ice->gathering = false;
+    ice->gather_late = false;
     ice->gathered = false;
     ice->unresolved = 0;
     ice->started_ns = SQ_NEVER;

@@ -25,7 +25,7 @@
  * candidate, a base N + SQ_ICE_TCP_BASE: what is sent there goes to `to` over a TCP connection that
  * is opened with the first message (RFC 6544). */
 #define SQ_ICE_TCP_BASE    8
-#define SQ_ICE_SERVERS_MAX 4
+#define SQ_ICE_SERVERS_MAX 8   /* addresses of STUN servers */
 #define SQ_ICE_LOCAL_MAX   48  /* local candidates */
 #define SQ_ICE_REMOTE_MAX  64  /* remote candidates, peer-reflexive ones included */
 #define SQ_ICE_PAIRS_MAX   100 /* RFC 8445, section 6.1.2.5; the config may lower it */
@@ -82,7 +82,8 @@ struct sq_ice_config {
     uint32_t rc;                 /* Rc, sends of one request: 7 (RFC 8489, section 6.2.1) */
     uint32_t rm;                 /* Rm, the last wait in RTOs: 16 (RFC 8489, section 6.2.1) */
     uint32_t max_pairs;          /* 100, at most SQ_ICE_PAIRS_MAX */
-    uint32_t gather_timeout_ms;  /* 5000: end-of-candidates at the latest then */
+    uint32_t gather_timeout_ms;  /* 5000: end-of-candidates at the latest then; while gathering is
+                                    held and there is no candidate at all, with the first one */
     uint32_t nomination_wait_ms; /* 200: patience for a better pair, once one is valid */
     uint32_t pac_ms;             /* 39500: not failed before that (RFC 8863, section 4) */
     bool patient; /* a check that nobody answers is sent on, every Rm times RTO, until a pair is

@@ -163,16 +163,23 @@ void ice_check_gathered(struct sq_ice *ice, uint64_t now_ns)
     if (!ice->gathering || ice->gathered || ice->state == SQ_ICE_CLOSED) {
         return;
     }
-    bool late = now_ns >= ice->gather_end_ns;
-    bool open = ice->holds > 0;
+    if (now_ns >= ice->gather_end_ns) {
+        ice->gather_late = true;
+        ice->gather_end_ns = SQ_NEVER;
+    }
+    bool late = ice->gather_late;
+    /* Whoever has a candidate tells what it has. Without any, a relay that is still being asked for
+     * is all there will be: end-of-candidates ahead of it would end the call (RFC 8838,
+     * section 13). */
+    bool open = ice->holds > 0 && !(late && ice->locals.n > 0);
     for (uint16_t i = 0; i < ice->queries.n; i++) {
         struct ice_query *q = ice_query_at(ice, i);
         if (q->state == QUERY_WAITING || q->state == QUERY_SENT) {
             q->state = late ? QUERY_FAILED : q->state;
-            open = true;
+            open = open || !late;
         }
     }
-    if (open && !late) {
+    if (open) {
         return;
     }
     ice->gathered = true;

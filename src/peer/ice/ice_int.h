@@ -130,6 +130,7 @@ struct sq_ice {
     bool remote_lite;
     bool remote_done;
     bool gathering;     /* sq_ice_gather was called in this generation */
+    bool gather_late;   /* gather_timeout_ms is over */
     bool gathered;      /* gathering_done was told */
     uint16_t holds;     /* sq_ice_hold_gathering */
     uint16_t nominated; /* index of a pair, ICE_NONE */

@@ -36,6 +36,7 @@
 #define SCTP_COOKIE_BYTES    (48 + 32)
 #define SCTP_COOKIE_MAX      1024 /* of the other side */
 #define SCTP_RUN_COST        64   /* a run of fragments is accounted with so many bytes more */
+#define SCTP_RUNS_WALKED_MAX 1024 /* to find a fragment's place, see find_place */
 #define SCTP_RESETS_MAX      100  /* streams in one request */
 
 enum sctp_chunk_type {
@@ -112,9 +113,10 @@ struct sctp_message {
     uint64_t expires_ns;
     uint32_t refs; /* the stream's queue, and each chunk under way */
     uint32_t ppid, len;
-    uint32_t sent; /* bytes that have become chunks */
-    uint32_t id;   /* MID, or SSN; given with the first fragment */
-    uint32_t fsn;  /* of the next fragment */
+    uint32_t sent;                /* bytes that have become chunks */
+    uint32_t id;                  /* MID, or SSN; given with the first fragment */
+    uint32_t fsn;                 /* of the next fragment */
+    uint32_t first_tsn, last_tsn; /* of its chunks, once it is begun */
     uint32_t retransmissions_max;
     uint16_t stream;
     bool unordered, begun, abandoned;
@@ -186,7 +188,7 @@ struct sctp_tx {
 
 /* Fragments without a hole between them, of one message. */
 struct sctp_run {
-    struct sctp_run *next;
+    struct sctp_run *next, *before;
     uint32_t id;          /* MID or SSN; 0 for unordered DATA */
     uint32_t first, past; /* FSN or TSN of the first fragment, and of the one after the last */
     uint32_t last_tsn;    /* the newest TSN in it */
@@ -196,11 +198,16 @@ struct sctp_run {
     uint8_t *bytes;
 };
 
+/* By message and place in it. */
+struct sctp_runs {
+    struct sctp_run *first, *last;
+    struct sctp_run *recent; /* where the latest fragment went; NULL when that is gone */
+};
+
 struct sctp_in {
     uint16_t id;
     uint32_t next_id;
-    struct sctp_run *ordered, *ordered_last;
-    struct sctp_run *unordered, *unordered_last;
+    struct sctp_runs ordered, unordered;
 };
 
 struct sctp_rx {

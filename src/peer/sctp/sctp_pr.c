@@ -28,7 +28,9 @@ void sctp_abandon(struct sq_sctp *a, struct sctp_message *m)
         end->state = SENT_ABANDONED;
         sctp_out_drop(a, m);
     }
-    for (uint32_t tsn = tx->first_tsn; tsn != tx->next_tsn; tsn++) {
+    /* With interleaving others lie between them. */
+    uint32_t tsn = sctp_before(m->first_tsn, tx->first_tsn) ? tx->first_tsn : m->first_tsn;
+    for (; !sctp_before(m->last_tsn, tsn); tsn++) {
         struct sctp_sent *s = sctp_sent_at(tx, tsn);
         if (s->message == m && s->state != SENT_ACKED) {
             sctp_set_state_of_sent(a, s, SENT_ABANDONED);

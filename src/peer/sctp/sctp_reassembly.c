@@ -82,8 +82,8 @@ void sctp_in_remove(struct sq_sctp *a, uint16_t id)
     if (i == rx->streams_len || rx->streams[i]->id != id) {
         return;
     }
-    drop_runs(a, rx->streams[i]->ordered);
-    drop_runs(a, rx->streams[i]->unordered);
+    drop_runs(a, rx->streams[i]->ordered.first);
+    drop_runs(a, rx->streams[i]->unordered.first);
     sq_free(rx->streams[i]);
     rx->streams_len--;
     memmove(rx->streams + i, rx->streams + i + 1, (rx->streams_len - i) * sizeof(struct sctp_in *));
@@ -177,23 +177,38 @@ static bool joins(const struct sctp_run *run, const struct sctp_run *next)
     return next && run->id == next->id && run->past == next->first && !run->ends && !next->begins;
 }
 
+static void unlink_run(struct sctp_runs *runs, struct sctp_run *run)
+{
+    *(run->before ? &run->before->next : &runs->first) = run->next;
+    *(run->next ? &run->next->before : &runs->last) = run->before;
+    runs->recent = runs->recent == run ? run->before : runs->recent;
+}
+
+/* Puts it behind `before`; NULL: in front of all. */
+static void link_run(struct sctp_runs *runs, struct sctp_run *before, struct sctp_run *run)
+{
+    run->before = before;
+    run->next = before ? before->next : runs->first;
+    *(before ? &before->next : &runs->first) = run;
+    *(run->next ? &run->next->before : &runs->last) = run;
+}
+
 /* Takes the run behind into this one, which has room for it. */
-static void run_absorb(struct sq_sctp *a, struct sctp_run *run, struct sctp_run **last)
+static void run_absorb(struct sq_sctp *a, struct sctp_runs *runs, struct sctp_run *run)
 {
     struct sctp_run *next = run->next;
     run_put(a, run, next->bytes, next->len);
     run->past = next->past;
     run->ends = next->ends;
     run->last_tsn = sctp_before(run->last_tsn, next->last_tsn) ? next->last_tsn : run->last_tsn;
-    run->next = next->next;
-    *last = *last == next ? run : *last;
+    unlink_run(runs, next);
     run_free(a, next);
 }
 
 enum stored { STORED, NO_MEMORY, NO_PLACE };
 
-static enum stored append(struct sq_sctp *a, struct sctp_run *run, const struct sctp_fragment *f,
-                          struct sctp_run **last)
+static enum stored append(struct sq_sctp *a, struct sctp_runs *runs, struct sctp_run *run,
+                          const struct sctp_fragment *f)
 {
     bool ends = (f->flags & DATA_E) != 0;
     struct sctp_run *next = run->next;
@@ -207,58 +222,86 @@ static enum stored append(struct sq_sctp *a, struct sctp_run *run, const struct 
     run->ends = ends;
     run->last_tsn = sctp_before(run->last_tsn, f->tsn) ? f->tsn : run->last_tsn;
     if (join) {
-        run_absorb(a, run, last);
+        run_absorb(a, runs, run);
     }
     return STORED;
 }
 
-/* Puts the fragment where it belongs; *ret_run is the run that it is in. */
-static enum stored store(struct sq_sctp *a, struct sctp_run **first, struct sctp_run **last,
-                         const struct sctp_fragment *f, struct sctp_run **ret_run)
+/* From `run`, which is not after the fragment, to the last one of which that is true; NULL: it is
+ * farther away than may be walked. */
+static struct sctp_run *walk_on(const struct sq_sctp *a, struct sctp_run *run,
+                                const struct sctp_fragment *f)
 {
-    struct sctp_run *before = NULL;
-    if (*last && run_not_after(a, *last, f)) {
-        before = *last;
-    } else {
-        for (struct sctp_run *r = *first; r && run_not_after(a, r, f); r = r->next) {
-            before = r;
+    unsigned steps = 0;
+    while (run->next && run_not_after(a, run->next, f)) {
+        if (++steps > SCTP_RUNS_WALKED_MAX) {
+            return NULL;
         }
+        run = run->next;
+    }
+    return run;
+}
+
+/* *ret_before: the last run that is not after the fragment, NULL when there is none. False: its
+ * place is far from the end, the beginning and the latest one. An honest sender fills holes from
+ * the first one on, so that this is the next try's matter; one that scatters fragments over
+ * thousands of runs must not have all of them looked at for each. */
+static bool find_place(const struct sq_sctp *a, const struct sctp_runs *runs,
+                       const struct sctp_fragment *f, struct sctp_run **ret_before)
+{
+    struct sctp_run *run = runs->recent;
+    *ret_before = NULL;
+    if (!runs->first || !run_not_after(a, runs->first, f)) {
+        return true;
+    }
+    if (run_not_after(a, runs->last, f)) {
+        *ret_before = runs->last;
+        return true;
+    }
+    if (run && run_not_after(a, run, f)) {
+        *ret_before = walk_on(a, run, f);
+    } else if (run) {
+        unsigned steps = 0;
+        while (steps++ < SCTP_RUNS_WALKED_MAX && !run_not_after(a, run, f)) {
+            run = run->before; /* ends at the first one */
+        }
+        *ret_before = run_not_after(a, run, f) ? run : NULL;
+    }
+    *ret_before = *ret_before ? *ret_before : walk_on(a, runs->first, f);
+    return *ret_before != NULL;
+}
+
+/* Puts the fragment where it belongs; *ret_run is the run that it is in. */
+static enum stored store(struct sq_sctp *a, struct sctp_runs *runs, const struct sctp_fragment *f,
+                         struct sctp_run **ret_run)
+{
+    struct sctp_run *before;
+    if (!find_place(a, runs, f, &before)) {
+        return NO_MEMORY; /* as if it had been lost */
     }
     bool begins = (f->flags & DATA_B) != 0;
     if (before && before->id == f->id && before->past == f->index && !before->ends && !begins) {
-        *ret_run = before;
-        return append(a, before, f, last);
+        *ret_run = runs->recent = before;
+        return append(a, runs, before, f);
     }
     if (before && before->id == f->id && sctp_before(f->index, before->past)) {
         return NO_PLACE; /* another TSN with the same place */
     }
     struct sctp_run *run = run_make(a, f);
-    struct sctp_run **link = before ? &before->next : first;
+    struct sctp_run *next = before ? before->next : runs->first;
     if (!run) {
         return NO_MEMORY;
     }
-    if (joins(run, *link) && !run_grow(run, (*link)->len)) {
+    if (joins(run, next) && !run_grow(run, next->len)) {
         run_free(a, run);
         return NO_MEMORY;
     }
-    run->next = *link;
-    *link = run;
-    *last = run->next ? *last : run;
-    if (joins(run, run->next)) {
-        run_absorb(a, run, last);
+    link_run(runs, before, run);
+    if (joins(run, next)) {
+        run_absorb(a, runs, run);
     }
-    *ret_run = run;
+    *ret_run = runs->recent = run;
     return STORED;
-}
-
-static void unlink_run(struct sctp_run **first, struct sctp_run **last, struct sctp_run *run)
-{
-    struct sctp_run *before = NULL;
-    for (struct sctp_run *r = *first; r != run; r = r->next) {
-        before = r;
-    }
-    *(before ? &before->next : first) = run->next;
-    *last = *last == run ? before : *last;
 }
 
 /* ---- Messages ---- */
@@ -286,11 +329,11 @@ static void deliver_ready(struct sq_sctp *a, uint16_t id)
     uint32_t epoch = a->epoch;
     while (epoch == a->epoch) {
         struct sctp_in *s = find(a, id);
-        struct sctp_run *run = s ? s->ordered : NULL;
+        struct sctp_run *run = s ? s->ordered.first : NULL;
         if (!run || run->id != s->next_id || !run->begins || !run->ends) {
             return;
         }
-        unlink_run(&s->ordered, &s->ordered_last, run);
+        unlink_run(&s->ordered, run);
         s->next_id = id_after(a, s->next_id);
         deliver(a, id, run);
     }
@@ -309,13 +352,13 @@ static bool too_long(struct sq_sctp *a, const struct sctp_run *run)
 static void take_unordered(struct sq_sctp *a, struct sctp_in *s, const struct sctp_fragment *f)
 {
     struct sctp_run *run = NULL;
-    enum stored stored = store(a, &s->unordered, &s->unordered_last, f, &run);
+    enum stored stored = store(a, &s->unordered, f, &run);
     if (stored == NO_MEMORY) {
         return;
     }
     sctp_rx_mark(a, f->tsn);
     if (stored == STORED && !too_long(a, run) && run->begins && run->ends) {
-        unlink_run(&s->unordered, &s->unordered_last, run);
+        unlink_run(&s->unordered, run);
         deliver(a, s->id, run);
     }
 }
@@ -323,7 +366,7 @@ static void take_unordered(struct sq_sctp *a, struct sctp_in *s, const struct sc
 static void take_ordered(struct sq_sctp *a, struct sctp_in *s, const struct sctp_fragment *f)
 {
     struct sctp_run *run = NULL;
-    enum stored stored = store(a, &s->ordered, &s->ordered_last, f, &run);
+    enum stored stored = store(a, &s->ordered, f, &run);
     if (stored == NO_MEMORY) {
         return;
     }
@@ -352,7 +395,8 @@ void sctp_reassemble(struct sq_sctp *a, const struct sctp_fragment *f)
     }
     if (id_before(a, f->id, s->next_id)) { /* of a message that was skipped */
         sctp_rx_mark(a, f->tsn);
-    } else if (whole && f->id == s->next_id && (!s->ordered || s->ordered->id != f->id)) {
+    } else if (whole && f->id == s->next_id &&
+               (!s->ordered.first || s->ordered.first->id != f->id)) {
         uint32_t epoch = a->epoch;
         sctp_rx_mark(a, f->tsn);
         s->next_id = id_after(a, s->next_id);
@@ -374,17 +418,16 @@ void sctp_in_skip(struct sq_sctp *a, uint16_t stream, bool unordered, uint32_t i
         sctp_fail(a, CAUSE_OUT_OF_RESOURCE, SQ_ERR_NOMEM, "no memory for an SCTP stream");
         return;
     }
-    struct sctp_run **first = unordered ? &s->unordered : &s->ordered;
-    struct sctp_run **last = unordered ? &s->unordered_last : &s->ordered_last;
+    struct sctp_runs *runs = unordered ? &s->unordered : &s->ordered;
     if (!unordered && id_before(a, id, s->next_id)) {
         return;
     }
-    while (*first && !id_before(a, id, (*first)->id)) {
-        struct sctp_run *run = *first;
+    while (runs->first && !id_before(a, id, runs->first->id)) {
+        struct sctp_run *run = runs->first;
         /* A whole one may wait behind those that were given up. */
         bool whole = !unordered && run->begins && run->ends;
         uint32_t epoch = a->epoch;
-        unlink_run(first, last, run);
+        unlink_run(runs, run);
         if (!whole) {
             run_free(a, run);
             continue;
@@ -405,9 +448,9 @@ void sctp_in_skip_unordered(struct sq_sctp *a, uint32_t tsn)
 {
     for (size_t i = 0; i < a->rx.streams_len; i++) {
         struct sctp_in *s = a->rx.streams[i];
-        while (s->unordered && !sctp_before(tsn, s->unordered->past - 1)) {
-            struct sctp_run *run = s->unordered;
-            unlink_run(&s->unordered, &s->unordered_last, run);
+        while (s->unordered.first && !sctp_before(tsn, s->unordered.first->past - 1)) {
+            struct sctp_run *run = s->unordered.first;
+            unlink_run(&s->unordered, run);
             run_free(a, run);
         }
     }

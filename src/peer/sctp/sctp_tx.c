@@ -78,8 +78,11 @@ bool sctp_sent_room(struct sq_sctp *a)
 
 struct sctp_sent *sctp_sent_push(struct sq_sctp *a, struct sctp_message *m)
 {
-    struct sctp_sent *s = sctp_sent_at(&a->tx, a->tx.next_tsn++);
+    uint32_t tsn = a->tx.next_tsn++;
+    struct sctp_sent *s = sctp_sent_at(&a->tx, tsn);
     m->refs++;
+    m->first_tsn = m->fsn == 0 ? tsn : m->first_tsn;
+    m->last_tsn = tsn;
     *s = (struct sctp_sent){.message = m, .sent_ns = a->now_ns, .offset = m->sent, .fsn = m->fsn++};
     s->flags = m->unordered ? DATA_U : 0;
     return s;

@@ -99,6 +99,8 @@ int sq_srtp_create(struct sq_srtp_engine *engine, enum sq_srtp_profile profile,
     if (!err) {
         err = direction_init(engine, s->gcm, remote, &s->receive);
         s->receive.rtp_streams.remembers = true;
+        s->receive.rtp_streams.lately_log2 = LATELY_RTP_LOG2;
+        s->rtcp_streams.lately_log2 = LATELY_RTCP_LOG2;
     }
     if (err) {
         sq_srtp_destroy(s);

@@ -25,7 +25,9 @@ enum sq_srtp_profile {
 #define SQ_SRTP_OVERHEAD_MAX_BYTES  16
 #define SQ_SRTCP_OVERHEAD_MAX_BYTES 20
 
-/* Streams (SSRCs) of one direction of one session; a further one gives SQ_ERR_NOMEM. */
+/* Streams (SSRCs) of one direction of one session; a further one gives SQ_ERR_NOMEM. What is
+ * received takes the place of a stream that was not heard for thousands of packets, if there is
+ * one. */
 #define SQ_SRTP_STREAMS_MAX 256
 #define SQ_SRTP_BATCH_MAX   64 /* packets worked on at once; longer batches are cut up inside */
 

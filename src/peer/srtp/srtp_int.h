@@ -26,25 +26,42 @@
 struct stream {
     uint64_t top;
     uint32_t ssrc;
+    uint32_t heard; /* number of its latest packet among those of the table */
     uint64_t seen[2];
     uint64_t *older; /* block b at b % REPLAY_OLDER; owned, NULL but for RTP that is received */
 };
+
+/* A table that is full forgets the stream heard longest ago, unless that was within so many (2^n)
+ * packets of the table: those of streams that live are less far apart, and what is forgotten may be
+ * replayed. */
+#define LATELY_RTP_LOG2  12
+#define LATELY_RTCP_LOG2 8
 
 struct stream_table {
     struct stream *at; /* `inline_at`, or owned */
     uint16_t *slots;   /* hash of SSRCs: number in `at` plus 1; NULL while room is small */
     uint32_t slots_mask;
+    uint32_t heard; /* packets, counted where the table may forget */
     uint16_t n;
     uint16_t room;
-    uint16_t last;  /* the one found last */
-    bool remembers; /* its streams have `older` */
+    uint16_t last;       /* the one found last */
+    bool remembers;      /* its streams have `older` */
+    uint8_t lately_log2; /* LATELY_..._LOG2; 0: it forgets none */
     struct stream inline_at[STREAMS_INLINE];
 };
 
 void sq_srtp_table_init(struct stream_table *t);
 void sq_srtp_table_free(struct stream_table *t);
 struct stream *sq_srtp_table_find(struct stream_table *t, uint32_t ssrc);
-/* Adds one that is not there yet. */
+/* A packet of the table was authentic; its stream's, where that is known already. */
+static inline void sq_srtp_table_heard(struct stream_table *t, struct stream *s)
+{
+    t->heard++;
+    if (s) {
+        s->heard = t->heard;
+    }
+}
+/* Adds one that is not there yet, heard now. */
 int sq_srtp_table_add(struct stream_table *t, uint32_t ssrc, uint64_t top,
                       struct stream **ret_stream) SQ_MUST_USE;
 void sq_srtp_table_remove(struct stream_table *t, uint32_t ssrc);

@@ -124,6 +124,9 @@ int sq_srtp_unprotect_rtcp(struct sq_srtp_engine *engine, struct sq_srtp *sessio
     const struct keys *k = &session->receive.rtcp;
     err = session->gcm ? open_gcm(engine, k, pkt, plain_len, word)
                        : open_cm(engine, k, pkt, plain_len, word);
+    if (!err) {
+        sq_srtp_table_heard(&session->rtcp_streams, stream);
+    }
     if (!err && !stream) {
         err = sq_srtp_table_add(&session->rtcp_streams, ssrc, index, &stream);
     }

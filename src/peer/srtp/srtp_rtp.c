@@ -149,6 +149,7 @@ static uint64_t receive_index(struct sq_srtp *s, uint32_t ssrc, uint16_t seq,
 /* Takes an authentic packet into its stream, which is made where it is new. */
 static int receive_commit(struct sq_srtp *s, struct stream *stream, uint32_t ssrc, uint64_t index)
 {
+    sq_srtp_table_heard(&s->receive.rtp_streams, stream);
     if (!stream) {
         int err = sq_srtp_table_add(&s->receive.rtp_streams, ssrc, index, &stream);
         if (err) {

@@ -101,10 +101,26 @@ static int table_grow(struct stream_table *t)
     return 0;
 }
 
+/* Forgets the one heard longest ago; false: all were heard lately. */
+static bool table_forget(struct stream_table *t)
+{
+    uint32_t longest = 0, ssrc = 0;
+    for (uint16_t i = 0; i < t->n; i++) {
+        uint32_t ago = t->heard - t->at[i].heard;
+        ssrc = ago >= longest ? t->at[i].ssrc : ssrc;
+        longest = ago > longest ? ago : longest;
+    }
+    if (t->lately_log2 == 0 || longest < 1u << t->lately_log2) {
+        return false;
+    }
+    sq_srtp_table_remove(t, ssrc);
+    return true;
+}
+
 int sq_srtp_table_add(struct stream_table *t, uint32_t ssrc, uint64_t top,
                       struct stream **ret_stream)
 {
-    if (t->n == t->room) {
+    if (t->n == t->room && !(t->n == SQ_SRTP_STREAMS_MAX && table_forget(t))) {
         int err = table_grow(t);
         if (err) {
             return err;
@@ -115,7 +131,7 @@ int sq_srtp_table_add(struct stream_table *t, uint32_t ssrc, uint64_t top,
         return SQ_ERR_NOMEM;
     }
     uint16_t i = t->n++;
-    t->at[i] = (struct stream){.ssrc = ssrc, .top = top, .older = older};
+    t->at[i] = (struct stream){.ssrc = ssrc, .heard = t->heard, .top = top, .older = older};
     if (t->slots) {
         slot_fill(t, i);
     }

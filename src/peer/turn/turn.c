@@ -82,12 +82,25 @@ void turn_over(struct sq_turn *turn)
     turn->refresh_ns = turn->close_by_ns = SQ_NEVER;
 }
 
+/* Whether the server may have granted, or be about to grant, what it has not told yet. A request
+ * that it will only challenge grants nothing. */
+static bool may_be_granted(const struct sq_turn *turn)
+{
+    for (size_t i = 0; turn->state == TURN_ALLOCATING && i < TURN_TX_MAX; i++) {
+        if (turn->tx[i].method == SQ_STUN_ALLOCATE && (turn->tx[i].signed_ || !turn->user[0])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sq_turn_close(struct sq_turn *turn, uint64_t now_ns)
 {
     if (turn->state == TURN_CLOSING) {
         return;
     }
-    bool holds = turn->state == TURN_READY;
+    /* The Refresh goes behind the Allocate, from the same port; 437 says that there is none. */
+    bool holds = turn->state == TURN_READY || may_be_granted(turn);
     turn_over(turn);
     if (holds) {
         turn->state = TURN_CLOSING;

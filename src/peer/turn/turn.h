@@ -81,8 +81,8 @@ void sq_turn_destroy(struct sq_turn *turn);
 
 /* The carrier is up: asks for the allocation. Again after `again`. SQ_ERR_STATE otherwise. */
 int sq_turn_start(struct sq_turn *turn, uint64_t now_ns) SQ_MUST_USE;
-/* Gives the allocation back (Refresh with lifetime 0); `closed` comes, at once where there is
- * nothing to give back. Nothing is relayed any more. */
+/* Gives the allocation back (Refresh with lifetime 0), also one that is being asked for; `closed`
+ * comes, at once where there is nothing to give back. Nothing is relayed any more. */
 void sq_turn_close(struct sq_turn *turn, uint64_t now_ns);
 /* Refreshes the allocation ahead of its time, to see whether the server is still there: it answers,
  * or `failed` comes. Nothing without an allocation, or while that is under way. */
