@@ -266,7 +266,11 @@ static void on_second(void *ctx, uint64_t now_ns)
 {
     struct session *s = ctx;
     sq_pair_call_sample(&s->call, s->peer, now_ns);
-    if (now_ns >= s->end_ns) {
+    uint64_t silent_ns = sq_pair_call_silent_ns(&s->call, s->peer, now_ns);
+    if (now_ns >= s->end_ns && silent_ns > 0) {
+        end(s, SQ_FAILURE_MEDIA_LOST, "nothing came from the other side for the last %.2g s",
+            (double)silent_ns / 1e9);
+    } else if (now_ns >= s->end_ns) {
         end(s, SQ_FAILURE_NONE, "%s", "");
     } else {
         sq_timer_start(sq_loop_timers(s->loop), &s->timer,
@@ -519,6 +523,10 @@ static void on_interrupt(void *ctx, unsigned count)
     struct session *s = ctx;
     (void)count;
     s->interrupted = true;
+    if (!s->call.began_ns) {
+        SQ_RESULT_SET(s->call.result->error,
+                      s->call.known_ns ? "the call had not connected" : "no answer had come");
+    }
     end(s, SQ_FAILURE_NONE, "interrupted");
 }
 

@@ -434,6 +434,11 @@ static void results_dir(const struct session *s, char dir[static DIR_MAX])
     }
 }
 
+static int tell_record(struct session *s, FILE *out)
+{
+    return sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
+}
+
 static int write_results(struct session *s)
 {
     char dir[DIR_MAX];
@@ -447,16 +452,19 @@ static int write_results(struct session *s)
         const struct sq_report_text_options text = {.color = isatty(fileno(out)),
                                                     .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
-        err = sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
+        err = tell_record(s, out);
         sq_dtmf_option_tell(&s->plan, s->result, out);
-        fflush(out);
+        errno = 0;
+        if ((fflush(out) != 0 || ferror(out)) && !err) {
+            err = refuse(s, SQ_ERR_IO, "cannot write the closing text: %s", strerror(errno));
+        }
     } else if (s->result->exit_code != SQ_EXIT_HELD) {
         fprintf(stderr, "squall: %s: ", sq_verdict_name(s->result->verdict));
         sq_report_text_words(s->result->verdict_reason, stderr);
         fputc('\n', stderr);
     }
     if (s->options.quiet) {
-        err = sq_record_option_tell(&s->record, NULL, s->why, sizeof(s->why));
+        err = tell_record(s, NULL);
     }
     /* What cannot be written is told, and does not keep the rest from being written. */
     int failed = sq_report_write(s->result, dir, &error);
@@ -464,7 +472,12 @@ static int write_results(struct session *s)
         sq_report_text_place(dir, out);
         fflush(out);
     }
-    err = failed ? refuse(s, failed, "%s", error.message) : err;
+    if (failed) {
+        if (err) {
+            fprintf(stderr, "squall: %s\n", s->why); /* both are told */
+        }
+        err = refuse(s, failed, "%s", error.message);
+    }
     write_others(s, false, &err);
     sq_control_let_go();
     write_others(s, true, &err);
@@ -473,7 +486,11 @@ static int write_results(struct session *s)
 
 static int judge(struct session *s)
 {
-    sq_untested_check(&s->plan, s->options.expectations_len > 0, s->result);
+    bool figures = false;
+    for (size_t i = 0; i < s->options.expectations_len; i++) {
+        figures = figures || sq_expect_of_figures(s->options.expectations[i]);
+    }
+    sq_untested_check(&s->plan, figures, s->result);
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
     return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);

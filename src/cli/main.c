@@ -43,7 +43,7 @@ static int print_help(FILE *out)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
     }
     fputs("\n  squall COMMAND --help   what a command takes\n  squall --version\n\n"
-          "A first test, on this machine alone:  squall run lab: --peers 20 --duration 10s\n",
+          "A first test, on this machine alone:  squall run lab: --peers 5 --duration 10s\n",
           out);
     return out == stdout ? SQ_EXIT_HELD : SQ_EXIT_USAGE;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SILENT_NS (2 * SQ_NS_PER_SEC) /* audio comes 50 times a second */
+
 struct flow {
     enum sq_flow in, out;
     enum sq_metric_id in_bitrate, in_loss, in_jitter, in_rtt, in_channels;
@@ -120,7 +122,22 @@ void sq_pair_call_sample(struct sq_pair_call *call, struct sq_peer *peer, uint64
         sample_track(call, sq_peer_track(peer, i), now_ns, seconds);
     }
     sample_ice(call, peer);
+    if (call->transport.bytes_received != call->heard_bytes || !call->heard_ns) {
+        call->heard_bytes = call->transport.bytes_received;
+        call->heard_ns = now_ns;
+    }
     call->sampled_ns = now_ns;
+}
+
+uint64_t sq_pair_call_silent_ns(const struct sq_pair_call *call, struct sq_peer *peer,
+                                uint64_t now_ns)
+{
+    bool receives = false;
+    for (size_t i = 0; call->media && i < sq_peer_track_count(peer); i++) {
+        receives =
+            receives || (sq_track_current_direction(sq_peer_track(peer, i)) & SQ_DIR_RECVONLY);
+    }
+    return receives && now_ns > call->heard_ns + SILENT_NS ? now_ns - call->heard_ns : 0;
 }
 
 static double average(const struct sq_pair_call *call, enum sq_metric_id id)

@@ -21,6 +21,8 @@ struct sq_pair_call {
     struct sq_pair_mark marks[2]; /* audio, video */
     double ice_rtt_s;             /* the last that was counted */
     struct sq_transport_stats transport;
+    uint64_t heard_bytes,
+        heard_ns; /* received so far, and when something last was, by the second */
 };
 
 /* SQ_ERR_NOMEM. */
@@ -30,6 +32,9 @@ void sq_pair_call_free(struct sq_pair_call *call);
 void sq_pair_call_begin(struct sq_pair_call *call, const struct sq_peer *peer, uint64_t now_ns);
 /* Once a second. */
 void sq_pair_call_sample(struct sq_pair_call *call, struct sq_peer *peer, uint64_t now_ns);
+/* Media was agreed, and nothing of the other side has come for so long; 0: it has. */
+uint64_t sq_pair_call_silent_ns(const struct sq_pair_call *call, struct sq_peer *peer,
+                                uint64_t now_ns);
 /* The call is over, or never came to be: `cause` and `text` say why it failed (SQ_FAILURE_NONE: it
  * did not). Totals are taken and the verdict is made. SQ_ERR_NOMEM. */
 int sq_pair_call_finish(struct sq_pair_call *call, struct sq_peer *peer, uint64_t now_ns,

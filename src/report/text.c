@@ -104,6 +104,28 @@ static void put_expectations(struct text *t)
     }
 }
 
+/* Peers had media, and none was there long enough for a rate of it. */
+static bool without_rates(const struct sq_result *r)
+{
+    static const enum sq_metric_id rates[] = {
+        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_OUT_BITRATE, SQ_METRIC_VIDEO_IN_BITRATE,
+        SQ_METRIC_VIDEO_OUT_BITRATE};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        const struct sq_metric_row *m = sq_result_metric(r, rates[i]);
+        if (m && m->hist->sums.count > 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < r->peer_count; i++) {
+        for (int f = 0; r->peers[i].connected && f < SQ_FLOW_COUNT; f++) {
+            if (r->peers[i].flow[f].packets > 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void put_peers(struct text *t)
 {
     const struct sq_peer_counts *c = &t->r->counts;
@@ -129,6 +151,11 @@ static void put_peers(struct text *t)
                       "  %llu arrivals were missed: as many peers as allowed were there, or the "
                       "run was over\n",
                       (unsigned long long)(c->planned - c->started));
+    }
+    if (without_rates(t->r)) {
+        sq_buf_puts(t->out,
+                    "  no rate of media was measured: nobody was up for the half second that "
+                    "it takes\n");
     }
     if (t->r->traces_left_out > 0) {
         sq_buf_printf(t->out, "  %llu more had a dump coming: one of %d at most is kept\n",

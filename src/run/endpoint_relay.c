@@ -116,14 +116,19 @@ bool sq_endpoint_waits_for_relay(const struct sq_endpoint *endpoint,
     return false;
 }
 
+/* The relay that its pair goes by; NULL: none. */
+static struct sq_relay *relay_in_use(const struct sq_endpoint *endpoint)
+{
+    int number = endpoint->pair_base - ENDPOINT_BASE_RELAY;
+    return endpoint->more && endpoint->has_pair && number >= 0 && number < SQ_RELAY_SERVERS_MAX
+               ? endpoint->more->relays[number]
+               : NULL;
+}
+
 bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_event *event,
                           char ret_text[static SQ_PEER_TEXT_MAX])
 {
-    int number = endpoint->pair_base - ENDPOINT_BASE_RELAY;
-    struct sq_relay *relay =
-        endpoint->more && endpoint->has_pair && number >= 0 && number < SQ_RELAY_SERVERS_MAX
-            ? endpoint->more->relays[number]
-            : NULL;
+    struct sq_relay *relay = relay_in_use(endpoint);
     if (relay && event->state == SQ_PEER_DISCONNECTED) {
         sq_relay_probe(relay);
     } else if (relay && event->state == SQ_PEER_FAILED &&
@@ -132,6 +137,20 @@ bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_eve
         return true;
     }
     return false;
+}
+
+bool sq_endpoint_is_lost(struct sq_endpoint *endpoint, char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    struct sq_relay *relay = relay_in_use(endpoint);
+    if (sq_peer_state(endpoint->peer) != SQ_PEER_DISCONNECTED) {
+        return false;
+    }
+    if (relay) {
+        sq_relay_tell_lost(relay, ret_text);
+    } else {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX, "consent checks went unanswered (RFC 7675)");
+    }
+    return true;
 }
 
 void endpoint_close_relays(struct sq_endpoint *endpoint)

@@ -447,8 +447,7 @@ static unsigned count_terms(const struct sq_expect *e)
     return terms;
 }
 
-/* It is about more than how many peers came through. */
-static bool names_figures(const struct sq_expect *e)
+bool sq_expect_of_figures(const struct sq_expect *e)
 {
     for (int i = 0; i < e->node_count; i++) {
         const struct sq_expect_node *n = &e->nodes[i];
@@ -475,7 +474,7 @@ void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
 {
     ret_outcome->level = e->level;
     ret_outcome->terms = 1;
-    ret_outcome->of_figures = names_figures(e);
+    ret_outcome->of_figures = sq_expect_of_figures(e);
     ret_outcome->of_decoding = names_decoding(e);
     if (e->by_peer) {
         eval_by_peer(e, r, ret_outcome);

@@ -49,6 +49,9 @@ const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */
 /* The expectation names this metric somewhere ("peers.failed"). */
 bool sq_expect_names(const struct sq_expect *e, const char *metric);
 
+/* It is about more than how many peers came through. */
+bool sq_expect_of_figures(const struct sq_expect *e);
+
 /* Judges one expectation and fills `ret_outcome` but for its `expr`. Never fails: what cannot be
  * judged is not ok. Call sq_result_tally before. */
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define BUSY_SHARE      0.1
+#define BURST_LATE_MS   50 /* a thread that is later than this may overrun a socket's buffer */
 #define OWN_CPU_PERCENT 50 /* of a core: below, late timers are not the generator's own load */
 
 static void blame(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
@@ -99,14 +100,38 @@ static void judge_cpu(const struct sq_health_input *in, struct sq_generator_heal
     }
 }
 
+/* Could this second's drops be the generator's doing? Where no timer was late, and no core busy, a
+ * burst was larger than a socket's buffer: so it is where a service stands still and then sends all
+ * at once, and anybody would lose it. Drops are counted within a second or two of their time. */
+static bool could_be_ours(const struct sq_health_input *in, size_t second)
+{
+    size_t first = second > 2 ? second - 2 : 0;
+    for (size_t i = first; i <= second; i++) {
+        if (in->timeline[i].lateness_max_ms > BURST_LATE_MS ||
+            in->timeline[i].cpu_percent > OWN_CPU_PERCENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t drops_by_bursts(const struct sq_health_input *in)
+{
+    uint64_t drops = 0;
+    for (size_t i = 0; i < in->timeline_count; i++) {
+        drops += could_be_ours(in, i) ? 0 : in->timeline[i].receive_drops;
+    }
+    return drops < in->receive_drops ? drops : in->receive_drops;
+}
+
 /* What the generator dropped looks lost or late by the service's doing. */
 static void judge_drops(const struct sq_health_input *in, struct sq_generator_health *h)
 {
     const struct sq_plan *plan = in->plan;
     bool fills = plan->data.on && plan->data.rate_per_s == 0;
-    unsigned long long drops = in->receive_drops;
+    unsigned long long drops = in->receive_drops - drops_by_bursts(in);
     unsigned long long came = in->datagrams_received + in->receive_drops;
-    if (share(in->receive_drops, in->datagrams_received) <= plan->drops_max_share) {
+    if (share(drops, in->datagrams_received) <= plan->drops_max_share) {
         return;
     }
     if (fills_alone(plan)) {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
+#define SILENT_NS        (5 * SQ_NS_PER_SEC)
 #define UNDER_WAY_NS     (100 * SQ_NS_PER_MS) /* of a replay's last packets, and two round trips */
 
 /* ---- Story ---- */
@@ -181,11 +182,16 @@ static void tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_
 {
     char words[SQ_ICE_WORDS_MAX];
     snprintf(text, SQ_PEER_TEXT_MAX, "%s",
-             user->joined ? "connected, but no media came yet" : "not signed in yet");
+             user->joined ? "connected, but no media came yet"
+                          : "not signed in yet: the signalling server has not answered");
     for (size_t i = 0; i < user->peers_len; i++) {
         const struct sq_endpoint *endpoint = user->peers[i].endpoint;
         if (!endpoint || user->peers[i].connected) {
             continue;
+        }
+        if (!user->joined && !sq_peer_times(sq_endpoint_peer(endpoint))->negotiated &&
+            !user->env->plan->relays.servers_len) {
+            continue; /* it has nobody to check with yet */
         }
         if (sq_endpoint_waits_for_relay(endpoint, text)) {
             return;
@@ -215,12 +221,33 @@ static void settle_waiting(struct sq_user *user)
     settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_TIMEOUT, text);
 }
 
+/* One of its connections is silent, and stays so: ICE alone would see it after 30 s (RFC 7675). */
+static bool is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    char why[SQ_PEER_TEXT_MAX];
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        const struct sq_user_peer *peer = &user->peers[i];
+        if (peer->endpoint && peer->connected && peer->heard_ns &&
+            now_ns - peer->heard_ns >= SILENT_NS && sq_endpoint_is_lost(peer->endpoint, why)) {
+            snprintf(text, SQ_PEER_TEXT_MAX,
+                     "nothing came for %.3g s, when it was to leave: %.190s",
+                     (double)(now_ns - peer->heard_ns) / 1e9, why);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void settle_unfailed(struct sq_user *user)
 {
-    if (user->state == SQ_USER_UP) {
-        settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
-    } else {
+    char text[SQ_PEER_TEXT_MAX];
+    if (user->state != SQ_USER_UP) {
         settle_waiting(user);
+    } else if (is_lost(user, text)) {
+        settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_MEDIA_LOST, text);
+    } else {
+        settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
     }
 }
 

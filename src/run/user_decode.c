@@ -1,5 +1,6 @@
 /* --decode: what a user's streams look and sound like once they are decoded for real. */
 #include "base/mem.h"
+#include "net/loop.h"
 #include "run/user_int.h"
 
 bool sq_user_is_decoded(const struct sq_user *user)
@@ -77,11 +78,25 @@ static void sample(struct sq_user *user, struct sq_user_decode *d, double second
     d->before = now;
 }
 
+/* Somebody sent it in all of this second, as for other rates. */
+static bool goes_on(const struct sq_user_peer *peer, const struct sq_track *track)
+{
+    struct sq_inbound_stats in;
+    sq_track_inbound_stats(track, sq_loop_now(peer->user->env->loop), &in);
+    return (sq_track_current_direction(track) & SQ_DIR_RECVONLY) &&
+           in.receiving_since_ns <= peer->user->sampled_ns;
+}
+
 void sq_user_sample_decodes(struct sq_user_peer *peer, double seconds)
 {
     for (size_t i = 0; peer->decodes && i < SQ_USER_DECODES_MAX; i++) {
-        if (peer->decodes[i].stream) {
-            sample(peer->user, &peer->decodes[i], seconds);
+        struct sq_user_decode *d = &peer->decodes[i];
+        if (d->stream && goes_on(peer, d->track)) {
+            sample(peer->user, d, seconds);
+        } else if (d->stream) {
+            sq_decode_stream_figures(d->stream, &d->before);
+            d->sampled = false;
+            d->idle = 0;
         }
     }
 }

@@ -45,7 +45,9 @@ struct sq_user_peer {
     bool connected, media;
     struct sq_replayer *replayer; /* owned; NULL: sends the clip */
     struct sq_recorder *recorder; /* owned; NULL: not recorded */
-    struct sq_track_mark *marks;  /* owned; one a track */
+    uint64_t heard_bytes,
+        heard_ns;                /* received so far, and when something last was, by the second */
+    struct sq_track_mark *marks; /* owned; one a track */
     size_t marks_len;
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
     bool switching;                 /* an ICE restart that leaves the relay is under way */

@@ -193,16 +193,16 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     struct sq_inbound_stats in;
     uint64_t now_ns = until(s->user, track, s->now_ns);
     sq_track_inbound_stats(track, now_ns, &in);
-    delta->agreed = delta->agreed || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
-    if (in.packets_received == 0) {
-        return;
-    }
     /* A rate is told of time in which there was somebody to receive from, from its beginning to its
      * end: who has left, or took the place of another meanwhile, was there for a part of it. */
     bool ended = !(sq_track_current_direction(track) & SQ_DIR_RECVONLY);
     bool begins = !ended && in.receiving_since_ns > s->user->sampled_ns;
-    delta->carries = delta->carries || (!ended && !begins);
+    delta->agreed = delta->agreed || !ended;
     delta->begins = delta->begins || begins;
+    if (in.packets_received == 0) {
+        return;
+    }
+    delta->carries = delta->carries || (!ended && !begins);
     uint64_t in_bytes = in.bytes_received - in.retransmitted_bytes_received;
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
@@ -328,6 +328,10 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     }
     struct sq_transport_stats transport;
     sq_peer_transport_stats(rtc, &transport);
+    if (transport.bytes_received != peer->heard_bytes || !peer->heard_ns) {
+        peer->heard_bytes = transport.bytes_received;
+        peer->heard_ns = s->now_ns;
+    }
     sample_bwe(s, rtc);
     double rtt_s = transport.current_round_trip_time_s;
     sq_user_dump(peer, s->now_ns);
@@ -364,7 +368,7 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     second->packets[flow] += delta->packets;
     second->lost[flow] += delta->lost;
     if (!delta->carries) {
-        if (delta->agreed && !delta->begins) {
+        if (delta->agreed && !delta->begins) { /* what begins may come in a moment */
             note_silence(s, flow);
         }
         return;

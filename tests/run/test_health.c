@@ -142,6 +142,28 @@ static void dropped_datagrams(void **state)
     sq_free(b.lateness);
 }
 
+/* A service that stood still sends all at once: where nothing of ours was late, the buffers were
+ * just too small for it, and what failed in that second was the service's doing. */
+static void bursts_of_the_service(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    b.input.receive_drops = 1000;
+    b.timeline[5].receive_drops = 1000;
+    assert_well(&b);
+    assert_int_equal(b.health.receive_drops, 1000); /* told all the same */
+    b.timeline[4].lateness_max_ms = 60;             /* we were not there to read */
+    assert_blamed(&b, "dropped 1000 of 101000 datagrams");
+    b.timeline[4].lateness_max_ms = 0;
+    b.timeline[3].cpu_percent = 60;
+    assert_blamed(&b, "dropped 1000 of 101000 datagrams");
+    b.timeline[3].cpu_percent = 50;
+    b.input.receive_drops = 2000; /* nobody knows when the others were */
+    assert_blamed(&b, "dropped 1000 of 102000 datagrams");
+    sq_free(b.lateness);
+}
+
 /* As many messages as go through, and nothing else. */
 static void fill(struct bench *b, int seconds)
 {
@@ -482,6 +504,7 @@ int main(void)
         cmocka_unit_test(late_timers),
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),
+        cmocka_unit_test(bursts_of_the_service),
         cmocka_unit_test(a_core_full_of_data_alone),
         cmocka_unit_test(a_note_is_whole),
         cmocka_unit_test(bounded_figures_that_fail_are_invalid),
