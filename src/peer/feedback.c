@@ -6,8 +6,8 @@
 #include "peer/rtp/schedule.h"
 #include <string.h>
 
-#define NACKS_MAX    80 /* sequence numbers of one NACK message */
-#define RESENDS_MAX  128
+#define NACKS_MAX    256 /* sequence numbers of one NACK message: it holds them however they lie */
+#define RESENDS_MAX  512
 #define AROUND_BYTES 44   /* a packet of RTP: IPv4, UDP, SRTP's tag */
 #define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
@@ -353,12 +353,12 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
 {
     struct sq_track_rx *rx = track->rx;
     uint16_t seqs[NACKS_MAX];
-    if (sq_rtp_receiver_next_ns(&rx->rtp) > now_ns) {
-        return;
-    }
-    size_t n =
-        sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
-    if (n > 0) {
+    while (sq_rtp_receiver_next_ns(&rx->rtp) <= now_ns) {
+        size_t n =
+            sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
+        if (n == 0) {
+            return;
+        }
         struct compound c;
         begin_feedback(&c, track);
         sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);

@@ -220,6 +220,7 @@ static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *pack
     };
     rx->ssrc_before = rx->rtp.ssrc;
     rx->switched_ns = now_ns;
+    sq_rtp_receiver_close(&rx->rtp);
     sq_rtp_receiver_init(&rx->rtp, packet->ssrc, rx->rtp.clock_rate, rx->rtp.kind, rx->rtp.nack);
     sq_track_restart_play(track);
 }

@@ -1,0 +1,131 @@
+/* What a peer asks for of what it misses, and of whom it tells: a puppet's packets come to it in
+ * the clear, as they come out of SRTP. */
+#include "base/mem.h"
+#include "peer/peer_int.h"
+#include "peer/rtp/rtp.h"
+#include "sim/simcall.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MEDIA_SSRC 0x01020304U
+
+struct puppet {
+    struct pair p;
+    struct sq_track *track; /* that receives */
+    uint16_t seq;
+    unsigned frame;
+};
+
+static struct puppet start(void)
+{
+    static const struct sq_peer_config plain = {0};
+    struct puppet s = {.seq = 65400};
+    s.p.net = simnet_new(71, 2);
+    s.p.a = simnet_add(s.p.net, &plain, false, NULL, NULL);
+    s.p.b = simnet_add(s.p.net, &plain, false, NULL, NULL);
+    int err = sq_peer_add_track(simnode_peer(s.p.a), SQ_MEDIA_VIDEO, SQ_DIR_RECVONLY, NULL, NULL);
+    assert_int_equal(err, 0);
+    err = sq_peer_add_track(simnode_peer(s.p.b), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY, NULL, NULL);
+    assert_int_equal(err, 0);
+    simnet_negotiate(s.p.net, s.p.a, s.p.b, false);
+    run_for(s.p.net, 2 * SEC);
+    assert_connected(s.p.a);
+    s.track = sq_peer_track(simnode_peer(s.p.a), 0);
+    return s;
+}
+
+/* A frame of VP8 in one packet, with that MID where it is not NULL.
+ */
+static void give_frame(struct puppet *s, const char *mid, bool key)
+{
+    uint8_t out[256] = {0};
+    const struct sq_rtp_ext_item items[] = {
+        {s->track->jsep->ext.mid, mid ? (uint8_t)strlen(mid) : 0, (const uint8_t *)mid}};
+    struct sq_wire w = sq_wire_writer(out, sizeof(out));
+    sq_rtp_put_header(&w,
+                      &(struct sq_rtp_header){.pt = s->track->recv_pt,
+                                              .marker = true,
+                                              .seq = s->seq++,
+                                              .ts = s->frame * 3600,
+                                              .ssrc = MEDIA_SSRC},
+                      items, mid ? 1 : 0);
+    uint8_t *at = out + w.pos;
+    /* RFC 7741: X, S; I with 15 bits */
+    const uint8_t head[] = {0x90, 0x80, (uint8_t)(0x80 | s->frame >> 8), (uint8_t)s->frame};
+    const uint8_t picture[] = {
+        (uint8_t)(key ? 0x10 : 0x11), 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00};
+    memcpy(at, head, sizeof(head));
+    memcpy(at + sizeof(head), picture, sizeof(picture));
+    s->frame++;
+    sq_peer_on_rtp(simnode_peer(s->p.a), simnet_now(s->p.net), out, w.pos + 60);
+}
+
+/* Padding, parity and frames that nothing refers to are lost, and never sent again: they are asked
+ * for until a frame behind them could be decoded, and cost no key frame. */
+static void what_nothing_needs_costs_no_key_frame(void **state)
+{
+    (void)state;
+    struct puppet s = start();
+    for (unsigned n = 0; n < 250; n++) {
+        give_frame(&s, NULL, n == 0);
+        s.seq++; /* lost */
+        run_for(s.p.net, 40 * MS);
+    }
+    struct sq_inbound_stats in = in_stats(s.p.net, s.p.a, 0);
+    assert_int_equal(in.frames_decoded, 250);
+    assert_int_equal(in.pli_count, 0);
+    assert_int_equal(in.nack_count, 0); /* the frame behind it came in time */
+    assert_int_equal(s.track->rx->rtp.missing_count, 0);
+    simnet_free(s.p.net);
+}
+
+/* A frame is lost that the next one needs: asked for in vain, then a key frame is. */
+static void what_is_needed_costs_one(void **state)
+{
+    (void)state;
+    struct puppet s = start();
+    for (unsigned n = 0; n < 25; n++) {
+        if (n == 10) {
+            s.seq++;
+            s.frame++;
+        }
+        give_frame(&s, NULL, n == 0);
+        run_for(s.p.net, 40 * MS);
+    }
+    struct sq_inbound_stats in = in_stats(s.p.net, s.p.a, 0);
+    assert_int_equal(in.frames_decoded, 10);
+    assert_true(in.nack_count > 3);
+    assert_true(in.pli_count >= 1 && in.pli_count <= 2); /* in 600 ms, 300 ms apart */
+    simnet_free(s.p.net);
+}
+
+/* All of a burst is asked for at once, however many messages that takes. */
+static void a_burst_is_asked_for(void **state)
+{
+    (void)state;
+    struct puppet s = start();
+    give_frame(&s, NULL, true);
+    s.seq = (uint16_t)(s.seq + 600);
+    s.frame++;
+    give_frame(&s, NULL, false);
+    run_for(s.p.net, 15 * MS);
+    assert_int_equal(s.track->rx->rtp.nack_packets, 600);
+    assert_int_equal(in_stats(s.p.net, s.p.a, 0).nack_count, 3);
+    assert_int_equal(in_stats(s.p.net, s.p.a, 0).pli_count, 0);
+    simnet_free(s.p.net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_nothing_needs_costs_no_key_frame),
+        cmocka_unit_test(what_is_needed_costs_one),
+        cmocka_unit_test(a_burst_is_asked_for),
+    };
+    return cmocka_run_group_tests(tests, open_clip, close_clip);
+}
