@@ -327,6 +327,38 @@ static void jitter_worked_by_hand(void **state)
     assert_true(fabs(stats_of(&r).jitter_s - 15.5 / 8000) < 1e-9);
 }
 
+/* Frames of four packets, 5 ms apart, without jitter: only the first of a frame counts, against the
+ * last one of the frame before. */
+static void jitter_of_frames(void **state)
+{
+    struct sq_rtp_receiver video;
+    struct sq_rtp_receiver audio;
+    sq_rtp_receiver_init(&video, 7, 90000, SQ_RTP_VIDEO, false);
+    sq_rtp_receiver_init(&audio, 7, 90000, SQ_RTP_AUDIO, false);
+    double expected = 0;
+    for (uint16_t n = 0; n < 400; n++) {
+        struct sq_rtp_packet p = packet(n, n / 4 * 3600U);
+        uint64_t at_ns = (1000 + n / 4 * 40U + n % 4 * 5U) * MS;
+        sq_rtp_receiver_on_packet(&video, at_ns, &p);
+        sq_rtp_receiver_on_packet(&audio, at_ns, &p);
+        if (n > 0 && n % 4 == 0) {
+            expected += (15 * 90 - expected) / 16; /* 25 ms after it, for 40 ms of time-stamps */
+        }
+        assert_true(fabs(video.jitter_units - expected) < 1e-6);
+    }
+    assert_true(fabs(audio.jitter_units - expected) > 1); /* there each packet counts */
+    /* One that fell behind says nothing. */
+    struct sq_rtp_packet p = packet(401, 100 * 3600U);
+    sq_rtp_receiver_on_packet(&video, 5000 * MS, &p);
+    expected = video.jitter_units;
+    p = packet(400, 100 * 3600U);
+    assert_int_equal(sq_rtp_receiver_on_packet(&video, 5060 * MS, &p),
+                     SQ_RTP_RX_NEW | SQ_RTP_RX_LATE);
+    p = packet(402, 100 * 3600U);
+    sq_rtp_receiver_on_packet(&video, 5060 * MS, &p);
+    assert_true(fabs(video.jitter_units - expected) < 1e-9);
+}
+
 static size_t nacks_at(struct sq_rtp_receiver *r, uint64_t at_ms, uint64_t rtt_ms, uint16_t *seqs)
 {
     return sq_rtp_receiver_nacks(r, at_ms * MS, rtt_ms * MS, seqs, SQ_RTP_MISSING_MAX);
@@ -658,6 +690,7 @@ int main(void)
         cmocka_unit_test(heavy_loss_is_counted_exactly),
         cmocka_unit_test(jitter_agrees_with_a_8),
         cmocka_unit_test(jitter_worked_by_hand),
+        cmocka_unit_test(jitter_of_frames),
         cmocka_unit_test(asks_after_reordering_had_its_chance),
         cmocka_unit_test(asks_by_time_and_gives_up),
         cmocka_unit_test(the_original_after_a_request_is_not_a_loss),

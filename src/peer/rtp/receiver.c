@@ -239,10 +239,13 @@ static void count_packet(struct sq_rtp_receiver *r, uint64_t now_ns,
     r->last_packet_received_ns = now_ns;
 }
 
-/* RFC 3550, A.8, with the division by 16 on real numbers instead of scaled integers. */
+/* RFC 3550, A.8, with the division by 16 on real numbers instead of scaled integers. Of a video
+ * frame the first packet counts alone, by its distance from the last one of the frame before: the
+ * others leave when the sender's pacer lets them. */
 static void count_jitter(struct sq_rtp_receiver *r, uint64_t now_ns, uint32_t ts)
 {
-    if (r->jitter_started) {
+    bool counts = r->kind == SQ_RTP_AUDIO || ts != r->jitter_ts;
+    if (r->jitter_started && counts) {
         double gap = (double)(int64_t)(now_ns - r->jitter_at_ns) * r->units_per_ns;
         double d = fabs(gap - (int32_t)(ts - r->jitter_ts));
         if (d < (double)JITTER_JUMP_SEC * r->clock_rate) {
@@ -353,7 +356,9 @@ static unsigned go_back(struct sq_rtp_receiver *r, uint64_t now_ns, const struct
         return SQ_RTP_RX_NEW | SQ_RTP_RX_RETRANSMITTED;
     }
     r->packets_late++;
-    count_jitter(r, now_ns, pkt->ts);
+    if (r->kind == SQ_RTP_AUDIO) {
+        count_jitter(r, now_ns, pkt->ts);
+    }
     return SQ_RTP_RX_NEW | SQ_RTP_RX_LATE;
 }
 
