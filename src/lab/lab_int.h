@@ -75,6 +75,7 @@ struct sq_lab_source {
     bool in_room;            /* stands in the room's list */
     unsigned waiting;        /* ports that begin with the next key frame */
     bool started;
+    uint32_t ssrc;           /* of its packets; those below are of its stream */
     uint64_t highest;        /* extended sequence number, as it came */
     uint64_t highest_clean;  /* the same with padding-only packets taken out */
     struct sq_lab_gaps pads; /* by extended number */

@@ -10,11 +10,9 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "lab/lab_int.h"
+#include "peer/rtp/receiver.h"
 #include "peer/rtp/sender.h"
 #include <string.h>
-
-#define VIDEO_CLOCK 90000
-#define AUDIO_CLOCK 48000
 
 /* ---- The ring ---- */
 
@@ -224,6 +222,75 @@ void sq_lab_port_ready(struct sq_lab_port *port, uint64_t now_ns)
     }
 }
 
+/* ---- Another stream in the place of the one before ---- */
+
+/* Whoever is sent the source begins anew, where its own numbers stand: from here on the source's
+ * numbers tell nothing of those before. */
+static void begin_anew(struct sq_lab_source *source, uint64_t now_ns)
+{
+    struct sq_lab_port *port = source->ports;
+    while (port) {
+        struct sq_lab_port *next = port->next_of_source;
+        bool ready = port->ready;
+        sq_lab_detach(port);
+        sq_lab_attach(port, source);
+        if (ready) {
+            sq_lab_port_ready(port, now_ns);
+        }
+        port = next;
+    }
+    source->keys = (struct sq_lab_keys){0};
+}
+
+/* A publisher that restarts or switches its camera may take another SSRC (RFC 3550, section 8), or
+ * begin anew with its numbers. Taken for the stream of before they would be old or far ahead: old
+ * ones would be given to viewers under numbers that they have had, which are nonces (RFC 7714,
+ * section 8.4). */
+static void follow_stream(struct sq_lab_source *source, const struct sq_rtp_packet *packet,
+                          uint64_t now_ns)
+{
+    int ahead = (int16_t)(packet->seq - (uint16_t)source->highest);
+    if (source->started &&
+        (packet->ssrc != source->ssrc || ahead <= -SQ_RTP_WINDOW || ahead > SQ_RTP_DROPOUT_MAX)) {
+        begin_anew(source, now_ns);
+        source->started = false;
+        source->pads.total = 0;
+    }
+    source->ssrc = packet->ssrc;
+}
+
+/* A publisher may send another codec of those agreed at any time. A viewer who agreed on the one
+ * before cannot be sent it; one of a room is offered the new one. False: a packet of the codec
+ * before, which comes late. */
+static bool follow_codec(struct sq_lab_source *source, enum sq_codec codec, bool newest,
+                         uint64_t now_ns)
+{
+    if (codec == source->codec || source->codec == SQ_CODEC_NONE || codec == SQ_CODEC_NONE) {
+        source->codec = codec;
+        return true;
+    }
+    if (!newest) {
+        return false;
+    }
+    source->codec = codec;
+    begin_anew(source, now_ns);
+    struct sq_lab_port *port = source->ports;
+    while (port) {
+        struct sq_lab_port *next = port->next_of_source;
+        bool room = port->member->kind == SQ_LAB_ROOM && !port->source; /* an echo is its own */
+        bool fits = sq_lab_fits(port, source);
+        if (!fits && room) {
+            sq_lab_detach(port);
+            sq_lab_negotiate_soon(port->member);
+        } else if (!fits) { /* it goes on when its codec comes back: no key frame helps until then
+                             */
+            stop_waiting(port);
+        }
+        port = next;
+    }
+    return true;
+}
+
 /* ---- Packets ---- */
 
 static uint64_t extend(struct sq_lab_source *source, const struct sq_rtp_packet *packet)
@@ -246,6 +313,15 @@ static void skip_padding(struct sq_lab_source *source, uint64_t e)
     }
 }
 
+/* Hz, of its time-stamps. */
+static uint32_t clock_of(const struct sq_lab_source *source)
+{
+    enum sq_codec codec = source->codec != SQ_CODEC_NONE ? source->codec
+                          : source->video                ? SQ_CODEC_VP8
+                                                         : SQ_CODEC_OPUS;
+    return sq_codec_info(codec)->clock_hz;
+}
+
 static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, uint64_t now_ns)
 {
     struct sq_rand *rand = sq_carrier_rand(port->member->lab->carrier);
@@ -255,8 +331,7 @@ static void start_port(struct sq_lab_port *port, uint64_t clean, uint32_t ts, ui
         port->next_ts = 0;
     } else {
         uint64_t gap_ms = (now_ns - sq_min_u64(port->stopped_ns, now_ns)) / SQ_NS_PER_MS;
-        port->next_ts +=
-            (uint32_t)((gap_ms + 1) * (port->video ? VIDEO_CLOCK : AUDIO_CLOCK) / 1000);
+        port->next_ts += (uint32_t)((gap_ms + 1) * clock_of(port->from) / 1000);
     }
     port->first_clean = clean;
     port->left_out.total = 0;
@@ -370,6 +445,7 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
                    const struct sq_rtp_exts *exts, uint64_t now_ns)
 {
     struct sq_lab_counters *counters = &source->port->member->lab->counters;
+    follow_stream(source, packet, now_ns);
     uint64_t e = extend(source, packet);
     counters->rtp_in++;
     if (packet->payload_bytes == 0) {
@@ -380,10 +456,11 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
     source->packets++;
     source->bytes += packet->payload_bytes;
     uint32_t event_hz = source->video ? 0 : sq_track_event_clock(source->track, packet->pt);
-    if (!event_hz) {
-        source->codec = sq_track_recv_codec(source->track, packet->pt);
-    }
     bool newest = e > source->highest;
+    if (!event_hz &&
+        !follow_codec(source, sq_track_recv_codec(source->track, packet->pt), newest, now_ns)) {
+        return;
+    }
     if (newest) {
         source->highest = e;
         source->highest_clean = clean;
