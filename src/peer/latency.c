@@ -75,7 +75,7 @@ struct sq_latency_room sq_latency_room(const struct sq_track *track,
 uint64_t sq_latency_time_us(const struct sq_peer *peer, struct sq_encoding *e, uint16_t seq,
                             uint64_t due_ns, bool again)
 {
-    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (e->rtp.history_room - 1)] : NULL;
     uint64_t us = again && kept ? *kept : wall_us(peer->env, due_ns);
     if (kept) {
         *kept = us;

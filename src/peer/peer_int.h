@@ -34,6 +34,7 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
 #define SQ_HISTORY_PACKETS                                                                         \
     256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s                          \
          */
+#define SQ_HISTORY_FORWARDED  512 /* of who forwards: streams of any rate */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s; it grows */
 #define SQ_TWCC_LOG_MOST      2048
 #define SQ_TWCC_RECORDER_ROOM 256 /* grows likewise */

@@ -662,7 +662,7 @@ static size_t sum_of_senders(const struct sq_peer *peer)
         for (size_t k = 0; k < tx->n; k++) {
             const struct sq_encoding *e = &tx->encodings[k];
             bytes += e->rtp.history_room * (sizeof(struct sq_rtp_history_entry) + 2) +
-                     (e->sent_exts ? SQ_HISTORY_PACKETS * sizeof(struct sq_sent_exts) : 0);
+                     (e->sent_exts ? e->rtp.history_room * sizeof(struct sq_sent_exts) : 0);
         }
     }
     return bytes;

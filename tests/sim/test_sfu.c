@@ -324,6 +324,26 @@ static void only_what_is_still_there_is_given_again(void **state)
     sfu_close_room(room);
 }
 
+/* A viewer asks for 400 packets at once, and gets them. */
+static void a_long_outage_is_repaired(void **state)
+{
+    struct room *room = by_hand(18);
+    (void)state;
+    hand_in(room, 100, 0, true, 20);
+    simnode_link(room->out[0])->cut = true;
+    for (uint16_t n = 1; n <= 400; n++) {
+        hand_in(room, (uint16_t)(100 + n), n * 3000U, false, 20);
+    }
+    simnode_link(room->out[0])->cut = false;
+    hand_in(room, 501, 401 * 3000, false, 20);
+    run_for(room->net, 150 * MS);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_missing, 400);
+    assert_int_equal(video.packets_repaired, 400);
+    assert_int_equal(room->lab.counters.nacks_missed, 0);
+    sfu_close_room(room);
+}
+
 /* A restart of the numbers without another SSRC, and a step that no loss explains. */
 static void numbers_that_begin_anew(void **state)
 {
@@ -510,6 +530,7 @@ int main(void)
         cmocka_unit_test(holes_stay_and_are_filled_late),
         cmocka_unit_test(nothing_starts_before_a_key_frame),
         cmocka_unit_test(only_what_is_still_there_is_given_again),
+        cmocka_unit_test(a_long_outage_is_repaired),
         cmocka_unit_test(numbers_that_begin_anew),
         cmocka_unit_test(a_codec_that_was_not_agreed_on),
         cmocka_unit_test(a_codec_that_is_offered_then),
