@@ -17,6 +17,8 @@
 #define SR_BLOCKS_MAX 8
 #define RR_BLOCKS_MAX 24
 
+#define SILENT_NS (8 * SQ_NS_PER_SEC) /* no word of a stream of which so long nothing came */
+
 uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
 {
     return sq_ntp_from_wall_ns((uint64_t)((int64_t)now_ns + env->wall_offset_ns));
@@ -77,12 +79,21 @@ static uint32_t own_ssrc(const struct sq_peer *peer)
     return peer->tracks_len > 0 ? peer->tracks[0]->ssrc : 1;
 }
 
+/* Is there anything to tell its sender? RFC 3550, section 6.4: blocks are of sources heard of late;
+ * libwebrtc leaves out those of which nothing came for 8 s. */
+static bool is_heard(const struct sq_track *track, uint64_t now_ns)
+{
+    const struct sq_track_rx *rx = track->rx;
+    return rx && track->can_receive && now_ns < rx->rtp.last_packet_received_ns + SILENT_NS;
+}
+
 static size_t gather_blocks(struct sq_peer *peer, uint64_t now_ns, struct sq_rtcp_block *blocks)
 {
     size_t n = 0;
     for (size_t i = 0; i < peer->tracks_len && n < SQ_PEER_TRACKS_MAX; i++) {
-        struct sq_track_rx *rx = peer->tracks[i]->rx;
-        if (rx && sq_rtp_receiver_report(&rx->rtp, now_ns, &blocks[n])) {
+        struct sq_track *track = peer->tracks[i];
+        if (is_heard(track, now_ns) &&
+            sq_rtp_receiver_report(&track->rx->rtp, now_ns, &blocks[n])) {
             n++;
         }
     }
@@ -121,13 +132,13 @@ void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
     }
 }
 
-static void put_remb(struct sq_peer *peer, struct sq_wire *w)
+static void put_remb(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w)
 {
     uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
-        if (track->rx && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
+        if (is_heard(track, now_ns) && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
             ssrcs[n++] = track->rx->rtp.ssrc;
         }
     }
@@ -243,7 +254,7 @@ void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
             sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
         }
     }
-    put_remb(peer, &c.w);
+    put_remb(peer, now_ns, &c.w);
     send_compound(peer, &c);
     schedule(peer, now_ns);
 }

@@ -120,12 +120,60 @@ static void a_burst_is_asked_for(void **state)
     simnet_free(s.p.net);
 }
 
+static uint32_t reports_of(const struct pair *p, size_t track)
+{
+    return sq_peer_track(simnode_peer(p->a), track)->tx->encodings[0].rtp.reports_received;
+}
+
+/* RFC 3550, section 6.4: of a stream that fell silent nothing is told any more, until it goes on.
+ */
+static void no_word_of_what_is_silent(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(72, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 10 * SEC);
+    sq_peer_stop_sources(simnode_peer(p.a));
+    uint32_t before = reports_of(&p, 1);
+    run_for(p.net, 7 * SEC);
+    assert_true(reports_of(&p, 1) > before + 2);
+    run_for(p.net, 2 * SEC);
+    uint32_t silent[] = {reports_of(&p, 0), reports_of(&p, 1)};
+    run_for(p.net, 30 * SEC);
+    assert_int_equal(reports_of(&p, 0), silent[0]);
+    assert_int_equal(reports_of(&p, 1), silent[1]);
+    sq_peer_start_sources(simnode_peer(p.a));
+    run_for(p.net, 10 * SEC);
+    assert_true(reports_of(&p, 0) > silent[0]);
+    assert_true(reports_of(&p, 1) > silent[1] + 5);
+    simnet_free(p.net);
+}
+
+/* Nor of one that is not to come any more. */
+static void no_word_of_what_is_not_received(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(73, NULL, NULL, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 5 * SEC);
+    assert_int_equal(sq_track_set_direction(sq_peer_track(simnode_peer(p.a), 1), SQ_DIR_RECVONLY),
+                     0);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 200 * MS);
+    uint32_t before = reports_of(&p, 1);
+    run_for(p.net, 7 * SEC);
+    assert_int_equal(reports_of(&p, 1), before);
+    simnet_free(p.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nothing_needs_costs_no_key_frame),
         cmocka_unit_test(what_is_needed_costs_one),
         cmocka_unit_test(a_burst_is_asked_for),
+        cmocka_unit_test(no_word_of_what_is_silent),
+        cmocka_unit_test(no_word_of_what_is_not_received),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
