@@ -35,7 +35,7 @@ static int init_encoding(struct sq_track *track, struct sq_encoding *e, uint32_t
     bool video = track->kind == SQ_MEDIA_VIDEO;
     uint32_t clock_rate = track->jsep->codecs[0].clock_rate_hz;
     uint32_t history = track->peer->forward_only ? SQ_HISTORY_FORWARDED : SQ_HISTORY_PACKETS;
-    e->active = true;
+    e->wanted = e->active = true;
     e->rtx_ssrc = rtx_ssrc;
     e->rtx_seq = (uint16_t)sq_rand_below(rand, 0x8000);
     /* The first sequence number stays below 2^15, so that a first loss cannot hide a roll-over (RFC
@@ -66,7 +66,7 @@ int sq_track_make_tx(struct sq_track *track)
         }
         if (rids) {
             memcpy(e->rid, rids->id[tx->n], sizeof(e->rid));
-            e->active = !(rids->paused >> tx->n & 1);
+            e->wanted = e->active = !(rids->paused >> tx->n & 1);
         }
     }
     track->tx = tx;

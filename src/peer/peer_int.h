@@ -98,7 +98,8 @@ struct sq_encoding {
     struct sq_rtp_template header;
     struct sq_source source;
     char rid[SQ_JSEP_RID_MAX]; /* "" without simulcast */
-    bool active;               /* of simulcast: the allocation has room for it */
+    bool wanted;               /* of simulcast: the other side takes it, and not paused */
+    bool active;               /* … and the allocation has room for it */
     bool source_runs;          /* … and the peer may send */
     uint64_t resume_ns;        /* a burst was cut: not before this; 0 otherwise */
     uint64_t key_until_ns;     /* no other key frame is asked of the clip before this */
@@ -446,6 +447,8 @@ struct sq_track_rates {
     uint64_t max_bps; /* the highest steps of all layers together */
 };
 void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates);
+/* The layers that the latest answer takes: those are sent, as far as there is room for them. */
+void sq_track_want_layers(struct sq_track *track);
 /* What it sends since the last sq_track_allocate: steps and layers in force, in the same measure.
  */
 uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e);
