@@ -128,7 +128,8 @@ static struct sq_track *by_rid(struct sq_peer *peer, struct sq_track *track,
 }
 
 /* RFC 8843, section 9.2: a MID in the packet counts more than what its SSRC was known for, and the
- * SSRC more than the payload type. */
+ * SSRC more than the payload type. A packet with the MID of no section that receives is nobody's:
+ * by its payload type it would go into a stream that it does not belong to. */
 static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_packet *packet,
                                    const struct sq_rtp_exts *exts)
 {
@@ -136,8 +137,10 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     struct sq_track *track = known;
     if (sq_rtp_has(exts, SQ_RTP_EXT_MID) &&
         !(known && known->jsep && sq_view_is(exts->mid, known->jsep->mid))) {
-        struct sq_track *named = by_mid(peer, exts->mid);
-        track = named ? named : known;
+        track = by_mid(peer, exts->mid);
+        if (!track) {
+            return NULL;
+        }
     }
     if (!track) {
         track = by_payload_type(peer, packet->pt);

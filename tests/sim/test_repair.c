@@ -120,6 +120,29 @@ static void a_burst_is_asked_for(void **state)
     simnet_free(s.p.net);
 }
 
+/* RFC 8843, section 9.2: what bears the MID of no section that receives is nobody's, whether its
+ * SSRC is known or not; what bears none goes by its SSRC or its payload type. */
+static void a_mid_that_nobody_has(void **state)
+{
+    (void)state;
+    struct puppet s = start();
+    assert_true(s.track->jsep->ext.mid > 0);
+    uint64_t before = transport_stats(s.p.a).discarded;
+    give_frame(&s, "other", true);
+    assert_int_equal(transport_stats(s.p.a).discarded, before + 1);
+    assert_null(s.track->rx);
+    give_frame(&s, NULL, true);
+    give_frame(&s, s.track->jsep->mid, false);
+    assert_int_equal(in_stats(s.p.net, s.p.a, 0).frames_decoded, 2);
+    give_frame(&s, "other", false);
+    assert_int_equal(transport_stats(s.p.a).discarded, before + 2);
+    s.frame--;
+    s.seq--;
+    give_frame(&s, NULL, false);
+    assert_int_equal(in_stats(s.p.net, s.p.a, 0).frames_decoded, 3);
+    simnet_free(s.p.net);
+}
+
 static uint32_t reports_of(const struct pair *p, size_t track)
 {
     return sq_peer_track(simnode_peer(p->a), track)->tx->encodings[0].rtp.reports_received;
@@ -172,6 +195,7 @@ int main(void)
         cmocka_unit_test(what_nothing_needs_costs_no_key_frame),
         cmocka_unit_test(what_is_needed_costs_one),
         cmocka_unit_test(a_burst_is_asked_for),
+        cmocka_unit_test(a_mid_that_nobody_has),
         cmocka_unit_test(no_word_of_what_is_silent),
         cmocka_unit_test(no_word_of_what_is_not_received),
     };
