@@ -17,6 +17,8 @@
 #define SR_BLOCKS_MAX 8
 #define RR_BLOCKS_MAX 24
 
+#define RTT_AGE_NS                                                                                 \
+    (1500 * SQ_NS_PER_MS) /* an older round trip is none, as for libwebrtc's CallStats */
 #define SILENT_NS (8 * SQ_NS_PER_SEC) /* no word of a stream of which so long nothing came */
 
 uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
@@ -24,17 +26,28 @@ uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
     return sq_ntp_from_wall_ns((uint64_t)((int64_t)now_ns + env->wall_offset_ns));
 }
 
-uint64_t sq_peer_rtt_ns(const struct sq_peer *peer)
+uint64_t sq_peer_report_rtt_ns(const struct sq_peer *peer, uint64_t now_ns, uint64_t age_ns)
 {
+    const struct sq_rtp_sender *newest = NULL;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track_tx *tx = peer->tracks[i]->tx;
         for (size_t k = 0; tx && k < tx->n; k++) {
-            if (tx->encodings[k].rtp.rtt_measurements > 0) {
-                return tx->encodings[k].rtp.rtt_ns;
+            const struct sq_rtp_sender *one = &tx->encodings[k].rtp;
+            if (one->rtt_measurements > 0 && (!newest || one->rtt_at_ns > newest->rtt_at_ns)) {
+                newest = one;
             }
         }
     }
+    return newest && now_ns <= newest->rtt_at_ns + age_ns ? newest->rtt_ns : 0;
+}
+
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer, uint64_t now_ns)
+{
     struct sq_ice_pair_stats pair;
+    uint64_t rtt_ns = sq_peer_report_rtt_ns(peer, now_ns, RTT_AGE_NS);
+    if (rtt_ns > 0) {
+        return rtt_ns;
+    }
     if (sq_ice_selected_stats(peer->ice, &pair, NULL, NULL) == 0) {
         return pair.current_round_trip_ns;
     }
@@ -365,8 +378,8 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
     struct sq_track_rx *rx = track->rx;
     uint16_t seqs[NACKS_MAX];
     while (sq_rtp_receiver_next_ns(&rx->rtp) <= now_ns) {
-        size_t n =
-            sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
+        size_t n = sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer, now_ns),
+                                         seqs, NACKS_MAX);
         if (n == 0) {
             return;
         }
@@ -465,8 +478,8 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     if (!e) {
         return;
     }
-    size_t n =
-        sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends, RESENDS_MAX);
+    size_t n = sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer, now_ns), &nack, resends,
+                                     RESENDS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (sq_cc_may_resend(peer, now_ns, RESEND_BYTES)) {
             sq_encoding_resend(track, e, &resends[i], now_ns);

@@ -541,6 +541,9 @@ void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
 /* NACK and PLI, of a track that has a receiving side. */
 uint64_t sq_track_feedback_due(const struct sq_track *track);
 void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns);
-uint64_t sq_peer_rtt_ns(const struct sq_peer *peer); /* 0: not known */
+/* The latest round trip: by report blocks of any stream, else by ICE's checks; 0: not known. */
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer, uint64_t now_ns);
+/* By report blocks alone; 0: none of the last age_ns. */
+uint64_t sq_peer_report_rtt_ns(const struct sq_peer *peer, uint64_t now_ns, uint64_t age_ns);
 
 #endif

@@ -189,6 +189,33 @@ static void no_word_of_what_is_not_received(void **state)
     simnet_free(p.net);
 }
 
+/* The latest round trip of any stream counts, and not for ever. */
+static void the_round_trip_is_the_latest(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(74, NULL, NULL, false);
+    simnode_link(p.a)->delay_ns = simnode_link(p.b)->delay_ns = 20 * MS;
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 12 * SEC);
+    struct sq_peer *peer = simnode_peer(p.a);
+    struct sq_rtp_sender *first = &sq_peer_track(peer, 0)->tx->encodings[0].rtp;
+    struct sq_rtp_sender *second = &sq_peer_track(peer, 1)->tx->encodings[0].rtp;
+    uint64_t now = simnet_now(p.net);
+    assert_true(first->rtt_measurements > 0 && second->rtt_measurements > 0);
+    first->rtt_ns = 7 * SEC;
+    first->rtt_at_ns = now - 1000 * MS;
+    second->rtt_ns = 3 * MS;
+    second->rtt_at_ns = now - 900 * MS;
+    assert_int_equal(sq_peer_rtt_ns(peer, now), 3 * MS);
+    first->rtt_at_ns = now - 800 * MS;
+    assert_int_equal(sq_peer_rtt_ns(peer, now), 7 * SEC);
+    /* Both are too old: ICE's. */
+    uint64_t ice = sq_peer_rtt_ns(peer, now + 2 * SEC);
+    assert_in_range(ice, 39 * MS, 41 * MS);
+    assert_int_equal(sq_peer_report_rtt_ns(peer, now + 2 * SEC, 10 * SEC), 7 * SEC);
+    simnet_free(p.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_mid_that_nobody_has),
         cmocka_unit_test(no_word_of_what_is_silent),
         cmocka_unit_test(no_word_of_what_is_not_received),
+        cmocka_unit_test(the_round_trip_is_the_latest),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }
