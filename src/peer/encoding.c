@@ -84,7 +84,7 @@ static int write_header(const struct sq_track *track, const struct sq_encoding *
         .ssrc = e->rtp.ssrc,
         .mid = sq_view_of(acked ? "" : track->jsep->mid),
         .rid = sq_view_of(acked ? "" : e->rid),
-        .abs_send_time = track->kind == SQ_MEDIA_VIDEO,
+        .abs_send_time = true,
         .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
     };

@@ -143,6 +143,42 @@ static void a_mid_that_nobody_has(void **state)
     simnet_free(s.p.net);
 }
 
+struct timed {
+    unsigned all, with;
+};
+
+static void note_send_time(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
+                           const struct sq_rtp_exts *exts, uint64_t now_ns)
+{
+    struct timed *t = simnode_ctx(ctx);
+    (void)packet;
+    (void)now_ns;
+    if (sq_track_kind(track) == SQ_MEDIA_AUDIO) {
+        t->all++;
+        t->with += sq_rtp_has(exts, SQ_RTP_EXT_ABS_SEND_TIME);
+    }
+}
+
+/* As browsers do, audio has abs-send-time where it was agreed. */
+static void audio_tells_when_it_was_sent(void **state)
+{
+    static const struct sq_peer_config plain = {0};
+    static const struct sq_peer_ops ops = {.rtp = note_send_time};
+    struct timed t = {0};
+    (void)state;
+    struct simnet *net = simnet_new(75, 2);
+    struct simnode *a = simnet_add(net, &plain, false, NULL, NULL);
+    struct simnode *b = simnet_try_add(net, &plain, &ops, NULL, &t);
+    assert_non_null(b);
+    add_both(a);
+    add_both(b);
+    simnet_negotiate(net, a, b, false);
+    run_for(net, 3 * SEC);
+    assert_true(t.all > 80);
+    assert_int_equal(t.with, t.all);
+    simnet_free(net);
+}
+
 static uint32_t reports_of(const struct pair *p, size_t track)
 {
     return sq_peer_track(simnode_peer(p->a), track)->tx->encodings[0].rtp.reports_received;
@@ -223,6 +259,7 @@ int main(void)
         cmocka_unit_test(what_is_needed_costs_one),
         cmocka_unit_test(a_burst_is_asked_for),
         cmocka_unit_test(a_mid_that_nobody_has),
+        cmocka_unit_test(audio_tells_when_it_was_sent),
         cmocka_unit_test(no_word_of_what_is_silent),
         cmocka_unit_test(no_word_of_what_is_not_received),
         cmocka_unit_test(the_round_trip_is_the_latest),
