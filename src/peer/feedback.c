@@ -6,8 +6,10 @@
 #include "peer/rtp/schedule.h"
 #include <string.h>
 
-#define NACKS_MAX    256 /* sequence numbers of one NACK message: it holds them however they lie */
-#define RESENDS_MAX  512
+#define NACKS_MAX 256 /* sequence numbers of one NACK message: it holds them however they lie */
+#define RESENDS_MAX                                                                                \
+    64 /* at once, and in RESENDS_NS: more overflow a socket's buffer on their way */
+#define RESENDS_NS   (20 * SQ_NS_PER_MS)
 #define AROUND_BYTES 44   /* a packet of RTP: IPv4, UDP, SRTP's tag */
 #define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
@@ -466,6 +468,15 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
     }
 }
 
+/* How many packets may be sent again now, with or without congestion control: libwebrtc's pacer
+ * spreads them. The rest is asked for again. */
+static size_t resends_allowed(struct sq_peer *peer, uint64_t now_ns)
+{
+    peer->resend_ns = sq_max_u64(peer->resend_ns, now_ns);
+    uint64_t busy_ns = sq_min_u64(peer->resend_ns - now_ns, RESENDS_NS);
+    return (RESENDS_NS - busy_ns) / (RESENDS_NS / RESENDS_MAX);
+}
+
 static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_nack nack;
@@ -479,7 +490,8 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
         return;
     }
     size_t n = sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer, now_ns), &nack, resends,
-                                     RESENDS_MAX);
+                                     resends_allowed(peer, now_ns));
+    peer->resend_ns += n * (RESENDS_NS / RESENDS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (sq_cc_may_resend(peer, now_ns, RESEND_BYTES)) {
             sq_encoding_resend(track, e, &resends[i], now_ns);

@@ -239,6 +239,7 @@ struct sq_peer {
 
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
     uint64_t video_report_ns; /* sender reports on video alone */
+    uint64_t resend_ns;       /* until when what was sent again lately takes up the way */
 
     struct sq_jsep *jsep;
     struct sq_ice *ice;

@@ -596,6 +596,19 @@ static void a_long_burst_is_asked_for(void **state)
     assert_int_equal(r.missing_count, SQ_RTP_MISSING_MAX);
     assert_null(r.more);
     sq_rtp_receiver_close(&r);
+    /* The owner may want less. */
+    sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
+    r.missing_most = 80;
+    p = packet(0, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    p = packet(81, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(r.missing_count, 80);
+    p = packet(163, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(r.missing_count, 0);
+    assert_true(r.key_frame_needed);
+    sq_rtp_receiver_close(&r);
 }
 
 static void sender_reports(void **state)

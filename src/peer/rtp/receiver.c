@@ -22,6 +22,7 @@ void sq_rtp_receiver_init(struct sq_rtp_receiver *r, uint32_t ssrc, uint32_t clo
     r->kind = kind;
     r->nack = nack;
     r->bad_seq = NO_BAD_SEQ;
+    r->missing_most = SQ_RTP_MISSING_MOST;
     r->units_per_ns = clock_rate / 1e9;
     r->nack_next_ns = SQ_NEVER;
 }
@@ -118,12 +119,12 @@ static void overflow(struct sq_rtp_receiver *r, unsigned n, unsigned unlisted)
 static void missing_add(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t first, unsigned n,
                         uint16_t seen_by)
 {
-    if (n > SQ_RTP_MISSING_MOST) {
+    if (n > r->missing_most) {
         overflow(r, r->missing_count, n);
         return;
     }
-    if (r->missing_count + n > SQ_RTP_MISSING_MOST) {
-        overflow(r, r->missing_count + n - SQ_RTP_MISSING_MOST, 0);
+    if (r->missing_count + n > r->missing_most) {
+        overflow(r, r->missing_count + n - r->missing_most, 0);
     }
     if (!r->more && r->missing_count + n > SQ_RTP_MISSING_MAX && !grow_list(r)) {
         overflow(r, r->missing_count, n);

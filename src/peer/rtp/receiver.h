@@ -110,6 +110,7 @@ struct sq_rtp_receiver {
     uint64_t missing_epoch_ns;
     uint64_t nack_next_ns; /* earliest time at which something may be due; SQ_NEVER = nothing */
     uint64_t rtt_ns;       /* as last told */
+    uint16_t missing_most; /* SQ_RTP_MISSING_MOST, or less by the owner's will */
     uint16_t missing_count;
     uint16_t unasked_count;      /* those with tries == 0 stand at the end of the list */
     struct sq_rtp_missing *more; /* the list since it grew too long for the next field, until it is
