@@ -1,5 +1,5 @@
-/* Inside of the lab: shared by lab.c, member.c, sfu.c, client.c, http.c, whip.c, stats.c, stun.c.
- * All of it runs in the lab's thread. */
+/* Inside of the lab: shared by lab.c, member.c, sfu.c, layers.c, client.c, http.c, whip.c, stats.c,
+ * stun.c. All of it runs in the lab's thread. */
 #ifndef SQ_LAB_LAB_INT_H
 #define SQ_LAB_LAB_INT_H
 
@@ -75,6 +75,7 @@ struct sq_lab_source {
     bool in_room;            /* stands in the room's list */
     unsigned waiting;        /* ports that begin with the next key frame */
     bool started;
+    uint32_t ssrc;           /* of its packets; those below are of its stream */
     uint64_t highest;        /* extended sequence number, as it came */
     uint64_t highest_clean;  /* the same with padding-only packets taken out */
     struct sq_lab_gaps pads; /* by extended number */
@@ -138,6 +139,16 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
                    const struct sq_rtp_exts *exts, uint64_t now_ns);
 bool sq_lab_on_resend(struct sq_lab_port *port, uint32_t cookie, struct sq_rtp_out *ret_out);
 void sq_lab_want_key(struct sq_lab_source *source, uint64_t now_ns);
+
+/* ---- Layers of simulcast (layers.c) ---- */
+
+/* The port moves there with its next key frame; NULL: it stays. */
+void sq_lab_want_layer(struct sq_lab_port *port, struct sq_lab_source *want);
+bool sq_lab_has_layers(const struct sq_lab_source *base);
+/* Twice a second: what each layer takes, and which one each viewer is to have. */
+void sq_lab_choose_layers(struct sq_lab_source *base, uint64_t now_ns);
+/* A key frame of the layer begins: who waits for it moves over. */
+void sq_lab_move_here(struct sq_lab_source *source);
 
 /* ---- Members and rooms (member.c) ---- */
 

@@ -176,6 +176,17 @@ void sq_lab_negotiate_now(struct sq_lab_member *member)
     sq_free(sdp);
 }
 
+/* What was offered may be of the codec of before by now. */
+static void let_go_of_misfits(struct sq_lab_member *member)
+{
+    for (struct sq_lab_port *port = member->ports; port; port = port->next) {
+        if (port->from && !port->source && !sq_lab_fits(port, port->from)) {
+            sq_lab_detach(port);
+            member->dirty = true;
+        }
+    }
+}
+
 int sq_lab_on_answer(struct sq_lab_member *member, const char *sdp, uint32_t seq,
                      char why[SQ_PEER_TEXT_MAX])
 {
@@ -191,6 +202,7 @@ int sq_lab_on_answer(struct sq_lab_member *member, const char *sdp, uint32_t seq
     }
     member->offer_out = false;
     sq_timer_stop(&member->timer);
+    let_go_of_misfits(member);
     sq_lab_member_activate(member, now_ns);
     if (member->dirty) {
         start_timer(member, GATHER_NS);

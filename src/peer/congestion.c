@@ -546,7 +546,7 @@ void sq_cc_on_loss(struct sq_peer *peer, uint64_t now_ns, uint64_t packets, uint
 {
     struct sq_cc *cc = peer->cc;
     if (cc && cc->bwe && !peer->twcc_log && packets > 0) {
-        sq_bwe_on_loss_report(cc->bwe, now_ns, packets, lost, sq_peer_rtt_ns(peer));
+        sq_bwe_on_loss_report(cc->bwe, now_ns, packets, lost, sq_peer_rtt_ns(peer, now_ns));
         follow(peer, now_ns);
     }
 }

@@ -34,14 +34,15 @@ static int init_encoding(struct sq_track *track, struct sq_encoding *e, uint32_t
     struct sq_rand *rand = &track->peer->env->rand;
     bool video = track->kind == SQ_MEDIA_VIDEO;
     uint32_t clock_rate = track->jsep->codecs[0].clock_rate_hz;
-    e->active = true;
+    uint32_t history = track->peer->forward_only ? SQ_HISTORY_FORWARDED : SQ_HISTORY_PACKETS;
+    e->wanted = e->active = true;
     e->rtx_ssrc = rtx_ssrc;
     e->rtx_seq = (uint16_t)sq_rand_below(rand, 0x8000);
     /* The first sequence number stays below 2^15, so that a first loss cannot hide a roll-over (RFC
      * 3711, section 3.3.1). */
     return sq_rtp_sender_init(&e->rtp, ssrc, (uint16_t)sq_rand_below(rand, 0x8000),
                               sq_rand_u32(rand), clock_rate, video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO,
-                              video ? SQ_HISTORY_PACKETS : 0);
+                              video ? history : 0);
 }
 
 int sq_track_make_tx(struct sq_track *track)
@@ -65,7 +66,7 @@ int sq_track_make_tx(struct sq_track *track)
         }
         if (rids) {
             memcpy(e->rid, rids->id[tx->n], sizeof(e->rid));
-            e->active = !(rids->paused >> tx->n & 1);
+            e->wanted = e->active = !(rids->paused >> tx->n & 1);
         }
     }
     track->tx = tx;
@@ -83,7 +84,7 @@ static int write_header(const struct sq_track *track, const struct sq_encoding *
         .ssrc = e->rtp.ssrc,
         .mid = sq_view_of(acked ? "" : track->jsep->mid),
         .rid = sq_view_of(acked ? "" : e->rid),
-        .abs_send_time = track->kind == SQ_MEDIA_VIDEO,
+        .abs_send_time = true,
         .transport_cc = peer->twcc_log && (track->fb & SQ_JSEP_FB_TRANSPORT_CC),
         .audio_level = track->kind == SQ_MEDIA_AUDIO,
     };
@@ -124,15 +125,19 @@ static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t
 int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e)
 {
     change_codec(track, e, track->peer->now_ns);
+    uint8_t pt_before = e->header.bytes[1];
     int err = write_header(track, e, e->acked, &e->header);
+    if (e->header.bytes[1] != pt_before) {
+        e->rtp.history_used = 0; /* not to the last bit any more, and of another codec */
+    }
     bool changes = e->header.abs_send_time_at || e->header.transport_cc_at;
     bool plain = !track->rtx_pt && e->rtp.history_room;
     if (!err && changes && plain && !e->sent_exts) {
-        e->sent_exts = sq_calloc(SQ_HISTORY_PACKETS, sizeof(struct sq_sent_exts));
+        e->sent_exts = sq_calloc(e->rtp.history_room, sizeof(struct sq_sent_exts));
         err = e->sent_exts ? 0 : SQ_ERR_NOMEM;
     }
     if (!err && track->peer->latency && e->rtp.history_room && !e->sent_tags) {
-        e->sent_tags = sq_calloc(SQ_HISTORY_PACKETS, sizeof(*e->sent_tags));
+        e->sent_tags = sq_calloc(e->rtp.history_room, sizeof(*e->sent_tags));
         err = e->sent_tags ? 0 : SQ_ERR_NOMEM;
     }
     return err;
@@ -239,7 +244,7 @@ struct outgoing {
 static struct sq_sent_exts *sent_exts(const struct sq_encoding *e, uint16_t seq)
 {
     struct sq_sent_exts *all = e->sent_exts;
-    return all ? &all[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+    return all ? &all[seq & (e->rtp.history_room - 1)] : NULL;
 }
 
 static size_t payload_bytes(const struct outgoing *out)
@@ -333,12 +338,12 @@ static void put_media(struct sq_peer *peer, struct sq_encoding *e, uint64_t now_
     struct sq_rtp_stamp stamp = stamp_of(out);
     struct sq_sent_exts *sent = sent_exts(e, out->seq);
     stamp_now(peer, &e->header, now_ns, payload_bytes(out), &stamp);
-    if (sent && (uint16_t)(e->rtp.next_seq - out->seq) <= SQ_HISTORY_PACKETS) {
+    if (sent && (uint16_t)(e->rtp.next_seq - out->seq) <= e->rtp.history_room) {
         sent->transport_seq = stamp.transport_seq;
         sent->level = stamp.audio_level;
         sq_store_u24(sent->abs_send_time, stamp.abs_send_time);
     }
-    if (e->headers_mixed && (int16_t)(out->seq - e->acked_seq) > SQ_HISTORY_PACKETS) {
+    if (e->headers_mixed && (int16_t)(out->seq - e->acked_seq) > (int)e->rtp.history_room) {
         e->headers_mixed = false; /* what may be asked for has all the same header */
     }
     size_t len = put(peer, e, &e->header, now_ns, SQ_SENT_MEDIA, &stamp, out);

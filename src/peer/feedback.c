@@ -6,8 +6,10 @@
 #include "peer/rtp/schedule.h"
 #include <string.h>
 
-#define NACKS_MAX    80 /* sequence numbers of one NACK message */
-#define RESENDS_MAX  128
+#define NACKS_MAX 256 /* sequence numbers of one NACK message: it holds them however they lie */
+#define RESENDS_MAX                                                                                \
+    64 /* at once, and in RESENDS_NS: more overflow a socket's buffer on their way */
+#define RESENDS_NS   (20 * SQ_NS_PER_MS)
 #define AROUND_BYTES 44   /* a packet of RTP: IPv4, UDP, SRTP's tag */
 #define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
@@ -17,22 +19,37 @@
 #define SR_BLOCKS_MAX 8
 #define RR_BLOCKS_MAX 24
 
+#define RTT_AGE_NS                                                                                 \
+    (1500 * SQ_NS_PER_MS) /* an older round trip is none, as for libwebrtc's CallStats */
+#define SILENT_NS (8 * SQ_NS_PER_SEC) /* no word of a stream of which so long nothing came */
+
 uint64_t sq_env_ntp(const struct sq_peer_env *env, uint64_t now_ns)
 {
     return sq_ntp_from_wall_ns((uint64_t)((int64_t)now_ns + env->wall_offset_ns));
 }
 
-uint64_t sq_peer_rtt_ns(const struct sq_peer *peer)
+uint64_t sq_peer_report_rtt_ns(const struct sq_peer *peer, uint64_t now_ns, uint64_t age_ns)
 {
+    const struct sq_rtp_sender *newest = NULL;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track_tx *tx = peer->tracks[i]->tx;
         for (size_t k = 0; tx && k < tx->n; k++) {
-            if (tx->encodings[k].rtp.rtt_measurements > 0) {
-                return tx->encodings[k].rtp.rtt_ns;
+            const struct sq_rtp_sender *one = &tx->encodings[k].rtp;
+            if (one->rtt_measurements > 0 && (!newest || one->rtt_at_ns > newest->rtt_at_ns)) {
+                newest = one;
             }
         }
     }
+    return newest && now_ns <= newest->rtt_at_ns + age_ns ? newest->rtt_ns : 0;
+}
+
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer, uint64_t now_ns)
+{
     struct sq_ice_pair_stats pair;
+    uint64_t rtt_ns = sq_peer_report_rtt_ns(peer, now_ns, RTT_AGE_NS);
+    if (rtt_ns > 0) {
+        return rtt_ns;
+    }
     if (sq_ice_selected_stats(peer->ice, &pair, NULL, NULL) == 0) {
         return pair.current_round_trip_ns;
     }
@@ -77,12 +94,21 @@ static uint32_t own_ssrc(const struct sq_peer *peer)
     return peer->tracks_len > 0 ? peer->tracks[0]->ssrc : 1;
 }
 
+/* Is there anything to tell its sender? RFC 3550, section 6.4: blocks are of sources heard of late;
+ * libwebrtc leaves out those of which nothing came for 8 s. */
+static bool is_heard(const struct sq_track *track, uint64_t now_ns)
+{
+    const struct sq_track_rx *rx = track->rx;
+    return rx && track->can_receive && now_ns < rx->rtp.last_packet_received_ns + SILENT_NS;
+}
+
 static size_t gather_blocks(struct sq_peer *peer, uint64_t now_ns, struct sq_rtcp_block *blocks)
 {
     size_t n = 0;
     for (size_t i = 0; i < peer->tracks_len && n < SQ_PEER_TRACKS_MAX; i++) {
-        struct sq_track_rx *rx = peer->tracks[i]->rx;
-        if (rx && sq_rtp_receiver_report(&rx->rtp, now_ns, &blocks[n])) {
+        struct sq_track *track = peer->tracks[i];
+        if (is_heard(track, now_ns) &&
+            sq_rtp_receiver_report(&track->rx->rtp, now_ns, &blocks[n])) {
             n++;
         }
     }
@@ -121,13 +147,13 @@ void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
     }
 }
 
-static void put_remb(struct sq_peer *peer, struct sq_wire *w)
+static void put_remb(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w)
 {
     uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
-        if (track->rx && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
+        if (is_heard(track, now_ns) && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
             ssrcs[n++] = track->rx->rtp.ssrc;
         }
     }
@@ -243,7 +269,7 @@ void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
             sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
         }
     }
-    put_remb(peer, &c.w);
+    put_remb(peer, now_ns, &c.w);
     send_compound(peer, &c);
     schedule(peer, now_ns);
 }
@@ -353,12 +379,12 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
 {
     struct sq_track_rx *rx = track->rx;
     uint16_t seqs[NACKS_MAX];
-    if (sq_rtp_receiver_next_ns(&rx->rtp) > now_ns) {
-        return;
-    }
-    size_t n =
-        sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer), seqs, NACKS_MAX);
-    if (n > 0) {
+    while (sq_rtp_receiver_next_ns(&rx->rtp) <= now_ns) {
+        size_t n = sq_rtp_receiver_nacks(&rx->rtp, now_ns, sq_peer_rtt_ns(track->peer, now_ns),
+                                         seqs, NACKS_MAX);
+        if (n == 0) {
+            return;
+        }
         struct compound c;
         begin_feedback(&c, track);
         sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);
@@ -442,6 +468,15 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
     }
 }
 
+/* How many packets may be sent again now, with or without congestion control: libwebrtc's pacer
+ * spreads them. The rest is asked for again. */
+static size_t resends_allowed(struct sq_peer *peer, uint64_t now_ns)
+{
+    peer->resend_ns = sq_max_u64(peer->resend_ns, now_ns);
+    uint64_t busy_ns = sq_min_u64(peer->resend_ns - now_ns, RESENDS_NS);
+    return (RESENDS_NS - busy_ns) / (RESENDS_NS / RESENDS_MAX);
+}
+
 static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_packet *packet)
 {
     struct sq_rtcp_nack nack;
@@ -454,8 +489,9 @@ static void on_nack(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtcp_
     if (!e) {
         return;
     }
-    size_t n =
-        sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer), &nack, resends, RESENDS_MAX);
+    size_t n = sq_rtp_sender_on_nack(&e->rtp, now_ns, sq_peer_rtt_ns(peer, now_ns), &nack, resends,
+                                     resends_allowed(peer, now_ns));
+    peer->resend_ns += n * (RESENDS_NS / RESENDS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (sq_cc_may_resend(peer, now_ns, RESEND_BYTES)) {
             sq_encoding_resend(track, e, &resends[i], now_ns);

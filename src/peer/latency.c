@@ -13,6 +13,8 @@
 #define AGE_MAX_US (INT64_C(60) * 1000 * 1000)
 #define AGE_MIN_US (-INT64_C(60) * 1000 * 1000)
 
+/* Two of the longest intervals of reports: an older round trip may be of another way. */
+#define RTT_AGE_NS   (15 * SQ_NS_PER_SEC)
 #define FAR_CLOCK_NS (60 * SQ_NS_PER_SEC) /* so long what reports told of it is good for */
 
 struct sq_latency_origin {
@@ -75,7 +77,7 @@ struct sq_latency_room sq_latency_room(const struct sq_track *track,
 uint64_t sq_latency_time_us(const struct sq_peer *peer, struct sq_encoding *e, uint16_t seq,
                             uint64_t due_ns, bool again)
 {
-    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (SQ_HISTORY_PACKETS - 1)] : NULL;
+    uint64_t *kept = e->sent_tags ? &e->sent_tags[seq & (e->rtp.history_room - 1)] : NULL;
     uint64_t us = again && kept ? *kept : wall_us(peer->env, due_ns);
     if (kept) {
         *kept = us;
@@ -230,25 +232,12 @@ static bool capture_origin(const struct sq_track *track, const struct sq_rtp_pac
     return true;
 }
 
-/* By report blocks alone: a check of ICE that was sent twice cannot tell which one was answered. */
-static uint64_t report_rtt_ns(const struct sq_peer *peer)
-{
-    for (size_t i = 0; i < peer->tracks_len; i++) {
-        const struct sq_track_tx *tx = peer->tracks[i]->tx;
-        for (size_t k = 0; tx && k < tx->n; k++) {
-            if (tx->encodings[k].rtp.rtt_measurements > 0) {
-                return tx->encodings[k].rtp.rtt_ns;
-            }
-        }
-    }
-    return 0;
-}
-
 /* The report left the other side half a round trip ago, give or take half of one. The narrowest
  * such interval of late holds. */
 void sq_latency_on_sr(struct sq_peer *peer, uint64_t ntp, uint64_t now_ns)
 {
-    uint64_t half_ns = report_rtt_ns(peer) / 2;
+    /* By report blocks alone: a check of ICE that was sent twice cannot tell which was answered. */
+    uint64_t half_ns = sq_peer_report_rtt_ns(peer, now_ns, RTT_AGE_NS) / 2;
     struct sq_far_clock *c = &peer->far_clock;
     if (half_ns == 0 || ntp == 0 ||
         (c->known && half_ns > c->error_ns && now_ns < c->since_ns + FAR_CLOCK_NS)) {

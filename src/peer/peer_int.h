@@ -34,6 +34,7 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
 #define SQ_HISTORY_PACKETS                                                                         \
     256 /* for NACK, a power of two: 2.4 s of 1 Mbit/s, 0.6 s of 4 Mbit/s                          \
          */
+#define SQ_HISTORY_FORWARDED  512 /* of who forwards: streams of any rate */
 #define SQ_TWCC_LOG_ROOM      256 /* packets: 1.6 s of audio and 1 Mbit/s; it grows */
 #define SQ_TWCC_LOG_MOST      2048
 #define SQ_TWCC_RECORDER_ROOM 256 /* grows likewise */
@@ -97,7 +98,8 @@ struct sq_encoding {
     struct sq_rtp_template header;
     struct sq_source source;
     char rid[SQ_JSEP_RID_MAX]; /* "" without simulcast */
-    bool active;               /* of simulcast: the allocation has room for it */
+    bool wanted;               /* of simulcast: the other side takes it, and not paused */
+    bool active;               /* … and the allocation has room for it */
     bool source_runs;          /* … and the peer may send */
     uint64_t resume_ns;        /* a burst was cut: not before this; 0 otherwise */
     uint64_t key_until_ns;     /* no other key frame is asked of the clip before this */
@@ -237,6 +239,7 @@ struct sq_peer {
 
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
     uint64_t video_report_ns; /* sender reports on video alone */
+    uint64_t resend_ns;       /* until when what was sent again lately takes up the way */
 
     struct sq_jsep *jsep;
     struct sq_ice *ice;
@@ -445,6 +448,8 @@ struct sq_track_rates {
     uint64_t max_bps; /* the highest steps of all layers together */
 };
 void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rates);
+/* The layers that the latest answer takes: those are sent, as far as there is room for them. */
+void sq_track_want_layers(struct sq_track *track);
 /* What it sends since the last sq_track_allocate: steps and layers in force, in the same measure.
  */
 uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e);
@@ -537,6 +542,9 @@ void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
 /* NACK and PLI, of a track that has a receiving side. */
 uint64_t sq_track_feedback_due(const struct sq_track *track);
 void sq_track_run_feedback(struct sq_track *track, uint64_t now_ns);
-uint64_t sq_peer_rtt_ns(const struct sq_peer *peer); /* 0: not known */
+/* The latest round trip: by report blocks of any stream, else by ICE's checks; 0: not known. */
+uint64_t sq_peer_rtt_ns(const struct sq_peer *peer, uint64_t now_ns);
+/* By report blocks alone; 0: none of the last age_ns. */
+uint64_t sq_peer_report_rtt_ns(const struct sq_peer *peer, uint64_t now_ns, uint64_t age_ns);
 
 #endif

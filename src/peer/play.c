@@ -89,8 +89,10 @@ static void on_frame(void *ctx, const struct sq_frame *frame)
     }
     if (frame->key) {
         track->rx->rtp.key_frame_needed = false;
-        sq_rtp_receiver_forget_before(&track->rx->rtp, frame->first_seq);
     }
+    /* What is missing before a frame that could be decoded was of no use to it: padding, parity or
+     * a layer that nothing refers to. */
+    sq_rtp_receiver_forget_before(&track->rx->rtp, (uint16_t)(frame->last_seq + 1));
 }
 
 /* Only what the track needs of the models stands behind the rest. */
@@ -122,6 +124,7 @@ void sq_track_free_rx(struct sq_track *track)
         sq_frame_buffer_close(&track->rx->video);
     }
     if (track->rx) {
+        sq_rtp_receiver_close(&track->rx->rtp);
         sq_free(track->rx->tags);
         sq_fec_free(track->rx->fec.store);
     }

@@ -2,6 +2,7 @@
 #include "base/time.h"
 #include "media/clip.h"
 #include "peer/peer_int.h"
+#include <string.h>
 
 #define STEP_UP_NS    (2 * SQ_NS_PER_SEC) /* between two steps up: each costs a key frame */
 #define STEP_UP_SHARE 105                 /* per cent of a step's rate that lead up to it */
@@ -25,7 +26,7 @@ void sq_track_rates(const struct sq_track *track, struct sq_track_rates *ret_rat
     size_t n = track->tx ? track->tx->n : 1;
     for (size_t i = 0; track->media && i < n; i++) {
         const struct sq_clip_track *layer = sq_choose_layer(track->media, i, n);
-        if (layer) {
+        if (layer && (!track->tx || track->tx->encodings[i].wanted)) {
             rates.max_bps += most_bps(layer);
             rates.min_bps = rates.min_bps ? rates.min_bps : least_bps(layer);
         }
@@ -138,7 +139,8 @@ static void share_out(struct sq_track *track, uint64_t bps)
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
         const struct sq_clip_track *layer = sq_choose_layer(track->media, i, tx->n);
-        if (!layer) {
+        if (!layer || !e->wanted) {
+            e->active = e->active && e->wanted;
             continue;
         }
         room = lowest || (room && entry_bps(e, layer) <= left);
@@ -148,6 +150,40 @@ static void share_out(struct sq_track *track, uint64_t bps)
             left -= sq_min_u64(sq_clip_track_bps(layer, tid_for(layer, left)), left);
         }
         lowest = false;
+    }
+}
+
+/* RFC 8853, section 5.1: a paused stream is not sent until an answer lists it without '~'. Without
+ * simulcast in the answer the first layer is sent alone, as by Chromium. */
+static bool is_wanted(const struct sq_jsep_rids *rids, const struct sq_track_tx *tx, size_t i)
+{
+    if (!tx->encodings[i].rid[0]) {
+        return true; /* no simulcast */
+    }
+    for (size_t k = 0; rids && k < rids->n; k++) {
+        if (strcmp(rids->id[k], tx->encodings[i].rid) == 0) {
+            return !(rids->paused >> k & 1);
+        }
+    }
+    return !rids && i == 0;
+}
+
+void sq_track_want_layers(struct sq_track *track)
+{
+    struct sq_track_tx *tx = track->tx;
+    bool changed = false;
+    for (size_t i = 0; i < tx->n; i++) {
+        struct sq_encoding *e = &tx->encodings[i];
+        bool wanted = is_wanted(track->jsep->send_rids, tx, i);
+        if (wanted != e->wanted) {
+            e->wanted = e->active = wanted;
+            changed = true;
+        }
+    }
+    /* Congestion control's limit stays; without one all that is wanted is on. */
+    if (changed && tx->n > 1 && track->media && tx->allocated_bps != UINT64_MAX &&
+        tx->encodings[tx->n - 1].source.track) {
+        share_out(track, tx->allocated_bps);
     }
 }
 

@@ -128,7 +128,8 @@ static struct sq_track *by_rid(struct sq_peer *peer, struct sq_track *track,
 }
 
 /* RFC 8843, section 9.2: a MID in the packet counts more than what its SSRC was known for, and the
- * SSRC more than the payload type. */
+ * SSRC more than the payload type. A packet with the MID of no section that receives is nobody's:
+ * by its payload type it would go into a stream that it does not belong to. */
 static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_packet *packet,
                                    const struct sq_rtp_exts *exts)
 {
@@ -136,8 +137,10 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
     struct sq_track *track = known;
     if (sq_rtp_has(exts, SQ_RTP_EXT_MID) &&
         !(known && known->jsep && sq_view_is(exts->mid, known->jsep->mid))) {
-        struct sq_track *named = by_mid(peer, exts->mid);
-        track = named ? named : known;
+        track = by_mid(peer, exts->mid);
+        if (!track) {
+            return NULL;
+        }
     }
     if (!track) {
         track = by_payload_type(peer, packet->pt);
@@ -161,17 +164,29 @@ static struct sq_track *find_track(struct sq_peer *peer, const struct sq_rtp_pac
 
 /* ---- Streams ---- */
 
+/* Who forwards asks for less: what comes back after a long outage would be late for all viewers. */
+#define FORWARDED_MISSING_MOST 80
+
+static void init_receiver(struct sq_track *track, uint32_t ssrc, uint32_t clock_rate, bool nack)
+{
+    struct sq_rtp_receiver *r = &track->rx->rtp;
+    sq_rtp_receiver_init(r, ssrc, clock_rate,
+                         track->kind == SQ_MEDIA_VIDEO ? SQ_RTP_VIDEO : SQ_RTP_AUDIO, nack);
+    if (track->peer->forward_only) {
+        r->missing_most = FORWARDED_MISSING_MOST;
+    }
+}
+
 static bool open_rx(struct sq_track *track, const struct sq_rtp_packet *packet, uint64_t now_ns)
 {
     struct sq_track_rx *rx = sq_zalloc(sq_track_rx_bytes(track));
     if (!rx) {
         return false;
     }
-    bool video = track->kind == SQ_MEDIA_VIDEO;
-    sq_rtp_receiver_init(&rx->rtp, packet->ssrc, track->jsep->codecs[0].clock_rate_hz,
-                         video ? SQ_RTP_VIDEO : SQ_RTP_AUDIO, (track->fb & SQ_JSEP_FB_NACK) != 0);
-    rx->first_packet_ns = now_ns;
     track->rx = rx;
+    init_receiver(track, packet->ssrc, track->jsep->codecs[0].clock_rate_hz,
+                  (track->fb & SQ_JSEP_FB_NACK) != 0);
+    rx->first_packet_ns = now_ns;
     sq_track_init_play(track);
     if (track->peer->times.first_media == 0) {
         track->peer->times.first_media = now_ns;
@@ -220,7 +235,8 @@ static void switch_ssrc(struct sq_track *track, const struct sq_rtp_packet *pack
     };
     rx->ssrc_before = rx->rtp.ssrc;
     rx->switched_ns = now_ns;
-    sq_rtp_receiver_init(&rx->rtp, packet->ssrc, rx->rtp.clock_rate, rx->rtp.kind, rx->rtp.nack);
+    sq_rtp_receiver_close(&rx->rtp);
+    init_receiver(track, packet->ssrc, rx->rtp.clock_rate, rx->rtp.nack);
     sq_track_restart_play(track);
 }
 

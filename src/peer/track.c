@@ -305,6 +305,9 @@ static int apply_sending(struct sq_track *track)
     for (size_t i = 0; !err && i < track->tx->n; i++) {
         err = sq_encoding_apply(track, &track->tx->encodings[i]);
     }
+    if (!err) {
+        sq_track_want_layers(track);
+    }
     return err;
 }
 

@@ -218,6 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         }
     }
     speak(&rig);
+    sq_rtp_receiver_close(&rig.receiver);
     sq_twcc_log_close(&rig.log);
     sq_twcc_recorder_close(&rig.recorder);
     return 0;

@@ -404,6 +404,94 @@ static void layers_take_the_offerers_names(void **state)
     end_close(&e);
 }
 
+/* An offer of one video section; the lines of its formats are the caller's. */
+static void put_offer(struct sq_buf *b, const char *fmts)
+{
+    sq_buf_puts(b, "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+                   "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:" FP_B
+                   "\r\nm=video 9 UDP/TLS/RTP/SAVPF 97");
+    sq_buf_puts(b, fmts);
+    sq_buf_puts(b, "\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\na=setup:actpass\r\n"
+                   "a=sendrecv\r\na=rtpmap:97 VP8/90000\r\n");
+}
+
+static char *times(const char *text, unsigned n)
+{
+    struct sq_buf b = {0};
+    for (unsigned i = 0; i < n; i++) {
+        sq_buf_puts(&b, text);
+    }
+    char *all = sq_buf_take(&b);
+    assert_non_null(all);
+    return all;
+}
+
+/* With the end of what the case is about; the answer is to be freed. */
+static char *answer_hostile(struct sq_buf *b)
+{
+    struct end e;
+    char *offer = sq_buf_take(b);
+    assert_non_null(offer);
+    end_open(&e, FP_A, (struct sq_jsep_config){0});
+    (void)end_add(&e, SQ_JSEP_VIDEO, SQ_SDP_SENDRECV, 2);
+    struct sq_jsep_result got = remote(&e, SQ_JSEP_OFFER, offer);
+    sq_jsep_result_free(&got);
+    char *answer = local_answer(&e);
+    end_close(&e);
+    sq_free(offer);
+    return answer;
+}
+
+/* One payload type a hundred thousand times, whose parameters are a megabyte and fit nothing: tried
+ * each time, it would take hours. */
+static void a_payload_type_is_tried_once(void **state)
+{
+    (void)state;
+    struct sq_buf b = {0};
+    char *fmts = times(" 96", 170000);
+    char *params = times("a;", 500000);
+    put_offer(&b, fmts);
+    sq_buf_puts(&b, "a=rtpmap:96 H264/90000\r\na=fmtp:96 ");
+    sq_buf_puts(&b, params);
+    sq_buf_puts(&b, "packetization-mode=7\r\n");
+    char *answer = answer_hostile(&b);
+    assert_non_null(strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 97\r\n"));
+    sq_free(answer);
+    sq_free(fmts);
+    sq_free(params);
+}
+
+/* Each layer of a list is searched for in all lines: of a list without end only the first are. */
+static void a_list_of_layers_is_short(void **state)
+{
+    (void)state;
+    struct sq_buf b = {0};
+    char *rids = times("a=rid:y send\r\n", 30000);
+    char *list = times("x;", 400000);
+    put_offer(&b, "");
+    sq_buf_puts(&b, rids);
+    sq_buf_puts(&b, "a=simulcast:send ");
+    sq_buf_puts(&b, list);
+    sq_buf_puts(&b, "y\r\n");
+    char *answer = answer_hostile(&b);
+    assert_null(strstr(answer, "a=simulcast"));
+    sq_free(answer);
+    sq_free(rids);
+    sq_free(list);
+    /* and so of a line with lists without end */
+    list = times(" send x", 200000);
+    rids = times("a=rid:y send\r\n", 30000);
+    put_offer(&b, "");
+    sq_buf_puts(&b, rids);
+    sq_buf_puts(&b, "a=simulcast:send y");
+    sq_buf_puts(&b, list);
+    sq_buf_puts(&b, "\r\n");
+    answer = answer_hostile(&b);
+    sq_free(answer);
+    sq_free(rids);
+    sq_free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +504,8 @@ int main(void)
         cmocka_unit_test(layers_are_offered_and_taken),
         cmocka_unit_test(answers_may_take_less),
         cmocka_unit_test(layers_take_the_offerers_names),
+        cmocka_unit_test(a_payload_type_is_tried_once),
+        cmocka_unit_test(a_list_of_layers_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

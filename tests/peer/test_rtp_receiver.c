@@ -175,14 +175,14 @@ static void too_old_is_no_restart(void **state)
 {
     struct sq_rtp_receiver r;
     sq_rtp_receiver_init(&r, 7, 48000, SQ_RTP_AUDIO, false);
-    for (unsigned n = 0; n < 2000; n++) {
+    for (unsigned n = 0; n < 2500; n++) {
         if (n != 1000 && n != 1001) {
             give(&r, n, 0, 0);
         }
     }
-    assert_int_equal(give(&r, 1000, 0, 20000), SQ_RTP_RX_TOO_OLD);
-    assert_int_equal(give(&r, 1001, 0, 20000), SQ_RTP_RX_TOO_OLD);
-    assert_int_equal(give(&r, 2000, 0, 0), SQ_RTP_RX_NEW);
+    assert_int_equal(give(&r, 1000, 0, 30000), SQ_RTP_RX_TOO_OLD);
+    assert_int_equal(give(&r, 1001, 0, 30000), SQ_RTP_RX_TOO_OLD);
+    assert_int_equal(give(&r, 2500, 0, 0), SQ_RTP_RX_NEW);
     struct sq_rtp_inbound_stats s = stats_of(&r);
     assert_int_equal(s.restarts, 0);
     assert_int_equal(s.packets_discarded, 2);
@@ -327,6 +327,38 @@ static void jitter_worked_by_hand(void **state)
     assert_true(fabs(stats_of(&r).jitter_s - 15.5 / 8000) < 1e-9);
 }
 
+/* Frames of four packets, 5 ms apart, without jitter: only the first of a frame counts, against the
+ * last one of the frame before. */
+static void jitter_of_frames(void **state)
+{
+    struct sq_rtp_receiver video;
+    struct sq_rtp_receiver audio;
+    sq_rtp_receiver_init(&video, 7, 90000, SQ_RTP_VIDEO, false);
+    sq_rtp_receiver_init(&audio, 7, 90000, SQ_RTP_AUDIO, false);
+    double expected = 0;
+    for (uint16_t n = 0; n < 400; n++) {
+        struct sq_rtp_packet p = packet(n, n / 4 * 3600U);
+        uint64_t at_ns = (1000 + n / 4 * 40U + n % 4 * 5U) * MS;
+        sq_rtp_receiver_on_packet(&video, at_ns, &p);
+        sq_rtp_receiver_on_packet(&audio, at_ns, &p);
+        if (n > 0 && n % 4 == 0) {
+            expected += (15 * 90 - expected) / 16; /* 25 ms after it, for 40 ms of time-stamps */
+        }
+        assert_true(fabs(video.jitter_units - expected) < 1e-6);
+    }
+    assert_true(fabs(audio.jitter_units - expected) > 1); /* there each packet counts */
+    /* One that fell behind says nothing. */
+    struct sq_rtp_packet p = packet(401, 100 * 3600U);
+    sq_rtp_receiver_on_packet(&video, 5000 * MS, &p);
+    expected = video.jitter_units;
+    p = packet(400, 100 * 3600U);
+    assert_int_equal(sq_rtp_receiver_on_packet(&video, 5060 * MS, &p),
+                     SQ_RTP_RX_NEW | SQ_RTP_RX_LATE);
+    p = packet(402, 100 * 3600U);
+    sq_rtp_receiver_on_packet(&video, 5060 * MS, &p);
+    assert_true(fabs(video.jitter_units - expected) < 1e-9);
+}
+
 static size_t nacks_at(struct sq_rtp_receiver *r, uint64_t at_ms, uint64_t rtt_ms, uint16_t *seqs)
 {
     return sq_rtp_receiver_nacks(r, at_ms * MS, rtt_ms * MS, seqs, SQ_RTP_MISSING_MAX);
@@ -396,12 +428,11 @@ static void asks_by_time_and_gives_up(void **state)
         }
     }
     assert_int_equal(asked, 10);
-    assert_true(r.key_frame_needed);
+    assert_false(r.key_frame_needed); /* it may have been padding: who plays it knows */
     assert_int_equal(r.packets_abandoned, 1);
     assert_int_equal(stats_of(&r).packets_lost_residual, 1);
 
     /* With a long round trip there is time for three of them. */
-    r.key_frame_needed = false;
     p = packet(14, 0);
     sq_rtp_receiver_on_packet(&r, 5000 * MS, &p);
     asked = 0;
@@ -412,7 +443,7 @@ static void asks_by_time_and_gives_up(void **state)
     }
     assert_int_equal(asked, 3);
     assert_int_equal(end_ms, 5000 + 1210);
-    assert_true(r.key_frame_needed);
+    assert_false(r.key_frame_needed);
     /* It comes when nobody waits any more, and is still told apart. */
     p = packet(13, 0);
     assert_int_equal(sq_rtp_receiver_on_packet(&r, 6300 * MS, &p),
@@ -509,18 +540,75 @@ static void too_many_missing_ask_for_a_key_frame(void **state)
     sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
     struct sq_rtp_packet p = packet(0, 0);
     sq_rtp_receiver_on_packet(&r, 0, &p);
-    p = packet(51, 0);
+    p = packet(501, 0);
     sq_rtp_receiver_on_packet(&r, 0, &p);
-    p = packet(102, 0); /* 50 and 50: the oldest give way */
+    assert_false(r.key_frame_needed);
+    p = packet(1022, 0); /* 500 and 520: the oldest give way */
     sq_rtp_receiver_on_packet(&r, 0, &p);
-    assert_int_equal(r.missing_count, SQ_RTP_MISSING_MAX);
-    assert_int_equal(r.missing[0].seq, 21);
+    assert_int_equal(r.missing_count, SQ_RTP_MISSING_MOST);
+    assert_int_equal(r.more[0].seq, 21);
     assert_int_equal(r.packets_abandoned, 20);
     assert_true(r.key_frame_needed);
-    p = packet(102 + 600, 0); /* further than the window */
+    p = packet(1022 + 1100, 0); /* further than the window */
     sq_rtp_receiver_on_packet(&r, MS, &p);
     assert_int_equal(r.missing_count, 0);
-    assert_int_equal(stats_of(&r).packets_lost_residual, 100 + 599);
+    assert_null(r.more);
+    assert_int_equal(stats_of(&r).packets_lost_residual, 1020 + 1099);
+    sq_rtp_receiver_close(&r);
+}
+
+/* A burst that is longer than the list of the struct: all of it is asked for, in as many messages
+ * as it takes, and the memory for it goes with the last packet. */
+static void a_long_burst_is_asked_for(void **state)
+{
+    struct sq_rtp_receiver r;
+    uint16_t seqs[256];
+    const unsigned lost = 900;
+    sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
+    struct sq_rtp_packet p = packet(65000, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    p = packet((uint16_t)(65001 + lost), 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(r.missing_count, lost);
+    assert_false(r.key_frame_needed);
+    unsigned asked = 0;
+    while (sq_rtp_receiver_next_ns(&r) <= 10 * MS) {
+        size_t n = sq_rtp_receiver_nacks(&r, 10 * MS, 50 * MS, seqs, 256);
+        assert_true(n > 0);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(seqs[i], (uint16_t)(65001 + asked++));
+        }
+    }
+    assert_int_equal(asked, lost);
+    for (unsigned i = 0; i < lost; i++) {
+        assert_non_null(r.more);
+        p = packet((uint16_t)(65001 + i), 0);
+        assert_int_equal(sq_rtp_receiver_on_packet(&r, 100 * MS, &p),
+                         SQ_RTP_RX_NEW | SQ_RTP_RX_RETRANSMITTED);
+    }
+    assert_null(r.more);
+    assert_int_equal(sq_rtp_receiver_next_ns(&r), SQ_NEVER);
+    assert_int_equal(stats_of(&r).packets_lost_residual, 0);
+    assert_int_equal(stats_of(&r).packets_lost_network, lost);
+    /* and few missing ones need none */
+    p = packet((uint16_t)(65001 + lost + SQ_RTP_MISSING_MAX + 1), 0);
+    sq_rtp_receiver_on_packet(&r, 200 * MS, &p);
+    assert_int_equal(r.missing_count, SQ_RTP_MISSING_MAX);
+    assert_null(r.more);
+    sq_rtp_receiver_close(&r);
+    /* The owner may want less. */
+    sq_rtp_receiver_init(&r, 7, 90000, SQ_RTP_VIDEO, true);
+    r.missing_most = 80;
+    p = packet(0, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    p = packet(81, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(r.missing_count, 80);
+    p = packet(163, 0);
+    sq_rtp_receiver_on_packet(&r, 0, &p);
+    assert_int_equal(r.missing_count, 0);
+    assert_true(r.key_frame_needed);
+    sq_rtp_receiver_close(&r);
 }
 
 static void sender_reports(void **state)
@@ -581,7 +669,9 @@ static void hostile_sequences(void **state)
             unsigned flags = sq_rtp_receiver_on_packet(&r, now, &p);
             new_packets += (flags & SQ_RTP_RX_NEW) != 0;
             wild += (flags & SQ_RTP_RX_RESTART) != 0;
-            assert_true(r.missing_count <= SQ_RTP_MISSING_MAX);
+            assert_true(r.missing_count <= SQ_RTP_MISSING_MOST);
+            assert_true(r.more || r.missing_count <= SQ_RTP_MISSING_MAX);
+            assert_true(!r.more || r.missing_count > 0);
             assert_true(r.unasked_count <= r.missing_count);
             assert_int_equal(r.missing_count == 0, sq_rtp_receiver_next_ns(&r) == SQ_NEVER);
             size_t n = sq_rtp_receiver_nacks(&r, now, sq_rand_below(&rand, 300000000), seqs,
@@ -596,6 +686,7 @@ static void hostile_sequences(void **state)
         struct sq_rtp_inbound_stats s = stats_of(&r);
         /* Distinct packets and holes add up to what was expected. */
         assert_int_equal(s.packets_expected, new_packets + wild + s.packets_lost_residual);
+        sq_rtp_receiver_close(&r);
     }
 }
 
@@ -612,6 +703,7 @@ int main(void)
         cmocka_unit_test(heavy_loss_is_counted_exactly),
         cmocka_unit_test(jitter_agrees_with_a_8),
         cmocka_unit_test(jitter_worked_by_hand),
+        cmocka_unit_test(jitter_of_frames),
         cmocka_unit_test(asks_after_reordering_had_its_chance),
         cmocka_unit_test(asks_by_time_and_gives_up),
         cmocka_unit_test(the_original_after_a_request_is_not_a_loss),
@@ -619,6 +711,7 @@ int main(void)
         cmocka_unit_test(requests_leave_the_window),
         cmocka_unit_test(key_frames_and_repairs_end_the_asking),
         cmocka_unit_test(too_many_missing_ask_for_a_key_frame),
+        cmocka_unit_test(a_long_burst_is_asked_for),
         cmocka_unit_test(sender_reports),
         cmocka_unit_test(hostile_sequences),
     };

@@ -577,7 +577,7 @@ static void forwarding(void **state)
     assert_true(in_stats(f->net, f->in, 0).packets_received > 1000);
     unsigned asked = f->keys_asked;
     simnode_link(f->out[1])->cut = true; /* longer than NACK bridges */
-    run_for(f->net, 2 * SEC);
+    run_for(f->net, 12 * SEC);
     simnode_link(f->out[1])->cut = false;
     uint64_t keys = out_stats(f->net, publisher, 0).key_frames_sent;
     run_for(f->net, 2 * SEC);
@@ -590,7 +590,7 @@ static void forwarding(void **state)
     /* More is lost on the way in than can be asked for: the forwarder is not busy with it after. */
     uint64_t calm = timeouts_in(f->net, f->in, 10 * SEC);
     simnode_link(publisher)->cut = true;
-    run_for(f->net, 5 * SEC);
+    run_for(f->net, 15 * SEC);
     simnode_link(publisher)->cut = false;
     run_for(f->net, 5 * SEC);
     assert_true(timeouts_in(f->net, f->in, 10 * SEC) <= calm + 10);
@@ -662,7 +662,7 @@ static size_t sum_of_senders(const struct sq_peer *peer)
         for (size_t k = 0; k < tx->n; k++) {
             const struct sq_encoding *e = &tx->encodings[k];
             bytes += e->rtp.history_room * (sizeof(struct sq_rtp_history_entry) + 2) +
-                     (e->sent_exts ? SQ_HISTORY_PACKETS * sizeof(struct sq_sent_exts) : 0);
+                     (e->sent_exts ? e->rtp.history_room * sizeof(struct sq_sent_exts) : 0);
         }
     }
     return bytes;

@@ -1,5 +1,6 @@
 /* Whole peers against each other over a simulated network, in virtual time. */
 #include "base/mem.h"
+#include "peer/peer_int.h"
 #include "sim/simcall.h"
 #include <math.h>
 #include <setjmp.h>
@@ -85,20 +86,27 @@ static void loss_is_true_at_both_ends(void **state)
     simnet_free(p.net);
 }
 
+/* Nothing passes for so long, and the sender keeps nothing of it for NACK. */
+static void lose(struct pair *p, uint64_t ns)
+{
+    simnode_link(p->a)->cut = true;
+    run_for(p->net, ns);
+    simnode_link(p->a)->cut = false;
+    sq_peer_track(simnode_peer(p->a), 1)->tx->encodings[0].rtp.history_used = 0;
+}
+
 static void pli_brings_a_key_frame(void **state)
 {
     (void)state;
     struct pair p = make_pair(4, NULL, NULL, false);
     simnet_negotiate(p.net, p.a, p.b, false);
     simnet_run(p.net, simnet_now(p.net) + 5 * SEC);
-    /* A whole second is lost: more than NACK brings back. */
-    simnode_link(p.a)->cut = true;
-    simnet_run(p.net, simnet_now(p.net) + 1500 * MS);
-    simnode_link(p.a)->cut = false;
+    lose(&p, 1500 * MS);
     uint64_t keys = out_stats(p.net, p.a, 1).key_frames_sent;
     simnet_run(p.net, simnet_now(p.net) + 2 * SEC);
     struct sq_inbound_stats video = in_stats(p.net, p.b, 1);
     assert_true(video.freeze_count >= 1);
+    assert_true(video.pli_count >= 1);
     assert_true(video.total_freezes_duration_s > 1.2 && video.total_freezes_duration_s < 2.5);
     assert_true(out_stats(p.net, p.a, 1).key_frames_sent > keys);
     uint64_t decoded = video.frames_decoded;
@@ -127,9 +135,7 @@ static void fir_where_there_is_no_pli(void **state)
     sq_free(offer);
     sq_free(answer);
     run_for(p.net, 5 * SEC);
-    simnode_link(p.a)->cut = true;
-    run_for(p.net, 1500 * MS);
-    simnode_link(p.a)->cut = false;
+    lose(&p, 1500 * MS);
     uint64_t keys = out_stats(p.net, p.a, 1).key_frames_sent;
     uint64_t decoded = in_stats(p.net, p.b, 1).frames_decoded;
     run_for(p.net, 1 * SEC);

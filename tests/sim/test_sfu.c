@@ -107,6 +107,7 @@ static void viewers_keep_their_numbers_when_the_source_changes(void **state)
     sfu_publish(room);
     sfu_watch(room, 0);
     run_for(room->net, 3 * SEC);
+    simnode_link(room->pub)->cut = true; /* it has gone */
     for (size_t kind = 0; kind < 2; kind++) {
         sq_lab_source_free(room->source[kind]);
         room->in_port[kind].source = NULL;
@@ -132,7 +133,60 @@ static void viewers_keep_their_numbers_when_the_source_changes(void **state)
     sfu_close_room(room);
 }
 
+/* As a browser that restarts its encoder, or an SFU that switches sources. */
+static void change_ssrc(struct sq_track *track)
+{
+    struct sq_encoding *e = &track->tx->encodings[0];
+    track->ssrc = e->rtp.ssrc += 0x1234567;
+    e->rtx_ssrc += 0x1234567;
+    e->acked = e->rtx_acked = false; /* the MID goes out again */
+    assert_int_equal(sq_encoding_apply(track, e), 0);
+    e->rtp.next_seq = (uint16_t)(e->rtp.next_seq - 30000) & 0x7fff;
+    e->rtp.ts_base -= 0x70000000;
+    e->rtp.started = false;
+}
+
+/* The publisher takes another SSRC: viewers see their one stream go on, and no number twice. */
+static void viewers_keep_their_numbers_when_the_ssrc_changes(void **state)
+{
+    struct room *room = sfu_open_room(14);
+    (void)state;
+    sfu_publish(room);
+    sfu_watch(room, 0);
+    run_for(room->net, 3 * SEC);
+    for (int i = 0; i < 4; i++) {
+        uint64_t frames = in_stats(room->net, room->viewer[0], VIDEO).frames_decoded;
+        uint64_t sound = in_stats(room->net, room->viewer[0], AUDIO).packets_received;
+        change_ssrc(sq_peer_track(simnode_peer(room->pub), VIDEO));
+        change_ssrc(sq_peer_track(simnode_peer(room->pub), AUDIO));
+        run_for(room->net, 3 * SEC);
+        struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+        struct sq_inbound_stats audio = in_stats(room->net, room->viewer[0], AUDIO);
+        assert_true(video.frames_decoded > frames + 60);
+        assert_true(audio.packets_received > sound + 140);
+        assert_int_equal(video.packets_missing, 0);
+        assert_int_equal(audio.packets_missing, 0);
+        assert_int_equal(video.packets_duplicated + audio.packets_duplicated, 0);
+        assert_true(audio.jitter_s < 0.005); /* time-stamps went on as time did */
+    }
+    assert_int_equal(simnode_peer(room->viewer[0])->transport.replayed, 0);
+    sfu_close_room(room);
+}
+
 /* ---- Packets made by hand ---- */
+
+static void hand_to(struct room *room, size_t kind, const struct sq_rtp_packet *packet)
+{
+    const struct sq_rtp_exts exts = {0};
+    sq_lab_on_rtp(room->source[kind], packet, &exts, simnet_now(room->net));
+    sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
+    run_for(room->net, 15 * MS); /* it has arrived */
+}
+
+static void hand(struct room *room, const struct sq_rtp_packet *packet)
+{
+    hand_to(room, VIDEO, packet);
+}
 
 static void hand_in(struct room *room, uint16_t seq, uint32_t ts, bool key, size_t len)
 {
@@ -144,10 +198,20 @@ static void hand_in(struct room *room, uint16_t seq, uint32_t ts, bool key, size
                                          .ts = ts,
                                          .marker = true,
                                          .pt = 96};
-    const struct sq_rtp_exts exts = {0};
-    sq_lab_on_rtp(room->source[VIDEO], &packet, &exts, simnet_now(room->net));
-    sq_peer_env_flush(simnet_env(room->net), simnet_now(room->net));
-    run_for(room->net, 15 * MS); /* it has arrived */
+    hand(room, &packet);
+}
+
+/* The same of VP9: a frame in one packet (RFC 9628, section 4.2: B and E; P). */
+static void hand_in_vp9(struct room *room, uint16_t seq, uint32_t ts, bool key)
+{
+    uint8_t payload[20] = {(uint8_t)(key ? 0x0c : 0x4c), 0x82, 0x49, 0x83, 0x42};
+    const struct sq_rtp_packet packet = {.payload = payload,
+                                         .payload_bytes = sizeof(payload),
+                                         .seq = seq,
+                                         .ts = ts,
+                                         .marker = true,
+                                         .pt = 98};
+    hand(room, &packet);
 }
 
 static struct room *by_hand(uint64_t seed)
@@ -260,6 +324,149 @@ static void only_what_is_still_there_is_given_again(void **state)
     sfu_close_room(room);
 }
 
+struct bursts {
+    struct room *room;
+    uint64_t at_ns;
+    unsigned now, most;
+};
+
+static void count_burst(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct bursts *b = ctx;
+    if (from == b->room->out[0] && sq_packet_kind(dgram->buf, dgram->len) == SQ_PACKET_RTP) {
+        uint64_t now_ns = simnet_now(b->room->net);
+        b->now = now_ns == b->at_ns ? b->now + 1 : 1;
+        b->at_ns = now_ns;
+        b->most = b->now > b->most ? b->now : b->most;
+    }
+}
+
+/* A viewer asks for 400 packets at once, and gets them, though not at once. */
+static void a_long_outage_is_repaired(void **state)
+{
+    struct room *room = by_hand(18);
+    (void)state;
+    hand_in(room, 100, 0, true, 20);
+    simnode_link(room->out[0])->cut = true;
+    for (uint16_t n = 1; n <= 400; n++) {
+        hand_in(room, (uint16_t)(100 + n), n * 3000U, false, 20);
+    }
+    simnode_link(room->out[0])->cut = false;
+    struct bursts bursts = {.room = room};
+    simnet_set_tap(room->net, count_burst, &bursts);
+    hand_in(room, 501, 401 * 3000, false, 20);
+    run_for(room->net, 500 * MS);
+    simnet_set_tap(room->net, NULL, NULL);
+    assert_in_range(bursts.most, 60, 64);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_missing, 400);
+    assert_int_equal(video.packets_repaired, 400);
+    assert_int_equal(room->lab.counters.nacks_missed, 0);
+    sfu_close_room(room);
+}
+
+/* A restart of the numbers without another SSRC, and a step that no loss explains. */
+static void numbers_that_begin_anew(void **state)
+{
+    struct room *room = by_hand(15);
+    (void)state;
+    const uint16_t firsts[] = {30000, 500, 28000, 12000};
+    uint32_t ts = 0;
+    for (size_t i = 0; i < 4; i++) {
+        for (uint16_t n = 0; n < 3; n++, ts += 3000) {
+            hand_in(room, (uint16_t)(firsts[i] + n), ts, n == 0, 20);
+        }
+    }
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 12);
+    assert_int_equal(video.packets_missing, 0);
+    assert_int_equal(video.frames_decoded, 12);
+    sfu_close_room(room);
+}
+
+/* ---- Another codec ---- */
+
+/* Nobody is sent VP9 as VP8. Who cannot be offered another codec sees nothing until VP8 comes back,
+ * and asks for no key frames meanwhile. */
+static void a_codec_that_was_not_agreed_on(void **state)
+{
+    struct room *room = by_hand(16);
+    (void)state;
+    room->sub_member[0].kind = SQ_LAB_WHEP;
+    hand_in(room, 10, 0, true, 20);
+    hand_in(room, 11, 3000, false, 20);
+    hand_in_vp9(room, 12, 6000, true);
+    hand_in_vp9(room, 13, 9000, false);
+    hand_in(room, 11, 3000, false, 20); /* late */
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 2);
+    assert_int_equal(room->source[VIDEO]->waiting, 0);
+    hand_in(room, 14, 12000, false, 20);
+    hand_in(room, 15, 15000, true, 20);
+    hand_in(room, 16, 18000, false, 20);
+    video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 4);
+    assert_int_equal(video.frames_decoded, 4);
+    assert_int_equal(video.packets_missing, 0);
+    sfu_close_room(room);
+}
+
+/* A viewer of a room is offered it. */
+static void a_codec_that_is_offered_then(void **state)
+{
+    struct room *room = by_hand(17);
+    struct sq_lab_member *member = &room->sub_member[0];
+    struct sq_lab_port *port = &room->out_port[0][VIDEO];
+    (void)state;
+    room->lab.loop = room->loop;
+    sq_lab_negotiate_init(member);
+    hand_in(room, 10, 0, true, 20);
+    assert_false(member->dirty);
+    hand_in_vp9(room, 11, 3000, true);
+    assert_true(member->dirty);
+    assert_null(port->from);
+    sq_timer_stop(&member->timer);
+    /* as take_up() does, and the answer */
+    const struct sq_peer_codecs codecs = {.n = 1, .order = {SQ_CODEC_VP9}};
+    assert_int_equal(sq_track_set_codecs(port->track, &codecs), 0);
+    sq_lab_attach(port, room->source[VIDEO]);
+    simnet_negotiate(room->net, room->out[0], room->viewer[0], false);
+    sq_lab_port_ready(port, simnet_now(room->net));
+    hand_in_vp9(room, 12, 6000, false);
+    hand_in_vp9(room, 13, 9000, true);
+    hand_in_vp9(room, 14, 12000, false);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.packets_received, 3);
+    assert_int_equal(video.packets_missing, 0);
+    assert_int_equal(video.codec, SQ_CODEC_VP9);
+    sfu_close_room(room);
+}
+
+/* Time-stamps go on by the clock of the codec: 8 kHz of G.711. */
+static void a_pause_by_the_clock_of_the_codec(void **state)
+{
+    struct room *room = by_hand(19);
+    struct sq_lab_port *port = &room->out_port[0][AUDIO];
+    const uint8_t payload[160] = {0};
+    struct sq_rtp_packet packet = {.payload = payload, .payload_bytes = sizeof(payload)};
+    (void)state;
+    const struct sq_peer_codecs codecs = {.n = 1, .order = {SQ_CODEC_PCMU}};
+    assert_int_equal(sq_track_set_codecs(port->track, &codecs), 0);
+    simnet_negotiate(room->net, room->out[0], room->viewer[0], false);
+    hand_to(room, AUDIO, &packet);
+    assert_true(port->started);
+    uint32_t last = packet.ts + port->ts_offset;
+    sq_lab_detach(port);
+    run_for(room->net, SEC - 15 * MS);
+    sq_lab_attach(port, room->source[AUDIO]);
+    sq_lab_port_ready(port, simnet_now(room->net));
+    packet.seq++;
+    packet.ts += 8000;
+    hand_to(room, AUDIO, &packet);
+    assert_int_equal(packet.ts + port->ts_offset - last, 8 * 1001);
+    sfu_close_room(room);
+}
+
 /* ---- Telephone events ---- */
 
 /* As if the viewer had agreed on telephone-event with another clock in the place of this one. */
@@ -339,10 +546,16 @@ int main(void)
         cmocka_unit_test(a_viewers_pli_goes_to_the_publisher),
         cmocka_unit_test(a_lost_pli_is_sent_again),
         cmocka_unit_test(viewers_keep_their_numbers_when_the_source_changes),
+        cmocka_unit_test(viewers_keep_their_numbers_when_the_ssrc_changes),
         cmocka_unit_test(padding_leaves_no_hole),
         cmocka_unit_test(holes_stay_and_are_filled_late),
         cmocka_unit_test(nothing_starts_before_a_key_frame),
         cmocka_unit_test(only_what_is_still_there_is_given_again),
+        cmocka_unit_test(a_long_outage_is_repaired),
+        cmocka_unit_test(numbers_that_begin_anew),
+        cmocka_unit_test(a_codec_that_was_not_agreed_on),
+        cmocka_unit_test(a_codec_that_is_offered_then),
+        cmocka_unit_test(a_pause_by_the_clock_of_the_codec),
         cmocka_unit_test(keys_go_to_who_takes_them),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);

@@ -302,6 +302,7 @@ static void late_joiners_know_the_templates(void **state)
     assert_int_equal(told.bare, 0);
     assert_int_equal(told.unknown, 0);
     assert_int_equal(told.jumps, 0);
+    simnode_link(room->pub)->cut = true; /* it has gone */
     sq_lab_source_free(room->source[VIDEO]);
     room->in_port[VIDEO].source = NULL;
     sq_lab_source_free(room->source[AUDIO]);

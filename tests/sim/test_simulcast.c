@@ -2,12 +2,14 @@
  * those of libwebrtc: SimulcastRateAllocator
  * (modules/video_coding/utility/simulcast_rate_allocator.cc), PacketRouter::GeneratePadding
  * (modules/pacing/packet_router.cc), and the pacer's probes. */
+#include "base/mem.h"
 #include "peer/peer_int.h"
 #include "sim/simcall.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -204,6 +206,66 @@ static void probes_lead_to_all_layers(void **state)
     simnet_free(c.net);
 }
 
+/* The server offers anew, and takes the layers of that list. */
+static void ask_for(const struct call *c, const char *list)
+{
+    char why[SQ_PEER_TEXT_MAX];
+    char changed[8192];
+    char *offer = NULL;
+    char *answer = NULL;
+    uint64_t now = simnet_now(c->net);
+    assert_int_equal(sq_peer_create_offer(simnode_peer(c->in), now, false, &offer, why), 0);
+    const char *at = strstr(offer, "a=simulcast:recv q;h;f");
+    assert_non_null(at);
+    int n = snprintf(changed, sizeof(changed), "%.*sa=simulcast:recv %s%s", (int)(at - offer),
+                     offer, list, at + strlen("a=simulcast:recv q;h;f"));
+    assert_in_range(n, 1, sizeof(changed) - 1);
+    assert_int_equal(sq_peer_set_remote(simnode_peer(c->pub), now, SQ_SDP_OFFER, changed, why), 0);
+    assert_int_equal(sq_peer_create_answer(simnode_peer(c->pub), now, &answer, why), 0);
+    assert_int_equal(sq_peer_set_remote(simnode_peer(c->in), now, SQ_SDP_ANSWER, answer, why), 0);
+    sq_free(offer);
+    sq_free(answer);
+}
+
+static void assert_sends_only(const struct call *c, const bool expected[LAYERS])
+{
+    uint64_t before[LAYERS];
+    run_for(c->net, SEC);
+    for (size_t i = 0; i < LAYERS; i++) {
+        before[i] = c->track->tx->encodings[i].rtp.packets_sent;
+    }
+    run_for(c->net, 4 * SEC);
+    for (size_t i = 0; i < LAYERS; i++) {
+        uint64_t sent = c->track->tx->encodings[i].rtp.packets_sent - before[i];
+        assert_true(expected[i] ? sent > 50 : sent == 0);
+    }
+}
+
+/* RFC 8853, section 5.1: a layer with '~' is paused, until a later description has it without; one
+ * that is not listed is not sent. Congestion control does not switch them on. */
+static void layers_that_are_paused(void **state)
+{
+    static const struct {
+        const char *list;
+        bool sent[LAYERS];
+    } cases[] = {
+        {"q;h;~f", {true, true, false}},   {"q;~h;f", {true, false, true}},
+        {"~q;h;f", {false, true, true}},   {"q;h;f", {true, true, true}},
+        {"q;h", {true, true, false}},      {"~q;~h;~f", {false, false, false}},
+        {"~q;h;~f", {false, true, false}}, {"q;h;f", {true, true, true}},
+    };
+    (void)state;
+    for (int gcc = 0; gcc < 2; gcc++) {
+        struct call c = open_call(45, gcc ? SQ_BWE_GCC : SQ_BWE_OFF, gcc ? 5000000 : 0);
+        run_for(c.net, 5 * SEC);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+            ask_for(&c, cases[i].list);
+            assert_sends_only(&c, cases[i].sent);
+        }
+        simnet_free(c.net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_layer_that_is_off_needs_more),
         cmocka_unit_test(padding_goes_with_what_was_sent_last),
         cmocka_unit_test(probes_lead_to_all_layers),
+        cmocka_unit_test(layers_that_are_paused),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);
 }

@@ -305,17 +305,21 @@ static unsigned pass_of(unsigned row)
     return passes;
 }
 
-/* Matches the payload types of the m= line with the rows of a pass, in order. */
+/* Matches the payload types of the m= line with the rows of a pass, in order. One that the line
+ * names again is not tried again: a hostile line names one a hundred thousand times, whose
+ * parameters take long to read. */
 static size_t match_payloads(struct sq_view fmts, struct payload payloads[128], uint8_t kind,
                              unsigned pass, uint64_t *taken)
 {
     size_t found = 0;
+    uint8_t tried[128 / 8] = {0};
     for (struct sq_view w = sq_sdp_word(&fmts); w.len; w = sq_sdp_word(&fmts)) {
         uint64_t pt;
-        if (sq_view_u64(w, 127, &pt) || payloads[pt].row != JSEP_NO_PT ||
-            !payloads[pt].map.name.at) {
+        if (sq_view_u64(w, 127, &pt) || bit_get(tried, (unsigned)pt) ||
+            payloads[pt].row != JSEP_NO_PT || !payloads[pt].map.name.at) {
             continue;
         }
+        bit_set(tried, (unsigned)pt);
         for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
             if (jsep_rows[row].kind == kind && pass_of(row) == pass && !(*taken >> row & 1U) &&
                 row_matches(row, &payloads[pt], payloads)) {
@@ -380,9 +384,8 @@ static bool ext_fits(const struct jsep_ext_row *row, uint8_t kind)
     return kind == SQ_JSEP_AUDIO ? row->audio : row->video;
 }
 
-/* RFC 8285, section 5: an extmap at the session level is for every section. Ids of one byte only;
- * 15 means "stop" in the one-byte form. */
-static void read_extmaps(const struct sq_sdp_section *section, struct jsep_section *s)
+/* Ids of one byte only; 15 means "stop" in the one-byte form (RFC 8285, section 4.2). */
+void jsep_read_exts(const struct sq_sdp_section *section, struct jsep_ext exts[JSEP_EXTS])
 {
     const struct sq_sdp_line *line = sq_sdp_attr(section, "extmap");
     for (; line; line = sq_sdp_attr_next(section, "extmap", line)) {
@@ -391,18 +394,21 @@ static void read_extmaps(const struct sq_sdp_section *section, struct jsep_secti
             continue;
         }
         for (unsigned x = 0; x < JSEP_EXTS; x++) {
-            if (ext_fits(&jsep_ext_rows[x], s->kind) && sq_view_is(e.uri, jsep_ext_rows[x].uri) &&
-                s->ext[x].id == 0 && e.direction != SQ_SDP_INACTIVE) {
-                s->ext[x] = (struct jsep_ext){(uint8_t)e.id, (uint8_t)e.direction};
+            if (sq_view_is(e.uri, jsep_ext_rows[x].uri) && exts[x].id == 0 &&
+                e.direction != SQ_SDP_INACTIVE) {
+                exts[x] = (struct jsep_ext){(uint8_t)e.id, (uint8_t)e.direction};
             }
         }
     }
 }
 
-void jsep_read_exts(const struct sq_sdp *sdp, const struct sq_sdp_media *m, struct jsep_section *s)
+void jsep_take_exts(struct jsep_section *s, const struct jsep_ext exts[JSEP_EXTS])
 {
-    read_extmaps(&m->section, s);
-    read_extmaps(&sdp->session, s);
+    for (unsigned x = 0; x < JSEP_EXTS; x++) {
+        if (ext_fits(&jsep_ext_rows[x], s->kind) && s->ext[x].id == 0) {
+            s->ext[x] = exts[x];
+        }
+    }
 }
 
 void jsep_ext_public(const struct jsep_section *s, struct sq_jsep_ext_ids *ret_ids)

@@ -145,7 +145,10 @@ bool jsep_wants(const struct sq_jsep_transceiver *t, unsigned row);
 size_t jsep_offered_rows(const struct sq_jsep_transceiver *t, uint8_t rows[SQ_JSEP_CODECS]);
 /* All codecs of the table that the remote section has, in its order. */
 int jsep_read_codecs(const struct sq_sdp_media *m, struct jsep_section *s) SQ_MUST_USE;
-void jsep_read_exts(const struct sq_sdp *sdp, const struct sq_sdp_media *m, struct jsep_section *s);
+/* The header extensions of the table that a section, or the session level, has. */
+void jsep_read_exts(const struct sq_sdp_section *section, struct jsep_ext exts[JSEP_EXTS]);
+/* Gives them to a media section, as far as it has none of its own. */
+void jsep_take_exts(struct jsep_section *s, const struct jsep_ext exts[JSEP_EXTS]);
 /* Notes payload types and ids of a remote section as taken. */
 void jsep_note_taken(struct sq_jsep *j, const struct sq_sdp *sdp);
 /* From a remote section: what its payload types and ids mean from now on. */

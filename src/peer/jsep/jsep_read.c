@@ -3,12 +3,15 @@
 #include "peer/jsep/jsep_int.h"
 
 #include "base/mem.h"
+#include "base/time.h"
 #include <string.h>
 
 /* RFC 8839, section 5.4: lengths of ice-ufrag and ice-pwd. */
 #define UFRAG_MIN       4
 #define PWD_MIN         22
 #define CREDENTIALS_MAX 256
+
+#define GROUP_MAX ((size_t)SQ_SDP_MEDIA_MAX * SQ_JSEP_MID_MAX) /* bytes: a mid and a blank each */
 
 static int copy_view(struct sq_view v, char **ret_text)
 {
@@ -191,7 +194,9 @@ static int read_media(const struct sq_sdp *sdp, const struct sq_sdp_media *m,
     if (err) {
         return err;
     }
-    jsep_read_exts(sdp, m, s);
+    struct jsep_ext exts[JSEP_EXTS] = {{0}};
+    jsep_read_exts(&m->section, exts);
+    jsep_take_exts(s, exts);
     if (s->n_codecs == 0 && !s->why_not) {
         s->why_not = "has no codec that Squall knows";
     }
@@ -343,16 +348,23 @@ int jsep_read(const struct sq_jsep *j, const struct sq_sdp *sdp, struct jsep_des
 {
     struct jsep_desc d = {.transport = -1};
     struct sq_view group = {NULL, 0};
+    struct jsep_ext exts[JSEP_EXTS] = {{0}};
     int err = 0;
     d.sections = sq_calloc(sdp->n_media ? sdp->n_media : 1, sizeof(*d.sections));
     if (!d.sections) {
         return jsep_refuse(error, SQ_ERR_NOMEM, 0, "no memory");
     }
     d.bundled = sq_sdp_bundle(sdp, 0, &group);
+    /* Each section looks for itself in the group: no more of it is read than they can fill. */
+    group.len = sq_min_u64(group.len, GROUP_MAX);
+    jsep_read_exts(&sdp->session, exts); /* RFC 8285, section 5: they are for every section */
     d.mixed = sq_sdp_has(&sdp->session, "extmap-allow-mixed");
     for (size_t i = 0; i < sdp->n_media && !err; i++) {
         d.n = i + 1;
         err = read_section(j, sdp, i, &d, error);
+        if (d.sections[i].kind == SQ_JSEP_AUDIO || d.sections[i].kind == SQ_JSEP_VIDEO) {
+            jsep_take_exts(&d.sections[i], exts);
+        }
         d.mixed = d.mixed || sq_sdp_has(&sdp->media[i].section, "extmap-allow-mixed");
     }
     if (err) {

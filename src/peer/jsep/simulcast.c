@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include <string.h>
 
+#define LISTED_MAX 16 /* elements of a list that are looked at: each is sought in all lines */
+
 static bool has_rid_line(const struct sq_sdp_section *section, struct sq_view id, bool send)
 {
     const struct sq_sdp_line *line = sq_sdp_attr(section, "rid");
@@ -43,7 +45,7 @@ static void add(struct sq_jsep_rids *rids, const char *id, bool paused)
 static void read_list(const struct sq_sdp_section *section, struct sq_view list, bool send,
                       struct sq_jsep_rids *rids)
 {
-    while (list.at) {
+    for (unsigned n = 0; list.at && n < LISTED_MAX && rids->n < SQ_JSEP_RIDS_MAX; n++) {
         struct sq_view stream = sq_view_cut(&list, ';');
         struct sq_view id = sq_view_cut(&stream, ',');
         bool paused = id.len > 0 && id.at[0] == '~';
@@ -81,11 +83,16 @@ int jsep_read_simulcast(const struct sq_sdp_media *m, struct jsep_section *s)
     if (!line || s->kind != SQ_JSEP_VIDEO) {
         return 0;
     }
+    /* RFC 8853, section 5.1: each direction once. */
     struct sq_view rest = line->value;
+    bool have_send = false;
+    bool have_recv = false;
     for (struct sq_view w = sq_sdp_word(&rest); w.len; w = sq_sdp_word(&rest)) {
-        if (sq_view_is(w, "send")) {
+        if (sq_view_is(w, "send") && !have_send) {
+            have_send = true;
             read_list(&m->section, sq_sdp_word(&rest), true, &sim.recv);
-        } else if (sq_view_is(w, "recv")) {
+        } else if (sq_view_is(w, "recv") && !have_recv) {
+            have_recv = true;
             read_list(&m->section, sq_sdp_word(&rest), false, &sim.send);
         }
     }

@@ -1,5 +1,6 @@
 #include "peer/rtp/receiver.h"
 
+#include "base/mem.h"
 #include <math.h>
 
 #define SEQ_CYCLE        65536u
@@ -21,7 +22,16 @@ void sq_rtp_receiver_init(struct sq_rtp_receiver *r, uint32_t ssrc, uint32_t clo
     r->kind = kind;
     r->nack = nack;
     r->bad_seq = NO_BAD_SEQ;
+    r->missing_most = SQ_RTP_MISSING_MOST;
     r->units_per_ns = clock_rate / 1e9;
+    r->nack_next_ns = SQ_NEVER;
+}
+
+void sq_rtp_receiver_close(struct sq_rtp_receiver *r)
+{
+    sq_free(r->more);
+    r->more = NULL;
+    r->missing_count = r->unasked_count = 0;
     r->nack_next_ns = SQ_NEVER;
 }
 
@@ -57,49 +67,76 @@ static uint32_t missing_ms(const struct sq_rtp_receiver *r, uint64_t now_ns)
                                         : 0;
 }
 
+/* Oldest first. */
+static struct sq_rtp_missing *list_of(struct sq_rtp_receiver *r)
+{
+    return r->more ? r->more : r->missing;
+}
+
+static void none_missing(struct sq_rtp_receiver *r)
+{
+    r->nack_next_ns = SQ_NEVER;
+    sq_free(r->more);
+    r->more = NULL;
+}
+
 static void missing_remove(struct sq_rtp_receiver *r, unsigned first, unsigned n)
 {
+    struct sq_rtp_missing *list = list_of(r);
     unsigned asked = r->missing_count - r->unasked_count;
     unsigned from = first > asked ? first : asked;
     if (first + n > from) {
         r->unasked_count = (uint16_t)(r->unasked_count - (first + n - from));
     }
-    memmove(r->missing + first, r->missing + first + n,
-            (r->missing_count - first - n) * sizeof(*r->missing));
+    memmove(list + first, list + first + n, (r->missing_count - first - n) * sizeof(*list));
     r->missing_count = (uint16_t)(r->missing_count - n);
     if (r->missing_count == 0) {
-        r->nack_next_ns = SQ_NEVER;
+        none_missing(r);
     }
 }
 
-static void abandon(struct sq_rtp_receiver *r, uint64_t packets)
+/* The list moves to where it has room for the most. */
+static bool grow_list(struct sq_rtp_receiver *r)
 {
-    r->packets_abandoned += packets;
-    if (r->kind == SQ_RTP_VIDEO) {
-        r->key_frame_needed = true;
+    struct sq_rtp_missing *more = sq_calloc(SQ_RTP_MISSING_MOST, sizeof(*more));
+    if (!more) {
+        return false;
     }
+    memcpy(more, r->missing, r->missing_count * sizeof(*more));
+    r->more = more;
+    return true;
+}
+
+/* More is missing than can be asked for: the oldest `n` of the list, and `unlisted` packets. */
+static void overflow(struct sq_rtp_receiver *r, unsigned n, unsigned unlisted)
+{
+    r->packets_abandoned += (uint64_t)n + unlisted;
+    r->key_frame_needed = r->kind == SQ_RTP_VIDEO;
+    missing_remove(r, 0, n);
 }
 
 /* `n` packets from `first` on did not come before `seen_by` did. */
 static void missing_add(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t first, unsigned n,
                         uint16_t seen_by)
 {
-    if (n > SQ_RTP_MISSING_MAX) {
-        abandon(r, (uint64_t)n + r->missing_count);
-        missing_remove(r, 0, r->missing_count);
+    if (n > r->missing_most) {
+        overflow(r, r->missing_count, n);
         return;
     }
-    if (r->missing_count + n > SQ_RTP_MISSING_MAX) {
-        unsigned over = r->missing_count + n - SQ_RTP_MISSING_MAX;
-        abandon(r, over);
-        missing_remove(r, 0, over);
+    if (r->missing_count + n > r->missing_most) {
+        overflow(r, r->missing_count + n - r->missing_most, 0);
+    }
+    if (!r->more && r->missing_count + n > SQ_RTP_MISSING_MAX && !grow_list(r)) {
+        overflow(r, r->missing_count, n);
+        return;
     }
     if (r->missing_count == 0) {
         r->missing_epoch_ns = now_ns;
     }
     uint32_t born_ms = missing_ms(r, now_ns);
+    struct sq_rtp_missing *list = list_of(r);
     for (unsigned i = 0; i < n; i++) {
-        r->missing[r->missing_count++] = (struct sq_rtp_missing){
+        list[r->missing_count++] = (struct sq_rtp_missing){
             .seq = (uint16_t)(first + i), .seen_by = seen_by, .born_ms = born_ms};
     }
     r->unasked_count = (uint16_t)(r->unasked_count + n);
@@ -111,7 +148,7 @@ static void missing_add(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t fir
 static bool missing_fill(struct sq_rtp_receiver *r, uint64_t now_ns, uint16_t seq)
 {
     for (unsigned i = 0; i < r->missing_count; i++) {
-        const struct sq_rtp_missing *m = &r->missing[i];
+        const struct sq_rtp_missing *m = &list_of(r)[i];
         if (m->seq != seq) {
             continue;
         }
@@ -141,8 +178,9 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
     unsigned keep = 0;
     unsigned unasked = 0;
     size_t count = 0;
+    struct sq_rtp_missing *list = list_of(r);
     for (unsigned i = 0; i < r->missing_count; i++) {
-        struct sq_rtp_missing m = r->missing[i];
+        struct sq_rtp_missing m = list[i];
         uint32_t due =
             m.tries ? m.born_ms + m.asked_after_ms + repeat_ms : m.born_ms + SQ_RTP_NACK_WAIT_MS;
         uint32_t age_ms = now_ms > m.born_ms ? now_ms - m.born_ms : 0;
@@ -150,10 +188,12 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
         bool is_due = now_ms >= due || (m.tries == 0 && newer);
         /* The last request has its round trip, too, before the packet is given up. */
         if (is_due && (age_ms >= give_up_ms || m.tries >= SQ_RTP_NACK_TRIES)) {
-            abandon(r, 1);
+            r->packets_abandoned++;
             continue;
         }
-        if (is_due && count < max) {
+        if (is_due && count == max) {
+            due = now_ms;
+        } else if (is_due) {
             ret_seqs[count++] = m.seq;
             m.tries++;
             m.asked_after_ms = (uint16_t)age_ms;
@@ -165,11 +205,14 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
         }
         next_ms = due < next_ms ? due : next_ms;
         unasked += m.tries == 0;
-        r->missing[keep++] = m;
+        list[keep++] = m;
     }
     r->missing_count = (uint16_t)keep;
     r->unasked_count = (uint16_t)unasked;
-    r->nack_next_ns = keep ? r->missing_epoch_ns + next_ms * SQ_NS_PER_MS : SQ_NEVER;
+    r->nack_next_ns = r->missing_epoch_ns + next_ms * SQ_NS_PER_MS;
+    if (keep == 0) {
+        none_missing(r);
+    }
     r->nack_packets += count;
     r->nack_count += count > 0;
     return count;
@@ -178,10 +221,12 @@ size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_
 void sq_rtp_receiver_forget_before(struct sq_rtp_receiver *r, uint16_t seq)
 {
     unsigned n = 0;
-    while (n < r->missing_count && (int16_t)(r->missing[n].seq - seq) < 0) {
+    while (n < r->missing_count && (int16_t)(list_of(r)[n].seq - seq) < 0) {
         n++;
     }
-    missing_remove(r, 0, n);
+    if (n > 0) {
+        missing_remove(r, 0, n);
+    }
 }
 
 /* ---- Arrivals ---- */
@@ -195,10 +240,13 @@ static void count_packet(struct sq_rtp_receiver *r, uint64_t now_ns,
     r->last_packet_received_ns = now_ns;
 }
 
-/* RFC 3550, A.8, with the division by 16 on real numbers instead of scaled integers. */
+/* RFC 3550, A.8, with the division by 16 on real numbers instead of scaled integers. Of a video
+ * frame the first packet counts alone, by its distance from the last one of the frame before: the
+ * others leave when the sender's pacer lets them. */
 static void count_jitter(struct sq_rtp_receiver *r, uint64_t now_ns, uint32_t ts)
 {
-    if (r->jitter_started) {
+    bool counts = r->kind == SQ_RTP_AUDIO || ts != r->jitter_ts;
+    if (r->jitter_started && counts) {
         double gap = (double)(int64_t)(now_ns - r->jitter_at_ns) * r->units_per_ns;
         double d = fabs(gap - (int32_t)(ts - r->jitter_ts));
         if (d < (double)JITTER_JUMP_SEC * r->clock_rate) {
@@ -271,7 +319,7 @@ static unsigned advance(struct sq_rtp_receiver *r, uint64_t now_ns, const struct
     r->highest_ext = ext;
     r->highest_ts = pkt->ts;
     if (r->unasked_count) {
-        const struct sq_rtp_missing *m = &r->missing[r->missing_count - r->unasked_count];
+        const struct sq_rtp_missing *m = &list_of(r)[r->missing_count - r->unasked_count];
         if ((uint16_t)(pkt->seq - m->seen_by) >= SQ_RTP_NACK_REORDER) {
             r->nack_next_ns = sq_min_u64(r->nack_next_ns, now_ns);
         }
@@ -309,7 +357,9 @@ static unsigned go_back(struct sq_rtp_receiver *r, uint64_t now_ns, const struct
         return SQ_RTP_RX_NEW | SQ_RTP_RX_RETRANSMITTED;
     }
     r->packets_late++;
-    count_jitter(r, now_ns, pkt->ts);
+    if (r->kind == SQ_RTP_AUDIO) {
+        count_jitter(r, now_ns, pkt->ts);
+    }
     return SQ_RTP_RX_NEW | SQ_RTP_RX_LATE;
 }
 

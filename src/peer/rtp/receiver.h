@@ -1,6 +1,7 @@
 /* What one remote SSRC sent: sequence numbers, loss, jitter, duplicates, missing packets and when
  * to ask for them. RFC 3550 (A.1, A.3, A.8), RFC 4585 (NACK). Names follow the W3C identifiers for
- * WebRTC statistics (packets_received is packetsReceived). A plain struct without allocation. */
+ * WebRTC statistics (packets_received is packetsReceived). A plain struct, which allocates only for
+ * a large gap. */
 #ifndef SQ_PEER_RTP_RECEIVER_H
 #define SQ_PEER_RTP_RECEIVER_H
 
@@ -11,8 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_RTP_WINDOW         512 /* sequence numbers behind the highest of which is known what came */
-#define SQ_RTP_MISSING_MAX    80   /* packets that are being asked for at one time */
+#define SQ_RTP_WINDOW         1024 /* sequence numbers behind the highest of which is known what came */
+#define SQ_RTP_MISSING_MAX    64   /* packets that are being asked for at one time ... */
+#define SQ_RTP_MISSING_MOST   1000 /* ... and with memory on top (libwebrtc's kMaxNackPackets) */
 #define SQ_RTP_DROPOUT_MAX    3000 /* a larger step forward may be a restart (RFC 3550, A.1) */
 #define SQ_RTP_NACK_TRIES     10
 #define SQ_RTP_NACK_REORDER   2  /* newer packets before a hole counts as lost ... */
@@ -49,8 +51,8 @@ struct sq_rtp_receiver {
     enum sq_rtp_kind kind;
     bool nack;
     bool started;
-    bool
-        key_frame_needed; /* a packet was given up; the caller asks for a key frame and clears it */
+    bool key_frame_needed; /* more is missing than can be asked for: the caller asks for a key frame
+                              and clears it */
 
     /* Counters since the start; a restart of the source does not reset them. */
     uint64_t packets_received; /* all, with duplicates and retransmissions */
@@ -108,17 +110,23 @@ struct sq_rtp_receiver {
     uint64_t missing_epoch_ns;
     uint64_t nack_next_ns; /* earliest time at which something may be due; SQ_NEVER = nothing */
     uint64_t rtt_ns;       /* as last told */
+    uint16_t missing_most; /* SQ_RTP_MISSING_MOST, or less by the owner's will */
     uint16_t missing_count;
-    uint16_t unasked_count; /* those with tries == 0 stand at the end of the list */
+    uint16_t unasked_count;      /* those with tries == 0 stand at the end of the list */
+    struct sq_rtp_missing *more; /* the list since it grew too long for the next field, until it is
+                                    empty; NULL otherwise. Owned. */
     struct sq_rtp_missing missing[SQ_RTP_MISSING_MAX];
 };
 
 void sq_rtp_receiver_init(struct sq_rtp_receiver *r, uint32_t ssrc, uint32_t clock_rate,
                           enum sq_rtp_kind kind, bool nack);
+/* Frees what it holds; r itself is the caller's. */
+void sq_rtp_receiver_close(struct sq_rtp_receiver *r);
 
 /* Counts a packet; now_ns is its arrival. Returns bits of enum sq_rtp_rx. Jitter leaves out
- * duplicates and retransmissions (their delay is not the network's), otherwise each packet counts,
- * in order of arrival. */
+ * duplicates and retransmissions (their delay is not the network's). Otherwise each packet of audio
+ * counts, in order of arrival; of video the first in order of each time-stamp, for the others of a
+ * frame wait for one another at the sender (as in libwebrtc's StreamStatistician). */
 unsigned sq_rtp_receiver_on_packet(struct sq_rtp_receiver *r, uint64_t now_ns,
                                    const struct sq_rtp_packet *pkt);
 
@@ -134,7 +142,8 @@ unsigned sq_rtp_receiver_on_recovered(struct sq_rtp_receiver *r, uint64_t now_ns
 
 /* Gives the sequence numbers to ask for now, oldest first (up to max; call once for a NACK message,
  * it counts one where it returns > 0). rtt_ns: 0 = not known yet (100 ms are taken). Gives up what
- * is too old, which sets key_frame_needed for video. */
+ * is too old, silently (as libwebrtc's NackRequester): who plays the stream knows whether it lacks
+ * anything. */
 size_t sq_rtp_receiver_nacks(struct sq_rtp_receiver *r, uint64_t now_ns, uint64_t rtt_ns,
                              uint16_t *ret_seqs, size_t max);
 /* When to call sq_rtp_receiver_nacks next; SQ_NEVER without missing packets. */
@@ -142,7 +151,7 @@ static inline uint64_t sq_rtp_receiver_next_ns(const struct sq_rtp_receiver *r)
 {
     return r->nack_next_ns;
 }
-/* A key frame begins at seq: what is missing before it is no longer asked for. */
+/* Nothing before seq is of use any more: what is missing there is no longer asked for. */
 void sq_rtp_receiver_forget_before(struct sq_rtp_receiver *r, uint16_t seq);
 
 /* A sender report of this SSRC arrived. */

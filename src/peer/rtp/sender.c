@@ -235,6 +235,7 @@ void sq_rtp_sender_on_block(struct sq_rtp_sender *s, uint64_t now_ns, uint64_t n
     if (sq_rtcp_rtt(ntp_now, block->lsr, block->dlsr, &rtt_ns)) {
         s->rtt_min_ns = s->rtt_measurements ? sq_min_u64(s->rtt_min_ns, rtt_ns) : rtt_ns;
         s->rtt_ns = rtt_ns;
+        s->rtt_at_ns = now_ns;
         s->rtt_total_ns += rtt_ns;
         s->rtt_measurements++;
     }

@@ -61,6 +61,7 @@ struct sq_rtp_sender {
     int64_t reported_lost;
     uint64_t remote_report_ns; /* when the last report came, our clock */
     uint64_t rtt_ns;           /* last measured; valid where rtt_measurements > 0 */
+    uint64_t rtt_at_ns;        /* when, our clock */
     uint64_t rtt_min_ns;
     uint64_t rtt_total_ns;
     uint32_t rtt_measurements;
