@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "net/filter.h"
+#include "net/link.h"
 #include "net/stream.h"
 
 /* --- the bottom: TCP, or any connected stream descriptor --- */
@@ -28,6 +29,19 @@ int sq_fd_filter_new(int fd, void (*release)(void *ctx), void *release_ctx, char
 int sq_tcp_filter_fd(const struct sq_filter *filter);
 /* The watch on that descriptor, stopped by the filter before it closes it. */
 struct sq_watch *sq_tcp_filter_watch(struct sq_filter *filter);
+
+/* --- link emulation (net/link.h) --- */
+
+/* The stream's, called from the loop when it may go on. */
+struct sq_filter_ready {
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+/* On top of `below`, which connects to the port of `remote`. The link is kept until it is freed. */
+int sq_link_filter_new(struct sq_loop *loop, struct sq_link *link, const struct sq_addr *remote,
+                       struct sq_filter *below, const struct sq_filter_ready *ready,
+                       struct sq_filter **ret_filter) SQ_MUST_USE;
 
 /* --- TLS, client side --- */
 
