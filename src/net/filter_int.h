@@ -38,8 +38,14 @@ struct sq_filter_ready {
     void *ctx;
 };
 
-/* On top of `below`, which connects to the port of `remote`. The link is kept until it is freed. */
-int sq_link_filter_new(struct sq_loop *loop, struct sq_link *link, const struct sq_addr *remote,
+struct sq_link_side {
+    struct sq_link *link;         /* kept until the filter is freed */
+    const struct sq_addr *remote; /* its port and family */
+    bool past_firewall;
+};
+
+/* On top of `below`. */
+int sq_link_filter_new(struct sq_loop *loop, const struct sq_link_side *side,
                        struct sq_filter *below, const struct sq_filter_ready *ready,
                        struct sq_filter **ret_filter) SQ_MUST_USE;
 

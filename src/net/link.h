@@ -81,7 +81,9 @@ int sq_link_set(struct sq_link *link, const struct sq_link_config *config) SQ_MU
 const struct sq_link_config *sq_link_config(const struct sq_link *link);
 void sq_link_get_counters(const struct sq_link *link, struct sq_link_counters *ret_up,
                           struct sq_link_counters *ret_down);
-/* The owner lets go of it; it stays until its sockets are closed and what they sent has left. NULL
+/* One more owner: as many have to release it. */
+void sq_link_retain(struct sq_link *link);
+/* An owner lets go of it; it stays until its sockets are closed and what they sent has left. NULL
  * is allowed. */
 void sq_link_release(struct sq_link *link);
 

@@ -66,8 +66,6 @@ uint64_t sq_link_room_ns(const struct sq_link_port *port, enum sq_direction dire
  * two, four, ... (RFC 6298); SQ_NEVER: it will not open. */
 uint64_t sq_link_connect_ns(struct sq_link *link);
 void sq_link_free_held(const struct sq_link_port *port, struct sq_held *held);
-/* Until as many sq_link_release. */
-void sq_link_retain(struct sq_link *link);
 
 enum sq_link_offer sq_link_offer(struct sq_link_port *port, enum sq_direction direction,
                                  const struct sq_link_datagram *datagram) SQ_MUST_USE;

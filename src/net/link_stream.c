@@ -23,7 +23,7 @@ struct link_filter {
     enum opening opening;
     uint64_t open_ns;
     uint16_t remote_port;
-    bool ipv6;
+    bool ipv6, past_firewall;
     bool waits_for_room[SQ_DIRECTIONS];
     struct sq_held_list in;  /* arrived, not read yet; an empty one is the other side's end */
     struct sq_held_list out; /* out of the link, not yet taken below; an empty one is our end */
@@ -39,7 +39,7 @@ static struct link_filter *of(struct sq_filter *f)
 
 static bool is_blocked(const struct link_filter *l)
 {
-    return !sq_link_lets_tcp(l->port.link, l->remote_port);
+    return !l->past_firewall && !sq_link_lets_tcp(l->port.link, l->remote_port);
 }
 
 static void wake_at(struct link_filter *l, uint64_t at_ns)
@@ -275,7 +275,7 @@ static const struct sq_filter_ops link_ops = {
 static const struct sq_link_port_ops port_ops = {
     .leave = {[SQ_UP] = leave_up, [SQ_DOWN] = leave_down}, .idle = on_idle};
 
-int sq_link_filter_new(struct sq_loop *loop, struct sq_link *link, const struct sq_addr *remote,
+int sq_link_filter_new(struct sq_loop *loop, const struct sq_link_side *side,
                        struct sq_filter *below, const struct sq_filter_ready *ready,
                        struct sq_filter **ret_filter)
 {
@@ -287,10 +287,11 @@ int sq_link_filter_new(struct sq_loop *loop, struct sq_link *link, const struct 
     l->loop = loop;
     l->ready = ready->fn;
     l->ctx = ready->ctx;
-    l->remote_port = sq_addr_port(remote);
-    l->ipv6 = sq_addr_family(remote) == AF_INET6;
+    l->remote_port = sq_addr_port(side->remote);
+    l->ipv6 = sq_addr_family(side->remote) == AF_INET6;
+    l->past_firewall = side->past_firewall;
     sq_timer_init(&l->timer, on_timer, l);
-    sq_link_port_open(&l->port, link, &port_ops, l);
+    sq_link_port_open(&l->port, side->link, &port_ops, l);
     *ret_filter = &l->filter;
     return 0;
 }

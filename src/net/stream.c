@@ -32,8 +32,9 @@ struct sq_stream {
     struct sq_filter *bottom; /* tcp */
     struct sq_filter *top;    /* tcp, or what is on it: a link's emulation, TLS */
     struct sq_link *link;     /* held; NULL: none */
-    struct sq_timer timer;    /* the set-up's time-out; then the linger */
-    struct sq_timer again;    /* goes on at once in the next iteration */
+    bool past_firewall;
+    struct sq_timer timer; /* the set-up's time-out; then the linger */
+    struct sq_timer again; /* goes on at once in the next iteration */
     struct sq_stream_times times;
     uint64_t phase_start_ns;
     bool shutting; /* our end is to be sent, or was */
@@ -413,7 +414,9 @@ static void progress(struct sq_stream *s)
 static int put_link_on(struct sq_stream *s)
 {
     const struct sq_filter_ready ready = {.fn = progress_of, .ctx = s};
-    return sq_link_filter_new(s->loop, s->link, &s->addrs[0], s->bottom, &ready, &s->top);
+    const struct sq_link_side side = {
+        .link = s->link, .remote = &s->addrs[0], .past_firewall = s->past_firewall};
+    return sq_link_filter_new(s->loop, &side, s->bottom, &ready, &s->top);
 }
 
 static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
@@ -490,6 +493,7 @@ static int copy_options(struct sq_stream *s, const struct sq_stream_options *o)
     }
     if (o->link) {
         s->link = o->link;
+        s->past_firewall = o->past_firewall;
         sq_link_retain(s->link);
     }
     snprintf(s->who, sizeof(s->who), strchr(o->host, ':') ? "[%s]:%u" : "%s:%u", o->host, o->port);

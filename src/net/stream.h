@@ -39,7 +39,8 @@ struct sq_stream_options {
     uint64_t timeout_ns;        /* whole of dns + connect + tls; 0: the default */
     size_t queue_max_bytes;     /* of bytes not yet taken by the kernel; 0: the default */
     const struct sq_addr *bind; /* nullable: local address */
-    struct sq_link *link;       /* nullable: all of it goes over that (net/link.h) */
+    struct sq_link *link;       /* nullable: all of it goes over that (net/link.h), ... */
+    bool past_firewall;         /* ... whose firewall lets it through */
 };
 
 /* Duration of each phase, 0 for one that did not happen (numeric address, no TLS). */

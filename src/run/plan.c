@@ -1,6 +1,7 @@
 #include "run/plan.h"
 
 #include "base/time.h"
+#include <math.h>
 
 void sq_plan_defaults(struct sq_plan *plan)
 {
@@ -38,4 +39,17 @@ uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index)
 bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index)
 {
     return (plan->room_size ? index % plan->room_size : index) < plan->publishers;
+}
+
+const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index)
+{
+    /* Multiples of the golden ratio fall evenly into the unit interval (Weyl). */
+    double at = fmod((double)index * 0.6180339887498949, 1);
+    for (size_t i = 0; i < plan->networks_len; i++) {
+        at -= plan->networks[i].share;
+        if (at < 0 || i + 1 == plan->networks_len) {
+            return &plan->networks[i];
+        }
+    }
+    return NULL;
 }

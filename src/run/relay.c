@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/link.h"
 #include "net/stream.h"
 #include "net/udp_tls.h"
 #include "peer/turn/framing.h"
@@ -42,6 +43,7 @@ struct sq_relay {
     struct sq_udp *udp;       /* one of these */
     struct sq_stream *stream; /* open or opening */
     struct sq_udp_tls *dtls;  /* the same */
+    struct sq_link *link;     /* held; NULL: none */
     struct sq_framing framing;
     bool open;   /* the carrier is up */
     bool heard;  /* anything from the server, by the present carrier; since the last probe */
@@ -393,6 +395,7 @@ static int open_stream(struct sq_relay *relay)
         .timeout_ns = STREAM_TIMEOUT_NS,
         .queue_max_bytes = STREAM_QUEUE_MAX,
         .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
+        .link = relay->link,
     };
     sq_framing_free(&relay->framing);
     return sq_stream_connect(relay->relays->loop, &options, &events, relay, &relay->stream);
@@ -405,6 +408,7 @@ static int open_udp(struct sq_relay *relay)
         .bind = relay->bind,
         .recv_buffer_bytes = cfg->socket_buffer_bytes,
         .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .link = relay->link,
     };
     if (!sq_addr_family(&options.bind)) {
         bool v4 = sq_addr_family(&relay->server) == AF_INET;
@@ -430,6 +434,7 @@ static int open_dtls(struct sq_relay *relay)
         .timeout_ns = STREAM_TIMEOUT_NS,
         .recv_buffer_bytes = cfg->socket_buffer_bytes,
         .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .link = relay->link,
     };
     return sq_udp_tls_open(relay->relays->loop, &options, &events, relay, &relay->dtls);
 }
@@ -608,6 +613,7 @@ static void free_relay(struct sq_relay *relay)
     close_carrier(relay);
     sq_turn_destroy(relay->turn);
     sq_framing_free(&relay->framing);
+    sq_link_release(relay->link);
     sq_free(relay);
 }
 
@@ -680,7 +686,8 @@ static int make_turn(struct sq_relay *relay)
 }
 
 int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
-                  const struct sq_relay_events *events, void *ctx, struct sq_relay **ret_relay)
+                  struct sq_link *link, const struct sq_relay_events *events, void *ctx,
+                  struct sq_relay **ret_relay)
 {
     struct sq_relay *relay = sq_zalloc(sizeof(*relay));
     if (!relay) {
@@ -695,6 +702,10 @@ int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bi
     relay->framing.kind = SQ_FRAMING_TURN;
     if (bind) {
         relay->bind = *bind;
+    }
+    if (link) {
+        relay->link = link;
+        sq_link_retain(link);
     }
     sq_timer_init(&relay->timer, on_timer, relay);
     int err = make_turn(relay);
