@@ -602,7 +602,7 @@ int sq_cmd_run(int argc, char **argv)
         code = SQ_EXIT_HELD;
         goto out;
     }
-    if (!err && s->options.networks.n == 1 && strcmp(s->options.networks.items[0], "list") == 0) {
+    if (!err && sq_network_option_asks(&s->options.networks)) {
         sq_network_option_list(stdout);
         code = SQ_EXIT_HELD;
         goto out;

@@ -82,6 +82,11 @@ int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan *p
     return list->n > 0 ? share_out(plan, why, why_room) : 0;
 }
 
+bool sq_network_option_asks(const struct sq_option_list *list)
+{
+    return list->n == 1 && strcmp(list->items[0], "list") == 0;
+}
+
 static void put_way(const struct sq_link_way *way, FILE *out)
 {
     char rate[32] = "-";

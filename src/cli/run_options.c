@@ -340,7 +340,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
     set_defaults(o);
     make_table(o, &table);
     int err = sq_options_parse(table.rows, argc, argv, &rest, why, why_room);
-    if (err || o->help) {
+    if (err || o->help || sq_network_option_asks(&o->networks)) {
         return err;
     }
     if (rest.n == 0) {
