@@ -43,13 +43,17 @@ bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index)
 
 const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index)
 {
-    /* Multiples of the golden ratio fall evenly into the unit interval (Weyl). */
-    double at = fmod((double)index * 0.6180339887498949, 1);
-    for (size_t i = 0; i < plan->networks_len; i++) {
-        at -= plan->networks[i].share;
-        if (at < 0 || i + 1 == plan->networks_len) {
+    /* The first network takes its part of all users as evenly as whole users allow, the next one its
+     * part of those that are left, and so on. */
+    double left = 1;
+    for (size_t i = 0; i + 1 < plan->networks_len; i++) {
+        double part = plan->networks[i].share / left;
+        double before = floor((double)index * part + 1e-9);
+        if (floor((double)(index + 1) * part + 1e-9) > before) {
             return &plan->networks[i];
         }
+        index -= (uint64_t)before;
+        left -= plan->networks[i].share;
     }
-    return NULL;
+    return plan->networks_len > 0 ? &plan->networks[plan->networks_len - 1] : NULL;
 }
