@@ -50,8 +50,8 @@ static int connect_pair(struct sq_carrier *carrier, const struct sq_clip *clip, 
     char why[SQ_PEER_TEXT_MAX];
     char *offer = NULL;
     char *answer = NULL;
-    int err = sq_endpoint_create(carrier, &config, &ops, NULL, &pair->a);
-    err = err ? err : sq_endpoint_create(carrier, &config, &ops, NULL, &pair->b);
+    int err = sq_endpoint_create(carrier, &config, NULL, &ops, NULL, &pair->a);
+    err = err ? err : sq_endpoint_create(carrier, &config, NULL, &ops, NULL, &pair->b);
     if (err) {
         return err;
     }

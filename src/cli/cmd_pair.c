@@ -500,7 +500,7 @@ static int make_peer(struct session *s)
                                           .keep_dtls = true};
     sq_rand_secret(&carrier.seed, sizeof(carrier.seed));
     int err = sq_carrier_create(s->loop, &carrier, &s->carrier);
-    err = err ? err : sq_endpoint_create(s->carrier, &config, &ops, s, &s->endpoint);
+    err = err ? err : sq_endpoint_create(s->carrier, &config, NULL, &ops, s, &s->endpoint);
     if (err) {
         return refuse(s, err, "no socket on %s: %s",
                       s->o.local_ips.n ? "--local-ip" : "this machine",

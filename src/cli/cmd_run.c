@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/dtmf_option.h"
+#include "cli/network_option.h"
 #include "cli/places.h"
 #include "cli/progress.h"
 #include "cli/record_option.h"
@@ -580,6 +581,11 @@ int sq_cmd_run(int argc, char **argv)
     int err = sq_run_options_parse(&s->options, argc, argv, s->why, sizeof(s->why));
     if (!err && s->options.help) {
         sq_run_options_help();
+        code = SQ_EXIT_HELD;
+        goto out;
+    }
+    if (!err && sq_network_option_asks(&s->options.networks)) {
+        sq_network_option_list(stdout);
         code = SQ_EXIT_HELD;
         goto out;
     }

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "cli/data_options.h"
 #include "cli/dtmf_option.h"
+#include "cli/network_option.h"
 #include "signal/target.h"
 #include <math.h>
 #include <stdio.h>
@@ -177,6 +178,10 @@ static void add_connection(struct table *table)
         {"local-ip", SQ_OPTION_LIST, &o->local_ips, "IP",
          "send media from this address, or from the next one of A-B or A/BITS; may come again", 0,
          0},
+        {"network", SQ_OPTION_LIST, &o->networks, "NETWORK[@SHARE%]",
+         "a bad network under each peer: 'Poor 4G' and its like ('list' tells them), or "
+         "rate=1M,delay=80ms,loss=2%; may come again",
+         0, 0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
         {"answer-timeout", SQ_OPTION_DURATION, &o->answer_timeout_ns, "D",
          "for each answer of the signalling (10s)", 0, 0},
@@ -335,7 +340,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
     set_defaults(o);
     make_table(o, &table);
     int err = sq_options_parse(table.rows, argc, argv, &rest, why, why_room);
-    if (err || o->help) {
+    if (err || o->help || sq_network_option_asks(&o->networks)) {
         return err;
     }
     if (rest.n == 0) {
@@ -554,6 +559,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     }
     err = sq_data_options_parse(o->data, o->data_mode, &plan.data, why, why_room);
     err = err ? err : sq_dtmf_option_parse(o->dtmf, &plan, why, why_room);
+    err = err ? err : sq_network_option_parse(&o->networks, &plan, why, why_room);
     if (err) {
         return err;
     }
@@ -708,6 +714,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err || !o->ca_file ? err : sq_result_config_text(result, "ca", o->ca_file);
     err = err ? err : describe_list(result, "stun", &o->stun);
     err = err ? err : describe_list(result, "local_ip", &o->local_ips);
+    err = err ? err : describe_list(result, "network", &o->networks);
     err = err ? err : sq_result_config_text(result, "ice", o->ice);
     err = err ? err : describe_list(result, "turn", &o->turn);
     err = err ? err

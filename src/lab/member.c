@@ -357,7 +357,8 @@ static int open_endpoint(struct sq_lab_member *member, const struct sq_lab_join 
         .dependency = true,
         .remb_bps = SQ_LAB_REMB_BPS,
     };
-    int err = sq_endpoint_create(lab->carrier, &config, &endpoint_ops, member, &member->endpoint);
+    int err =
+        sq_endpoint_create(lab->carrier, &config, NULL, &endpoint_ops, member, &member->endpoint);
     if (!err) {
         member->peer = sq_endpoint_peer(member->endpoint);
     }

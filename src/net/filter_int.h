@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "net/filter.h"
+#include "net/link.h"
 #include "net/stream.h"
 
 /* --- the bottom: TCP, or any connected stream descriptor --- */
@@ -33,6 +34,25 @@ uint64_t sq_tcp_filter_next_ns(const struct sq_filter *filter);
 int sq_tcp_filter_fd(const struct sq_filter *filter);
 /* The watch on that descriptor, stopped by the filter before it closes it. */
 struct sq_watch *sq_tcp_filter_watch(struct sq_filter *filter);
+
+/* --- link emulation (net/link.h) --- */
+
+/* The stream's, called from the loop when it may go on. */
+struct sq_filter_ready {
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+struct sq_link_side {
+    struct sq_link *link;         /* kept until the filter is freed */
+    const struct sq_addr *remote; /* its port and family */
+    bool past_firewall;
+};
+
+/* On top of `below`. */
+int sq_link_filter_new(struct sq_loop *loop, const struct sq_link_side *side,
+                       struct sq_filter *below, const struct sq_filter_ready *ready,
+                       struct sq_filter **ret_filter) SQ_MUST_USE;
 
 /* --- TLS, client side --- */
 

@@ -56,7 +56,13 @@ void sq_loop_flush(struct sq_loop *loop);
 void sq_watch_prefetch(const struct sq_watch *watch);
 
 /* Services that are made once a loop when first needed, and freed with it. */
-enum sq_loop_service { SQ_SERVICE_DNS, SQ_SERVICE_HTTP, SQ_SERVICE_TLS, SQ_SERVICE_COUNT };
+enum sq_loop_service {
+    SQ_SERVICE_DNS,
+    SQ_SERVICE_HTTP,
+    SQ_SERVICE_TLS,
+    SQ_SERVICE_LINKS,
+    SQ_SERVICE_COUNT
+};
 
 void *sq_loop_service(const struct sq_loop *loop, enum sq_loop_service which);
 void sq_loop_set_service(struct sq_loop *loop, enum sq_loop_service which, void *service,

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "net/dns.h"
 #include "net/filter_int.h"
+#include "net/link_int.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -29,9 +30,11 @@ struct sq_stream {
     size_t addr_count;
     struct sq_dns_query *query;
     struct sq_filter *bottom; /* tcp */
-    struct sq_filter *top;    /* tcp, or tls on it */
-    struct sq_timer timer;    /* the set-up's time-out; then the linger */
-    struct sq_timer again;    /* goes on at once in the next iteration */
+    struct sq_filter *top;    /* tcp, or what is on it: a link's emulation, TLS */
+    struct sq_link *link;     /* held; NULL: none */
+    bool past_firewall;
+    struct sq_timer timer; /* the set-up's time-out; then the linger */
+    struct sq_timer again; /* goes on at once in the next iteration */
     struct sq_stream_times times;
     uint64_t phase_start_ns;
     bool shutting; /* our end is to be sent, or was */
@@ -59,14 +62,14 @@ static void tear_down(struct sq_stream *s)
     sq_timer_stop(&s->again);
     sq_dns_cancel(s->query);
     s->query = NULL;
-    if (s->top && s->top != s->bottom) {
+    while (s->top) {
+        struct sq_filter *below = s->top->below;
         s->top->ops->free(s->top);
+        s->top = below;
     }
-    if (s->bottom) {
-        s->bottom->ops->free(s->bottom);
-    }
-    s->top = NULL;
     s->bottom = NULL;
+    sq_link_release(s->link);
+    s->link = NULL;
     sq_free(s->queue);
     sq_free(s->early);
     s->queue = NULL;
@@ -137,6 +140,11 @@ static void on_ready(void *ctx, unsigned ready)
     progress(ctx);
 }
 
+static void progress_of(void *ctx)
+{
+    progress(ctx);
+}
+
 static void on_again(void *ctx, uint64_t now_ns)
 {
     progress(ctx);
@@ -152,6 +160,10 @@ static int update_watch(struct sq_stream *s)
 {
     struct sq_watch *w = sq_tcp_filter_watch(s->bottom);
     unsigned wants = s->top->ops->wants(s->top);
+    if (wants == 0 || sq_tcp_filter_fd(s->bottom) < 0) {
+        sq_watch_stop(w); /* a layer waits for something else: it says when to go on */
+        return 0;
+    }
     if (w->loop) {
         return sq_watch_set(w, wants);
     }
@@ -367,7 +379,7 @@ static int connect_step(struct sq_stream *s)
     }
     if (s->phase == SQ_STREAM_CONNECT && s->tls) {
         end_phase(s, &s->times.connect_ns, SQ_STREAM_TLS);
-        return sq_tls_filter_new(s->loop, &s->tls_options, s->host, s->who, s->bottom, s->text,
+        return sq_tls_filter_new(s->loop, &s->tls_options, s->host, s->who, s->top, s->text,
                                  &s->top);
     }
     end_phase(s, s->phase == SQ_STREAM_TLS ? &s->times.tls_ns : &s->times.connect_ns,
@@ -403,6 +415,14 @@ static void progress(struct sq_stream *s)
     (void)leave(s);
 }
 
+static int put_link_on(struct sq_stream *s)
+{
+    const struct sq_filter_ready ready = {.fn = progress_of, .ctx = s};
+    const struct sq_link_side side = {
+        .link = s->link, .remote = &s->addrs[0], .past_firewall = s->past_firewall};
+    return sq_link_filter_new(s->loop, &side, s->bottom, &ready, &s->top);
+}
+
 static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
 {
     struct sq_stream *s = ctx;
@@ -426,6 +446,7 @@ static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
                                        .who = s->who};
         err = sq_tcp_filter_new(&target, s->text, &s->bottom);
         s->top = s->bottom;
+        err = err || !s->link ? err : put_link_on(s);
     }
     if (err) {
         end(s, err, SQ_STREAM_DNS);
@@ -474,6 +495,11 @@ static int copy_options(struct sq_stream *s, const struct sq_stream_options *o)
     s->max = o->queue_max_bytes ? o->queue_max_bytes : s->max;
     if (o->bind) {
         s->bind = *o->bind;
+    }
+    if (o->link) {
+        s->link = o->link;
+        s->past_firewall = o->past_firewall;
+        sq_link_retain(s->link);
     }
     snprintf(s->who, sizeof(s->who), strchr(o->host, ':') ? "[%s]:%u" : "%s:%u", o->host, o->port);
     return err;

@@ -7,6 +7,7 @@
 #include "net/loop.h"
 
 struct sq_stream;
+struct sq_link;
 
 #define SQ_STREAM_QUEUE_DEFAULT_BYTES (1024 * 1024)
 #define SQ_STREAM_TIMEOUT_DEFAULT_NS  (10 * SQ_NS_PER_SEC)
@@ -38,6 +39,8 @@ struct sq_stream_options {
     uint64_t timeout_ns;        /* whole of dns + connect + tls; 0: the default */
     size_t queue_max_bytes;     /* of bytes not yet taken by the kernel; 0: the default */
     const struct sq_addr *bind; /* nullable: local address */
+    struct sq_link *link;       /* nullable: all of it goes over that (net/link.h), ... */
+    bool past_firewall;         /* ... whose firewall lets it through */
 };
 
 /* Duration of each phase, 0 for one that did not happen (numeric address, no TLS). */

@@ -11,7 +11,6 @@ struct tls {
     SSL *ssl;
     const char *who; /* borrowed from the stream */
     char *name;      /* the name the certificate must have; owned */
-    unsigned wants;
 };
 
 /* --- the BIO --- */
@@ -85,9 +84,8 @@ static struct tls *of(struct sq_filter *f)
 }
 
 /* SQ_ERR_AGAIN where the layer below must first read or write. */
-static bool must_wait(struct tls *t, int ssl_error)
+static bool must_wait(int ssl_error)
 {
-    t->wants = ssl_error == SSL_ERROR_WANT_WRITE ? SQ_READ | SQ_WRITE : SQ_READ;
     return ssl_error == SSL_ERROR_WANT_READ || ssl_error == SSL_ERROR_WANT_WRITE;
 }
 
@@ -101,11 +99,10 @@ static int tls_connect(struct sq_filter *f)
     ERR_clear_error();
     int r = SSL_do_handshake(t->ssl);
     if (r == 1) {
-        t->wants = SQ_READ;
         return 0;
     }
     int ssl_error = SSL_get_error(t->ssl, r);
-    if (must_wait(t, ssl_error)) {
+    if (must_wait(ssl_error)) {
         return SQ_ERR_AGAIN;
     }
     sq_tls_explain(t->ssl, ssl_error, &kind, t->who, t->name, t->filter.text);
@@ -129,10 +126,9 @@ static ssize_t tls_send(struct sq_filter *f, const void *data, size_t len)
     ERR_clear_error();
     int r = SSL_write_ex(t->ssl, data, len, &n);
     if (r == 1) {
-        t->wants = SQ_READ;
         return (ssize_t)n;
     }
-    return must_wait(t, SSL_get_error(t->ssl, r)) ? SQ_ERR_AGAIN : broken(t);
+    return must_wait(SSL_get_error(t->ssl, r)) ? SQ_ERR_AGAIN : broken(t);
 }
 
 static ssize_t tls_recv(struct sq_filter *f, void *buf, size_t room)
@@ -148,13 +144,13 @@ static ssize_t tls_recv(struct sq_filter *f, void *buf, size_t room)
     if (ssl_error == SSL_ERROR_ZERO_RETURN) {
         return 0;
     }
-    return must_wait(t, ssl_error) ? SQ_ERR_AGAIN : broken(t);
+    return must_wait(ssl_error) ? SQ_ERR_AGAIN : broken(t);
 }
 
+/* What it waits for is what the layer below could not do. */
 static unsigned tls_wants(const struct sq_filter *f)
 {
-    const struct tls *t = (const struct tls *)f;
-    return t->wants | f->below->ops->wants(f->below);
+    return f->below->ops->wants(f->below);
 }
 
 static void tls_shutdown(struct sq_filter *f)
@@ -217,7 +213,6 @@ int sq_tls_filter_new(struct sq_loop *loop, const struct sq_tls_options *options
     }
     t->filter = (struct sq_filter){.ops = &tls_ops, .below = below, .text = text};
     t->who = who;
-    t->wants = SQ_READ | SQ_WRITE;
     t->name = sq_strdup(options->server_name ? options->server_name : host);
     t->ssl = SSL_new(ctx);
     BIO *bio = t->ssl ? BIO_new(method) : NULL;

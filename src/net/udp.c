@@ -21,6 +21,12 @@
 #define GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
 
 static void on_ready(void *ctx, unsigned ready);
+static bool leave_up(void *ctx, struct sq_held *held);
+static bool leave_down(void *ctx, struct sq_held *held);
+static void on_link_idle(void *ctx);
+
+static const struct sq_link_port_ops port_ops = {
+    .leave = {[SQ_UP] = leave_up, [SQ_DOWN] = leave_down}, .idle = on_link_idle};
 
 static int set_int(int fd, int level, int option, int value)
 {
@@ -120,6 +126,16 @@ static int open_socket(struct sq_udp *udp, const struct sq_udp_options *o)
     return err;
 }
 
+static int open_port(struct sq_udp *udp, struct sq_link *link)
+{
+    udp->port = sq_malloc(sizeof(*udp->port));
+    if (!udp->port) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_link_port_open(udp->port, link, &port_ops, udp);
+    return 0;
+}
+
 int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
                 void *ctx, struct sq_udp **ret_udp)
 {
@@ -133,11 +149,13 @@ int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_u
         return SQ_ERR_NOMEM;
     }
     udp->loop = loop;
+    udp->fd = -1;
     udp->gso = true;
     udp->read_in = sq_loop_iteration(loop) - 2;
     udp->fn = fn;
     udp->ctx = ctx;
-    int err = open_socket(udp, options);
+    int err = options->link ? open_port(udp, options->link) : 0;
+    err = err ? err : open_socket(udp, options);
     if (err) {
         int saved = errno;
         sq_udp_close(udp);
@@ -156,6 +174,26 @@ static void flush_queued(const struct sq_udp *udp)
     }
 }
 
+static void dispose(struct sq_udp *udp)
+{
+    flush_queued(udp);
+    if (udp->fd >= 0) {
+        close(udp->fd);
+        udp->fd = -1;
+    }
+    if (!udp->receiving) {
+        sq_free(udp);
+    }
+}
+
+static void on_link_idle(void *ctx)
+{
+    struct sq_udp *udp = ctx;
+    sq_free(udp->port);
+    udp->port = NULL;
+    dispose(udp);
+}
+
 void sq_udp_close(struct sq_udp *udp)
 {
     if (!udp) {
@@ -163,13 +201,11 @@ void sq_udp_close(struct sq_udp *udp)
     }
     flush_queued(udp);
     sq_watch_stop(&udp->watch);
-    if (udp->fd >= 0) {
-        close(udp->fd);
-        udp->fd = -1;
-    }
     udp->closed = true;
-    if (!udp->receiving) {
-        sq_free(udp);
+    if (udp->port) {
+        sq_link_port_close(udp->port); /* on_link_idle comes, now or later */
+    } else {
+        dispose(udp);
     }
 }
 
@@ -260,6 +296,30 @@ static struct control read_control(struct sq_udp *udp, struct msghdr *msg)
     return c;
 }
 
+/* It came off the network and is to come over the socket's link, or may pass. */
+static bool passes_link(struct sq_udp *udp, const struct sq_datagram *d)
+{
+    const struct sq_link_datagram offered = {
+        .data = d->data,
+        .len = d->len,
+        .addr = d->from,
+        .ipv6 = sq_addr_family(&udp->local) == AF_INET6,
+        .at_ns = d->recv_ns,
+    };
+    return !udp->port || sq_link_offer(udp->port, SQ_DOWN, &offered) == SQ_LINK_PASS;
+}
+
+static bool leave_down(void *ctx, struct sq_held *held)
+{
+    struct sq_udp *udp = ctx;
+    const struct sq_datagram d = {
+        .data = held->data, .len = held->len, .from = &held->addr, .recv_ns = held->due_ns};
+    if (udp->fn && !udp->closed) {
+        udp->fn(udp->ctx, &d);
+    }
+    return false;
+}
+
 /* Hands over what was read, cut into the datagrams that were sent. */
 void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,
                     struct msghdr *msg)
@@ -273,7 +333,7 @@ void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *dat
         udp->counters.received++;
         udp->counters.received_bytes += n;
         at += n;
-        if (udp->fn) {
+        if (udp->fn && passes_link(udp, &d)) {
             udp->fn(udp->ctx, &d);
         }
     } while (at < len && !udp->closed);
@@ -374,8 +434,13 @@ static void on_ready(void *ctx, unsigned ready)
     (void)sq_udp_batch_of(udp->loop); /* the next ones of a busy loop are gathered */
     udp->receiving = true;
     sq_udp_read(udp);
+    sq_udp_end_receiving(udp);
+}
+
+void sq_udp_end_receiving(struct sq_udp *udp)
+{
     udp->receiving = false;
-    if (udp->closed) {
+    if (udp->closed && !udp->port) {
         sq_free(udp);
     }
 }
@@ -434,7 +499,7 @@ static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct
     return udp->connected && (!to || sq_addr_equal(to, &udp->remote)) ? NULL : to;
 }
 
-int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+static int send_one(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
 {
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
@@ -456,6 +521,30 @@ int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, 
     (void)sq_udp_count_refusal(udp, earlier);
     sq_udp_count_sent(udp, 1, len);
     return 0;
+}
+
+static bool leave_up(void *ctx, struct sq_held *held)
+{
+    struct sq_udp *udp = ctx;
+    const struct sq_addr *to = sq_addr_family(&held->addr) != AF_UNSPEC ? &held->addr : NULL;
+    int err = send_one(udp, to, held->data, held->len);
+    (void)err; /* counted, as of any other */
+    return false;
+}
+
+int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+{
+    const struct sq_link_datagram offered = {
+        .data = data,
+        .len = len,
+        .addr = to,
+        .ipv6 = sq_addr_family(&udp->local) == AF_INET6,
+        .at_ns = sq_loop_now(udp->loop),
+    };
+    if (udp->port && sq_link_offer(udp->port, SQ_UP, &offered) == SQ_LINK_TAKEN) {
+        return 0;
+    }
+    return send_one(udp, to, data, len);
 }
 
 size_t sq_udp_gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
@@ -558,9 +647,24 @@ size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to
     return at;
 }
 
+/* Each by itself: what leaves a link together was not sent together. */
+static size_t send_over_link(struct sq_udp *udp, const struct sq_addr *to,
+                             const struct iovec *datagrams, size_t n)
+{
+    size_t sent = 0;
+    while (sent < n &&
+           sq_udp_send(udp, to, datagrams[sent].iov_base, datagrams[sent].iov_len) == 0) {
+        sent++;
+    }
+    return sent;
+}
+
 size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
                          const struct iovec *datagrams, size_t n)
 {
+    if (udp->port) {
+        return send_over_link(udp, to, datagrams, n);
+    }
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
     if (!batch) {

@@ -21,7 +21,8 @@ struct sq_datagram {
     size_t len;    /* up to 65,535: nothing is ever cut off */
     const struct sq_addr *from; /* valid as long as data */
     uint64_t recv_ns;           /* CLOCK_MONOTONIC: the kernel's time-stamp of arrival, which may be
-                                     somewhat later than sq_loop_now; or the loop's now */
+                                     somewhat later than sq_loop_now; or the loop's now; or when it
+                                     left the socket's link */
 };
 
 /* The socket may be closed in here. */
@@ -38,7 +39,8 @@ struct sq_udp_options {
                                         `interface`, and share the port with others on this host;
                                         TTL 255 (RFC 6762, section 11) */
     struct sq_addr interface;
-    uint8_t dscp; /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */
+    uint8_t dscp;         /* 0..63, RFC 8837; IPv4 TOS or IPv6 traffic class */
+    struct sq_link *link; /* nullable: all that is sent and received goes over it (net/link.h) */
 };
 
 struct sq_udp_counters {
@@ -59,7 +61,7 @@ struct sq_udp_counters {
  * fn may be NULL for a socket that only sends. */
 int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
                 void *ctx, struct sq_udp **ret_udp) SQ_MUST_USE;
-/* NULL is allowed; from any callback. */
+/* NULL is allowed; from any callback. What is on a link still goes out. */
 void sq_udp_close(struct sq_udp *udp);
 void sq_udp_set_receiver(struct sq_udp *udp, sq_udp_recv_fn fn, void *ctx);
 /* 128 bytes that the receiver reads, nullable: fetched into the cache before it is called. */

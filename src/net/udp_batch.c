@@ -236,11 +236,7 @@ static void ready(void *ctx, struct sq_watch *const *watches, size_t n)
         }
     }
     for (size_t i = 0; i < n; i++) {
-        struct sq_udp *udp = watches[i]->ctx;
-        udp->receiving = false;
-        if (udp->closed) {
-            sq_free(udp);
-        }
+        sq_udp_end_receiving(watches[i]->ctx);
     }
 }
 

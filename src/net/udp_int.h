@@ -2,6 +2,7 @@
 #ifndef SQ_NET_UDP_INT_H
 #define SQ_NET_UDP_INT_H
 
+#include "net/link_int.h"
 #include "net/loop_int.h"
 #include "net/udp.h"
 #include <time.h>
@@ -18,10 +19,11 @@ struct sq_udp {
     struct sq_loop *loop;
     sq_udp_recv_fn fn;
     void *ctx;
-    uint64_t read_in;   /* iteration of the last read */
-    uint16_t readiness; /* how often it was ready in that iteration */
-    uint16_t streak;    /* iterations in a row in which it was ready, that one included */
-    unsigned queued;    /* sends that wait in the loop's batch */
+    uint64_t read_in;          /* iteration of the last read */
+    uint16_t readiness;        /* how often it was ready in that iteration */
+    uint16_t streak;           /* iterations in a row in which it was ready, that one included */
+    unsigned queued;           /* sends that wait in the loop's batch */
+    struct sq_link_port *port; /* at its link; NULL: it has none */
     int fd;
     bool connected;
     bool gso;       /* until the kernel says it cannot */
@@ -44,6 +46,8 @@ void sq_udp_read(struct sq_udp *udp);
 /* It is ready more often than sockets are that get a datagram now and then: to be read until it is
  * empty. */
 bool sq_udp_has_burst(const struct sq_udp *udp);
+/* Whoever set `receiving` is done with it: a closed one may be gone after. */
+void sq_udp_end_receiving(struct sq_udp *udp);
 /* That it is ready, once more in this iteration. */
 void sq_udp_note_ready(struct sq_udp *udp);
 /* `from` and `data` lie in the arena and hold what recvmsg told in `msg`. */

@@ -260,7 +260,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
 static int open_socket(struct sq_udp_tls *t, const struct sq_udp_tls_options *o)
 {
     struct sq_udp_options udp = {.recv_buffer_bytes = o->recv_buffer_bytes,
-                                 .send_buffer_bytes = o->send_buffer_bytes};
+                                 .send_buffer_bytes = o->send_buffer_bytes,
+                                 .link = o->link};
     bool v4 = sq_addr_family(&o->remote) == AF_INET;
     int err = sq_addr_parse(v4 ? "0.0.0.0" : "::", 0, &udp.bind);
     if (o->bind && sq_addr_family(o->bind) == sq_addr_family(&o->remote)) {

@@ -23,6 +23,7 @@ struct sq_udp_tls_options {
     /* Until the first flight is sent again, then doubled; 0: a second (RFC 6347, 4.2.4.1). */
     uint32_t retransmit_first_ms;
     int recv_buffer_bytes, send_buffer_bytes; /* 0: the system's default */
+    struct sq_link *link;                     /* nullable: it goes over that (net/link.h) */
 };
 
 /* All run from the loop; it may be closed in each. */

@@ -129,7 +129,7 @@ static void peers_header(struct sq_buf *out)
     sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
                      "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
                      "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf,"
-                     "dtmf_pressed\r\n");
+                     "dtmf_pressed,network\r\n");
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -199,6 +199,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         put_data(out, &p->data);
         comma_text(out, p->dtmf);
         comma_integer(out, p->dtmf_pressed);
+        comma_text(out, p->network);
         sq_buf_puts(out, "\r\n");
     }
 }

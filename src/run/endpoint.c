@@ -448,6 +448,7 @@ int endpoint_open_paths(struct sq_endpoint *endpoint)
             .port_max = carrier->port_max,
             .recv_buffer_bytes = carrier->socket_buffer_bytes,
             .send_buffer_bytes = carrier->socket_buffer_bytes,
+            .link = endpoint->link,
         };
         path->endpoint = endpoint;
         int err = sq_udp_open(carrier->loop, &options, on_datagram, path, &path->udp);
@@ -490,7 +491,7 @@ static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *
 }
 
 int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
-                       const struct sq_endpoint_ops *ops, void *ctx,
+                       struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint)
 {
     if (ops->resend && !ops->rtp) {
@@ -501,6 +502,7 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
         return SQ_ERR_NOMEM;
     }
     endpoint->carrier = carrier;
+    endpoint->link = link;
     endpoint->ops = ops;
     endpoint->ctx = ctx;
     endpoint->connected = -1;

@@ -25,6 +25,7 @@ enum sq_ice_policy {
 };
 
 struct sq_carrier;
+struct sq_link;
 struct sq_endpoint;
 
 struct sq_carrier_config {
@@ -103,9 +104,11 @@ struct sq_endpoint_ops {
 };
 
 /* Opens a socket on each of the carrier's addresses, and makes the peer with them. stun_servers of
- * `config` are the carrier's. SQ_ERR_IO with errno (no more descriptors or ports), SQ_ERR_NOMEM. */
+ * `config` are the carrier's. `link` (nullable) is under all that the endpoint opens, but not under
+ * connections that come in to it; it is borrowed until the endpoint is closed. SQ_ERR_IO with errno
+ * (no more descriptors or ports), SQ_ERR_NOMEM. */
 int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
-                       const struct sq_endpoint_ops *ops, void *ctx,
+                       struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
 /* Says goodbye to the other side and closes, from any callback: memory goes with the loop's present
  * iteration, no event comes any more. NULL is allowed. */

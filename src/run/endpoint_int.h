@@ -73,6 +73,7 @@ struct sq_endpoint {
     struct sq_carrier *carrier;
     struct sq_endpoint *next, **prev;
     struct sq_peer *peer;
+    struct sq_link *link; /* borrowed: its owner keeps it as long as this endpoint; NULL: none */
     const struct sq_endpoint_ops *ops;
     void *ctx;
     struct sq_timer timer;

@@ -91,8 +91,8 @@ int endpoint_open_relays(struct sq_endpoint *endpoint)
     for (size_t i = 0; i < sq_relays_servers(relays); i++) {
         struct sq_addr local;
         bool bound = bind_for(endpoint, sq_relays_server(relays, i), &local);
-        int err = sq_relay_open(relays, (int)i, bound ? &local : NULL, &events, endpoint,
-                                &more->relays[i]);
+        int err = sq_relay_open(relays, (int)i, bound ? &local : NULL, endpoint->link, &events,
+                                endpoint, &more->relays[i]);
         if (err) {
             return err;
         }

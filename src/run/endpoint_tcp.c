@@ -190,8 +190,8 @@ static struct sq_tcp_path *open_path(struct sq_endpoint *endpoint, int base,
     struct sq_tcp_path *path;
     sq_addr_set_port(&local, 0);
     if (!more || more->tcp_len == SQ_TCP_PATHS_MAX ||
-        sq_tcp_path_open(&endpoint->carrier->tcp_paths, base, &local, to, &events, endpoint,
-                         &path) != 0) {
+        sq_tcp_path_open(&endpoint->carrier->tcp_paths, base, &local, to, endpoint->link, &events,
+                         endpoint, &path) != 0) {
         return NULL;
     }
     more->tcp[more->tcp_len++] = path;

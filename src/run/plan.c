@@ -1,6 +1,7 @@
 #include "run/plan.h"
 
 #include "base/time.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,4 +62,21 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
     } else {
         snprintf(out, room, "%.*s-%llu", SQ_PLAN_ROOM_PREFIX_MAX, plan->room, number);
     }
+}
+
+const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index)
+{
+    /* The first network takes its part of all users as evenly as whole users allow, the next one
+     * its part of those that are left, and so on. */
+    double left = 1;
+    for (size_t i = 0; i + 1 < plan->networks_len; i++) {
+        double part = plan->networks[i].share / left;
+        double before = floor((double)index * part + 1e-9);
+        if (floor((double)(index + 1) * part + 1e-9) > before) {
+            return &plan->networks[i];
+        }
+        index -= (uint64_t)before;
+        left -= plan->networks[i].share;
+    }
+    return plan->networks_len > 0 ? &plan->networks[plan->networks_len - 1] : NULL;
 }

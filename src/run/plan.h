@@ -4,6 +4,7 @@
 #define SQ_RUN_PLAN_H
 
 #include "base/addr.h"
+#include "net/link.h"
 #include "run/endpoint.h"
 #include "signal/signal.h"
 #include <stdbool.h>
@@ -29,6 +30,15 @@ struct sq_plan_data {
     size_t size_bytes;
     struct sq_channel_config channel;
     uint32_t nonce; /* tells this run's messages from others', whose clocks are not ours */
+};
+
+#define SQ_PLAN_NETWORKS_MAX 16
+
+/* A network that a share of the users are in. */
+struct sq_plan_network {
+    const char *name; /* as it was given */
+    struct sq_link_config link;
+    double share; /* of all users; those of a plan make 1 */
 };
 
 /* Texts and tables are borrowed for the run.
@@ -84,6 +94,8 @@ struct sq_plan {
     size_t stun_servers_len;
     enum sq_ice_policy ice_policy;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
+    struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
+    size_t networks_len; /* 0: users are in the machine's own network */
     bool force_openssl_srtp, prefer_cm;
     int socket_buffer_bytes;
     uint64_t decode;                        /* the streams of so many users are decoded, ... */
@@ -105,5 +117,8 @@ bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index);
 uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index);
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1]);
+/* The network of user `index`: of any number of users in a row the shares are as asked for, as near
+ * as whole users allow. NULL: none. */
+const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/link.h"
 #include "peer/turn/turn.h"
 #include <errno.h>
 #include <stdio.h>
@@ -302,6 +303,7 @@ static void free_relay(struct sq_relay *relay)
     relay_close_carrier(relay);
     sq_turn_destroy(relay->turn);
     sq_framing_free(&relay->framing);
+    sq_link_release(relay->link);
     sq_free(relay);
 }
 
@@ -374,7 +376,8 @@ static int make_turn(struct sq_relay *relay)
 }
 
 int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
-                  const struct sq_relay_events *events, void *ctx, struct sq_relay **ret_relay)
+                  struct sq_link *link, const struct sq_relay_events *events, void *ctx,
+                  struct sq_relay **ret_relay)
 {
     struct sq_relay *relay = sq_zalloc(sizeof(*relay));
     if (!relay) {
@@ -389,6 +392,10 @@ int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bi
     relay->framing.kind = SQ_FRAMING_TURN;
     if (bind) {
         relay->bind = *bind;
+    }
+    if (link) {
+        relay->link = link;
+        sq_link_retain(link);
     }
     sq_timer_init(&relay->timer, on_timer, relay);
     int err = make_turn(relay);

@@ -73,10 +73,10 @@ struct sq_relay_events {
     void (*note)(void *ctx, int number, const char *text);
 };
 
-/* Starts towards server `number`; `bind` (nullable) is the local address. SQ_ERR_IO with errno,
- * SQ_ERR_NOMEM; the rest comes by events. */
+/* Starts towards server `number`; `bind` (nullable) is the local address, `link` (nullable) is held
+ * until the relay is over. SQ_ERR_IO with errno, SQ_ERR_NOMEM; the rest comes by events. */
 int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
-                  const struct sq_relay_events *events, void *ctx,
+                  struct sq_link *link, const struct sq_relay_events *events, void *ctx,
                   struct sq_relay **ret_relay) SQ_MUST_USE;
 /* Datagrams to one peer; how many were sent. */
 size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,

@@ -130,6 +130,7 @@ static int open_stream(struct sq_relay *relay)
         .timeout_ns = STREAM_TIMEOUT_NS,
         .queue_max_bytes = STREAM_QUEUE_MAX + CONTROL_QUEUE_BYTES,
         .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
+        .link = relay->link,
     };
     sq_framing_free(&relay->framing);
     return sq_stream_connect(relay->relays->loop, &options, &events, relay, &relay->stream);
@@ -142,6 +143,7 @@ static int open_udp(struct sq_relay *relay)
         .bind = relay->bind,
         .recv_buffer_bytes = cfg->socket_buffer_bytes,
         .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .link = relay->link,
     };
     if (!sq_addr_family(&options.bind)) {
         bool v4 = sq_addr_family(&relay->server) == AF_INET;
@@ -167,6 +169,7 @@ static int open_dtls(struct sq_relay *relay)
         .timeout_ns = STREAM_TIMEOUT_NS,
         .recv_buffer_bytes = cfg->socket_buffer_bytes,
         .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .link = relay->link,
     };
     return sq_udp_tls_open(relay->relays->loop, &options, &events, relay, &relay->dtls);
 }

@@ -34,6 +34,7 @@ struct sq_relay {
     struct sq_turn *turn;
     struct sq_timer timer;
     struct sq_addr server, bind;
+    struct sq_link *link;     /* held; NULL: none */
     struct sq_udp *udp;       /* one of these */
     struct sq_stream *stream; /* open or opening */
     struct sq_udp_tls *dtls;  /* the same */

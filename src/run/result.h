@@ -146,8 +146,9 @@ struct sq_peer_row {
     char id[48];
     char room[48];
     char role[24];
-    double start_ms; /* intended start of the attempt */
-    double end_ms;   /* NAN: alive until the run's end */
+    char network[48]; /* the one it was in, as it was given; "": the machine's own */
+    double start_ms;  /* intended start of the attempt */
+    double end_ms;    /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
     char message[256];     /* one sentence about the failure, or on what it still waits for; "" */

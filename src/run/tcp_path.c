@@ -211,8 +211,9 @@ static struct sq_tcp_path *new_path(struct sq_tcp_paths *paths, const struct sq_
 }
 
 int sq_tcp_path_open(struct sq_tcp_paths *paths, int base, const struct sq_addr *local,
-                     const struct sq_addr *remote, const struct sq_tcp_path_events *events,
-                     void *ctx, struct sq_tcp_path **ret_path)
+                     const struct sq_addr *remote, struct sq_link *link,
+                     const struct sq_tcp_path_events *events, void *ctx,
+                     struct sq_tcp_path **ret_path)
 {
     struct sq_tcp_path *path = new_path(paths, remote);
     char ip[SQ_ADDR_TEXT_MAX];
@@ -225,6 +226,7 @@ int sq_tcp_path_open(struct sq_tcp_paths *paths, int base, const struct sq_addr 
         .timeout_ns = CONNECT_NS,
         .queue_max_bytes = QUEUE_MAX,
         .bind = local,
+        .link = link,
     };
     path->base = base;
     path->events = events;

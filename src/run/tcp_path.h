@@ -13,6 +13,7 @@
 
 struct sq_tcp_path;
 struct sq_tcp_listener;
+struct sq_link;
 
 /* What those of a thread share. `dead` is NULL at first. */
 struct sq_tcp_paths {
@@ -31,11 +32,13 @@ struct sq_tcp_path_events {
     void (*ended)(void *ctx, struct sq_tcp_path *path, const char *text);
 };
 
-/* `paths` and `events` are borrowed. Messages that are sent before it is open wait, a few of them.
+/* `paths` and `events` are borrowed; `link` is nullable. Messages that are sent before it is open
+ * wait, a few of them.
  */
 int sq_tcp_path_open(struct sq_tcp_paths *paths, int base, const struct sq_addr *local,
-                     const struct sq_addr *remote, const struct sq_tcp_path_events *events,
-                     void *ctx, struct sq_tcp_path **ret_path) SQ_MUST_USE;
+                     const struct sq_addr *remote, struct sq_link *link,
+                     const struct sq_tcp_path_events *events, void *ctx,
+                     struct sq_tcp_path **ret_path) SQ_MUST_USE;
 /* How many were taken. */
 size_t sq_tcp_path_send(struct sq_tcp_path *path, const struct sq_dgram *dgrams, size_t n);
 int sq_tcp_path_base(const struct sq_tcp_path *path);

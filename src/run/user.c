@@ -559,7 +559,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                         : sq_user_is_decoded(user) ? &decoded_ops
                                                                    : &endpoint_ops;
     int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
-    err = err ? err : sq_endpoint_create(user->env->carrier, &config, ops, peer, &peer->endpoint);
+    err = err ? err
+              : sq_endpoint_create(user->env->carrier, &config, user->link, ops, peer,
+                                   &peer->endpoint);
     if (err) {
         note_starved(user, err, errno);
         sq_user_end_record(peer);
@@ -638,6 +640,7 @@ static void describe(struct sq_user *user)
         .ca_file = plan->ca_file,
         .trickle = plan->trickle,
         .timeout_ns = plan->answer_timeout_ns,
+        .link = user->link,
     };
     SQ_RESULT_SET(user->row.id, user->name);
     SQ_RESULT_SET(user->row.room, user->room);
@@ -649,6 +652,17 @@ static void describe(struct sq_user *user)
     for (int i = 0; i < SQ_STAGE_COUNT; i++) {
         user->row.stage_ms[i] = NAN;
     }
+}
+
+static int enter_network(struct sq_user *user)
+{
+    const struct sq_plan *plan = user->env->plan;
+    const struct sq_plan_network *network = sq_plan_network(plan, user->index);
+    if (!network) {
+        return 0;
+    }
+    SQ_RESULT_SET(user->row.network, network->name);
+    return sq_link_create(user->env->loop, &network->link, plan->seed + user->index, &user->link);
 }
 
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
@@ -673,8 +687,10 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
     sq_user_dtmf_init(user);
-    int err = sq_user_data_create(user);
+    int err = enter_network(user);
+    err = err ? err : sq_user_data_create(user);
     if (err) {
+        sq_link_release(user->link);
         sq_free(user);
         return err;
     }
@@ -728,6 +744,7 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
+    sq_link_release(user->link);
     sq_trace_clear(&user->trace);
     sq_free(user);
 }

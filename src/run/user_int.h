@@ -76,6 +76,7 @@ struct sq_user {
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
     char name[48], room[48];
+    struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
     struct sq_signal *signal;
     struct sq_signal_host host;
     struct sq_user_peer peers[SQ_USER_PEERS_MAX];

@@ -15,6 +15,7 @@
 
 struct sq_clip;
 struct sq_clip_track;
+struct sq_link;
 struct sq_loop;
 struct sq_signal; /* one user's signalling; each adapter has its own */
 
@@ -63,6 +64,7 @@ struct sq_signal_user {
     const char *ca_file;                  /* PEM to trust besides the system's, or NULL */
     bool trickle;        /* send candidates as they come; else all of them within the description */
     uint64_t timeout_ns; /* for each answer of the server */
+    struct sq_link *link; /* what the signalling goes over, past its firewall; NULL: none */
 };
 
 /* The run's face to an adapter. */

@@ -162,6 +162,26 @@ static void keys_are_pressed_when_it_says(void **state)
                    "up to 64");
 }
 
+static void networks_are_given_and_shared(void **state)
+{
+    (void)state;
+    assert_int_equal(plan_of("lab:").networks_len, 0);
+    struct sq_plan plan = plan_of("lab:|--network|Poor 4G");
+    assert_int_equal(plan.networks_len, 1);
+    assert_true(plan.networks[0].share == 1 && plan.networks[0].link.up.loss == 0.05);
+    plan = plan_of("lab:|--network|wifi@70%|--network|rate=1M,delay=80ms|--network|3g");
+    assert_int_equal(plan.networks_len, 3);
+    assert_true(plan.networks[0].share == 0.7);
+    assert_true(plan.networks[1].share > 0.1499 && plan.networks[2].share < 0.1501);
+    assert_string_equal(plan.networks[1].name, "rate=1M,delay=80ms");
+    assert_refused("lab:|--network|poor 5g", "--network poor 5g: 'poor 5g': expected the name");
+    assert_refused("lab:|--network|wifi@x", "NETWORK@SHARE%");
+    assert_refused("lab:|--network|wifi@0%", "NETWORK@SHARE%");
+    assert_refused("lab:|--network|wifi@70%", "the shares make 70 %; expected 100 %");
+    assert_refused("lab:|--network|wifi@70%|--network|dsl@40%", "the shares make 110 %");
+    assert_refused("lab:|--network|wifi@100%|--network|dsl", "something left");
+}
+
 static void threads_are_no_more_than_peers(void **state)
 {
     (void)state;
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test(hold_and_duration),
         cmocka_unit_test(all_else_arrives_in_the_plan),
         cmocka_unit_test(keys_are_pressed_when_it_says),
+        cmocka_unit_test(networks_are_given_and_shared),
         cmocka_unit_test(threads_are_no_more_than_peers),
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),

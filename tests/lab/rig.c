@@ -98,7 +98,7 @@ static int make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
     assert_string_equal(label, "room");
     assert_null(p->endpoint);
     const struct sq_peer_config config = {0};
-    int err = sq_endpoint_create(rig_carrier, &config, &endpoint_ops, p, &p->endpoint);
+    int err = sq_endpoint_create(rig_carrier, &config, NULL, &endpoint_ops, p, &p->endpoint);
     if (!err) {
         *ret_peer = sq_endpoint_peer(p->endpoint);
     }

@@ -47,7 +47,7 @@ static char *make_offer(struct session *s, enum sq_direction direction)
     char why[SQ_PEER_TEXT_MAX];
     bool sends = direction & SQ_DIR_SENDONLY;
     *s = (struct session){0};
-    assert_int_equal(sq_endpoint_create(rig_carrier, &config, &ops, s, &s->endpoint), 0);
+    assert_int_equal(sq_endpoint_create(rig_carrier, &config, NULL, &ops, s, &s->endpoint), 0);
     s->peer = sq_endpoint_peer(s->endpoint);
     assert_int_equal(
         sq_peer_add_track(s->peer, SQ_MEDIA_AUDIO, direction, sends ? rig_clip : NULL, NULL), 0);

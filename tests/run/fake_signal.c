@@ -126,7 +126,7 @@ static int add_tracks(struct sq_signal *s)
 static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char **ret_answer)
 {
     const struct sq_peer_config config = {.passive = true};
-    int err = sq_endpoint_create(s->server->carrier, &config, &far_ops, s, &s->far);
+    int err = sq_endpoint_create(s->server->carrier, &config, NULL, &far_ops, s, &s->far);
     if (err) {
         return err;
     }

@@ -82,7 +82,8 @@ static struct sq_carrier *make_carrier(struct sq_loop *loop, const char *ip,
 static void make_side(struct side *side)
 {
     const struct sq_peer_config config = {.connect_timeout_ns = 10 * SQ_NS_PER_SEC};
-    assert_int_equal(sq_endpoint_create(side->carrier, &config, &ops, side, &side->endpoint), 0);
+    assert_int_equal(sq_endpoint_create(side->carrier, &config, NULL, &ops, side, &side->endpoint),
+                     0);
     assert_ptr_equal(sq_endpoint_of(sq_endpoint_peer(side->endpoint)), side->endpoint);
     assert_ptr_equal(sq_endpoint_ctx(side->endpoint), side);
 }
@@ -492,7 +493,7 @@ static void refused_settings(void **state)
     assert_int_equal(sq_addr_parse("192.0.2.1", 0, &addrs[0]), 0);
     assert_int_equal(sq_carrier_create(loop, &config, &carrier), 0);
     const struct sq_peer_config plain = {0};
-    assert_int_equal(sq_endpoint_create(carrier, &plain, &ops, NULL, &endpoint), SQ_ERR_IO);
+    assert_int_equal(sq_endpoint_create(carrier, &plain, NULL, &ops, NULL, &endpoint), SQ_ERR_IO);
     assert_null(endpoint);
     assert_int_equal(sq_carrier_counters(carrier)->endpoints, 0);
     sq_carrier_destroy(carrier);
@@ -533,7 +534,7 @@ static void every_allocation_may_fail(void **state)
         assert_true(nth < 1000);
         sq_mem_fail_at(nth);
         int err = sq_carrier_create(loop, &config, &carrier);
-        err = err ? err : sq_endpoint_create(carrier, &plain, &ops, NULL, &endpoint);
+        err = err ? err : sq_endpoint_create(carrier, &plain, NULL, &ops, NULL, &endpoint);
         sq_mem_fail_at(0);
         assert_true(err == 0 || err == SQ_ERR_NOMEM || err == SQ_ERR_CRYPTO);
         made = err == 0;

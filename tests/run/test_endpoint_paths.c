@@ -120,7 +120,7 @@ static int make_carrier(struct call *call, struct side *side, struct sq_carrier_
 static int make_endpoint(struct side *side)
 {
     const struct sq_peer_config config = {.connect_timeout_ns = 10 * SQ_NS_PER_SEC};
-    return sq_endpoint_create(side->carrier, &config, &ops, side, &side->endpoint);
+    return sq_endpoint_create(side->carrier, &config, NULL, &ops, side, &side->endpoint);
 }
 
 static void make_side(struct call *call, struct side *side, struct sq_carrier_config config)

@@ -91,6 +91,32 @@ static void rooms_have_names(void **state)
     assert_room(&plan, 2000000, "123456789012345678901234567890-400000");
 }
 
+/* Of the first so many users each network has its share, but for one user at most. */
+static void networks_have_their_shares(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    size_t counts[3] = {0};
+    sq_plan_defaults(&plan);
+    assert_null(sq_plan_network(&plan, 0));
+    plan.networks[0] = (struct sq_plan_network){.name = "a", .share = 0.5};
+    plan.networks[1] = (struct sq_plan_network){.name = "b", .share = 0.3};
+    plan.networks[2] = (struct sq_plan_network){.name = "c", .share = 0.2};
+    plan.networks_len = 3;
+    for (uint64_t i = 0; i < 10000; i++) {
+        counts[sq_plan_network(&plan, i) - plan.networks]++;
+        for (size_t k = 0; k < 3; k++) {
+            double wanted = plan.networks[k].share * (double)(i + 1);
+            assert_true((double)counts[k] > wanted - 2 && (double)counts[k] < wanted + 2);
+        }
+    }
+    assert_int_equal(counts[0], 5000);
+    assert_int_equal(counts[1], 3000);
+    plan.networks_len = 1;
+    plan.networks[0].share = 1;
+    assert_ptr_equal(sq_plan_network(&plan, 7), &plan.networks[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +124,7 @@ int main(void)
         cmocka_unit_test(arrivals_of_the_whole_run),
         cmocka_unit_test(rooms_and_roles),
         cmocka_unit_test(rooms_have_names),
+        cmocka_unit_test(networks_have_their_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

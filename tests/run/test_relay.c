@@ -137,7 +137,7 @@ static void start(struct bench *b)
     struct sq_addr bind;
     assert_int_equal(sq_addr_parse("127.0.0.1", 0, &bind), 0);
     b->began_ns = sq_loop_refresh_now(b->loop);
-    assert_int_equal(sq_relay_open(b->relays, 0, &bind, &events, b, &b->relay), 0);
+    assert_int_equal(sq_relay_open(b->relays, 0, &bind, NULL, &events, b, &b->relay), 0);
     assert_int_equal(b->allocated + b->failed + b->notes, 0);
 }
 
@@ -687,7 +687,7 @@ static void failing_allocations(void **state)
             }
             assert_int_equal(sq_addr_parse("127.0.0.1", 0, &bind), 0);
             sq_mem_fail_at(nth);
-            int err = sq_relay_open(b.relays, 0, &bind, &events, &b, &b.relay);
+            int err = sq_relay_open(b.relays, 0, &bind, NULL, &events, &b, &b.relay);
             bool over = err || carriers[i] == SQ_TURN_DTLS || rig_until(b.loop, settled, &b, 2000);
             size_t made = sq_mem_count();
             sq_mem_fail_at(0);

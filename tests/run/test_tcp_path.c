@@ -283,7 +283,7 @@ static void the_active_side(void **state)
     assert_int_equal(bind(listener, &at.sa, sq_addr_len(&at)), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, &at.sa, &len), 0);
-    assert_int_equal(sq_tcp_path_open(&b.paths, 7, &any, &at, &events, &b, &b.path), 0);
+    assert_int_equal(sq_tcp_path_open(&b.paths, 7, &any, &at, NULL, &events, &b, &b.path), 0);
     static const uint8_t long_one[1400];
     static const uint8_t hello[] = "hello", world[] = "world";
     struct sq_dgram two[] = {{.buf = hello, .len = 5}, {.buf = world, .len = 5}};
@@ -306,7 +306,7 @@ static void the_active_side(void **state)
     assert_true(strstr(b.text, "closed the connection") || strstr(b.text, "broken"));
     close(listener);
     /* Nobody listens there any more. */
-    assert_int_equal(sq_tcp_path_open(&b.paths, 7, &any, &at, &events, &b, &b.path), 0);
+    assert_int_equal(sq_tcp_path_open(&b.paths, 7, &any, &at, NULL, &events, &b, &b.path), 0);
     b.ended = 0;
     assert_true(rig_until(b.loop, ended, &b, LIMIT_MS));
     assert_non_null(strstr(b.text, "Connection refused"));
@@ -431,7 +431,7 @@ static void failing_allocations(void **state)
             struct bench other = {.loop = b.loop};
             int err = 0;
             if (active) {
-                err = sq_tcp_path_open(&b.paths, 7, &any, &at, &events, &other, &path);
+                err = sq_tcp_path_open(&b.paths, 7, &any, &at, NULL, &events, &other, &path);
                 other.path = err ? NULL : path;
                 if (!err) {
                     (void)sq_tcp_path_send(path, &check, 1);

@@ -94,7 +94,7 @@ static int make_peer(void *ctx, const char *label, struct sq_peer **ret_peer)
         return SQ_ERR_IO;
     }
     struct sq_endpoint *endpoint;
-    int err = sq_endpoint_create(carrier, &config, &ops, h, &endpoint);
+    int err = sq_endpoint_create(carrier, &config, NULL, &ops, h, &endpoint);
     if (!err) {
         snprintf(h->labels[h->peers_len], sizeof(h->labels[0]), "%s", label);
         h->peers[h->peers_len++] = endpoint;
@@ -261,7 +261,7 @@ struct sq_endpoint *sig_far_new(void)
     static const struct sq_endpoint_ops ops = {.event = far_event};
     static const struct sq_peer_config config = {0};
     struct sq_endpoint *far = NULL;
-    return sq_endpoint_create(carrier, &config, &ops, NULL, &far) == 0 ? far : NULL;
+    return sq_endpoint_create(carrier, &config, NULL, &ops, NULL, &far) == 0 ? far : NULL;
 }
 
 char *sig_far_answer(struct sq_endpoint *far, const char *offer)

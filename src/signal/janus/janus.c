@@ -250,6 +250,7 @@ static int connect_ws(struct sq_signal *j)
         .tls = {.insecure = user->insecure, .ca_file = user->ca_file},
         .timeout_ns = user->timeout_ns,
         .message_max_bytes = JANUS_MESSAGE_MAX,
+        .link = user->link,
     };
     return sq_ws_connect(j->s.host->loop, &options, &ws_events, j, &j->ws);
 }

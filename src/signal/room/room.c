@@ -441,6 +441,7 @@ static int open_session(const struct sq_target *target, const struct sq_signal_u
         .tls = {.insecure = user->insecure, .ca_file = user->ca_file},
         .timeout_ns = answer_timeout(s),
         .message_max_bytes = SQ_ROOM_MESSAGE_MAX,
+        .link = user->link,
     };
     int err = sq_ws_connect(host->loop, &options, &ws_events, s, &s->ws);
     if (err == SQ_ERR_NOMEM) {

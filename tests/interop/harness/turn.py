@@ -27,8 +27,8 @@ def certificate(folder):
 class Coturn:
     """Long-term credentials unless `options` say otherwise; TLS and DTLS with `tls`."""
 
-    def __init__(self, t, *options, port=3478, tls=False, rest=False, relay=(30000, 30999)):
-        self.port, self.tls_port, self.ca = port, port + 1000, None
+    def __init__(self, t, *options, port=3478, tls=False, tls_port=None, rest=False, relay=(30000, 30999)):
+        self.port, self.tls_port, self.ca = port, tls_port or port + 1000, None
         argv = [need("turnserver"), "-n", "--no-cli", "-L", ADDRESS, "-E", ADDRESS, "-p", port, "--fingerprint",
                 "--realm", REALM, "--min-port", relay[0], "--max-port", relay[1], "--log-file", "stdout",
                 "--simple-log", "--verbose", "--no-rfc5780", "--db", t.folder / f"turn{port}.db", "--pidfile", t.folder / f"turn{port}.pid"]

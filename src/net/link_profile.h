@@ -1,0 +1,30 @@
+/* Links by name and in words: the networks that testRTC and Loadero offer, and own ones.
+ *
+ *   NETWORK = [PROFILE] { "," SETTING }      "Poor 4G", "wifi,loss=3%", "rate=1M,delay=80ms"
+ *   SETTING = ["up." | "down."] KEY "=" VALUE | "reorder" | "firewall" "=" FIREWALL
+ *
+ * Keys: rate (bits a second), queue (a duration, or bytes: 200ms, 30kB), delay, jitter, loss,
+ * duplicate, corrupt (per cent), burst (how many datagrams are lost in a row on average). Without
+ * "up." or "down." a setting holds both ways. Names of profiles are compared without regard to case
+ * and to what is neither letter nor digit. */
+#ifndef SQ_NET_LINK_PROFILE_H
+#define SQ_NET_LINK_PROFILE_H
+
+#include "net/link.h"
+
+struct sq_link_profile {
+    const char *name;   /* as its origin writes it */
+    const char *origin; /* "testRTC", "Loadero", "Squall" */
+    struct sq_link_config config;
+};
+
+/* All of them, in the order of their lists; *ret_n is how many. */
+const struct sq_link_profile *sq_link_profiles(size_t *ret_n);
+/* NULL: no such profile. */
+const struct sq_link_profile *sq_link_profile_find(const char *name);
+
+/* SQ_ERR_FORMAT and a sentence that says what was expected. */
+int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why,
+                  size_t size) SQ_MUST_USE;
+
+#endif

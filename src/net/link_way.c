@@ -1,0 +1,249 @@
+#include "net/link_way.h"
+
+#include <math.h>
+#include <string.h>
+
+void sq_way_init(struct sq_way *way, const struct sq_link_way *config, uint64_t seed,
+                 struct sq_held_pool *pool)
+{
+    *way = (struct sq_way){.config = *config, .pool = pool};
+    sq_rand_seed(&way->rand, seed);
+}
+
+static bool chance(struct sq_way *way, double probability)
+{
+    return probability > 0 && sq_rand_unit(&way->rand) < probability;
+}
+
+/* ---- Loss ---- */
+
+bool sq_way_loses(struct sq_way *way)
+{
+    const struct sq_link_bursts *b = &way->config.bursts;
+    bool lost = chance(way, way->config.loss);
+    if (b->to_bad > 0) {
+        if (chance(way, way->bad ? b->to_good : b->to_bad)) {
+            way->bad = !way->bad;
+        }
+        lost = chance(way, way->bad ? b->loss_bad : b->loss_good) || lost;
+    }
+    way->counters.offered++;
+    way->counters.lost += lost;
+    return lost;
+}
+
+/* ---- On its way ---- */
+
+static uint64_t draw_delay_ns(struct sq_way *way)
+{
+    const struct sq_link_way *c = &way->config;
+    if (c->jitter_ns == 0) {
+        return c->delay_ns;
+    }
+    double off = (2 * sq_rand_unit(&way->rand) - 1) * (double)c->jitter_ns;
+    double delay = (double)c->delay_ns + off;
+    return delay > 0 ? (uint64_t)delay : 0;
+}
+
+static void fly(struct sq_way *way, struct sq_held *held, uint64_t from_ns)
+{
+    held->due_ns = from_ns + draw_delay_ns(way) + held->late_ns;
+    if (!way->config.reorder && held->due_ns < way->last_due_ns) {
+        held->due_ns = way->last_due_ns;
+    }
+    if (held->order_ns) {
+        held->due_ns = held->due_ns > *held->order_ns ? held->due_ns : *held->order_ns;
+        *held->order_ns = held->due_ns;
+    }
+    way->last_due_ns = held->due_ns > way->last_due_ns ? held->due_ns : way->last_due_ns;
+    if (!sq_held_insert(&way->flight, held)) {
+        way->counters.overtaken++;
+    }
+}
+
+static void fly_twice(struct sq_way *way, const struct sq_held *held, uint64_t from_ns)
+{
+    struct sq_held *copy = way->held < SQ_LINK_HELD_MAX ? sq_held_new(way->pool, held->len) : NULL;
+    if (!copy) {
+        return;
+    }
+    copy->port = held->port;
+    copy->count = held->count;
+    ++*copy->count;
+    copy->late_ns = 0;
+    copy->order_ns = NULL;
+    copy->wire_bytes = held->wire_bytes;
+    copy->addr = held->addr;
+    memcpy(copy->data, held->data, held->len);
+    way->held++;
+    way->counters.duplicated++;
+    fly(way, copy, from_ns);
+}
+
+/* What goes wrong with a segment, TCP makes good: it is never altered, and comes once. */
+static void leave_bottleneck(struct sq_way *way, struct sq_held *held, uint64_t from_ns)
+{
+    if (held->order_ns) {
+        fly(way, held, from_ns);
+        return;
+    }
+    if (held->len > 0 && chance(way, way->config.corrupt)) {
+        uint32_t bit = sq_rand_below(&way->rand, held->len * 8);
+        held->data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+        way->counters.corrupted++;
+    }
+    fly(way, held, from_ns);
+    if (chance(way, way->config.duplicate)) {
+        fly_twice(way, held, from_ns);
+    }
+}
+
+/* ---- The bottleneck ---- */
+
+static uint64_t passing_ns(const struct sq_way *way, const struct sq_held *held)
+{
+    double rate = way->config.rate_bps;
+    return rate > 0 ? (uint64_t)llround((double)held->wire_bytes * 8e9 / rate) : 0;
+}
+
+/* Those that have passed it by now. */
+static void advance(struct sq_way *way, uint64_t now_ns)
+{
+    way->now_ns = now_ns > way->now_ns ? now_ns : way->now_ns;
+    while (way->queue.first && way->first_done_ns <= way->now_ns) {
+        struct sq_held *held = sq_held_take(&way->queue);
+        uint64_t done_ns = way->first_done_ns;
+        way->queue_bytes -= held->wire_bytes;
+        if (way->queue.first) {
+            way->first_done_ns = done_ns + passing_ns(way, way->queue.first);
+        }
+        leave_bottleneck(way, held, done_ns);
+    }
+}
+
+static double queue_limit_bytes(const struct sq_link_way *c)
+{
+    if (c->queue_bytes > 0) {
+        return (double)c->queue_bytes;
+    }
+    uint64_t ns = c->queue_ns ? c->queue_ns : SQ_LINK_QUEUE_DEFAULT_NS;
+    double bytes = c->rate_bps * (double)ns / 8e9;
+    return c->queue_ns ? bytes : fmax(bytes, SQ_LINK_QUEUE_LEAST_BYTES);
+}
+
+bool sq_way_has_room(struct sq_way *way, size_t wire_bytes, uint64_t now_ns)
+{
+    advance(way, now_ns);
+    return way->held < SQ_LINK_HELD_MAX &&
+           (!way->queue.first ||
+            (double)(way->queue_bytes + wire_bytes) <= queue_limit_bytes(&way->config));
+}
+
+bool sq_way_enter(struct sq_way *way, struct sq_held *held, uint64_t now_ns)
+{
+    if (!sq_way_has_room(way, held->wire_bytes, now_ns)) {
+        way->counters.queue_dropped++;
+        sq_held_free(way->pool, held);
+        return false;
+    }
+    way->held++;
+    ++*held->count;
+    if (way->config.rate_bps <= 0) {
+        leave_bottleneck(way, held, way->now_ns);
+        return true;
+    }
+    if (!way->queue.first) {
+        way->first_done_ns = way->now_ns + passing_ns(way, held);
+    }
+    sq_held_append(&way->queue, held);
+    way->queue_bytes += held->wire_bytes;
+    return true;
+}
+
+void sq_way_set(struct sq_way *way, const struct sq_link_way *config, uint64_t now_ns)
+{
+    advance(way, now_ns);
+    struct sq_held *first = way->queue.first;
+    double whole_ns = first ? (double)passing_ns(way, first) : 0;
+    double left = whole_ns > 0 ? (double)(way->first_done_ns - way->now_ns) / whole_ns : 0;
+    way->config = *config;
+    if (first) { /* what has passed of the first has passed */
+        way->first_done_ns =
+            way->now_ns + (uint64_t)(fmin(left, 1) * (double)passing_ns(way, first));
+    }
+    advance(way, now_ns);
+}
+
+/* ---- Out ---- */
+
+bool sq_way_is_clear(const struct sq_way *way)
+{
+    const struct sq_link_way *c = &way->config;
+    return way->held == 0 && c->rate_bps <= 0 && c->delay_ns == 0 && c->jitter_ns == 0 &&
+           c->duplicate <= 0 && c->corrupt <= 0;
+}
+
+void sq_way_pass(struct sq_way *way, size_t wire_bytes)
+{
+    way->counters.delivered++;
+    way->counters.bytes += wire_bytes;
+}
+
+uint64_t sq_way_next_ns(const struct sq_way *way)
+{
+    const struct sq_link_way *c = &way->config;
+    uint64_t next = way->flight.first ? way->flight.first->due_ns : SQ_NEVER;
+    if (way->queue.first) {
+        uint64_t least_ns = c->delay_ns > c->jitter_ns ? c->delay_ns - c->jitter_ns : 0;
+        uint64_t due_ns = way->first_done_ns + least_ns;
+        next = due_ns < next ? due_ns : next;
+    }
+    return next;
+}
+
+struct sq_held *sq_way_take(struct sq_way *way, uint64_t now_ns)
+{
+    advance(way, now_ns);
+    if (!way->flight.first || way->flight.first->due_ns > way->now_ns) {
+        return NULL;
+    }
+    struct sq_held *held = sq_held_take(&way->flight);
+    way->held--;
+    sq_way_pass(way, held->wire_bytes);
+    return held;
+}
+
+static void drop_from(struct sq_way *way, struct sq_held_list *list,
+                      const struct sq_link_port *port)
+{
+    struct sq_held *next;
+    for (struct sq_held *held = list->first; held; held = next) {
+        next = held->next;
+        if (port && held->port != port) {
+            continue;
+        }
+        sq_held_remove(list, held);
+        way->held--;
+        --*held->count;
+        sq_held_free(way->pool, held);
+    }
+}
+
+void sq_way_forget(struct sq_way *way, const struct sq_link_port *port)
+{
+    const struct sq_held *first = way->queue.first;
+    drop_from(way, &way->flight, port);
+    drop_from(way, &way->queue, port);
+    way->queue_bytes = 0;
+    for (const struct sq_held *held = way->queue.first; held; held = held->next) {
+        way->queue_bytes += held->wire_bytes;
+    }
+    if (way->queue.first && way->queue.first != first) {
+        way->first_done_ns = way->now_ns + passing_ns(way, way->queue.first);
+    }
+}
+
+void sq_way_clear(struct sq_way *way)
+{
+    sq_way_forget(way, NULL);
+}
