@@ -27,7 +27,7 @@ void sq_lab_want_layer(struct sq_lab_port *port, struct sq_lab_source *want)
 
 static struct sq_lab_source *layer_at(struct sq_lab_source *base, unsigned layer)
 {
-    return layer == 0 ? base : base->above[layer - 1];
+    return layer == 0 || !base ? base : base->above[layer - 1];
 }
 
 bool sq_lab_has_layers(const struct sq_lab_source *base)

@@ -196,7 +196,7 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
     if (share(in->skipped_messages, in->sent_messages) > in->plan->drops_max_share) {
         blame(&h, "%llu of %llu messages were not sent: the generator was too late for them",
               (unsigned long long)in->skipped_messages,
-              (unsigned long long)(in->skipped_messages + in->sent_messages));
+              (unsigned long long)in->skipped_messages + (unsigned long long)in->sent_messages);
     }
     if (h.note[0]) {
         size_t len = strlen(h.note);

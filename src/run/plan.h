@@ -60,17 +60,17 @@ struct sq_plan {
     uint64_t ramp_down_ns; /* over how long they leave at the end */
     unsigned threads;
 
-    const char *room;   /* name, or prefix of the names when there are several; at most
-                           SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
-    bool room_counts;   /* the further rooms count on from a number, or get "-1", "-2", … behind a
-                           name; else all get "-0", "-1", … */
-    uint64_t room_size; /* users a room; 0: all in one */
+    const char *room;    /* name, or prefix of the names when there are several; at most
+                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
+    uint64_t room_size;  /* users a room; 0: all in one */
     uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
     struct sq_plan_data data;
     char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
     uint64_t dtmf_after_ns;           /* ... so long after it is up */
     bool audio, video;                /* kinds that are sent and received */
     bool listen;                      /* publishers watch as well */
+    bool room_counts; /* the further rooms count on from a number, or get "-1", "-2", … behind a
+                         name; else all get "-0", "-1", … */
     bool insecure, trickle;
     bool latency;       /* time-tags in what is sent, and latency out of what comes */
     unsigned simulcast; /* layers of a video; 0: one stream */
