@@ -320,6 +320,11 @@ void sq_pair_call_print(const struct sq_pair_call *call, FILE *out)
     fprintf(out, "%s: ", sq_verdict_name(r->verdict));
     sq_report_text_words(r->verdict_reason, out);
     fputc('\n', out);
+    if (call->began_ns && r->peers[0].message[0]) {
+        fprintf(out, "  %s: ", sq_failure_name(r->peers[0].cause));
+        sq_report_text_words(r->peers[0].message, out);
+        fputc('\n', out);
+    }
     /* Without a call there was nothing that an expectation could be about. */
     for (size_t i = 0; call->began_ns && i < r->expectation_count; i++) {
         const struct sq_expectation *e = &r->expectations[i];

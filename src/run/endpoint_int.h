@@ -27,7 +27,8 @@ struct endpoint_tcp_end {
 /* What only some endpoints have. */
 struct endpoint_more {
     struct sq_relay *relays[SQ_RELAY_SERVERS_MAX];
-    size_t relays_open; /* that have not failed */
+    size_t relays_open;                /* that have not failed */
+    char relay_note[SQ_PEER_TEXT_MAX]; /* the latest: whom a server does not relay to; "" */
     struct sq_tcp_path *tcp[SQ_TCP_PATHS_MAX];
     size_t tcp_len;
     struct endpoint_tcp_end *tcp_ends; /* owned; NULL until one has ended */

@@ -59,6 +59,7 @@ static void on_note(void *ctx, int number, const char *text)
 {
     struct sq_endpoint *endpoint = ctx;
     (void)number;
+    snprintf(endpoint->more->relay_note, sizeof(endpoint->more->relay_note), "%s", text);
     sq_peer_note(endpoint->peer, text);
 }
 
@@ -129,6 +130,13 @@ bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_eve
                           char ret_text[static SQ_PEER_TEXT_MAX])
 {
     struct sq_relay *relay = relay_in_use(endpoint);
+    /* Relays are its only way, and a server has said where they do not lead to. */
+    if (event->state == SQ_PEER_FAILED && event->cause == SQ_PEER_CAUSE_ICE && endpoint->more &&
+        endpoint->more->relay_note[0] && !endpoint->paths[0].udp) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX, "%.90s; %.160s", event->text,
+                 endpoint->more->relay_note);
+        return true;
+    }
     if (relay && event->state == SQ_PEER_DISCONNECTED) {
         sq_relay_probe(relay);
     } else if (relay && event->state == SQ_PEER_FAILED &&

@@ -306,6 +306,21 @@ def bad_usage(t):
         check(process.wait(10) == 2 and word in process.stderr(), f"{option}: '{process.stderr()}' does not name {word}")
 
 
+def bad_standstill(t):
+    """A service that stops dead in the midst of a run, and does not hang up: nobody was served to the end."""
+    lab = t.lab()
+    run = t.run(lab.room(), "--peers", 3, "--rate", "20/s", "--duration", "18s", "--lateness-max", "500", "--expect", "peers.ok == 100%",
+                "--expect", "video.in.loss < 1%")
+    until("all to be connected", lambda: "3 connected" in run.process.stderr(), 15)
+    lab.process.signal(signal.SIGSTOP)
+    results = run.finish(60)
+    lab.process.signal(signal.SIGCONT)
+    check(results.code == 1, f"exit code {results.code}: {results.summary['reason']}")
+    check(results.causes() == {"media-lost": 3}, f"{results.summary['failures']}")
+    test.note(results.message("media-lost"))
+    check("nothing came for" in results.message("media-lost"), results.message("media-lost"))
+
+
 def bad_starved(t):
     """A generator that gets only what another program leaves of its core says so, and nothing else."""
     core = str(min(os.sched_getaffinity(0)))
@@ -328,4 +343,5 @@ def bad_starved(t):
 
 if __name__ == "__main__":
     test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
-              bad_interrupt_twice, bad_signals, bad_folder, bad_family, bad_earlier, bad_usage, bad_starved])
+              bad_interrupt_twice, bad_signals, bad_folder, bad_family, bad_earlier, bad_usage, bad_standstill,
+              bad_starved])

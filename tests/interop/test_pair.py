@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import time
 
@@ -80,6 +81,22 @@ def pair_veth(t):
         check(side["metrics"]["audio.in.rtt"]["max"] < 50, "a veth pair takes no time")
 
 
+def pair_killed(t):
+    """The other side is gone without a word: the call was lost, however short the rest of it was."""
+    enter = neighbour(t)
+    one, code = offer(t, "--duration", "9s")
+    other, back = answer(t, enter, code, "--duration", "60s")
+    typed(one, one.popen.stdin, back)
+    until("both to be connected", lambda: all("Connected." in side.stdout() + side.stderr() for side in (one, other)), 20)
+    time.sleep(4)  # of the call
+    other.signal(signal.SIGKILL)
+    t.processes.remove(other)
+    other.popen.wait(10)
+    check(one.wait(30) == 1, f"the offerer gave {one.popen.returncode}: {one.stdout()}")
+    said = one.stdout() + one.stderr()
+    check("nothing came from the other side for the last" in said, said)
+
+
 def pair_slips(t):
     """What a person does wrong is told, and the right code taken afterwards."""
     enter = neighbour(t)
@@ -152,4 +169,4 @@ def pair_terminal(t):
 
 
 if __name__ == "__main__":
-    test.run([pair_veth, pair_slips, pair_alone, pair_half, pair_terminal])
+    test.run([pair_veth, pair_killed, pair_slips, pair_alone, pair_half, pair_terminal])

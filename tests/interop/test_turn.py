@@ -213,6 +213,7 @@ def turn_forbidden(t):
     check(results.causes() == {"ice": 1}, f"{results.summary['failures']}")
     dump = next((results.folder / "webrtc-internals").glob("*.json")).read_text()
     check("does not relay to" in dump and "403" in dump, "the dump does not say why")
+    check("does not relay to" in results.message("ice"), f"the peer's failure does not say why: {results.message('ice')}")
 
 
 def switched(results, peers, test_note):
