@@ -147,3 +147,14 @@ uint64_t bench_samples(struct bench *b, enum sq_metric_id id)
     const struct sq_metric_row *row = sq_result_metric(b->result, id);
     return row ? row->hist->sums.count : 0;
 }
+
+enum fake_how bench_half_silent(uint64_t index)
+{
+    return index % 2 ? FAKE_SILENT : FAKE_WELL;
+}
+
+enum fake_how bench_empty_room(uint64_t index)
+{
+    (void)index;
+    return FAKE_EMPTY_ROOM;
+}

@@ -38,4 +38,8 @@ bool bench_is_done(void *ctx);
 double bench_average(struct bench *b, enum sq_metric_id id); /* NAN without a sample */
 uint64_t bench_samples(struct bench *b, enum sq_metric_id id);
 
+/* For bench_make: every other one gets no answer; nobody is there to connect to. */
+enum fake_how bench_half_silent(uint64_t index);
+enum fake_how bench_empty_room(uint64_t index);
+
 #endif

@@ -122,19 +122,13 @@ static void what_finds_no_place_is_counted(void **state)
     bench_free(&b);
 }
 
-static enum fake_how empty_room(uint64_t index)
-{
-    (void)index;
-    return FAKE_EMPTY_ROOM;
-}
-
 /* Shard 1 has every second user, and one of the three places by itself: its second user comes while
  * the first is there. No media, so that nothing but the clock counts. */
 static void places_are_of_all_shards(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, empty_room);
+    bench_make(&b, bench_empty_room);
     b.plan.threads = 2;
     b.plan.peers = 3;
     b.plan.rate_per_s = 1;
@@ -333,7 +327,7 @@ static void an_empty_room_is_no_pass(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, empty_room);
+    bench_make(&b, bench_empty_room);
     b.plan.peers = 4;
     b.plan.rate_per_s = 100;
     b.plan.hold_ns = 1300 * MS;
@@ -383,16 +377,11 @@ static bool some_second(void *ctx)
     return ((struct bench *)ctx)->seconds > 0;
 }
 
-static enum fake_how half_silent(uint64_t index)
-{
-    return index % 2 ? FAKE_SILENT : FAKE_WELL;
-}
-
 static void destroyed_in_the_middle(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, half_silent);
+    bench_make(&b, bench_half_silent);
     b.plan.peers = 10;
     b.plan.rate_per_s = 100;
     bench_start(&b);

@@ -12,12 +12,6 @@
 
 #include <cmocka.h>
 
-static enum fake_how empty_room(uint64_t index)
-{
-    (void)index;
-    return FAKE_EMPTY_ROOM;
-}
-
 static void drain_when_up(struct bench *b)
 {
     if (b->connected == b->plan.peers) {
@@ -43,11 +37,6 @@ static void drained_users_are_well(void **state)
     bench_free(&b);
 }
 
-static enum fake_how half_silent(uint64_t index)
-{
-    return index % 2 ? FAKE_SILENT : FAKE_WELL;
-}
-
 static void abort_when_half_is_up(struct bench *b)
 {
     if (b->connected == b->plan.peers / 2) {
@@ -60,7 +49,7 @@ static void aborted_users_are_ok_or_pending(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, half_silent);
+    bench_make(&b, bench_half_silent);
     b.plan.peers = 10;
     b.plan.rate_per_s = 100;
     b.each_second = abort_when_half_is_up;
@@ -77,7 +66,7 @@ static void who_hangs_has_failed(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, half_silent);
+    bench_make(&b, bench_half_silent);
     b.plan.peers = 10;
     b.plan.rate_per_s = 100;
     b.plan.duration_ns = 1500 * MS;
@@ -113,7 +102,7 @@ static void who_is_early_is_pending(void **state)
     assert_int_equal(b.result->counts.pending, 4);
     assert_int_equal(sq_verdict(b.result), SQ_EXIT_UNREACHED);
     bench_free(&b);
-    bench_make(&b, half_silent);
+    bench_make(&b, bench_half_silent);
     b.plan.peers = 10;
     b.plan.rate_per_s = 100;
     b.plan.duration_ns = 1200 * MS;
@@ -216,7 +205,7 @@ static void planned_goes_with_the_rate(void **state)
 {
     (void)state;
     struct bench b;
-    bench_make(&b, empty_room);
+    bench_make(&b, bench_empty_room);
     b.plan.peers = 1000;
     b.plan.rate_per_s = 5;
     b.plan.hold_ns = 50 * MS;
