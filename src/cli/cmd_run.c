@@ -112,9 +112,8 @@ static int find_target(struct session *s)
     if (err) {
         return err;
     }
-    s->plan.target = &s->target;
-    s->plan.adapter = sq_signal_find(s->target.scheme);
-    if (!s->plan.adapter) {
+    const struct sq_signal_ops *adapter = sq_signal_find(s->target.scheme);
+    if (!adapter) {
         return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", s->target.scheme);
     }
     if (s->options.echo && strncmp(s->target.scheme, "whip", 4) != 0) {
@@ -125,12 +124,17 @@ static int find_target(struct session *s)
     }
     if (strncmp(s->target.scheme, "whip", 4) == 0) {
         /* WHIP publishes; only an echo, such as the lab's, sends something back. */
-        s->plan.listen = s->lab != NULL || s->options.echo;
+        s->plan.groups[0].watches =
+            s->lab != NULL || s->options.echo || !s->plan.groups[0].publishes;
     } else if (strncmp(s->target.scheme, "whep", 4) == 0) {
-        s->plan.publishers = 0;
+        sq_plan_split(&s->plan, 0);
+    }
+    for (size_t i = 0; i < s->plan.groups_len; i++) {
+        s->plan.groups[i].target = &s->target;
+        s->plan.groups[i].adapter = adapter;
     }
     char why[SQ_PEER_TEXT_MAX] = "";
-    err = s->plan.adapter->check ? s->plan.adapter->check(&s->target, why) : 0;
+    err = adapter->check ? adapter->check(&s->target, why) : 0;
     if (err) {
         char *shown = sq_target_shown(url);
         (void)refuse(s, err, "target '%.300s': %s", shown ? shown : "***", why);
@@ -144,9 +148,9 @@ static int find_target(struct session *s)
 static int check_codecs(struct session *s)
 {
     char text[SQ_PEER_TEXT_MAX];
-    const struct sq_plan *plan = &s->plan;
-    if ((plan->audio && sq_peer_codecs_check(&plan->audio_codecs, false, s->clip, text) != 0) ||
-        (plan->video && sq_peer_codecs_check(&plan->video_codecs, true, s->clip, text) != 0)) {
+    const struct sq_plan_group *g = &s->plan.groups[0];
+    if ((g->audio && sq_peer_codecs_check(&g->audio_codecs, false, s->clip, text) != 0) ||
+        (g->video && sq_peer_codecs_check(&g->video_codecs, true, s->clip, text) != 0)) {
         return refuse(s, SQ_ERR_UNSUPPORTED, "--media %s: %s", s->options.media, text);
     }
     return 0;
@@ -166,12 +170,17 @@ static int open_replay(struct session *s)
         return refuse(s, SQ_ERR_FORMAT, why[0] ? "--%s: %s" : "--%s: no memory",
                       strchr(why, '=') == NULL || !o->replay_pt ? "replay" : "pt", why);
     }
-    s->plan.replay = s->replay;
-    s->plan.audio_codecs = only(s->replay->streams[SQ_MEDIA_AUDIO].codec);
-    s->plan.video_codecs = only(s->replay->streams[SQ_MEDIA_VIDEO].codec);
-    s->plan.audio = s->plan.audio && s->replay->streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
-    s->plan.video = s->plan.video && s->replay->streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
-    if (sq_replay_check(s->replay, s->plan.audio, s->plan.video, why) != 0) {
+    const struct sq_replay_stream *streams = s->replay->streams;
+    for (size_t i = 0; i < s->plan.groups_len; i++) {
+        struct sq_plan_group *g = &s->plan.groups[i];
+        g->replay = s->replay;
+        g->audio_codecs = only(streams[SQ_MEDIA_AUDIO].codec);
+        g->video_codecs = only(streams[SQ_MEDIA_VIDEO].codec);
+        g->audio = g->audio && streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
+        g->video = g->video && streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+    }
+    const struct sq_plan_group *first = &s->plan.groups[0];
+    if (sq_replay_check(s->replay, first->audio, first->video, why) != 0) {
         return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", o->replay, why);
     }
     if (!o->duration_ns && !o->hold_ns) {
@@ -197,12 +206,14 @@ static int open_clip(struct session *s)
             "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
             name);
     }
-    const struct sq_clip_opts opts = {.tags = s->plan.latency};
+    const struct sq_clip_opts opts = {.tags = s->plan.groups[0].latency};
     if (sq_clip_open_with(path, &opts, &s->clip, why) != 0) {
         return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
     }
-    s->plan.clip = s->clip;
-    return s->plan.publishers ? check_codecs(s) : 0;
+    for (size_t i = 0; i < s->plan.groups_len; i++) {
+        s->plan.groups[i].clip = s->clip;
+    }
+    return sq_plan_publishes(&s->plan) ? check_codecs(s) : 0;
 }
 
 static int check_places(struct session *s)
@@ -239,8 +250,7 @@ static int check_places(struct session *s)
 static uint64_t recordings(const struct session *s)
 {
     const struct sq_run_options *o = &s->options;
-    uint64_t others = s->plan.room_size ? s->plan.room_size : s->plan.peers;
-    uint64_t senders = sq_min_u64(others, s->plan.publishers) + (o->record_sent ? 1 : 0);
+    uint64_t senders = sq_plan_publishers(&s->plan) + (o->record_sent ? 1 : 0);
     uint64_t streams = sq_min_u64(2 * senders, SQ_RECORD_STREAMS_MAX);
     return sq_min_u64(o->record, s->plan.peers) * streams;
 }
@@ -249,7 +259,7 @@ static uint64_t recordings(const struct session *s)
 static uint64_t endpoints_a_peer(const struct session *s)
 {
     const char *plugin = sq_target_param(&s->target, "plugin");
-    bool janus = strcmp(s->plan.adapter->name, "janus") == 0;
+    bool janus = strcmp(s->plan.groups[0].adapter->name, "janus") == 0;
     return janus && plugin && strcmp(plugin, "videoroom") == 0 ? 2 : 1;
 }
 

@@ -54,7 +54,7 @@ void sq_dtmf_option_tell(const struct sq_plan *plan, const struct sq_result *res
         connected += result->peers[i].connected;
         pressed += result->peers[i].dtmf_pressed > 0;
     }
-    if (plan->dtmf[0] && pressed < connected) {
+    if (plan->groups[0].dtmf[0] && pressed < connected) {
         fprintf(out,
                 "--dtmf: %zu of %zu connected peers pressed no key: telephone-event was not "
                 "agreed, or the call was over before.\n",
@@ -62,23 +62,23 @@ void sq_dtmf_option_tell(const struct sq_plan *plan, const struct sq_result *res
     }
 }
 
-int sq_dtmf_option_parse(const char *text, struct sq_plan *plan, char *why, size_t why_room)
+int sq_dtmf_option_parse(const char *text, struct sq_plan_group *group, char *why, size_t why_room)
 {
-    plan->dtmf[0] = '\0';
-    plan->dtmf_after_ns = AFTER_DEFAULT_NS;
+    group->dtmf[0] = '\0';
+    group->dtmf_after_ns = AFTER_DEFAULT_NS;
     if (!text) {
         return 0;
     }
     struct sq_view after = sq_view_of(text);
     struct sq_view digits = sq_view_cut(&after, '@');
-    if (!are_tones(digits) || (after.at && !read_after(after, &plan->dtmf_after_ns))) {
+    if (!are_tones(digits) || (after.at && !read_after(after, &group->dtmf_after_ns))) {
         snprintf(why, why_room,
                  "--dtmf %.80s: expected up to %d of 0-9, A-D, #, * and the comma (2 s of pause), "
                  "and @SECONDS after the call is up, such as 1234# or 55,66@2.5",
                  text, SQ_PEER_TONES_MAX);
         return SQ_ERR_INVALID;
     }
-    memcpy(plan->dtmf, digits.at, digits.len);
-    plan->dtmf[digits.len] = '\0';
+    memcpy(group->dtmf, digits.at, digits.len);
+    group->dtmf[digits.len] = '\0';
     return 0;
 }

@@ -21,11 +21,11 @@ static bool cut_share(char *text, double *ret_share)
     return end != at + 1 && *end == '\0' && percent > 0 && percent <= 100;
 }
 
-static int add(const char *item, struct sq_plan *plan, char *why, size_t why_room)
+static int add(const char *item, struct sq_plan_group *group, char *why, size_t why_room)
 {
     char text[256];
     char what[200];
-    struct sq_plan_network *network = &plan->networks[plan->networks_len];
+    struct sq_plan_network *network = &group->networks[group->networks_len];
     snprintf(text, sizeof(text), "%s", item);
     if (strlen(item) >= sizeof(text) || !cut_share(text, &network->share)) {
         snprintf(why, why_room,
@@ -39,18 +39,18 @@ static int add(const char *item, struct sq_plan *plan, char *why, size_t why_roo
         return SQ_ERR_INVALID;
     }
     network->name = item;
-    plan->networks_len++;
+    group->networks_len++;
     return 0;
 }
 
 /* Those that said none share what is left. */
-static int share_out(struct sq_plan *plan, char *why, size_t why_room)
+static int share_out(struct sq_plan_group *group, char *why, size_t why_room)
 {
     double sum = 0;
     size_t silent = 0;
-    for (size_t i = 0; i < plan->networks_len; i++) {
-        bool said = !isnan(plan->networks[i].share);
-        sum += said ? plan->networks[i].share : 0;
+    for (size_t i = 0; i < group->networks_len; i++) {
+        bool said = !isnan(group->networks[i].share);
+        sum += said ? group->networks[i].share : 0;
         silent += !said;
     }
     if (sum > 1 + 1e-9 || (silent == 0 && sum < 1 - 1e-9) || (silent > 0 && sum > 1 - 1e-9)) {
@@ -58,28 +58,28 @@ static int share_out(struct sq_plan *plan, char *why, size_t why_room)
                  silent > 0 ? ", and something left for those without one" : "");
         return SQ_ERR_INVALID;
     }
-    for (size_t i = 0; i < plan->networks_len; i++) {
-        if (isnan(plan->networks[i].share)) {
-            plan->networks[i].share = (1 - sum) / (double)silent;
+    for (size_t i = 0; i < group->networks_len; i++) {
+        if (isnan(group->networks[i].share)) {
+            group->networks[i].share = (1 - sum) / (double)silent;
         }
     }
     return 0;
 }
 
-int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan *plan, char *why,
-                            size_t why_room)
+int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan_group *group,
+                            char *why, size_t why_room)
 {
     if (list->n > SQ_PLAN_NETWORKS_MAX) {
         snprintf(why, why_room, "--network: at most %d of them", SQ_PLAN_NETWORKS_MAX);
         return SQ_ERR_INVALID;
     }
     for (size_t i = 0; i < list->n; i++) {
-        int err = add(list->items[i], plan, why, why_room);
+        int err = add(list->items[i], group, why, why_room);
         if (err) {
             return err;
         }
     }
-    return list->n > 0 ? share_out(plan, why, why_room) : 0;
+    return list->n > 0 ? share_out(group, why, why_room) : 0;
 }
 
 bool sq_network_option_asks(const struct sq_option_list *list)

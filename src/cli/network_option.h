@@ -6,10 +6,10 @@
 #include "run/plan.h"
 #include <stdio.h>
 
-/* Each NETWORK[@SHARE%] of the list (net/link_profile.h), into *plan, which keeps the texts; those
+/* Each NETWORK[@SHARE%] of the list (net/link_profile.h), into *group, which keeps the texts; those
  * without a share have equal parts of the rest. SQ_ERR_INVALID: `why` says what was expected. */
-int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan *plan, char *why,
-                            size_t why_room) SQ_MUST_USE;
+int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan_group *group,
+                            char *why, size_t why_room) SQ_MUST_USE;
 /* --network list: which are there? */
 bool sq_network_option_asks(const struct sq_option_list *list);
 /* The networks that have a name, a line each. */

@@ -18,19 +18,20 @@ static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
 }
 
 /* A fixed rate that has no room for the least there is: that is sent all the same. */
-static void note_small_rate(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+static void note_small_rate(const struct sq_run_options *o, const struct sq_plan_group *group,
+                            FILE *out)
 {
     const struct sq_clip_track *video =
-        plan->clip && plan->video ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL;
+        group->clip && group->video ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL;
     const struct sq_clip_track *audio =
-        plan->clip && plan->audio ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL;
-    if (plan->bwe.mode != SQ_BWE_FIXED || !video || plan->publishers == 0) {
+        group->clip && group->audio ? sq_clip_track(group->clip, SQ_CLIP_AUDIO) : NULL;
+    if (group->bwe.mode != SQ_BWE_FIXED || !video || !group->publishes) {
         return;
     }
     const struct sq_clip_track *least = sq_clip_lowest(video);
     double video_bps = (double)sq_clip_track_bps(least, 0);
     double audio_bps = audio ? (double)audio->average_bps : 0;
-    if ((double)plan->bwe.fixed_bps < video_bps + audio_bps) {
+    if ((double)group->bwe.fixed_bps < video_bps + audio_bps) {
         fprintf(out,
                 "Note: --bwe %s is less than the least that the clip has: its lowest step, %ux%u "
                 "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.\n",
@@ -54,19 +55,20 @@ static bool has_opus(const struct sq_clip *clip, unsigned features, uint8_t chan
 }
 
 /* A codec's features that the clip or the lab does not have; the rest is sent. */
-static void note_plain_codecs(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+static void note_plain_codecs(const struct sq_run_options *o, const struct sq_plan_group *group,
+                              FILE *out)
 {
-    const struct sq_peer_codecs *codecs = &plan->audio_codecs;
-    if (plan->publishers == 0 || !plan->audio) {
+    const struct sq_peer_codecs *codecs = &group->audio_codecs;
+    if (!group->publishes || !group->audio) {
         return;
     }
-    if (codecs->stereo && plan->clip && !has_opus(plan->clip, 0, 2)) {
+    if (codecs->stereo && group->clip && !has_opus(group->clip, 0, 2)) {
         fprintf(out,
                 "Note: --media %s has no stereo: opus+stereo asks the other side for it, and "
                 "sends mono.\n",
                 o->media);
     }
-    if (codecs->dtx && plan->clip && !has_opus(plan->clip, SQ_CLIP_DTX, 0)) {
+    if (codecs->dtx && group->clip && !has_opus(group->clip, SQ_CLIP_DTX, 0)) {
         fprintf(out,
                 "Note: --media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
                 "sends silence as it is.\n",
@@ -136,11 +138,12 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
 
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
-    if (plan->replay) {
-        tell_replay(plan->replay, out);
+    const struct sq_plan_group *first = &plan->groups[0]; /* all others send the same, or nothing */
+    if (first->replay) {
+        tell_replay(first->replay, out);
     }
     note_late_arrivals(plan, out);
-    note_small_rate(o, plan, out);
+    note_small_rate(o, first, out);
     note_few_peers(o, plan, out);
-    note_plain_codecs(o, plan, out);
+    note_plain_codecs(o, first, out);
 }

@@ -470,7 +470,7 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
 }
 
 /* --codec video=h264,vp8 */
-static int parse_codecs(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+static int parse_codecs(const struct sq_run_options *o, struct sq_plan_group *group, char *why,
                         size_t why_room)
 {
     for (size_t i = 0; i < o->codecs.n; i++) {
@@ -481,8 +481,8 @@ static int parse_codecs(const struct sq_run_options *o, struct sq_plan *plan, ch
             snprintf(why, why_room, "--codec %s: expected audio=LIST or video=LIST", item);
             return SQ_ERR_INVALID;
         }
-        if (sq_peer_codecs_parse(item + 6, video, video ? &plan->video_codecs : &plan->audio_codecs,
-                                 text) != 0) {
+        if (sq_peer_codecs_parse(item + 6, video,
+                                 video ? &group->video_codecs : &group->audio_codecs, text) != 0) {
             snprintf(why, why_room, "--codec %s", text);
             return SQ_ERR_INVALID;
         }
@@ -552,18 +552,19 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
 {
     struct sq_plan plan;
     sq_plan_defaults(&plan);
+    struct sq_plan_group *group = &plan.groups[0];
     int err = plan_load(o, &plan, why, why_room);
     err = err ? err : plan_ice(o, &plan, why, why_room);
     if (err) {
         return err;
     }
-    err = sq_data_options_parse(o->data, o->data_mode, &plan.data, why, why_room);
-    err = err ? err : sq_dtmf_option_parse(o->dtmf, &plan, why, why_room);
-    err = err ? err : sq_network_option_parse(&o->networks, &plan, why, why_room);
+    err = sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
+    err = err ? err : sq_dtmf_option_parse(o->dtmf, group, why, why_room);
+    err = err ? err : sq_network_option_parse(&o->networks, group, why, why_room);
     if (err) {
         return err;
     }
-    if (!o->audio && !o->video && !plan.data.on) {
+    if (!o->audio && !o->video && !group->data.on) {
         snprintf(why, why_room,
                  "--no-audio and --no-video together leave nothing to send: give --data");
         return SQ_ERR_INVALID;
@@ -586,15 +587,15 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
         snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
         return SQ_ERR_INVALID;
     }
-    plan.simulcast = (unsigned)o->simulcast;
-    err = parse_codecs(o, &plan, why, why_room);
-    if (!err && plan.simulcast && plan.video_codecs.svc) {
+    group->simulcast = (unsigned)o->simulcast;
+    err = parse_codecs(o, group, why, why_room);
+    if (!err && group->simulcast && group->video_codecs.svc) {
         snprintf(why, why_room,
                  "--simulcast: vp9+svc has its layers in one stream, and simulcast has a stream a "
                  "layer; leave one of them out");
         err = SQ_ERR_INVALID;
     }
-    err = err ? err : parse_bwe(o->bwe, &plan.bwe, why, why_room);
+    err = err ? err : parse_bwe(o->bwe, &group->bwe, why, why_room);
     if (err) {
         return err;
     }
@@ -608,15 +609,14 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     }
     plan.room = o->room ? o->room : plan.room;
     plan.room_size = o->room_size;
-    plan.publishers = o->publishers;
-    plan.audio = o->audio;
-    plan.video = o->video;
-    plan.listen = o->listen;
-    plan.token = o->token;
-    plan.insecure = o->insecure;
-    plan.ca_file = o->ca_file;
-    plan.trickle = o->trickle;
-    plan.latency = o->latency;
+    group->audio = o->audio;
+    group->video = o->video;
+    group->watches = o->listen;
+    group->token = o->token;
+    group->insecure = o->insecure;
+    group->ca_file = o->ca_file;
+    group->trickle = o->trickle;
+    group->latency = o->latency;
     plan.seed = o->seed;
     plan.answer_timeout_ns = o->answer_timeout_ns;
     plan.connect_timeout_ns = o->connect_timeout_ns;
@@ -625,6 +625,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     plan.dumps = o->dump;
     plan.decode = o->decode;
     plan.lateness_p99_max_ms = o->lateness_max_ms;
+    sq_plan_split(&plan, o->publishers);
     *ret_plan = plan;
     return 0;
 }
@@ -676,6 +677,7 @@ static int describe_target(const struct sq_run_options *o, struct sq_result *res
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result)
 {
+    const struct sq_plan_group *first = &plan->groups[0];
     int err = describe_target(o, result);
     err = err ? err : sq_result_config_number(result, "peers", (double)plan->peers);
     err = err ? err : sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
@@ -689,25 +691,27 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     if (!err && plan->room_size) {
         err = sq_result_config_number(result, "room_size", (double)plan->room_size);
     }
-    if (!err && plan->publishers != UINT64_MAX) {
-        err = sq_result_config_number(result, "publishers", (double)plan->publishers);
+    bool all = first->publishes && plan->groups_len == 1;
+    if (!err && !all) {
+        err = sq_result_config_number(result, "publishers",
+                                      first->publishes ? (double)first->per_room : 0);
     }
-    err = err ? err : sq_result_config_flag(result, "listen", plan->listen);
+    err = err ? err : sq_result_config_flag(result, "listen", first->watches);
     err = err ? err
               : sq_result_config_text(result, o->replay ? "replay" : "media",
                                       o->replay ? o->replay : o->media);
     err = err ? err : describe_list(result, "codec", &o->codecs);
-    err = err ? err : sq_result_config_number(result, "simulcast", (double)plan->simulcast);
+    err = err ? err : sq_result_config_number(result, "simulcast", (double)first->simulcast);
     err = err ? err : sq_result_config_text(result, "bwe", o->bwe);
-    err = err ? err : sq_result_config_flag(result, "audio", plan->audio);
-    err = err ? err : sq_result_config_flag(result, "video", plan->video);
+    err = err ? err : sq_result_config_flag(result, "audio", first->audio);
+    err = err ? err : sq_result_config_flag(result, "video", first->video);
     err = err || !o->data ? err : sq_result_config_text(result, "data", o->data);
     err = err || !o->dtmf ? err : sq_result_config_text(result, "dtmf", o->dtmf);
     err = err || !o->data_mode ? err : sq_result_config_text(result, "data_mode", o->data_mode);
     err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
-    err = err ? err : sq_result_config_flag(result, "trickle", plan->trickle);
-    err = err ? err : sq_result_config_flag(result, "latency", plan->latency);
-    err = err ? err : sq_result_config_flag(result, "insecure", plan->insecure);
+    err = err ? err : sq_result_config_flag(result, "trickle", first->trickle);
+    err = err ? err : sq_result_config_flag(result, "latency", first->latency);
+    err = err ? err : sq_result_config_flag(result, "insecure", first->insecure);
     err = err ? err : sq_result_config_flag(result, "echo", o->echo);
     err = err ? err : sq_result_config_number(result, "dump", (double)plan->dumps);
     err = err ? err : sq_result_config_number(result, "decode", (double)plan->decode);

@@ -179,9 +179,10 @@ int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options
                       struct sq_plan *plan, char *why, size_t why_room)
 {
     struct finder f = {loop, options, target, paths, plan, why, why_room};
-    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !plan->adapter->restart_ice) {
+    const struct sq_signal_ops *adapter = plan->groups[0].adapter;
+    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !adapter->restart_ice) {
         return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s has no way to restart ICE",
-                      plan->adapter->name);
+                      adapter->name);
     }
     int err = find_addrs(&f);
     err = err ? err : find_stun(&f);

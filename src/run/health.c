@@ -45,9 +45,26 @@ static void bounded(struct sq_generator_health *h, const char *fmt, ...)
  * are a note, and no reason for INVALID until an expectation fails (verdict.c). */
 static bool fills_alone(const struct sq_plan *plan)
 {
-    const struct sq_channel_config *channel = &plan->data.channel;
-    return plan->data.on && plan->data.rate_per_s == 0 && !channel->limit_retransmits &&
-           !channel->limit_lifetime && !plan->audio && !plan->video;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *group = &plan->groups[i];
+        const struct sq_channel_config *channel = &group->data.channel;
+        if (!group->data.on || group->data.rate_per_s > 0 || channel->limit_retransmits ||
+            channel->limit_lifetime || group->audio || group->video) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Some of it is as many messages as go through. */
+static bool fills(const struct sq_plan *plan)
+{
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        if (plan->groups[i].data.on && plan->groups[i].data.rate_per_s == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static double p99_of(const struct sq_hist *lateness)
@@ -128,7 +145,6 @@ static uint64_t drops_by_bursts(const struct sq_health_input *in)
 static void judge_drops(const struct sq_health_input *in, struct sq_generator_health *h)
 {
     const struct sq_plan *plan = in->plan;
-    bool fills = plan->data.on && plan->data.rate_per_s == 0;
     unsigned long long drops = in->receive_drops - drops_by_bursts(in);
     unsigned long long came = in->datagrams_received + in->receive_drops;
     if (share(drops, in->datagrams_received) <= plan->drops_max_share) {
@@ -143,7 +159,8 @@ static void judge_drops(const struct sq_health_input *in, struct sq_generator_he
     }
     blame(h, "the kernel dropped %llu of %llu datagrams at full socket buffers of the generator%s",
           drops, came,
-          fills ? ", which data channels without a rate (--data max) fill: give them one" : "");
+          fills(plan) ? ", which data channels without a rate (--data max) fill: give them one"
+                      : "");
 }
 
 /* A thread's peers are its own: one that is late among many is late for all of its peers. */

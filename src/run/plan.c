@@ -9,13 +9,15 @@
 void sq_plan_defaults(struct sq_plan *plan)
 {
     *plan = (struct sq_plan){
+        .groups = {{.per_room = SQ_PLAN_REST,
+                    .publishes = true,
+                    .watches = true,
+                    .audio = true,
+                    .video = true,
+                    .trickle = true}},
+        .groups_len = 1,
         .peers = 1,
         .room = "squall",
-        .publishers = UINT64_MAX,
-        .audio = true,
-        .video = true,
-        .listen = true,
-        .trickle = true,
         .threads = 1,
         .answer_timeout_ns = 10 * SQ_NS_PER_SEC,
         .connect_timeout_ns = 15 * SQ_NS_PER_SEC,
@@ -27,6 +29,29 @@ void sq_plan_defaults(struct sq_plan *plan)
     };
 }
 
+void sq_plan_split(struct sq_plan *plan, uint64_t publishers)
+{
+    struct sq_plan_group *first = &plan->groups[0];
+    struct sq_plan_group viewers = *first;
+    viewers.publishes = false;
+    viewers.watches = true;
+    viewers.per_room = SQ_PLAN_REST;
+    plan->groups_len = 0;
+    if (publishers > 0) {
+        first->publishes = true;
+        first->per_room = publishers;
+        plan->groups_len = 1;
+    }
+    if (publishers != SQ_PLAN_REST) {
+        plan->groups[plan->groups_len++] = viewers;
+    }
+}
+
+const char *sq_plan_role(const struct sq_plan_group *group)
+{
+    return !group->publishes ? "viewer" : group->watches ? "participant" : "publisher";
+}
+
 uint64_t sq_plan_arrivals(const struct sq_plan *plan)
 {
     if (plan->hold_ns == 0 || plan->duration_ns == 0) {
@@ -35,14 +60,50 @@ uint64_t sq_plan_arrivals(const struct sq_plan *plan)
     return (uint64_t)(plan->rate_per_s * (double)plan->duration_ns / 1e9);
 }
 
-uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index)
+bool sq_plan_publishes(const struct sq_plan *plan)
 {
-    return plan->room_size ? index / plan->room_size : 0;
+    return sq_plan_publishers(plan) > 0;
 }
 
-bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index)
+uint64_t sq_plan_publishers(const struct sq_plan *plan)
 {
-    return (plan->room_size ? index % plan->room_size : index) < plan->publishers;
+    uint64_t left = plan->room_size ? plan->room_size : plan->peers;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        bool last = i + 1 == plan->groups_len;
+        uint64_t own = last ? left : sq_min_u64(left, plan->groups[i].per_room);
+        sum += plan->groups[i].publishes ? own : 0;
+        left -= own;
+    }
+    return sum;
+}
+
+bool sq_plan_has_data(const struct sq_plan *plan)
+{
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        if (plan->groups[i].data.on) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place)
+{
+    uint64_t size = plan->room_size ? plan->room_size : SQ_PLAN_REST;
+    uint64_t room = index / size;
+    uint64_t at = index % size; /* among the room's users who are in this group or a later one */
+    const struct sq_plan_group *group = plan->groups;
+    const struct sq_plan_group *last = &plan->groups[plan->groups_len - 1];
+    uint64_t left = size;
+    while (group < last && at >= group->per_room) {
+        at -= group->per_room;
+        left -= group->per_room;
+        group++;
+    }
+    uint64_t own = group == last ? left : sq_min_u64(left, group->per_room);
+    *ret_place = (struct sq_plan_place){
+        .group = group, .room = room, .ordinal = plan->room_size ? room * own + at : at};
 }
 
 static bool is_number(const char *text)
@@ -53,7 +114,9 @@ static bool is_number(const char *text)
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1])
 {
-    unsigned long long number = sq_plan_room_number(plan, index);
+    struct sq_plan_place place;
+    sq_plan_place(plan, index, &place);
+    unsigned long long number = place.room;
     size_t room = SQ_PLAN_ROOM_MAX + 1;
     if (plan->room_size == 0 || (plan->room_counts && number == 0)) {
         snprintf(out, room, "%.*s", SQ_PLAN_ROOM_MAX, plan->room);
@@ -64,19 +127,19 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
     }
 }
 
-const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index)
+const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal)
 {
     /* The first network takes its part of all users as evenly as whole users allow, the next one
      * its part of those that are left, and so on. */
     double left = 1;
-    for (size_t i = 0; i + 1 < plan->networks_len; i++) {
-        double part = plan->networks[i].share / left;
-        double before = floor((double)index * part + 1e-9);
-        if (floor((double)(index + 1) * part + 1e-9) > before) {
-            return &plan->networks[i];
+    for (size_t i = 0; i + 1 < group->networks_len; i++) {
+        double part = group->networks[i].share / left;
+        double before = floor((double)ordinal * part + 1e-9);
+        if (floor((double)(ordinal + 1) * part + 1e-9) > before) {
+            return &group->networks[i];
         }
-        index -= (uint64_t)before;
-        left -= plan->networks[i].share;
+        ordinal -= (uint64_t)before;
+        left -= group->networks[i].share;
     }
-    return plan->networks_len > 0 ? &plan->networks[plan->networks_len - 1] : NULL;
+    return group->networks_len > 0 ? &group->networks[group->networks_len - 1] : NULL;
 }

@@ -1,4 +1,4 @@
-/* The plan of a run: what the command line (and later the scenario) asks for, complete and checked.
+/* The plan of a run: what the command line or a scenario asks for, complete and checked.
  */
 #ifndef SQ_RUN_PLAN_H
 #define SQ_RUN_PLAN_H
@@ -34,11 +34,40 @@ struct sq_plan_data {
 
 #define SQ_PLAN_NETWORKS_MAX 16
 
-/* A network that a share of the users are in. */
+/* A network that a share of a group's users are in. */
 struct sq_plan_network {
     const char *name; /* as it was given */
     struct sq_link_config link;
-    double share; /* of all users; those of a plan make 1 */
+    double share; /* of the group; those of a group make 1 */
+};
+
+#define SQ_PLAN_GROUPS_MAX 16
+#define SQ_PLAN_REST       UINT64_MAX
+
+/* Users who do the same. */
+struct sq_plan_group {
+    uint64_t per_room; /* so many of each room, in the order of groups and of arrival; SQ_PLAN_REST:
+                          all that are left, which the last group takes in any case */
+
+    const struct sq_target *target;
+    const struct sq_signal_ops *adapter;
+    const struct sq_clip *clip;
+    const struct sq_replay *replay; /* sent in the place of the clip; NULL: the clip is */
+
+    bool publishes, watches; /* sends what it has; receives what others send */
+    bool audio, video;       /* kinds that are sent and received */
+    bool insecure, trickle;
+    bool latency;       /* time-tags in what is sent, and latency out of what comes */
+    unsigned simulcast; /* layers of a video; 0: one stream */
+    struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
+    struct sq_peer_bwe bwe;                           /* how fast peers send */
+    const char *token;
+    const char *ca_file;
+    struct sq_plan_data data;
+    char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
+    uint64_t dtmf_after_ns;           /* ... so long after it is up */
+    struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
+    size_t networks_len; /* 0: users are in the machine's own network */
 };
 
 /* Texts and tables are borrowed for the run.
@@ -49,9 +78,8 @@ struct sq_plan_network {
  * or, without one, until `peers` have begun. At most `peers` are there at once: an arrival beyond
  * that is counted as missed, never hidden. */
 struct sq_plan {
-    const struct sq_target *target;
-    const struct sq_signal_ops *adapter;
-    const struct sq_clip *clip;
+    struct sq_plan_group groups[SQ_PLAN_GROUPS_MAX];
+    size_t groups_len; /* 1 at least */
 
     uint64_t peers;
     double rate_per_s;
@@ -60,25 +88,11 @@ struct sq_plan {
     uint64_t ramp_down_ns; /* over how long they leave at the end */
     unsigned threads;
 
-    const char *room;    /* name, or prefix of the names when there are several; at most
-                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
-    uint64_t room_size;  /* users a room; 0: all in one */
-    uint64_t publishers; /* of each room, the first to arrive; UINT64_MAX: all */
-    struct sq_plan_data data;
-    char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
-    uint64_t dtmf_after_ns;           /* ... so long after it is up */
-    bool audio, video;                /* kinds that are sent and received */
-    bool listen;                      /* publishers watch as well */
-    bool room_counts; /* the further rooms count on from a number, or get "-1", "-2", … behind a
-                         name; else all get "-0", "-1", … */
-    bool insecure, trickle;
-    bool latency;       /* time-tags in what is sent, and latency out of what comes */
-    unsigned simulcast; /* layers of a video; 0: one stream */
-    struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
-    struct sq_peer_bwe bwe;                           /* how fast peers send */
-    const char *token;
-    const char *ca_file;
-    const struct sq_replay *replay;      /* sent in the place of the clip; NULL: the clip is */
+    const char *room;   /* name, or prefix of the names when there are several; at most
+                           SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
+    uint64_t room_size; /* users a room; 0: all in one */
+    bool room_counts;   /* the further rooms count on from a number, or get "-1", "-2", … behind a
+                           name; else all get "-0", "-1", … */
     const struct sq_record_plan *record; /* NULL: nothing is recorded (run/record.h) */
 
     uint64_t seed;
@@ -94,8 +108,6 @@ struct sq_plan {
     size_t stun_servers_len;
     enum sq_ice_policy ice_policy;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
-    struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
-    size_t networks_len; /* 0: users are in the machine's own network */
     bool force_openssl_srtp, prefer_cm;
     int socket_buffer_bytes;
     uint64_t decode;                        /* the streams of so many users are decoded, ... */
@@ -108,17 +120,33 @@ struct sq_plan {
     double drops_max_share; /* of the datagrams received */
 };
 
-/* Fills in what a user need not say. */
+/* Where a user belongs. */
+struct sq_plan_place {
+    const struct sq_plan_group *group;
+    uint64_t room;    /* its number, from 0 */
+    uint64_t ordinal; /* so many of the group come before it */
+};
+
+/* Fills in what a user need not say: one group, who publish and watch. */
 void sq_plan_defaults(struct sq_plan *plan);
+/* Makes the first `publishers` of each room publish and the others watch alone, all else as in the
+ * first group. SQ_PLAN_REST: all publish; 0: nobody. */
+void sq_plan_split(struct sq_plan *plan, uint64_t publishers);
+/* "publisher", "viewer", or "participant", who is both. */
+const char *sq_plan_role(const struct sq_plan_group *group);
 /* Users that begin over the whole run, if all goes to plan; UINT64_MAX when that is open. */
 uint64_t sq_plan_arrivals(const struct sq_plan *plan);
-/* The users of a room, the role of user `index` in it: true if it publishes. */
-bool sq_plan_publishes(const struct sq_plan *plan, uint64_t index);
-uint64_t sq_plan_room_number(const struct sq_plan *plan, uint64_t index);
+/* Any group publishes. */
+bool sq_plan_publishes(const struct sq_plan *plan);
+/* Of a room's users (of all, where there is one room) so many publish at most. */
+uint64_t sq_plan_publishers(const struct sq_plan *plan);
+/* Any group has a data channel. */
+bool sq_plan_has_data(const struct sq_plan *plan);
+void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place);
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1]);
-/* The network of user `index`: of any number of users in a row the shares are as asked for, as near
- * as whole users allow. NULL: none. */
-const struct sq_plan_network *sq_plan_network(const struct sq_plan *plan, uint64_t index);
+/* The network of a group's user: of any number of them in a row the shares are as asked for, as
+ * near as whole users allow. NULL: none. */
+const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal);
 
 #endif

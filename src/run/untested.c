@@ -61,10 +61,13 @@ static void check_watched(struct sq_result *result)
 
 void sq_untested_check(const struct sq_plan *plan, bool expected, struct sq_result *result)
 {
-    if (plan->publishers == 0 && !plan->data.on && !expected) {
+    if (!sq_plan_publishes(plan) && !sq_plan_has_data(plan) && !expected) {
         check_watched(result);
     }
-    if (plan->replay) {
-        check_replay(plan->replay, expected, result);
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        if (plan->groups[i].replay) {
+            check_replay(plan->groups[i].replay, expected, result);
+            return;
+        }
     }
 }

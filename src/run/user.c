@@ -162,7 +162,7 @@ static void leave_service(struct sq_user *user)
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
                    sq_loop_now(user->env->loop) + LEAVE_TIMEOUT_NS);
     if (user->signal) {
-        user->env->plan->adapter->leave(user->signal);
+        user->group->adapter->leave(user->signal);
     } else {
         finish(user);
     }
@@ -487,7 +487,7 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
     struct sq_user *user = peer->user;
     char remote[SQ_ADDR_TEXT_MAX];
     if (user->signal && user->state != SQ_USER_LEAVING && user->state != SQ_USER_OVER) {
-        user->env->plan->adapter->peer_event(user->signal, sq_endpoint_peer(endpoint), event);
+        user->group->adapter->peer_event(user->signal, sq_endpoint_peer(endpoint), event);
     }
     sq_user_data_event(user, event);
     switch (event->type) {
@@ -542,19 +542,20 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     if (user->peers_len == SQ_USER_PEERS_MAX) {
         return SQ_ERR_NOMEM;
     }
+    const struct sq_plan_group *group = user->group;
     struct sq_user_peer *peer = &user->peers[user->peers_len];
-    const struct sq_peer_config config = {.audio = user->env->plan->audio_codecs,
-                                          .video = user->env->plan->video_codecs,
-                                          .simulcast = user->env->plan->simulcast,
-                                          .bwe = user->env->plan->bwe,
+    const struct sq_peer_config config = {.audio = group->audio_codecs,
+                                          .video = group->video_codecs,
+                                          .simulcast = group->simulcast,
+                                          .bwe = group->bwe,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
-                                          .latency = user->env->plan->latency,
-                                          .capture_time = user->env->plan->latency,
-                                          .accept_data = user->env->plan->data.on};
+                                          .latency = group->latency,
+                                          .capture_time = group->latency,
+                                          .accept_data = group->data.on};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), "%s", label);
     /* A replay answers NACK by hand; a recorded peer may be decoded, too. */
-    bool recorded = sq_user_is_recorded(user) || user->env->plan->replay;
+    bool recorded = sq_user_is_recorded(user) || group->replay;
     const struct sq_endpoint_ops *ops = recorded                   ? &recorded_ops
                                         : sq_user_is_decoded(user) ? &decoded_ops
                                                                    : &endpoint_ops;
@@ -617,34 +618,35 @@ static void host_note(void *ctx, const char *text)
 static void describe(struct sq_user *user)
 {
     const struct sq_plan *plan = user->env->plan;
-    bool sends = sq_plan_publishes(plan, user->index);
-    bool listens = plan->listen || !sends;
+    const struct sq_plan_group *group = user->group;
+    bool sends = group->publishes;
+    bool listens = group->watches;
     snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
     sq_plan_room_name(plan, user->index, user->room);
     user->want = (struct sq_signal_user){
         .index = user->index,
         .name = user->name,
         .room = user->room,
-        .send_audio = sends && plan->audio,
-        .send_video = sends && plan->video,
-        .recv_audio = listens && plan->audio,
-        .recv_video = listens && plan->video,
-        .clip = plan->clip,
-        .simulcast = plan->simulcast > 1,
-        .audio = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_AUDIO) : NULL,
-        .video = plan->clip ? sq_clip_track(plan->clip, SQ_CLIP_VIDEO) : NULL,
-        .send_data = sends && plan->data.on,
-        .data = plan->data.on ? &plan->data.channel : NULL,
-        .token = plan->token,
-        .insecure = plan->insecure,
-        .ca_file = plan->ca_file,
-        .trickle = plan->trickle,
+        .send_audio = sends && group->audio,
+        .send_video = sends && group->video,
+        .recv_audio = listens && group->audio,
+        .recv_video = listens && group->video,
+        .clip = group->clip,
+        .simulcast = group->simulcast > 1,
+        .audio = group->clip ? sq_clip_track(group->clip, SQ_CLIP_AUDIO) : NULL,
+        .video = group->clip ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL,
+        .send_data = sends && group->data.on,
+        .data = group->data.on ? &group->data.channel : NULL,
+        .token = group->token,
+        .insecure = group->insecure,
+        .ca_file = group->ca_file,
+        .trickle = group->trickle,
         .timeout_ns = plan->answer_timeout_ns,
         .link = user->link,
     };
     SQ_RESULT_SET(user->row.id, user->name);
     SQ_RESULT_SET(user->row.room, user->room);
-    SQ_RESULT_SET(user->row.role, !sends ? "viewer" : listens ? "participant" : "publisher");
+    SQ_RESULT_SET(user->row.role, sq_plan_role(group));
     user->row.start_ms = run_ms(user, user->intended_ns);
     user->row.end_ms = NAN;
     user->row.data.in_kbps = user->row.data.out_kbps = NAN;
@@ -656,13 +658,13 @@ static void describe(struct sq_user *user)
 
 static int enter_network(struct sq_user *user)
 {
-    const struct sq_plan *plan = user->env->plan;
-    const struct sq_plan_network *network = sq_plan_network(plan, user->index);
+    const struct sq_plan_network *network = sq_plan_network(user->group, user->ordinal);
     if (!network) {
         return 0;
     }
     SQ_RESULT_SET(user->row.network, network->name);
-    return sq_link_create(user->env->loop, &network->link, plan->seed + user->index, &user->link);
+    return sq_link_create(user->env->loop, &network->link, user->env->plan->seed + user->index,
+                          &user->link);
 }
 
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
@@ -672,8 +674,12 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     if (!user) {
         return SQ_ERR_NOMEM;
     }
+    struct sq_plan_place place;
+    sq_plan_place(env->plan, index, &place);
     user->env = env;
+    user->group = place.group;
     user->index = index;
+    user->ordinal = place.ordinal;
     user->intended_ns = intended_ns;
     user->host = (struct sq_signal_host){
         .loop = env->loop,
@@ -708,7 +714,8 @@ void sq_user_start(struct sq_user *user)
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
-    int err = plan->adapter->open(plan->target, &user->want, &user->host, user, &user->signal);
+    int err = user->group->adapter->open(user->group->target, &user->want, &user->host, user,
+                                         &user->signal);
     if (err) {
         char text[SQ_PEER_TEXT_MAX];
         note_starved(user, err, errno);
@@ -729,7 +736,7 @@ size_t sq_user_slot(const struct sq_user *user)
 
 void sq_user_release(struct sq_user *user)
 {
-    user->env->plan->adapter->destroy(user->signal);
+    user->group->adapter->destroy(user->signal);
     user->signal = NULL;
 }
 

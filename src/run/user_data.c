@@ -41,7 +41,7 @@ struct sq_user_data {
 
 static const struct sq_plan_data *plan_of(const struct sq_user_data *d)
 {
-    return &d->user->env->plan->data;
+    return &d->user->group->data;
 }
 
 /* ---- Out ---- */
@@ -293,7 +293,7 @@ void sq_user_data_finish(struct sq_user *user)
 
 int sq_user_data_create(struct sq_user *user)
 {
-    const struct sq_plan_data *plan = &user->env->plan->data;
+    const struct sq_plan_data *plan = &user->group->data;
     if (!plan->on) {
         return 0;
     }

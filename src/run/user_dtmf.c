@@ -11,8 +11,8 @@ static bool press(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
         struct sq_track *track = sq_peer_track(rtc, i);
         if (sq_track_kind(track) == SQ_MEDIA_AUDIO &&
-            sq_track_send_dtmf(track, now_ns, user->env->plan->dtmf, 0, 0) == 0) {
-            sq_user_tell(user, "dtmf", "%s: presses %s", peer->label, user->env->plan->dtmf);
+            sq_track_send_dtmf(track, now_ns, user->group->dtmf, 0, 0) == 0) {
+            sq_user_tell(user, "dtmf", "%s: presses %s", peer->label, user->group->dtmf);
             pressed = true;
         }
     }
@@ -43,10 +43,10 @@ void sq_user_dtmf_init(struct sq_user *user)
 
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns)
 {
-    const struct sq_plan *plan = user->env->plan;
-    if (plan->dtmf[0]) {
+    const struct sq_plan_group *group = user->group;
+    if (group->dtmf[0]) {
         sq_timer_start(sq_loop_timers(user->env->loop), &user->dtmf_timer,
-                       now_ns + plan->dtmf_after_ns);
+                       now_ns + group->dtmf_after_ns);
     }
 }
 

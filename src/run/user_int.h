@@ -68,8 +68,9 @@ struct sq_flow_sums {
 
 struct sq_user {
     const struct sq_user_env *env;
-    uint64_t index;
-    size_t slot; /* the owner's */
+    const struct sq_plan_group *group;
+    uint64_t index, ordinal; /* of all users; of the group's */
+    size_t slot;             /* the owner's */
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted, starved;

@@ -63,7 +63,7 @@ static void on_replay_ended(void *ctx, enum sq_media_kind kind, uint64_t now_ns)
 int sq_user_begin_replay(struct sq_user_peer *peer)
 {
     const struct sq_user *user = peer->user;
-    const struct sq_replay *replay = user->env->plan->replay;
+    const struct sq_replay *replay = user->group->replay;
     return replay && !peer->replayer
                ? sq_replayer_new(replay, user->env->loop, sq_endpoint_peer(peer->endpoint),
                                  on_replay_ended, peer, &peer->replayer)

@@ -24,7 +24,7 @@ static void begin(struct sq_user *user, uint64_t now_ns)
         }
     }
     start_timer(user, now_ns + SWITCH_GIVE_UP_NS);
-    int err = user->env->plan->adapter->restart_ice(user->signal);
+    int err = user->group->adapter->restart_ice(user->signal);
     if (err) {
         sq_user_tell(user, "iceswitch", "ICE cannot be restarted: %s", sq_err_name(err));
         sq_user_switch_end(user);
@@ -92,7 +92,7 @@ void sq_user_switch_init(struct sq_user *user)
 void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns)
 {
     const struct sq_plan *plan = user->env->plan;
-    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && plan->adapter->restart_ice) {
+    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && user->group->adapter->restart_ice) {
         start_timer(user, now_ns + SWITCH_AFTER_NS);
     }
 }

@@ -78,7 +78,7 @@ static void a_replay_that_was_cut_off(void **state)
     struct sq_plan plan = plan_of(1);
     struct sq_replay replay = {.duration_ns = 2500 * SQ_NS_PER_MS,
                                .streams = {{.codec = SQ_CODEC_OPUS, .packets = 5, .missing = 1}}};
-    plan.replay = &replay;
+    plan.groups[0].replay = &replay;
     notes_of(&o, &plan);
     says("5 packets, 1 missing");
     says("It takes 2.5 s to send");
@@ -99,8 +99,8 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
     struct sq_run_options o = {.publishers = UINT64_MAX, .target_url = "lab:", .media = "small"};
     struct sq_plan plan = plan_of(1);
-    plan.clip = clip;
-    plan.audio_codecs = (struct sq_peer_codecs){.stereo = true, .dtx = true, .red = true};
+    plan.groups[0].clip = clip;
+    plan.groups[0].audio_codecs = (struct sq_peer_codecs){.stereo = true, .dtx = true, .red = true};
     notes_of(&o, &plan);
     says("--media small has no stereo");
     says("--media small has no Opus with DTX");
@@ -111,16 +111,16 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     sq_clip_close(clip);
     assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, reason),
                      0);
-    plan.clip = clip;
+    plan.groups[0].clip = clip;
     assert_string_equal(notes_of(&o, &plan), "");
     sq_clip_close(clip);
     assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
-    plan.clip = clip;
-    plan.audio = false;
+    plan.groups[0].clip = clip;
+    plan.groups[0].audio = false;
     o.target_url = "lab:";
     assert_string_equal(notes_of(&o, &plan), "");
-    plan.audio = true;
-    plan.publishers = 0;
+    plan.groups[0].audio = true;
+    sq_plan_split(&plan, 0);
     o.publishers = 0;
     assert_string_equal(notes_of(&o, &plan), "");
     sq_clip_close(clip);

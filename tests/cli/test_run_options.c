@@ -64,9 +64,10 @@ static void a_target_is_enough(void **state)
     assert_int_equal(plan.hold_ns, 0);
     assert_int_equal(plan.duration_ns, 30 * SEC);
     assert_true(plan.rate_per_s == 1);
-    assert_true(plan.audio && plan.video && plan.listen && plan.trickle);
-    assert_false(plan.insecure || plan.prefer_cm);
-    assert_int_equal(plan.publishers, UINT64_MAX);
+    assert_true(plan.groups[0].audio && plan.groups[0].video && plan.groups[0].watches &&
+                plan.groups[0].trickle);
+    assert_false(plan.groups[0].insecure || plan.prefer_cm);
+    assert_int_equal(plan.groups_len, 1);
     assert_int_equal(plan.room_size, 0);
 }
 
@@ -119,12 +120,13 @@ static void all_else_arrives_in_the_plan(void **state)
     assert_int_equal(plan.threads, 3);
     assert_string_equal(plan.room, "r");
     assert_int_equal(plan.room_size, 8);
-    assert_int_equal(plan.publishers, 2);
-    assert_true(plan.audio);
-    assert_false(plan.video || plan.listen || plan.trickle);
-    assert_true(plan.insecure && plan.prefer_cm);
-    assert_string_equal(plan.token, "t0k");
-    assert_string_equal(plan.ca_file, "/x.pem");
+    assert_int_equal(plan.groups_len, 2);
+    assert_int_equal(plan.groups[0].per_room, 2);
+    assert_true(plan.groups[0].audio);
+    assert_false(plan.groups[0].video || plan.groups[0].watches || plan.groups[0].trickle);
+    assert_true(plan.groups[0].insecure && plan.prefer_cm);
+    assert_string_equal(plan.groups[0].token, "t0k");
+    assert_string_equal(plan.groups[0].ca_file, "/x.pem");
     assert_int_equal(plan.dumps, 4);
     assert_true(plan.lateness_p99_max_ms == 7.5);
     assert_int_equal(plan.answer_timeout_ns, SEC);
@@ -149,10 +151,10 @@ static void keys_are_pressed_when_it_says(void **state)
         char line[64];
         snprintf(line, sizeof(line), "lab:|--dtmf|%s", good[i].text);
         struct sq_plan plan = plan_of(line);
-        assert_string_equal(plan.dtmf, good[i].keys);
-        assert_true(plan.dtmf_after_ns == (uint64_t)(good[i].after_s * 1e9));
+        assert_string_equal(plan.groups[0].dtmf, good[i].keys);
+        assert_true(plan.groups[0].dtmf_after_ns == (uint64_t)(good[i].after_s * 1e9));
     }
-    assert_string_equal(plan_of("lab:").dtmf, "");
+    assert_string_equal(plan_of("lab:").groups[0].dtmf, "");
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         char line[64];
         snprintf(line, sizeof(line), "lab:|--dtmf|%s", bad[i]);
@@ -165,15 +167,17 @@ static void keys_are_pressed_when_it_says(void **state)
 static void networks_are_given_and_shared(void **state)
 {
     (void)state;
-    assert_int_equal(plan_of("lab:").networks_len, 0);
+    assert_int_equal(plan_of("lab:").groups[0].networks_len, 0);
     struct sq_plan plan = plan_of("lab:|--network|Poor 4G");
-    assert_int_equal(plan.networks_len, 1);
-    assert_true(plan.networks[0].share == 1 && plan.networks[0].link.up.loss == 0.05);
+    assert_int_equal(plan.groups[0].networks_len, 1);
+    assert_true(plan.groups[0].networks[0].share == 1 &&
+                plan.groups[0].networks[0].link.up.loss == 0.05);
     plan = plan_of("lab:|--network|wifi@70%|--network|rate=1M,delay=80ms|--network|3g");
-    assert_int_equal(plan.networks_len, 3);
-    assert_true(plan.networks[0].share == 0.7);
-    assert_true(plan.networks[1].share > 0.1499 && plan.networks[2].share < 0.1501);
-    assert_string_equal(plan.networks[1].name, "rate=1M,delay=80ms");
+    assert_int_equal(plan.groups[0].networks_len, 3);
+    assert_true(plan.groups[0].networks[0].share == 0.7);
+    assert_true(plan.groups[0].networks[1].share > 0.1499 &&
+                plan.groups[0].networks[2].share < 0.1501);
+    assert_string_equal(plan.groups[0].networks[1].name, "rate=1M,delay=80ms");
     assert_refused("lab:|--network|poor 5g", "--network poor 5g: 'poor 5g': expected the name");
     assert_refused("lab:|--network|wifi@x", "NETWORK@SHARE%");
     assert_refused("lab:|--network|wifi@0%", "NETWORK@SHARE%");
@@ -203,10 +207,10 @@ static void the_token_may_come_from_the_environment(void **state)
 {
     (void)state;
     setenv("SQUALL_TOKEN", "from-env", 1);
-    assert_string_equal(plan_of("lab:").token, "from-env");
-    assert_string_equal(plan_of("lab:|--token|given").token, "given");
+    assert_string_equal(plan_of("lab:").groups[0].token, "from-env");
+    assert_string_equal(plan_of("lab:|--token|given").groups[0].token, "given");
     unsetenv("SQUALL_TOKEN");
-    assert_null(plan_of("lab:").token);
+    assert_null(plan_of("lab:").groups[0].token);
 }
 
 static void refusals_say_what_was_expected(void **state)
@@ -392,17 +396,18 @@ static void data_channels(void **state)
 {
     (void)state;
     struct sq_plan p = plan_of("lab:|--data|10/s:200");
-    assert_true(p.data.on && p.data.rate_per_s == 10 && p.data.size_bytes == 200);
-    assert_false(p.data.channel.unordered || p.data.channel.limit_retransmits ||
-                 p.data.channel.limit_lifetime);
+    assert_true(p.groups[0].data.on && p.groups[0].data.rate_per_s == 10 &&
+                p.groups[0].data.size_bytes == 200);
+    assert_false(p.groups[0].data.channel.unordered || p.groups[0].data.channel.limit_retransmits ||
+                 p.groups[0].data.channel.limit_lifetime);
     p = plan_of("lab:|--no-audio|--no-video|--data|max:16k|--data-mode|unordered,retransmits=3");
-    assert_true(p.data.rate_per_s == 0 && p.data.size_bytes == 16384);
-    assert_true(p.data.channel.unordered && p.data.channel.limit_retransmits);
-    assert_int_equal(p.data.channel.max_retransmits, 3);
+    assert_true(p.groups[0].data.rate_per_s == 0 && p.groups[0].data.size_bytes == 16384);
+    assert_true(p.groups[0].data.channel.unordered && p.groups[0].data.channel.limit_retransmits);
+    assert_int_equal(p.groups[0].data.channel.max_retransmits, 3);
     p = plan_of("lab:|--data|90/m:24|--data-mode|ordered,lifetime=250ms");
-    assert_true(p.data.rate_per_s == 1.5 && p.data.channel.limit_lifetime);
-    assert_int_equal(p.data.channel.max_lifetime_ms, 250);
-    assert_false(plan_of("lab:").data.on);
+    assert_true(p.groups[0].data.rate_per_s == 1.5 && p.groups[0].data.channel.limit_lifetime);
+    assert_int_equal(p.groups[0].data.channel.max_lifetime_ms, 250);
+    assert_false(plan_of("lab:").groups[0].data.on);
     static const char *const wrong[] = {
         "10/s",      ":200",        "10/s:", "10/s:23",  "10/s:262145", "0/s:200",
         "-1/s:200",  "200000/s:50", "x:200", "10/s:20x", "max",         "10/s:99999999999999999999",

@@ -41,8 +41,8 @@ void bench_make(struct bench *b, enum fake_how (*how)(uint64_t index))
     assert_int_equal(sq_result_create(&b->result), 0);
     assert_int_equal(sq_addr_parse("127.0.0.1", 0, &b->addr), 0);
     sq_plan_defaults(&b->plan);
-    b->plan.adapter = &fake_signal;
-    b->plan.clip = rig_clip;
+    b->plan.groups[0].adapter = &fake_signal;
+    b->plan.groups[0].clip = rig_clip;
     b->plan.threads = 2;
     b->plan.seed = 5;
     b->plan.addrs = &b->addr;

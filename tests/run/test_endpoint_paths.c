@@ -320,10 +320,11 @@ static void make_switcher(struct switcher *s, struct call *call, int (*restart)(
     memset(s, 0, sizeof(*s));
     sq_plan_defaults(&s->plan);
     s->adapter.restart_ice = restart;
-    s->plan.adapter = &s->adapter;
+    s->plan.groups[0].adapter = &s->adapter;
     s->plan.ice_policy = SQ_ICE_POLICY_RELAY_FIRST;
     s->env = (struct sq_user_env){.plan = &s->plan, .loop = call->loop, .tally = &s->tally};
     s->user.env = &s->env;
+    s->user.group = &s->plan.groups[0];
     s->user.state = SQ_USER_UP;
     s->user.peers_len = 1;
     s->user.peers[0] = (struct sq_user_peer){

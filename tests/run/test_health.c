@@ -167,8 +167,8 @@ static void bursts_of_the_service(void **state)
 /* As many messages as go through, and nothing else. */
 static void fill(struct bench *b, int seconds)
 {
-    b->plan.data.on = true;
-    b->plan.audio = b->plan.video = false;
+    b->plan.groups[0].data.on = true;
+    b->plan.groups[0].audio = b->plan.groups[0].video = false;
     for (int i = 0; i < seconds; i++) {
         b->timeline[i].cpu_percent = 98;
         b->timeline[i].data.messages_out = 3000;
@@ -191,14 +191,14 @@ static void a_core_full_of_data_alone(void **state)
     assert_non_null(strstr(b.health.note, "6 of 20 seconds, and the kernel dropped 1000 of"));
     assert_non_null(strstr(b.health.note, "sent again): the throughput that was measured is"));
     b.input.receive_drops = 0;
-    b.plan.audio = true; /* media beside is late by it */
+    b.plan.groups[0].audio = true; /* media beside is late by it */
     assert_blamed(&b, "6 of 20 seconds");
     assert_string_equal(b.health.note, "");
     assert_false(sq_health_of_second(&b.plan, &b.timeline[0]));
-    b.plan.audio = false;
-    b.plan.data.rate_per_s = 1000; /* what was asked for was not held */
+    b.plan.groups[0].audio = false;
+    b.plan.groups[0].data.rate_per_s = 1000; /* what was asked for was not held */
     assert_blamed(&b, "6 of 20 seconds");
-    b.plan.data.rate_per_s = 0;
+    b.plan.groups[0].data.rate_per_s = 0;
     for (int i = 0; i < 3; i++) { /* full of something else: nobody has a channel yet */
         b.timeline[i].data.messages_out = 0;
     }
@@ -291,22 +291,24 @@ static void drops_of_data_channels_alone(void **state)
     make(&b);
     b.input.datagrams_received = 64674;
     b.input.receive_drops = 153;
-    b.plan.data.on = true;
+    b.plan.groups[0].data.on = true;
     assert_blamed(&b, "(--data max)"); /* the losses of media beside are told as the service's */
-    b.plan.video = false;
+    b.plan.groups[0].video = false;
     assert_blamed(&b, "dropped 153 of 64827 datagrams");
-    b.plan.audio = false;
-    b.plan.data.rate_per_s = 10; /* messages that were not meant to fill anything come late */
+    b.plan.groups[0].audio = false;
+    b.plan.groups[0].data.rate_per_s =
+        10; /* messages that were not meant to fill anything come late */
     assert_blamed(&b, "socket buffers of the generator");
     assert_null(strstr(b.health.reason, "--data max"));
-    b.plan.data.rate_per_s = 0;
-    b.plan.data.channel.limit_lifetime = true; /* not sent again for ever: messages are lost */
+    b.plan.groups[0].data.rate_per_s = 0;
+    b.plan.groups[0].data.channel.limit_lifetime =
+        true; /* not sent again for ever: messages are lost */
     assert_blamed(&b, "socket buffers of the generator");
-    b.plan.data.channel.limit_lifetime = false;
-    b.plan.data.channel.limit_retransmits = true;
+    b.plan.groups[0].data.channel.limit_lifetime = false;
+    b.plan.groups[0].data.channel.limit_retransmits = true;
     assert_blamed(&b, "socket buffers of the generator");
     assert_string_equal(b.health.note, "");
-    b.plan.data.channel.limit_retransmits = false;
+    b.plan.groups[0].data.channel.limit_retransmits = false;
     assert_well(&b);
     assert_non_null(strstr(b.health.note, "dropped 153 of 64827 datagrams"));
     assert_non_null(strstr(b.health.note, "throughput"));

@@ -15,8 +15,10 @@ static void defaults_are_complete(void **state)
     sq_plan_defaults(&plan);
     assert_int_equal(plan.peers, 1);
     assert_int_equal(plan.threads, 1);
-    assert_true(plan.audio && plan.video && plan.listen && plan.trickle);
-    assert_false(plan.insecure);
+    const struct sq_plan_group *all = &plan.groups[0];
+    assert_int_equal(plan.groups_len, 1);
+    assert_true(all->publishes && all->watches && all->audio && all->video && all->trickle);
+    assert_false(all->insecure);
     assert_non_null(plan.room);
     assert_true(plan.answer_timeout_ns > 0 && plan.connect_timeout_ns > 0 &&
                 plan.media_timeout_ns > 0);
@@ -41,27 +43,78 @@ static void arrivals_of_the_whole_run(void **state)
     assert_int_equal(sq_plan_arrivals(&plan), 30); /* hold alone: each comes once and leaves */
 }
 
+static struct sq_plan_place place_of(const struct sq_plan *plan, uint64_t index)
+{
+    struct sq_plan_place place;
+    sq_plan_place(plan, index, &place);
+    return place;
+}
+
 static void rooms_and_roles(void **state)
 {
     (void)state;
     struct sq_plan plan;
     sq_plan_defaults(&plan);
     for (uint64_t i = 0; i < 1000; i += 111) { /* one room, all publish */
-        assert_int_equal(sq_plan_room_number(&plan, i), 0);
-        assert_true(sq_plan_publishes(&plan, i));
+        assert_int_equal(place_of(&plan, i).room, 0);
+        assert_int_equal(place_of(&plan, i).ordinal, i);
+        assert_true(place_of(&plan, i).group->publishes);
     }
-    plan.publishers = 2; /* one room: the first two */
-    assert_true(sq_plan_publishes(&plan, 1));
-    assert_false(sq_plan_publishes(&plan, 2));
-    assert_false(sq_plan_publishes(&plan, 1000));
+    assert_string_equal(sq_plan_role(place_of(&plan, 0).group), "participant");
+    sq_plan_split(&plan, 2); /* one room: the first two */
+    assert_true(place_of(&plan, 1).group->publishes);
+    assert_false(place_of(&plan, 2).group->publishes);
+    assert_false(place_of(&plan, 1000).group->publishes);
+    assert_int_equal(place_of(&plan, 1000).ordinal, 998);
     plan.room_size = 5; /* the first two of each room */
     static const bool publishes[] = {true, true, false, false, false};
+    static const uint64_t before[] = {0, 1, 0, 1, 2};
     for (uint64_t i = 0; i < 50; i++) {
-        assert_int_equal(sq_plan_room_number(&plan, i), i / 5);
-        assert_int_equal(sq_plan_publishes(&plan, i), publishes[i % 5]);
+        struct sq_plan_place place = place_of(&plan, i);
+        assert_int_equal(place.room, i / 5);
+        assert_int_equal(place.group->publishes, publishes[i % 5]);
+        assert_int_equal(place.ordinal, i / 5 * (publishes[i % 5] ? 2 : 3) + before[i % 5]);
     }
-    plan.publishers = 0;
-    assert_false(sq_plan_publishes(&plan, 0));
+    sq_plan_split(&plan, 0);
+    assert_false(sq_plan_publishes(&plan));
+    assert_string_equal(sq_plan_role(place_of(&plan, 0).group), "viewer");
+    sq_plan_split(&plan, 3); /* a group that nobody is of any more has no say */
+    assert_int_equal(plan.groups_len, 2);
+    sq_plan_split(&plan, 0);
+    assert_int_equal(plan.groups_len, 1);
+}
+
+/* Three groups, in rooms and in one. */
+static void groups_fill_a_room_in_order(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.groups[1] = plan.groups[2] = plan.groups[0];
+    plan.groups[0].per_room = 1;
+    plan.groups[1].per_room = 2;
+    plan.groups[2].publishes = false;
+    plan.groups_len = 3;
+    plan.room_size = 6;
+    plan.peers = 600;
+    uint64_t members[3] = {0};
+    for (uint64_t i = 0; i < 600; i++) {
+        struct sq_plan_place place = place_of(&plan, i);
+        assert_int_equal(place.ordinal, members[place.group - plan.groups]++);
+    }
+    assert_int_equal(members[0], 100);
+    assert_int_equal(members[1], 200);
+    assert_int_equal(members[2], 300);
+    assert_int_equal(sq_plan_publishers(&plan), 3);
+    plan.room_size = 0;
+    assert_ptr_equal(place_of(&plan, 0).group, &plan.groups[0]);
+    assert_ptr_equal(place_of(&plan, 2).group, &plan.groups[1]);
+    assert_ptr_equal(place_of(&plan, 599).group, &plan.groups[2]);
+    assert_int_equal(place_of(&plan, 599).ordinal, 596);
+    plan.room_size = 2; /* smaller than its groups: the first ones fill it */
+    assert_ptr_equal(place_of(&plan, 5).group, &plan.groups[1]);
+    assert_int_equal(place_of(&plan, 5).ordinal, 2);
+    assert_int_equal(sq_plan_publishers(&plan), 2);
 }
 
 static void assert_room(const struct sq_plan *plan, uint64_t index, const char *wanted)
@@ -95,36 +148,33 @@ static void rooms_have_names(void **state)
 static void networks_have_their_shares(void **state)
 {
     (void)state;
-    struct sq_plan plan;
+    struct sq_plan_group group = {.networks_len = 0};
     size_t counts[3] = {0};
-    sq_plan_defaults(&plan);
-    assert_null(sq_plan_network(&plan, 0));
-    plan.networks[0] = (struct sq_plan_network){.name = "a", .share = 0.5};
-    plan.networks[1] = (struct sq_plan_network){.name = "b", .share = 0.3};
-    plan.networks[2] = (struct sq_plan_network){.name = "c", .share = 0.2};
-    plan.networks_len = 3;
+    assert_null(sq_plan_network(&group, 0));
+    group.networks[0] = (struct sq_plan_network){.name = "a", .share = 0.5};
+    group.networks[1] = (struct sq_plan_network){.name = "b", .share = 0.3};
+    group.networks[2] = (struct sq_plan_network){.name = "c", .share = 0.2};
+    group.networks_len = 3;
     for (uint64_t i = 0; i < 10000; i++) {
-        counts[sq_plan_network(&plan, i) - plan.networks]++;
+        counts[sq_plan_network(&group, i) - group.networks]++;
         for (size_t k = 0; k < 3; k++) {
-            double wanted = plan.networks[k].share * (double)(i + 1);
+            double wanted = group.networks[k].share * (double)(i + 1);
             assert_true((double)counts[k] > wanted - 2 && (double)counts[k] < wanted + 2);
         }
     }
     assert_int_equal(counts[0], 5000);
     assert_int_equal(counts[1], 3000);
-    plan.networks_len = 1;
-    plan.networks[0].share = 1;
-    assert_ptr_equal(sq_plan_network(&plan, 7), &plan.networks[0]);
+    group.networks_len = 1;
+    group.networks[0].share = 1;
+    assert_ptr_equal(sq_plan_network(&group, 7), &group.networks[0]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_complete),
-        cmocka_unit_test(arrivals_of_the_whole_run),
-        cmocka_unit_test(rooms_and_roles),
-        cmocka_unit_test(rooms_have_names),
-        cmocka_unit_test(networks_have_their_shares),
+        cmocka_unit_test(defaults_are_complete), cmocka_unit_test(arrivals_of_the_whole_run),
+        cmocka_unit_test(rooms_and_roles),       cmocka_unit_test(groups_fill_a_room_in_order),
+        cmocka_unit_test(rooms_have_names),      cmocka_unit_test(networks_have_their_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

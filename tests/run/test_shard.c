@@ -151,8 +151,8 @@ static void rooms_and_viewers(void **state)
     b.plan.hold_ns = 200 * MS;
     b.plan.room = "r";
     b.plan.room_size = 4;
-    b.plan.publishers = 1;
-    b.plan.listen = false;
+    b.plan.groups[0].watches = false;
+    sq_plan_split(&b.plan, 1);
     bench_start(&b);
     bench_finish(&b);
     assert_int_equal(b.result->counts.ok, 8);

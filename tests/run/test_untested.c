@@ -17,7 +17,8 @@ static void over_before_anything_came_back(void **state)
     struct sq_peer_row peers[2] = {{.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA},
                                    {.outcome = SQ_OUTCOME_FAILED, .cause = SQ_FAILURE_NO_MEDIA}};
     struct sq_replay replay = {.duration_ns = 499 * SQ_NS_PER_MS};
-    struct sq_plan plan = {.publishers = UINT64_MAX, .replay = &replay};
+    struct sq_plan plan = {
+        .groups = {{.publishes = true, .replay = &replay}}, .groups_len = 1, .peers = 2};
     struct sq_result result = {.peers = peers, .peer_count = 2};
     sq_untested_check(&plan, true, &result);
     assert_non_null(strstr(result.error, "the recording of 0.499 s was over before a rate"));
@@ -42,18 +43,18 @@ static void nobody_to_watch(void **state)
 {
     (void)state;
     struct sq_peer_row peer = {.outcome = SQ_OUTCOME_OK};
-    struct sq_plan plan = {.publishers = 0};
+    struct sq_plan plan = {.groups = {{.watches = true}}, .groups_len = 1, .peers = 1};
     struct sq_result result = {.peers = &peer, .peer_count = 1};
     sq_untested_check(&plan, true, &result);
     assert_string_equal(result.error, "");
-    plan.data.on = true;
+    plan.groups[0].data.on = true;
     sq_untested_check(&plan, false, &result);
     assert_string_equal(result.error, "");
-    plan.data.on = false;
-    plan.publishers = 1;
+    plan.groups[0].data.on = false;
+    sq_plan_split(&plan, 1);
     sq_untested_check(&plan, false, &result);
     assert_string_equal(result.error, "");
-    plan.publishers = 0;
+    sq_plan_split(&plan, 0);
     peer.flow[SQ_FLOW_VIDEO_IN].agreed = true;
     sq_untested_check(&plan, false, &result);
     assert_string_equal(result.error, "");
