@@ -16,13 +16,14 @@
 #define LISTEN_DEFAULT "127.0.0.1:8080"
 #define PEM_MAX_BYTES  (256 * 1024)
 #define FDS_WANTED     20000
+#define LAST_NS        (200 * SQ_NS_PER_MS) /* for the last goodbyes */
 
 struct lab_options {
     bool help, ice_lite;
     const char *ice_tcp;
     const char *listen, *cert, *key, *token, *srtp;
     struct sq_option_list media_ips;
-    uint64_t stun_port, seed;
+    uint64_t stun_port, seed, drain_ns;
 };
 
 #define LAB_OPTIONS_MAX 16
@@ -44,6 +45,9 @@ static void make_table(struct lab_options *o, struct sq_option table[static LAB_
          "offer TCP candidates: also, or only (without UDP)", 0, 0},
         {"ice-lite", SQ_OPTION_FLAG, &o->ice_lite, NULL, "answer ICE checks only, as many SFUs do",
          0, 0},
+        {"drain", SQ_OPTION_DURATION, &o->drain_ns, "D",
+         "at the end (Ctrl-C, SIGTERM) send everyone away, one after the other, over this time", 0,
+         0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "preferred: gcm (default) or cm", 0, 0},
         {"seed", SQ_OPTION_COUNT, &o->seed, "N", "of every random choice", 0, (1ULL << 53) - 1},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
@@ -145,13 +149,36 @@ static void announce(const struct sq_lab *lab)
     fflush(stdout);
 }
 
-static void on_interrupt(void *ctx, unsigned count)
+struct serving {
+    struct sq_lab *lab;
+    struct sq_loop *loop;
+    struct sq_timer end;
+    uint64_t drain_ns; /* 0: it ends at once */
+};
+
+static void on_end(void *ctx, uint64_t now_ns)
 {
-    (void)count;
-    sq_loop_stop(ctx);
+    struct serving *s = ctx;
+    (void)now_ns;
+    sq_loop_stop(s->loop);
 }
 
-static int serve(const struct sq_lab_config *config)
+static void on_interrupt(void *ctx, unsigned count)
+{
+    struct serving *s = ctx;
+    if (count == 1 && s->drain_ns > 0 && sq_lab_drain(s->lab, s->drain_ns) == 0) {
+        printf("Everyone is sent away within %.3g s, and nobody is let in; once more ends it at "
+               "once.\n",
+               (double)s->drain_ns / 1e9);
+        fflush(stdout);
+        sq_timer_start(sq_loop_timers(s->loop), &s->end,
+                       sq_loop_now(s->loop) + s->drain_ns + LAST_NS);
+        return;
+    }
+    sq_loop_stop(s->loop);
+}
+
+static int serve(const struct sq_lab_config *config, uint64_t drain_ns)
 {
     struct sq_lab *lab = NULL;
     struct sq_loop *loop = NULL;
@@ -173,11 +200,14 @@ static int serve(const struct sq_lab_config *config)
         sq_usage("lab", "%s", why[0] ? why : sq_err_name(err));
         goto out;
     }
-    control.ctx = loop;
+    struct serving serving = {.lab = lab, .loop = loop, .drain_ns = drain_ns};
+    sq_timer_init(&serving.end, on_end, &serving);
+    control.ctx = &serving;
     announce(lab);
     err = sq_control_start(&control, loop, false);
     err = err ? err : sq_loop_run(loop);
     code = err ? SQ_EXIT_USAGE : SQ_EXIT_HELD;
+    sq_timer_stop(&serving.end);
 out:
     sq_control_stop(&control);
     sq_lab_stop(lab);
@@ -211,7 +241,7 @@ int sq_cmd_lab(int argc, char **argv)
     char *key = NULL;
     int code = configure(&o, &config, media, &cert, &key);
     if (code == 0) {
-        code = serve(&config);
+        code = serve(&config, o.drain_ns);
     }
     sq_free(cert);
     sq_free(key);

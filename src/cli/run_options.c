@@ -7,6 +7,7 @@
 #include "cli/data_options.h"
 #include "cli/dtmf_option.h"
 #include "cli/network_option.h"
+#include "cli/reconnect_option.h"
 #include "signal/target.h"
 #include <math.h>
 #include <stdio.h>
@@ -183,6 +184,10 @@ static void add_connection(struct table *table)
          "rate=1M,delay=80ms,loss=2%; may come again",
          0, 0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
+        {"reconnect", SQ_OPTION_TEXT, &o->reconnect, "HOW",
+         "who is dropped comes back: now, backoff or backoff:1s-30s; ice+backoff restarts ICE "
+         "first",
+         0, 0},
         {"answer-timeout", SQ_OPTION_DURATION, &o->answer_timeout_ns, "D",
          "for each answer of the signalling (10s)", 0, 0},
         {"connect-timeout", SQ_OPTION_DURATION, &o->connect_timeout_ns, "D",
@@ -561,6 +566,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     err = sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
     err = err ? err : sq_dtmf_option_parse(o->dtmf, group, why, why_room);
     err = err ? err : sq_network_option_parse(&o->networks, group, why, why_room);
+    err = err ? err : sq_reconnect_option_parse(o->reconnect, &group->reconnect, why, why_room);
     if (err) {
         return err;
     }
@@ -719,6 +725,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     err = err ? err : describe_list(result, "stun", &o->stun);
     err = err ? err : describe_list(result, "local_ip", &o->local_ips);
     err = err ? err : describe_list(result, "network", &o->networks);
+    err = err || !o->reconnect ? err : sq_result_config_text(result, "reconnect", o->reconnect);
     err = err ? err : sq_result_config_text(result, "ice", o->ice);
     err = err ? err : describe_list(result, "turn", &o->turn);
     err = err ? err

@@ -20,7 +20,7 @@ struct sq_run_options {
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
-    const char *ice, *turn_user, *turn_password, *turn_secret;
+    const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
     struct sq_option_list expect, stun, turn, local_ips, codecs, networks;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;

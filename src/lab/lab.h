@@ -39,6 +39,9 @@ struct sq_lab_config {
  * SQ_ERR_IO (errno: cannot listen), SQ_ERR_TLS, SQ_ERR_NOMEM; `why` (nullable) takes a sentence. */
 int sq_lab_start(const struct sq_lab_config *config, struct sq_lab **ret_lab, char *why,
                  size_t why_room) SQ_MUST_USE;
+/* Once: from now on nobody is let in, and who is there is sent away ("going"), one after the other
+ * over that time. It goes on until it is stopped. */
+int sq_lab_drain(struct sq_lab *lab, uint64_t over_ns) SQ_MUST_USE;
 /* Says goodbye to everyone, ends the thread and frees it. NULL is allowed. */
 void sq_lab_stop(struct sq_lab *lab);
 

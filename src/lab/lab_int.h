@@ -296,6 +296,8 @@ struct sq_lab {
     struct sq_addr http_addr, stun_addr;
     uint64_t started_ns;
     bool stopping;
+    uint64_t drain_over_ns, drained_ns; /* sq_lab_drain */
+    struct sq_timer drain_timer;
 
     struct sq_lab_room *rooms;
     struct sq_lab_client *clients;

@@ -129,7 +129,7 @@ static void peers_header(struct sq_buf *out)
     sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
                      "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
                      "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf,"
-                     "dtmf_pressed,network\r\n");
+                     "dtmf_pressed,network,drops,returns,gap_ms\r\n");
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -200,6 +200,9 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_text(out, p->dtmf);
         comma_integer(out, p->dtmf_pressed);
         comma_text(out, p->network);
+        comma_integer(out, p->drops);
+        comma_integer(out, p->returns);
+        comma_number(out, p->gap_ms);
         sq_buf_puts(out, "\r\n");
     }
 }

@@ -72,6 +72,18 @@ static void put_peers(struct sq_json *j, const struct sq_peer_counts *c)
     sq_json_close(j, '}');
 }
 
+static void put_reconnects(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_reconnects all;
+    sq_result_reconnects(r, &all);
+    sq_json_open(j, "reconnects", '{');
+    sq_json_integer(j, "peers", all.peers);
+    sq_json_integer(j, "back", all.back);
+    sq_json_number(j, "first_drop_ms", all.first_drop_ms);
+    sq_json_number(j, "all_back_ms", all.all_back_ms);
+    sq_json_close(j, '}');
+}
+
 static void put_worth(struct sq_json *j, const struct sq_latency_worth *worth)
 {
     sq_json_number(j, "uncertainty", worth->uncertainty_ms);
@@ -194,6 +206,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     sq_json_integer(&j, "exit_code", (uint64_t)r->exit_code);
     put_expectations(&j, r);
     put_peers(&j, &r->counts);
+    put_reconnects(&j, r);
     put_metrics(&j, r);
     put_failures(&j, r);
     put_turn(&j, r);

@@ -126,6 +126,21 @@ static bool without_rates(const struct sq_result *r)
     return false;
 }
 
+static void put_reconnects(struct text *t, const struct sq_reconnects *returns)
+{
+    if (returns->peers == 0) {
+        return;
+    }
+    sq_buf_printf(t->out, "  %llu were dropped after they had connected: %llu came back",
+                  (unsigned long long)returns->peers, (unsigned long long)returns->back);
+    if (returns->back == returns->peers) {
+        sq_buf_puts(t->out, ", the last one ");
+        sq_report_human_unit(t->out, (returns->all_back_ms - returns->first_drop_ms) / 1e3, "s");
+        sq_buf_puts(t->out, " after media stopped for the first");
+    }
+    sq_buf_puts(t->out, "\n");
+}
+
 static void put_peers(struct text *t)
 {
     const struct sq_peer_counts *c = &t->r->counts;
@@ -133,11 +148,14 @@ static void put_peers(struct text *t)
     sq_buf_printf(t->out, "  %llu of %llu planned were started: %llu ok, %llu failed",
                   (unsigned long long)c->started, (unsigned long long)c->planned,
                   (unsigned long long)c->ok, (unsigned long long)c->failed);
-    if (c->dropped > 0) {
+    struct sq_reconnects returns;
+    sq_result_reconnects(t->r, &returns);
+    if (c->dropped > 0 && returns.peers == 0) {
         sq_buf_printf(t->out, " (%llu of them dropped after they had connected)",
                       (unsigned long long)c->dropped);
     }
     sq_buf_printf(t->out, ", %llu pending\n", (unsigned long long)c->pending);
+    put_reconnects(t, &returns);
     const struct sq_peer_row *waiting = sq_result_waiting(t->r);
     if (waiting) {
         sq_buf_puts(t->out, "  pending is for example ");

@@ -41,6 +41,20 @@ struct sq_plan_network {
     double share; /* of the group; those of a group make 1 */
 };
 
+/* What a user does that is dropped: its connection was lost, or the service ended its session. */
+enum sq_reconnect {
+    SQ_RECONNECT_NOT, /* it has failed */
+    SQ_RECONNECT_NOW, /* at once, and then each second */
+    SQ_RECONNECT_BACK_OFF,
+};
+
+struct sq_plan_reconnect {
+    enum sq_reconnect how;
+    bool ice_first;             /* a lost connection is restarted (RFC 8445, section 2.4) first */
+    uint64_t first_ns, most_ns; /* back-off: the first wait, which doubles up to this; each is drawn
+                                   between the half and the whole of it */
+};
+
 #define SQ_PLAN_GROUPS_MAX 16
 #define SQ_PLAN_REST       UINT64_MAX
 
@@ -68,6 +82,7 @@ struct sq_plan_group {
     uint64_t dtmf_after_ns;           /* ... so long after it is up */
     struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
     size_t networks_len; /* 0: users are in the machine's own network */
+    struct sq_plan_reconnect reconnect;
 };
 
 /* Texts and tables are borrowed for the run.

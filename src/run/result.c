@@ -419,12 +419,31 @@ int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, con
     return 0;
 }
 
+void sq_result_reconnects(const struct sq_result *r, struct sq_reconnects *ret_reconnects)
+{
+    struct sq_reconnects all = {.first_drop_ms = NAN, .all_back_ms = NAN};
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *p = &r->peers[i];
+        if (p->drops > 0) {
+            all.peers++;
+            all.back += p->returns == p->drops;
+            all.first_drop_ms = fmin(all.first_drop_ms, p->dropped_ms);
+            all.all_back_ms = fmax(all.all_back_ms, p->back_ms);
+        }
+    }
+    if (all.back < all.peers) {
+        all.all_back_ms = NAN;
+    }
+    *ret_reconnects = all;
+}
+
 void sq_result_tally(struct sq_result *r)
 {
     struct sq_peer_counts counts = {.planned = r->counts.planned, .started = r->peer_count};
     memset(r->failures, 0, sizeof(r->failures));
     for (size_t i = 0; i < r->peer_count; i++) {
         struct sq_peer_row *p = &r->peers[i];
+        counts.dropped += p->drops > 0 || (p->outcome == SQ_OUTCOME_FAILED && p->connected);
         if (p->outcome == SQ_OUTCOME_OK) {
             counts.ok++;
             p->cause = SQ_FAILURE_NONE;
@@ -433,7 +452,6 @@ void sq_result_tally(struct sq_result *r)
             p->cause = SQ_FAILURE_NONE;
         } else {
             counts.failed++;
-            counts.dropped += p->connected;
             if (p->cause <= SQ_FAILURE_NONE || p->cause >= SQ_FAILURE_COUNT) {
                 p->cause = SQ_FAILURE_PROTOCOL;
             }

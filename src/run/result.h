@@ -163,6 +163,10 @@ struct sq_peer_row {
     char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
     char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
     uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
+    /* --reconnect: how often it was dropped after it was up, and came back; when media last came
+     * before the first time, and first after the last; the longest time without. NAN: never. */
+    uint32_t drops, returns;
+    double dropped_ms, back_ms, gap_ms;
 };
 
 struct sq_latency_second {
@@ -261,8 +265,16 @@ struct sq_peer_counts {
     uint64_t started; /* = ok + failed + pending */
     uint64_t ok;
     uint64_t failed;
-    uint64_t dropped; /* those of the failed that had been connected before */
+    uint64_t dropped; /* had been connected, and lost it: those of the failed, and those that came
+                         back (--reconnect) */
     uint64_t pending;
+};
+
+/* Peers that were dropped and came back by themselves, or tried to (--reconnect). */
+struct sq_reconnects {
+    uint64_t peers, back;              /* were dropped; of them: were back at their end */
+    double first_drop_ms, all_back_ms; /* of the run: media last came to the first of them; the last
+                                          one was back. NAN: none; not all of them */
 };
 
 /* How a TURN server answered the peers that asked it for a relay. Who left within a second without
@@ -417,6 +429,8 @@ int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, con
                   double start_ms, double interval_ms, const char *text) SQ_MUST_USE;
 /* The first peer that was still pending and says on what; NULL: none. */
 const struct sq_peer_row *sq_result_waiting(const struct sq_result *r);
+/* From the rows. */
+void sq_result_reconnects(const struct sq_result *r, struct sq_reconnects *ret_reconnects);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
-#define SILENT_NS        (5 * SQ_NS_PER_SEC)
 #define UNDER_WAY_NS     (100 * SQ_NS_PER_MS) /* of a replay's last packets, and two round trips */
 
 /* ---- Story ---- */
@@ -111,6 +110,13 @@ static void settle_set_up(struct sq_user *user)
     }
 }
 
+/* It is among the connected ones no more. */
+static void count_out(struct sq_user *user)
+{
+    user->env->tally->connected -= user->counted_up;
+    user->counted_up = false;
+}
+
 /* The outcome is known: counts it, and lets go of the media. */
 static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
                    const char *text)
@@ -122,9 +128,9 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     struct sq_tally *tally = user->env->tally;
     if (user->state == SQ_USER_UP) {
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
-        tally->connected -= user->row.connected;
     }
-    if (user->state == SQ_USER_SETTING_UP) {
+    count_out(user);
+    if (user->state == SQ_USER_SETTING_UP && !sq_user_is_dropped(user)) {
         settle_set_up(user);
     }
     sq_user_switch_end(user);
@@ -173,36 +179,20 @@ static void fail(struct sq_user *user, enum sq_failure cause, const char *text)
     if (user->state != SQ_USER_SETTING_UP && user->state != SQ_USER_UP) {
         return;
     }
-    settle(user, SQ_OUTCOME_FAILED, cause, text);
-    leave_service(user);
+    if (!sq_user_comes_back(user, cause, text)) {
+        settle(user, SQ_OUTCOME_FAILED, cause, text);
+        leave_service(user);
+    }
 }
 
-/* What a set-up that is not over waits for. */
-static void tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+void sq_user_go_away(struct sq_user *user)
 {
-    char words[SQ_ICE_WORDS_MAX];
-    snprintf(text, SQ_PEER_TEXT_MAX, "%s",
-             user->joined ? "connected, but no media came yet"
-                          : "not signed in yet: the signalling server has not answered");
-    for (size_t i = 0; i < user->peers_len; i++) {
-        const struct sq_endpoint *endpoint = user->peers[i].endpoint;
-        if (!endpoint || user->peers[i].connected) {
-            continue;
-        }
-        if (!user->joined && !sq_peer_times(sq_endpoint_peer(endpoint))->negotiated &&
-            !user->env->plan->relays.servers_len) {
-            continue; /* it has nobody to check with yet */
-        }
-        if (sq_endpoint_waits_for_relay(endpoint, text)) {
-            return;
-        }
-        const struct sq_peer *rtc = sq_endpoint_peer(endpoint);
-        sq_ice_words(sq_peer_ice(rtc), words);
-        snprintf(text, SQ_PEER_TEXT_MAX,
-                 sq_peer_times(rtc)->ice_connected ? "the DTLS handshake is not over (%s)"
-                                                   : "no ICE candidate pair answered yet (%s)",
-                 words);
-    }
+    count_out(user);
+    sq_user_switch_end(user);
+    sq_timer_stop(&user->dtmf_timer);
+    user->switch_ns = 0;
+    user->state = SQ_USER_AWAY;
+    close_peers(user);
 }
 
 /* The run ends before it got up: what it waits for is told. */
@@ -211,7 +201,7 @@ static void settle_waiting(struct sq_user *user)
     char wait[SQ_PEER_TEXT_MAX];
     char text[SQ_PEER_TEXT_MAX];
     uint64_t tried_ns = sq_loop_now(user->env->loop) - user->intended_ns;
-    tell_wait(user, wait);
+    sq_user_tell_wait(user, wait);
     if (tried_ns < user->env->hung_after_ns) {
         settle(user, SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, wait);
         return;
@@ -221,30 +211,15 @@ static void settle_waiting(struct sq_user *user)
     settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_TIMEOUT, text);
 }
 
-/* One of its connections is silent, and stays so: ICE alone would see it after 30 s (RFC 7675). */
-static bool is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
-{
-    char why[SQ_PEER_TEXT_MAX];
-    uint64_t now_ns = sq_loop_now(user->env->loop);
-    for (size_t i = 0; i < user->peers_len; i++) {
-        const struct sq_user_peer *peer = &user->peers[i];
-        if (peer->endpoint && peer->connected && peer->heard_ns &&
-            now_ns - peer->heard_ns >= SILENT_NS && sq_endpoint_is_lost(peer->endpoint, why)) {
-            snprintf(text, SQ_PEER_TEXT_MAX,
-                     "nothing came for %.3g s, when it was to leave: %.190s",
-                     (double)(now_ns - peer->heard_ns) / 1e9, why);
-            return true;
-        }
-    }
-    return false;
-}
-
 static void settle_unfailed(struct sq_user *user)
 {
     char text[SQ_PEER_TEXT_MAX];
-    if (user->state != SQ_USER_UP) {
+    if (sq_user_is_dropped(user)) {
+        sq_user_tell_away(user, text);
+        settle(user, SQ_OUTCOME_FAILED, user->away.cause, text);
+    } else if (user->state != SQ_USER_UP) {
         settle_waiting(user);
-    } else if (is_lost(user, text)) {
+    } else if (sq_user_is_lost(user, text)) {
         settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_MEDIA_LOST, text);
     } else {
         settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
@@ -253,7 +228,7 @@ static void settle_unfailed(struct sq_user *user)
 
 void sq_user_leave(struct sq_user *user)
 {
-    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+    if (user->state >= SQ_USER_SETTING_UP && user->state <= SQ_USER_AWAY) {
         settle_unfailed(user);
         leave_service(user);
     }
@@ -261,7 +236,7 @@ void sq_user_leave(struct sq_user *user)
 
 void sq_user_abort(struct sq_user *user)
 {
-    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+    if (user->state >= SQ_USER_SETTING_UP && user->state <= SQ_USER_AWAY) {
         settle_unfailed(user);
     }
     finish(user);
@@ -274,19 +249,6 @@ static bool wants_media(const struct sq_user_peer *peer)
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
         if (sq_track_current_direction(sq_peer_track(rtc, i)) & SQ_DIR_RECVONLY) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A data channel of ours that is not open yet. */
-static bool waits_for_channel(const struct sq_user_peer *peer)
-{
-    struct sq_channel *channel;
-    struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
-    for (size_t i = 0; (channel = sq_peer_channel(rtc, i)); i++) {
-        if (sq_channel_state(channel) == SQ_CHANNEL_CONNECTING) {
             return true;
         }
     }
@@ -332,8 +294,8 @@ static void note_connected(struct sq_user *user)
     for (size_t i = 0; i < user->peers_len; i++) {
         any = any || (user->peers[i].endpoint && user->peers[i].connected);
     }
-    if (any && !user->row.connected) {
-        user->row.connected = true;
+    if (any && !user->counted_up) {
+        user->row.connected = user->counted_up = true;
         user->env->tally->connected++;
     }
 }
@@ -341,21 +303,26 @@ static void note_connected(struct sq_user *user)
 static void get_up(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
+    bool first = user->up_ns == 0;
     user->state = SQ_USER_UP;
-    user->up_ns = now_ns;
+    user->up_ns = first ? now_ns : user->up_ns;
     sq_user_begin_samples(user, now_ns);
-    sq_user_data_begin(user);
     sq_user_switch_begin(user, now_ns);
-    sq_user_dtmf_begin(user, now_ns);
+    if (first) {
+        sq_user_data_begin(user);
+        sq_user_dtmf_begin(user, now_ns);
+    }
     note_connected(user);
-    if (user->row.connected) {
+    if (sq_user_is_dropped(user)) {
+        sq_user_is_back(user, now_ns);
+    } else if (user->row.connected) {
         record_stages(user, now_ns);
         sq_hist_small_record(&user->env->second->setup_ms,
                              (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
     }
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                   hold_ns ? now_ns + hold_ns : SQ_NEVER);
+                   hold_ns ? user->up_ns + hold_ns : SQ_NEVER);
     if (user->replay_end_ns) { /* shorter than the set-up */
         sq_user_replay_over(user, now_ns);
     }
@@ -372,7 +339,8 @@ static void check_up(struct sq_user *user)
         const struct sq_user_peer *peer = &user->peers[i];
         if (peer->endpoint) {
             connected = connected && peer->connected;
-            media = media && (peer->media || !wants_media(peer)) && !waits_for_channel(peer);
+            media =
+                media && (peer->media || !wants_media(peer)) && !sq_user_waits_for_channel(peer);
         }
     }
     if (connected && media) {
@@ -400,7 +368,8 @@ static void set_up_took_too_long(struct sq_user *user)
     if (user->joined && all_connected(user)) {
         bool channel = false;
         for (size_t i = 0; i < user->peers_len; i++) {
-            channel = channel || (user->peers[i].endpoint && waits_for_channel(&user->peers[i]));
+            channel =
+                channel || (user->peers[i].endpoint && sq_user_waits_for_channel(&user->peers[i]));
         }
         snprintf(text, sizeof(text), "connected, but %s within %.3g s",
                  channel ? "the data channel did not open" : "no media came",
@@ -414,6 +383,18 @@ static void set_up_took_too_long(struct sq_user *user)
     }
 }
 
+static void open_session(struct sq_user *user);
+
+/* A new session, as one that has just arrived. */
+static void try_again(struct sq_user *user)
+{
+    sq_user_release(user);
+    user->joined = false;
+    user->peers_len = 0;
+    user->away.tries++;
+    open_session(user);
+}
+
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     (void)now_ns;
@@ -422,6 +403,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
         set_up_took_too_long(user);
     } else if (user->state == SQ_USER_UP) {
         sq_user_leave(user); /* held as long as it was to */
+    } else if (user->state == SQ_USER_AWAY) {
+        try_again(user);
     } else if (user->state == SQ_USER_LEAVING) {
         finish(user);
     }
@@ -474,8 +457,11 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
         }
         if (user->state == SQ_USER_UP) {
             note_connected(user);
+            sq_user_path_found(user);
         }
         check_up(user);
+    } else if (event->state == SQ_PEER_DISCONNECTED) {
+        sq_user_path_lost(user);
     } else if (event->state == SQ_PEER_FAILED) {
         fail(user, cause_of(event->cause), event->text);
     }
@@ -553,7 +539,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .capture_time = group->latency,
                                           .accept_data = group->data.on};
     *peer = (struct sq_user_peer){.user = user};
-    snprintf(peer->label, sizeof(peer->label), "%s", label);
+    snprintf(peer->label, sizeof(peer->label), user->row.drops ? "%s.%u" : "%s", label,
+             user->row.drops + user->away.tries);
     /* A replay answers NACK by hand; a recorded peer may be decoded, too. */
     bool recorded = sq_user_is_recorded(user) || group->replay;
     const struct sq_endpoint_ops *ops = recorded                   ? &recorded_ops
@@ -576,7 +563,9 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
 static void host_phase(void *ctx, enum sq_phase phase, uint64_t took_ns)
 {
     struct sq_user *user = ctx;
-    record_stage(user, (enum sq_stage)phase, (double)took_ns / 1e6);
+    if (!sq_user_is_dropped(user)) { /* set-up times are those of arriving */
+        record_stage(user, (enum sq_stage)phase, (double)took_ns / 1e6);
+    }
 }
 
 static void host_joined(void *ctx)
@@ -597,7 +586,8 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
         note_starved(user, SQ_ERR_NOMEM, 0);
         cause = SQ_CAUSE_CONNECT;
     }
-    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+    if ((user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) &&
+        !sq_user_comes_back(user, (enum sq_failure)cause, text)) {
         settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
         finish(user);
     }
@@ -650,6 +640,7 @@ static void describe(struct sq_user *user)
     user->row.start_ms = run_ms(user, user->intended_ns);
     user->row.end_ms = NAN;
     user->row.data.in_kbps = user->row.data.out_kbps = NAN;
+    user->row.dropped_ms = user->row.back_ms = user->row.gap_ms = NAN;
     user->row.data.loss_percent = user->row.data.latency_ms = user->row.data.rtt_ms = NAN;
     for (int i = 0; i < SQ_STAGE_COUNT; i++) {
         user->row.stage_ms[i] = NAN;
@@ -705,12 +696,11 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     return 0;
 }
 
-void sq_user_start(struct sq_user *user)
+static void open_session(struct sq_user *user)
 {
     const struct sq_plan *plan = user->env->plan;
     user->state = SQ_USER_SETTING_UP;
     user->started_ns = sq_loop_now(user->env->loop);
-    user->env->tally->started++;
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
@@ -722,6 +712,12 @@ void sq_user_start(struct sq_user *user)
         snprintf(text, sizeof(text), "the session could not be made: %s", sq_err_name(err));
         fail(user, SQ_FAILURE_PROTOCOL, text);
     }
+}
+
+void sq_user_start(struct sq_user *user)
+{
+    user->env->tally->started++;
+    open_session(user);
 }
 
 void sq_user_set_slot(struct sq_user *user, size_t slot)

@@ -13,6 +13,7 @@ enum sq_user_state {
     SQ_USER_IDLE,
     SQ_USER_SETTING_UP, /* signalling, ICE, DTLS, first media */
     SQ_USER_UP,
+    SQ_USER_AWAY,    /* was up, was dropped, and will try again */
     SQ_USER_LEAVING, /* outcome is known; the service is being told */
     SQ_USER_OVER,
 };
@@ -66,6 +67,15 @@ struct sq_flow_sums {
     uint64_t decoded_fps_n, alive_n;
 };
 
+/* Of a user that was dropped and comes back. */
+struct sq_user_away {
+    uint64_t since_ns; /* the last media before; 0: it is there */
+    uint64_t restarted_ns;
+    unsigned tries;
+    enum sq_failure cause;
+    char text[160];
+};
+
 struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
@@ -74,6 +84,8 @@ struct sq_user {
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted, starved;
+    bool counted_up; /* among those that are connected now */
+    struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
     char name[48], room[48];
@@ -101,6 +113,33 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) 
 /* Its recording has been sent: it leaves when the last packets and their repair have had time to
  * arrive. */
 void sq_user_replay_over(struct sq_user *user, uint64_t now_ns);
+
+/* Closes its peers; its session is over when this has returned, and is destroyed before the next.
+ */
+void sq_user_go_away(struct sq_user *user);
+
+/* user_wait.c */
+/* A data channel of its own that is not open yet. */
+bool sq_user_waits_for_channel(const struct sq_user_peer *peer);
+/* What a set-up that is not over waits for. */
+void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* One of its connections is silent, and stays so: ICE alone would see it after 30 s (RFC 7675). */
+bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+
+/* user_reconnect.c */
+/* One that is dropped, or whose attempt to come back failed, tries again: true. */
+bool sq_user_comes_back(struct sq_user *user, enum sq_failure cause, const char *text);
+/* It was dropped and is not back. */
+bool sq_user_is_dropped(const struct sq_user *user);
+/* A new session of one that was dropped is up. */
+void sq_user_is_back(struct sq_user *user, uint64_t now_ns);
+/* What came of it, where it never is. */
+void sq_user_tell_away(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* ICE calls a connection disconnected, and connected again. */
+void sq_user_path_lost(struct sq_user *user);
+void sq_user_path_found(struct sq_user *user);
+/* Once a second while it is up: do media come again? */
+void sq_user_reconnect_sample(struct sq_user *user);
 
 /* user_switch.c */
 void sq_user_switch_init(struct sq_user *user);

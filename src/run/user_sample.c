@@ -432,6 +432,7 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
         close_flow(&s, (enum sq_flow)flow);
     }
     sq_user_data_sample(user, s.seconds, s.telling);
+    sq_user_reconnect_sample(user);
     user->sampled_ns = now_ns;
 }
 

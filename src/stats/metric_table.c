@@ -342,8 +342,15 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
     [SQ_METRIC_PEERS_DROPPED] =
         {"peers.dropped", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_RUN, 1,
-         "Peers that were connected and lost their connection or media before their end; also "
-         "counted as failed. As a percentage: of the peers started.",
+         "Peers that were connected and lost their connection or media before their end: they "
+         "failed, or came back (--reconnect). As a percentage: of the peers started.",
+         ""},
+    [SQ_METRIC_PEERS_RECONNECT] =
+        {"peers.reconnect", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+         SQ_SAMPLING_RETURN, 1000,
+         "With --reconnect: how long a dropped peer was without media, from the last RTP packet "
+         "before to the first after. One that only sends: from when it heard of it until it is "
+         "connected again.",
          ""},
     [SQ_METRIC_GENERATOR_LATENESS] = {"generator.lateness", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION,
                                       SQ_FLOW_NONE, SQ_BETTER_LOW, SQ_SAMPLING_TIMER, 1000,

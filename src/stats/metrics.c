@@ -95,6 +95,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling)
         return "each timer of the generator that fires";
     case SQ_SAMPLING_FRAME:
         return "each frame (video) or packet (audio) that carries a time-tag";
+    case SQ_SAMPLING_RETURN:
+        return "each time that a dropped peer came back";
     case SQ_SAMPLING_THREAD_SECOND:
         return "each second of each generator thread";
     }

@@ -81,6 +81,7 @@ enum sq_metric_id {
     SQ_METRIC_PEERS_OK,
     SQ_METRIC_PEERS_FAILED,
     SQ_METRIC_PEERS_DROPPED,
+    SQ_METRIC_PEERS_RECONNECT,
     SQ_METRIC_GENERATOR_LATENESS,
     SQ_METRIC_GENERATOR_CPU,
     SQ_METRIC_GENERATOR_DROPS,
@@ -116,6 +117,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_RUN,        /* once, over all peers */
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
     SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */
+    SQ_SAMPLING_RETURN,     /* each time that a dropped peer came back */
     SQ_SAMPLING_THREAD_SECOND, /* each second of each generator thread */
 };
 

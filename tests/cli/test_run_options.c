@@ -164,6 +164,27 @@ static void keys_are_pressed_when_it_says(void **state)
                    "up to 64");
 }
 
+static void who_is_dropped_may_come_back(void **state)
+{
+    (void)state;
+    assert_int_equal(plan_of("lab:").groups[0].reconnect.how, SQ_RECONNECT_NOT);
+    struct sq_plan_reconnect r = plan_of("lab:|--reconnect|now").groups[0].reconnect;
+    assert_true(r.how == SQ_RECONNECT_NOW && !r.ice_first);
+    r = plan_of("lab:|--reconnect|ice+backoff").groups[0].reconnect;
+    assert_true(r.how == SQ_RECONNECT_BACK_OFF && r.ice_first);
+    assert_true(r.first_ns == SEC && r.most_ns == 30 * SEC);
+    r = plan_of("lab:|--reconnect|backoff:200ms-1m").groups[0].reconnect;
+    assert_true(r.first_ns == SEC / 5 && r.most_ns == 60 * SEC && !r.ice_first);
+    static const char *const wrong[] = {"soon",          "ice",          "ice+",
+                                        "backoff:",      "backoff:1s",   "backoff:2-3",
+                                        "backoff:2s-1s", "backoff:0s-1s"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "lab:|--reconnect|%s", wrong[i]);
+        assert_refused(line, "backoff:1s-30s");
+    }
+}
+
 static void networks_are_given_and_shared(void **state)
 {
     (void)state;
@@ -448,6 +469,7 @@ int main(void)
         cmocka_unit_test(all_else_arrives_in_the_plan),
         cmocka_unit_test(keys_are_pressed_when_it_says),
         cmocka_unit_test(networks_are_given_and_shared),
+        cmocka_unit_test(who_is_dropped_may_come_back),
         cmocka_unit_test(threads_are_no_more_than_peers),
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),

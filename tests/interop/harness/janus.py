@@ -86,8 +86,13 @@ class Janus:
             (folder / name).write_text(text.format(**values))
         (folder / "janus.plugin.videoroom.jcfg").write_text(
             "".join(VIDEOROOM.format(room=room, codec=codec) for codec, room in ROOMS.items()))
-        self.process = test.start("janus", [*enter, need("janus"), "-F", folder])
+        self.test, self.words = test, [*enter, need("janus"), "-F", folder]
         self.url = f"janus+ws://{address}:{WS_PORT}/"
+        self.start()
+
+    def start(self):
+        """Once more after its process was ended: with the same configuration, in the same place."""
+        self.process = self.test.start("janus", self.words)
         self.socket = until("Janus' admin interface", self._admin, 20)
 
     def _admin(self):

@@ -1,0 +1,168 @@
+/* --reconnect: users that are dropped and come back, over a service of this process. */
+#include "run/rig.h"
+#include "run/shard_bench.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define USERS 6
+
+static atomic_uint opened[USERS]; /* sessions of each user so far */
+
+static unsigned nth_session(uint64_t index)
+{
+    return atomic_fetch_add(&opened[index], 1);
+}
+
+/* The first session of each is dropped. */
+static enum fake_how drops_once(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_DROPS : FAKE_WELL;
+}
+
+/* The service is gone after the first. */
+static enum fake_how drops_for_good(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_DROPS : FAKE_REFUSED;
+}
+
+/* It comes back for the third. */
+static enum fake_how away_for_two(uint64_t index)
+{
+    unsigned n = nth_session(index);
+    return n == 0 ? FAKE_DROPS : n < 3 ? FAKE_REFUSED : FAKE_WELL;
+}
+
+static enum fake_how never_there(uint64_t index)
+{
+    nth_session(index);
+    return FAKE_REFUSED;
+}
+
+static void run(struct bench *b, enum fake_how (*how)(uint64_t index),
+                struct sq_plan_reconnect reconnect, uint64_t duration_ns)
+{
+    memset(opened, 0, sizeof(opened));
+    bench_make(b, how);
+    b->plan.peers = USERS;
+    b->plan.rate_per_s = 100;
+    b->plan.duration_ns = duration_ns;
+    b->plan.groups[0].reconnect = reconnect;
+    bench_start(b);
+    bench_finish(b);
+}
+
+static void who_is_dropped_has_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    run(&b, drops_once, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOT}, 500 * MS);
+    assert_int_equal(b.result->counts.failed, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    assert_int_equal(b.result->peers[0].drops, 0); /* nobody tried */
+    bench_free(&b);
+}
+
+static void or_comes_back_at_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_reconnects all;
+    run(&b, drops_once, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOW}, 1500 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    assert_int_equal(bench_samples(&b, SQ_METRIC_PEERS_RECONNECT), USERS);
+    /* Times of a set-up are those of who arrives. */
+    assert_int_equal(bench_samples(&b, SQ_METRIC_SETUP_TOTAL), USERS);
+    assert_int_equal(bench_samples(&b, SQ_METRIC_SETUP_SIGNALING), USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        assert_int_equal(atomic_load(&opened[i]), 2);
+        assert_int_equal(p->drops, 1);
+        assert_int_equal(p->returns, 1);
+        assert_true(p->gap_ms >= 0 && p->gap_ms < 1000);
+        assert_true(fabs(p->back_ms - p->dropped_ms - p->gap_ms) < 0.01);
+        assert_true(p->dropped_ms > p->start_ms && p->back_ms < p->end_ms);
+        /* What both sessions received is one sum. */
+        assert_true(p->flow[SQ_FLOW_AUDIO_IN].packets > 50);
+        assert_int_equal(p->flow[SQ_FLOW_AUDIO_IN].tracks, 2);
+    }
+    sq_result_reconnects(b.result, &all);
+    assert_int_equal(all.peers, USERS);
+    assert_int_equal(all.back, USERS);
+    assert_true(all.all_back_ms > all.first_drop_ms);
+    assert_int_equal(fake_leaves(), USERS); /* of the second sessions; the first were lost */
+    assert_int_equal(fake_sessions(), 0);
+    bench_free(&b);
+}
+
+static void waits_grow_from_attempt_to_attempt(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 100 * MS, .most_ns = 200 * MS};
+    run(&b, away_for_two, reconnect, 2500 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    bool apart = false;
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        assert_int_equal(atomic_load(&opened[i]), 4);
+        assert_int_equal(p->drops, 1); /* attempts that fail are no further drops */
+        /* Waits of half to all of 100, 200 and 200 ms. */
+        assert_true(p->gap_ms > 250 && p->gap_ms < 1500);
+        apart = apart || fabs(p->gap_ms - b.result->peers[0].gap_ms) > 5;
+    }
+    assert_true(apart); /* they do not all come in one moment */
+    bench_free(&b);
+}
+
+static void who_is_not_back_at_the_end_has_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_reconnects all;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 5 * SEC};
+    run(&b, drops_for_good, reconnect, SEC);
+    assert_int_equal(b.result->counts.failed, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    const struct sq_peer_row *p = &b.result->peers[0];
+    assert_int_equal(p->cause, SQ_FAILURE_SIGNALING);
+    assert_non_null(strstr(p->message, "dropped, and not back after"));
+    assert_non_null(strstr(p->message, "the service said no"));
+    assert_true(isnan(p->gap_ms) && p->returns == 0);
+    sq_result_reconnects(b.result, &all);
+    assert_int_equal(all.back, 0);
+    assert_true(isnan(all.all_back_ms));
+    bench_free(&b);
+}
+
+static void who_never_was_up_is_not_dropped(void **state)
+{
+    (void)state;
+    struct bench b;
+    run(&b, never_there, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOW}, 300 * MS);
+    assert_int_equal(b.result->counts.failed, USERS);
+    assert_int_equal(b.result->counts.dropped, 0);
+    assert_int_equal(atomic_load(&opened[0]), 1);
+    bench_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_dropped_has_failed),
+        cmocka_unit_test(or_comes_back_at_once),
+        cmocka_unit_test(waits_grow_from_attempt_to_attempt),
+        cmocka_unit_test(who_is_not_back_at_the_end_has_failed),
+        cmocka_unit_test(who_never_was_up_is_not_dropped),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}
