@@ -1,0 +1,262 @@
+/* The plan that is made of what `squall run` is given. */
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/data_options.h"
+#include "cli/dtmf_option.h"
+#include "cli/network_option.h"
+#include "cli/reconnect_option.h"
+#include "cli/run_options.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
+#define RAMP_DEFAULT_S      10.0
+#define RAMP_DEFAULT_SHARE  (1.0 / 3) /* of the duration at most */
+#define RATE_DEFAULT_MAX    100.0
+#define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
+
+static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_ns)
+{
+    char buf[64];
+    if (strlen(text) >= sizeof(buf)) {
+        return SQ_ERR_FORMAT;
+    }
+    memcpy(buf, text, strlen(text) + 1);
+    char *down = strchr(buf, ':');
+    if (down) {
+        *down++ = '\0';
+        int err = sq_parse_duration(down, ret_down_ns);
+        if (err) {
+            return err;
+        }
+    }
+    return sq_parse_duration(buf, ret_up_ns);
+}
+
+static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                     size_t why_room)
+{
+    uint64_t up_ns = 0;
+    uint64_t down_ns = SQ_NEVER;
+    if (o->ramp && parse_ramp(o->ramp, &up_ns, &down_ns) != 0) {
+        snprintf(why, why_room, "--ramp %s: expected UP or UP:DOWN, each a duration such as 10s",
+                 o->ramp);
+        return SQ_ERR_INVALID;
+    }
+    if (o->ramp && o->rate_per_s > 0) {
+        snprintf(why, why_room, "--ramp and --rate say the same in two ways: give one of them");
+        return SQ_ERR_INVALID;
+    }
+    plan->peers = o->peers;
+    plan->hold_ns = o->hold_ns;
+    plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : DURATION_DEFAULT_NS;
+    plan->rate_per_s = o->rate_per_s;
+    if (plan->rate_per_s <= 0) {
+        double over_s = up_ns ? (double)up_ns / 1e9 : RAMP_DEFAULT_S;
+        if (!up_ns && plan->duration_ns) {
+            over_s = fmin(over_s, (double)plan->duration_ns / 1e9 * RAMP_DEFAULT_SHARE);
+        }
+        plan->rate_per_s = fmax((double)o->peers / over_s, up_ns ? 1e-6 : 1);
+        if (!up_ns) {
+            plan->rate_per_s = fmin(plan->rate_per_s, RATE_DEFAULT_MAX);
+        }
+    }
+    plan->ramp_down_ns = down_ns;
+    if (down_ns == SQ_NEVER) {
+        double seconds = (double)o->peers / (4 * plan->rate_per_s);
+        plan->ramp_down_ns = (uint64_t)fmin(seconds * 1e9, (double)RAMP_DOWN_MAX_NS);
+    }
+    if (sq_plan_arrivals(plan) > SQ_RESULT_PEERS_MAX) {
+        snprintf(
+            why, why_room,
+            "%.4g arrivals a second for %.4g s are %llu; a run keeps the results of %d at most",
+            plan->rate_per_s, (double)plan->duration_ns / 1e9,
+            (unsigned long long)sq_plan_arrivals(plan), SQ_RESULT_PEERS_MAX);
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
+/* --codec video=h264,vp8 */
+static int parse_codecs(const struct sq_run_options *o, struct sq_plan_group *group, char *why,
+                        size_t why_room)
+{
+    for (size_t i = 0; i < o->codecs.n; i++) {
+        char text[SQ_PEER_TEXT_MAX] = "";
+        const char *item = o->codecs.items[i];
+        bool video = strncmp(item, "video=", 6) == 0;
+        if (!video && strncmp(item, "audio=", 6) != 0) {
+            snprintf(why, why_room, "--codec %s: expected audio=LIST or video=LIST", item);
+            return SQ_ERR_INVALID;
+        }
+        if (sq_peer_codecs_parse(item + 6, video,
+                                 video ? &group->video_codecs : &group->audio_codecs, text) != 0) {
+            snprintf(why, why_room, "--codec %s", text);
+            return SQ_ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
+static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                    size_t why_room)
+{
+    static const char *const names[] = {"all", "relay", "relay-first"};
+    size_t i = 0;
+    while (i < 3 && strcmp(o->ice, names[i]) != 0) {
+        i++;
+    }
+    if (i == 3) {
+        snprintf(why, why_room, "--ice %s: expected all, relay or relay-first", o->ice);
+        return SQ_ERR_INVALID;
+    }
+    if (i > 0 && o->turn.n == 0) {
+        snprintf(why, why_room, "--ice %s: give the TURN server with --turn", o->ice);
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn_password && o->turn_secret) {
+        snprintf(why, why_room,
+                 "--turn-password and --turn-secret are two ways to authenticate: "
+                 "give one of them");
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn_password && !o->turn_user) {
+        snprintf(why, why_room, "--turn-password: give the user, too, with --turn-user");
+        return SQ_ERR_INVALID;
+    }
+    if (o->turn.n > 0 && o->turn_user && !o->turn_password && !o->turn_secret) {
+        snprintf(why, why_room,
+                 "--turn-user: give --turn-password or --turn-secret, too (better: the variable "
+                 "SQUALL_TURN_PASSWORD or SQUALL_TURN_SECRET)");
+        return SQ_ERR_INVALID;
+    }
+    plan->ice_policy = (enum sq_ice_policy)i;
+    return 0;
+}
+
+/* --bwe gcc, off, fixed:1.2M */
+static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
+{
+    struct sq_peer_bwe bwe = {.mode = SQ_BWE_GCC};
+    bool known = strcmp(text, "gcc") == 0;
+    if (strcmp(text, "off") == 0) {
+        known = true;
+        bwe.mode = SQ_BWE_OFF;
+    } else if (strncmp(text, "fixed:", 6) == 0) {
+        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0 && bwe.fixed_bps > 0;
+        bwe.mode = SQ_BWE_FIXED;
+    }
+    if (!known) {
+        snprintf(why, why_room,
+                 "--bwe %s: expected gcc, off, or fixed: with a bit rate such as fixed:1.2M", text);
+        return SQ_ERR_INVALID;
+    }
+    *ret_bwe = bwe;
+    return 0;
+}
+
+int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
+                        size_t why_room)
+{
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    struct sq_plan_group *group = &plan.groups[0];
+    int err = plan_load(o, &plan, why, why_room);
+    err = err ? err : plan_ice(o, &plan, why, why_room);
+    if (err) {
+        return err;
+    }
+    err = sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
+    err = err ? err : sq_dtmf_option_parse(o->dtmf, group, why, why_room);
+    err = err ? err : sq_network_option_parse(&o->networks, group, why, why_room);
+    err = err ? err : sq_reconnect_option_parse(o->reconnect, &group->reconnect, why, why_room);
+    if (err) {
+        return err;
+    }
+    if (!o->audio && !o->video && !group->data.on) {
+        snprintf(why, why_room,
+                 "--no-audio and --no-video together leave nothing to send: give --data");
+        return SQ_ERR_INVALID;
+    }
+    if (o->latency && !o->audio && !o->video) {
+        snprintf(why, why_room,
+                 "--latency measures frames of audio and video, and there are none; messages' "
+                 "latency is told by --data itself");
+        return SQ_ERR_INVALID;
+    }
+    if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
+        snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
+        return SQ_ERR_INVALID;
+    }
+    if (o->replay_pt && !o->replay) {
+        snprintf(why, why_room, "--pt: expected --replay FILE with it");
+        return SQ_ERR_INVALID;
+    }
+    if (o->lateness_max_ms <= 0) {
+        snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
+        return SQ_ERR_INVALID;
+    }
+    group->simulcast = (unsigned)o->simulcast;
+    err = parse_codecs(o, group, why, why_room);
+    if (!err && group->simulcast && group->video_codecs.svc) {
+        snprintf(why, why_room,
+                 "--simulcast: vp9+svc has its layers in one stream, and simulcast has a stream a "
+                 "layer; leave one of them out");
+        err = SQ_ERR_INVALID;
+    }
+    err = err ? err : parse_bwe(o->bwe, &group->bwe, why, why_room);
+    if (err) {
+        return err;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    plan.threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
+    if (plan.threads > o->peers) {
+        plan.threads = (unsigned)o->peers;
+    }
+    if (plan.threads > SQ_PLAN_THREADS_MAX) {
+        plan.threads = SQ_PLAN_THREADS_MAX;
+    }
+    plan.room = o->room ? o->room : plan.room;
+    plan.room_size = o->room_size;
+    group->audio = o->audio;
+    group->video = o->video;
+    group->watches = o->listen;
+    group->token = o->token;
+    group->insecure = o->insecure;
+    group->ca_file = o->ca_file;
+    group->trickle = o->trickle;
+    group->latency = o->latency;
+    plan.seed = o->seed;
+    plan.answer_timeout_ns = o->answer_timeout_ns;
+    plan.connect_timeout_ns = o->connect_timeout_ns;
+    plan.media_timeout_ns = o->media_timeout_ns;
+    plan.prefer_cm = strcmp(o->srtp, "cm") == 0;
+    plan.dumps = o->dump;
+    plan.decode = o->decode;
+    plan.lateness_p99_max_ms = o->lateness_max_ms;
+    sq_plan_split(&plan, o->publishers);
+    *ret_plan = plan;
+    return 0;
+}
+
+int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *target,
+                        struct sq_plan *plan, char *why, size_t why_room)
+{
+    bool janus = strncmp(target->scheme, "janus+", 6) == 0;
+    bool rooms = janus || strncmp(target->scheme, "room+", 5) == 0;
+    const char *named = rooms ? sq_target_param(target, "room") : NULL;
+    if (!o->room && named && named[0]) {
+        plan->room = named;
+    }
+    plan->room_counts = janus;
+    size_t max = plan->room_size ? SQ_PLAN_ROOM_PREFIX_MAX : SQ_PLAN_ROOM_MAX;
+    if (!plan->room[0] || strlen(plan->room) > max) {
+        snprintf(why, why_room, "%s '%.80s': expected a name of 1 to %zu bytes%s",
+                 o->room ? "--room" : "room", plan->room, max,
+                 plan->room_size ? ", as --room-size puts a number behind it" : "");
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
