@@ -43,6 +43,9 @@ struct sq_view sq_view_cut(struct sq_view *v, char sep);
 struct sq_view sq_view_trim(struct sq_view v);
 /* The whole view as an unsigned decimal number; SQ_ERR_FORMAT otherwise or when above `max`. */
 int sq_view_u64(struct sq_view v, uint64_t max, uint64_t *ret_number) SQ_MUST_USE;
+/* Letters to change, add or drop to make one of the other (Levenshtein), for "did you mean"; 99
+ * for texts of more than 40 bytes. */
+unsigned sq_edits(struct sq_view a, const char *b);
 
 /* "500ms", "10s", "5m", "1h", "90" is refused: a duration carries its unit. In ns. */
 int sq_parse_duration(const char *text, uint64_t *ret_ns) SQ_MUST_USE;

@@ -13,40 +13,13 @@ int sq_metric_find(struct sq_view name)
     return SQ_ERR_NOTFOUND;
 }
 
-/* Levenshtein's distance; 99 for texts longer than any name. */
-static unsigned edits(struct sq_view a, const char *b)
-{
-    enum { LONGEST = 40 };
-    size_t b_len = strlen(b);
-    if (a.len > LONGEST || b_len > LONGEST) {
-        return 99;
-    }
-    unsigned row[LONGEST + 1];
-    for (unsigned j = 0; j <= b_len; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 0; i < a.len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i + 1;
-        for (unsigned j = 0; j < b_len; j++) {
-            unsigned swap = diagonal + (a.at[i] != b[j]);
-            unsigned drop = row[j + 1] + 1;
-            unsigned insert = row[j] + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = swap < drop ? swap : drop;
-            row[j + 1] = insert < row[j + 1] ? insert : row[j + 1];
-        }
-    }
-    return row[b_len];
-}
-
 const char *sq_metric_nearest(struct sq_view name)
 {
     const char *best = NULL;
     unsigned least = name.len < 9 ? 3 : 5; /* more edits than that is another word */
     for (unsigned i = 0; i < SQ_METRIC_COUNT; i++) {
         const char *candidate = sq_metric_get((enum sq_metric_id)i)->name;
-        unsigned distance = edits(name, candidate);
+        unsigned distance = sq_edits(name, candidate);
         if (distance < least) {
             least = distance;
             best = candidate;
