@@ -28,6 +28,7 @@ FORBIDDEN = {
     "peer": {"net"},
     "media": {"net"},
     "stats": {"net"},
+    "scenario": {"signal", "peer", "media", "stats", "net"},
     "report": {"signal", "peer", "net"},
     "prepare": {"report", "store", "run", "scenario", "signal", "peer", "net"},
 }

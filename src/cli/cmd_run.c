@@ -11,13 +11,12 @@
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/result_head.h"
+#include "cli/run_file.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
-#include "lab/lab.h"
-#include "media/clip.h"
+#include "cli/run_sources.h"
 #include "net/rlimit.h"
-#include "net/stream.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/decode.h"
@@ -32,28 +31,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WHY_MAX         512
-#define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* until the end of one who came a little later */
-#define DIR_MAX         4096
-#define SPARE_FDS       256 /* files, libraries, the lab's own */
-#define FDS_A_PEER      3   /* signalling, and media sockets come on top */
-#define LAB_FDS_A_PEER  3
+#define WHY_MAX        512
+#define DIR_MAX        4096
+#define SPARE_FDS      256 /* files, libraries, the lab's own */
+#define FDS_A_PEER     3   /* signalling, and media sockets come on top */
+#define LAB_FDS_A_PEER 3
 
 struct session {
     struct sq_run_options options;
     struct sq_plan plan;
-    struct sq_target target;
-    struct sq_lab *lab;
-    struct sq_clip *clip;
+    struct sq_run_sources sources;
     struct sq_loop *loop;
     struct sq_run *run;
     struct sq_control control;
     struct sq_progress progress;
     struct sq_result *result;
     struct sq_record_option record;
-    struct sq_replay *replay;
     struct sq_run_paths paths;
-    char lab_url[SQ_LAB_URL_MAX];
     char why[WHY_MAX];
     bool finished, interrupted, paused;
     int collected;           /* an error: the result is not complete */
@@ -73,148 +67,6 @@ static int refuse(struct session *s, int err, const char *fmt, ...)
 }
 
 /* ---- Getting ready ---- */
-
-/* `lab:` is a lab of our own, in this process. */
-static int start_lab(struct session *s, const char *rest)
-{
-    enum sq_lab_url which = SQ_LAB_URL_ROOM;
-    if (strcmp(rest, "echo") == 0) {
-        s->plan.room = "echo";
-    } else if (strcmp(rest, "whip") == 0) {
-        which = SQ_LAB_URL_ECHO;
-    } else if (rest[0] != '\0') {
-        char *shown = sq_target_shown(rest);
-        int err =
-            refuse(s, SQ_ERR_INVALID, "target 'lab:%.200s': expected lab:, lab:echo or lab:whip",
-                   shown ? shown : "***");
-        sq_free(shown);
-        return err;
-    }
-    const struct sq_lab_config config = {.seed = s->plan.seed + 1, .prefer_cm = s->plan.prefer_cm};
-    int err = sq_lab_start(&config, &s->lab, s->why, sizeof(s->why));
-    if (!err) {
-        sq_lab_url(s->lab, which, s->lab_url);
-    }
-    return err;
-}
-
-static int find_target(struct session *s)
-{
-    const char *url = s->options.target_url;
-    if (strncmp(url, "lab:", 4) == 0) {
-        int err = start_lab(s, url + 4);
-        if (err) {
-            return err;
-        }
-        url = s->lab_url;
-    }
-    int err = sq_target_parse(url, &s->target, s->why, sizeof(s->why));
-    if (err) {
-        return err;
-    }
-    const struct sq_signal_ops *adapter = sq_signal_find(s->target.scheme);
-    if (!adapter) {
-        return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", s->target.scheme);
-    }
-    if (s->options.echo && strncmp(s->target.scheme, "whip", 4) != 0) {
-        return refuse(s, SQ_ERR_INVALID,
-                      "--echo asks a WHIP server to send the media back, and "
-                      "the target is %s; lab:echo and Janus' echotest do so by themselves",
-                      s->lab ? s->options.target_url : s->target.scheme);
-    }
-    if (strncmp(s->target.scheme, "whip", 4) == 0) {
-        /* WHIP publishes; only an echo, such as the lab's, sends something back. */
-        s->plan.groups[0].watches =
-            s->lab != NULL || s->options.echo || !s->plan.groups[0].publishes;
-    } else if (strncmp(s->target.scheme, "whep", 4) == 0) {
-        sq_plan_split(&s->plan, 0);
-    }
-    for (size_t i = 0; i < s->plan.groups_len; i++) {
-        s->plan.groups[i].target = &s->target;
-        s->plan.groups[i].adapter = adapter;
-    }
-    char why[SQ_PEER_TEXT_MAX] = "";
-    err = adapter->check ? adapter->check(&s->target, why) : 0;
-    if (err) {
-        char *shown = sq_target_shown(url);
-        (void)refuse(s, err, "target '%.300s': %s", shown ? shown : "***", why);
-        sq_free(shown);
-        return err;
-    }
-    return sq_run_options_room(&s->options, &s->target, &s->plan, s->why, sizeof(s->why));
-}
-
-/* Said once here, and not by each peer that cannot make an offer. */
-static int check_codecs(struct session *s)
-{
-    char text[SQ_PEER_TEXT_MAX];
-    const struct sq_plan_group *g = &s->plan.groups[0];
-    if ((g->audio && sq_peer_codecs_check(&g->audio_codecs, false, s->clip, text) != 0) ||
-        (g->video && sq_peer_codecs_check(&g->video_codecs, true, s->clip, text) != 0)) {
-        return refuse(s, SQ_ERR_UNSUPPORTED, "--media %s: %s", s->options.media, text);
-    }
-    return 0;
-}
-
-static struct sq_peer_codecs only(enum sq_codec codec)
-{
-    return (struct sq_peer_codecs){.order = {(uint8_t)codec}, .n = codec != SQ_CODEC_NONE};
-}
-
-/* A recorded stream is sent in the place of a clip, and the run is as long as it is. */
-static int open_replay(struct session *s)
-{
-    const struct sq_run_options *o = &s->options;
-    char why[SQ_REPLAY_WHY_MAX];
-    if (sq_replay_open(o->replay, o->replay_pt, &s->replay, why) != 0) {
-        return refuse(s, SQ_ERR_FORMAT, why[0] ? "--%s: %s" : "--%s: no memory",
-                      strchr(why, '=') == NULL || !o->replay_pt ? "replay" : "pt", why);
-    }
-    const struct sq_replay_stream *streams = s->replay->streams;
-    for (size_t i = 0; i < s->plan.groups_len; i++) {
-        struct sq_plan_group *g = &s->plan.groups[i];
-        g->replay = s->replay;
-        g->audio_codecs = only(streams[SQ_MEDIA_AUDIO].codec);
-        g->video_codecs = only(streams[SQ_MEDIA_VIDEO].codec);
-        g->audio = g->audio && streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
-        g->video = g->video && streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
-    }
-    const struct sq_plan_group *first = &s->plan.groups[0];
-    if (sq_replay_check(s->replay, first->audio, first->video, why) != 0) {
-        return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", o->replay, why);
-    }
-    if (!o->duration_ns && !o->hold_ns) {
-        /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
-        s->plan.duration_ns = 0;
-        s->plan.hold_ns = s->replay->duration_ns + REPLAY_AFTER_NS;
-    }
-    return 0;
-}
-
-static int open_clip(struct session *s)
-{
-    if (s->options.replay) {
-        return open_replay(s);
-    }
-    char path[SQ_CLIP_PATH_MAX];
-    char why[SQ_CLIP_WHY_MAX];
-    const char *name = s->options.media;
-    if (sq_clip_builtin(name, path) != 0) {
-        return refuse(
-            s, SQ_ERR_NOTFOUND,
-            "--media %s: no such clip; expected default, small, hd or a .sqclip file (looked in "
-            "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
-            name);
-    }
-    const struct sq_clip_opts opts = {.tags = s->plan.groups[0].latency};
-    if (sq_clip_open_with(path, &opts, &s->clip, why) != 0) {
-        return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
-    }
-    for (size_t i = 0; i < s->plan.groups_len; i++) {
-        s->plan.groups[i].clip = s->clip;
-    }
-    return sq_plan_publishes(&s->plan) ? check_codecs(s) : 0;
-}
 
 static int check_places(struct session *s)
 {
@@ -236,13 +88,6 @@ static int check_places(struct session *s)
                                        sizeof(s->why));
         }
     }
-    int bad = !err && o->ca_file ? sq_tls_check_ca(o->ca_file) : 0;
-    if (bad) {
-        return refuse(s, SQ_ERR_INVALID, "--ca %.200s: %s", o->ca_file,
-                      bad == SQ_ERR_IO       ? strerror(errno)
-                      : bad == SQ_ERR_FORMAT ? "expected a file with certificates in PEM"
-                                             : sq_err_name(bad));
-    }
     return err;
 }
 
@@ -258,15 +103,21 @@ static uint64_t recordings(const struct session *s)
 /* In Janus' videoroom a user publishes by one peer connection and watches by another. */
 static uint64_t endpoints_a_peer(const struct session *s)
 {
-    const char *plugin = sq_target_param(&s->target, "plugin");
-    bool janus = strcmp(s->plan.groups[0].adapter->name, "janus") == 0;
-    return janus && plugin && strcmp(plugin, "videoroom") == 0 ? 2 : 1;
+    for (size_t i = 0; i < s->plan.groups_len; i++) {
+        const struct sq_plan_group *g = &s->plan.groups[i];
+        const char *plugin = sq_target_param(g->target, "plugin");
+        if (strcmp(g->adapter->name, "janus") == 0 && plugin && strcmp(plugin, "videoroom") == 0) {
+            return 2;
+        }
+    }
+    return 1;
 }
 
 static int raise_limits(struct session *s)
 {
     uint64_t media = s->plan.addrs_len + s->plan.relays.servers_len;
-    uint64_t each = FDS_A_PEER + endpoints_a_peer(s) * media + (s->lab ? LAB_FDS_A_PEER : 0);
+    uint64_t each =
+        FDS_A_PEER + endpoints_a_peer(s) * media + (s->sources.lab ? LAB_FDS_A_PEER : 0);
     uint64_t needed = s->plan.peers * each + recordings(s) + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {
@@ -525,7 +376,8 @@ static int begin_results(struct session *s, char dir[static DIR_MAX])
 {
     struct sq_report_error error;
     results_dir(s, dir);
-    int err = sq_report_begin(dir, s->options.replay, &s->results_lock, &error);
+    const char *kept = s->sources.replays_len > 0 ? s->sources.replays[0].file : NULL;
+    int err = sq_report_begin(dir, kept, &s->results_lock, &error);
     return !err             ? 0
            : s->options.out ? refuse(s, err, "--out %.100s: %.400s", s->options.out, error.message)
                             : refuse(s, err, "%s (--out DIR writes elsewhere)", error.message);
@@ -540,20 +392,31 @@ static int start_record(struct session *s)
     return err;
 }
 
+static int from_sources(struct session *s,
+                        int (*find)(struct sq_run_sources *sources, const struct sq_run_options *o,
+                                    struct sq_plan *plan))
+{
+    int err = find(&s->sources, &s->options, &s->plan);
+    if (err) {
+        sq_run_sources_explain(&s->sources, &s->options, s->why, sizeof(s->why));
+    }
+    return err;
+}
+
 static int prepare(struct session *s, int argc, char **argv)
 {
     sq_control_let_go();
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : check_places(s);
-    err = err ? err : open_clip(s);
+    err = err ? err : from_sources(s, sq_run_sources_open);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
     err = err ? err : sq_control_start_early(&s->control, s->loop);
-    err = err ? err : find_target(s);
-    err = err ? err
-              : sq_run_paths_find(s->loop, &s->options, &s->target, &s->paths, &s->plan, s->why,
-                                  sizeof(s->why));
+    err = err ? err : from_sources(s, sq_run_sources_targets);
+    err =
+        err ? err
+            : sq_run_paths_find(s->loop, &s->options, &s->paths, &s->plan, s->why, sizeof(s->why));
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
@@ -571,11 +434,8 @@ static void clean_up(struct session *s)
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
-    sq_lab_stop(s->lab);
+    sq_run_sources_close(&s->sources);
     sq_loop_free(s->loop);
-    sq_clip_close(s->clip);
-    sq_replay_close(s->replay);
-    sq_target_free(&s->target);
     sq_result_destroy(s->result);
     sq_run_options_free(&s->options);
 }
@@ -601,7 +461,7 @@ int sq_cmd_run(int argc, char **argv)
     }
     err = err ? err : prepare(s, argc, argv);
     if (err) {
-        sq_usage("run", "%s", s->why[0] ? s->why : sq_err_name(err));
+        (void)sq_run_usage("run", &s->options, err, s->why, sizeof(s->why));
         goto out;
     }
     if (!s->options.quiet) {

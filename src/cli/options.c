@@ -81,6 +81,10 @@ static int set_rate(const struct sq_option *option, const char *value)
 static int set_item(const struct sq_option *option, const char *value)
 {
     struct sq_option_list *list = option->to;
+    if (list->stale) {
+        list->n = 0;
+        list->stale = false;
+    }
     if (list->n == SQ_OPTION_LIST_MAX) {
         return SQ_ERR_INVALID;
     }
@@ -199,6 +203,31 @@ int sq_options_parse(const struct sq_option *options, int argc, char **argv,
         i += words;
     }
     return 0;
+}
+
+int sq_option_set(const struct sq_option *options, const char *name, const char *value, char *why,
+                  size_t why_room)
+{
+    const struct sq_option *option = find(options, sq_view_of(name));
+    if (!option) {
+        snprintf(why, why_room, "unknown option --%s", name);
+        return SQ_ERR_INVALID;
+    }
+    if (!takes_value(option)) {
+        *(bool *)option->to = strcmp(value, "true") == 0;
+        return 0;
+    }
+    return set(option, value) == 0 ? 0 : explain(option, value, why, why_room);
+}
+
+void sq_options_begin(const struct sq_option *options, const char *but)
+{
+    for (; options->name; options++) {
+        if (options->type == SQ_OPTION_LIST) {
+            struct sq_option_list *list = options->to;
+            list->stale = !but || strcmp(options->name, but) != 0;
+        }
+    }
 }
 
 void sq_options_help(const struct sq_option *options)

@@ -25,6 +25,7 @@ enum sq_option_type {
 struct sq_option_list {
     const char *items[SQ_OPTION_LIST_MAX]; /* borrowed from argv */
     size_t n;
+    bool stale; /* they are of an earlier source: the next item drops them */
 };
 
 struct sq_option {
@@ -41,6 +42,13 @@ struct sq_option {
  * what was expected. SQ_ERR_INVALID. */
 int sq_options_parse(const struct sq_option *options, int argc, char **argv,
                      struct sq_option_list *ret_rest, char *why, size_t why_room) SQ_MUST_USE;
+/* The option's value out of a file: a flag's is "true" or "false", and says what the name without
+ * "no-" is. As above otherwise. */
+int sq_option_set(const struct sq_option *options, const char *name, const char *value, char *why,
+                  size_t why_room) SQ_MUST_USE;
+/* What is set from here on comes of a source that wins over those before it: the items of a list
+ * take the place of what it holds, and are not added. `but` (nullable) names one whose are. */
+void sq_options_begin(const struct sq_option *options, const char *but);
 void sq_options_help(const struct sq_option *options);
 
 #endif

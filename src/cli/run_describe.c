@@ -2,88 +2,188 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/run_options.h"
+#include <stdio.h>
+#include <string.h>
 
-static int describe_list(struct sq_result *result, const char *key,
-                         const struct sq_option_list *list)
+/* Rows of a run, or of one of a scenario's groups: their keys have its name before them. */
+struct rows {
+    struct sq_result *result;
+    const struct sq_scenario *scenario; /* nullable */
+    const char *group;                  /* NULL: of the run */
+    int err;                            /* the first one */
+};
+
+static const char *key_of(const struct rows *r, const char *key, char out[static 80])
+{
+    snprintf(out, 80, "%s%s%s%s", r->group ? "groups." : "", r->group ? r->group : "",
+             r->group ? "." : "", key);
+    return out;
+}
+
+/* A text that a variable of the environment is in is told as it is written: it may be a secret. */
+static void put_text(struct rows *r, const char *key, const char *text)
+{
+    char full[80];
+    if (!r->err) {
+        r->err = sq_result_config_text(r->result, key_of(r, key, full),
+                                       sq_scenario_shown(r->scenario, text));
+    }
+}
+
+static void put_number(struct rows *r, const char *key, double number)
+{
+    char full[80];
+    r->err = r->err ? r->err : sq_result_config_number(r->result, key_of(r, key, full), number);
+}
+
+static void put_flag(struct rows *r, const char *key, bool flag)
+{
+    char full[80];
+    r->err = r->err ? r->err : sq_result_config_flag(r->result, key_of(r, key, full), flag);
+}
+
+static void put_list(struct rows *r, const char *key, const struct sq_option_list *list)
 {
     struct sq_buf b = {0};
     for (size_t i = 0; i < list->n; i++) {
-        sq_buf_printf(&b, "%s%s", i ? "," : "", list->items[i]);
+        sq_buf_printf(&b, "%s%s", i ? "," : "", sq_scenario_shown(r->scenario, list->items[i]));
     }
-    int err = b.err;
-    if (!err && list->n > 0) {
-        err = sq_result_config_text(result, key, b.text);
+    r->err = r->err ? r->err : b.err;
+    if (list->n > 0) {
+        put_text(r, key, b.text ? b.text : "");
     }
     sq_buf_free(&b);
-    return err;
 }
 
-static int describe_target(const struct sq_run_options *o, struct sq_result *result)
+/* Where a variable of the environment is in it, as it is written; else without what may be secret.
+ * Owned by the caller. */
+static char *shown_target(const struct sq_run_options *o, const struct sq_scenario *scenario)
 {
-    char *shown = sq_target_shown(o->target_url);
-    int err = shown ? sq_result_config_text(result, "target", shown) : SQ_ERR_NOMEM;
-    err = err ? err : sq_result_replace_text(&result->target, shown);
+    const char *text = sq_scenario_shown(scenario, o->target_url);
+    return text == o->target_url ? sq_target_shown(text) : sq_strdup(text);
+}
+
+static void put_target(struct rows *r, const struct sq_run_options *o)
+{
+    char *shown = shown_target(o, r->scenario);
+    r->err = r->err ? r->err : shown ? 0 : SQ_ERR_NOMEM;
+    if (!r->err) {
+        put_text(r, "target", shown);
+        r->err = r->err || r->group ? r->err : sq_result_replace_text(&r->result->target, shown);
+    }
     sq_free(shown);
-    return err;
+}
+
+/* What users send and receive, and how. */
+static void put_group(struct rows *r, const struct sq_run_options *o,
+                      const struct sq_plan_group *group)
+{
+    static const char *const policies[] = {"all", "relay", "relay-first"};
+    put_flag(r, "listen", group->watches);
+    put_text(r, o->replay ? "replay" : "media", o->replay ? o->replay : o->media);
+    put_list(r, "codec", &o->codecs);
+    put_number(r, "simulcast", (double)group->simulcast);
+    put_text(r, "bwe", o->bwe);
+    put_flag(r, "audio", group->audio);
+    put_flag(r, "video", group->video);
+    if (o->data) {
+        put_text(r, "data", o->data);
+    }
+    if (o->dtmf) {
+        put_text(r, "dtmf", o->dtmf);
+    }
+    if (o->data_mode) {
+        put_text(r, "data_mode", o->data_mode);
+    }
+    put_flag(r, "trickle", group->trickle);
+    put_flag(r, "latency", group->latency);
+    put_flag(r, "insecure", group->insecure);
+    put_flag(r, "echo", o->echo);
+    if (o->ca_file) {
+        put_text(r, "ca", o->ca_file);
+    }
+    put_list(r, "network", &o->networks);
+    if (o->reconnect) {
+        put_text(r, "reconnect", o->reconnect);
+    }
+    put_text(r, "ice", policies[group->ice_policy]);
+}
+
+static void put_groups(struct rows *r, const struct sq_run_options *o, const struct sq_plan *plan)
+{
+    for (size_t i = 0; i < o->groups_len; i++) {
+        const struct sq_scenario_group *from = &o->scenario->groups[i];
+        r->group = from->name;
+        put_target(r, &o->groups[i]);
+        put_text(r, "role", sq_scenario_roles[from->role]);
+        if (from->per_room) {
+            put_number(r, "per_room", (double)from->per_room);
+        } else {
+            put_number(r, "share_percent", from->share * 100);
+        }
+        put_flag(r, "publishes", plan->groups[i].publishes);
+        put_group(r, &o->groups[i], &plan->groups[i]);
+    }
+    r->group = NULL;
+}
+
+static void put_sizes(struct rows *r, const struct sq_plan *plan)
+{
+    struct sq_buf b = {0};
+    for (size_t i = 0; i < plan->sizes_len; i++) {
+        sq_buf_printf(&b, "%s%llu: %.4g%%", i ? ", " : "", (unsigned long long)plan->sizes[i].size,
+                      plan->sizes[i].share * 100);
+    }
+    r->err = r->err ? r->err : b.err;
+    if (plan->sizes_len > 0) {
+        put_text(r, "room_sizes", b.text ? b.text : "");
+    } else if (plan->room_size) {
+        put_number(r, "room_size", (double)plan->room_size);
+    }
+    sq_buf_free(&b);
+}
+
+static void put_load(struct rows *r, const struct sq_plan *plan)
+{
+    put_number(r, "peers", (double)plan->peers);
+    put_number(r, "rate_per_s", plan->rate_per_s);
+    put_number(r, "hold_s", (double)plan->hold_ns / 1e9);
+    put_number(r, "duration_s", (double)plan->duration_ns / 1e9);
+    put_number(r, "ramp_down_s", (double)plan->ramp_down_ns / 1e9);
+    put_number(r, "threads", plan->threads);
 }
 
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,
                             struct sq_result *result)
 {
+    struct rows rows = {.result = result, .scenario = o->scenario};
+    struct rows *r = &rows;
     const struct sq_plan_group *first = &plan->groups[0];
-    int err = describe_target(o, result);
-    err = err ? err : sq_result_config_number(result, "peers", (double)plan->peers);
-    err = err ? err : sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
-    err = err ? err : sq_result_config_number(result, "hold_s", (double)plan->hold_ns / 1e9);
-    err =
-        err ? err : sq_result_config_number(result, "duration_s", (double)plan->duration_ns / 1e9);
-    err = err ? err
-              : sq_result_config_number(result, "ramp_down_s", (double)plan->ramp_down_ns / 1e9);
-    err = err ? err : sq_result_config_number(result, "threads", plan->threads);
-    err = err ? err : sq_result_config_text(result, "room", plan->room);
-    if (!err && plan->room_size) {
-        err = sq_result_config_number(result, "room_size", (double)plan->room_size);
-    }
     bool all = first->publishes && plan->groups_len == 1;
-    if (!err && !all) {
-        err = sq_result_config_number(result, "publishers",
-                                      first->publishes ? (double)first->per_room : 0);
+    if (o->scenario && o->scenario->name[0]) {
+        put_text(r, "scenario", o->scenario->name);
     }
-    err = err ? err : sq_result_config_flag(result, "listen", first->watches);
-    err = err ? err
-              : sq_result_config_text(result, o->replay ? "replay" : "media",
-                                      o->replay ? o->replay : o->media);
-    err = err ? err : describe_list(result, "codec", &o->codecs);
-    err = err ? err : sq_result_config_number(result, "simulcast", (double)first->simulcast);
-    err = err ? err : sq_result_config_text(result, "bwe", o->bwe);
-    err = err ? err : sq_result_config_flag(result, "audio", first->audio);
-    err = err ? err : sq_result_config_flag(result, "video", first->video);
-    err = err || !o->data ? err : sq_result_config_text(result, "data", o->data);
-    err = err || !o->dtmf ? err : sq_result_config_text(result, "dtmf", o->dtmf);
-    err = err || !o->data_mode ? err : sq_result_config_text(result, "data_mode", o->data_mode);
-    err = err ? err : sq_result_config_text(result, "srtp", o->srtp);
-    err = err ? err : sq_result_config_flag(result, "trickle", first->trickle);
-    err = err ? err : sq_result_config_flag(result, "latency", first->latency);
-    err = err ? err : sq_result_config_flag(result, "insecure", first->insecure);
-    err = err ? err : sq_result_config_flag(result, "echo", o->echo);
-    err = err ? err : sq_result_config_number(result, "dump", (double)plan->dumps);
-    err = err ? err : sq_result_config_number(result, "decode", (double)plan->decode);
-    err = err || !o->ca_file ? err : sq_result_config_text(result, "ca", o->ca_file);
-    err = err ? err : describe_list(result, "stun", &o->stun);
-    err = err ? err : describe_list(result, "local_ip", &o->local_ips);
-    err = err ? err : describe_list(result, "network", &o->networks);
-    err = err || !o->reconnect ? err : sq_result_config_text(result, "reconnect", o->reconnect);
-    err = err ? err : sq_result_config_text(result, "ice", o->ice);
-    err = err ? err : describe_list(result, "turn", &o->turn);
-    err = err ? err
-              : sq_result_config_number(result, "answer_timeout_s",
-                                        (double)plan->answer_timeout_ns / 1e9);
-    err = err ? err
-              : sq_result_config_number(result, "connect_timeout_s",
-                                        (double)plan->connect_timeout_ns / 1e9);
-    err = err ? err
-              : sq_result_config_number(result, "media_timeout_s",
-                                        (double)plan->media_timeout_ns / 1e9);
-    return err ? err
-               : sq_result_config_number(result, "lateness_max_ms", plan->lateness_p99_max_ms);
+    put_target(r, o);
+    put_load(r, plan);
+    put_text(r, "room", plan->room);
+    put_sizes(r, plan);
+    if (o->groups_len > 0) {
+        put_groups(r, o, plan);
+    } else {
+        if (!all) {
+            put_number(r, "publishers", first->publishes ? (double)first->per_room : 0);
+        }
+        put_group(r, o, first);
+    }
+    put_text(r, "srtp", o->srtp);
+    put_number(r, "dump", (double)plan->dumps);
+    put_number(r, "decode", (double)plan->decode);
+    put_list(r, "stun", &o->stun);
+    put_list(r, "local_ip", &o->local_ips);
+    put_list(r, "turn", &o->turn);
+    put_number(r, "answer_timeout_s", (double)plan->answer_timeout_ns / 1e9);
+    put_number(r, "connect_timeout_s", (double)plan->connect_timeout_ns / 1e9);
+    put_number(r, "media_timeout_s", (double)plan->media_timeout_ns / 1e9);
+    put_number(r, "lateness_max_ms", plan->lateness_p99_max_ms);
+    return r->err;
 }

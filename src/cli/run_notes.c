@@ -1,5 +1,7 @@
 #include "cli/run_notes.h"
 
+#include "base/time.h"
+#include "cli/run_sources.h"
 #include "media/clip.h"
 #include "run/replay.h"
 #include <string.h>
@@ -74,7 +76,7 @@ static void note_plain_codecs(const struct sq_run_options *o, const struct sq_pl
                 "sends silence as it is.\n",
                 o->media);
     }
-    if (codecs->red && strncmp(o->target_url, "lab:", 4) == 0) {
+    if (codecs->red && sq_run_is_lab(o->target_url)) {
         fputs("Note: the lab takes no RED: opus+red is sent as Opus alone.\n", out);
     }
 }
@@ -138,12 +140,16 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
 
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
-    const struct sq_plan_group *first = &plan->groups[0]; /* all others send the same, or nothing */
-    if (first->replay) {
-        tell_replay(first->replay, out);
-    }
     note_late_arrivals(plan, out);
-    note_small_rate(o, first, out);
     note_few_peers(o, plan, out);
-    note_plain_codecs(o, first, out);
+    /* Without a scenario's groups the others send the same as the first, or nothing. */
+    for (size_t i = 0; i < sq_max_u64(o->groups_len, 1); i++) {
+        const struct sq_plan_group *group = &plan->groups[i];
+        const struct sq_run_options *own = o->groups_len > 0 ? &o->groups[i] : o;
+        if (group->replay) {
+            tell_replay(group->replay, out);
+        }
+        note_small_rate(own, group, out);
+        note_plain_codecs(own, group, out);
+    }
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "cli/network_option.h"
+#include "cli/run_file.h"
 #include "cli/run_table.h"
 #include "signal/target.h"
 #include <stdio.h>
@@ -14,19 +15,42 @@ static bool names_latency(const struct sq_expect *e)
     return sq_expect_names(e, "audio.in.latency") || sq_expect_names(e, "video.in.latency");
 }
 
+/* Of a file the column is one of the file, where the text stands in it letter by letter. */
+static void refuse_expectation(const struct sq_run_options *o, const char *text,
+                               const struct sq_expect_error *error, int err, char *why,
+                               size_t why_room)
+{
+    const struct sq_scenario_setting *s =
+        o->scenario ? sq_scenario_setting_of(o->scenario, text) : NULL;
+    const char *said = error->message[0] ? error->message : sq_err_name(err);
+    if (!s) {
+        snprintf(why, why_room, "--expect '%s', column %zu: %s", text, error->column, said);
+    } else if (s->text_column) {
+        const struct sq_yaml_place at = {s->at.line, s->text_column + (unsigned)error->column - 1};
+        sq_run_file_refuse(o, &at, why, why_room, "expect '%s': %s", text, said);
+    } else {
+        sq_run_file_refuse(o, &s->at, why, why_room, "expect '%s', column %zu: %s", text,
+                           error->column, said);
+    }
+}
+
 static int parse_expectations(struct sq_run_options *o, char *why, size_t why_room)
 {
+    bool latency = false;
     for (size_t i = 0; i < o->expect.n; i++) {
         struct sq_expect_error error = {.column = 1};
         int err =
             sq_expect_parse(o->expect.items[i], &o->expectations[o->expectations_len], &error);
         if (err) {
-            snprintf(why, why_room, "--expect '%s', column %zu: %s", o->expect.items[i],
-                     error.column, error.message[0] ? error.message : sq_err_name(err));
+            refuse_expectation(o, o->expect.items[i], &error, err, why, why_room);
             return SQ_ERR_INVALID;
         }
-        o->latency = o->latency || names_latency(o->expectations[o->expectations_len]);
+        latency = latency || names_latency(o->expectations[o->expectations_len]);
         o->expectations_len++;
+    }
+    o->latency = o->latency || latency;
+    for (size_t i = 0; i < o->groups_len; i++) { /* those that have frames to measure */
+        o->groups[i].latency |= latency && (o->groups[i].audio || o->groups[i].video);
     }
     return 0;
 }
@@ -34,6 +58,8 @@ static int parse_expectations(struct sq_run_options *o, char *why, size_t why_ro
 /* Options of what is sent, where none is: for want of that kind, of a publisher, or of room. */
 static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
 {
+    const char *silent =
+        o->in_group ? "role: watch sends nothing" : "with --publishers 0 nobody sends";
     bool watches = strncmp(o->target_url, "whep", 4) == 0;
     bool fixed = o->bwe && strncmp(o->bwe, "fixed:", 6) == 0;
     const char *sent = o->simulcast     ? "--simulcast"
@@ -59,7 +85,7 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
     }
     if (sent && (watches || o->publishers == 0)) {
         snprintf(why, why_room, "%s is of what is sent, and %s: leave it out", sent,
-                 watches ? "WHEP only watches" : "with --publishers 0 nobody sends");
+                 watches ? "WHEP only watches" : silent);
         return SQ_ERR_INVALID;
     }
     if (!o->listen && (watches || o->publishers == 0)) {
@@ -78,7 +104,7 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
 }
 
 /* What would be taken without a word, and change nothing. */
-static int check_useless(const struct sq_run_options *o, char *why, size_t why_room)
+int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_room)
 {
     const char *turn = o->turn_user       ? "--turn-user"
                        : o->turn_password ? "--turn-password"
@@ -103,33 +129,32 @@ static int check_useless(const struct sq_run_options *o, char *why, size_t why_r
     return check_senders(o, why, why_room);
 }
 
-int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
-                         size_t why_room)
+/* One target, and one file at most. */
+static int take_words(struct sq_run_options *o, const struct sq_option_list *rest,
+                      const char **ret_file, char *why, size_t why_room)
 {
-    struct sq_run_table table;
-    struct sq_option_list rest = {0};
-    sq_run_table_defaults(o);
-    sq_run_table_make(o, &table);
-    int err = sq_options_parse(table.rows, argc, argv, &rest, why, why_room);
-    if (err || o->help || sq_network_option_asks(&o->networks)) {
-        return err;
+    for (size_t i = 0; i < rest->n; i++) {
+        const char **place = sq_run_file_is(rest->items[i]) ? ret_file : &o->target_url;
+        if (*place) {
+            char *shown = sq_target_shown(rest->items[i]);
+            snprintf(why, why_room, "run: expected one %s, got another: '%.200s'",
+                     place == ret_file ? "scenario" : "target", shown ? shown : "***");
+            sq_free(shown);
+            return SQ_ERR_INVALID;
+        }
+        *place = rest->items[i];
     }
-    if (rest.n == 0) {
-        snprintf(why, why_room, "run: expected a target, such as lab: or whip+https://host/path");
+    if (rest->n == 0) {
+        snprintf(why, why_room,
+                 "run: expected a target, such as lab: or whip+https://host/path, or a scenario, "
+                 "FILE.yaml");
         return SQ_ERR_INVALID;
     }
-    if (rest.n > 1) {
-        char *shown = sq_target_shown(rest.items[1]);
-        snprintf(why, why_room, "run: expected one target, got another: '%.200s'",
-                 shown ? shown : "***");
-        sq_free(shown);
-        return SQ_ERR_INVALID;
-    }
-    o->target_url = rest.items[0];
-    err = check_useless(o, why, why_room);
-    if (err) {
-        return err;
-    }
+    return 0;
+}
+
+void sq_run_options_finish(struct sq_run_options *o)
+{
     o->media = o->media ? o->media : "default";
     o->bwe = o->bwe ? o->bwe : "gcc";
     o->token = o->token ? o->token : getenv("SQUALL_TOKEN");
@@ -144,6 +169,46 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         sq_rand_secret(&o->seed, sizeof(o->seed));
         o->seed &= SQ_RUN_SEED_MAX;
     }
+}
+
+/* Where groups say what is sent, the rest is asked for the first of them that sends anything. */
+static int check(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    struct sq_run_options whole = *o;
+    const struct sq_scenario *s = o->scenario;
+    bool sends = !s || s->groups_len == 0;
+    for (size_t i = 0; s && i < s->groups_len; i++) {
+        bool watches = strncmp(o->groups[i].target_url, "whep", 4) == 0;
+        if (!watches && sq_scenario_role_sends(s->groups[i].role)) {
+            sends = true;
+            whole.target_url = o->groups[i].target_url;
+        }
+    }
+    whole.publishers = sends ? whole.publishers : 0;
+    whole.in_group = s && s->groups_len > 0;
+    return sq_run_options_check(&whole, why, why_room);
+}
+
+int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
+                         size_t why_room)
+{
+    struct sq_run_table table;
+    struct sq_option_list rest = {0};
+    const char *file = NULL;
+    sq_run_table_defaults(o);
+    sq_run_table_make(o, &table);
+    int err = sq_options_parse(table.rows, argc, argv, &rest, why, why_room);
+    if (err || o->help || sq_network_option_asks(&o->networks)) {
+        return err;
+    }
+    err = take_words(o, &rest, &file, why, why_room);
+    err = err || !file ? err : sq_run_file_read(o, file, argc, argv, why, why_room);
+    err = err ? err : check(o, why, why_room);
+    if (err) {
+        (void)sq_run_file_explain(o, NULL, why, why_room);
+        return err;
+    }
+    sq_run_options_finish(o);
     return parse_expectations(o, why, why_room);
 }
 
@@ -153,4 +218,8 @@ void sq_run_options_free(struct sq_run_options *o)
         sq_expect_destroy(o->expectations[i]);
     }
     o->expectations_len = 0;
+    sq_free(o->groups);
+    o->groups = NULL;
+    sq_scenario_free(o->scenario);
+    o->scenario = NULL;
 }

@@ -6,6 +6,7 @@
 #include "run/expect.h"
 #include "run/plan.h"
 #include "run/result.h"
+#include "scenario/scenario.h"
 #include "signal/target.h"
 
 #define SQ_RUN_EXPECT_MAX SQ_OPTION_LIST_MAX
@@ -27,11 +28,22 @@ struct sq_run_options {
 
     struct sq_expect *expectations[SQ_RUN_EXPECT_MAX]; /* owned */
     size_t expectations_len;
+
+    const char *file;              /* of the scenario; NULL: there is none */
+    struct sq_scenario *scenario;  /* owned; what is in it */
+    bool line_target;              /* the command line names a target, too */
+    bool in_group;                 /* these are what a group of the file says */
+    struct sq_run_options *groups; /* owned: what holds for each of the file's groups */
+    size_t groups_len;
 };
 
 /* Reads the words after "run". On failure `why` says what is wrong. */
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room) SQ_MUST_USE;
+/* Do the options make sense together? Of those of a group, for what it does. */
+int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_room) SQ_MUST_USE;
+/* What nobody said: from the environment, or by default. */
+void sq_run_options_finish(struct sq_run_options *o);
 void sq_run_options_free(struct sq_run_options *o);
 void sq_run_options_help(void);
 /* Everything but target, adapter, clip, addresses, STUN and TURN servers, which take looking up. */

@@ -12,7 +12,6 @@
 struct finder {
     struct sq_loop *loop;
     const struct sq_run_options *options;
-    const struct sq_target *target;
     struct sq_run_paths *paths;
     struct sq_plan *plan;
     char *why;
@@ -33,12 +32,11 @@ static int refuse(struct finder *f, int err, const char *fmt, ...)
 /* ---- Local addresses ---- */
 
 /* Candidates of one family make no pairs with those of the other. */
-static void note_family(struct finder *f)
+static void note_family(struct finder *f, const struct sq_target *target)
 {
     struct sq_host_addrs remote;
     const char *family[2] = {"IPv4", "IPv6"};
-    if (f->options->quiet ||
-        sq_find_host(f->loop, f->target->host, f->target->port, &remote) != 0) {
+    if (f->options->quiet || sq_find_host(f->loop, target->host, target->port, &remote) != 0) {
         return;
     }
     for (size_t i = 0; i < f->plan->addrs_len; i++) {
@@ -50,7 +48,18 @@ static void note_family(struct finder *f)
     fprintf(stderr,
             "Note: %s is reached by %s, and --local-ip names %s only: media connect only where the "
             "service offers %s candidates.\n",
-            f->target->host, family[v6], family[!v6], family[!v6]);
+            target->host, family[v6], family[!v6], family[!v6]);
+}
+
+/* The target of a group, where no group before it has the same. */
+static const struct sq_target *new_target(const struct sq_plan *plan, size_t group)
+{
+    for (size_t i = 0; i < group; i++) {
+        if (plan->groups[i].target == plan->groups[group].target) {
+            return NULL;
+        }
+    }
+    return plan->groups[group].target;
 }
 
 static int find_given(struct finder *f, const struct sq_option_list *ips)
@@ -80,24 +89,55 @@ static int find_given(struct finder *f, const struct sq_option_list *ips)
     }
     f->plan->addrs_len = ips->n;
     f->plan->addr_counts = paths->addr_counts;
-    note_family(f);
+    for (size_t i = 0; i < f->plan->groups_len; i++) {
+        const struct sq_target *target = new_target(f->plan, i);
+        if (target) {
+            note_family(f, target);
+        }
+    }
     return 0;
 }
 
-/* Media leaves from the address that the target is reached from, unless the user names others. */
+/* The address that a target is reached from, once. */
+static void add_source(struct finder *f, const struct sq_target *target)
+{
+    struct sq_addr source;
+    struct sq_host_addrs remote = {.n = 0};
+    struct sq_plan *plan = f->plan;
+    int found = sq_find_host(f->loop, target->host, target->port, &remote);
+    for (size_t i = 0; !found && i < remote.n; i++) {
+        if (sq_route_source(&remote.addrs[i], &source) != 0) {
+            continue;
+        }
+        for (size_t k = 0; k < plan->addrs_len; k++) {
+            if (sq_addr_equal(&f->paths->addrs[k], &source)) {
+                return;
+            }
+        }
+        if (plan->addrs_len < SQ_CARRIER_ADDRS_MAX) {
+            f->paths->addrs[plan->addrs_len++] = source;
+        }
+        return;
+    }
+}
+
+/* Media leaves from the addresses that the targets are reached from, unless the user names others.
+ */
 static int find_addrs(struct finder *f)
 {
     f->plan->addrs = f->paths->addrs;
     if (f->options->local_ips.n > 0) {
         return find_given(f, &f->options->local_ips);
     }
-    struct sq_host_addrs remote = {.n = 0};
-    int found = sq_find_host(f->loop, f->target->host, f->target->port, &remote);
-    for (size_t i = 0; !found && i < remote.n; i++) {
-        if (sq_route_source(&remote.addrs[i], &f->paths->addrs[0]) == 0) {
-            f->plan->addrs_len = 1;
-            return 0;
+    f->plan->addrs_len = 0;
+    for (size_t i = 0; i < f->plan->groups_len; i++) {
+        const struct sq_target *target = new_target(f->plan, i);
+        if (target) {
+            add_source(f, target);
         }
+    }
+    if (f->plan->addrs_len > 0) {
+        return 0;
     }
     /* Each peer will say for itself what is wrong with the name. */
     if (sq_carrier_default_addrs(NULL, f->paths->addrs, &f->plan->addrs_len) != 0) {
@@ -175,14 +215,15 @@ static int find_turn(struct finder *f)
 }
 
 int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options,
-                      const struct sq_target *target, struct sq_run_paths *paths,
-                      struct sq_plan *plan, char *why, size_t why_room)
+                      struct sq_run_paths *paths, struct sq_plan *plan, char *why, size_t why_room)
 {
-    struct finder f = {loop, options, target, paths, plan, why, why_room};
-    const struct sq_signal_ops *adapter = plan->groups[0].adapter;
-    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !adapter->restart_ice) {
-        return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s has no way to restart ICE",
-                      adapter->name);
+    struct finder f = {loop, options, paths, plan, why, why_room};
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        if (g->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !g->adapter->restart_ice) {
+            return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s has no way to restart ICE",
+                          g->adapter->name);
+        }
     }
     int err = find_addrs(&f);
     err = err ? err : find_stun(&f);

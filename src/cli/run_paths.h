@@ -15,10 +15,10 @@ struct sq_run_paths {
     struct sq_relay_server turn[SQ_RELAY_SERVERS_MAX];
 };
 
-/* Runs `loop` until all names are resolved; fills `paths` and the plan's addresses and servers. On
- * failure `why` says what is wrong. */
+/* Runs `loop` until all names are resolved; the plan has its targets; fills `paths` and the plan's
+ * addresses and servers. On failure `why` says what is wrong. */
 int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options,
-                      const struct sq_target *target, struct sq_run_paths *paths,
-                      struct sq_plan *plan, char *why, size_t why_room) SQ_MUST_USE;
+                      struct sq_run_paths *paths, struct sq_plan *plan, char *why,
+                      size_t why_room) SQ_MUST_USE;
 
 #endif

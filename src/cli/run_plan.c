@@ -5,6 +5,8 @@
 #include "cli/dtmf_option.h"
 #include "cli/network_option.h"
 #include "cli/reconnect_option.h"
+#include "cli/run_file.h"
+#include "cli/run_groups.h"
 #include "cli/run_options.h"
 #include <math.h>
 #include <stdio.h>
@@ -35,6 +37,16 @@ static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_
     return sq_parse_duration(buf, ret_up_ns);
 }
 
+/* Peers at once: those asked for, or as many as the rooms and groups that were asked for take. */
+static uint64_t peers_of(const struct sq_run_options *o, const struct sq_plan *plan)
+{
+    uint64_t rooms = o->scenario && o->scenario->rooms ? o->scenario->rooms : 1;
+    if (o->peers || !o->scenario) {
+        return o->peers ? o->peers : 1;
+    }
+    return sq_plan_has_rooms(plan) ? sq_plan_users(plan, rooms) : 1;
+}
+
 static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char *why,
                      size_t why_room)
 {
@@ -49,7 +61,7 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
         snprintf(why, why_room, "--ramp and --rate say the same in two ways: give one of them");
         return SQ_ERR_INVALID;
     }
-    plan->peers = o->peers;
+    plan->peers = peers_of(o, plan);
     plan->hold_ns = o->hold_ns;
     plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : DURATION_DEFAULT_NS;
     plan->rate_per_s = o->rate_per_s;
@@ -58,14 +70,14 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
         if (!up_ns && plan->duration_ns) {
             over_s = fmin(over_s, (double)plan->duration_ns / 1e9 * RAMP_DEFAULT_SHARE);
         }
-        plan->rate_per_s = fmax((double)o->peers / over_s, up_ns ? 1e-6 : 1);
+        plan->rate_per_s = fmax((double)plan->peers / over_s, up_ns ? 1e-6 : 1);
         if (!up_ns) {
             plan->rate_per_s = fmin(plan->rate_per_s, RATE_DEFAULT_MAX);
         }
     }
     plan->ramp_down_ns = down_ns;
     if (down_ns == SQ_NEVER) {
-        double seconds = (double)o->peers / (4 * plan->rate_per_s);
+        double seconds = (double)plan->peers / (4 * plan->rate_per_s);
         plan->ramp_down_ns = (uint64_t)fmin(seconds * 1e9, (double)RAMP_DOWN_MAX_NS);
     }
     if (sq_plan_arrivals(plan) > SQ_RESULT_PEERS_MAX) {
@@ -100,7 +112,7 @@ static int parse_codecs(const struct sq_run_options *o, struct sq_plan_group *gr
     return 0;
 }
 
-static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+static int plan_ice(const struct sq_run_options *o, struct sq_plan_group *group, char *why,
                     size_t why_room)
 {
     static const char *const names[] = {"all", "relay", "relay-first"};
@@ -132,7 +144,7 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *
                  "SQUALL_TURN_PASSWORD or SQUALL_TURN_SECRET)");
         return SQ_ERR_INVALID;
     }
-    plan->ice_policy = (enum sq_ice_policy)i;
+    group->ice_policy = (enum sq_ice_policy)i;
     return 0;
 }
 
@@ -157,18 +169,12 @@ static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, s
     return 0;
 }
 
-int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
-                        size_t why_room)
+/* What one group of users does; of what the command line says, all of them. */
+static int plan_group(const struct sq_run_options *o, struct sq_plan_group *group, char *why,
+                      size_t why_room)
 {
-    struct sq_plan plan;
-    sq_plan_defaults(&plan);
-    struct sq_plan_group *group = &plan.groups[0];
-    int err = plan_load(o, &plan, why, why_room);
-    err = err ? err : plan_ice(o, &plan, why, why_room);
-    if (err) {
-        return err;
-    }
-    err = sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
+    int err = plan_ice(o, group, why, why_room);
+    err = err ? err : sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
     err = err ? err : sq_dtmf_option_parse(o->dtmf, group, why, why_room);
     err = err ? err : sq_network_option_parse(&o->networks, group, why, why_room);
     err = err ? err : sq_reconnect_option_parse(o->reconnect, &group->reconnect, why, why_room);
@@ -186,16 +192,8 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
                  "latency is told by --data itself");
         return SQ_ERR_INVALID;
     }
-    if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
-        snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
-        return SQ_ERR_INVALID;
-    }
     if (o->replay_pt && !o->replay) {
         snprintf(why, why_room, "--pt: expected --replay FILE with it");
-        return SQ_ERR_INVALID;
-    }
-    if (o->lateness_max_ms <= 0) {
-        snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
         return SQ_ERR_INVALID;
     }
     group->simulcast = (unsigned)o->simulcast;
@@ -206,20 +204,6 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
                  "layer; leave one of them out");
         err = SQ_ERR_INVALID;
     }
-    err = err ? err : parse_bwe(o->bwe, &group->bwe, why, why_room);
-    if (err) {
-        return err;
-    }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    plan.threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
-    if (plan.threads > o->peers) {
-        plan.threads = (unsigned)o->peers;
-    }
-    if (plan.threads > SQ_PLAN_THREADS_MAX) {
-        plan.threads = SQ_PLAN_THREADS_MAX;
-    }
-    plan.room = o->room ? o->room : plan.room;
-    plan.room_size = o->room_size;
     group->audio = o->audio;
     group->video = o->video;
     group->watches = o->listen;
@@ -228,15 +212,70 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     group->ca_file = o->ca_file;
     group->trickle = o->trickle;
     group->latency = o->latency;
-    plan.seed = o->seed;
-    plan.answer_timeout_ns = o->answer_timeout_ns;
-    plan.connect_timeout_ns = o->connect_timeout_ns;
-    plan.media_timeout_ns = o->media_timeout_ns;
-    plan.prefer_cm = strcmp(o->srtp, "cm") == 0;
-    plan.dumps = o->dump;
-    plan.decode = o->decode;
-    plan.lateness_p99_max_ms = o->lateness_max_ms;
-    sq_plan_split(&plan, o->publishers);
+    return err ? err : parse_bwe(o->bwe, &group->bwe, why, why_room);
+}
+
+/* What is of the whole run. */
+static int plan_whole(const struct sq_run_options *o, struct sq_plan *plan, char *why,
+                      size_t why_room)
+{
+    if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
+        snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
+        return SQ_ERR_INVALID;
+    }
+    if (o->lateness_max_ms <= 0) {
+        snprintf(why, why_room, "--lateness-max: expected a number of milliseconds above 0");
+        return SQ_ERR_INVALID;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    plan->threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
+    if (plan->threads > plan->peers) {
+        plan->threads = (unsigned)plan->peers;
+    }
+    if (plan->threads > SQ_PLAN_THREADS_MAX) {
+        plan->threads = SQ_PLAN_THREADS_MAX;
+    }
+    plan->room = o->room ? o->room : plan->room;
+    plan->seed = o->seed;
+    plan->answer_timeout_ns = o->answer_timeout_ns;
+    plan->connect_timeout_ns = o->connect_timeout_ns;
+    plan->media_timeout_ns = o->media_timeout_ns;
+    plan->prefer_cm = strcmp(o->srtp, "cm") == 0;
+    plan->dumps = o->dump;
+    plan->decode = o->decode;
+    plan->lateness_p99_max_ms = o->lateness_max_ms;
+    return 0;
+}
+
+int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan, char *why,
+                        size_t why_room)
+{
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    int err = sq_run_rooms_plan(o, &plan, why, why_room);
+    err = err ? err : plan_load(o, &plan, why, why_room);
+    err = err ? err : plan_whole(o, &plan, why, why_room);
+    if (err) {
+        (void)sq_run_file_explain(o, NULL, why, why_room);
+        return err;
+    }
+    const struct sq_plan_group nothing_said = plan.groups[0];
+    for (size_t i = 0; !err && i < sq_max_u64(o->groups_len, 1); i++) {
+        const struct sq_run_options *own = o->groups_len > 0 ? &o->groups[i] : o;
+        plan.groups[i] = nothing_said;
+        err = plan_group(own, &plan.groups[i], why, why_room);
+        if (err) {
+            (void)sq_run_file_explain(o, o->groups_len > 0 ? &o->scenario->groups[i] : NULL, why,
+                                      why_room);
+        }
+    }
+    err = err || o->groups_len == 0 ? err : sq_run_groups_plan(o, &plan, why, why_room);
+    if (err) {
+        return err;
+    }
+    if (o->groups_len == 0) {
+        sq_plan_split(&plan, o->publishers);
+    }
     *ret_plan = plan;
     return 0;
 }
@@ -251,11 +290,12 @@ int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *
         plan->room = named;
     }
     plan->room_counts = janus;
-    size_t max = plan->room_size ? SQ_PLAN_ROOM_PREFIX_MAX : SQ_PLAN_ROOM_MAX;
+    bool numbered = sq_plan_has_rooms(plan);
+    size_t max = numbered ? SQ_PLAN_ROOM_PREFIX_MAX : SQ_PLAN_ROOM_MAX;
     if (!plan->room[0] || strlen(plan->room) > max) {
         snprintf(why, why_room, "%s '%.80s': expected a name of 1 to %zu bytes%s",
                  o->room ? "--room" : "room", plan->room, max,
-                 plan->room_size ? ", as --room-size puts a number behind it" : "");
+                 numbered ? ", as --room-size puts a number behind it" : "");
         return SQ_ERR_INVALID;
     }
     return 0;

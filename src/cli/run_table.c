@@ -18,8 +18,8 @@ static void add_load(struct sq_run_table *table)
     struct sq_run_options *o = table->options;
     const struct sq_option rows[] = {
         {.name = "Load", .type = SQ_OPTION_HEADING},
-        {"peers", SQ_OPTION_COUNT, &o->peers, "N", "peers at once (default 1)", 1,
-         SQ_PLAN_PEERS_MAX},
+        {"peers", SQ_OPTION_COUNT, &o->peers, "N",
+         "peers at once (default 1, or those of a scenario's rooms)", 1, SQ_PLAN_PEERS_MAX},
         {"rate", SQ_OPTION_RATE, &o->rate_per_s, "R",
          "arrivals, such as 20/s or 90/m (default: all within 10 s, or a third of the run)", 0, 0},
         {"duration", SQ_OPTION_DURATION, &o->duration_ns, "D",
@@ -199,7 +199,6 @@ void sq_run_table_defaults(struct sq_run_options *o)
     struct sq_plan plan;
     sq_plan_defaults(&plan);
     *o = (struct sq_run_options){
-        .peers = 1,
         .publishers = UINT64_MAX,
         .audio = true,
         .video = true,

@@ -317,7 +317,7 @@ static void follow_pair(struct sq_endpoint *endpoint, const struct sq_peer_event
  * for it the call stays where it is. */
 static void go_direct(struct sq_endpoint *endpoint)
 {
-    if (endpoint->carrier->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !endpoint->paths[0].udp) {
+    if (endpoint->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !endpoint->paths[0].udp) {
         int err = endpoint_open_paths(endpoint);
         (void)err;
     }
@@ -494,6 +494,15 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
                        struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint)
 {
+    return sq_endpoint_create_with(carrier, config, carrier->ice_policy, link, ops, ctx,
+                                   ret_endpoint);
+}
+
+int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_config *config,
+                            enum sq_ice_policy policy, struct sq_link *link,
+                            const struct sq_endpoint_ops *ops, void *ctx,
+                            struct sq_endpoint **ret_endpoint)
+{
     if (ops->resend && !ops->rtp) {
         return SQ_ERR_INVALID;
     }
@@ -502,6 +511,7 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
         return SQ_ERR_NOMEM;
     }
     endpoint->carrier = carrier;
+    endpoint->ice_policy = (uint8_t)policy;
     endpoint->link = link;
     endpoint->ops = ops;
     endpoint->ctx = ctx;
@@ -513,7 +523,7 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
     int err = make_peer(endpoint, config);
     endpoint->timer.reads = endpoint->peer;
     endpoint->timer.ahead = sq_peer_fetch_timeout;
-    if (!err && carrier->ice_policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
+    if (!err && policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
         err = endpoint_open_paths(endpoint);
     }
     err = err || !carrier->tcp_listen ? err : endpoint_add_listeners(endpoint);

@@ -110,6 +110,11 @@ struct sq_endpoint_ops {
 int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
                        struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
+/* With a policy of its own in the place of the carrier's. */
+int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_config *config,
+                            enum sq_ice_policy policy, struct sq_link *link,
+                            const struct sq_endpoint_ops *ops, void *ctx,
+                            struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
 /* Says goodbye to the other side and closes, from any callback: memory goes with the loop's present
  * iteration, no event comes any more. NULL is allowed. */
 void sq_endpoint_close(struct sq_endpoint *endpoint);

@@ -83,6 +83,7 @@ struct sq_endpoint {
     struct sq_addr remote;  /* of the nominated pair, and its path */
     int nominated;
     uint32_t addr_turn; /* which of the addresses in a row are this one's */
+    uint8_t ice_policy; /* enum sq_ice_policy */
     bool has_pair;      /* the selected pair, nominated or not yet */
     int pair_base;
     struct sq_addr pair_remote;

@@ -49,7 +49,10 @@ void sq_plan_split(struct sq_plan *plan, uint64_t publishers)
 
 const char *sq_plan_role(const struct sq_plan_group *group)
 {
-    return !group->publishes ? "viewer" : group->watches ? "participant" : "publisher";
+    return group->name         ? group->name
+           : !group->publishes ? "viewer"
+           : group->watches    ? "participant"
+                               : "publisher";
 }
 
 uint64_t sq_plan_arrivals(const struct sq_plan *plan)
@@ -65,19 +68,6 @@ bool sq_plan_publishes(const struct sq_plan *plan)
     return sq_plan_publishers(plan) > 0;
 }
 
-uint64_t sq_plan_publishers(const struct sq_plan *plan)
-{
-    uint64_t left = plan->room_size ? plan->room_size : plan->peers;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < plan->groups_len; i++) {
-        bool last = i + 1 == plan->groups_len;
-        uint64_t own = last ? left : sq_min_u64(left, plan->groups[i].per_room);
-        sum += plan->groups[i].publishes ? own : 0;
-        left -= own;
-    }
-    return sum;
-}
-
 bool sq_plan_has_data(const struct sq_plan *plan)
 {
     for (size_t i = 0; i < plan->groups_len; i++) {
@@ -88,22 +78,217 @@ bool sq_plan_has_data(const struct sq_plan *plan)
     return false;
 }
 
+bool sq_plan_has_rooms(const struct sq_plan *plan)
+{
+    return plan->room_size > 0 || plan->sizes_len > 0;
+}
+
+/* ---- Shares ---- */
+
+/* Several parts share a row as evenly as whole ones allow: the first part takes its share of all,
+ * the next one its share of those that are left, and so on; the last one has what remains. Of
+ * `count` in a row so many fall to a part where `left` (of 1) was not taken before it. */
+static uint64_t part_of(uint64_t count, double share, double left)
+{
+    return (uint64_t)floor((double)count * (share / left) + 1e-9);
+}
+
+/* ---- Rooms ---- */
+
+static size_t sizes_len(const struct sq_plan *plan)
+{
+    return plan->sizes_len ? plan->sizes_len : 1;
+}
+
+static uint64_t size_at(const struct sq_plan *plan, size_t i)
+{
+    return plan->sizes_len ? plan->sizes[i].size : plan->room_size ? plan->room_size : SQ_PLAN_REST;
+}
+
+/* How many of the first `rooms` rooms are of each size. */
+static void count_rooms(const struct sq_plan *plan, uint64_t rooms,
+                        uint64_t ret_counts[static SQ_PLAN_SIZES_MAX])
+{
+    double left = 1;
+    size_t last = sizes_len(plan) - 1;
+    for (size_t i = 0; i < last; i++) {
+        ret_counts[i] = part_of(rooms, plan->sizes[i].share, left);
+        rooms -= ret_counts[i];
+        left -= plan->sizes[i].share;
+    }
+    ret_counts[last] = rooms;
+}
+
+uint64_t sq_plan_users(const struct sq_plan *plan, uint64_t rooms)
+{
+    uint64_t counts[SQ_PLAN_SIZES_MAX];
+    uint64_t users = 0;
+    count_rooms(plan, rooms, counts);
+    for (size_t i = 0; i < sizes_len(plan); i++) {
+        users += counts[i] > 0 ? counts[i] * size_at(plan, i) : 0;
+    }
+    return users;
+}
+
+uint64_t sq_plan_room_min(const struct sq_plan *plan)
+{
+    uint64_t least = size_at(plan, 0);
+    for (size_t i = 1; i < sizes_len(plan); i++) {
+        least = sq_min_u64(least, size_at(plan, i));
+    }
+    return sq_plan_has_rooms(plan) ? least : plan->peers;
+}
+
+uint64_t sq_plan_room_max(const struct sq_plan *plan)
+{
+    uint64_t most = size_at(plan, 0);
+    for (size_t i = 1; i < sizes_len(plan); i++) {
+        most = sq_max_u64(most, size_at(plan, i));
+    }
+    return sq_plan_has_rooms(plan) ? most : plan->peers;
+}
+
+/* The room of a user. */
+static uint64_t room_of(const struct sq_plan *plan, uint64_t index)
+{
+    if (!plan->sizes_len) {
+        return plan->room_size ? index / plan->room_size : 0;
+    }
+    uint64_t first = 0; /* a room that does not begin after the user */
+    uint64_t after = index / sq_plan_room_min(plan) + 1;
+    while (after - first > 1) {
+        uint64_t middle = first + (after - first) / 2;
+        if (sq_plan_users(plan, middle) <= index) {
+            first = middle;
+        } else {
+            after = middle;
+        }
+    }
+    return first;
+}
+
+/* ---- Groups ---- */
+
+static const struct sq_plan_group *last_group(const struct sq_plan *plan)
+{
+    return &plan->groups[plan->groups_len - 1];
+}
+
+/* Whoever has no number takes of the rest, and the last group does where none is without. */
+static bool takes_rest(const struct sq_plan *plan, const struct sq_plan_group *group)
+{
+    if (group->per_room == SQ_PLAN_REST) {
+        return true;
+    }
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        if (plan->groups[i].per_room == SQ_PLAN_REST) {
+            return false;
+        }
+    }
+    return group == last_group(plan);
+}
+
+/* Users of a room of this size in a group that has a number (NULL: in all of them), and how many
+ * of the room come before. */
+static uint64_t fixed_of(const struct sq_plan *plan, uint64_t size,
+                         const struct sq_plan_group *group, uint64_t *ret_before)
+{
+    uint64_t left = size;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        uint64_t own = takes_rest(plan, g) ? 0 : sq_min_u64(left, g->per_room);
+        if (g == group) {
+            *ret_before = size - left;
+            return own;
+        }
+        left -= own;
+    }
+    *ret_before = 0;
+    return size - left;
+}
+
+/* Users in the rooms that `counts` has, in a group with a number; NULL: who is left for the others.
+ */
+static uint64_t users_of(const struct sq_plan *plan, const uint64_t *counts,
+                         const struct sq_plan_group *group)
+{
+    uint64_t sum = 0;
+    uint64_t before;
+    for (size_t i = 0; i < sizes_len(plan); i++) {
+        uint64_t size = size_at(plan, i);
+        uint64_t fixed = fixed_of(plan, size, group, &before);
+        sum += counts[i] > 0 ? counts[i] * (group ? fixed : size - fixed) : 0;
+    }
+    return sum;
+}
+
+/* The group of number `ordinal` of those who are left; *ordinal becomes its number within it. */
+static const struct sq_plan_group *share_of(const struct sq_plan *plan, uint64_t *ordinal)
+{
+    const struct sq_plan_group *last = NULL;
+    double left = 1;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        last = takes_rest(plan, &plan->groups[i]) ? &plan->groups[i] : last;
+    }
+    for (const struct sq_plan_group *g = plan->groups; g < last; g++) {
+        if (!takes_rest(plan, g)) {
+            continue;
+        }
+        uint64_t before = part_of(*ordinal, g->share, left);
+        if (part_of(*ordinal + 1, g->share, left) > before) {
+            *ordinal = before;
+            return g;
+        }
+        *ordinal -= before;
+        left -= g->share;
+    }
+    return last;
+}
+
 void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place)
 {
-    uint64_t size = plan->room_size ? plan->room_size : SQ_PLAN_REST;
-    uint64_t room = index / size;
-    uint64_t at = index % size; /* among the room's users who are in this group or a later one */
-    const struct sq_plan_group *group = plan->groups;
-    const struct sq_plan_group *last = &plan->groups[plan->groups_len - 1];
-    uint64_t left = size;
-    while (group < last && at >= group->per_room) {
-        at -= group->per_room;
-        left -= group->per_room;
-        group++;
+    uint64_t counts[SQ_PLAN_SIZES_MAX], next[SQ_PLAN_SIZES_MAX];
+    uint64_t before;
+    uint64_t room = room_of(plan, index);
+    count_rooms(plan, room, counts);
+    count_rooms(plan, room + 1, next);
+    size_t kind = 0;
+    while (kind + 1 < sizes_len(plan) && next[kind] == counts[kind]) {
+        kind++;
     }
-    uint64_t own = group == last ? left : sq_min_u64(left, group->per_room);
-    *ret_place = (struct sq_plan_place){
-        .group = group, .room = room, .ordinal = plan->room_size ? room * own + at : at};
+    uint64_t size = size_at(plan, kind);
+    uint64_t at = room > 0 ? index - sq_plan_users(plan, room) : index; /* within the room */
+    for (const struct sq_plan_group *g = plan->groups; g <= last_group(plan); g++) {
+        uint64_t own = fixed_of(plan, size, g, &before);
+        if (own > 0 && at >= before && at < before + own) {
+            uint64_t ordinal = users_of(plan, counts, g) + at - before;
+            *ret_place = (struct sq_plan_place){.group = g, .room = room, .ordinal = ordinal};
+            return;
+        }
+    }
+    uint64_t ordinal = users_of(plan, counts, NULL) + at - fixed_of(plan, size, NULL, &before);
+    const struct sq_plan_group *group = share_of(plan, &ordinal);
+    *ret_place = (struct sq_plan_place){.group = group, .room = room, .ordinal = ordinal};
+}
+
+uint64_t sq_plan_publishers(const struct sq_plan *plan)
+{
+    uint64_t before;
+    uint64_t size = sq_plan_room_max(plan);
+    uint64_t left = size - fixed_of(plan, size, NULL, &before);
+    uint64_t sum = 0;
+    uint64_t of_left = 0;
+    for (const struct sq_plan_group *g = plan->groups; g <= last_group(plan); g++) {
+        if (!g->publishes) {
+            continue;
+        }
+        sum += fixed_of(plan, size, g, &before);
+        if (takes_rest(plan, g)) {
+            /* A share of a room may be rounded up. */
+            of_left += g->share > 0 ? (uint64_t)ceil(g->share * (double)left) + 1 : left;
+        }
+    }
+    return sum + sq_min_u64(left, of_left);
 }
 
 static bool is_number(const char *text)
@@ -118,7 +303,7 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
     sq_plan_place(plan, index, &place);
     unsigned long long number = place.room;
     size_t room = SQ_PLAN_ROOM_MAX + 1;
-    if (plan->room_size == 0 || (plan->room_counts && number == 0)) {
+    if (!sq_plan_has_rooms(plan) || (plan->room_counts && number == 0)) {
         snprintf(out, room, "%.*s", SQ_PLAN_ROOM_MAX, plan->room);
     } else if (plan->room_counts && is_number(plan->room)) {
         snprintf(out, room, "%llu", strtoull(plan->room, NULL, 10) + number);
@@ -129,16 +314,13 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
 
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal)
 {
-    /* The first network takes its part of all users as evenly as whole users allow, the next one
-     * its part of those that are left, and so on. */
     double left = 1;
     for (size_t i = 0; i + 1 < group->networks_len; i++) {
-        double part = group->networks[i].share / left;
-        double before = floor((double)ordinal * part + 1e-9);
-        if (floor((double)(ordinal + 1) * part + 1e-9) > before) {
+        uint64_t before = part_of(ordinal, group->networks[i].share, left);
+        if (part_of(ordinal + 1, group->networks[i].share, left) > before) {
             return &group->networks[i];
         }
-        ordinal -= (uint64_t)before;
+        ordinal -= before;
         left -= group->networks[i].share;
     }
     return group->networks_len > 0 ? &group->networks[group->networks_len - 1] : NULL;

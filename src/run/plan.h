@@ -58,10 +58,14 @@ struct sq_plan_reconnect {
 #define SQ_PLAN_GROUPS_MAX 16
 #define SQ_PLAN_REST       UINT64_MAX
 
+#define SQ_PLAN_SIZES_MAX 16
+
 /* Users who do the same. */
 struct sq_plan_group {
+    const char *name;  /* of a scenario's group; NULL: it is called by what it does */
     uint64_t per_room; /* so many of each room, in the order of groups and of arrival; SQ_PLAN_REST:
-                          all that are left, which the last group takes in any case */
+                          of those that are left, which the last group takes in any case */
+    double share;      /* ... so many, where several groups have SQ_PLAN_REST; theirs make 1 */
 
     const struct sq_target *target;
     const struct sq_signal_ops *adapter;
@@ -83,6 +87,13 @@ struct sq_plan_group {
     struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
     size_t networks_len; /* 0: users are in the machine's own network */
     struct sq_plan_reconnect reconnect;
+    enum sq_ice_policy ice_policy;
+};
+
+/* Rooms of one size. */
+struct sq_plan_size {
+    uint64_t size; /* users */
+    double share;  /* of the rooms; those of a plan make 1 */
 };
 
 /* Texts and tables are borrowed for the run.
@@ -106,8 +117,11 @@ struct sq_plan {
     const char *room;   /* name, or prefix of the names when there are several; at most
                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
     uint64_t room_size; /* users a room; 0: all in one */
-    bool room_counts;   /* the further rooms count on from a number, or get "-1", "-2", … behind a
-                           name; else all get "-0", "-1", … */
+    struct sq_plan_size sizes[SQ_PLAN_SIZES_MAX]; /* in the place of room_size, mixed as evenly as
+                                                     whole rooms allow */
+    size_t sizes_len;                             /* 0: room_size says it */
+    bool room_counts; /* the further rooms count on from a number, or get "-1", "-2", … behind a
+                         name; else all get "-0", "-1", … */
     const struct sq_record_plan *record; /* NULL: nothing is recorded (run/record.h) */
 
     uint64_t seed;
@@ -121,7 +135,6 @@ struct sq_plan {
     const uint32_t *addr_counts; /* see struct sq_carrier_config */
     const struct sq_addr *stun_servers;
     size_t stun_servers_len;
-    enum sq_ice_policy ice_policy;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
     bool force_openssl_srtp, prefer_cm;
     int socket_buffer_bytes;
@@ -147,7 +160,7 @@ void sq_plan_defaults(struct sq_plan *plan);
 /* Makes the first `publishers` of each room publish and the others watch alone, all else as in the
  * first group. SQ_PLAN_REST: all publish; 0: nobody. */
 void sq_plan_split(struct sq_plan *plan, uint64_t publishers);
-/* "publisher", "viewer", or "participant", who is both. */
+/* The group's name, else "publisher", "viewer", or "participant", who is both. */
 const char *sq_plan_role(const struct sq_plan_group *group);
 /* Users that begin over the whole run, if all goes to plan; UINT64_MAX when that is open. */
 uint64_t sq_plan_arrivals(const struct sq_plan *plan);
@@ -157,6 +170,13 @@ bool sq_plan_publishes(const struct sq_plan *plan);
 uint64_t sq_plan_publishers(const struct sq_plan *plan);
 /* Any group has a data channel. */
 bool sq_plan_has_data(const struct sq_plan *plan);
+/* There are rooms of a size, and not one for all. */
+bool sq_plan_has_rooms(const struct sq_plan *plan);
+/* Users of the first so many rooms, where there are rooms of a size. */
+uint64_t sq_plan_users(const struct sq_plan *plan, uint64_t rooms);
+/* Users of the smallest and of the largest room there may be. */
+uint64_t sq_plan_room_min(const struct sq_plan *plan);
+uint64_t sq_plan_room_max(const struct sq_plan *plan);
 void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place);
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1]);

@@ -381,7 +381,6 @@ static int make_carrier(struct sq_shard *shard)
         .addr_counts = plan->addr_counts,
         .addr_first = shard->config.number,
         .addr_stride = plan->threads,
-        .ice_policy = plan->ice_policy,
         .relays = &plan->relays,
         .stun_servers = plan->stun_servers,
         .stun_servers_len = plan->stun_servers_len,

@@ -548,8 +548,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                                                    : &endpoint_ops;
     int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
     err = err ? err
-              : sq_endpoint_create(user->env->carrier, &config, user->link, ops, peer,
-                                   &peer->endpoint);
+              : sq_endpoint_create_with(user->env->carrier, &config, group->ice_policy, user->link,
+                                        ops, peer, &peer->endpoint);
     if (err) {
         note_starved(user, err, errno);
         sq_user_end_record(peer);

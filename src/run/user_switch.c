@@ -91,8 +91,8 @@ void sq_user_switch_init(struct sq_user *user)
 
 void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns)
 {
-    const struct sq_plan *plan = user->env->plan;
-    if (plan->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && user->group->adapter->restart_ice) {
+    const struct sq_plan_group *group = user->group;
+    if (group->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && group->adapter->restart_ice) {
         start_timer(user, now_ns + SWITCH_AFTER_NS);
     }
 }

@@ -321,7 +321,7 @@ static void make_switcher(struct switcher *s, struct call *call, int (*restart)(
     sq_plan_defaults(&s->plan);
     s->adapter.restart_ice = restart;
     s->plan.groups[0].adapter = &s->adapter;
-    s->plan.ice_policy = SQ_ICE_POLICY_RELAY_FIRST;
+    s->plan.groups[0].ice_policy = SQ_ICE_POLICY_RELAY_FIRST;
     s->env = (struct sq_user_env){.plan = &s->plan, .loop = call->loop, .tally = &s->tally};
     s->user.env = &s->env;
     s->user.group = &s->plan.groups[0];
@@ -457,7 +457,7 @@ static void switches_that_do_not_come(void **state)
     sq_user_switch_begin(&s.user, long_ago(&call));
     assert_false(sq_timer_active(&s.user.switch_timer));
     s.adapter.restart_ice = restart_ice;
-    s.plan.ice_policy = SQ_ICE_POLICY_RELAY;
+    s.plan.groups[0].ice_policy = SQ_ICE_POLICY_RELAY;
     sq_user_switch_begin(&s.user, long_ago(&call));
     assert_false(sq_timer_active(&s.user.switch_timer));
     free_switcher(&s);

@@ -1,0 +1,354 @@
+#include "cli/run_sources.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "cli/run_file.h"
+#include "media/clip.h"
+#include "net/stream.h"
+#include "run/replay.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REPLAY_AFTER_NS (2 * SQ_NS_PER_SEC) /* until the end of one who came a little later */
+#define STREAM_MAX      48                  /* bytes of the name behind lab:whip/ */
+
+static int refuse(struct sq_run_sources *s, int err, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static int refuse(struct sq_run_sources *s, int err, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(s->why, sizeof(s->why), fmt, args);
+    va_end(args);
+    return err;
+}
+
+/* Options of a group: of a scenario's each has its own. */
+static const struct sq_run_options *options_of(const struct sq_run_options *o, size_t i)
+{
+    return o->groups_len > 0 ? &o->groups[i] : o;
+}
+
+/* ---- Targets ---- */
+
+bool sq_run_is_lab(const char *url)
+{
+    return strcmp(url, "lab") == 0 || strncmp(url, "lab:", 4) == 0;
+}
+
+/* lab:whip/NAME is published to, and lab:whep/NAME is watched. */
+static bool is_stream(const char *rest)
+{
+    bool named = strncmp(rest, "whip/", 5) == 0 || strncmp(rest, "whep/", 5) == 0;
+    const char *name = rest + 5;
+    return named && name[0] && strlen(name) <= STREAM_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+               strlen(name);
+}
+
+static int start_lab(struct sq_run_sources *s, const struct sq_plan *plan)
+{
+    const struct sq_lab_config config = {.seed = plan->seed + 1, .prefer_cm = plan->prefer_cm};
+    s->has_lab = true;
+    return s->lab || s->dry ? 0 : sq_lab_start(&config, &s->lab, s->why, sizeof(s->why));
+}
+
+/* `lab:` is a lab of our own, in this process; *ret_url is where it is. */
+static int find_lab(struct sq_run_sources *s, const char *url, struct sq_plan *plan,
+                    const char **ret_url)
+{
+    static const char *const schemes[] = {[SQ_LAB_URL_ROOM] = "room+ws://127.0.0.1/room",
+                                          [SQ_LAB_URL_ECHO] = "whip+http://127.0.0.1/whip/echo",
+                                          [SQ_LAB_URL_WHIP] = "http://127.0.0.1/whip/",
+                                          [SQ_LAB_URL_WHEP] = "http://127.0.0.1/whep/"};
+    const char *rest = url[3] == ':' ? url + 4 : "";
+    enum sq_lab_url which = SQ_LAB_URL_ROOM;
+    bool stream = is_stream(rest);
+    if (strcmp(rest, "echo") == 0) {
+        plan->room = "echo";
+    } else if (strcmp(rest, "whip") == 0) {
+        which = SQ_LAB_URL_ECHO;
+    } else if (stream) {
+        which = rest[3] == 'p' && rest[2] == 'i' ? SQ_LAB_URL_WHIP : SQ_LAB_URL_WHEP;
+    } else if (rest[0] != '\0') {
+        char *shown = sq_target_shown(rest);
+        int err = refuse(s, SQ_ERR_INVALID,
+                         "target 'lab:%.200s': expected lab:, lab:echo, lab:whip, or lab:whip/NAME "
+                         "and lab:whep/NAME",
+                         shown ? shown : "***");
+        sq_free(shown);
+        return err;
+    }
+    char base[SQ_LAB_URL_MAX];
+    char *out = s->lab_urls[s->targets_len];
+    int err = start_lab(s, plan);
+    if (err) {
+        return err;
+    }
+    if (s->lab) {
+        sq_lab_url(s->lab, which, base);
+    } else {
+        snprintf(base, sizeof(base), "%s", schemes[which]);
+    }
+    snprintf(out, sizeof(s->lab_urls[0]), "%s%s%s%s",
+             stream ? rest[2] == 'i' ? "whip+" : "whep+" : "", base, stream ? rest + 5 : "", "");
+    *ret_url = out;
+    return 0;
+}
+
+/* *ret_i is the target's place in s->targets. */
+static int find_target(struct sq_run_sources *s, const char *given, struct sq_plan *plan,
+                       size_t *ret_i)
+{
+    for (size_t i = 0; i < s->targets_len; i++) {
+        if (strcmp(s->given[i], given) == 0) {
+            *ret_i = i;
+            return 0;
+        }
+    }
+    const char *url = given;
+    int err = sq_run_is_lab(given) ? find_lab(s, given, plan, &url) : 0;
+    err = err ? err : sq_target_parse(url, &s->targets[s->targets_len], s->why, sizeof(s->why));
+    if (err) {
+        return err;
+    }
+    s->given[s->targets_len] = given;
+    *ret_i = s->targets_len++;
+    return 0;
+}
+
+static int check_adapter(struct sq_run_sources *s, const char *url, const struct sq_target *target,
+                         const struct sq_signal_ops *adapter)
+{
+    char why[SQ_PEER_TEXT_MAX] = "";
+    if (!adapter) {
+        return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", target->scheme);
+    }
+    int err = adapter->check ? adapter->check(target, why) : 0;
+    if (err) {
+        char *shown = sq_target_shown(url);
+        (void)refuse(s, err, "target '%.300s': %s", shown ? shown : "***", why);
+        sq_free(shown);
+    }
+    return err;
+}
+
+/* WHIP publishes; only an echo, such as the lab's, sends something back. WHEP only watches. */
+static int settle_ways(struct sq_run_sources *s, const struct sq_run_options *o, size_t group,
+                       struct sq_plan *plan)
+{
+    struct sq_plan_group *g = &plan->groups[group];
+    const char *url = options_of(o, group)->target_url;
+    bool whip = strncmp(g->target->scheme, "whip", 4) == 0;
+    bool whep = strncmp(g->target->scheme, "whep", 4) == 0;
+    bool scenario = o->groups_len > 0;
+    if (options_of(o, group)->echo && !whip) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "--echo asks a WHIP server to send the media back, and the target is %s; "
+                      "lab:echo and Janus' echotest do so by themselves",
+                      sq_run_is_lab(url) ? url : g->target->scheme);
+    }
+    if (scenario && whip && !g->publishes) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "the target of group '%s' is %s, which publishes, and its role is watch",
+                      g->name, g->target->scheme);
+    }
+    if (scenario && whep && !g->watches) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "the target of group '%s' is %s, which watches, and its role is publish",
+                      g->name, g->target->scheme);
+    }
+    if (whip && (scenario || group == 0)) {
+        bool echo = strcmp(url, "lab:whip") == 0 || options_of(o, group)->echo;
+        g->watches = (g->watches && echo) || (!scenario && (echo || !g->publishes));
+    } else if (whep) {
+        g->publishes = false;
+        g->watches = true;
+    }
+    return 0;
+}
+
+int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options *o,
+                           struct sq_plan *plan)
+{
+    const struct sq_target *first = NULL; /* that has rooms, or the first at all */
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        struct sq_plan_group *g = &plan->groups[i];
+        const char *url = options_of(o, i)->target_url;
+        size_t at = 0;
+        s->at_group = i;
+        int err = find_target(s, url, plan, &at);
+        if (err) {
+            return err;
+        }
+        g->target = &s->targets[at];
+        g->adapter = sq_signal_find(g->target->scheme);
+        err = settle_ways(s, o, i, plan);
+        err = err ? err : check_adapter(s, url, g->target, g->adapter);
+        if (err) {
+            return err;
+        }
+        bool rooms = strncmp(g->target->scheme, "wh", 2) != 0;
+        first = !first || (rooms && strncmp(first->scheme, "wh", 2) == 0) ? g->target : first;
+        if (o->groups_len == 0 && strncmp(g->target->scheme, "whep", 4) == 0) {
+            sq_plan_split(plan, 0); /* all of them watch */
+        }
+    }
+    return sq_run_options_room(o, first, plan, s->why, sizeof(s->why));
+}
+
+/* ---- What is sent ---- */
+
+/* Said once here, and not by each peer that cannot make an offer. */
+static int check_codecs(struct sq_run_sources *s, const struct sq_plan_group *g, const char *media)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    if ((g->audio && sq_peer_codecs_check(&g->audio_codecs, false, g->clip, text) != 0) ||
+        (g->video && sq_peer_codecs_check(&g->video_codecs, true, g->clip, text) != 0)) {
+        return refuse(s, SQ_ERR_UNSUPPORTED, "--media %s: %s", media, text);
+    }
+    return 0;
+}
+
+static int open_clip(struct sq_run_sources *s, const struct sq_run_options *own,
+                     struct sq_plan_group *g)
+{
+    char path[SQ_CLIP_PATH_MAX];
+    char why[SQ_CLIP_WHY_MAX];
+    for (size_t i = 0; i < s->clips_len; i++) {
+        if (strcmp(s->clips[i].name, own->media) == 0 && s->clips[i].tags == g->latency) {
+            g->clip = s->clips[i].clip;
+            return 0;
+        }
+    }
+    if (sq_clip_builtin(own->media, path) != 0) {
+        return refuse(
+            s, SQ_ERR_NOTFOUND,
+            "--media %s: no such clip; expected default, small, hd or a .sqclip file (looked in "
+            "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
+            own->media);
+    }
+    struct sq_run_clip *clip = &s->clips[s->clips_len];
+    const struct sq_clip_opts opts = {.tags = g->latency};
+    if (sq_clip_open_with(path, &opts, &clip->clip, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
+    }
+    clip->name = own->media;
+    clip->tags = g->latency;
+    g->clip = clip->clip;
+    s->clips_len++;
+    return 0;
+}
+
+static struct sq_peer_codecs only(enum sq_codec codec)
+{
+    return (struct sq_peer_codecs){.order = {(uint8_t)codec}, .n = codec != SQ_CODEC_NONE};
+}
+
+static int open_recording(struct sq_run_sources *s, const struct sq_run_options *own,
+                          const struct sq_replay **ret_replay)
+{
+    char why[SQ_REPLAY_WHY_MAX];
+    for (size_t i = 0; i < s->replays_len; i++) {
+        if (strcmp(s->replays[i].file, own->replay) == 0 && s->replays[i].pt == own->replay_pt) {
+            *ret_replay = s->replays[i].replay;
+            return 0;
+        }
+    }
+    struct sq_run_replay *r = &s->replays[s->replays_len];
+    if (sq_replay_open(own->replay, own->replay_pt, &r->replay, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, why[0] ? "--%s: %s" : "--%s: no memory",
+                      strchr(why, '=') == NULL || !own->replay_pt ? "replay" : "pt", why);
+    }
+    r->file = own->replay;
+    r->pt = own->replay_pt;
+    s->replays_len++;
+    *ret_replay = r->replay;
+    return 0;
+}
+
+/* A recorded stream is sent in the place of a clip, and the run is as long as it is. */
+static int open_replay(struct sq_run_sources *s, const struct sq_run_options *own,
+                       struct sq_plan *plan, struct sq_plan_group *g)
+{
+    char why[SQ_REPLAY_WHY_MAX];
+    int err = open_recording(s, own, &g->replay);
+    if (err) {
+        return err;
+    }
+    const struct sq_replay_stream *streams = g->replay->streams;
+    g->audio_codecs = only(streams[SQ_MEDIA_AUDIO].codec);
+    g->video_codecs = only(streams[SQ_MEDIA_VIDEO].codec);
+    g->audio = g->audio && streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
+    g->video = g->video && streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+    if (sq_replay_check(g->replay, g->audio, g->video, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", own->replay, why);
+    }
+    if (!own->duration_ns && !own->hold_ns) {
+        /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
+        plan->duration_ns = 0;
+        plan->hold_ns = sq_max_u64(plan->hold_ns, g->replay->duration_ns + REPLAY_AFTER_NS);
+    }
+    return 0;
+}
+
+static int check_ca(struct sq_run_sources *s, const struct sq_run_options *own)
+{
+    int bad = own->ca_file ? sq_tls_check_ca(own->ca_file) : 0;
+    if (bad) {
+        return refuse(s, SQ_ERR_INVALID, "--ca %.200s: %s", own->ca_file,
+                      bad == SQ_ERR_IO       ? strerror(errno)
+                      : bad == SQ_ERR_FORMAT ? "expected a file with certificates in PEM"
+                                             : sq_err_name(bad));
+    }
+    return 0;
+}
+
+int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o,
+                        struct sq_plan *plan)
+{
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        struct sq_plan_group *g = &plan->groups[i];
+        const struct sq_run_options *own = options_of(o, i);
+        s->at_group = i;
+        int err = check_ca(s, own);
+        if (!err && own->replay) {
+            err = open_replay(s, own, plan, g);
+        } else if (!err) {
+            err = open_clip(s, own, g);
+            err = err || !sq_plan_publishes(plan) || (o->groups_len > 0 && !g->publishes)
+                      ? err
+                      : check_codecs(s, g, own->media);
+        }
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+void sq_run_sources_explain(const struct sq_run_sources *s, const struct sq_run_options *o,
+                            char *why, size_t why_room)
+{
+    const struct sq_scenario *file = o->scenario;
+    snprintf(why, why_room, "%s", s->why);
+    (void)sq_run_file_explain(o, file && file->groups_len > 0 ? &file->groups[s->at_group] : NULL,
+                              why, why_room);
+}
+
+void sq_run_sources_close(struct sq_run_sources *s)
+{
+    sq_lab_stop(s->lab);
+    for (size_t i = 0; i < s->clips_len; i++) {
+        sq_clip_close(s->clips[i].clip);
+    }
+    for (size_t i = 0; i < s->replays_len; i++) {
+        sq_replay_close(s->replays[i].replay);
+    }
+    for (size_t i = 0; i < s->targets_len; i++) {
+        sq_target_free(&s->targets[i]);
+    }
+    *s = (struct sq_run_sources){.dry = s->dry};
+}

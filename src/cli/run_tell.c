@@ -1,0 +1,297 @@
+#include "cli/run_tell.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "cli/run_sources.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMN 13 /* of what stands behind a word of the left */
+
+struct teller {
+    const struct sq_run_options *o;
+    const struct sq_plan *plan;
+    FILE *out;
+};
+
+static void row(struct teller *t, const char *word, const char *fmt, ...) SQ_PRINTF(3, 4);
+
+static void row(struct teller *t, const char *word, const char *fmt, ...)
+{
+    va_list args;
+    fprintf(t->out, "%-*s", COLUMN, word);
+    va_start(args, fmt);
+    vfprintf(t->out, fmt, args);
+    va_end(args);
+    fputc('\n', t->out);
+}
+
+static const char *shown(const struct teller *t, const char *text)
+{
+    return sq_scenario_shown(t->o->scenario, text);
+}
+
+static const char *plural(uint64_t n, const char *one, const char *more)
+{
+    return n == 1 ? one : more;
+}
+
+static const struct sq_run_options *options_of(const struct teller *t, size_t group)
+{
+    return t->o->groups_len > 0 ? &t->o->groups[group] : t->o;
+}
+
+/* ---- Whereto ---- */
+
+static const char *way_of(const struct sq_target *target)
+{
+    return strncmp(target->scheme, "whip", 4) == 0    ? "by WHIP"
+           : strncmp(target->scheme, "whep", 4) == 0  ? "by WHEP"
+           : strncmp(target->scheme, "janus", 5) == 0 ? "by Janus' protocol"
+                                                      : "by the lab's room protocol";
+}
+
+static void tell_targets(struct teller *t)
+{
+    for (size_t i = 0; i < t->plan->groups_len; i++) {
+        const char *url = options_of(t, i)->target_url;
+        const struct sq_target *target = t->plan->groups[i].target;
+        bool new = true;
+        for (size_t k = 0; k < i; k++) {
+            new = new && t->plan->groups[k].target != target;
+        }
+        if (!new) {
+            continue;
+        }
+        const char *written = shown(t, url);
+        char *text = written == url ? sq_target_shown(url) : sq_strdup(written);
+        row(t, i == 0 ? "Target" : "", "%s, %s%s", text ? text : "***", way_of(target),
+            sq_run_is_lab(url) ? ": a lab that the run starts on this machine" : "");
+        sq_free(text);
+    }
+}
+
+/* ---- Who ---- */
+
+struct count {
+    uint64_t peers[SQ_PLAN_GROUPS_MAX];
+    uint64_t networks[SQ_PLAN_GROUPS_MAX][SQ_PLAN_NETWORKS_MAX];
+    uint64_t rooms;
+};
+
+/* Of the users who are there at once, if none is replaced by another one. */
+static void count_peers(const struct sq_plan *plan, struct count *ret_count)
+{
+    *ret_count = (struct count){0};
+    for (uint64_t i = 0; i < plan->peers; i++) {
+        struct sq_plan_place place;
+        sq_plan_place(plan, i, &place);
+        size_t group = (size_t)(place.group - plan->groups);
+        const struct sq_plan_network *network = sq_plan_network(place.group, place.ordinal);
+        ret_count->peers[group]++;
+        ret_count->rooms = place.room + 1;
+        if (network) {
+            ret_count->networks[group][network - place.group->networks]++;
+        }
+    }
+}
+
+static void tell_rooms(struct teller *t, const struct count *count)
+{
+    const struct sq_plan *plan = t->plan;
+    unsigned long long rooms = count->rooms;
+    struct sq_buf sizes = {0};
+    for (size_t i = 0; i < plan->sizes_len; i++) {
+        sq_buf_printf(&sizes, "%s%.4g %% of %llu", i ? ", " : "", plan->sizes[i].share * 100,
+                      (unsigned long long)plan->sizes[i].size);
+    }
+    row(t, "Peers", "%llu%s", (unsigned long long)plan->peers, plan->hold_ns ? " at once" : "");
+    if (plan->sizes_len > 0) {
+        row(t, "Rooms", "%llu: %s", rooms, sizes.text ? sizes.text : "");
+    } else if (plan->room_size) {
+        row(t, "Rooms", "%llu of %llu", rooms, (unsigned long long)plan->room_size);
+    } else {
+        row(t, "Rooms", "one for all");
+    }
+    sq_buf_free(&sizes);
+}
+
+static void put_kinds(const struct sq_plan_group *g, struct sq_buf *b)
+{
+    const char *kinds = g->audio && g->video ? "audio and video"
+                        : g->audio           ? "audio"
+                        : g->video           ? "video"
+                                             : "data";
+    const char *does = g->publishes && g->watches ? "send and receive"
+                       : g->publishes             ? "send"
+                                                  : "receive";
+    sq_buf_printf(b, "%s %s", does, kinds);
+    if (g->data.on && (g->audio || g->video)) {
+        sq_buf_puts(b, " and data");
+    }
+}
+
+static void put_sent(const struct teller *t, const struct sq_run_options *own,
+                     const struct sq_plan_group *g, struct sq_buf *b)
+{
+    if (!g->publishes) {
+        return;
+    }
+    if (g->audio || g->video) {
+        sq_buf_printf(b, "; %s %s", own->replay ? "replay" : "media",
+                      shown(t, own->replay ? own->replay : own->media));
+    }
+    for (size_t i = 0; i < own->codecs.n; i++) {
+        sq_buf_printf(b, ", %s", own->codecs.items[i]);
+    }
+    if (g->simulcast) {
+        sq_buf_printf(b, ", %u layers", g->simulcast);
+    }
+    if (strcmp(own->bwe, "gcc") != 0) {
+        sq_buf_printf(b, ", bwe %s", own->bwe);
+    }
+    if (own->data) {
+        sq_buf_printf(b, "; messages %s%s%s", own->data, own->data_mode ? " " : "",
+                      own->data_mode ? own->data_mode : "");
+    }
+    if (own->dtmf) {
+        sq_buf_printf(b, "; keys %s", own->dtmf);
+    }
+}
+
+static void put_networks(const struct sq_plan_group *g, const uint64_t counts[], struct sq_buf *b)
+{
+    for (size_t i = 0; i < g->networks_len; i++) {
+        /* A share is behind the name as it was given, and its users say it better. */
+        int len = (int)strcspn(g->networks[i].name, "@");
+        sq_buf_printf(b, "%s%.*s", i ? ", " : "; network ", len, g->networks[i].name);
+        if (g->networks_len > 1) {
+            sq_buf_printf(b, " for %llu", (unsigned long long)counts[i]);
+        }
+    }
+}
+
+static void tell_groups(struct teller *t, const struct count *count)
+{
+    static const char *const policies[] = {"", "; by TURN alone", "; by TURN first"};
+    const struct sq_plan *plan = t->plan;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        struct sq_buf b = {0};
+        sq_buf_printf(&b, "%s: %llu", sq_plan_role(g), (unsigned long long)count->peers[i]);
+        if (plan->groups_len > 1 && g->per_room != SQ_PLAN_REST) {
+            sq_buf_printf(&b, ", %llu of each room", (unsigned long long)g->per_room);
+        } else if (plan->groups_len > 1 && g->share > 0 && g->share < 1) {
+            sq_buf_printf(&b, ", %.4g %% of the others", g->share * 100);
+        } else if (plan->groups_len > 1) {
+            sq_buf_puts(&b, ", all the others");
+        }
+        sq_buf_puts(&b, "; ");
+        put_kinds(g, &b);
+        put_sent(t, options_of(t, i), g, &b);
+        put_networks(g, count->networks[i], &b);
+        sq_buf_puts(&b, policies[g->ice_policy]);
+        row(t, i == 0 ? "Groups" : "", "%s", b.text && !b.err ? b.text : "");
+        sq_buf_free(&b);
+    }
+}
+
+/* ---- When ---- */
+
+static void tell_load(struct teller *t)
+{
+    const struct sq_plan *plan = t->plan;
+    char hold[32], duration[32], down[32];
+    struct sq_buf b = {0};
+    double all_s = (double)plan->peers / plan->rate_per_s;
+    sq_format_duration(plan->hold_ns, hold);
+    sq_format_duration(plan->duration_ns, duration);
+    sq_format_duration(plan->ramp_down_ns, down);
+    sq_buf_printf(&b, "%.4g a second begin", plan->rate_per_s);
+    if (plan->hold_ns && plan->duration_ns) {
+        sq_buf_printf(&b, " for %s, and each stays for %s: %llu in all, %llu at once at most",
+                      duration, hold, (unsigned long long)sq_plan_arrivals(plan),
+                      (unsigned long long)plan->peers);
+    } else if (plan->hold_ns) {
+        sq_buf_printf(&b, ", all within %.3g s, and each stays for %s", all_s, hold);
+    } else {
+        sq_buf_printf(&b, ", all within %.3g s; the run lasts %s, and then they leave over %s",
+                      all_s, duration, down);
+    }
+    row(t, "Load", "%s", b.text && !b.err ? b.text : "");
+    sq_buf_free(&b);
+}
+
+/* ---- What for ---- */
+
+static void tell_expectations(struct teller *t)
+{
+    const struct sq_run_options *o = t->o;
+    bool of_peers = false;
+    for (size_t i = 0; i < o->expectations_len; i++) {
+        row(t, i == 0 ? "Expects" : "", "%s", sq_expect_text(o->expectations[i]));
+        of_peers = of_peers || sq_expect_names(o->expectations[i], "peers.ok") ||
+                   sq_expect_names(o->expectations[i], "peers.failed");
+    }
+    if (!of_peers) {
+        row(t, o->expectations_len == 0 ? "Expects" : "",
+            SQ_EXPECT_DEFAULT " (by itself: nothing is said of failed peers)");
+    }
+}
+
+static void tell_output(struct teller *t)
+{
+    const struct sq_run_options *o = t->o;
+    const char *files[] = {o->json, o->junit, o->html};
+    struct sq_buf b = {0};
+    sq_buf_printf(&b, "%s/", o->out ? shown(t, o->out) : "squall-results/RUN-ID");
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        if (files[i]) {
+            sq_buf_printf(&b, ", %s", shown(t, files[i]));
+        }
+    }
+    row(t, "Writes", "%s", b.text && !b.err ? b.text : "");
+    sq_buf_free(&b);
+    const struct {
+        uint64_t n;
+        const char *what;
+    } kept[] = {{o->record, "recorded"}, {o->decode, "decoded"}, {o->dump, "dumped"}};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+        if (kept[i].n > 0) {
+            row(t, "", "what the first %llu %s is %s", (unsigned long long)kept[i].n,
+                plural(kept[i].n, "peer receives", "peers receive"), kept[i].what);
+        }
+    }
+}
+
+static void tell_connection(struct teller *t)
+{
+    const struct sq_run_options *o = t->o;
+    for (size_t i = 0; i < o->turn.n; i++) {
+        row(t, i == 0 ? "TURN" : "", "%s",
+            strchr(o->turn.items[i], '@') ? "***" : shown(t, o->turn.items[i]));
+    }
+    for (size_t i = 0; i < o->stun.n; i++) {
+        row(t, i == 0 ? "STUN" : "", "%s", shown(t, o->stun.items[i]));
+    }
+}
+
+void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+{
+    struct teller t = {o, plan, out};
+    struct count count;
+    count_peers(plan, &count);
+    if (o->scenario) {
+        row(&t, "Scenario", "%s%s%s%s", o->scenario->file, o->scenario->name[0] ? " (" : "",
+            o->scenario->name, o->scenario->name[0] ? ")" : "");
+    }
+    tell_targets(&t);
+    tell_rooms(&t, &count);
+    tell_groups(&t, &count);
+    tell_load(&t);
+    tell_connection(&t);
+    tell_expectations(&t);
+    tell_output(&t);
+}

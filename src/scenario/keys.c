@@ -1,0 +1,165 @@
+#include "scenario/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TOP   SQ_SCENARIO_TOP
+#define GROUP SQ_SCENARIO_GROUP
+#define BOTH  (SQ_SCENARIO_TOP | SQ_SCENARIO_GROUP)
+#define VARS  SQ_SCENARIO_VARIABLES
+
+static const struct sq_scenario_key keys[] = {
+    {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
+    {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…"},
+    {"", "seed", "seed", SQ_SCENARIO_COUNT, TOP, "of every random choice (default: by the clock)"},
+
+    {"load", "peers", "peers", SQ_SCENARIO_COUNT, TOP,
+     "at once (default: those of rooms.count, or 1)"},
+    {"load", "rate", "rate", SQ_SCENARIO_RATE, TOP, "arrivals, such as 20/s or 90/m"},
+    {"load", "duration", "duration", SQ_SCENARIO_DURATION, TOP,
+     "of the whole run, ramp down left out (default 30s)"},
+    {"load", "hold", "hold", SQ_SCENARIO_DURATION, TOP,
+     "how long each peer stays (default: until the end)"},
+    {"load", "ramp", "ramp", SQ_SCENARIO_TEXT, TOP,
+     "UP or UP:DOWN: bring all up over UP, and down over DOWN"},
+    {"load", "threads", "threads", SQ_SCENARIO_COUNT, TOP,
+     "of the generator (default: one a core)"},
+
+    {"rooms", "name", "room", SQ_SCENARIO_TEXT, TOP, "of the room, or the prefix of their names"},
+    {"rooms", "count", NULL, SQ_SCENARIO_COUNT, TOP, "of rooms"},
+    {"rooms", "size", "room-size", SQ_SCENARIO_COUNT, TOP, "peers of each room"},
+    {"rooms", "sizes", NULL, SQ_SCENARIO_SIZES, TOP,
+     "rooms of several sizes, and the share of the rooms that each has: {2: 70%, 5: 30%}"},
+
+    {"", "groups", NULL, SQ_SCENARIO_GROUPS, TOP,
+     "peers that do the same: a map by name, or a list with names"},
+    {"", "role", NULL, SQ_SCENARIO_ROLE, GROUP, "what the group does (default: both)"},
+    {"", "per_room", NULL, SQ_SCENARIO_COUNT, GROUP, "so many of each room"},
+    {"", "share", NULL, SQ_SCENARIO_SHARE, GROUP,
+     "of those whom no per_room takes; who has neither takes an equal part of the rest"},
+
+    {"", "publishers", "publishers", SQ_SCENARIO_COUNT, TOP,
+     "without groups: of each room so many publish, and the others watch"},
+    {"", "listen", "no-listen", SQ_SCENARIO_FLAG, TOP,
+     "without groups: publishers watch, too (default true)"},
+    {"", "audio", "no-audio", SQ_SCENARIO_FLAG, BOTH, "sent and received (default true)"},
+    {"", "video", "no-video", SQ_SCENARIO_FLAG, BOTH, "sent and received (default true)"},
+    {"", "media", "media", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "what is sent: default, small, hd, or a .sqclip file"},
+    {"", "codec", "codec", SQ_SCENARIO_CODEC, BOTH, "the preferred one first"},
+    {"", "simulcast", "simulcast", SQ_SCENARIO_COUNT, BOTH, "send the video in 2 or 3 layers"},
+    {"", "bwe", "bwe", SQ_SCENARIO_TEXT, BOTH, "gcc (default), off, or fixed:1.2M"},
+    {"", "data", "data", SQ_SCENARIO_DATA, BOTH, "messages on a data channel"},
+    {"", "data_mode", "data-mode", SQ_SCENARIO_TEXT, BOTH,
+     "ordered (default) or unordered, retransmits=N or lifetime=D"},
+    {"", "dtmf", "dtmf", SQ_SCENARIO_TEXT, BOTH, "DIGITS or DIGITS@SECONDS: keys that are pressed"},
+    {"", "latency", "latency", SQ_SCENARIO_FLAG, BOTH,
+     "measure one-way latency by time-tags in frames"},
+    {"", "echo", "echo", SQ_SCENARIO_FLAG, BOTH, "by WHIP: ask for the media back"},
+    {"", "replay", "replay", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "send this rtpdump or pcap in the place of a clip"},
+    {"", "pt", "pt", SQ_SCENARIO_TEXT, BOTH,
+     "of replay: what its payload types are, such as 96=VP8,111=opus"},
+
+    {"", "network", "network", SQ_SCENARIO_NETWORK, BOTH,
+     "a bad network under each peer: a name, settings, or a mix"},
+    {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
+    {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS, "bearer token; better as ${NAME}"},
+    {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
+     "send candidates as they come (default true)"},
+    {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
+    {"", "ca", "ca", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "PEM file of an authority to trust besides the system's"},
+    {"", "stun", "stun", SQ_SCENARIO_TEXTS, TOP | VARS, "STUN servers, HOST:PORT"},
+    {"turn", "url", "turn", SQ_SCENARIO_TEXTS, TOP | VARS, "turn:HOST[:PORT], turns:…"},
+    {"turn", "user", "turn-user", SQ_SCENARIO_TEXT, TOP | VARS, "its user"},
+    {"turn", "password", "turn-password", SQ_SCENARIO_TEXT, TOP | VARS,
+     "its password; better as ${NAME}"},
+    {"turn", "secret", "turn-secret", SQ_SCENARIO_TEXT, TOP | VARS,
+     "what time-limited credentials are made of; better as ${NAME}"},
+    {"", "local_ip", "local-ip", SQ_SCENARIO_TEXTS, TOP | VARS,
+     "addresses to send media from: IP, A-B or A/BITS"},
+    {"", "srtp", "srtp", SQ_SCENARIO_TEXT, TOP, "offered first: gcm (default) or cm"},
+    {"", "reconnect", "reconnect", SQ_SCENARIO_TEXT, BOTH,
+     "who is dropped comes back: now, backoff, backoff:1s-30s; ice+backoff and the like"},
+    {"timeouts", "answer", "answer-timeout", SQ_SCENARIO_DURATION, TOP,
+     "for each answer of the signalling (10s)"},
+    {"timeouts", "connect", "connect-timeout", SQ_SCENARIO_DURATION, TOP, "for ICE and DTLS (15s)"},
+    {"timeouts", "media", "media-timeout", SQ_SCENARIO_DURATION, TOP,
+     "from connected to the first media (10s)"},
+
+    {"", "expect", "expect", SQ_SCENARIO_EXPECT, TOP, "what has to hold"},
+    {"", "lateness_max", "lateness-max", SQ_SCENARIO_NUMBER, TOP,
+     "ms: p99 of the generator's own timers (default 20)"},
+
+    {"output", "dir", "out", SQ_SCENARIO_TEXT, TOP | VARS, "results directory"},
+    {"output", "json", "json", SQ_SCENARIO_TEXT, TOP | VARS, "summary.json as one file"},
+    {"output", "junit", "junit", SQ_SCENARIO_TEXT, TOP | VARS, "junit.xml as one file"},
+    {"output", "html", "html", SQ_SCENARIO_TEXT, TOP | VARS, "report.html as one file"},
+    {"output", "dump", "dump", SQ_SCENARIO_COUNT, TOP,
+     "webrtc-internals dumps of the first N peers"},
+    {"output", "decode", "decode", SQ_SCENARIO_COUNT, TOP, "decode what the first N peers receive"},
+    {"output", "record", "record", SQ_SCENARIO_COUNT, TOP, "record what the first N peers receive"},
+    {"output", "record_sent", "record-sent", SQ_SCENARIO_FLAG, TOP, "and what they send"},
+    {"output", "record_format", "record-format", SQ_SCENARIO_TEXT, TOP,
+     "some of webm (default), ogg, rtpdump, pcap, with commas"},
+    {"output", "quiet", "quiet", SQ_SCENARIO_FLAG, TOP, "no progress, no closing text"},
+    {"output", "verbose", "verbose", SQ_SCENARIO_FLAG, TOP, "every metric in the closing text"},
+    {"output", "tui", "no-tui", SQ_SCENARIO_FLAG, TOP, "the live view (default true)"},
+};
+
+static const struct sq_scenario_section sections[] = {
+    {"load", "how many peers come, when, and for how long"},
+    {"rooms", "how they are spread over rooms"},
+    {"turn", "TURN servers and what they ask for"},
+    {"timeouts", "how long what may take"},
+    {"output", "where results go, and what is kept"},
+};
+
+const char *const sq_scenario_network_keys[] = {"profile",  "rate", "queue", "delay",     "jitter",
+                                                "reorder",  "loss", "burst", "duplicate", "corrupt",
+                                                "firewall", "up",   "down",  "share",     NULL};
+const char *const sq_scenario_roles[] = {"both",  "publish", "watch", "audio",
+                                         "video", "data",    NULL};
+const char *const sq_scenario_levels[] = {"error", "warn", NULL};
+
+const struct sq_scenario_key *sq_scenario_keys(size_t *ret_n)
+{
+    *ret_n = sizeof(keys) / sizeof(*keys);
+    return keys;
+}
+
+const struct sq_scenario_section *sq_scenario_sections(size_t *ret_n)
+{
+    *ret_n = sizeof(sections) / sizeof(*sections);
+    return sections;
+}
+
+const struct sq_scenario_key *sq_scenario_key_find(const char *section, const char *name,
+                                                   unsigned where)
+{
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        if ((keys[i].where & where) && strcmp(keys[i].section, section) == 0 &&
+            strcmp(keys[i].name, name) == 0) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sq_scenario_key *sq_scenario_key_of(const char *option)
+{
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        if (keys[i].option && strcmp(keys[i].option, option) == 0) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+const char *sq_scenario_key_path(const struct sq_scenario_key *key, char out[static 48])
+{
+    snprintf(out, 48, "%s%s%s", key->section, key->section[0] ? "." : "", key->name);
+    return out;
+}
