@@ -6,6 +6,7 @@
 #include "cli/run_file.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
+#include "cli/run_places.h"
 #include "cli/run_sources.h"
 #include "cli/run_tell.h"
 #include "scenario/keys.h"
@@ -59,6 +60,7 @@ static int check(struct check *c)
 {
     int err = sq_run_options_plan(&c->options, &c->plan, c->why, sizeof(c->why));
     err = err ? err : sq_record_option_check(&c->options, c->why, sizeof(c->why));
+    err = err ? err : sq_run_places_check(&c->options, NULL, c->why, sizeof(c->why));
     err = err ? err : from_sources(c, sq_run_sources_open);
     return err ? err : from_sources(c, sq_run_sources_targets);
 }

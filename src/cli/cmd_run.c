@@ -15,6 +15,7 @@
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
+#include "cli/run_places.h"
 #include "cli/run_sources.h"
 #include "net/rlimit.h"
 #include "report/report.h"
@@ -67,29 +68,6 @@ static int refuse(struct session *s, int err, const char *fmt, ...)
 }
 
 /* ---- Getting ready ---- */
-
-static int check_places(struct session *s)
-{
-    const struct sq_run_options *o = &s->options;
-    const struct {
-        const char *name, *path;
-    } files[] = {{"json", o->json}, {"junit", o->junit}, {"html", o->html}};
-    const size_t n = sizeof(files) / sizeof(*files);
-    int err = sq_places_check_folder("out", o->out, s->why, sizeof(s->why));
-    for (size_t i = 0; !err && i < n; i++) {
-        for (size_t k = i + 1; k < n; k++) {
-            if (sq_places_same(files[i].path, files[k].path)) {
-                return refuse(s, SQ_ERR_INVALID, "--%s and --%s: both are %.200s", files[i].name,
-                              files[k].name, files[i].path);
-            }
-        }
-        if (!sq_places_will_be(files[i].path, o->out)) {
-            err = sq_places_check_file(&s->places, files[i].name, files[i].path, s->why,
-                                       sizeof(s->why));
-        }
-    }
-    return err;
-}
 
 /* Of everybody whom a recorded user hears or sees there is a file. */
 static uint64_t recordings(const struct session *s)
@@ -408,7 +386,7 @@ static int prepare(struct session *s, int argc, char **argv)
     sq_control_let_go();
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
-    err = err ? err : check_places(s);
+    err = err ? err : sq_run_places_check(&s->options, &s->places, s->why, sizeof(s->why));
     err = err ? err : from_sources(s, sq_run_sources_open);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);

@@ -321,7 +321,8 @@ static void put_keys(const struct sq_run_options *o, const struct sq_scenario_gr
     for (const char *p = why; *p;) {
         char path[48];
         size_t len = 0;
-        bool word = p == why || p[-1] == ' ' || p[-1] == '(';
+        bool command = (size_t)(p - why) >= 11 && strncmp(p - 11, "squall run ", 11) == 0;
+        bool word = p == why || (p[-1] == ' ' && !command) || p[-1] == '(';
         const struct sq_scenario_key *key =
             word && strncmp(p, "--", 2) == 0 ? key_at(p, &len) : NULL;
         const struct sq_scenario_setting *setting =

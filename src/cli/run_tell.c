@@ -182,7 +182,8 @@ static void tell_groups(struct teller *t, const struct count *count)
         struct sq_buf b = {0};
         sq_buf_printf(&b, "%s: %llu", sq_plan_role(g), (unsigned long long)count->peers[i]);
         if (plan->groups_len > 1 && g->per_room != SQ_PLAN_REST) {
-            sq_buf_printf(&b, ", %llu of each room", (unsigned long long)g->per_room);
+            sq_buf_printf(&b, sq_plan_has_rooms(plan) ? ", %llu of each room" : ", %llu in all",
+                          (unsigned long long)g->per_room);
         } else if (plan->groups_len > 1 && g->share > 0 && g->share < 1) {
             sq_buf_printf(&b, ", %.4g %% of the others", g->share * 100);
         } else if (plan->groups_len > 1) {

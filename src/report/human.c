@@ -200,7 +200,7 @@ void sq_report_data_note(const struct sq_result *r, struct sq_buf *out)
         const struct sq_peer_row *p = &r->peers[i];
         sent += p->data.messages_out;
         heard += p->data.messages_in;
-        listeners += p->connected && strcmp(p->role, "publisher") != 0;
+        listeners += p->connected && !p->sends_only;
     }
     if (sent > 0 && heard == 0 && listeners > 0) {
         sq_buf_printf(out, "no peer heard any of the %llu messages that were sent",

@@ -155,6 +155,7 @@ struct sq_peer_row {
     bool reached;          /* ICE and DTLS were through at least once */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok
                               without found nothing to connect to: an empty room */
+    bool sends_only;       /* nothing comes to it, by what it is to do */
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
     struct sq_data_totals data;

@@ -637,6 +637,7 @@ static void describe(struct sq_user *user)
     SQ_RESULT_SET(user->row.id, user->name);
     SQ_RESULT_SET(user->row.room, user->room);
     SQ_RESULT_SET(user->row.role, sq_plan_role(group));
+    user->row.sends_only = !listens;
     user->row.start_ms = run_ms(user, user->intended_ns);
     user->row.end_ms = NAN;
     user->row.data.in_kbps = user->row.data.out_kbps = NAN;

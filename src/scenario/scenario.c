@@ -104,7 +104,7 @@ const char *sq_scenario_near(const char *word, const char *const *words)
     }
     same[n] = '\0';
     const char *best = NULL;
-    unsigned least = n < 5 ? 2 : 3; /* more edits than that is another word */
+    unsigned least = n < 4 ? 2 : 3; /* more edits than that is another word */
     for (; *words; words++) {
         unsigned edits = sq_edits(sq_view_of(same), *words);
         if (edits < least) {

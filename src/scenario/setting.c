@@ -316,7 +316,7 @@ static int read_network_map(struct network *n, const struct sq_yaml_node *node)
             }
         }
     }
-    if (!err && text.len == 0) {
+    if (!err && text.len == 0 && !text.err) {
         err = sq_scenario_refuse(n->r, SQ_ERR_INVALID, node->at,
                                  "a share of no network: expected profile, or settings such as "
                                  "rate and delay");

@@ -153,6 +153,7 @@ static void unheard_messages_are_told(void **state)
         r->peers[1].data.messages_in = step == 1;
         for (size_t i = 0; i < r->peer_count && step == 2; i++) {
             SQ_RESULT_SET(r->peers[i].role, "publisher");
+            r->peers[i].sends_only = true;
         }
     }
     sq_result_destroy(r);
