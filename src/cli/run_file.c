@@ -245,23 +245,28 @@ static bool holds(const struct sq_run_options *o, const struct sq_scenario_setti
     return true;
 }
 
-/* Of several values of an option the one that the sentence quotes. */
+/* Of several values of an option the one that the sentence quotes, or the first. */
 static const struct sq_scenario_setting *quoted(const struct sq_scenario *s,
                                                 const struct sq_scenario_group *group,
-                                                const struct sq_scenario_setting *any,
+                                                const struct sq_scenario_setting *last,
                                                 const char *why)
 {
-    const struct sq_scenario_settings *of[] = {group ? &group->settings : &s->settings,
-                                               &s->settings};
-    for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; i < of[k]->n; i++) {
-            const struct sq_scenario_setting *one = &of[k]->items[i];
-            if (one->key == any->key && !one->part && strstr(why, one->value)) {
-                return one;
-            }
-        }
+    const struct sq_scenario_settings *of = &s->settings;
+    const struct sq_scenario_setting *found = NULL;
+    if (group && group->settings.n > 0 && last >= group->settings.items &&
+        last < group->settings.items + group->settings.n) {
+        of = &group->settings;
     }
-    return any;
+    for (const struct sq_scenario_setting *one = of->items; one <= last; one++) {
+        if (one->key != last->key || one->part) {
+            continue;
+        }
+        if (strstr(why, one->value)) {
+            return one;
+        }
+        found = found ? found : one;
+    }
+    return found;
 }
 
 /* A network that is made of several settings: the first of them that is wrong by itself. */

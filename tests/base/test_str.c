@@ -57,6 +57,17 @@ static void views_cut_and_count(void **state)
                      SQ_ERR_FORMAT);
 }
 
+static void edits_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(sq_edits(sq_view_of("load"), "load"), 0);
+    assert_int_equal(sq_edits(sq_view_of("laod"), "load"), 2);
+    assert_int_equal(sq_edits(sq_view_of("peer"), "peers"), 1);
+    assert_int_equal(sq_edits(sq_view_of("kitten"), "sitting"), 3);
+    assert_int_equal(sq_edits(sq_view_of(""), "abc"), 3);
+    assert_int_equal(sq_edits(sq_view_of("a text that is longer than forty bytes are"), "a"), 99);
+}
+
 static void buffer_grows_and_survives_failure(void **state)
 {
     struct sq_buf b = {0};
@@ -82,6 +93,7 @@ int main(void)
         cmocka_unit_test(durations_need_a_unit),
         cmocka_unit_test(rates_and_bitrates),
         cmocka_unit_test(views_cut_and_count),
+        cmocka_unit_test(edits_are_counted),
         cmocka_unit_test(buffer_grows_and_survives_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The plan: defaults, arrivals over the whole run, rooms and roles. */
 #include "base/time.h"
 #include "run/plan.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,6 +118,109 @@ static void groups_fill_a_room_in_order(void **state)
     assert_int_equal(sq_plan_publishers(&plan), 2);
 }
 
+/* The same by walking: rooms one after the other, whose sizes are handed out by largest due. */
+static void rooms_of_several_sizes(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.sizes[0] = (struct sq_plan_size){2, 0.7};
+    plan.sizes[1] = (struct sq_plan_size){5, 0.2};
+    plan.sizes[2] = (struct sq_plan_size){30, 0.1};
+    plan.sizes_len = 3;
+    assert_true(sq_plan_has_rooms(&plan));
+    assert_int_equal(sq_plan_room_min(&plan), 2);
+    assert_int_equal(sq_plan_room_max(&plan), 30);
+    uint64_t of_size[31] = {0};
+    uint64_t room = 0;
+    uint64_t members = 0;
+    const uint64_t users = sq_plan_users(&plan, 1000);
+    assert_int_equal(users, 700 * 2 + 200 * 5 + 100 * 30);
+    for (uint64_t i = 0; i <= users; i++) {
+        struct sq_plan_place place = place_of(&plan, i);
+        if (place.room != room) {
+            assert_int_equal(place.room, room + 1);
+            assert_true(members == 2 || members == 5 || members == 30);
+            assert_int_equal(sq_plan_users(&plan, room + 1), i);
+            of_size[members]++;
+            room = place.room;
+            members = 0;
+            /* At any time the shares are as near as whole rooms allow. */
+            assert_true(fabs((double)of_size[2] - 0.7 * (double)room) <= 1);
+            assert_true(fabs((double)of_size[5] - 0.2 * (double)room) <= 1);
+            assert_true(fabs((double)of_size[30] - 0.1 * (double)room) <= 1);
+        }
+        members++;
+        assert_int_equal(place.ordinal, i); /* there is one group */
+    }
+    assert_int_equal(room, 1000);
+    assert_int_equal(of_size[2], 700);
+    assert_int_equal(of_size[5], 200);
+    assert_int_equal(of_size[30], 100);
+}
+
+/* One host of each room, and the others in shares; in rooms of several sizes, of one, and in one.
+ */
+static void groups_share_the_rest(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    for (int i = 1; i < 4; i++) {
+        plan.groups[i] = plan.groups[0];
+    }
+    plan.groups[0].share = 0.5; /* order is no matter: who has a number comes first */
+    plan.groups[1].per_room = 1;
+    plan.groups[1].name = "host";
+    plan.groups[2].share = 0.3;
+    plan.groups[3].share = 0.2;
+    plan.groups_len = 4;
+    plan.peers = 10000;
+    static const double shares[] = {0.5, 0, 0.3, 0.2};
+    for (int kind = 0; kind < 3; kind++) {
+        plan.room_size = kind == 1 ? 7 : 0;
+        plan.sizes_len = kind == 2 ? 2 : 0;
+        plan.sizes[0] = (struct sq_plan_size){2, 0.75};
+        plan.sizes[1] = (struct sq_plan_size){9, 0.25};
+        uint64_t members[4] = {0};
+        uint64_t others = 0;
+        uint64_t room = UINT64_MAX;
+        for (uint64_t i = 0; i < plan.peers; i++) {
+            struct sq_plan_place place = place_of(&plan, i);
+            size_t g = (size_t)(place.group - plan.groups);
+            assert_int_equal(place.ordinal, members[g]++);
+            assert_int_equal(g == 1, place.room != room); /* the first of each room */
+            room = place.room;
+            others += g != 1;
+            for (size_t k = 0; k < 4; k++) {
+                assert_true(k == 1 || fabs((double)members[k] - shares[k] * (double)others) < 1.5);
+            }
+        }
+        assert_int_equal(members[1], room + 1);
+    }
+    assert_string_equal(sq_plan_role(&plan.groups[1]), "host");
+    assert_string_equal(sq_plan_role(&plan.groups[2]), "participant");
+    plan.groups[0].publishes = plan.groups[3].publishes = false;
+    assert_in_range(sq_plan_publishers(&plan), 1 + 3, 1 + 8); /* of 8 others 30 %, or one more */
+}
+
+/* No group takes the rest: the last one does. */
+static void a_room_is_one_of_each(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    sq_plan_defaults(&plan);
+    plan.groups[1] = plan.groups[0];
+    plan.groups[0].per_room = plan.groups[1].per_room = 1;
+    plan.groups_len = 2;
+    plan.room_size = 2;
+    for (uint64_t i = 0; i < 20; i++) {
+        struct sq_plan_place place = place_of(&plan, i);
+        assert_ptr_equal(place.group, &plan.groups[i % 2]);
+        assert_int_equal(place.ordinal, i / 2);
+    }
+}
+
 static void assert_room(const struct sq_plan *plan, uint64_t index, const char *wanted)
 {
     char name[SQ_PLAN_ROOM_MAX + 1];
@@ -172,9 +276,15 @@ static void networks_have_their_shares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_complete), cmocka_unit_test(arrivals_of_the_whole_run),
-        cmocka_unit_test(rooms_and_roles),       cmocka_unit_test(groups_fill_a_room_in_order),
-        cmocka_unit_test(rooms_have_names),      cmocka_unit_test(networks_have_their_shares),
+        cmocka_unit_test(defaults_are_complete),
+        cmocka_unit_test(arrivals_of_the_whole_run),
+        cmocka_unit_test(rooms_and_roles),
+        cmocka_unit_test(groups_fill_a_room_in_order),
+        cmocka_unit_test(rooms_have_names),
+        cmocka_unit_test(rooms_of_several_sizes),
+        cmocka_unit_test(groups_share_the_rest),
+        cmocka_unit_test(a_room_is_one_of_each),
+        cmocka_unit_test(networks_have_their_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,476 @@
+/* A scenario file becomes the options and the plan that the command line would have made; what is
+ * wrong is told by its place in the file. */
+#include "base/temp_dir.h"
+#include "base/time.h"
+#include "cli/run_file.h"
+#include "cli/run_sources.h"
+#include "cli/run_table.h"
+#include "cli/run_tell.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct whole {
+    struct sq_run_options o;
+    struct sq_plan plan;
+    struct sq_run_sources sources;
+    char why[512];
+};
+
+static char line_buf[1024];
+
+/* Words of the command line after the file are divided by '|'. */
+static int make(const char *text, const char *line, struct whole *w)
+{
+    char *argv[64] = {(char *)in("t.yaml")};
+    int argc = 1;
+    FILE *f = fopen(argv[0], "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    snprintf(line_buf, sizeof(line_buf), "%s", line);
+    for (char *word = strtok(line_buf, "|"); word; word = strtok(NULL, "|")) {
+        argv[argc++] = word;
+    }
+    *w = (struct whole){.sources.dry = true};
+    int err = sq_run_options_parse(&w->o, argc, argv, w->why, sizeof(w->why));
+    err = err ? err : sq_run_options_plan(&w->o, &w->plan, w->why, sizeof(w->why));
+    if (!err) {
+        err = sq_run_sources_open(&w->sources, &w->o, &w->plan);
+        err = err ? err : sq_run_sources_targets(&w->sources, &w->o, &w->plan);
+        if (err) {
+            sq_run_sources_explain(&w->sources, &w->o, w->why, sizeof(w->why));
+        }
+    }
+    return err;
+}
+
+static void drop(struct whole *w)
+{
+    sq_run_sources_close(&w->sources);
+    sq_run_options_free(&w->o);
+}
+
+static struct whole made(const char *text, const char *line)
+{
+    struct whole w;
+    if (make(text, line, &w) != 0) {
+        fail_msg("%s: %s", text, w.why);
+    }
+    return w;
+}
+
+static void a_file_is_known_by_its_end(void **state)
+{
+    (void)state;
+    assert_true(sq_run_file_is("a.yaml"));
+    assert_true(sq_run_file_is("../x/a.yml"));
+    assert_false(sq_run_file_is(".yml"));
+    assert_false(sq_run_file_is("lab:"));
+    assert_false(sq_run_file_is("whip+https://host/a.yaml"));
+}
+
+static void the_command_line_wins(void **state)
+{
+    (void)state;
+    static const char text[] = "target: lab\n"
+                               "load: {peers: 8, rate: 4/s, duration: 20s, hold: 5s}\n"
+                               "bwe: 'off'\ncodec: {audio: pcmu}\nseed: 5\ntrickle: false\n"
+                               "expect: [peers.ok == 8]\n";
+    struct whole w = made(text, "");
+    assert_int_equal(w.plan.peers, 8);
+    assert_true(w.plan.rate_per_s == 4);
+    assert_int_equal(w.plan.duration_ns, 20 * SQ_NS_PER_SEC);
+    assert_int_equal(w.plan.hold_ns, 5 * SQ_NS_PER_SEC);
+    assert_int_equal(w.plan.seed, 5);
+    assert_int_equal(w.plan.groups[0].bwe.mode, SQ_BWE_OFF);
+    assert_int_equal(w.plan.groups[0].audio_codecs.n, 1);
+    assert_false(w.plan.groups[0].trickle);
+    assert_int_equal(w.o.expectations_len, 1);
+    drop(&w);
+    w = made(text,
+             "--peers|2|--bwe|fixed:1M|--codec|video=vp8|--expect|peers.failed == 0|lab:echo");
+    assert_int_equal(w.plan.peers, 2);
+    assert_true(w.plan.rate_per_s == 4);
+    assert_int_equal(w.plan.groups[0].bwe.mode, SQ_BWE_FIXED);
+    assert_int_equal(w.plan.groups[0].audio_codecs.n, 0); /* a list takes the place of the file's */
+    assert_int_equal(w.plan.groups[0].video_codecs.n, 1);
+    assert_int_equal(w.o.expectations_len, 2); /* but more may be expected */
+    assert_string_equal(w.o.target_url, "lab:echo");
+    drop(&w);
+}
+
+static void groups_have_options_of_their_own(void **state)
+{
+    (void)state;
+    struct whole w = made("target: lab\n"
+                          "network: wifi\n"
+                          "turn: {url: 'turn:127.0.0.1', secret: x}\n"
+                          "data: 5/s:100\n"
+                          "groups:\n"
+                          "  host: {per_room: 1, simulcast: 3, role: publish, ice: relay}\n"
+                          "  talk: {share: 40%, role: audio, dtmf: '12@2', insecure: true}\n"
+                          "  look: {role: watch, network: [Poor 4G@50%, 3g], token: abc}\n"
+                          "  chat: {role: data, share: 20%}\n"
+                          "rooms: {sizes: {2: 50%, 8: 50%}, count: 10}\n"
+                          "expect: video.in.latency.p95 < 100ms\n",
+                          "--no-trickle");
+    const struct sq_plan_group *g = w.plan.groups;
+    assert_int_equal(w.plan.groups_len, 4);
+    assert_int_equal(w.plan.peers, 50);
+    assert_true(g[0].publishes && !g[0].watches && g[0].audio && g[0].video);
+    assert_true(g[1].publishes && g[1].watches && g[1].audio && !g[1].video);
+    assert_true(!g[2].publishes && g[2].watches && g[2].video);
+    assert_true(g[3].publishes && g[3].watches && !g[3].audio && !g[3].video && g[3].data.on);
+    assert_int_equal(g[0].simulcast, 3);
+    assert_int_equal(g[1].simulcast, 0);
+    assert_int_equal(g[0].ice_policy, SQ_ICE_POLICY_RELAY);
+    assert_int_equal(g[1].ice_policy, SQ_ICE_POLICY_ALL);
+    assert_string_equal(g[1].dtmf, "12");
+    assert_true(g[1].insecure && !g[2].insecure);
+    assert_string_equal(g[2].token, "abc");
+    assert_int_equal(g[0].networks_len, 1);
+    assert_int_equal(g[2].networks_len, 2);
+    assert_int_equal(g[0].per_room, 1);
+    assert_true(fabs(g[2].share - 0.4) < 1e-12);
+    assert_int_equal(g[0].data.nonce, g[3].data.nonce); /* they hear each other */
+    assert_true(g[0].latency && !g[3].latency);
+    assert_false(g[0].trickle || g[2].trickle);
+    assert_ptr_equal(g[0].target, g[3].target);
+    assert_ptr_equal(g[0].clip, g[2].clip); /* opened once */
+    assert_string_equal(sq_plan_role(&g[2]), "look");
+    drop(&w);
+}
+
+static void targets_of_groups(void **state)
+{
+    (void)state;
+    struct whole w = made("groups:\n"
+                          "  stage: {target: 'lab:whip/s', role: publish, per_room: 1}\n"
+                          "  view: {target: 'lab:whep/s', media: default}\n"
+                          "  echo: {target: 'lab:whip', per_room: 1}\n"
+                          "load: {peers: 9}\n",
+                          "");
+    const struct sq_plan_group *g = w.plan.groups;
+    assert_string_equal(g[0].target->scheme, "whip+http");
+    assert_string_equal(g[0].target->path, "/whip/s");
+    assert_string_equal(g[1].target->path, "/whep/s");
+    assert_false(g[0].watches);
+    assert_true(g[1].watches && !g[1].publishes); /* "both" is what WHEP makes of it */
+    assert_true(g[2].watches && g[2].publishes);
+    drop(&w);
+}
+
+static uint64_t peers_of(const char *text, uint64_t *ret_size)
+{
+    struct whole w = made(text, "");
+    uint64_t peers = w.plan.peers;
+    *ret_size = w.plan.room_size;
+    drop(&w);
+    return peers;
+}
+
+static void rooms_by_count_and_size(void **state)
+{
+    (void)state;
+    uint64_t size;
+    assert_int_equal(peers_of("target: lab\n", &size), 1);
+    assert_int_equal(peers_of("target: lab\nrooms: {size: 6}\n", &size), 6);
+    assert_int_equal(peers_of("target: lab\nrooms: {size: 6, count: 7}\n", &size), 42);
+    assert_int_equal(size, 6);
+    /* One of each is a room. */
+    assert_int_equal(peers_of("target: lab\ngroups: {a: {per_room: 1}, b: {per_room: 2}}\n", &size),
+                     3);
+    assert_int_equal(
+        peers_of("target: lab\ngroups: {a: {per_room: 1}, b: {per_room: 1}}\nrooms: {count: 4}\n",
+                 &size),
+        8);
+    assert_int_equal(size, 2);
+    /* So many rooms for so many peers: of 10 in 4 two have three, and two have two. */
+    struct whole w = made("target: lab\nrooms: {count: 4}\nload: {peers: 10}\n", "");
+    uint64_t members[5] = {0};
+    for (uint64_t i = 0; i < 10; i++) {
+        struct sq_plan_place place;
+        sq_plan_place(&w.plan, i, &place);
+        assert_true(place.room < 4);
+        members[place.room]++;
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_in_range(members[i], 2, 3);
+    }
+    drop(&w);
+    /* Fewer peers by the command line: fewer rooms. */
+    w = made("target: lab\nrooms: {count: 100, size: 10}\n", "--peers|20");
+    assert_int_equal(w.plan.peers, 20);
+    assert_int_equal(w.plan.room_size, 10);
+    drop(&w);
+}
+
+struct wrong {
+    const char *text, *place, *words;
+};
+
+#define LAB "target: lab\n"
+
+static const struct wrong wrongs[] = {
+    {"load: {peers: 1}\n", "1:1", "no target; expected target: lab"},
+    {"groups: {a: {target: lab}, b: {}}\n", "1:28", "group 'b' has no target"},
+    {"target: ftp://x/\n", "1:9", "target 'ftp://x/': expected lab:"},
+    {"target: janus+ws://x/\n", "1:9", "the plug-in is missing"},
+    {"target: lab:nothing\n", "1:9", "expected lab:, lab:echo"},
+    {LAB "groups: {a: {target: ftp://x/}}\n", "2:22", "expected lab:"},
+    {LAB "load: {peers: 0}\n", "2:15", "load.peers 0: expected a whole number from 1"},
+    {LAB "load: {peers: many}\n", "2:15", "load.peers many"},
+    {LAB "load: {rate: 20}\n", "2:14", "load.rate 20: expected a rate"},
+    {LAB "load: {duration: 10}\n", "2:18", "load.duration 10: expected a duration"},
+    {LAB "load: {hold: 0s}\n", "2:14", "load.hold 0s"},
+    {LAB "load: {ramp: up}\n", "2:14", "load.ramp up: expected UP or UP:DOWN"},
+    {LAB "load: {ramp: 2s, rate: 1/s}\n", "2:14", "load.ramp and load.rate say the same"},
+    {LAB "load: {threads: 999}\n", "2:17", "load.threads 999"},
+    {LAB "load: {peers: 1000000, rate: 1000000/s, hold: 1s, duration: 1h}\n", "", "arrivals"},
+    {LAB "rooms: {size: 0}\n", "2:15", "rooms.size 0"},
+    {LAB "rooms: {name: ''}\n", "2:15", "name: nothing"},
+    {LAB "rooms: {name: a-name-that-is-longer-than-the-name-of-a-room-can-be}\n", "2:15",
+     "rooms.name"},
+    {LAB "rooms: {count: 3, size: 2}\nload: {peers: 7}\n", "2:16", "3 rooms have 6 peers"},
+    {LAB "rooms: {count: 3}\nload: {peers: 2}\n", "2:16", "3 rooms for 2 peers"},
+    {LAB "rooms: {count: 1000, size: 1001}\n", "2:16", "expected 1000000 at most"},
+    {LAB "media: nope\n", "2:8", "media nope: no such clip"},
+    {LAB "groups: {a: {media: nope}, b: {}}\n", "2:21", "media nope: no such clip"},
+    {LAB "bwe: fast\n", "2:6", "bwe fast: expected gcc, off"},
+    {LAB "simulcast: 9\n", "2:12", "simulcast 9"},
+    {LAB "simulcast: 2\ncodec: {video: vp9+svc}\n", "2:12", "one stream"},
+    {LAB "codec: {audio: opus, video: h999}\n", "2:29", "h999"},
+    {LAB "codec: [voice=opus]\n", "2:9", "expected audio=LIST or video=LIST"},
+    {LAB "data: 10:200\n", "2:7", "data 10:200: expected RATE:SIZE"},
+    {LAB "data: {rate: 1/s, size: 3}\n", "2:7", "expected RATE:SIZE"},
+    {LAB "data_mode: ordered\n", "2:12", "data_mode says how data is sent"},
+    {LAB "data: 10/s:200\ndata_mode: sorted\n", "3:12", "data_mode sorted"},
+    {LAB "dtmf: 12x\n", "2:7", "dtmf 12x"},
+    {LAB "pt: 96=VP8\n", "2:5", "pt: expected replay"},
+    {LAB "replay: /nowhere.pcap\n", "2:9", "No such file"},
+    {LAB "replay: /nowhere.pcap\nbwe: gcc\n", "3:6", "a replay sends its recording as it is"},
+    {LAB "audio: false\nvideo: false\n", "2:8", "leave nothing to send: give data"},
+    {LAB "audio: false\nvideo: false\ndata: 1/s:99\nlatency: true\n", "5:10", "latency measures"},
+    {LAB "echo: true\n", "2:7", "echo asks a WHIP server"},
+    {LAB "network: Poor 5G\n", "2:10", "expected the name of a network"},
+    {LAB "network: {rate: 1M, delay: 80}\n", "2:28", "expected delay=TIME"},
+    {LAB "network: [wifi@60%, 3g@50%]\n", "2:11", "the shares make 110 %"},
+    {LAB "groups:\n  a:\n    network: {up: {loss: 300%}}\n", "4:26", "loss"},
+    {LAB "ice: direct\n", "2:6", "ice direct: expected all"},
+    {LAB "ice: relay\n", "2:6", "give the TURN server with turn.url"},
+    {LAB "turn: {user: me}\n", "2:14", "turn.user: there is no TURN server"},
+    {LAB "turn: {url: 'turn:x', user: a, password: b, secret: c}\n", "2:42", "two ways"},
+    {LAB "ca: /nowhere.pem\n", "2:5", "No such file"},
+    {LAB "srtp: aes\n", "2:7", "srtp aes: expected gcm or cm"},
+    {LAB "timeouts: {answer: 1, media: 1s}\n", "2:20", "timeouts.answer 1: expected a duration"},
+    {LAB "timeouts: {connect: 0s}\n", "2:21", "timeouts.connect"},
+    {LAB "timeouts: {media: x}\n", "2:19", "timeouts.media"},
+    {LAB "lateness_max: -1\n", "2:15", "lateness_max: expected a number"},
+    {LAB "lateness_max: x\n", "2:15", "lateness_max x"},
+    {LAB "seed: -1\n", "2:7", "seed -1"},
+    {LAB "publishers: 3\nrooms: {size: 2}\n", "2:13", "publishers 3: a room of rooms.size 2"},
+    {LAB "publishers: 0\nmedia: hd\n", "3:8", "nobody sends"},
+    {LAB "publishers: 0\nlisten: false\n", "3:9", "who does not publish watches"},
+    {LAB "output: {dump: 9999}\n", "2:16", "output.dump 9999"},
+    {LAB "output: {record: 0}\n", "2:18", "output.record 0"},
+    {LAB "output: {decode: x}\n", "2:18", "output.decode x"},
+    {LAB "expect:\n  - video.in.los < 1%\n", "3:5", "did you mean video.in.loss?"},
+    {LAB "expect:\n  - \"peers.ok === 1\"\n", "3:17", "expected a number"},
+    {LAB "expect: {level: warn, expr: peers.ok > x}\n", "2:40", "expected a number"},
+    {LAB "expect: >-\n  peers.ok >\n  x\n", "2:9", "column 12"}, /* not letter by letter */
+    {LAB "groups: {a: {per_room: 2}, b: {per_room: 2}}\nrooms: {size: 3}\n", "2:42",
+     "take 4 peers of each room, and a room has 3"},
+    {LAB "groups: {a: {per_room: 1}, b: {per_room: 1}}\nrooms: {size: 3}\n", "2:1",
+     "a group without per_room"},
+    {LAB "groups: {a: {per_room: 3}, b: {}}\nrooms: {sizes: {2: 50%, 9: 50%}, count: 4}\n", "2:24",
+     "a room has 2"},
+    {LAB "groups: {a: {role: watch, media: hd}, b: {}}\n", "2:34", "role: watch sends nothing"},
+    {LAB "groups: {a: {role: data}}\n", "2:10", "neither audio nor video nor data"},
+    {LAB "groups: {a: {role: watch, target: 'lab:whip/x'}}\n", "2:", "its role is watch"},
+    {LAB "groups: {a: {role: publish, target: 'lab:whep/x'}}\n", "2:", "its role is publish"},
+    {LAB "groups: {a: {ice: relay}, b: {}}\n", "2:19", "give the TURN server with turn.url"},
+};
+
+static void what_is_wrong_is_told_with_its_place(void **state)
+{
+    (void)state;
+    int missed = 0;
+    for (size_t i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
+        char place[128];
+        struct whole w;
+        int err = make(wrongs[i].text, "", &w);
+        snprintf(place, sizeof(place), "%s%s%s", wrongs[i].place[0] ? in("t.yaml:") : "",
+                 wrongs[i].place,
+                 wrongs[i].place[0] && wrongs[i].place[strlen(wrongs[i].place) - 1] != ':' ? ": "
+                                                                                           : "");
+        if (!err || strncmp(w.why, place, strlen(place)) != 0 || !strstr(w.why, wrongs[i].words)) {
+            missed++;
+            print_error("%s gives %d '%s', which should be at %s and say '%s'\n", wrongs[i].text,
+                        err, w.why, wrongs[i].place, wrongs[i].words);
+        }
+        drop(&w);
+    }
+    assert_int_equal(missed, 0);
+}
+
+/* What the command line says is not blamed on the file. */
+static void the_line_is_blamed_for_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line, *why;
+    } cases[] = {
+        {LAB "bwe: 'off'\n", "--bwe|fast", "--bwe fast: expected"},
+        {LAB "load: {peers: 3}\n", "--peers|x", "--peers x: expected"},
+        {LAB "network: wifi\n", "--network|Poor 5G", "--network Poor 5G"},
+        {LAB "expect: peers.ok > 1\n", "--expect|nothing > 1", "--expect 'nothing > 1', column 1"},
+        {LAB, "ftp://x/", "target 'ftp://x/'"},
+        {LAB "groups: {a: {}}\n", "--publishers|1", "--publishers: the groups of"},
+        {LAB "groups: {a: {}}\n", "--no-listen", "--no-listen: the groups of"},
+        {"groups: {a: {target: lab}, b: {target: 'lab:echo'}}\n",
+         "lab:", "have targets of their own"},
+        {LAB "rooms: {sizes: {2: 100%}, count: 1}\n", "--room-size|3",
+         "--room-size: rooms.sizes of"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct whole w;
+        int err = make(cases[i].text, cases[i].line, &w);
+        const char *at = strstr(w.why, cases[i].why);
+        bool placed = strncmp(w.why, in("t.yaml:"), strlen(in("t.yaml:"))) == 0;
+        if (!err || !at || placed) {
+            fail_msg("%s with %s gives %d '%s'", cases[i].text, cases[i].line, err, w.why);
+        }
+        drop(&w);
+    }
+}
+
+static char *told(const struct whole *w)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    assert_non_null(f);
+    sq_run_tell(&w->o, &w->plan, f);
+    fclose(f);
+    return text;
+}
+
+static void secrets_are_never_told(void **state)
+{
+    (void)state;
+    setenv("SQ_TEST_SECRET", "hunter2", 1);
+    struct whole w = made("target: lab\ntoken: ${SQ_TEST_SECRET}\nstun: 'x${SQ_TEST_SECRET}:1'\n"
+                          "turn: {url: 'turn:${SQ_TEST_SECRET}', secret: '${SQ_TEST_SECRET}'}\n"
+                          "output: {dir: 'out-${SQ_TEST_SECRET}'}\n",
+                          "");
+    struct sq_result *result = NULL;
+    assert_int_equal(sq_result_create(&result), 0);
+    assert_int_equal(sq_run_options_describe(&w.o, &w.plan, result), 0);
+    size_t seen = 0;
+    for (size_t i = 0; i < result->config_count; i++) {
+        const struct sq_config_row *row = &result->config[i];
+        assert_true(row->type != SQ_CONFIG_STRING || !strstr(row->text, "hunter2"));
+        seen += row->type == SQ_CONFIG_STRING && strstr(row->text, "${SQ_TEST_SECRET}") != NULL;
+    }
+    assert_int_equal(seen, 2); /* stun and turn */
+    char *text = told(&w);
+    assert_null(strstr(text, "hunter2"));
+    assert_non_null(strstr(text, "out-${SQ_TEST_SECRET}/"));
+    free(text);
+    sq_result_destroy(result);
+    assert_string_equal(w.plan.groups[0].token, "hunter2"); /* but used */
+    drop(&w);
+    assert_true(make("target: 'ftp://${SQ_TEST_SECRET}/'\n", "", &w) != 0);
+    assert_null(strstr(w.why, "hunter2"));
+    assert_non_null(strstr(w.why, "${SQ_TEST_SECRET}"));
+    drop(&w);
+    unsetenv("SQ_TEST_SECRET");
+}
+
+static void what_it_would_do_in_words(void **state)
+{
+    (void)state;
+    struct whole w = made("name: Webinar\ntarget: lab\nrooms: {count: 2, size: 5}\n"
+                          "groups:\n"
+                          "  speaker: {role: publish, per_room: 1, simulcast: 3}\n"
+                          "  viewers: {role: watch, network: [Poor 4G@50%, wifi]}\n"
+                          "load: {rate: 20/s, duration: 4s}\n"
+                          "expect: video.in.loss < 1%\noutput: {dir: out, junit: j.xml}\n",
+                          "");
+    char *text = told(&w);
+    static const char *const lines[] = {
+        "Target       lab, by the lab's room protocol: a lab that the run starts on this machine\n",
+        "Peers        10\n",
+        "Rooms        2 of 5\n",
+        "Groups       speaker: 2, 1 of each room; send audio and video; media default, 3 layers\n",
+        "             viewers: 8, all the others; receive audio and video; network Poor 4G for 4, "
+        "wifi for 4\n",
+        "Load         20 a second begin, all within 0.5 s; the run lasts 4s",
+        "Expects      video.in.loss < 1%\n",
+        "             peers.failed == 0 (by itself: nothing is said of failed peers)\n",
+        "Writes       out/, j.xml\n",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        if (!strstr(text, lines[i])) {
+            fail_msg("no line '%s' in:\n%s", lines[i], text);
+        }
+    }
+    free(text);
+    drop(&w);
+}
+
+/* Whatever has a flag has a key, and the other way round. */
+static void every_option_has_its_key(void **state)
+{
+    (void)state;
+    static const char *const without[] = {"help"};
+    struct sq_run_options o;
+    struct sq_run_table table;
+    sq_run_table_defaults(&o);
+    sq_run_table_make(&o, &table);
+    for (const struct sq_option *row = table.rows; row->name; row++) {
+        if (row->type != SQ_OPTION_HEADING && strcmp(row->name, without[0]) != 0 &&
+            !sq_scenario_key_of(row->name)) {
+            fail_msg("--%s has no key in src/scenario/keys.c", row->name);
+        }
+    }
+    size_t n;
+    const struct sq_scenario_key *keys = sq_scenario_keys(&n);
+    for (size_t i = 0; i < n; i++) {
+        bool found = !keys[i].option || strcmp(keys[i].option, "target") == 0;
+        for (const struct sq_option *row = table.rows; row->name && !found; row++) {
+            bool flag = row->type == SQ_OPTION_FLAG || row->type == SQ_OPTION_NO_FLAG;
+            found = row->type != SQ_OPTION_HEADING && strcmp(row->name, keys[i].option) == 0 &&
+                    flag == (keys[i].kind == SQ_SCENARIO_FLAG);
+        }
+        if (!found) {
+            fail_msg("the key %s is of no option --%s", keys[i].name, keys[i].option);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_known_by_its_end),
+        cmocka_unit_test(the_command_line_wins),
+        cmocka_unit_test(groups_have_options_of_their_own),
+        cmocka_unit_test(targets_of_groups),
+        cmocka_unit_test(rooms_by_count_and_size),
+        cmocka_unit_test(what_is_wrong_is_told_with_its_place),
+        cmocka_unit_test(the_line_is_blamed_for_its_own),
+        cmocka_unit_test(secrets_are_never_told),
+        cmocka_unit_test(what_it_would_do_in_words),
+        cmocka_unit_test(every_option_has_its_key),
+    };
+    setenv("SQUALL_SHARE", SQ_SOURCE_DIR "/share", 1);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
