@@ -221,10 +221,14 @@ void sq_run_options_help(void)
     struct sq_run_table table;
     sq_run_table_defaults(&o);
     sq_run_table_make(&o, &table);
-    puts("Usage: squall run TARGET [OPTION…]\n\n"
-         "Drives peers through a service and says whether it held. TARGET is one of\n"
+    puts("Usage: squall run TARGET [OPTION…]\n"
+         "       squall run FILE.yaml [TARGET] [OPTION…]\n\n"
+         "Drives peers through a service and says whether it held. FILE.yaml is a scenario, over "
+         "which\n"
+         "options win ('squall check FILE.yaml' says what it would do). TARGET is one of\n"
          "  lab:                                       the embedded lab's rooms (lab:echo, "
-         "lab:whip)\n"
+         "lab:whip,\n"
+         "                                             lab:whip/NAME, lab:whep/NAME)\n"
          "  janus+ws://HOST:8188/?plugin=echotest      Janus (also videoroom&room=ID; janus+wss)\n"
          "  whip+https://HOST/PATH                     publish by WHIP (whip+http)\n"
          "  whep+https://HOST/PATH                     watch by WHEP (whep+http)\n"

@@ -273,6 +273,7 @@ static const struct wrong wrongs[] = {
     {LAB "timeouts: {answer: 1, media: 1s}\n", "2:20", "timeouts.answer 1: expected a duration"},
     {LAB "timeouts: {connect: 0s}\n", "2:21", "timeouts.connect"},
     {LAB "timeouts: {media: x}\n", "2:19", "timeouts.media"},
+    {LAB "reconnect: later\n", "2:12", "reconnect later: expected now"},
     {LAB "lateness_max: -1\n", "2:15", "lateness_max: expected a number"},
     {LAB "lateness_max: x\n", "2:15", "lateness_max x"},
     {LAB "seed: -1\n", "2:7", "seed -1"},

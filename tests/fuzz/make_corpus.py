@@ -596,6 +596,17 @@ def timetag_seeds():
         put("timetag", f"opus-{code}", bytes([1, 0x78 + code, 2]) + b"sound")
 
 
+def scenario_seeds():
+    """The examples, and what of YAML and of variables they leave out."""
+    for path in sorted((ROOT / "examples").glob("*.yaml")):
+        put("scenario", path.stem, path.read_bytes())
+    put("scenario", "brackets", 'target: "l\\x61b"\ngroups: [{name: a, per_room: 1}, {role: data, name: b}]\n'
+                                "network: [wifi@30%, {loss: 2%, up: {reorder: true}}]\nrooms: {sizes: {2: 100%}}\n")
+    put("scenario", "variables", "target: ${A}x$${B}${C}\nturn: {url: ['turn:${D}', b], secret: ${U}}\n")
+    put("scenario", "lines", "token: >-\n  a\n  ${U}\nexpect: |\n  peers.ok\n   > 1\n")
+    put("scenario", "refused", "a: &b !c\n--- \n\t- {d: *b, d}\n")
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -619,6 +630,7 @@ def main():
     bwe_remote_seeds()
     sctp_seeds()
     timetag_seeds()
+    scenario_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

@@ -337,6 +337,40 @@ static void schema_is_that_of_the_table(void **state)
     sq_buf_free(&schema);
 }
 
+/* docs/scenarios.md has a row for each key, with the table's own words. */
+static void every_key_is_told(void **state)
+{
+    (void)state;
+    enum { PAGE_MAX = 100000 };
+    size_t n;
+    const struct sq_scenario_key *keys = sq_scenario_keys(&n);
+    FILE *f = fopen(SQ_SOURCE_DIR "/docs/scenarios.md", "r");
+    char *page = calloc(1, PAGE_MAX);
+    assert_non_null(f);
+    assert_non_null(page);
+    assert_in_range(fread(page, 1, PAGE_MAX - 1, f), 1, PAGE_MAX - 2);
+    fclose(f);
+    for (size_t i = 0; i < n; i++) {
+        char path[48], row[256];
+        sq_scenario_key_path(&keys[i], path);
+        if (keys[i].where & SQ_SCENARIO_TOP) {
+            snprintf(row, sizeof(row), "\n| `%s` | %s | %s |\n", path,
+                     (keys[i].where & SQ_SCENARIO_GROUP) ? "✓" : "", keys[i].help);
+        } else {
+            snprintf(row, sizeof(row), "\n| `%s` |", path);
+        }
+        if (!strstr(page, row)) {
+            fail_msg("docs/scenarios.md lacks this row:%s", row);
+        }
+    }
+    for (size_t i = 0; sq_scenario_roles[i]; i++) {
+        char word[32];
+        snprintf(word, sizeof(word), "`%s`", sq_scenario_roles[i]);
+        assert_non_null(strstr(page, word));
+    }
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +384,7 @@ int main(void)
         cmocka_unit_test(memory_may_fail),
         cmocka_unit_test(a_file_that_is_not_there),
         cmocka_unit_test(schema_is_that_of_the_table),
+        cmocka_unit_test(every_key_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
