@@ -225,6 +225,32 @@ static void relayed_by_tcp(void **state)
     relayed_call(SQ_TURN_TCP);
 }
 
+/* Groups of a run share a carrier: an endpoint's own policy holds, and not its carrier's. */
+static void each_has_its_own_policy(void **state)
+{
+    (void)state;
+    struct call call;
+    begin(&call, SQ_TURN_UDP);
+    const struct sq_peer_config peer = {.connect_timeout_ns = 10 * SQ_NS_PER_SEC};
+    struct side *const sides[] = {&call.a, &call.b};
+    for (size_t i = 0; i < 2; i++) {
+        const struct sq_carrier_config config = {
+            .seed = 1 + i, .ice_policy = SQ_ICE_POLICY_ALL, .relays = &call.relays};
+        assert_int_equal(make_carrier(&call, sides[i], config), 0);
+        assert_int_equal(sq_endpoint_create_with(sides[i]->carrier, &peer, SQ_ICE_POLICY_RELAY,
+                                                 NULL, &ops, sides[i], &sides[i]->endpoint),
+                         0);
+    }
+    negotiate(&call);
+    assert_true(rig_until(call.loop, media_both_ways, &call, LIMIT_MS));
+    assert_string_equal(transport_of(&call.a).local_type, "relay");
+    assert_int_equal(call.a.candidates, 1); /* and no host's */
+    close_side(&call.a);
+    close_side(&call.b);
+    assert_true(rig_until(call.loop, both_idle, &call, LIMIT_MS));
+    end(&call);
+}
+
 /* Where the relay is the only way, its refusal ends the peer at once, and says why. */
 static void no_relay_no_call(void **state)
 {
@@ -731,6 +757,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(relayed_by_udp),
         cmocka_unit_test(relayed_by_tcp),
+        cmocka_unit_test(each_has_its_own_policy),
         cmocka_unit_test(no_relay_no_call),
         cmocka_unit_test(no_relay_but_others),
         cmocka_unit_test(failing_allocations_of_relays),
