@@ -76,10 +76,10 @@ set(SQ_DEPS_media stats base)
 set(SQ_DEPS_peer media stats base)
 set(SQ_DEPS_signal peer net media stats base)
 set(SQ_DEPS_scenario base)
-set(SQ_DEPS_run signal peer net media stats base)
-set(SQ_DEPS_report run stats base)
+set(SQ_DEPS_run scenario signal peer net media stats base)
+set(SQ_DEPS_report run scenario stats base)
 set(SQ_DEPS_prepare media stats base)
-set(SQ_DEPS_lab run signal peer net media stats base)
+set(SQ_DEPS_lab run scenario signal peer net media stats base)
 
 set(SQ_LIBS_base)
 set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES OpenSSL::SSL OpenSSL::Crypto

@@ -165,6 +165,10 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     }
     put_target(r, o);
     put_load(r, plan);
+    if (o->users) {
+        put_text(r, "users", o->users);
+        put_text(r, "users_order", o->users_order ? o->users_order : "sequential");
+    }
     put_text(r, "room", plan->room);
     put_sizes(r, plan);
     if (o->groups_len > 0) {

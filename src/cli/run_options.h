@@ -17,7 +17,7 @@ struct sq_run_options {
     uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode, record;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
-    const char *data, *data_mode, *dtmf;
+    const char *data, *data_mode, *dtmf, *users, *users_order;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;

@@ -98,6 +98,89 @@ static int find_lab(struct sq_run_sources *s, const char *url, struct sq_plan *p
     return 0;
 }
 
+/* ---- Users ---- */
+
+static int load_users(struct sq_run_sources *s, const struct sq_run_options *o,
+                      struct sq_plan *plan)
+{
+    struct sq_yaml_error error = {.message = ""};
+    const char *order = o->users_order ? o->users_order : "sequential";
+    if (!o->users) {
+        return o->users_order
+                   ? refuse(s, SQ_ERR_INVALID, "--users-order: give the rows with --users")
+                   : 0;
+    }
+    if (sq_users_order_parse(order, &plan->users_order) != 0) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "--users-order %.40s: expected sequential, random or unique", order);
+    }
+    int err = sq_users_load(o->users, &s->users, &error);
+    if (err && error.at.line > 0) {
+        return refuse(s, err, "--users %.200s:%u:%u: %s", o->users, error.at.line, error.at.column,
+                      error.message);
+    }
+    if (err) {
+        return refuse(s, err, "--users %.200s: %s", o->users,
+                      error.message[0] ? error.message : sq_err_name(err));
+    }
+    plan->users = s->users;
+    uint64_t rows = sq_users_rows(s->users);
+    if (plan->users_order == SQ_USERS_UNIQUE && sq_plan_arrivals(plan) > rows) {
+        return refuse(s, SQ_ERR_INVALID,
+                      "--users %.200s: it has %llu rows, and %llu peers come, each with one of its "
+                      "own; expected more rows, or --users-order sequential",
+                      o->users, (unsigned long long)rows,
+                      (unsigned long long)sq_plan_arrivals(plan));
+    }
+    return 0;
+}
+
+/* The text of every row, if only to see that there is one: *ret_first is that of the first. */
+static int try_rows(struct sq_run_sources *s, const char *name, const char *text, bool is_target,
+                    char **ret_first)
+{
+    struct sq_target first = {0};
+    int err = s->users ? 0
+                       : refuse(s, SQ_ERR_INVALID,
+                                "%s%.100s asks for a column of users, and there are none: give the "
+                                "rows with --users",
+                                name, is_target ? text : "");
+    for (uint64_t row = 0; !err && row < sq_users_rows(s->users); row++) {
+        struct sq_buf b = {0};
+        char column[64];
+        struct sq_target target = {0};
+        err = sq_users_put(s->users, row, text, &b, column);
+        if (err == SQ_ERR_NOTFOUND) {
+            err = refuse(s, err, "%s%.100s: the rows of --users have no column '%s'", name,
+                         is_target ? text : "", column);
+        } else if (!err && is_target) {
+            struct sq_target *to = row == 0 ? &first : &target;
+            err = sq_target_parse(b.text ? b.text : "", to, s->why, sizeof(s->why));
+            if (!err && row > 0 && strcmp(target.scheme, first.scheme) != 0) {
+                err = refuse(s, SQ_ERR_INVALID,
+                             "%s%.100s: row %llu of --users makes %s of it, and the first row %s",
+                             name, text, (unsigned long long)row + 1, target.scheme, first.scheme);
+            }
+        }
+        sq_target_free(&target);
+        if (!err && row == 0) {
+            *ret_first = sq_buf_take(&b);
+            err = *ret_first ? 0 : SQ_ERR_NOMEM;
+        }
+        sq_buf_free(&b);
+    }
+    sq_target_free(&first);
+    return err;
+}
+
+static int try_token(struct sq_run_sources *s, const char *token)
+{
+    char *first = NULL;
+    int err = sq_users_asked(token) ? try_rows(s, "--token", token, false, &first) : 0;
+    sq_free(first);
+    return err;
+}
+
 /* *ret_i is the target's place in s->targets. */
 static int find_target(struct sq_run_sources *s, const char *given, struct sq_plan *plan,
                        size_t *ret_i)
@@ -109,6 +192,19 @@ static int find_target(struct sq_run_sources *s, const char *given, struct sq_pl
         }
     }
     const char *url = given;
+    if (sq_users_asked(given) && sq_run_is_lab(given)) {
+        return refuse(s, SQ_ERR_INVALID, "target '%.100s': columns of users are for other services",
+                      given);
+    }
+    if (sq_users_asked(given)) {
+        char **first = &s->first_urls[s->first_urls_len];
+        int err = try_rows(s, "target ", given, true, first);
+        s->first_urls_len += *first != NULL;
+        if (err) {
+            return err;
+        }
+        url = *first;
+    }
     int err = sq_run_is_lab(given) ? find_lab(s, given, plan, &url) : 0;
     err = err ? err : sq_target_parse(url, &s->targets[s->targets_len], s->why, sizeof(s->why));
     if (err) {
@@ -184,6 +280,7 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
             return err;
         }
         g->target = &s->targets[at];
+        g->target_text = sq_users_asked(url) ? url : NULL;
         g->adapter = sq_signal_find(g->target->scheme);
         err = settle_ways(s, o, i, plan);
         err = err ? err : check_adapter(s, url, g->target, g->adapter);
@@ -309,11 +406,16 @@ static int check_ca(struct sq_run_sources *s, const struct sq_run_options *own)
 int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o,
                         struct sq_plan *plan)
 {
+    int loaded = load_users(s, o, plan);
+    if (loaded) {
+        return loaded;
+    }
     for (size_t i = 0; i < plan->groups_len; i++) {
         struct sq_plan_group *g = &plan->groups[i];
         const struct sq_run_options *own = options_of(o, i);
         s->at_group = i;
         int err = check_ca(s, own);
+        err = err ? err : try_token(s, own->token);
         if (!err && own->replay) {
             err = open_replay(s, own, plan, g);
         } else if (!err) {
@@ -341,6 +443,10 @@ void sq_run_sources_explain(const struct sq_run_sources *s, const struct sq_run_
 void sq_run_sources_close(struct sq_run_sources *s)
 {
     sq_lab_stop(s->lab);
+    sq_users_free(s->users);
+    for (size_t i = 0; i < s->first_urls_len; i++) {
+        sq_free(s->first_urls[i]);
+    }
     for (size_t i = 0; i < s->clips_len; i++) {
         sq_clip_close(s->clips[i].clip);
     }

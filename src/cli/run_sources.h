@@ -32,12 +32,16 @@ struct sq_run_sources {
     size_t clips_len;
     struct sq_run_replay replays[SQ_PLAN_GROUPS_MAX];
     size_t replays_len;
+    struct sq_users *users;
+    char *
+        first_urls[SQ_PLAN_GROUPS_MAX]; /* owned: of targets with columns, those of the first row */
+    size_t first_urls_len;
     char why[512];
     size_t at_group; /* whose options were looked at when something was refused */
 };
 
-/* Each: on failure sources->why is a sentence. Clips, recordings, authorities; then targets, which
- * starts the lab where one is asked for. */
+/* Each: on failure sources->why is a sentence. Rows of users, clips, recordings, authorities; then
+ * targets, which starts the lab where one is asked for. */
 int sq_run_sources_open(struct sq_run_sources *sources, const struct sq_run_options *o,
                         struct sq_plan *plan) SQ_MUST_USE;
 int sq_run_sources_targets(struct sq_run_sources *sources, const struct sq_run_options *o,

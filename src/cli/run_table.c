@@ -28,6 +28,10 @@ static void add_load(struct sq_run_table *table)
          "how long each peer stays (default: until the end)", 0, 0},
         {"ramp", SQ_OPTION_TEXT, &o->ramp, "UP[:DOWN]",
          "bring all peers up over UP, and down over DOWN", 0, 0},
+        {"users", SQ_OPTION_TEXT, &o->users, "FILE.csv",
+         "a row for each peer: the target and --token may have ${user.COLUMN} in them", 0, 0},
+        {"users-order", SQ_OPTION_TEXT, &o->users_order, "ORDER",
+         "sequential (default, over and over), random, or unique", 0, 0},
         {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
          SQ_PLAN_THREADS_MAX},
     };

@@ -290,6 +290,10 @@ void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FIL
     }
     tell_targets(&t);
     tell_rooms(&t, &count);
+    if (plan->users) {
+        row(&t, "Users", "%llu rows of %s, %s", (unsigned long long)sq_users_rows(plan->users),
+            shown(&t, o->users), o->users_order ? o->users_order : "sequential");
+    }
     tell_groups(&t, &count);
     tell_load(&t);
     tell_connection(&t);

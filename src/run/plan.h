@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "net/link.h"
 #include "run/endpoint.h"
+#include "scenario/users.h"
 #include "signal/signal.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,6 +69,8 @@ struct sq_plan_group {
     double share;      /* ... so many, where several groups have SQ_PLAN_REST; theirs make 1 */
 
     const struct sq_target *target;
+    const char *target_text; /* with columns of `users` in it: each user has a target of its own, of
+                                the same adapter; NULL: all have `target` */
     const struct sq_signal_ops *adapter;
     const struct sq_clip *clip;
     const struct sq_replay *replay; /* sent in the place of the clip; NULL: the clip is */
@@ -79,7 +82,7 @@ struct sq_plan_group {
     unsigned simulcast; /* layers of a video; 0: one stream */
     struct sq_peer_codecs audio_codecs, video_codecs; /* zeros: all that the clip has */
     struct sq_peer_bwe bwe;                           /* how fast peers send */
-    const char *token;
+    const char *token;                                /* may have columns of `users` in it */
     const char *ca_file;
     struct sq_plan_data data;
     char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
@@ -106,6 +109,9 @@ struct sq_plan_size {
 struct sq_plan {
     struct sq_plan_group groups[SQ_PLAN_GROUPS_MAX];
     size_t groups_len; /* 1 at least */
+
+    const struct sq_users *users; /* a row for each; NULL: none */
+    enum sq_users_order users_order;
 
     uint64_t peers;
     double rate_per_s;

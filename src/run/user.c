@@ -627,7 +627,7 @@ static void describe(struct sq_user *user)
         .video = group->clip ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL,
         .send_data = sends && group->data.on,
         .data = group->data.on ? &group->data.channel : NULL,
-        .token = group->token,
+        .token = user->own && user->own->token ? user->own->token : group->token,
         .insecure = group->insecure,
         .ca_file = group->ca_file,
         .trickle = group->trickle,
@@ -687,7 +687,10 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     sq_user_dtmf_init(user);
     int err = enter_network(user);
     err = err ? err : sq_user_data_create(user);
+    err = err ? err : sq_user_own_create(user);
     if (err) {
+        sq_user_own_destroy(user);
+        sq_user_data_destroy(user);
         sq_link_release(user->link);
         sq_free(user);
         return err;
@@ -705,8 +708,8 @@ static void open_session(struct sq_user *user)
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
-    int err = user->group->adapter->open(user->group->target, &user->want, &user->host, user,
-                                         &user->signal);
+    int err =
+        user->group->adapter->open(user->target, &user->want, &user->host, user, &user->signal);
     if (err) {
         char text[SQ_PEER_TEXT_MAX];
         note_starved(user, err, errno);
@@ -748,6 +751,7 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
+    sq_user_own_destroy(user);
     sq_link_release(user->link);
     sq_trace_clear(&user->trace);
     sq_free(user);

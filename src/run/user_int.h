@@ -76,6 +76,11 @@ struct sq_user_away {
     char text[160];
 };
 
+struct sq_user_own {
+    char *token, *url; /* owned; NULL: the group's */
+    struct sq_target target;
+};
+
 struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
@@ -88,6 +93,8 @@ struct sq_user {
     struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
+    const struct sq_target *target; /* its group's, or its own */
+    struct sq_user_own *own;        /* user_own.c; NULL where the plan has no rows of users */
     char name[48], room[48];
     struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
     struct sq_signal *signal;
@@ -214,5 +221,9 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
 /* Averages of the row, and the samples that are taken once a user. */
 void sq_user_finish_row(struct sq_user *user);
+
+/* user_own.c: after its group is known. What a failure leaves goes with sq_user_own_destroy. */
+int sq_user_own_create(struct sq_user *user) SQ_MUST_USE;
+void sq_user_own_destroy(struct sq_user *user);
 
 #endif

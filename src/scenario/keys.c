@@ -10,7 +10,7 @@
 
 static const struct sq_scenario_key keys[] = {
     {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
-    {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS,
+    {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
      "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…"},
     {"", "seed", "seed", SQ_SCENARIO_COUNT, TOP, "of every random choice (default: by the clock)"},
 
@@ -31,6 +31,11 @@ static const struct sq_scenario_key keys[] = {
     {"rooms", "size", "room-size", SQ_SCENARIO_COUNT, TOP, "peers of each room"},
     {"rooms", "sizes", NULL, SQ_SCENARIO_SIZES, TOP,
      "rooms of several sizes, and the share of the rooms that each has: {2: 70%, 5: 30%}"},
+
+    {"users", "file", "users", SQ_SCENARIO_TEXT, TOP | VARS,
+     "a CSV with a row for each peer; target and token may have ${user.COLUMN}"},
+    {"users", "order", "users-order", SQ_SCENARIO_TEXT, TOP,
+     "of its rows: sequential (default, over and over), random, or unique"},
 
     {"", "groups", NULL, SQ_SCENARIO_GROUPS, TOP,
      "peers that do the same: a map by name, or a list with names"},
@@ -65,7 +70,8 @@ static const struct sq_scenario_key keys[] = {
     {"", "network", "network", SQ_SCENARIO_NETWORK, BOTH,
      "a bad network under each peer: a name, settings, or a mix"},
     {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
-    {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS, "bearer token; better as ${NAME}"},
+    {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
+     "bearer token; better as ${NAME}"},
     {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
      "send candidates as they come (default true)"},
     {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
@@ -112,6 +118,7 @@ static const struct sq_scenario_key keys[] = {
 static const struct sq_scenario_section sections[] = {
     {"load", "how many peers come, when, and for how long"},
     {"rooms", "how they are spread over rooms"},
+    {"users", "data of each peer"},
     {"turn", "TURN servers and what they ask for"},
     {"timeouts", "how long what may take"},
     {"output", "where results go, and what is kept"},

@@ -31,6 +31,7 @@ enum sq_scenario_kind {
 #define SQ_SCENARIO_TOP       1u /* in its section, for all */
 #define SQ_SCENARIO_GROUP     2u /* in a group, for it alone */
 #define SQ_SCENARIO_VARIABLES 4u /* its value may have ${NAME} in it: no result shows it */
+#define SQ_SCENARIO_COLUMNS   8u /* ... and ${user.COLUMN} */
 
 struct sq_scenario_key {
     const char *section; /* the map it stands in at the top: "load"; "": the file itself */

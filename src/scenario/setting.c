@@ -28,6 +28,8 @@ static int add(struct sq_scenario_reader *r, struct sq_scenario_settings *settin
 
 /* ---- ${NAME} ---- */
 
+static const char column[] = "${user.";
+
 static bool is_name(char c, bool first)
 {
     return c == '_' || isalpha((unsigned char)c) || (!first && isdigit((unsigned char)c));
@@ -84,6 +86,9 @@ static int put_variables(struct sq_scenario_reader *r, const struct sq_yaml_node
         if (strncmp(p, "$${", 3) == 0) {
             sq_buf_puts(&out, "${");
             p += 3;
+        } else if (strncmp(p, column, sizeof(column) - 1) == 0) {
+            sq_buf_puts(&out, column); /* each peer's own; put in when it begins */
+            p += sizeof(column) - 1;
         } else if (strncmp(p, "${", 2) == 0) {
             err = put_variable(r, node, &p, &out);
             setting->secret = true;
@@ -105,6 +110,7 @@ static int add_text(struct sq_scenario_reader *r, struct sq_scenario_settings *s
     setting.shown = sq_scenario_keep(r, node->text);
     setting.value = setting.shown;
     const char *dollar = strstr(node->text, "${");
+    const char *of_user = strstr(node->text, column);
     if (!setting.shown) {
         return SQ_ERR_NOMEM;
     }
@@ -113,6 +119,12 @@ static int add_text(struct sq_scenario_reader *r, struct sq_scenario_settings *s
         return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, place_in(node, dollar),
                                   "%s takes no variable of the environment: results tell its "
                                   "value, and they must not tell a secret",
+                                  sq_scenario_key_path(key, path));
+    }
+    if (of_user && !(key->where & SQ_SCENARIO_COLUMNS)) {
+        char path[48];
+        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, place_in(node, of_user),
+                                  "%s takes no column of users: target and token do",
                                   sq_scenario_key_path(key, path));
     }
     int err = dollar ? put_variables(r, node, &setting) : 0;

@@ -213,6 +213,65 @@ static void rooms_by_count_and_size(void **state)
     drop(&w);
 }
 
+static void put_file(const char *name, const char *text)
+{
+    FILE *f = fopen(in(name), "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* Each peer has a row; what is wrong with any of them is told before the run. */
+static void rows_of_users(void **state)
+{
+    (void)state;
+    char text[512];
+    struct whole w;
+    put_file("users.csv", "stream,token\na,1\nb c,2\n");
+    snprintf(text, sizeof(text),
+             "target: \"whip+https://host/${user.stream}\"\ntoken: ${user.token}\n"
+             "users: {file: %s, order: unique}\nload: {peers: 2}\n",
+             in("users.csv"));
+    assert_true(make(text, "", &w) != 0); /* a URL with a blank in it */
+    assert_non_null(strstr(w.why, "t.yaml:1:9: target"));
+    drop(&w);
+    put_file("users.csv", "stream,token\na,1\nb,2\n");
+    w = made(text, "");
+    assert_int_equal(sq_users_rows(w.plan.users), 2);
+    assert_int_equal(w.plan.users_order, SQ_USERS_UNIQUE);
+    assert_string_equal(w.plan.groups[0].target->path, "/a");
+    assert_string_equal(w.plan.groups[0].target_text, "whip+https://host/${user.stream}");
+    drop(&w);
+    static const struct {
+        const char *line, *words;
+    } wrong[] = {
+        {"--peers|3", "it has 2 rows, and 3 peers come"},
+        {"--users-order|any", "--users-order any: expected"},
+        {"--token|${user.tok}", "token: the rows of users.file have no column 'tok'"},
+        {"whip+https://host/${user.path}", "no column 'path'"},
+        {"${user.stream}+https://host/", "expected lab:"},
+        {"lab:whip/${user.stream}", "are for other services"},
+        {"--users|/nowhere.csv", "--users /nowhere.csv: No such file"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        if (make(text, wrong[i].line, &w) == 0 || !strstr(w.why, wrong[i].words)) {
+            fail_msg("%s gives '%s', which should say '%s'", wrong[i].line, w.why, wrong[i].words);
+        }
+        drop(&w);
+    }
+    assert_true(make("target: lab\ntoken: ${user.x}\n", "", &w) != 0);
+    assert_non_null(strstr(w.why, "t.yaml:2:8: token asks for a column of users"));
+    drop(&w);
+    assert_true(make("target: lab\nmedia: ${user.x}\n", "", &w) != 0);
+    assert_non_null(strstr(w.why, "t.yaml:2:8: media takes no column of users"));
+    drop(&w);
+    put_file("users.csv", "stream,token\na\n");
+    assert_true(make(text, "", &w) != 0);
+    assert_non_null(strstr(w.why, "t.yaml:3:15: users.file"));
+    assert_non_null(strstr(w.why, "users.csv:2:1: 1 value; expected 2"));
+    drop(&w);
+}
+
 struct wrong {
     const char *text, *place, *words;
 };
@@ -466,6 +525,7 @@ int main(void)
         cmocka_unit_test(groups_have_options_of_their_own),
         cmocka_unit_test(targets_of_groups),
         cmocka_unit_test(rooms_by_count_and_size),
+        cmocka_unit_test(rows_of_users),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),

@@ -34,6 +34,21 @@ for command in check run; do
 done
 [ ! -e out ]
 
+# Each peer has its own token, out of a CSV: the lab takes two of the three.
+"$SQUALL" lab --listen 127.0.0.1:0 --token sesame-7 >lab &
+lab=$!
+trap 'kill -INT $lab; wait $lab; rm -rf "$work"' EXIT
+until grep -q ' page ' lab; do sleep 0.1; done
+page=$(sed -n 's/^ *page *//p' lab)
+printf 'path,token\necho,sesame-7\nwrong,wrong\necho,"sesame-7"\n' >users.csv
+printf 'target: "whip+%swhip/${user.path}"\ntoken: "${user.token}"\nusers: {file: users.csv, order: unique}\n' "$page" >users.yaml
+printf 'echo: true\nload: {peers: 3, rate: 10/s, duration: 2s}\nexpect: [peers.ok == 2, peers.failed == 1]\n' >>users.yaml
+"$SQUALL" run users.yaml --no-tui --quiet --lateness-max 1000 --out users
+grep -q '^squall-1,.*,failed,auth,' users/peers.csv
+grep -q '"users": *"users.csv"' users/summary.json
+if grep -rq sesame users; then echo "a token stands in the results" >&2; exit 1; fi
+echo "each has its row"
+
 # The command line wins over the file, so that a short form needs no file of its own.
 hold() {
     local file=$1
