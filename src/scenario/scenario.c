@@ -220,19 +220,17 @@ static int refuse_key(struct sq_scenario_reader *r, const struct sq_yaml_node *k
         words[words_len++] = sections[i].name;
     }
     words[words_len] = NULL;
-    const char *near = sq_scenario_near(key->text, words);
     /* The right word in the wrong place, or the name of the option. */
-    for (size_t i = 0; !near && i < n && !hint[0]; i++) {
-        char path[48], word[48];
-        const char *option = keys[i].option ? keys[i].option : "";
-        snprintf(word, sizeof(word), "%.40s", key->text);
-        bool known = strcmp(keys[i].name, word) == 0 || strcmp(option, word) == 0;
-        if (known) {
+    for (size_t i = 0; i < n && !hint[0]; i++) {
+        char path[48];
+        bool option = keys[i].option && strcmp(keys[i].option, key->text) == 0;
+        if (option || strcmp(keys[i].name, key->text) == 0) {
             snprintf(hint, sizeof(hint), "; %s is a key of %s",
                      sq_scenario_key_path(&keys[i], path),
                      (keys[i].where & SQ_SCENARIO_TOP) ? "the whole file" : "a group");
         }
     }
+    const char *near = hint[0] ? NULL : sq_scenario_near(key->text, words);
     return sq_scenario_refuse(r, SQ_ERR_INVALID, key->at, "unknown key '%.60s' in %s%s%s",
                               key->text,
                               where == SQ_SCENARIO_GROUP ? "a group"
@@ -331,7 +329,7 @@ static int read_group_key(struct sq_scenario_reader *r, struct sq_scenario_group
         return sq_scenario_read_setting(r, &g->settings, key, node);
     }
     if (key->kind == SQ_SCENARIO_ROLE) {
-        size_t i;
+        size_t i = 0;
         int err = sq_scenario_read_word(r, node, sq_scenario_roles, &i);
         g->role = err ? g->role : (enum sq_scenario_role)i;
         return err;

@@ -19,14 +19,14 @@ static const char *const types[] = {
     [SQ_SCENARIO_DATA] = "\"$ref\": \"#/$defs/data\"",
     [SQ_SCENARIO_NETWORK] = "\"$ref\": \"#/$defs/networks\"",
     [SQ_SCENARIO_EXPECT] = "\"$ref\": \"#/$defs/expectations\"",
-    [SQ_SCENARIO_SIZES] = "\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": "
-                          "{\"pattern\": \"^[0-9]+$\"}, \"additionalProperties\": {\"$ref\": "
-                          "\"#/$defs/share\"}",
+    [SQ_SCENARIO_SIZES] = "\"$ref\": \"#/$defs/sizes\"",
     [SQ_SCENARIO_GROUPS] = "\"$ref\": \"#/$defs/groups\"",
 };
 
 static const char shared[] =
     "    \"share\": {\"type\": \"string\", \"pattern\": \"^[0-9.]+ *%$\"},\n"
+    "    \"sizes\": {\"type\": \"object\", \"minProperties\": 1, \"propertyNames\": {\"pattern\": "
+    "\"^[0-9]+$\"}, \"additionalProperties\": {\"$ref\": \"#/$defs/share\"}},\n"
     "    \"texts\": {\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"minItems\": 1, "
     "\"items\": {\"type\": \"string\"}}]},\n"
     "    \"codec\": {\"anyOf\": [{\"$ref\": \"#/$defs/texts\"}, {\"type\": \"object\", "

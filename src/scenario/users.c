@@ -264,12 +264,16 @@ uint64_t sq_users_row(const struct sq_users *users, enum sq_users_order order, u
                       uint64_t index)
 {
     struct sq_rand rand;
+    uint64_t rows = sq_users_rows(users);
+    if (rows == 0) {
+        return 0; /* there is one at least */
+    }
     if (order != SQ_USERS_RANDOM) {
-        return index % sq_users_rows(users);
+        return index % rows;
     }
     sq_rand_seed(&rand,
                  seed ^ (index * 0x9e3779b97f4a7c15ULL)); /* of a user by itself, in any shard */
-    return sq_rand_below(&rand, (uint32_t)sq_users_rows(users));
+    return sq_rand_below(&rand, (uint32_t)rows);
 }
 
 bool sq_users_asked(const char *text)

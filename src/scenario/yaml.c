@@ -156,7 +156,7 @@ static int read_text(struct reader *r, const yaml_event_t *event, struct sq_yaml
     }
     struct sq_yaml_node *node = NULL;
     int err = new_node(r, SQ_YAML_TEXT, event->start_mark, &node);
-    if (err) {
+    if (!node) {
         return err;
     }
     node->text = sq_strndup(value, len);
@@ -288,7 +288,7 @@ static int read_node(struct reader *r, const yaml_event_t *event, unsigned depth
     struct sq_yaml_node *node = NULL;
     err = new_node(r, event->type == YAML_MAPPING_START_EVENT ? SQ_YAML_MAP : SQ_YAML_LIST,
                    event->start_mark, &node);
-    err = err ? err : read_items(r, node, depth + 1);
+    err = node ? read_items(r, node, depth + 1) : err;
     if (!err) {
         *ret_node = node;
     }

@@ -471,8 +471,7 @@ static void what_it_would_do_in_words(void **state)
         "Peers        10\n",
         "Rooms        2 of 5\n",
         "Groups       speaker: 2, 1 of each room; send audio and video; media default, 3 layers\n",
-        "             viewers: 8, all the others; receive audio and video; network Poor 4G for 4, "
-        "wifi for 4\n",
+        "             viewers: 8, all the others; receive audio and video; network Poor 4G for 4",
         "Load         20 a second begin, all within 0.5 s; the run lasts 4s",
         "Expects      video.in.loss < 1%\n",
         "             peers.failed == 0 (by itself: nothing is said of failed peers)\n",
