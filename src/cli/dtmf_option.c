@@ -46,15 +46,27 @@ static bool read_after(struct sq_view text, uint64_t *ret_ns)
     return true;
 }
 
+/* Of the group that presses keys: without names all peers are of one, or do what it does. */
+static bool presses(const struct sq_plan *plan, const struct sq_peer_row *peer)
+{
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *group = &plan->groups[i];
+        if (group->dtmf[0] && (!group->name || strcmp(group->name, peer->role) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sq_dtmf_option_tell(const struct sq_plan *plan, const struct sq_result *result, FILE *out)
 {
     size_t connected = 0;
     size_t pressed = 0;
     for (size_t i = 0; i < result->peer_count; i++) {
-        connected += result->peers[i].connected;
+        connected += result->peers[i].connected && presses(plan, &result->peers[i]);
         pressed += result->peers[i].dtmf_pressed > 0;
     }
-    if (plan->groups[0].dtmf[0] && pressed < connected) {
+    if (pressed < connected) {
         fprintf(out,
                 "--dtmf: %zu of %zu connected peers pressed no key: telephone-event was not "
                 "agreed, or the call was over before.\n",

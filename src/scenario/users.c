@@ -175,6 +175,18 @@ static int read_lines(struct reader *r)
     return 0;
 }
 
+static int refuse_nul(struct reader *r, const char *nul)
+{
+    r->line = 1;
+    for (char *p = r->line_from; p < nul; p++) {
+        if (*p == '\n') {
+            r->line++;
+            r->line_from = p + 1;
+        }
+    }
+    return refuse(r, nul, "a NUL character");
+}
+
 int sq_users_parse(const char *text, size_t len, struct sq_users **ret_users,
                    struct sq_yaml_error *ret_error)
 {
@@ -191,8 +203,8 @@ int sq_users_parse(const char *text, size_t len, struct sq_users **ret_users,
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* as some tables write it */
         r.at += 3;
     }
-    const char *nul = memchr(text, '\0', len);
-    int err = nul ? refuse(&r, r.at, "a NUL character in it") : read_lines(&r);
+    const char *nul = memchr(users->text, '\0', len);
+    int err = nul ? refuse_nul(&r, nul) : read_lines(&r);
     if (err) {
         sq_users_free(users);
         return err;

@@ -607,6 +607,13 @@ def scenario_seeds():
     put("scenario", "refused", "a: &b !c\n--- \n\t- {d: *b, d}\n")
 
 
+def users_seeds():
+    put("users", "plain", "name,token\nann,t1\nbob,t2\n")
+    put("users", "quoted", '\xef\xbb\xbf"a ""b""",c\r\n"x, y",""\r\n\r\n1,2'.encode("latin-1"))
+    put("users", "short", "a,b\n1\n")
+    put("users", "open", 'a\n"x\n')
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -631,6 +638,7 @@ def main():
     sctp_seeds()
     timetag_seeds()
     scenario_seeds()
+    users_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

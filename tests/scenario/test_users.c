@@ -115,7 +115,9 @@ static void what_is_wrong_is_told_with_its_place(void **state)
     }
     struct sq_users *users = NULL;
     struct sq_yaml_error error = {.message = ""};
-    assert_int_equal(sq_users_parse("a\n\0\n", 4, &users, &error), SQ_ERR_FORMAT);
+    assert_int_equal(sq_users_parse("a\nb\0\n", 5, &users, &error), SQ_ERR_FORMAT);
+    assert_int_equal(error.at.line, 2);
+    assert_int_equal(error.at.column, 2);
     assert_int_equal(sq_users_load("/nowhere.csv", &users, &error), SQ_ERR_IO);
     assert_string_equal(error.message, "No such file or directory");
 }
