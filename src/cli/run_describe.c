@@ -111,7 +111,7 @@ static void put_group(struct rows *r, const struct sq_run_options *o,
 
 static void put_groups(struct rows *r, const struct sq_run_options *o, const struct sq_plan *plan)
 {
-    for (size_t i = 0; i < o->groups_len; i++) {
+    for (size_t i = 0; o->scenario && i < o->groups_len; i++) {
         const struct sq_scenario_group *from = &o->scenario->groups[i];
         r->group = from->name;
         put_target(r, &o->groups[i]);

@@ -135,42 +135,60 @@ static int load_users(struct sq_run_sources *s, const struct sq_run_options *o,
     return 0;
 }
 
-/* The text of every row, if only to see that there is one: *ret_first is that of the first. */
+/* A row's target: of the first row's scheme, which `scheme` keeps. */
+static int try_target(struct sq_run_sources *s, const char *text, uint64_t row, const char *url,
+                      char scheme[static 32])
+{
+    struct sq_target target;
+    int err = sq_target_parse(url, &target, s->why, sizeof(s->why));
+    if (err) {
+        return err;
+    }
+    if (row == 0) {
+        snprintf(scheme, 32, "%s", target.scheme);
+    } else if (strcmp(target.scheme, scheme) != 0) {
+        err = refuse(s, SQ_ERR_INVALID,
+                     "target %.100s: row %llu of --users makes %s of it, and the first row %s",
+                     text, (unsigned long long)row + 1, target.scheme, scheme);
+    }
+    sq_target_free(&target);
+    return err;
+}
+
+/* The text of every row, if only to see that there is one: *ret_first is that of the first. `name`
+ * is told, and the text of a target, but no token. */
 static int try_rows(struct sq_run_sources *s, const char *name, const char *text, bool is_target,
                     char **ret_first)
 {
-    struct sq_target first = {0};
+    char scheme[32] = "";
+    char *first = NULL;
+    const char *told = is_target ? text : "";
     int err = s->users ? 0
                        : refuse(s, SQ_ERR_INVALID,
                                 "%s%.100s asks for a column of users, and there are none: give the "
                                 "rows with --users",
-                                name, is_target ? text : "");
+                                name, told);
     for (uint64_t row = 0; !err && row < sq_users_rows(s->users); row++) {
         struct sq_buf b = {0};
-        char column[64];
-        struct sq_target target = {0};
+        char column[64] = "";
         err = sq_users_put(s->users, row, text, &b, column);
         if (err == SQ_ERR_NOTFOUND) {
-            err = refuse(s, err, "%s%.100s: the rows of --users have no column '%s'", name,
-                         is_target ? text : "", column);
-        } else if (!err && is_target) {
-            struct sq_target *to = row == 0 ? &first : &target;
-            err = sq_target_parse(b.text ? b.text : "", to, s->why, sizeof(s->why));
-            if (!err && row > 0 && strcmp(target.scheme, first.scheme) != 0) {
-                err = refuse(s, SQ_ERR_INVALID,
-                             "%s%.100s: row %llu of --users makes %s of it, and the first row %s",
-                             name, text, (unsigned long long)row + 1, target.scheme, first.scheme);
-            }
+            err = refuse(s, err, "%s%.100s: the rows of --users have no column '%s'", name, told,
+                         column);
         }
-        sq_target_free(&target);
-        if (!err && row == 0) {
-            *ret_first = sq_buf_take(&b);
-            err = *ret_first ? 0 : SQ_ERR_NOMEM;
+        err = err || !is_target ? err : try_target(s, text, row, b.text ? b.text : "", scheme);
+        if (!err && !first) {
+            first = sq_buf_take(&b);
+            err = first ? 0 : SQ_ERR_NOMEM;
         }
         sq_buf_free(&b);
     }
-    sq_target_free(&first);
-    return err;
+    if (err) {
+        sq_free(first);
+        return err;
+    }
+    *ret_first = first;
+    return 0;
 }
 
 static int try_token(struct sq_run_sources *s, const char *token)
@@ -199,10 +217,10 @@ static int find_target(struct sq_run_sources *s, const char *given, struct sq_pl
     if (sq_users_asked(given)) {
         char **first = &s->first_urls[s->first_urls_len];
         int err = try_rows(s, "target ", given, true, first);
-        s->first_urls_len += *first != NULL;
         if (err) {
             return err;
         }
+        s->first_urls_len++;
         url = *first;
     }
     int err = sq_run_is_lab(given) ? find_lab(s, given, plan, &url) : 0;

@@ -261,10 +261,10 @@ static int read_items(struct reader *r, struct sq_yaml_node *into, unsigned dept
         if (map) {
             err = check_key(r, into, key);
             err = err ? err : read_next(r, end, depth, &node);
-            if (err) {
+            if (err || !node) { /* a key always has a value: libyaml gives an empty one */
                 return err;
             }
-            node->key = key; /* a map's keys have values: libyaml gives an empty one otherwise */
+            node->key = key;
         }
         *tail = node;
         tail = &node->next;
