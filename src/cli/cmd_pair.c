@@ -16,6 +16,7 @@
 #include "run/endpoint.h"
 #include "run/health.h"
 #include "run/plan.h"
+#include "run/stun_rows.h"
 #include "signal/pair/pair_sdp.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -311,6 +312,21 @@ static void on_failed(struct session *s, const struct sq_peer_event *event)
     }
 }
 
+/* What the code lacks, the user should know before it is carried. */
+static void tell_dead_stun(struct session *s)
+{
+    char addr[SQ_ADDR_TEXT_MAX];
+    for (size_t i = 0; i < s->stun.n; i++) {
+        enum sq_ice_asked asked = sq_ice_server_asked(sq_peer_ice(s->peer), i, now_of(s));
+        if (asked == SQ_ICE_UNANSWERED || asked == SQ_ICE_REFUSED) {
+            say(s,
+                "Note: the STUN server %s, asked at %s, %s: the code holds no address from it.\n",
+                s->stun.names[i], sq_addr_format(&s->stun.addrs[i], addr),
+                asked == SQ_ICE_REFUSED ? "answered with an error" : "does not answer");
+        }
+    }
+}
+
 /* Our code is complete once all addresses are known. */
 static void tell_code(struct session *s)
 {
@@ -323,6 +339,7 @@ static void tell_code(struct session *s)
         return;
     }
     s->told = true;
+    tell_dead_stun(s);
     say(s, s->mine.answer ? "The answer; give it to the squall pair that made the offer:\n"
                           : "The offer; on the other machine: squall pair CODE\n");
     printf("%s\n", text);
@@ -611,6 +628,8 @@ static int execute(struct session *s)
         sq_endpoint_close(s->endpoint);
         s->endpoint = NULL;
     }
+    const struct sq_stun_servers servers = {s->stun.addrs, s->stun.names, s->stun.n};
+    sq_stun_rows_add(&servers, s->carrier, s->call.result);
     return err ? err : failed;
 }
 

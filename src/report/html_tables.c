@@ -107,6 +107,15 @@ static void put_made(struct sq_buf *out, const char *of, struct sq_buf *note)
     sq_buf_free(note);
 }
 
+static void put_stun_notes(const struct sq_result *r, struct sq_buf *out)
+{
+    for (size_t i = 0; i < r->stun_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_stun_note(&r->stun[i], &note);
+        put_made(out, "STUN", &note);
+    }
+}
+
 static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
 {
     for (size_t i = 0; i < r->turn_count; i++) {
@@ -119,6 +128,7 @@ static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
 void sq_html_failures(const struct sq_result *r, struct sq_buf *out)
 {
     sq_buf_puts(out, failures_head);
+    put_stun_notes(r, out);
     put_turn_notes(r, out);
     if (r->counts.failed == 0) {
         sq_buf_puts(out, "<p class=\"note\">No peer failed.</p></section>\n");

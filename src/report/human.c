@@ -191,6 +191,28 @@ void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
     }
 }
 
+void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out)
+{
+    uint64_t without = row->failed + row->unanswered;
+    if (without == 0) {
+        return;
+    }
+    sq_buf_puts(out, row->server);
+    if (strcmp(row->server, row->address) != 0) {
+        sq_buf_printf(out, " (%s)", row->address);
+    }
+    sq_buf_printf(out, " told %llu of %llu peers no address: ", (unsigned long long)without,
+                  (unsigned long long)row->asked);
+    if (row->failed == 0) {
+        sq_buf_puts(out, "no answer for a second or more (in a browser: icecandidateerror 701)");
+    } else if (row->unanswered == 0) {
+        sq_buf_puts(out, "it answered with an error");
+    } else {
+        sq_buf_printf(out, "%llu had no answer for a second or more, %llu an error",
+                      (unsigned long long)row->unanswered, (unsigned long long)row->failed);
+    }
+}
+
 void sq_report_data_note(const struct sq_result *r, struct sq_buf *out)
 {
     uint64_t sent = 0;

@@ -171,6 +171,28 @@ static void put_turn(struct sq_json *j, const struct sq_result *r)
     sq_json_close(j, ']');
 }
 
+static void put_stun(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "stun", '[');
+    for (size_t i = 0; i < r->stun_count; i++) {
+        const struct sq_stun_row *row = &r->stun[i];
+        struct sq_buf note = {0};
+        sq_report_stun_note(row, &note);
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "server", row->server);
+        sq_json_text(j, "address", row->address);
+        sq_json_integer(j, "asked", row->asked);
+        sq_json_integer(j, "answered", row->answered);
+        sq_json_integer(j, "failed", row->failed);
+        sq_json_integer(j, "unanswered", row->unanswered);
+        sq_json_text(j, "note", note.text ? note.text : "");
+        sq_json_close(j, '}');
+        j->out->err = j->out->err ? j->out->err : note.err;
+        sq_buf_free(&note);
+    }
+    sq_json_close(j, ']');
+}
+
 static void put_generator(struct sq_json *j, const struct sq_generator_health *g)
 {
     sq_json_open(j, "generator", '{');
@@ -209,6 +231,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_reconnects(&j, r);
     put_metrics(&j, r);
     put_failures(&j, r);
+    put_stun(&j, r);
     put_turn(&j, r);
     put_data_note(&j, r);
     put_generator(&j, &r->generator);

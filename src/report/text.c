@@ -337,21 +337,33 @@ static void put_data(struct text *t)
     sq_buf_free(&note);
 }
 
+/* A note, if there is one, under a heading that the first one writes; it is freed. */
+static void put_noted(struct text *t, const char *heading, struct sq_buf *note, size_t *told)
+{
+    if (note->text) {
+        if ((*told)++ == 0) {
+            put_heading(t, heading);
+        }
+        put_warning(t, note->text);
+    }
+    t->out->err = t->out->err ? t->out->err : note->err;
+    sq_buf_free(note);
+}
+
 /* Peers may have connected all the same, by other candidates. */
-static void put_turn(struct text *t)
+static void put_servers(struct text *t)
 {
     size_t told = 0;
+    for (size_t i = 0; i < t->r->stun_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_stun_note(&t->r->stun[i], &note);
+        put_noted(t, "STUN", &note, &told);
+    }
+    told = 0;
     for (size_t i = 0; i < t->r->turn_count; i++) {
         struct sq_buf note = {0};
         sq_report_turn_note(&t->r->turn[i], &note);
-        if (note.text) {
-            if (told++ == 0) {
-                put_heading(t, "TURN");
-            }
-            put_warning(t, note.text);
-        }
-        t->out->err = t->out->err ? t->out->err : note.err;
-        sq_buf_free(&note);
+        put_noted(t, "TURN", &note, &told);
     }
 }
 
@@ -392,7 +404,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_metrics(&t);
     put_failures(&t);
     put_data(&t);
-    put_turn(&t);
+    put_servers(&t);
     put_generator(&t);
 }
 

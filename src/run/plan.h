@@ -120,6 +120,7 @@ struct sq_plan {
     size_t addrs_len;
     const uint32_t *addr_counts; /* see struct sq_carrier_config */
     const struct sq_addr *stun_servers;
+    const char *const *stun_names; /* as they were given, one an address; NULL: not known */
     size_t stun_servers_len;
     enum sq_ice_policy ice_policy;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */

@@ -28,6 +28,7 @@
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
 #define SQ_RESULT_TURN_MAX     4
+#define SQ_RESULT_STUN_MAX     8
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
 #define SQ_TRACE_SERIES_MAX    1000 /* of one peer */
 #define SQ_TRACE_POINTS_MAX    86400
@@ -287,6 +288,14 @@ struct sq_turn_row {
     char example[256];           /* a sentence on what went wrong; "" */
 };
 
+/* The same of a STUN server, which a name may have two of: an address each. */
+struct sq_stun_row {
+    char server[128]; /* as it was given */
+    char address[64];
+    uint64_t asked, answered;
+    uint64_t failed, unanswered; /* no address from it: by an error, or without a word */
+};
+
 struct sq_generator_health {
     double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
     double cpu_percent; /* of the busiest thread, 100 = one whole core */
@@ -357,6 +366,8 @@ struct sq_result {
     struct sq_generator_health generator;
     struct sq_turn_row turn[SQ_RESULT_TURN_MAX];
     size_t turn_count;
+    struct sq_stun_row stun[SQ_RESULT_STUN_MAX];
+    size_t stun_count;
     double score, mos; /* NAN: not measured */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */

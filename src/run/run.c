@@ -8,6 +8,7 @@
 #include "run/mailbox.h"
 #include "run/shard.h"
 #include "run/spool.h"
+#include "run/stun_rows.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -476,6 +477,18 @@ static void collect_turn(struct sq_run *run, struct sq_result *result)
     }
 }
 
+static void collect_stun(struct sq_run *run, struct sq_result *result)
+{
+    const struct sq_stun_servers servers = {
+        .addrs = run->plan->stun_servers,
+        .names = run->plan->stun_names,
+        .n = run->plan->stun_servers_len,
+    };
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_stun_rows_add(&servers, sq_shard_carrier(run->shards[i]), result);
+    }
+}
+
 /* The lateness of the thread that was latest; NULL: not known. */
 static const struct sq_hist *latest_thread(const struct sq_run *run)
 {
@@ -528,6 +541,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     if (!(run->plan->hold_ns && run->plan->duration_ns)) {
         result->counts.planned = run->plan->peers;
     }
+    collect_stun(run, result);
     collect_turn(run, result);
     errs[1] = collect_peers(run, result);
     /* Who began while the order to end was on its way was due. */

@@ -476,6 +476,11 @@ const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard
     return sq_carrier_counters(shard->carrier);
 }
 
+const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard)
+{
+    return shard->carrier;
+}
+
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard)
 {
     return sq_carrier_relays(shard->carrier);

@@ -49,6 +49,7 @@ void sq_shard_abort(struct sq_shard *shard);
 void sq_shard_join(struct sq_shard *shard);
 const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
+const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard);
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard); /* NULL: no TURN servers */
 /* The rows of its users. Borrowed. */
 struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard);

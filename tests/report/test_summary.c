@@ -158,6 +158,39 @@ static void unheard_messages_are_told(void **state)
     sq_result_destroy(r);
 }
 
+/* A STUN server that told nobody an address is noted wherever a person looks; the other is not. */
+static void a_dead_stun_server_is_told(void **state)
+{
+    static const char told[] = "stun.example.org ([2001:db8::3]:3478) told 7 of 10 peers no "
+                               "address: 6 had no answer for a second or more, 1 an error";
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    json_t *value = summary_of(r);
+    const json_t *rows = json_object_get(value, "stun");
+    assert_int_equal(json_array_size(rows), 2);
+    const json_t *good = json_array_get(rows, 0), *dead = json_array_get(rows, 1);
+    assert_string_equal(json_string_value(json_object_get(good, "note")), "");
+    assert_string_equal(json_string_value(json_object_get(dead, "note")), told);
+    assert_string_equal(json_string_value(json_object_get(dead, "server")), "stun.example.org");
+    assert_string_equal(json_string_value(json_object_get(dead, "address")), "[2001:db8::3]:3478");
+    assert_int_equal(json_integer_value(json_object_get(dead, "unanswered")), 6);
+    assert_valid(value);
+    json_decref(value);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sq_buf out = {0};
+        if (kind == 0) {
+            sq_report_text_render(r, &plain, &out);
+        } else {
+            sq_report_render(r, SQ_REPORT_HTML, &out);
+        }
+        assert_non_null(strstr(out.text, told));
+        assert_null(strstr(out.text, "192.0.2.3:3478"));
+        sq_buf_free(&out);
+    }
+    sq_result_destroy(r);
+}
+
 static void hostile_text_stays_text(void **state)
 {
     static const char evil[] = "a\"b\\\x01</script><img src=x>\n\xff";
@@ -202,9 +235,13 @@ static void survives_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_schema),      cmocka_unit_test(the_validator_refuses),
-        cmocka_unit_test(figures_agree),           cmocka_unit_test(unheard_messages_are_told),
-        cmocka_unit_test(hostile_text_stays_text), cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(follows_the_schema),
+        cmocka_unit_test(the_validator_refuses),
+        cmocka_unit_test(figures_agree),
+        cmocka_unit_test(unheard_messages_are_told),
+        cmocka_unit_test(a_dead_stun_server_is_told),
+        cmocka_unit_test(hostile_text_stays_text),
+        cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,16 @@ int sq_ice_pair_stats(const struct sq_ice *ice, size_t i,
 int sq_ice_selected_stats(const struct sq_ice *ice, struct sq_ice_pair_stats *ret_stats,
                           struct sq_ice_candidate *ret_local,
                           struct sq_ice_candidate *ret_remote) SQ_MUST_USE;
+/* What came of asking a STUN server, of all bases and restarts together: the best of it. */
+enum sq_ice_asked {
+    SQ_ICE_NOT_ASKED,
+    SQ_ICE_ASKED,     /* less than a second ago: too early to tell */
+    SQ_ICE_ANSWERED,  /* by a mapped address */
+    SQ_ICE_REFUSED,   /* by an error, or by nothing that can be used */
+    SQ_ICE_UNANSWERED /* for a second or more; browsers fire icecandidateerror 701 */
+};
+/* Of the server that was added as number i, from 0. */
+enum sq_ice_asked sq_ice_server_asked(const struct sq_ice *ice, size_t i, uint64_t now_ns);
 /* Bytes that the agent holds on the heap, itself included. */
 size_t sq_ice_memory_bytes(const struct sq_ice *ice);
 

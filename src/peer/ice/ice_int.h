@@ -66,6 +66,13 @@ struct ice_pair {
 
 enum ice_query_state { QUERY_WAITING, QUERY_SENT, QUERY_DONE, QUERY_FAILED };
 
+/* A STUN server, and what came of asking it: of all bases and generations together. */
+struct ice_server {
+    struct sq_addr addr;
+    uint64_t asked_ns; /* the first request; 0: none yet */
+    bool answered, refused;
+};
+
 /* A Binding request to a STUN server from a base. */
 struct ice_query {
     uint64_t due_ns;
@@ -140,7 +147,7 @@ struct sq_ice {
     struct ice_old *old; /* owned; NULL but around a restart */
     struct ice_path path;
     struct ice_array bases;   /* struct ice_bind */
-    struct ice_array servers; /* struct sq_addr */
+    struct ice_array servers; /* struct ice_server */
     struct ice_array locals;  /* struct ice_local */
     struct ice_array remotes; /* struct sq_ice_candidate */
     struct ice_array pairs;   /* struct ice_pair */
@@ -158,9 +165,9 @@ static inline struct ice_bind *ice_base_at(const struct sq_ice *ice, size_t i)
 {
     return (struct ice_bind *)ice->bases.items + i;
 }
-static inline struct sq_addr *ice_server_at(const struct sq_ice *ice, size_t i)
+static inline struct ice_server *ice_server_at(const struct sq_ice *ice, size_t i)
 {
-    return (struct sq_addr *)ice->servers.items + i;
+    return (struct ice_server *)ice->servers.items + i;
 }
 static inline struct ice_local *ice_local_at(const struct sq_ice *ice, size_t i)
 {
