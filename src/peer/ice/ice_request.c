@@ -185,6 +185,25 @@ static void check_came_in(struct sq_ice *ice, const struct request *r)
     }
 }
 
+/* A check that bears our credentials and comes from whom it may. */
+static void request_served(struct sq_ice *ice, const struct request *r)
+{
+    ice->first_check_ns = ice->first_check_ns ? ice->first_check_ns : r->now_ns;
+    bool old = r->gen != &ice->gen;
+    if (!old) {
+        check_came_in(ice, r);
+    } else if (ice->old->has_pair && ice->old->pair.base == r->base &&
+               sq_addr_equal(r->from, &ice->old->remote.addr)) {
+        ice->old->pair.requests_received++;
+        ice->old->pair.responses_sent++;
+    }
+    if (ice->path.on && ice->path.old == old &&
+        ice->path.base_id == ice_base_at(ice, r->base)->b.id &&
+        sq_addr_equal(r->from, &ice->path.remote)) {
+        ice_path_heard(ice, r->now_ns);
+    }
+}
+
 int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
                 const struct sq_stun_msg *m)
 {
@@ -204,24 +223,34 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
         send_error(ice, &r, 420, unknown, n);
         return SQ_ERR_UNSUPPORTED;
     }
+    if (ice->cfg.one_remote && r.gen == &ice->gen && !ice->gen.remote_ufrag) {
+        ice_hold(ice, base, from, m);
+        return 0;
+    }
+    if (r.gen == &ice->gen && ice_is_stranger(ice, m)) {
+        send_error(ice, &r, ICE_STRANGER, NULL, 0);
+        return SQ_ERR_AUTH;
+    }
     if (role_refused(ice, &r)) {
         return 0;
     }
     send_success(ice, &r);
-    ice->first_check_ns = ice->first_check_ns ? ice->first_check_ns : now_ns;
-    bool old = r.gen != &ice->gen;
-    if (!old) {
-        check_came_in(ice, &r);
-    } else if (ice->old->has_pair && ice->old->pair.base == base &&
-               sq_addr_equal(from, &ice->old->remote.addr)) {
-        ice->old->pair.requests_received++;
-        ice->old->pair.responses_sent++;
-    }
-    if (ice->path.on && ice->path.old == old && ice->path.base_id == ice_base_at(ice, base)->b.id &&
-        sq_addr_equal(from, &ice->path.remote)) {
-        ice_path_heard(ice, now_ns);
-    }
+    request_served(ice, &r);
     return 0;
+}
+
+/* It is too late for an answer, by which a round trip would be measured: our own check tells that
+ * it came. */
+void ice_request_late(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
+                      const struct sq_stun_msg *m)
+{
+    const struct request r = {
+        .now_ns = now_ns, .base = base, .from = from, .m = m, .gen = &ice->gen};
+    if (ice_is_stranger(ice, m)) {
+        send_error(ice, &r, ICE_STRANGER, NULL, 0);
+    } else if (!role_refused(ice, &r)) {
+        request_served(ice, &r);
+    }
 }
 
 uint64_t sq_ice_first_check_ns(const struct sq_ice *ice)
