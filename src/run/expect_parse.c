@@ -113,8 +113,7 @@ static void translate(char *name, size_t size)
 /* Names of the contract that are not measured yet. */
 static bool is_future_metric(const char *name)
 {
-    static const char *const heads[] = {"score", "mos", "sip.", "performance.",
-                                        "connectionDuration"};
+    static const char *const heads[] = {"sip.", "performance.", "connectionDuration"};
     static const char *const parts[] = {".track", ".channel", ".codec"};
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         if (strncmp(name, heads[i], strlen(heads[i])) == 0) {
