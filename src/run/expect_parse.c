@@ -301,7 +301,7 @@ static const struct {
     {"k", SQ_UNIT_KBPS, 1},        {"kbit/s", SQ_UNIT_KBPS, 1},    {"kbps", SQ_UNIT_KBPS, 1},
     {"M", SQ_UNIT_KBPS, 1000},     {"Mbit/s", SQ_UNIT_KBPS, 1000}, {"Mbps", SQ_UNIT_KBPS, 1000},
     {"bit/s", SQ_UNIT_KBPS, 1e-3}, {"fps", SQ_UNIT_FPS, 1},        {"frames/s", SQ_UNIT_FPS, 1},
-    {"px", SQ_UNIT_PIXELS, 1},
+    {"px", SQ_UNIT_PIXELS, 1},     {"points", SQ_UNIT_POINTS, 1},  {"MOS", SQ_UNIT_MOS, 1},
 };
 
 static bool is_keyword(struct sq_view v)

@@ -348,9 +348,9 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     double rtt_s = transport.current_round_trip_time_s;
     sq_user_dump(peer, s->now_ns);
     if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
-        s->user->last_ice_rtt_s = rtt_s;
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
-            if (s->flows[flow].carries) {
+            if (s->flows[flow].carries) { /* else it is told once one does */
+                s->user->last_ice_rtt_s = rtt_s;
                 note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
             }
         }

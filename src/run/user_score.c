@@ -135,11 +135,13 @@ static void finish_flow(struct sq_flow_totals *totals, const struct sq_flow_sums
     SQ_RESULT_SET(totals->codec, sums->codec);
 }
 
-/* One way, from mouth to ear, as far as it is known: measured, or half of a round trip. */
+/* One way, from mouth to ear: measured, or half of a round trip. A path whose checks were all
+ * answered late has neither; its play-out delay is the least that it can be, and a peer that
+ * vanishes would make the others look better. */
 static double delay_of(const struct sq_flow_totals *f)
 {
     double path_ms = isnan(f->latency_ms) ? f->rtt_ms / 2 : f->latency_ms;
-    return path_ms + f->playout_ms;
+    return (isnan(path_ms) ? 0 : path_ms) + f->playout_ms;
 }
 
 /* Media that was agreed and never came is all loss. */

@@ -70,10 +70,10 @@ const char *sq_metric_unit_text(enum sq_metric_unit unit)
         return "frames/s";
     case SQ_UNIT_PIXELS:
         return "px";
-    case SQ_UNIT_OF_10:
-        return "of 10";
-    case SQ_UNIT_OF_5:
-        return "of 5";
+    case SQ_UNIT_POINTS:
+        return "points";
+    case SQ_UNIT_MOS:
+        return "MOS";
     }
     return "";
 }

@@ -97,8 +97,8 @@ enum sq_metric_unit {
     SQ_UNIT_MS,
     SQ_UNIT_FPS,    /* frames/s */
     SQ_UNIT_PIXELS, /* px */
-    SQ_UNIT_OF_10,  /* score: "of 10" */
-    SQ_UNIT_OF_5,   /* MOS: "of 5" */
+    SQ_UNIT_POINTS, /* score: 0 to 10 */
+    SQ_UNIT_MOS,    /* 1 to 5 */
 };
 
 enum sq_metric_kind {
@@ -153,7 +153,7 @@ int sq_metric_find(struct sq_view name);
 /* The name in the table that is nearest to a misspelt one, for "did you mean"; NULL if none is
  * near. */
 const char *sq_metric_nearest(struct sq_view name);
-/* "kbit/s", "%", "ms", "frames/s", "px", "of 10", "of 5" or "". */
+/* "kbit/s", "%", "ms", "frames/s", "px", "points", "MOS" or "". */
 const char *sq_metric_unit_text(enum sq_metric_unit unit);
 /* One phrase: "each second of each connected peer, its tracks summed". */
 const char *sq_metric_sampling_text(enum sq_metric_sampling sampling);

@@ -59,7 +59,7 @@ static double talker_echo(double t_ms)
     double terv = TELR - 40 * log10((1 + t_ms / 10) / (1 + t_ms / 150)) +
                   6 * exp(-0.3 * t_ms * t_ms);
     double re = 80 + 2.5 * (terv - 14);
-    return (soft_positive(RO - re, 100) - 1) * (1 - exp(-t_ms));
+    return fmax(soft_positive(RO - re, 100) - 1, 0) * (1 - exp(-t_ms));
 }
 
 /* Idle (section 7.4), by the round trip in the four-wire loop. */
@@ -98,7 +98,9 @@ double sq_mos_loss_impairment(const struct sq_mos_codec *codec, double loss_perc
     }
     double loss = fmin(fmax(loss_percent, 0), LOSS_MAX);
     double burst = burst_ratio > 1 ? fmin(burst_ratio, BURST_MAX) : 1;
-    return codec->ie + (LOSS_WEIGHT - codec->ie) * loss / (loss / burst + codec->bpl);
+    /* Much loss in long gaps comes out above 1: nothing costs more than all of it. */
+    double share = fmin(loss / (loss / burst + codec->bpl), 1);
+    return codec->ie + (LOSS_WEIGHT - codec->ie) * share;
 }
 
 double sq_mos_rating(const struct sq_mos_input *in)

@@ -31,12 +31,12 @@ def delay_impairment(t):
 def loss_impairment(p, percent):
     burst = max(known(p["audio.in.burst_ratio"]), 1)
     percent = min(percent, 100)
-    return 95 * percent / (percent / burst + BPL[p["audio.in.codec"] or "opus"])
+    return 95 * min(percent / (percent / burst + BPL[p["audio.in.codec"] or "opus"]), 1)
 
 
 def delay(p, kind):
     path = p[f"{kind}.in.latency_ms"]
-    return (p[f"{kind}.in.rtt_ms"] / 2 if math.isnan(path) else path) + p[f"{kind}.in.playout_ms"]
+    return known(p[f"{kind}.in.rtt_ms"] / 2 if math.isnan(path) else path) + p[f"{kind}.in.playout_ms"]
 
 
 def mos(p):
@@ -96,7 +96,7 @@ def recompute(results):
 def score(t):
     """Worse networks have lower scores, in the order in which they are worse; who failed counts as 0."""
     networks = {"good": (), "Wifi High packet loss": ("--network", "Wifi High packet loss"), "Poor 3G": ("--network", "Poor 3G"),
-                "half": ("--network", "HTTPS only@50%", "--connect-timeout", "4s", "--expect", "score >= 1 for 50% of peers",
+                "half": ("--network", "HTTPS only@50%", "--network", "No throttling@50%", "--connect-timeout", "4s", "--expect", "score >= 1 for 50% of peers",
                          "--expect", "score.min == 0", "--expect", "mos.min == 1", "--expect", "peers.failed == 50%")}
     runs = {name: t.run("lab:", *CALM, *options) for name, options in networks.items()}
     done = {name: run.finish() for name, run in runs.items()}

@@ -102,6 +102,7 @@ static void loss_costs_what_the_standard_says(void **state)
     assert_float_equal(sq_mos_loss_impairment(opus, 200, 1), sq_mos_loss_impairment(opus, 100, 1),
                        1e-12);
     assert_float_equal(sq_mos_loss_impairment(opus, -1, NAN), 0, 1e-12);
+    assert_float_equal(sq_mos_loss_impairment(opus, 60, 8), 95, 1e-12);
     assert_null(sq_mos_codec("VP8"));
     assert_null(sq_mos_codec(""));
 }

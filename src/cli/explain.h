@@ -1,6 +1,6 @@
 /* What `squall explain` says of a metric, as text. */
-#ifndef SQ_CLI_CMD_EXPLAIN_H
-#define SQ_CLI_CMD_EXPLAIN_H
+#ifndef SQ_CLI_EXPLAIN_H
+#define SQ_CLI_EXPLAIN_H
 
 #include "base/err.h"
 #include "base/str.h"
