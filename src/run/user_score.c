@@ -135,13 +135,14 @@ static void finish_flow(struct sq_flow_totals *totals, const struct sq_flow_sums
     SQ_RESULT_SET(totals->codec, sums->codec);
 }
 
-/* One way, from mouth to ear: measured, or half of a round trip. A path whose checks were all
- * answered late has neither; its play-out delay is the least that it can be, and a peer that
- * vanishes would make the others look better. */
+/* One way, from mouth to ear: measured, or half of a round trip, and the play-out delay. A path
+ * whose checks were all answered late has no round trip, and a call that broke off early no
+ * play-out: what is known is the least that it can be, and a peer that vanishes would make the
+ * others look better. */
 static double delay_of(const struct sq_flow_totals *f)
 {
     double path_ms = isnan(f->latency_ms) ? f->rtt_ms / 2 : f->latency_ms;
-    return (isnan(path_ms) ? 0 : path_ms) + f->playout_ms;
+    return (isnan(path_ms) ? 0 : path_ms) + (isnan(f->playout_ms) ? 0 : f->playout_ms);
 }
 
 /* Media that was agreed and never came is all loss. */
@@ -173,7 +174,7 @@ static struct sq_score_input inputs_of(const struct sq_peer_row *row)
     const struct sq_flow_totals *sent = &row->flow[SQ_FLOW_VIDEO_OUT];
     double heard_ms = delay_of(sound);
     double seen_ms = delay_of(video);
-    bool later = isnan(heard_ms) || seen_ms > heard_ms;
+    bool later = seen_ms > heard_ms;
     double came = video->tracks == 0 && video->agreed ? 0 : video->target_share;
     bool less = isnan(came) || sent->target_share < came;
     return (struct sq_score_input){

@@ -36,7 +36,7 @@ def loss_impairment(p, percent):
 
 def delay(p, kind):
     path = p[f"{kind}.in.latency_ms"]
-    return known(p[f"{kind}.in.rtt_ms"] / 2 if math.isnan(path) else path) + p[f"{kind}.in.playout_ms"]
+    return known(p[f"{kind}.in.rtt_ms"] / 2 if math.isnan(path) else path) + known(p[f"{kind}.in.playout_ms"])
 
 
 def mos(p):
@@ -59,8 +59,7 @@ def penalties(p):
 
     seconds = known(p["setup.total_ms"]) / 1e3
     windows = max(known(p["video.in.watched_s"]) / 30, 1)
-    delays = [felt(delay(p, kind), p[f"{kind}.in.delay_stddev_ms"]) for kind in ("audio", "video")
-              if delay(p, kind) == max(known(delay(p, "audio")), known(delay(p, "video")))]
+    later = "video" if delay(p, "video") > delay(p, "audio") else "audio"
     came = 0 if p["video.in.agreed"] and not p["video.in.tracks"] else p["video.in.target_share"]
     shares = [(share, spread) for share, spread in ((came, p["video.in.target_share_stddev"]),
                                                     (p["video.out.target_share"], p["video.out.target_share_stddev"]))
@@ -71,7 +70,7 @@ def penalties(p):
             loss_impairment(p, felt(loss("audio", "concealment_percent"), p["audio.in.concealment_stddev"])) / 10,
             3 * (1 - math.exp(-felt(loss("video", "loss_percent"), p["video.in.loss_stddev"]) / 3)),
             6 * (1 - math.exp(-(0.15 * known(p["video.in.freeze_ms"]) / 1e3 + 0.19 * p["video.in.freezes"]) / windows)),
-            delay_impairment(delays[0]) / 10 if delays else 0,
+            delay_impairment(felt(delay(p, later), p[f"{later}.in.delay_stddev_ms"])) / 10,
             0 if share >= 0.9 else 5 if share <= 0 else min(2 * math.log(0.9 / share), 5))
 
 
@@ -107,9 +106,10 @@ def score(t):
     good, lossy, poor, half = (done[name].summary for name in networks)
     check(good["score"] > lossy["score"] + 1 and lossy["score"] > poor["score"] + 0.5, "the scores are in another order")
     check(good["mos"] > lossy["mos"] + 0.2 and lossy["mos"] > poor["mos"], "MOS is in another order")
-    check(good["score"] > 9 and good["mos"] > 4.2, "a good network has a bad score")
+    if max(good["generator"]["lateness_ms"]["p99"], half["generator"]["lateness_ms"]["p99"]) < 10:  # else the machine is what was bad
+        check(good["score"] > 9 and good["mos"] > 4.2, "a good network has a bad score")
     check(done["half"].code == 0 and half["peers"]["failed"] == 3, f"{half['reason']}: {half['peers']}")
-    check(half["score"] < 0.55 * good["score"], "peers that failed have vanished from the score")
+    check(half["score"] <= 5, "peers that failed have vanished from the score")
 
 
 if __name__ == "__main__":
