@@ -6,7 +6,8 @@
 
 static const char help[] =
     "Usage: squall explain [METRIC[.AGGREGATE] …]\n\n"
-    "What a metric is: its unit, when a sample is taken, its W3C identifier, what is good, how it is\n"
+    "What a metric is: its unit, when a sample is taken, its W3C identifier, what is good, how it "
+    "is\n"
     "judged, and an expectation as an example. Without a name: all metrics, a line each.\n\n"
     "  squall explain video.in.loss\n"
     "  squall explain video.in.loss.p95\n"
@@ -38,6 +39,5 @@ int sq_cmd_explain(int argc, char **argv)
         (void)fwrite(out.text, 1, err ? 0 : out.len, stdout);
     }
     sq_buf_free(&out);
-    return err ? sq_usage("explain", "explain: %s", why[0] ? why : sq_err_name(err))
-               : SQ_EXIT_HELD;
+    return err ? sq_usage("explain", "explain: %s", why[0] ? why : sq_err_name(err)) : SQ_EXIT_HELD;
 }

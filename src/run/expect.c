@@ -235,8 +235,8 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
 static bool never_came(const struct sq_peer_row *p, enum sq_metric_id id)
 {
     struct place place = places[id];
-    bool of_flow = place.figure > FIGURE_NONE && place.figure < FIGURE_STAGE &&
-                   place.figure != FIGURE_DATA;
+    bool of_flow =
+        place.figure > FIGURE_NONE && place.figure < FIGURE_STAGE && place.figure != FIGURE_DATA;
     return of_flow && p->connected && p->flow[place.of].agreed && p->flow[place.of].tracks == 0;
 }
 

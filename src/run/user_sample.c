@@ -63,9 +63,9 @@ struct flow_delta {
     uint64_t packets;
     double lost;
     double samples, concealed; /* audio in */
-    bool carries; /* its rate is told */
-    bool begins;  /* a track of it goes on since a part of this second */
-    bool agreed;  /* a track of it is negotiated, whether something comes or not */
+    bool carries;              /* its rate is told */
+    bool begins;               /* a track of it goes on since a part of this second */
+    bool agreed;               /* a track of it is negotiated, whether something comes or not */
 };
 
 struct sampling {

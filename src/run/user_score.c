@@ -123,8 +123,7 @@ static void finish_flow(struct sq_flow_totals *totals, const struct sq_flow_sums
 {
     double made_up = (double)sums->concealed;
     double all = (double)sums->samples;
-    double packet =
-        sums->played_packets > 0 ? (all - made_up) / (double)sums->played_packets : NAN;
+    double packet = sums->played_packets > 0 ? (all - made_up) / (double)sums->played_packets : NAN;
     totals->loss_stddev = spread_stddev(&sums->loss);
     totals->delay_stddev_ms = spread_stddev(&sums->delay_ms);
     totals->target_share = sums->target_bits > 0 ? sums->share_bits / sums->target_bits : NAN;

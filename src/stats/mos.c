@@ -9,12 +9,12 @@
 #define RO 94.769
 #define IS 1.416
 
-#define TELR          65.0  /* dB, talker echo loudness rating */
-#define WEPL          110.0 /* dB, weighted echo path loss */
-#define DELAY_MT_MS   100.0 /* mT: delay that nobody minds */
-#define BURST_MAX     8.0   /* a longer gap is one call that broke off, not loss in bursts */
-#define LOSS_WEIGHT   95.0  /* what full loss costs in Ie,eff */
-#define LOSS_MAX      100.0
+#define TELR        65.0  /* dB, talker echo loudness rating */
+#define WEPL        110.0 /* dB, weighted echo path loss */
+#define DELAY_MT_MS 100.0 /* mT: delay that nobody minds */
+#define BURST_MAX   8.0   /* a longer gap is one call that broke off, not loss in bursts */
+#define LOSS_WEIGHT 95.0  /* what full loss costs in Ie,eff */
+#define LOSS_MAX    100.0
 
 /* G.711 with packet loss concealment: G.113, table I.4. Opus and G.722 have no values on this scale
  * in G.113: see docs/score.md for what is assumed. */
@@ -56,8 +56,8 @@ static double talker_echo(double t_ms)
     if (t_ms < 1) {
         return 0;
     }
-    double terv = TELR - 40 * log10((1 + t_ms / 10) / (1 + t_ms / 150)) +
-                  6 * exp(-0.3 * t_ms * t_ms);
+    double terv =
+        TELR - 40 * log10((1 + t_ms / 10) / (1 + t_ms / 150)) + 6 * exp(-0.3 * t_ms * t_ms);
     double re = 80 + 2.5 * (terv - 14);
     return fmax(soft_positive(RO - re, 100) - 1, 0) * (1 - exp(-t_ms));
 }

@@ -4,11 +4,11 @@
 
 /* All constants of the score; docs/score.md has where each comes from. */
 static const struct {
-    double spread;                                     /* of a standard deviation that counts */
-    double setup_free_s, setup_points, setup_most;     /* points for each tenfold */
-    double rating_points;                              /* of the E-model's R for a point */
-    double video_loss_percent, video_loss_most;        /* loss that costs 63 % of the most */
-    double freeze_per_s, freeze_each, freeze_most;     /* in 30 s of a picture */
+    double spread;                                 /* of a standard deviation that counts */
+    double setup_free_s, setup_points, setup_most; /* points for each tenfold */
+    double rating_points;                          /* of the E-model's R for a point */
+    double video_loss_percent, video_loss_most;    /* loss that costs 63 % of the most */
+    double freeze_per_s, freeze_each, freeze_most; /* in 30 s of a picture */
     double freeze_window_s;
     double bitrate_free, bitrate_points, bitrate_most; /* share; points for each factor of e */
     double bitrate_steady;                             /* a spread that any video has */
@@ -53,9 +53,9 @@ static double audio_loss_penalty(const struct sq_score_input *in)
     if (!in->audio_codec) {
         return 0;
     }
-    double ie = sq_mos_loss_impairment(in->audio_codec, felt(in->audio_loss),
-                                       in->audio_burst_ratio) -
-                in->audio_codec->ie;
+    double ie =
+        sq_mos_loss_impairment(in->audio_codec, felt(in->audio_loss), in->audio_burst_ratio) -
+        in->audio_codec->ie;
     return ie / k.rating_points;
 }
 

@@ -27,10 +27,10 @@ struct sq_score_figure {
 };
 
 struct sq_score_input {
-    bool failed;                      /* never connected, or did not keep what it had: 0 */
-    double setup_ms;                  /* from the intended start to the first media */
-    struct sq_score_figure audio_loss; /* per cent of the sound played that was made up */
-    double audio_burst_ratio;          /* as in struct sq_mos_input */
+    bool failed;                            /* never connected, or did not keep what it had: 0 */
+    double setup_ms;                        /* from the intended start to the first media */
+    struct sq_score_figure audio_loss;      /* per cent of the sound played that was made up */
+    double audio_burst_ratio;               /* as in struct sq_mos_input */
     const struct sq_mos_codec *audio_codec; /* nullable */
     struct sq_score_figure video_loss;      /* per cent of packets, after repair */
     double freezes, freeze_s;               /* of all video tracks together */
@@ -41,7 +41,7 @@ struct sq_score_input {
 };
 
 struct sq_score {
-    double score;                      /* 0 to SQ_SCORE_BEST */
+    double score;                     /* 0 to SQ_SCORE_BEST */
     double penalties[SQ_SCORE_PARTS]; /* points; 0 where nothing was measured, or for who failed */
 };
 

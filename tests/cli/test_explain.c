@@ -141,8 +141,12 @@ static void old_names_lead_to_ours(void **state)
         assert_non_null(strstr(text, old.whose));
         sq_free(text);
     }
-    static const char *const none[] = {"", "/", "video.in.loss", "webrtc/video/bytes/in/avg",
-                                       "webrtc/text/bitrate/in/avg", "packetloss"};
+    static const char *const none[] = {"",
+                                       "/",
+                                       "video.in.loss",
+                                       "webrtc/video/bytes/in/avg",
+                                       "webrtc/text/bitrate/in/avg",
+                                       "packetloss"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         assert_int_equal(sq_metric_from_old(sq_view_of(none[i]), &old), SQ_ERR_NOTFOUND);
     }
@@ -164,9 +168,12 @@ static void all_are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_metric_is_told_whole), cmocka_unit_test(each_example_is_an_expectation),
-        cmocka_unit_test(aggregates_are_told),       cmocka_unit_test(wrong_names_are_refused),
-        cmocka_unit_test(old_names_lead_to_ours),    cmocka_unit_test(all_are_listed),
+        cmocka_unit_test(each_metric_is_told_whole),
+        cmocka_unit_test(each_example_is_an_expectation),
+        cmocka_unit_test(aggregates_are_told),
+        cmocka_unit_test(wrong_names_are_refused),
+        cmocka_unit_test(old_names_lead_to_ours),
+        cmocka_unit_test(all_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

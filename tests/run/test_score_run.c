@@ -1,4 +1,5 @@
-/* Score and MOS of whole runs: who fails, connects to nothing or gets half of it does not vanish. */
+/* Score and MOS of whole runs: who fails, connects to nothing or gets half of it does not vanish.
+ */
 #include "run/rig.h"
 #include "run/shard_bench.h"
 #include <math.h>

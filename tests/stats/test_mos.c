@@ -27,7 +27,8 @@ static double noise(double a, double b, double c, double d)
  * constants. With listener echo at no delay that is the standard's R = 93.2. */
 static double default_rating(void)
 {
-    const double slr = 8, rlr = 2, stmr = 15, ds = 3, dr = 3, ps = 35, pr = 35, nc = -70, nfor = -64;
+    const double slr = 8, rlr = 2, stmr = 15, ds = 3, dr = 3, ps = 35, pr = 35, nc = -70,
+                 nfor = -64;
     double olr = slr + rlr;
     double lstr = stmr + dr;
     double nos = ps - slr - ds - 100 + 0.004 * pow(ps - olr - ds - 14, 2);
@@ -82,8 +83,8 @@ static void delay_costs_what_the_standard_says(void **state)
         assert_float_equal(sq_mos_delay_impairment(d), brief, 1.0);
     }
     assert_float_equal(sq_mos_delay_impairment(400), 0.024 * 400 + 0.11 * 222.7, 3.5);
-    static const double points[][2] = {{0, 0},       {50, 1.45},   {100, 2.54}, {150, 3.67},
-                                       {200, 7.40},  {300, 20.54}, {400, 30.96}, {600, 43.72}};
+    static const double points[][2] = {{0, 0},      {50, 1.45},   {100, 2.54},  {150, 3.67},
+                                       {200, 7.40}, {300, 20.54}, {400, 30.96}, {600, 43.72}};
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         assert_float_equal(sq_mos_delay_impairment(points[i][0]), points[i][1], 0.01);
     }
@@ -115,7 +116,8 @@ static void every_input_has_its_direction(void **state)
         for (double loss = 0; loss <= 110; loss += 2.5) {
             for (double burst = 0.5; burst < 9; burst += 0.7) {
                 double before = 5;
-                for (double delay = -10; delay < 3000; delay = delay < 5 ? delay + 0.25 : delay * 1.1) {
+                for (double delay = -10; delay < 3000;
+                     delay = delay < 5 ? delay + 0.25 : delay * 1.1) {
                     double mos = at(delay, loss, burst, codecs[c]);
                     assert_true(mos >= 1 && mos <= 4.5 && mos <= before);
                     assert_true(at(delay, loss + 1, burst, codecs[c]) <= mos);

@@ -61,10 +61,10 @@ enum { INPUTS = 11 };
 
 static double *input(struct sq_score_input *in, int i)
 {
-    double *all[INPUTS] = {&in->setup_ms,       &in->audio_loss.mean,  &in->audio_loss.stddev,
+    double *all[INPUTS] = {&in->setup_ms,        &in->audio_loss.mean,   &in->audio_loss.stddev,
                            &in->video_loss.mean, &in->video_loss.stddev, &in->freezes,
-                           &in->freeze_s,       &in->delay_ms.mean,    &in->delay_ms.stddev,
-                           &in->bitrate.mean,   &in->bitrate.stddev};
+                           &in->freeze_s,        &in->delay_ms.mean,     &in->delay_ms.stddev,
+                           &in->bitrate.mean,    &in->bitrate.stddev};
     return all[i];
 }
 
@@ -186,9 +186,12 @@ static void examples_of_the_page_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_best_is_10),        cmocka_unit_test(who_failed_has_0),
-        cmocka_unit_test(every_input_has_its_direction), cmocka_unit_test(every_input_counts),
-        cmocka_unit_test(penalties_have_a_most), cmocka_unit_test(examples_of_the_page_hold),
+        cmocka_unit_test(the_best_is_10),
+        cmocka_unit_test(who_failed_has_0),
+        cmocka_unit_test(every_input_has_its_direction),
+        cmocka_unit_test(every_input_counts),
+        cmocka_unit_test(penalties_have_a_most),
+        cmocka_unit_test(examples_of_the_page_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
