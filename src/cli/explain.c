@@ -185,10 +185,14 @@ int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_
     }
     put_line(out, "W3C", m->w3c[0] ? m->w3c : "has none for it");
     put_line(out, "better", better_text(m->better));
-    put_line(out, "good", note->good);
+    if (note->good) {
+        put_line(out, "good", note->good);
+    }
     put_line(out, "judged", judged_text(m));
-    snprintf(text, sizeof(text), "--expect \"%s\"", note->example);
-    put_line(out, "example", text);
+    if (note->example) {
+        snprintf(text, sizeof(text), "--expect \"%s\"", note->example);
+        put_line(out, "example", text);
+    }
     return 0;
 }
 

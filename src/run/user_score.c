@@ -166,6 +166,7 @@ static double mos_of(const struct sq_user *user, bool failed)
     return sq_mos(&in);
 }
 
+/* Whoever was dropped and came back (--reconnect) stood still meanwhile: a freeze each time. */
 static struct sq_score_input inputs_of(const struct sq_peer_row *row)
 {
     const struct sq_flow_totals *sound = &row->flow[SQ_FLOW_AUDIO_IN];
@@ -182,8 +183,8 @@ static struct sq_score_input inputs_of(const struct sq_peer_row *row)
         .audio_burst_ratio = sound->burst_ratio,
         .audio_codec = sq_mos_codec(sound->codec[0] ? sound->codec : "opus"),
         .video_loss = {loss_of(video, video->loss_percent), video->loss_stddev},
-        .freezes = (double)video->freezes,
-        .freeze_s = video->freeze_ms / 1e3,
+        .freezes = (double)video->freezes + row->drops,
+        .freeze_s = (video->freeze_ms + (row->returns > 0 ? row->gap_ms : 0)) / 1e3,
         .watched_s = video->watched_s,
         .delay_ms = {later ? seen_ms : heard_ms,
                      later ? video->delay_stddev_ms : sound->delay_stddev_ms},

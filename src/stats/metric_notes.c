@@ -130,6 +130,10 @@ static const struct sq_metric_note notes[SQ_METRIC_COUNT] = {
     [SQ_METRIC_PEERS_FAILED] = {"0; this holds for every run that says nothing else",
                                 "peers.failed < 1%"},
     [SQ_METRIC_PEERS_DROPPED] = {"0", "peers.dropped == 0"},
+    [SQ_METRIC_PEERS_RECONNECT] =
+        {"below 2 s; much of it is until the peer hears of its loss, which "
+         "docs/reconnect.md takes apart",
+         "peers.reconnect.p95 < 5s"},
     [SQ_METRIC_GENERATOR_LATENESS] = {"p99 below 20 ms; above it the run is INVALID, unless "
                                       "--lateness-max says otherwise",
                                       "generator.lateness.p99 < 10ms"},

@@ -58,6 +58,7 @@ def penalties(p):
         return 100 if p[f"{kind}.in.agreed"] and not p[f"{kind}.in.tracks"] else p[f"{kind}.in.{column}"]
 
     seconds = known(p["setup.total_ms"]) / 1e3
+    stood_ms = known(p["video.in.freeze_ms"]) + known(p["gap_ms"])
     windows = max(known(p["video.in.watched_s"]) / 30, 1)
     later = "video" if delay(p, "video") > delay(p, "audio") else "audio"
     came = 0 if p["video.in.agreed"] and not p["video.in.tracks"] else p["video.in.target_share"]
@@ -69,7 +70,7 @@ def penalties(p):
     return (min(3 * math.log10(seconds), 5) if seconds > 1 else 0,
             loss_impairment(p, felt(loss("audio", "concealment_percent"), p["audio.in.concealment_stddev"])) / 10,
             3 * (1 - math.exp(-felt(loss("video", "loss_percent"), p["video.in.loss_stddev"]) / 3)),
-            6 * (1 - math.exp(-(0.15 * known(p["video.in.freeze_ms"]) / 1e3 + 0.19 * p["video.in.freezes"]) / windows)),
+            6 * (1 - math.exp(-(0.15 * stood_ms / 1e3 + 0.19 * (p["video.in.freezes"] + p["drops"])) / windows)),
             delay_impairment(felt(delay(p, later), p[f"{later}.in.delay_stddev_ms"])) / 10,
             0 if share >= 0.9 else 5 if share <= 0 else min(2 * math.log(0.9 / share), 5))
 
