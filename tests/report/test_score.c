@@ -88,7 +88,7 @@ static void the_table_of_peers_has_it(void **state)
     struct sq_buf out = {0};
     struct sq_result *r = five_peers(true);
     sq_report_peers_csv(r, &out);
-    assert_has(&out, ",network,score,mos,score.setup,score.audio_loss,score.video_loss,"
+    assert_has(&out, ",gap_ms,score,mos,score.setup,score.audio_loss,score.video_loss,"
                      "score.freezes,score.latency,score.bitrate,audio.in.agreed,audio.in.codec,"
                      "audio.in.burst_ratio,audio.in.concealment_stddev,audio.in.delay_stddev_ms,"
                      "video.in.agreed,video.in.loss_stddev,video.in.delay_stddev_ms,"
