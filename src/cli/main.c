@@ -13,6 +13,7 @@ static const struct command {
     {"run", sq_cmd_run, "drive peers through a service, and say whether it held"},
     {"lab", sq_cmd_lab, "a small complete service to aim at: rooms, WHIP, WHEP, STUN, an SFU"},
     {"pair", sq_cmd_pair, "connect two machines by two codes carried by hand, and measure"},
+    {"explain", sq_cmd_explain, "what a metric is, its unit, what is good, and how it is judged"},
     {"media", sq_cmd_media, "make a clip of any file, see what is in one, send a recorded stream"},
 };
 

@@ -158,6 +158,12 @@ static void put_tiles(const struct sq_result *r, struct sq_buf *out)
     if (c->pending > 0) {
         put_tile(out, "Still pending", (double)c->pending, "", false);
     }
+    if (isfinite(r->score)) {
+        put_tile(out, "Score", r->score, "of 10", false);
+    }
+    if (isfinite(r->mos)) {
+        put_tile(out, "MOS", r->mos, "", false);
+    }
     put_metric_tile(r, out, "Set-up p95", SQ_METRIC_SETUP_TOTAL, p95);
     put_metric_tile(r, out, "Video in avg", SQ_METRIC_VIDEO_IN_BITRATE, avg);
     put_metric_tile(r, out, "Video loss p95", SQ_METRIC_VIDEO_IN_LOSS, p95);

@@ -38,6 +38,12 @@ void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out);
 /* One sentence where messages were sent on data channels, and no peer heard any though some listen;
  * else nothing. */
 void sq_report_data_note(const struct sq_result *r, struct sq_buf *out);
+/* The run's score: "9.1 of 10 over 200 peers; 5 % of them have 7.2 or less, the worst 0 (squall-17:
+ * never connected)"; MOS in the like; and what connected peers lost points to on average, the most
+ * first: "latency 0.42, freezes 0.31". Nothing where there is none. */
+void sq_report_score_note(const struct sq_result *r, struct sq_buf *out);
+void sq_report_mos_note(const struct sq_result *r, struct sq_buf *out);
+void sq_report_lost_points(const struct sq_result *r, struct sq_buf *out);
 /* Says what could not be done and to which file; errno tells why. SQ_ERR_IO. */
 int sq_report_fail_io(struct sq_report_error *error, const char *what, const char *path);
 /* File name of a peer's dump within SQ_REPORT_DUMP_DIR; the row's number keeps two alike names

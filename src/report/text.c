@@ -181,6 +181,32 @@ static void put_peers(struct text *t)
     }
 }
 
+/* A line of the score, if `put` has anything to say. */
+static void put_score_line(struct text *t, const char *label,
+                           void (*put)(const struct sq_result *r, struct sq_buf *out))
+{
+    struct sq_buf note = {0};
+    put(t->r, &note);
+    if (note.len > 0) {
+        sq_buf_printf(t->out, "  %-16s", label);
+        sq_escape_terminal(t->out, note.text);
+        sq_buf_puts(t->out, "\n");
+    }
+    t->out->err = t->out->err ? t->out->err : note.err;
+    sq_buf_free(&note);
+}
+
+static void put_score(struct text *t)
+{
+    if (!isfinite(t->r->score)) {
+        return;
+    }
+    put_heading(t, "Score");
+    put_score_line(t, "score", sq_report_score_note);
+    put_score_line(t, "MOS", sq_report_mos_note);
+    put_score_line(t, "points lost to", sq_report_lost_points);
+}
+
 /* What tells first how it went, in the order of reading. */
 static const enum sq_metric_id first_metrics[] = {
     SQ_METRIC_SETUP_TOTAL,
@@ -407,6 +433,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_verdict(&t);
     put_expectations(&t);
     put_peers(&t);
+    put_score(&t);
     put_metrics(&t);
     put_failures(&t);
     put_media(&t);

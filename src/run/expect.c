@@ -83,6 +83,8 @@ enum figure {
     FIGURE_ALIVE,
     FIGURE_DECODE_FAILED,
     FIGURE_STAGE, /* the number is an enum sq_stage */
+    FIGURE_SCORE,
+    FIGURE_MOS,
 };
 
 struct place {
@@ -151,6 +153,8 @@ static const struct place places[SQ_METRIC_COUNT] = {
     [SQ_METRIC_SETUP_DTLS] = {FIGURE_STAGE, SQ_STAGE_DTLS},
     [SQ_METRIC_SETUP_MEDIA] = {FIGURE_STAGE, SQ_STAGE_MEDIA},
     [SQ_METRIC_SETUP_TOTAL] = {FIGURE_STAGE, SQ_STAGE_TOTAL},
+    [SQ_METRIC_SCORE] = {FIGURE_SCORE, 0},
+    [SQ_METRIC_MOS] = {FIGURE_MOS, 0},
 };
 
 bool sq_expect_has_peer_value(enum sq_metric_id id)
@@ -163,6 +167,9 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
     struct place place = places[id];
     if (place.figure == FIGURE_STAGE) {
         return p->stage_ms[place.of];
+    }
+    if (place.figure == FIGURE_SCORE || place.figure == FIGURE_MOS) {
+        return place.figure == FIGURE_MOS ? p->mos : p->score.score; /* of failed ones, too */
     }
     if (place.figure == FIGURE_NONE || !p->connected) {
         return NAN;
@@ -229,7 +236,7 @@ static bool never_came(const struct sq_peer_row *p, enum sq_metric_id id)
 {
     struct place place = places[id];
     bool of_flow =
-        place.figure != FIGURE_NONE && place.figure != FIGURE_STAGE && place.figure != FIGURE_DATA;
+        place.figure > FIGURE_NONE && place.figure < FIGURE_STAGE && place.figure != FIGURE_DATA;
     return of_flow && p->connected && p->flow[place.of].agreed && p->flow[place.of].tracks == 0;
 }
 

@@ -153,6 +153,12 @@ void sq_flow_totals_init(struct sq_flow_totals *f)
         .concealment_percent = NAN,
         .decoded_fps = NAN,
         .alive_percent = NAN,
+        .loss_stddev = NAN,
+        .delay_stddev_ms = NAN,
+        .burst_ratio = NAN,
+        .watched_s = NAN,
+        .target_share = NAN,
+        .target_share_stddev = NAN,
     };
 }
 
@@ -172,6 +178,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
     }
     row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
     row->data.latency_ms = row->data.rtt_ms = NAN;
+    row->score.score = row->mos = NAN;
     return row;
 }
 

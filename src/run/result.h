@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "stats/hist.h"
 #include "stats/metrics.h"
+#include "stats/score.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -132,6 +133,15 @@ struct sq_flow_totals {
     uint64_t decode_failed;     /* in, --decode */
     uint64_t decode_dropped;    /* in, --decode: packets that found no room before the decoder */
     bool decoded;               /* in: it was, by --decode */
+    /* What score and MOS are made of besides (docs/score.md); spreads are standard deviations over
+     * the seconds. */
+    double loss_stddev;         /* in; audio: of the share of concealed sound */
+    double delay_stddev_ms;     /* in: path and play-out together */
+    double burst_ratio;         /* audio in */
+    double watched_s;           /* video in: the tracks' times added up */
+    double target_share;        /* video: 1 = all of the clip's rate; NAN: no target is known */
+    double target_share_stddev; /* video */
+    char codec[8];              /* in: of the latest packet, as in rtpmap; "" */
 };
 
 /* What one peer sent and received on its data channels, over its whole life. */
@@ -163,6 +173,8 @@ struct sq_peer_row {
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
     char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
+    struct sq_score score; /* its score is NAN while pending */
+    double mos;            /* NAN: no audio, or pending */
     char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
     uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
     /* --reconnect: how often it was dropped after it was up, and came back; when media last came
@@ -385,7 +397,7 @@ struct sq_result {
     struct sq_stun_row stun[SQ_RESULT_STUN_MAX];
     size_t stun_count;
     struct sq_asked_row asked[SQ_ASKED_COUNT];
-    double score, mos; /* NAN: not measured */
+    double score, mos; /* mean over peers, failed ones included; NAN: no sample */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */
     char latency_note[1000];

@@ -445,6 +445,12 @@ static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
     return 0;
 }
 
+static double mean_of(const struct sq_result *result, enum sq_metric_id id)
+{
+    const struct sq_metric_row *m = sq_result_metric(result, id);
+    return m ? sq_metric_aggregate(m->hist, id, (struct sq_agg){SQ_AGG_AVG, 0}) : NAN;
+}
+
 static int collect_timeline(struct sq_run *run, struct sq_result *result)
 {
     int err = 0;
@@ -548,6 +554,8 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     errs[2] = collect_metrics(&tally, result);
     memcpy(result->asked, tally.asked, sizeof(result->asked));
+    result->score = mean_of(result, SQ_METRIC_SCORE);
+    result->mos = mean_of(result, SQ_METRIC_MOS);
     sq_latency_result(&tally.latency, result);
     if (result->latency_note[0]) {
         errs[3] = sq_result_config_text(result, "latency_clocks", result->latency_note);

@@ -22,7 +22,7 @@ enum sq_user_state {
 #define SQ_LAYERS_MAX 3 /* of simulcast */
 
 struct sq_track_mark {
-    uint64_t in_bytes, in_expected, in_freezes, in_emitted;
+    uint64_t in_bytes, in_expected, in_freezes, in_emitted, in_samples, in_concealed;
     double in_playout_s;
     int64_t in_lost;
     uint64_t out_bytes, out_expected, out_lost, out_rtt_count;
@@ -55,6 +55,12 @@ struct sq_user_peer {
     uint64_t direct_ns;             /* when a direct pair was nominated; 0: not yet */
 };
 
+/* Mean and spread over the seconds of a call. */
+struct sq_user_spread {
+    double mean, squares; /* of the differences from the mean, added up */
+    uint64_t n;
+};
+
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
@@ -65,6 +71,15 @@ struct sq_flow_sums {
     uint64_t samples, concealed; /* audio in */
     double decoded_fps, alive;   /* --decode */
     uint64_t decoded_fps_n, alive_n;
+    /* user_score.c */
+    struct sq_user_spread loss, delay_ms, share;
+    double last_rtt_ms, seen_latency_ms; /* newest; how much of latency_ms went into delay_ms */
+    uint64_t seen_latency_n;
+    double second_bits, second_target_bits; /* of the second at hand */
+    double share_bits, target_bits;         /* of all that had a target */
+    double watched_s;
+    uint64_t gaps, played_packets;
+    const char *codec; /* as in rtpmap; NULL: nothing came */
 };
 
 /* Of a user that was dropped and comes back. */
@@ -212,6 +227,20 @@ void sq_user_end_record(struct sq_user_peer *peer);
 void sq_user_look_at_agreed(struct sq_user *user, struct sq_peer *rtc);
 /* Into the tally, once. */
 void sq_user_tell_agreed(const struct sq_user *user);
+/* user_score.c: what score and MOS are made of, noted each second … */
+/* A video track that has a rate: what it brought in so many seconds. */
+void sq_user_score_video_in(struct sq_user *user, const struct sq_inbound_stats *in, uint64_t bytes,
+                            double seconds);
+void sq_user_score_video_out(struct sq_user *user, enum sq_codec codec, uint64_t bytes,
+                             double seconds);
+void sq_user_score_playout(struct sq_user *user, enum sq_flow flow, double playout_ms);
+/* The second of a flow is over; `lost` of `all` in any unit. `telling`: it is long enough. */
+void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, double all,
+                          bool telling);
+/* … of each track at its end, and at last the two themselves, recorded. */
+void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
+                          const struct sq_inbound_stats *in);
+void sq_user_finish_score(struct sq_user *user);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

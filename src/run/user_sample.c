@@ -65,9 +65,10 @@ struct flow_delta {
     uint64_t bytes;
     uint64_t packets;
     double lost;
-    bool carries; /* its rate is told */
-    bool begins;  /* a track of it goes on since a part of this second */
-    bool agreed;  /* a track of it is negotiated, whether something comes or not */
+    double samples, concealed; /* audio in */
+    bool carries;              /* its rate is told */
+    bool begins;               /* a track of it goes on since a part of this second */
+    bool agreed;               /* a track of it is negotiated, whether something comes or not */
 };
 
 struct sampling {
@@ -100,6 +101,7 @@ static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
     second->rtt_ms_sum += rtt_ms;
     second->rtt_n++;
     sq_hist_small_record(&second->rtt_us, (uint64_t)(rtt_ms * 1000));
+    s->user->sums[flow].last_rtt_ms = rtt_ms;
     s->user->sums[flow].rtt_ms += rtt_ms;
     s->user->sums[flow].rtt_n++;
 }
@@ -130,6 +132,8 @@ static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *i
     mark->in_freezes = ended_freezes(in);
     mark->in_emitted = in->jitter_buffer_emitted_count;
     mark->in_playout_s = in->jitter_buffer_delay_s;
+    mark->in_samples = in->total_samples_received;
+    mark->in_concealed = in->concealed_samples;
 }
 
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
@@ -172,6 +176,7 @@ static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_
                 (double)(in->jitter_buffer_emitted_count - mark->in_emitted);
     record(s, flow == SQ_FLOW_VIDEO_IN ? SQ_METRIC_VIDEO_IN_PLAYOUT : SQ_METRIC_AUDIO_IN_PLAYOUT,
            ms);
+    sq_user_score_playout(s->user, flow, ms);
     s->user->sums[flow].playout_ms += ms;
     s->user->sums[flow].playout_n++;
 }
@@ -216,6 +221,11 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
     delta->lost += (double)(lost_for_good(&in) - mark->in_lost);
+    delta->samples += (double)(in.total_samples_received - mark->in_samples);
+    delta->concealed += (double)(in.concealed_samples - mark->in_concealed);
+    if (video && !ended && !begins) {
+        sq_user_score_video_in(s->user, &in, in_bytes - mark->in_bytes, s->seconds);
+    }
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
@@ -281,6 +291,8 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
+        sq_user_score_video_out(s->user, sq_track_media_codec(track),
+                                fresh_bytes(&out) - mark->out_bytes, s->seconds);
         sample_video_out(s, track, &out, mark);
         mark_frames(mark, track, s->now_ns);
     }
@@ -342,9 +354,9 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     double rtt_s = transport.current_round_trip_time_s;
     sq_user_dump(peer, s->now_ns);
     if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
-        s->user->last_ice_rtt_s = rtt_s;
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
-            if (s->flows[flow].carries) {
+            if (s->flows[flow].carries) { /* else it is told once one does */
+                s->user->last_ice_rtt_s = rtt_s;
                 note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
             }
         }
@@ -373,6 +385,9 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     second->bits[flow] += bits;
     second->packets[flow] += delta->packets;
     second->lost[flow] += delta->lost;
+    bool sound = flow == SQ_FLOW_AUDIO_IN;
+    sq_user_score_second(s->user, flow, sound ? delta->concealed : delta->lost,
+                         sound ? delta->samples : (double)delta->packets, s->telling);
     if (!delta->carries) {
         if (delta->agreed && !delta->begins) { /* what begins may come in a moment */
             note_silence(s, flow);
@@ -485,6 +500,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     user->sums[flow].samples += in.total_samples_received;
     user->sums[flow].concealed += in.concealed_samples;
     totals->dropped += in.frames_dropped;
+    sq_user_score_totals(user, track, &in);
     sq_user_dtmf_heard(user, in.dtmf_digits);
     if (in.frame_width) {
         totals->width = in.frame_width;
@@ -602,4 +618,5 @@ void sq_user_finish_row(struct sq_user *user)
         sq_tally_record(user->env->tally, SQ_METRIC_AUDIO_IN_CONCEALMENT,
                         sound->concealment_percent);
     }
+    sq_user_finish_score(user);
 }

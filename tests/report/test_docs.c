@@ -41,6 +41,22 @@ static void every_metric_is_told(void **state)
     free(page);
 }
 
+/* What `squall explain` says of it stands on the page, too. */
+static void what_is_good_is_told(void **state)
+{
+    char *page = read_page(SQ_SOURCE_DIR "/docs/metrics.md");
+    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+        const struct sq_metric_note *note = sq_metric_note((enum sq_metric_id)id);
+        char row[512];
+        snprintf(row, sizeof(row), "\n| `%s` | %s | `%s` |\n",
+                 sq_metric_get((enum sq_metric_id)id)->name, note->good, note->example);
+        if (!strstr(page, row)) {
+            fail_msg("docs/metrics.md lacks this row:%s", row);
+        }
+    }
+    free(page);
+}
+
 /* And none that is not there. */
 static void no_other_metric_is_told(void **state)
 {
@@ -73,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_metric_is_told),
+        cmocka_unit_test(what_is_good_is_told),
         cmocka_unit_test(no_other_metric_is_told),
         cmocka_unit_test(every_cause_is_told),
     };

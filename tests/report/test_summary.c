@@ -79,6 +79,8 @@ static void the_validator_refuses(void **state)
         "{\"verdict\": \"maybe\"}",
         "{\"exit_code\": 7}",
         "{\"score\": \"10\"}",
+        "{\"score\": 10.5}",
+        "{\"mos\": 0.5}",
         "{\"peers\": {\"planned\": 1}}",
         "{\"failures\": [{\"cause\": \"bad luck\"}]}",
         "{\"tool\": {\"name\": \"squall\", \"version\": \"1\", \"commit\": \"2\", \"x\": 1}}",

@@ -159,14 +159,16 @@ void ice_check_start(struct sq_ice *ice, uint64_t now_ns)
     unsigned wanted =
         PAIR_TX | (use ? PAIR_TX_USE : 0u) | (ice->controlling ? PAIR_TX_CONTROL : 0u);
     unsigned mask = PAIR_TX | PAIR_TX_USE | PAIR_TX_CONTROL;
+    bool again = p->state == SQ_ICE_PAIR_IN_PROGRESS && (p->flags & mask) == wanted;
     /* A triggered check of a pair under way: the same request at once and with a fresh schedule
      * serves as well as a new one (section 7.3.1.4), and an answer to either counts. */
-    if (p->state != SQ_ICE_PAIR_IN_PROGRESS || (p->flags & mask) != wanted) {
+    if (!again) {
         ice_new_tid(ice, p->tid);
         p->flags = (uint16_t)((p->flags & ~mask) | wanted);
         p->requests_sent++;
     }
-    p->flags &= (uint16_t)~PAIR_TRIGGERED;
+    p->flags &= (uint16_t) ~(PAIR_TRIGGERED | PAIR_TX_AGAIN);
+    p->flags |= again ? PAIR_TX_AGAIN : 0;
     p->state = SQ_ICE_PAIR_IN_PROGRESS;
     p->sends = 0;
     p->rto_ms = check_rto_ms(ice);
@@ -322,7 +324,8 @@ static void check_succeeded(struct sq_ice *ice, uint64_t now_ns, struct ice_pair
                             const struct sq_addr *mapped)
 {
     p->responses_received++;
-    if (p->sends == 1) { /* an answer after a repeat cannot be told from a late one (Karn) */
+    /* An answer after a repeat cannot be told from a late one (Karn). */
+    if (p->sends == 1 && !(p->flags & PAIR_TX_AGAIN)) {
         p->current_rtt_ns = now_ns - p->sent_ns;
         p->total_rtt_ns += p->current_rtt_ns;
         p->round_trips++;

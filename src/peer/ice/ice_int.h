@@ -43,7 +43,8 @@ enum ice_pair_flag {
     PAIR_USE_LAST = 32, /* the last check that came in carried USE-CANDIDATE */
     PAIR_TX = 64,       /* tid is that of a transaction whose answer counts */
     PAIR_TX_USE = 128,  /* that transaction carries USE-CANDIDATE */
-    PAIR_TX_CONTROL = 256 /* that transaction says ICE-CONTROLLING */
+    PAIR_TX_CONTROL = 256, /* that transaction says ICE-CONTROLLING */
+    PAIR_TX_AGAIN = 512    /* a triggered check has sent it once more */
 };
 
 struct ice_pair {

@@ -24,7 +24,7 @@ class Peer(dict):
     """A row of peers.csv: texts as they are, figures as numbers."""
 
     TEXTS = ("peer", "room", "role", "outcome", "cause", "message", "local_candidate",
-             "remote_candidate", "pair", "dtmf", "network")
+             "remote_candidate", "pair", "dtmf", "network", "audio.in.codec")
 
     def __init__(self, row):
         super().__init__({k: v if k in self.TEXTS else number(v) for k, v in row.items()})
