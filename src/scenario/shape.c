@@ -41,11 +41,11 @@ static int parse_value(struct sq_view view, size_t column, struct sq_shape *shap
     bool whole = copy(view, text);
     bool rate = strchr(text, '/') != NULL;
     enum sq_shape_kind kind = rate ? SQ_SHAPE_RATE : SQ_SHAPE_PEERS;
-    if (rate && (!whole || sq_parse_rate(text, ret_to) != 0)) {
+    if (rate && (!whole || sq_parse_rate(text, ret_to) != 0 || *ret_to > SQ_SHAPE_RATE_MAX)) {
         return wrong(error, column,
                      "'%s' is no rate: expected arrivals a second, a minute or an hour, such as "
-                     "20/s, 600/m or 90/h",
-                     text);
+                     "20/s, 600/m or 90/h, at most %d/s",
+                     text, SQ_SHAPE_RATE_MAX);
     }
     if (!rate && (!whole || sq_view_u64(view, SQ_SHAPE_PEERS_MAX, &peers) != 0)) {
         return wrong(error, column,
@@ -133,6 +133,10 @@ static int check(const struct sq_shape *shape, struct sq_shape_error *error)
     }
     if (length_ns == 0) {
         return wrong(error, 0, "it takes no time: add a stage that does, such as 1m:%.0f", most);
+    }
+    const struct sq_shape_stage *last = &shape->stages[shape->stages_len - 1];
+    if (last->over_ns == 0 && last->to > 0) {
+        return wrong(error, 0, "it ends with a step: what it steps to would last no time");
     }
     if (length_ns > SQ_SHAPE_LENGTH_MAX_S * SQ_NS_PER_SEC) {
         return wrong(error, 0, "it takes more than a year");

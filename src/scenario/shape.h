@@ -10,6 +10,7 @@
 
 #define SQ_SHAPE_STAGES_MAX   64
 #define SQ_SHAPE_PEERS_MAX    1000000 /* at once */
+#define SQ_SHAPE_RATE_MAX     1000000 /* a second */
 #define SQ_SHAPE_ARRIVALS_MAX 2000000 /* over the whole run: results are kept of so many */
 #define SQ_SHAPE_LENGTH_MAX_S 31536000ULL
 #define SQ_SHAPE_LINE_MAX     4096 /* bytes, of a file of arrivals */
