@@ -278,8 +278,9 @@ static int raise_limits(struct session *s)
                      (unsigned long long)most);
         }
         return refuse(s, SQ_ERR_REFUSED,
-                      "--peers %llu needs %llu file descriptors, but the limit is %llu and may not "
+                      "%s %llu needs %llu file descriptors, but the limit is %llu and may not "
                       "be raised: run 'ulimit -n %llu' first (as root)%s",
+                      s->plan.shape ? "the load: peers at once:" : "--peers",
                       (unsigned long long)s->plan.peers, (unsigned long long)needed,
                       (unsigned long long)limit, (unsigned long long)needed, fewer);
     }

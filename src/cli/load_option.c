@@ -19,8 +19,8 @@ void sq_load_option_rows(struct sq_load_option *o, struct sq_option ret_rows[SQ_
 {
     const struct sq_option rows[SQ_LOAD_OPTIONS] = {
         {"load", SQ_OPTION_TEXT, &o->load, "STAGES",
-         "a shape instead: '30s:100, 5m:100, 0s:300, 30s:0' peers, or '1m:20/s, 5m:20/s' arrivals, "
-         "each at a stage's end; or one value for the whole --duration",
+         "peers at each stage's end, '30s:100, 5m:100, 0s:300, 30s:0', or arrivals, "
+         "'1m:20/s, 5m:20/s'; one value holds for --duration",
          0, 0},
         {"think", SQ_OPTION_TEXT, &o->think, "D|D1..D2",
          "of --load with peers: until one who left after --hold is replaced (default: at once)", 0,

@@ -43,6 +43,9 @@ static int wrong(struct reader *r, int err, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    for (char *c = text; *c; c++) { /* it may hold a part of the file, and goes to a terminal */
+        *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c;
+    }
     if (r->line_no > 0) {
         snprintf(r->why, r->why_room, "%.200s, line %zu: %s", r->path, r->line_no, text);
     } else {

@@ -97,6 +97,7 @@ static void wrong_files(void **state)
         {"1,2\n", "line 1: expected a time alone, or a header with a column 'time', got '1,2'"},
         {"0\n1\nsoon\n", "line 3: expected seconds such as 12.5, or a time such as 2026-11-26T20:17"
                          ":52Z, got 'soon'"},
+        {"0\n\033[2Jx\n", "got '?[2Jx'"}, /* no words to the terminal */
         {"0\n-1\n", "line 2: expected seconds"},
         {"0\n1e3\n", "line 2: expected seconds"},
         {"0\n1.\n", "line 2: expected seconds"},
