@@ -74,10 +74,11 @@ set(SQ_DEPS_stats base)
 set(SQ_DEPS_media stats base)
 set(SQ_DEPS_peer media stats base)
 set(SQ_DEPS_signal peer net media stats base)
-set(SQ_DEPS_run signal peer net media stats base)
-set(SQ_DEPS_report run stats base)
+set(SQ_DEPS_scenario base)
+set(SQ_DEPS_run scenario signal peer net media stats base)
+set(SQ_DEPS_report run scenario stats base)
 set(SQ_DEPS_prepare media stats base)
-set(SQ_DEPS_lab run signal peer net media stats base)
+set(SQ_DEPS_lab run scenario signal peer net media stats base)
 
 set(SQ_LIBS_base)
 set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES OpenSSL::SSL OpenSSL::Crypto
@@ -86,6 +87,7 @@ set(SQ_LIBS_stats)
 set(SQ_LIBS_media $<$<BOOL:${SQ_HAVE_LIBAV}>:PkgConfig::AVCODEC>)
 set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IPSEC_MB_LIB}>)
 set(SQ_LIBS_signal PkgConfig::JANSSON)
+set(SQ_LIBS_scenario)
 set(SQ_LIBS_run PkgConfig::JANSSON)
 set(SQ_LIBS_report PkgConfig::JANSSON)
 set(SQ_LIBS_prepare $<$<BOOL:${LIBAV_FOUND}>:PkgConfig::LIBAV>)
@@ -115,7 +117,7 @@ endfunction()
 # sq_link_rooms(TARGET): links every room that exists.
 function(sq_link_rooms target)
   target_link_libraries(${target} PRIVATE sq_flags)
-  foreach(room prepare lab report run signal peer media stats net base)
+  foreach(room prepare lab report run scenario signal peer media stats net base)
     if(TARGET sq_${room})
       target_link_libraries(${target} PRIVATE sq_${room})
     endif()
@@ -149,11 +151,11 @@ function(sq_test_settings target)
 endfunction()
 
 # Rooms without threads: ThreadSanitizer slows them tenfold and cannot find anything in them.
-set(SQ_ROOMS_WITHOUT_THREADS base stats media peer sim)
+set(SQ_ROOMS_WITHOUT_THREADS base stats media peer scenario sim)
 
 # Their tests compute, and take a core; those of other rooms mostly wait for real time, if no sanitizer slows them.
 # ctest has two slots a core.
-set(SQ_ROOMS_THAT_COMPUTE base stats media peer sim report prepare regress)
+set(SQ_ROOMS_THAT_COMPUTE base stats media peer scenario sim report prepare regress)
 
 # tests/ROOM/test_NAME.c becomes the program and the ctest case ROOM/NAME. Helpers that several tests
 # of a room share stand in other .c files of that folder and are the library sq_test_ROOM.
@@ -163,7 +165,7 @@ function(sq_tests)
     message(STATUS "cmocka not found: unit tests are not built")
     return()
   endif()
-  foreach(room base net stats media peer signal run report lab prepare cli sim regress)
+  foreach(room base net stats media peer signal scenario run report lab prepare cli sim regress)
     if(SQ_SANITIZE STREQUAL thread AND room IN_LIST SQ_ROOMS_WITHOUT_THREADS)
       continue()
     endif()

@@ -62,6 +62,7 @@
     return [
       { title: "Peers", unit: "peers", whole: true, lines: [
         { name: "planned", color: "--c6", dash: "2 4", values: data.planned },
+        ...(has(data.wanted) ? [{ name: "wanted at once", color: "--c5", dash: "6 2", values: data.wanted }] : []),
         { name: "started", color: "--c2", dash: "6 4", values: data.started },
         { name: "connected", color: "--c1", area: true, values: data.connected } ] },
       { title: "Failed so far, by cause", unit: "peers", whole: true, lines: causes, empty: "No peer failed." },

@@ -26,6 +26,7 @@
 #include "run/untested.h"
 #include "stats/metrics.h"
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -185,7 +186,7 @@ static int open_replay(struct session *s)
     }
     if (!o->duration_ns && !o->hold_ns) {
         /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
-        s->plan.duration_ns = 0;
+        s->plan.duration_ns = s->plan.shape ? s->plan.duration_ns : 0;
         s->plan.hold_ns = s->replay->duration_ns + REPLAY_AFTER_NS;
     }
     return 0;
@@ -277,8 +278,9 @@ static int raise_limits(struct session *s)
                      (unsigned long long)most);
         }
         return refuse(s, SQ_ERR_REFUSED,
-                      "--peers %llu needs %llu file descriptors, but the limit is %llu and may not "
+                      "%s %llu needs %llu file descriptors, but the limit is %llu and may not "
                       "be raised: run 'ulimit -n %llu' first (as root)%s",
+                      s->plan.shape ? "the load: peers at once:" : "--peers",
                       (unsigned long long)s->plan.peers, (unsigned long long)needed,
                       (unsigned long long)limit, (unsigned long long)needed, fewer);
     }
@@ -352,20 +354,31 @@ static void on_done(void *ctx)
     sq_loop_stop(s->loop);
 }
 
+/* Of the rate, or of the number of peers in a closed model; arrivals from a file have neither. */
+static void change_load(struct session *s, double step)
+{
+    double rate = sq_run_rate(s->run);
+    double peers = sq_run_peers(s->run);
+    if (!isnan(peers)) {
+        sq_run_set_peers(s->run, (uint64_t)ceil(fmax(0, peers + step) - 1e-6), 0);
+    } else if (!isnan(rate)) {
+        sq_run_set_rate(s->run, fmax(0, rate + step));
+    }
+}
+
 static void on_key(void *ctx, char key)
 {
     struct session *s = ctx;
-    double rate = sq_run_rate(s->run);
     static const struct {
         char key;
         double step;
     } steps[] = {{'+', 1}, {'-', -1}, {'*', 10}, {'/', -10}};
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         if (key == steps[i].key) {
-            sq_run_set_rate(s->run, rate + steps[i].step > 0 ? rate + steps[i].step : 0);
+            change_load(s, steps[i].step);
         }
     }
-    if (key == 'p') {
+    if (key == 'p' && !isnan(sq_run_rate(s->run))) {
         s->paused = !s->paused;
         sq_run_pause(s->run, s->paused);
     } else if (key == 'q') {

@@ -9,7 +9,7 @@ static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
 {
     double needed_s = (double)plan->peers / plan->rate_per_s;
     double duration_s = (double)plan->duration_ns / 1e9;
-    if (plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
+    if (!plan->shape && plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
         fprintf(out,
                 "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
                 "give --rate or --ramp, or a longer --duration.\n",

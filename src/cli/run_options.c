@@ -45,7 +45,8 @@ static void add_load(struct table *table)
     struct sq_run_options *o = table->options;
     const struct sq_option rows[] = {
         {.name = "Load", .type = SQ_OPTION_HEADING},
-        {"peers", SQ_OPTION_COUNT, &o->peers, "N", "peers at once (default 1)", 1,
+        {"peers", SQ_OPTION_COUNT, &o->peers, "N",
+         "peers at once (default 1; with rates of --load or --arrivals the most at once)", 1,
          SQ_PLAN_PEERS_MAX},
         {"rate", SQ_OPTION_RATE, &o->rate_per_s, "R",
          "arrivals, such as 20/s or 90/m (default: all within 10 s, or a third of the run)", 0, 0},
@@ -58,7 +59,10 @@ static void add_load(struct table *table)
         {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
          SQ_PLAN_THREADS_MAX},
     };
+    struct sq_option shapes[SQ_LOAD_OPTIONS];
+    sq_load_option_rows(&o->load, shapes);
     add(table, rows, sizeof(rows) / sizeof(*rows));
+    add(table, shapes, SQ_LOAD_OPTIONS);
 }
 
 static void add_media(struct table *table)
@@ -226,7 +230,6 @@ static void set_defaults(struct sq_run_options *o)
     struct sq_plan plan;
     sq_plan_defaults(&plan);
     *o = (struct sq_run_options){
-        .peers = 1,
         .publishers = UINT64_MAX,
         .audio = true,
         .video = true,
@@ -337,6 +340,15 @@ static int check_useless(const struct sq_run_options *o, char *why, size_t why_r
     return check_senders(o, why, why_room);
 }
 
+static struct sq_load_others load_others(const struct sq_run_options *o)
+{
+    return (struct sq_load_others){.peers = o->peers_given ? o->peers : 0,
+                                   .rate_per_s = o->rate_per_s,
+                                   .ramp = o->ramp,
+                                   .hold_ns = o->hold_ns,
+                                   .duration_ns = o->duration_ns};
+}
+
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room)
 {
@@ -360,7 +372,11 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         return SQ_ERR_INVALID;
     }
     o->target_url = rest.items[0];
+    o->peers_given = o->peers > 0;
+    o->peers = o->peers_given ? o->peers : 1;
+    const struct sq_load_others others = load_others(o);
     err = check_useless(o, why, why_room);
+    err = err ? err : sq_load_option_read(&o->load, &others, why, why_room);
     if (err) {
         return err;
     }
@@ -387,6 +403,7 @@ void sq_run_options_free(struct sq_run_options *o)
         sq_expect_destroy(o->expectations[i]);
     }
     o->expectations_len = 0;
+    sq_load_option_free(&o->load);
 }
 
 void sq_run_options_help(void)
@@ -405,7 +422,8 @@ void sq_run_options_help(void)
          "  room+ws://HOST:PORT/room                   a lab somewhere else (room+wss)");
     sq_options_help(table.rows);
     puts("\nWhile it runs: + - change the rate of arrivals by 1/s, * / by 10/s, p pauses them, q "
-         "ends the run.\n"
+         "ends the run;\n"
+         "with --load of peers + - * / change their number, and with --arrivals there is q alone.\n"
          "Ctrl-C ends it in good order and keeps the results; a second one ends it at once.\n"
          "Exit codes: 0 held, 1 an expectation failed, 2 usage, 3 not reached, 4 the generator was "
          "the\n"
@@ -435,6 +453,11 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
 {
     uint64_t up_ns = 0;
     uint64_t down_ns = SQ_NEVER;
+    const struct sq_load_others others = load_others(o);
+    sq_load_option_plan(&o->load, &others, plan);
+    if (plan->shape) {
+        return 0; /* what it asks for is checked */
+    }
     if (o->ramp && parse_ramp(o->ramp, &up_ns, &down_ns) != 0) {
         snprintf(why, why_room, "--ramp %s: expected UP or UP:DOWN, each a duration such as 10s",
                  o->ramp);
@@ -567,6 +590,9 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     struct sq_plan plan;
     sq_plan_defaults(&plan);
     struct sq_plan_group *group = &plan.groups[0];
+    plan.answer_timeout_ns = o->answer_timeout_ns;
+    plan.connect_timeout_ns = o->connect_timeout_ns;
+    plan.media_timeout_ns = o->media_timeout_ns;
     int err = plan_load(o, &plan, why, why_room);
     err = err ? err : plan_ice(o, &plan, why, why_room);
     if (err) {
@@ -616,8 +642,8 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     plan.threads = o->threads ? (unsigned)o->threads : (unsigned)(cores > 0 ? cores : 1);
-    if (plan.threads > o->peers) {
-        plan.threads = (unsigned)o->peers;
+    if (plan.threads > plan.peers) {
+        plan.threads = (unsigned)plan.peers;
     }
     if (plan.threads > SQ_PLAN_THREADS_MAX) {
         plan.threads = SQ_PLAN_THREADS_MAX;
@@ -633,9 +659,6 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     group->trickle = o->trickle;
     group->latency = o->latency;
     plan.seed = o->seed;
-    plan.answer_timeout_ns = o->answer_timeout_ns;
-    plan.connect_timeout_ns = o->connect_timeout_ns;
-    plan.media_timeout_ns = o->media_timeout_ns;
     plan.prefer_cm = strcmp(o->srtp, "cm") == 0;
     plan.dumps = o->dump;
     plan.decode = o->decode;
@@ -695,7 +718,10 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     const struct sq_plan_group *first = &plan->groups[0];
     int err = describe_target(o, result);
     err = err ? err : sq_result_config_number(result, "peers", (double)plan->peers);
-    err = err ? err : sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
+    if (!err && !plan->shape) {
+        err = sq_result_config_number(result, "rate_per_s", plan->rate_per_s);
+    }
+    err = err ? err : sq_load_option_describe(&o->load, result);
     err = err ? err : sq_result_config_number(result, "hold_s", (double)plan->hold_ns / 1e9);
     err =
         err ? err : sq_result_config_number(result, "duration_s", (double)plan->duration_ns / 1e9);

@@ -2,6 +2,7 @@
 #ifndef SQ_CLI_RUN_OPTIONS_H
 #define SQ_CLI_RUN_OPTIONS_H
 
+#include "cli/load_option.h"
 #include "cli/options.h"
 #include "run/expect.h"
 #include "run/plan.h"
@@ -16,6 +17,8 @@ struct sq_run_options {
     uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode, record;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
+    bool peers_given;
+    struct sq_load_option load; /* owns a shape */
     const char *data, *data_mode, *dtmf;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
         *record_format, *replay, *replay_pt, *bwe;

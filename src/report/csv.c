@@ -40,7 +40,8 @@ static void timeline_header(struct sq_buf *out)
         sq_buf_printf(out, ",%s_p50_ms,%s_p95_ms,%s_p99_ms", name, name, name);
     }
     sq_buf_puts(out, ",data.in.messages,data.out.messages,data.in.throughput_kbps,"
-                     "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms\r\n");
+                     "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms,peers_wanted,"
+                     "arrivals_per_s\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -85,6 +86,8 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, t->data.out_kbps);
         comma_number(out, t->data.latency_ms);
         comma_number(out, t->data.rtt_ms);
+        comma_number(out, t->wanted);
+        comma_number(out, t->rate_per_s);
         sq_buf_puts(out, "\r\n");
     }
 }

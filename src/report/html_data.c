@@ -23,6 +23,7 @@ struct column {
 static const struct column columns[] = {
     {"t", AT(t_s), false, FOLD_LAST},
     {"planned", AT(planned), true, FOLD_LAST},
+    {"wanted", AT(wanted), false, FOLD_LAST},
     {"started", AT(started), true, FOLD_LAST},
     {"connected", AT(connected), true, FOLD_LAST},
     {"rtt", AT(rtt_ms), false, FOLD_MEAN},

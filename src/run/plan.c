@@ -54,6 +54,11 @@ const char *sq_plan_role(const struct sq_plan_group *group)
 
 uint64_t sq_plan_arrivals(const struct sq_plan *plan)
 {
+    if (plan->shape) {
+        bool open = plan->shape->kind == SQ_SHAPE_PEERS && plan->hold_ns;
+        uint64_t until_ns = plan->duration_ns ? plan->duration_ns : SQ_NEVER;
+        return open ? UINT64_MAX : sq_shape_arrivals(plan->shape, until_ns);
+    }
     if (plan->hold_ns == 0 || plan->duration_ns == 0) {
         return plan->peers;
     }

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "net/link.h"
 #include "run/endpoint.h"
+#include "scenario/shape.h"
 #include "signal/signal.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -91,7 +92,11 @@ struct sq_plan_group {
  * service does not slow them down). Without hold there are `peers` of them, and they stay until
  * `duration_ns` is over. With hold each leaves after it; arrivals go on until the duration is over,
  * or, without one, until `peers` have begun. At most `peers` are there at once: an arrival beyond
- * that is counted as missed, never hidden. */
+ * that is counted as missed, never hidden.
+ *
+ * With a shape of rates or times that is so, too, and `rate_per_s` says nothing; a shape's own end
+ * is that of the run. With a shape of peers (closed model) each has a place, which is given up when
+ * the number falls; until then whoever ends in it, by hold or by failing, is replaced. */
 struct sq_plan {
     struct sq_plan_group groups[SQ_PLAN_GROUPS_MAX];
     size_t groups_len; /* 1 at least */
@@ -101,6 +106,9 @@ struct sq_plan {
     uint64_t hold_ns;      /* 0: until the end */
     uint64_t duration_ns;  /* from the start to the beginning of the ramp down; 0: see above */
     uint64_t ramp_down_ns; /* over how long they leave at the end */
+    const struct sq_shape *shape;        /* NULL: rate_per_s */
+    uint64_t jitter_ns;                  /* each arrival is up to so much later, evenly drawn */
+    uint64_t think_min_ns, think_max_ns; /* closed model: until one who left is replaced */
     unsigned threads;
 
     const char *room;   /* name, or prefix of the names when there are several; at most

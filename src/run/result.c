@@ -191,6 +191,8 @@ void sq_timeline_row_init(struct sq_timeline_row *row)
         row->jitter_ms[i] = NAN;
     }
     row->t_s = NAN;
+    row->wanted = NAN;
+    row->rate_per_s = NAN;
     row->rtt_ms = NAN;
     row->rtt_p95_ms = NAN;
     for (size_t i = 0; i < 2; i++) {

@@ -199,12 +199,14 @@ struct sq_data_second { /* messages of data channels */
  */
 
 struct sq_timeline_row {
-    double t_s;                                 /* end of the second */
-    uint64_t planned;                           /* arrivals that the plan had due by now */
-    uint64_t started;                           /* attempts begun by now */
-    uint64_t connected;                         /* peers connected now */
-    uint64_t ok;                                /* ended well by now */
-    uint64_t failed;                            /* by now */
+    double t_s;         /* end of the second */
+    uint64_t planned;   /* arrivals that the plan had due by now */
+    double wanted;      /* peers that were to be there now; NAN: the load is an open model */
+    double rate_per_s;  /* arrivals that were to come a second; NAN: it has no rate */
+    uint64_t started;   /* attempts begun by now */
+    uint64_t connected; /* peers connected now */
+    uint64_t ok;        /* ended well by now */
+    uint64_t failed;    /* by now */
     uint64_t failed_by_cause[SQ_FAILURE_COUNT]; /* by now */
     double bitrate_kbps[SQ_FLOW_COUNT];         /* sum over peers */
     double loss_percent[SQ_FLOW_COUNT];         /* lost of expected, over peers, in this second */

@@ -612,7 +612,7 @@ static void describe(struct sq_user *user)
     bool sends = group->publishes;
     bool listens = group->watches;
     snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
-    sq_plan_room_name(plan, user->index, user->room);
+    sq_plan_room_name(plan, user->place, user->room);
     user->want = (struct sq_signal_user){
         .index = user->index,
         .name = user->name,
@@ -658,7 +658,7 @@ static int enter_network(struct sq_user *user)
                           &user->link);
 }
 
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
                    struct sq_user **ret_user)
 {
     struct sq_user *user = sq_zalloc(sizeof(*user));
@@ -666,10 +666,11 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
         return SQ_ERR_NOMEM;
     }
     struct sq_plan_place place;
-    sq_plan_place(env->plan, index, &place);
+    sq_plan_place(env->plan, at, &place);
     user->env = env;
     user->group = place.group;
     user->index = index;
+    user->place = at;
     user->ordinal = place.ordinal;
     user->intended_ns = intended_ns;
     user->host = (struct sq_signal_host){
@@ -728,6 +729,11 @@ void sq_user_set_slot(struct sq_user *user, size_t slot)
 size_t sq_user_slot(const struct sq_user *user)
 {
     return user->slot;
+}
+
+uint64_t sq_user_place(const struct sq_user *user)
+{
+    return user->place;
 }
 
 void sq_user_release(struct sq_user *user)

@@ -95,6 +95,7 @@ struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
     uint64_t index, ordinal; /* of all users; of the group's */
+    uint64_t place;          /* of a closed model; else `index` */
     size_t slot;             /* the owner's */
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;

@@ -57,6 +57,8 @@ record)
 janus-echotest) export TARGET=lab:echo ;; # interop/janus has the real one
 churn) short+=(--hold 1s) ;;
 ramp) short+=(--ramp 1s:1s) ;;
+spike) short=("${short[@]:4}" --load "1s:2, 0s:4, 1s:4, 1s:0" --hold 1s) ;; # they say how many, and how long
+replay-arrivals) short=("${short[@]:4}" --hold 1s) ;;
 esac
 
 bash -n "$example"

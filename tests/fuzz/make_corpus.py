@@ -363,6 +363,10 @@ def text_seeds():
                     "video.in > ", "video.in >> 3", "for 10% of peers", "score >= 7", "x"]
     for i, text in enumerate(expectations):
         put("expect", f"{i:02}", text)
+    shapes = ["30s:100, 1m:100, 0s:500, 10s:500, 30s:0", "30s:20/s, 5m:20/s, 30s:0/m", "100", "90/h", "2s..10s",
+              "0\n0.25\n12.000000001\n", "user,time\n\"a,b\",2026-11-26T20:17:52.5Z\nc,2026-11-26 22:17:53+02:00\n"]
+    for i, text in enumerate(shapes):
+        put("shape", f"{i:02}", text)
     room = ['{"type":"join","room":"r","name":"n","token":"t","publish":{"audio":true,"video":true},"subscribe":true}',
             '{"type":"joined","id":"p1"}',
             '{"type":"offer","seq":1,"sdp":"v=0\\r\\n","tracks":[{"mid":"0","id":"p2","name":"x"}]}',
