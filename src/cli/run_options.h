@@ -17,8 +17,10 @@ struct sq_run_options {
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
     const char *data, *data_mode, *dtmf;
-    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
+    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *markdown, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
+    const char *report_url, *prometheus, *prometheus_push;
+    bool github;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
     struct sq_option_list expect, stun, turn, local_ips, codecs, networks;

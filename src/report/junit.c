@@ -141,8 +141,16 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     put_property(out, "run", r->run_id);
     put_property(out, "verdict", sq_verdict_name(r->verdict));
     put_property(out, "command", r->command ? r->command : "");
+    if (r->report) {
+        put_property(out, "report", r->report);
+    }
     sq_buf_puts(out, "    </properties>\n");
     sq_buf_add(out, cases.text, cases.len);
+    if (r->report) {
+        sq_buf_puts(out, "    <system-out>Report: ");
+        sq_escape_xml(out, r->report);
+        sq_buf_puts(out, "</system-out>\n");
+    }
     sq_buf_puts(out, "  </testsuite>\n</testsuites>\n");
     out->err = out->err ? out->err : cases.err;
     sq_buf_free(&cases);

@@ -133,3 +133,32 @@ void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns)
     }
     dump_transport(peer, t_ms, selected);
 }
+
+static void candidate_words(const struct sq_ice_candidate *c, char out[static 64])
+{
+    char addr[SQ_ADDR_TEXT_MAX];
+    snprintf(out, 64, "%s %s", c ? sq_ice_type_name((enum sq_ice_type)c->type) : "?",
+             c ? sq_addr_format(&c->addr, addr) : "");
+}
+
+void sq_user_tell_pairs(struct sq_user_peer *peer)
+{
+    const struct sq_ice *ice = sq_peer_ice(sq_endpoint_peer(peer->endpoint));
+    for (size_t i = 0; i < sq_ice_pair_count(ice); i++) {
+        char local[64], remote[64], trip[32] = "";
+        struct sq_ice_pair_stats pair;
+        if (sq_ice_pair_stats(ice, i, &pair) != 0 || (i >= CANDIDATES_MAX && !pair.selected)) {
+            continue;
+        }
+        const struct sq_ice_candidate *from = sq_ice_local(ice, pair.local);
+        candidate_words(from, local);
+        candidate_words(sq_ice_remote(ice, pair.remote), remote);
+        if (pair.round_trips > 0) {
+            snprintf(trip, sizeof(trip), ", %.3g ms", (double)pair.current_round_trip_ns / 1e6);
+        }
+        sq_user_tell(peer->user, "candidatepair", "%s %s -> %s: %s%s, %u of %u checks answered%s",
+                     from && from->transport != SQ_ICE_UDP ? "tcp" : "udp", local, remote,
+                     pair.selected ? "in use, " : "", sq_ice_pair_state_name(pair.state),
+                     pair.responses_received, pair.requests_sent, trip);
+    }
+}
