@@ -65,10 +65,10 @@
       { title: "Arrivals, and what became of them", unit: "peers", whole: true, wide: true, stack: true, lines: [
         { name: "connected", color: "--c1", band: true, values: data.connected },
         { name: "left, all well", color: "--c3", band: true, values: data.ok, quiet: true },
-        { name: "not connected yet", color: "--c8", band: true, values: under, quiet: true },
+        { name: "not connected yet", color: "--c6", band: true, values: under, quiet: true },
         ...causes.map((c) => ({ ...c, name: "failed: " + c.name, band: true })),
-        { name: "started", color: "--c6", values: data.started },
-        { name: "planned", color: "--c6", dash: "2 4", values: data.planned } ] },
+        { name: "started", color: "--ink", values: data.started },
+        { name: "planned", color: "--ink", dash: "2 4", values: data.planned } ] },
       { title: "Failed so far, by cause", unit: "peers", whole: true, lines: causes, empty: "No peer failed." },
       { title: "Bit rate, all peers together", unit: mega ? "Mbit/s" : "kbit/s", lines: four(data.bitrate, mega ? 0.001 : 1) },
       { title: "Set-up time of those that connected", unit: "ms", lines: [

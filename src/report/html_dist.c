@@ -135,14 +135,7 @@ static void put_card(const struct sq_metric_row *row, struct sq_buf *out)
                   "<figure class=\"dist card\"><figcaption><code>%s</code> <span>%s</span>"
                   "</figcaption>",
                   m->name, sq_metric_unit_text(m->unit));
-    if (row->hist->sums.min == row->hist->sums.max) {
-        sq_buf_printf(out, "<p class=\"all-same\">%s <b>",
-                      row->hist->sums.count == 1 ? "one sample:" : "every sample is");
-        sq_report_human(out, sq_metric_value(row->id, (double)row->hist->sums.max));
-        sq_buf_puts(out, "</b></p>");
-    } else {
-        put_drawing(row, out);
-    }
+    put_drawing(row, out);
     sq_buf_puts(out, "<dl>");
     put_figure(out, "avg", "avg", sq_metric_aggregate(row->hist, row->id, avg));
     for (size_t i = 0; i < PERCENTILES; i++) {
@@ -155,17 +148,45 @@ static void put_card(const struct sq_metric_row *row, struct sq_buf *out)
     sq_buf_puts(out, "</p></figure>\n");
 }
 
+static bool varies(const struct sq_metric_row *row)
+{
+    return row->hist->sums.min != row->hist->sums.max;
+}
+
+/* There is nothing to draw of one value. */
+static void put_steady(const struct sq_metric_row *row, bool first, struct sq_buf *out)
+{
+    const struct sq_metric *m = sq_metric_get(row->id);
+    if (first) {
+        sq_buf_puts(out, "<p class=\"note\">The same in every sample:</p><ul class=\"steady\">\n");
+    }
+    sq_buf_puts(out, "<li title=\"");
+    sq_html_text(out, m->text);
+    sq_buf_printf(out, "\"><code>%s</code> <b>", m->name);
+    sq_report_human_unit(out, sq_metric_value(row->id, (double)row->hist->sums.max),
+                         sq_metric_unit_text(m->unit));
+    sq_buf_puts(out, "</b></li>\n");
+}
+
 void sq_html_distributions(const struct sq_result *r, struct sq_buf *out)
 {
+    unsigned steady = 0;
     sq_buf_puts(out,
                 "<p class=\"note\">How the samples of each metric are spread: the higher a bar, "
                 "the more of them. The lines stand at p50, p95 and p99.</p>\n"
                 "<div class=\"dists\">\n");
     for (int id = 0; id < SQ_METRIC_COUNT; id++) {
         const struct sq_metric_row *row = sq_result_metric(r, (enum sq_metric_id)id);
-        if (row && row->hist->sums.count > 0) {
+        if (row && varies(row)) {
             put_card(row, out);
         }
     }
     sq_buf_puts(out, "</div>\n");
+    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+        const struct sq_metric_row *row = sq_result_metric(r, (enum sq_metric_id)id);
+        if (row && row->hist->sums.count > 0 && !varies(row)) {
+            put_steady(row, steady++ == 0, out);
+        }
+    }
+    sq_buf_puts(out, steady ? "</ul>\n" : "");
 }

@@ -16,11 +16,11 @@ static const char table_head[] =
     "<th scope=\"col\" class=\"n\">peers</th><th scope=\"col\" class=\"n\">ok</th>"
     "<th scope=\"col\" class=\"n\">failed</th>"
     "<th scope=\"col\" class=\"n\">set-up p50 ms</th><th scope=\"col\" class=\"n\">p95 ms</th>"
-    "<th scope=\"col\" class=\"n\">video in kbit/s</th>"
+    "<th scope=\"col\" class=\"n\">video kbit/s</th>"
     "<th scope=\"col\" class=\"n\">video loss %</th>"
     "<th scope=\"col\" class=\"n\">frames/s</th><th scope=\"col\" class=\"n\">freezes</th>"
     "<th scope=\"col\" class=\"n\">audio loss %</th>"
-    "<th scope=\"col\" class=\"n\">round trip ms</th></tr></thead><tbody>\n";
+    "<th scope=\"col\" class=\"n\">RTT ms</th></tr></thead><tbody>\n";
 
 /* Which member of a row tells the group. */
 enum by { BY_ROLE, BY_NETWORK };
@@ -161,7 +161,7 @@ static void put_table(const struct sq_result *r, enum by by, const char *title, 
     }
     sq_buf_printf(out,
                   "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Peers by "
-                  "%s\"><table class=\"metrics\"><thead><tr><th scope=\"col\">%s</th>",
+                  "%s\"><table class=\"metrics close\"><thead><tr><th scope=\"col\">%s</th>",
                   title, title);
     sq_buf_puts(out, table_head);
     for (size_t i = 0; i < groups.n; i++) {

@@ -22,9 +22,10 @@ static void put_text(struct sq_buf *out, const char *text)
         } else if (c == '<') {
             sq_buf_puts(out, "&lt;");
         } else if (c == '@') {
-            sq_buf_puts(out, "&#64;");
-        } else if ((c < 0x80 && strchr("\\`*_{}[]()#|>~:", (int)c)) ||
-                   (c == '.' && (before | 0x20) == 'w')) { /* GFM makes links of http: and www. */
+            sq_buf_puts(out, "@<!-- -->"); /* or somebody of that name is told */
+        } else if ((c < 0x80 && strchr("\\`*_{}[]()#|>~", (int)c)) ||
+                   /* GFM makes links of http://, mailto: and www. */
+                   (c == ':' && *text && *text != ' ') || (c == '.' && (before | 0x20) == 'w')) {
             sq_buf_printf(out, "\\%c", (int)c);
         } else {
             sq_utf8_put(out, c);

@@ -154,11 +154,12 @@ void sq_user_tell_pairs(struct sq_user_peer *peer)
         candidate_words(from, local);
         candidate_words(sq_ice_remote(ice, pair.remote), remote);
         if (pair.round_trips > 0) {
-            snprintf(trip, sizeof(trip), ", %.3g ms", (double)pair.current_round_trip_ns / 1e6);
+            snprintf(trip, sizeof(trip), ", %.1f ms", (double)pair.current_round_trip_ns / 1e6);
         }
-        sq_user_tell(peer->user, "candidatepair", "%s %s -> %s: %s%s, %u of %u checks answered%s",
+        sq_user_tell(peer->user, "candidatepair", "%s %s -> %s: %s%s, %u checks sent, %u answers%s",
                      from && from->transport != SQ_ICE_UDP ? "tcp" : "udp", local, remote,
                      pair.selected ? "in use, " : "", sq_ice_pair_state_name(pair.state),
-                     pair.responses_received, pair.requests_sent, trip);
+                     pair.requests_sent + pair.consent_requests_sent, pair.responses_received,
+                     trip);
     }
 }

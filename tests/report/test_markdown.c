@@ -84,7 +84,7 @@ static void tells_what_broke(void **state)
     assert_int_equal(sq_result_replace_text(&r->report, "https://ci.example/a b/report.html"), 0);
     char *text = render(r, SQ_REPORT_MARKDOWN);
     assert_int_equal(check_tables(text), 3);
-    assert_true(strncmp(text, "## ❌ FAIL: Squall against lab\\:\n\n", 35) == 0);
+    assert_true(strncmp(text, "## ❌ FAIL: Squall against lab:\n\n", 34) == 0);
     for (size_t i = 0; i < r->expectation_count; i++) {
         char line[128];
         snprintf(line, sizeof(line), "| %s | `%s` |", r->expectations[i].ok ? "✅" : "❌",
