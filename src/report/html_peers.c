@@ -13,7 +13,7 @@ static const char peers_head[] =
 #define PAIR_EVENT "candidatepair" /* a pair as it was last; src/run/user_ice.c */
 
 static const char flow_table[] =
-    "<h3>Media</h3><div class=\"scroll\"><table><thead><tr><th scope=\"col\">direction</th>"
+    ": media\"><table><thead><tr><th scope=\"col\">direction</th>"
     "<th scope=\"col\" class=\"n\">tracks</th><th scope=\"col\" class=\"n\">kbit/s</th>"
     "<th scope=\"col\" class=\"n\">packets</th><th scope=\"col\" class=\"n\">loss %</th>"
     "<th scope=\"col\" class=\"n\">jitter ms</th><th scope=\"col\" class=\"n\">round trip ms</th>"
@@ -68,6 +68,9 @@ static void put_flows(const struct sq_peer_row *p, struct sq_buf *out)
     if (!any) {
         return;
     }
+    sq_buf_puts(out, "<h3>Media</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+                     "aria-label=\"");
+    sq_html_text(out, p->id);
     sq_buf_puts(out, flow_table);
     for (int i = 0; i < SQ_FLOW_COUNT; i++) {
         const struct sq_flow_totals *f = &p->flow[i];

@@ -323,7 +323,7 @@ static void get_up(struct sq_user *user)
     } else if (user->row.connected) {
         record_stages(user, now_ns);
         sq_hist_small_record(&user->env->second->setup_ms,
-                             (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+                             (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
     }
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
