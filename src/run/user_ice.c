@@ -31,12 +31,20 @@ static void candidate_id(const struct sq_user_peer *peer, bool remote, size_t i,
     snprintf(out, 48, "%s-%.16s-%zu", remote ? "RC" : "LC", peer->label, i);
 }
 
+static void transport_id(const struct sq_user_peer *peer, char out[48])
+{
+    snprintf(out, 48, "T01-%.16s", peer->label);
+}
+
 static void dump_candidate(const struct sq_user_peer *peer, double t_ms, bool remote, size_t i,
                            const struct sq_ice_candidate *c)
 {
-    char id[48], ip[SQ_ADDR_TEXT_MAX];
+    char id[48], transport[48], ip[SQ_ADDR_TEXT_MAX];
     candidate_id(peer, remote, i, id);
     const struct object o = {peer->user, t_ms, id, remote ? "remote-candidate" : "local-candidate"};
+    transport_id(peer, transport);
+    text(&o, "transportId", transport);
+    number(&o, "isRemote", remote);
     text(&o, "address", sq_addr_format_ip(&c->addr, ip));
     number(&o, "port", sq_addr_port(&c->addr));
     text(&o, "protocol", c->transport == SQ_ICE_UDP ? "udp" : "tcp");
@@ -56,6 +64,8 @@ static void dump_pair(const struct object *o, const struct sq_user_peer *peer,
                       const struct sq_ice_pair_stats *pair)
 {
     char id[48];
+    transport_id(peer, id);
+    text(o, "transportId", id);
     candidate_id(peer, false, pair->local, id);
     text(o, "localCandidateId", id);
     candidate_id(peer, true, pair->remote, id);
@@ -93,7 +103,7 @@ static void dump_transport(const struct sq_user_peer *peer, double t_ms, const c
     char id[48];
     struct sq_transport_stats s;
     sq_peer_transport_stats(sq_endpoint_peer(peer->endpoint), &s);
-    snprintf(id, sizeof(id), "T01-%.16s", peer->label);
+    transport_id(peer, id);
     const struct object o = {peer->user, t_ms, id, "transport"};
     number(&o, "packetsSent", (double)s.packets_sent);
     number(&o, "packetsReceived", (double)s.packets_received);

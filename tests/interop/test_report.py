@@ -1,4 +1,5 @@
 """What a run leaves for others to read: report.html in Chromium, judged by axe-core, and figures for Prometheus."""
+import json
 import os
 import re
 import shutil
@@ -72,9 +73,29 @@ def check_page(page, results):
     check(not missing, f"metrics without a drawing: {missing}")
 
 
+def check_dump(results):
+    """A dump as webrtc-dump-importer reads it: each object has its times, and pairs are found by their transport."""
+    path = sorted((results.folder / "webrtc-internals").glob("*-squall-0.json"))[0]
+    connection = next(iter(json.loads(path.read_text())["PeerConnections"].values()))
+    objects = {}
+    for key, stat in connection["stats"].items():
+        ident, member = key.rsplit("-", 1)
+        check("[" not in key and ident + "-timestamp" in connection["stats"], f"{key} has no times")
+        values = json.loads(stat["values"])
+        check(len(values) <= len(json.loads(connection["stats"][ident + "-timestamp"]["values"])), f"{key} has more values than times")
+        objects.setdefault(stat["statsType"], {}).setdefault(ident, {})[member] = values[-1]
+    transport, = objects["transport"]
+    pair = objects["candidate-pair"][objects["transport"][transport]["selectedCandidatePairId"]]
+    local, remote = objects["local-candidate"][pair["localCandidateId"]], objects["remote-candidate"][pair["remoteCandidateId"]]
+    check(pair["transportId"] == local["transportId"] == transport and pair["nominated"] is True, f"the pair: {pair}, {local}")
+    check(local["isRemote"] is False and remote["isRemote"] is True, f"candidates: {local}, {remote}")
+    test.note(f"a dump's objects: { {kind: len(found) for kind, found in objects.items()} }")
+
+
 def report_chromium(t):
     results = t.run("lab:", "--peers", 8, "--duration", "4s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
-                    "--network", "wifi", "--connect-timeout", "2s", "--lateness-max", "500").finish()
+                    "--network", "wifi", "--connect-timeout", "2s", "--lateness-max", "500", "--dump", 2).finish()
+    check_dump(results)
     check(results.summary["peers"]["failed"] == 4, f"{results.summary['peers']}")
     page = Chromium(t).open((results.folder / "report.html").as_uri())
     page.eval(f"(() => {{ {OPEN} }})()")
