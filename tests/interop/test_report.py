@@ -108,8 +108,9 @@ def report_chromium(t):
         name = f"{scheme}, {width} px{', ' + media if media else ''}"
         look(page, scheme, width, height, media)
         wide = page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        beyond = page.eval("[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)"
-                           ".slice(0, 4).map((e) => e.outerHTML.slice(0, 90))") if wide > 0 else []
+        beyond = page.eval("[...document.querySelectorAll('body *')].filter((e) => !e.closest('nav') && (matchMedia('print').matches || !e.closest('.scroll')) && "
+                           "e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)"
+                           ".slice(0, 4).map((e) => e.outerHTML.slice(0, 90) + e.textContent.slice(0, 60))") if wide > 0 else []
         check(wide <= 0, f"{name}: the page is {wide} px wider than the window: {beyond}")
         if judge:
             judged(page, name)
