@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SECOND_MS 1000.0
+#define AWAY_MAX  172800.0 /* seconds: two days, as of the time line */
 
 static float mean(float a, unsigned weight_a, float b, unsigned weight_b)
 {
@@ -36,8 +37,23 @@ static void halve(struct sq_strip *strip)
     strip->in_last = strip->per_point;
 }
 
+static void add(struct sq_strip *strip, const struct sq_strip_point *second)
+{
+    if (strip->n > 0 && strip->in_last < strip->per_point) {
+        join(&strip->points[strip->n - 1], strip->in_last, second, 1);
+        strip->in_last++;
+        return;
+    }
+    if (strip->n == SQ_STRIP_POINTS_MAX) {
+        halve(strip);
+    }
+    strip->points[strip->n++] = *second;
+    strip->in_last = 1;
+}
+
 int sq_strip_add(struct sq_strip *strip, double t_ms, const struct sq_strip_point *second)
 {
+    static const struct sq_strip_point silent = {.loss_percent = NAN};
     if (!strip->points) {
         strip->points = sq_malloc(SQ_STRIP_POINTS_MAX * sizeof(*strip->points));
         if (!strip->points) {
@@ -46,16 +62,12 @@ int sq_strip_add(struct sq_strip *strip, double t_ms, const struct sq_strip_poin
         strip->start_ms = t_ms - SECOND_MS;
         strip->per_point = strip->in_last = 1;
     }
-    if (strip->n > 0 && strip->in_last < strip->per_point) {
-        join(&strip->points[strip->n - 1], strip->in_last, second, 1);
-        strip->in_last++;
-        return 0;
+    double end_ms = strip->n ? sq_strip_end_ms(strip, strip->n - 1) : strip->start_ms;
+    double away = fmin(round((t_ms - end_ms) / SECOND_MS) - 1, AWAY_MAX);
+    for (double i = 0; i < away; i++) {
+        add(strip, &silent);
     }
-    if (strip->n == SQ_STRIP_POINTS_MAX) {
-        halve(strip);
-    }
-    strip->points[strip->n++] = *second;
-    strip->in_last = 1;
+    add(strip, second);
     return 0;
 }
 

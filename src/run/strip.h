@@ -27,7 +27,8 @@ struct sq_strip {
     struct sq_strip_point *points; /* owned; room for SQ_STRIP_POINTS_MAX */
 };
 
-/* A further second; `t_ms` is its end. SQ_ERR_NOMEM: it was not taken. */
+/* A further second; `t_ms` is its end. Seconds that were left out before it, as of a peer that was
+ * away, count as silent. SQ_ERR_NOMEM: it was not taken. */
 int sq_strip_add(struct sq_strip *strip, double t_ms,
                  const struct sq_strip_point *second) SQ_MUST_USE;
 /* When the point ends, from the run's start. */

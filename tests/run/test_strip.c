@@ -67,6 +67,25 @@ static void what_is_not_known_weighs_nothing(void **state)
     sq_strip_clear(&strip);
 }
 
+/* Who was away for a while was silent then, and is not younger for it. A second that is told a
+ * little late is no gap. */
+static void who_was_away_was_silent(void **state)
+{
+    struct sq_strip strip = {0};
+    const struct sq_strip_point point = {.in_kbps = 10, .loss_percent = NAN};
+    static const double ends_ms[] = {1000, 2030, 2990, 8010, 8600};
+    static const float rates[] = {10, 10, 10, 0, 0, 0, 0, 10, 10};
+    for (size_t i = 0; i < sizeof(ends_ms) / sizeof(ends_ms[0]); i++) {
+        assert_int_equal(sq_strip_add(&strip, ends_ms[i], &point), 0);
+    }
+    assert_int_equal(strip.n, 9);
+    for (size_t i = 0; i < strip.n; i++) {
+        assert_true(strip.points[i].in_kbps == rates[i]);
+    }
+    assert_true(sq_strip_end_ms(&strip, 8) == 9000);
+    sq_strip_clear(&strip);
+}
+
 /* One allocation, at the first second; none after it. */
 static void memory(void **state)
 {
@@ -89,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_life_stays_in_view),
         cmocka_unit_test(what_is_not_known_weighs_nothing),
+        cmocka_unit_test(who_was_away_was_silent),
         cmocka_unit_test(memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
