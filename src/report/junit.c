@@ -42,6 +42,11 @@ static void put_case(struct junit *j, const char *class_name, const char *name, 
         sq_buf_puts(out, "\">");
         sq_escape_xml(out, message);
         sq_buf_printf(out, "</%s>\n", element);
+        if (j->r->report) { /* where readers show a case alone */
+            sq_buf_puts(out, "      <system-out>Report: ");
+            sq_escape_xml(out, j->r->report);
+            sq_buf_puts(out, "</system-out>\n");
+        }
     }
     sq_buf_puts(out, "    </testcase>\n");
 }
