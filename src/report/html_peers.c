@@ -179,7 +179,17 @@ static void put_why(const struct sq_peer_row *p, struct sq_buf *out)
         sq_html_text(out, p->message[0] ? p->message : sq_failure_words(p->cause));
         return;
     }
+    if (p->drops > 0) {
+        sq_buf_printf(out, "dropped %u time%s", p->drops, p->drops == 1 ? "" : "s");
+        if (isfinite(p->gap_ms)) {
+            sq_buf_puts(out, ", ");
+            sq_report_human_unit(out, p->gap_ms, "ms");
+            sq_buf_puts(out, " without media");
+        }
+        comma = "; ";
+    }
     if (v->freezes > 0) {
+        sq_buf_puts(out, comma);
         sq_buf_printf(out, "%llu freezes, ", (unsigned long long)v->freezes);
         sq_report_human_unit(out, v->freeze_ms, "ms");
         sq_buf_puts(out, " frozen");

@@ -278,7 +278,11 @@ static void badness_has_the_right_direction(void **state)
     for (int s = 0; s < SQ_STAGE_COUNT; s++) {
         good.stage_ms[s] = NAN;
     }
+    good.gap_ms = NAN;
     assert_true(sq_peer_badness(&good) == 0);
+    bad = good;
+    bad.gap_ms = 2000;
+    assert_true(sq_peer_badness(&bad) > sq_peer_badness(&good));
     bad = good;
     bad.flow[SQ_FLOW_AUDIO_IN].loss_percent = 1;
     assert_true(sq_peer_badness(&bad) > sq_peer_badness(&good));
