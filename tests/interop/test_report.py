@@ -66,6 +66,13 @@ def check_page(page, results):
     check(all("Events" in text for text in peers), "a peer without a story")
     well = [text for text in peers if "UDP blocked" not in text]
     check(all("Bit rates" in text and "Candidate pairs" in text for text in well), f"stories of those that were ok: {well[:1]}")
+    # What the drawings' words say of the rates sent agrees with peers.csv, to which other code adds up.
+    for peer in (p for p in results.peers if p["outcome"] == "ok"):
+        text = next(text for text in well if text.startswith(peer["peer"] + " ") or text.startswith(peer["peer"] + "\n"))
+        told = float(re.search(r"\bout\s+([\d,.]+) kbit/s", text)[1].replace(",", ""))
+        summed = peer["video.out.bitrate_kbps"] + peer["audio.out.bitrate_kbps"]
+        # Over a few seconds, of which the last may be a part, while the rate still rises.
+        check(abs(told / summed - 1) < 0.1, f"{peer['peer']} sent {told} kbit/s by its story, {summed:.1f} by peers.csv")
     networks = page.eval("[...document.querySelectorAll('#groups table')].pop().innerText")
     check("UDP blocked" in networks and "wifi" in networks, f"networks: {networks!r}")
     drawn = page.eval("[...document.querySelectorAll('.dist figcaption code, .steady code')].map((c) => c.textContent)")
@@ -93,8 +100,8 @@ def check_dump(results):
 
 
 def report_chromium(t):
-    results = t.run("lab:", "--peers", 8, "--duration", "4s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
-                    "--network", "wifi", "--connect-timeout", "2s", "--lateness-max", "500", "--dump", 2).finish()
+    results = t.run("lab:", "--peers", 8, "--duration", "5s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
+                    "--network", "wifi", "--connect-timeout", "3s", "--lateness-max", "500", "--dump", 2).finish()
     check_dump(results)
     check(results.summary["peers"]["failed"] == 4, f"{results.summary['peers']}")
     page = Chromium(t).open((results.folder / "report.html").as_uri())
