@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/result_head.h"
+#include "cli/run_metrics.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
@@ -30,6 +31,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,6 +52,7 @@ struct session {
     struct sq_run *run;
     struct sq_control control;
     struct sq_progress progress;
+    struct sq_run_metrics metrics;
     struct sq_result *result;
     struct sq_record_option record;
     struct sq_replay *replay;
@@ -222,7 +225,8 @@ static int check_places(struct session *s)
     const struct sq_run_options *o = &s->options;
     const struct {
         const char *name, *path;
-    } files[] = {{"json", o->json}, {"junit", o->junit}, {"html", o->html}};
+    } files[] = {
+        {"json", o->json}, {"junit", o->junit}, {"html", o->html}, {"markdown", o->markdown}};
     const size_t n = sizeof(files) / sizeof(*files);
     int err = sq_places_check_folder("out", o->out, s->why, sizeof(s->why));
     for (size_t i = 0; !err && i < n; i++) {
@@ -345,6 +349,7 @@ static void on_second(void *ctx, const struct sq_run_live *live)
 {
     struct session *s = ctx;
     sq_progress_second(&s->progress, live);
+    sq_run_metrics_second(&s->metrics, live);
 }
 
 static void on_done(void *ctx)
@@ -441,7 +446,10 @@ static void write_others(struct session *s, bool waiting, int *err)
     const struct {
         enum sq_report_kind kind;
         const char *path;
-    } all[] = {{SQ_REPORT_JSON, o->json}, {SQ_REPORT_JUNIT, o->junit}, {SQ_REPORT_HTML, o->html}};
+    } all[] = {{SQ_REPORT_JSON, o->json},
+               {SQ_REPORT_JUNIT, o->junit},
+               {SQ_REPORT_HTML, o->html},
+               {SQ_REPORT_MARKDOWN, o->markdown}};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         if (all[i].path && sq_place_waits(all[i].path) == waiting) {
             write_one(s, all[i].kind, all[i].path, err);
@@ -458,6 +466,32 @@ static void results_dir(const struct session *s, char dir[static DIR_MAX])
     }
 }
 
+/* Where people will find the report: what files and job pages say of it. */
+static int name_report(struct session *s, const char *dir)
+{
+    const struct sq_run_options *o = &s->options;
+    bool file = o->html && strcmp(o->html, "-") != 0;
+    struct sq_buf path = {0};
+    sq_buf_puts(&path, o->report_url ? o->report_url : file ? o->html : dir);
+    sq_buf_puts(&path, o->report_url || file ? "" : "/report.html");
+    int err = path.err ? path.err : sq_result_replace_text(&s->result->report, path.text);
+    sq_buf_free(&path);
+    return err;
+}
+
+static void tell_github(const struct session *s, FILE *out)
+{
+    const char *actions = getenv("GITHUB_ACTIONS");
+    bool there = actions && strcmp(actions, "true") == 0 && !s->options.quiet;
+    struct sq_buf lines = {0};
+    if (s->options.github || there) {
+        sq_report_github(s->result, &lines);
+        fputs(lines.text ? lines.text : "", out);
+        fflush(out);
+    }
+    sq_buf_free(&lines);
+}
+
 static int tell_record(struct session *s, FILE *out)
 {
     return sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
@@ -469,7 +503,12 @@ static int write_results(struct session *s)
     struct sq_report_error error;
     int err = 0;
     results_dir(s, dir);
-    bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
+    err = name_report(s, dir);
+    if (err) {
+        return refuse(s, err, "no memory");
+    }
+    bool to_stdout = (s->options.json && strcmp(s->options.json, "-") == 0) ||
+                     (s->options.markdown && strcmp(s->options.markdown, "-") == 0);
     FILE *out = to_stdout ? stderr : stdout;
     /* The text first: whatever happens to the disk, the verdict was seen. */
     if (!s->options.quiet) {
@@ -490,6 +529,7 @@ static int write_results(struct session *s)
     if (s->options.quiet) {
         err = tell_record(s, NULL);
     }
+    tell_github(s, out);
     /* What cannot be written is told, and does not keep the rest from being written. */
     int failed = sq_report_write(s->result, dir, &error);
     if (!failed && !s->options.quiet) {
@@ -559,6 +599,9 @@ static int prepare(struct session *s, int argc, char **argv)
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : check_places(s);
+    err = err ? err
+              : sq_run_metrics_check(s->options.prometheus, s->options.prometheus_push, s->why,
+                                     sizeof(s->why));
     err = err ? err : open_clip(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
@@ -570,6 +613,9 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
+    err = err ? err
+              : sq_run_metrics_start(&s->metrics, s->loop, s->options.prometheus,
+                                     s->options.prometheus_push, s->result, s->why, sizeof(s->why));
     err = err ? err : start_record(s);
     sq_control_stop(&s->control);
     return err;
@@ -585,6 +631,7 @@ static void clean_up(struct session *s)
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
     sq_lab_stop(s->lab);
+    sq_run_metrics_stop(&s->metrics);
     sq_loop_free(s->loop);
     sq_clip_close(s->clip);
     sq_replay_close(s->replay);
@@ -619,12 +666,14 @@ int sq_cmd_run(int argc, char **argv)
     }
     if (!s->options.quiet) {
         sq_run_notes(&s->options, &s->plan, stderr);
+        sq_run_metrics_tell(&s->metrics, stderr);
     }
     err = execute(s);
     err = err ? err : judge(s);
     if (!err) {
         code = s->result->exit_code;
         err = write_results(s);
+        sq_run_metrics_finish(&s->metrics, s->result, s->options.quiet ? NULL : stderr);
     }
     if (!err && s->collected) {
         err =

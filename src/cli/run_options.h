@@ -20,8 +20,10 @@ struct sq_run_options {
     bool peers_given;
     struct sq_load_option load; /* owns a shape */
     const char *data, *data_mode, *dtmf;
-    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
+    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *markdown, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
+    const char *report_url, *prometheus, *prometheus_push;
+    bool github;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
     struct sq_option_list expect, stun, turn, local_ips, codecs, networks;

@@ -213,6 +213,7 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
 {
     sq_buf_puts(out, metrics_head);
     put_median_stages(r, out);
+    sq_html_distributions(r, out);
     sq_buf_puts(out, metrics_table);
     put_metric_rows(r, out);
     sq_buf_puts(out, "</tbody></table></div>");

@@ -1,6 +1,7 @@
 /* Numbers and times for people, and which peers to look at first. */
 #include "base/time.h"
 #include "report/report_int.h"
+#include "run/worst.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,24 +97,6 @@ size_t sq_report_causes(const struct sq_result *r,
 
 /* ---- The worst peers ---- */
 
-static double or_zero(double number)
-{
-    return isfinite(number) ? number : 0;
-}
-
-/* How bad it was for a user who did connect: a second of frozen picture weighs as much as 2 % of
- * loss, or as two seconds of set-up. Only an order of looking, not a score. */
-static double badness(const struct sq_peer_row *p)
-{
-    double sum = 0;
-    for (int f = 0; f < SQ_FLOW_COUNT; f++) {
-        sum += or_zero(p->flow[f].loss_percent) / 2;
-    }
-    sum += or_zero(p->flow[SQ_FLOW_VIDEO_IN].freeze_ms) / 1000;
-    sum += or_zero(p->stage_ms[SQ_STAGE_TOTAL]) / 2000;
-    return sum;
-}
-
 static bool is_listed(const size_t *peers, size_t n, size_t peer)
 {
     for (size_t i = 0; i < n; i++) {
@@ -150,12 +133,16 @@ static size_t pick_failed(const struct sq_result *r, size_t *peers, size_t max)
 
 size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX])
 {
-    size_t n = pick_failed(r, ret_peers, SQ_REPORT_WORST_MAX / 2);
+    size_t connected = 0;
+    for (size_t i = 0; i < r->peer_count && connected < SQ_REPORT_WORST_MAX / 2; i++) {
+        connected += r->peers[i].connected && r->peers[i].outcome != SQ_OUTCOME_FAILED;
+    }
+    size_t n = pick_failed(r, ret_peers, SQ_REPORT_WORST_MAX - connected);
     while (n < SQ_REPORT_WORST_MAX) {
         size_t worst = r->peer_count;
         double most = 0;
         for (size_t i = 0; i < r->peer_count; i++) {
-            double bad = badness(&r->peers[i]);
+            double bad = sq_peer_badness(&r->peers[i]);
             bool usable = r->peers[i].connected && r->peers[i].outcome != SQ_OUTCOME_FAILED;
             if (usable && bad > most && !is_listed(ret_peers, n, i)) {
                 most = bad;

@@ -42,6 +42,11 @@ static void put_case(struct junit *j, const char *class_name, const char *name, 
         sq_buf_puts(out, "\">");
         sq_escape_xml(out, message);
         sq_buf_printf(out, "</%s>\n", element);
+        if (j->r->report) { /* where readers show a case alone */
+            sq_buf_puts(out, "      <system-out>Report: ");
+            sq_escape_xml(out, j->r->report);
+            sq_buf_puts(out, "</system-out>\n");
+        }
     }
     sq_buf_puts(out, "    </testcase>\n");
 }
@@ -141,8 +146,16 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     put_property(out, "run", r->run_id);
     put_property(out, "verdict", sq_verdict_name(r->verdict));
     put_property(out, "command", r->command ? r->command : "");
+    if (r->report) {
+        put_property(out, "report", r->report);
+    }
     sq_buf_puts(out, "    </properties>\n");
     sq_buf_add(out, cases.text, cases.len);
+    if (r->report) {
+        sq_buf_puts(out, "    <system-out>Report: ");
+        sq_escape_xml(out, r->report);
+        sq_buf_puts(out, "</system-out>\n");
+    }
     sq_buf_puts(out, "  </testsuite>\n</testsuites>\n");
     out->err = out->err ? out->err : cases.err;
     sq_buf_free(&cases);

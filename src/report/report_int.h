@@ -22,6 +22,7 @@ struct sq_report_html_options {
 void sq_report_summary(const struct sq_result *r, struct sq_buf *out);
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out);
 void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out);
+void sq_report_markdown(const struct sq_result *r, struct sq_buf *out);
 void sq_report_junit(const struct sq_result *r, struct sq_buf *out);
 void sq_report_html(const struct sq_result *r, const struct sq_report_html_options *options,
                     struct sq_buf *out);
@@ -61,7 +62,8 @@ void sq_report_human_unit(struct sq_buf *out, double number, const char *unit);
 size_t sq_report_causes(const struct sq_result *r,
                         enum sq_failure ret_causes[static SQ_FAILURE_COUNT]);
 /* Indexes of the peers to look at first, at most SQ_REPORT_WORST_MAX; returns how many. Those that
- * failed (different causes first) take up to half, then those with freezes, loss and slow set-up.
+ * failed (different causes first) take half, or more where fewer others connected; then those
+ * others, the worst first (run/worst.h).
  */
 size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX]);
 

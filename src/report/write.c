@@ -112,6 +112,9 @@ void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struc
     case SQ_REPORT_PEERS:
         sq_report_peers_csv(r, out);
         break;
+    case SQ_REPORT_MARKDOWN:
+        sq_report_markdown(r, out);
+        break;
     }
 }
 

@@ -65,6 +65,7 @@ void sq_trace_clear(struct sq_peer_trace *t)
         sq_free(t->series[i].values);
         sq_free(t->series[i].text);
     }
+    sq_strip_clear(&t->strip);
     sq_free(t->events);
     sq_free(t->series);
     sq_free(t->configuration);
@@ -90,6 +91,11 @@ void sq_result_destroy(struct sq_result *r)
     for (size_t i = 0; i < r->trace_count; i++) {
         sq_trace_clear(&r->traces[i]);
     }
+    for (size_t i = 0; i < r->story_count; i++) {
+        sq_trace_clear(&r->stories[i]);
+    }
+    sq_free(r->stories);
+    sq_free(r->report);
     sq_free(r->config);
     sq_free(r->expectations);
     sq_free(r->metrics);
@@ -323,6 +329,24 @@ const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t pe
         }
     }
     return NULL;
+}
+
+const struct sq_peer_trace *sq_result_story(const struct sq_result *r, size_t peer)
+{
+    const struct sq_peer_trace *trace = sq_result_trace(r, peer);
+    for (size_t i = 0; !trace && i < r->story_count; i++) {
+        trace = r->stories[i].peer == peer ? &r->stories[i] : NULL;
+    }
+    return trace;
+}
+
+struct sq_peer_trace *sq_result_add_story(struct sq_result *r, size_t peer)
+{
+    struct sq_peer_trace *t = GROW(r, stories, story, SQ_RESULT_STORIES_MAX);
+    if (t) {
+        t->peer = peer;
+    }
+    return t;
 }
 
 struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer)

@@ -13,6 +13,7 @@
 #define SQ_RUN_RESULT_H
 
 #include "base/err.h"
+#include "run/strip.h"
 #include "stats/hist.h"
 #include "stats/metrics.h"
 #include "stats/score.h"
@@ -30,6 +31,7 @@
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
 #define SQ_RESULT_TURN_MAX     4
 #define SQ_RESULT_STUN_MAX     8
+#define SQ_RESULT_STORIES_MAX  1280 /* SQ_PLAN_THREADS_MAX times SQ_LEDGER_STORIES_MAX */
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
 #define SQ_TRACE_SERIES_MAX    1000 /* of one peer */
 #define SQ_TRACE_POINTS_MAX    86400
@@ -366,7 +368,7 @@ struct sq_trace_series {
     size_t n, room;
 };
 
-/* What a webrtc-internals dump of one peer is made of. */
+/* What a webrtc-internals dump of one peer is made of, and its story in the report. */
 struct sq_peer_trace {
     size_t peer;         /* index of its row */
     char *configuration; /* owned, nullable: the RTCConfiguration as JSON */
@@ -375,6 +377,7 @@ struct sq_peer_trace {
     size_t event_count, event_room, events_dropped;
     struct sq_trace_series *series;
     size_t series_count, series_room;
+    struct sq_strip strip; /* its rates, in short */
 };
 
 struct sq_result {
@@ -385,6 +388,7 @@ struct sq_result {
     uint64_t seed; /* below 2^53, so that every JSON reader keeps it exact */
     char *command; /* owned; the command line, secrets left out by the caller */
     char *target;  /* owned, nullable */
+    char *report;  /* owned, nullable: where people find report.html, a path or a URL */
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
     char error[256];  /* why nothing of the service could be tested, else ""; gives exit code 3 */
@@ -418,6 +422,9 @@ struct sq_result {
     struct sq_peer_trace *traces;
     size_t trace_count, trace_room;
     uint64_t traces_left_out; /* dumps that found no room, or no memory */
+    /* Of those that did well the worst have a story, too: events and the strip. No dump. */
+    struct sq_peer_trace *stories;
+    size_t story_count, story_room;
 };
 
 /* An empty result: verdict ERROR until judged, generator ok, every double NAN. */
@@ -451,6 +458,8 @@ int sq_result_config_flag(struct sq_result *r, const char *key, bool flag) SQ_MU
 
 /* The dump of a peer (index into peers), made if it is not there. */
 struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer) SQ_MUST_USE;
+/* The same for the story of a peer without a dump. */
+struct sq_peer_trace *sq_result_add_story(struct sq_result *r, size_t peer) SQ_MUST_USE;
 /* Frees what it holds and empties it. */
 void sq_trace_clear(struct sq_peer_trace *t);
 /* Type and value are copied; past SQ_TRACE_EVENTS_MAX the event is counted as dropped and 0 comes
@@ -474,6 +483,8 @@ const struct sq_peer_row *sq_result_waiting(const struct sq_result *r);
 /* From the rows. */
 void sq_result_reconnects(const struct sq_result *r, struct sq_reconnects *ret_reconnects);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
+/* Its dump, or else its story. */
+const struct sq_peer_trace *sq_result_story(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be
  * called once the rows are final (sq_verdict calls it too). A failed row without a cause counts as

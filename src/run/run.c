@@ -47,6 +47,7 @@ struct sq_run {
     struct sq_spool *timeline; /* owned: rows of the seconds told so far */
     uint64_t send_errors_before, drops_before;
     char example[256];
+    struct sq_hist_small setup_ms; /* of the seconds told so far */
     struct sq_mailbox *mailbox;
 };
 
@@ -199,6 +200,7 @@ static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
         .paused = run->paused,
         .draining = run->draining,
         .example = run->example,
+        .setup_ms = &run->setup_ms,
     };
     for (unsigned i = 0; i < run->shards_len; i++) {
         live.missed += run->latest[i].missed;
@@ -232,6 +234,7 @@ static void close_second(struct sq_run *run, struct open_second *open)
     row.lateness_p99_ms = open->lateness_p99_us / 1e3;
     row.lateness_max_ms = open->lateness_max_us / 1e3;
     row.cpu_percent = open->cpu_percent;
+    sq_hist_small_merge(&run->setup_ms, &open->sum.setup_ms);
     memset(open, 0, sizeof(*open));
     if (run->seconds <= SQ_RESULT_TIMELINE_MAX) {
         int err = sq_spool_add(run->timeline, &row);

@@ -19,8 +19,9 @@ struct sq_run_live {
     bool paused, draining;
     double setup_p50_ms,
         setup_p95_ms; /* setup.total since the start, the worst shard's; 0 without */
-    struct sq_generator_health health; /* so far */
-    const char *example;               /* the latest failure's sentence, "" */
+    struct sq_generator_health health;    /* so far */
+    const char *example;                  /* the latest failure's sentence, "" */
+    const struct sq_hist_small *setup_ms; /* setup.total since the start, of all shards */
 };
 
 struct sq_run_ops {

@@ -134,6 +134,11 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         settle_set_up(user);
     }
     sq_user_switch_end(user);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            sq_user_tell_pairs(&user->peers[i]);
+        }
+    }
     user->row.outcome = outcome;
     user->row.cause = cause;
     SQ_RESULT_SET(user->row.message, text);
@@ -318,7 +323,7 @@ static void get_up(struct sq_user *user)
     } else if (user->row.connected) {
         record_stages(user, now_ns);
         sq_hist_small_record(&user->env->second->setup_ms,
-                             (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+                             (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
     }
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
@@ -771,5 +776,9 @@ const char *sq_user_failure(const struct sq_user *user)
 int sq_user_report(struct sq_user *user, struct sq_ledger *ledger)
 {
     bool dump = user->row.outcome == SQ_OUTCOME_FAILED || user->index < user->env->plan->dumps;
-    return sq_ledger_add(ledger, user->index, &user->row, dump ? &user->trace : NULL);
+    int err = sq_ledger_add(ledger, user->index, &user->row, dump ? &user->trace : NULL);
+    if (!err && !dump) {
+        sq_ledger_offer_story(ledger, user->index, &user->row, &user->trace);
+    }
+    return err;
 }

@@ -178,6 +178,8 @@ void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */
 void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns);
+/* Its pairs as they were last, a line of the user's story each (type "candidatepair"). */
+void sq_user_tell_pairs(struct sq_user_peer *peer);
 
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;

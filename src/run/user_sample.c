@@ -72,6 +72,7 @@ struct flow_delta {
 };
 
 struct sampling {
+    uint64_t freezes; /* that began */
     struct sq_user *user;
     uint64_t now_ns;
     double seconds;
@@ -229,7 +230,9 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
-    s->user->env->second->freezes += ended_freezes(&in) - mark->in_freezes;
+    uint64_t freezes = ended_freezes(&in) - mark->in_freezes;
+    s->user->env->second->freezes += freezes;
+    s->freezes += freezes;
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
@@ -425,6 +428,28 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
     user->sampled_ns = now_ns;
 }
 
+/* The second in the user's short history. */
+static void note_strip(struct sampling *s)
+{
+    const struct flow_delta *f = s->flows;
+    double in = (double)(f[SQ_FLOW_AUDIO_IN].bytes + f[SQ_FLOW_VIDEO_IN].bytes) * 8;
+    double out = (double)(f[SQ_FLOW_AUDIO_OUT].bytes + f[SQ_FLOW_VIDEO_OUT].bytes) * 8;
+    uint64_t expected = f[SQ_FLOW_AUDIO_IN].packets + f[SQ_FLOW_VIDEO_IN].packets;
+    double lost = f[SQ_FLOW_AUDIO_IN].lost + f[SQ_FLOW_VIDEO_IN].lost;
+    if (!s->telling) {
+        return;
+    }
+    const struct sq_strip_point second = {
+        .in_kbps = (float)(in / s->seconds / 1e3),
+        .out_kbps = (float)(out / s->seconds / 1e3),
+        .loss_percent = expected ? (float)fmax(0, 100 * lost / (double)expected) : NAN,
+        .freezes = (uint32_t)s->freezes,
+    };
+    double t_ms = ((double)s->now_ns - (double)s->user->env->start_ns) / 1e6;
+    int err = sq_strip_add(&s->user->trace.strip, t_ms, &second);
+    (void)err; /* without memory the strip is missing */
+}
+
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
     for (size_t i = 0; i < user->peers_len; i++) {
@@ -454,6 +479,7 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
         close_flow(&s, (enum sq_flow)flow);
     }
     sq_user_data_sample(user, s.seconds, s.telling);
+    note_strip(&s);
     sq_user_reconnect_sample(user);
     user->sampled_ns = now_ns;
 }
