@@ -10,6 +10,7 @@
 
 #define HEAD_MAX_BYTES 65536 /* of the answer's headers */
 #define METHOD_MAX     32
+#define EARLIER_NS     (5 * SQ_NS_PER_MS)
 
 struct sq_http {
     struct sq_loop *loop;
@@ -238,20 +239,23 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+/* What is left for connecting over a link: a little less than libcurl's, so that the stream, which
+ * knows why, is first to tell. */
 static uint64_t least_of(uint64_t connect_ns, uint64_t whole_ns, uint64_t used_ns)
 {
     uint64_t left_ns = whole_ns > used_ns ? whole_ns - used_ns : 0;
-    return sq_max_u64(sq_min_u64(connect_ns, left_ns), SQ_NS_PER_MS);
+    left_ns = sq_min_u64(connect_ns, left_ns);
+    return left_ns > 2 * EARLIER_NS ? left_ns - EARLIER_NS : EARLIER_NS;
 }
 
+/* libcurl then connects to the address that stands in *addr. */
 static curl_socket_t on_open_over_link(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct sq_http *r = ctx;
     struct sq_url url;
+    struct sockaddr_un local;
+    socklen_t len;
     char host[256];
-    int fd;
-    (void)purpose;
-    (void)addr;
     int err = sq_url_parse(r->url, &url);
     snprintf(host, sizeof(host), "%.*s", (int)sq_min_u64(url.host.len, 255), url.host.at);
     const struct sq_stream_options to = {
@@ -260,21 +264,19 @@ static curl_socket_t on_open_over_link(void *ctx, curlsocktype purpose, struct c
         .timeout_ns = least_of(r->connect_timeout_ns, r->timeout_ns, r->leg_start_ns - r->start_ns),
         .link = r->link,
     };
-    err = err ? err : sq_http_relay_open(r->loop, &to, &r->dial, &fd);
-    r->socket_errno = err == SQ_ERR_NOMEM ? ENOMEM : 0;
-    return err ? CURL_SOCKET_BAD : fd;
+    err = err ? err : sq_http_relay_open(r->loop, &to, &r->dial, &local, &len);
+    if (err || len > sizeof(addr->addr)) { /* the kernel's names have six bytes */
+        r->socket_errno = err == SQ_ERR_NOMEM ? ENOMEM : 0;
+        return CURL_SOCKET_BAD;
+    }
+    addr->family = AF_UNIX;
+    addr->protocol = 0;
+    addr->addrlen = len;
+    memcpy(&addr->addr, &local, len);
+    return on_open_socket(ctx, purpose, addr);
 }
 
-static int on_opened_over_link(void *ctx, curl_socket_t fd, curlsocktype purpose)
-{
-    (void)ctx;
-    (void)fd;
-    (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
-/* libcurl is told to connect to an address, so that it resolves nothing, and is given a descriptor
- * that is connected. */
+/* libcurl is told to connect to an address, so that it resolves nothing. */
 static int set_link(struct sq_http *r)
 {
     CURL *e = r->easy;
@@ -288,7 +290,6 @@ static int set_link(struct sq_http *r)
     (void)curl_easy_setopt(e, CURLOPT_CONNECT_TO, r->connect_to);
     (void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_over_link);
-    (void)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_opened_over_link);
     if (!r->kept) { /* the loop's connections are nobody's link's */
         (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
         (void)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);

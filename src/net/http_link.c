@@ -1,7 +1,8 @@
-/* HTTP over a link (net/link.h). libcurl gets one end of a socket pair, which it takes for the
- * connection; what it writes there goes to the server by a stream over the link, and the other way
- * round. It resolves and connects nothing itself: the stream does, address by address, with the
- * times that the link makes true. TLS is libcurl's, from end to end. */
+/* HTTP over a link (net/link.h). libcurl connects to a local socket of ours instead of the server;
+ * what it writes there goes on by a stream over the link, and the other way round. It resolves
+ * nothing itself: the stream does, and tries address by address, with the times that the link makes
+ * true. TLS is libcurl's, from end to end. (A socket pair would be simpler, but not all versions of
+ * libcurl take a socket that is connected already: 7.88 does not.) */
 #include "base/mem.h"
 #include "net/filter_int.h"
 #include "net/http_int.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct sq_http_relay {
@@ -18,7 +20,7 @@ struct sq_http_relay {
     struct sq_http_dial *dial; /* of the request that opened it, while that is there; nullable */
     struct sq_stream *outer;   /* to the server; owned */
     struct sq_stream *inner;   /* to libcurl; owned; NULL until the outer one is open */
-    int fd;                    /* our end of the pair until then; -1 */
+    int listener;              /* where libcurl connects to; -1 once it is accepted */
 };
 
 /* The loop's; they outlive the requests that opened them, as connections do. */
@@ -33,8 +35,8 @@ static void free_relay(struct sq_http_relay *relay)
     }
     sq_stream_free(relay->outer);
     sq_stream_free(relay->inner);
-    if (relay->fd >= 0) {
-        close(relay->fd);
+    if (relay->listener >= 0) {
+        close(relay->listener);
     }
     *relay->prev = relay->next;
     if (relay->next) {
@@ -82,16 +84,37 @@ static void on_inner_end(void *ctx, const struct sq_stream_end *end)
 static const struct sq_stream_events inner_events = {.on_data = on_inner_data,
                                                      .on_end = on_inner_end};
 
+/* libcurl's connection, and nobody else's who found the socket; -1 without one. */
+static int accept_own(int listener)
+{
+    int fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        struct ucred who = {.pid = -1};
+        socklen_t len = sizeof(who);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid == getpid()) {
+            break;
+        }
+        close(fd);
+    }
+    return fd;
+}
+
 static void on_outer_open(void *ctx)
 {
     struct sq_http_relay *relay = ctx;
-    int err = sq_stream_from_fd(relay->loop, relay->fd, NULL, 0, NULL, NULL, &inner_events, relay,
-                                &relay->inner);
+    int fd = accept_own(relay->listener);
+    int err = fd < 0 ? SQ_ERR_IO
+                     : sq_stream_from_fd(relay->loop, fd, NULL, 0, NULL, NULL, &inner_events, relay,
+                                         &relay->inner);
     if (err) {
+        if (fd >= 0) {
+            close(fd);
+        }
         free_relay(relay);
         return;
     }
-    relay->fd = -1;
+    close(relay->listener);
+    relay->listener = -1;
     struct sq_http_dial *dial = relay->dial;
     if (dial) {
         dial->open_ns = sq_clock_ns();
@@ -144,16 +167,31 @@ static struct relays *relays_of(struct sq_loop *loop)
     return relays;
 }
 
-int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
-                       struct sq_http_dial *dial, int *ret_fd)
+/* In the abstract name space, under a name that the kernel chooses. */
+static int listen_locally(struct sockaddr_un *ret_addr, socklen_t *ret_len)
 {
-    int pair[2];
+    const struct sockaddr_un none = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *ret_len = sizeof(*ret_addr);
+    if (fd >= 0 &&
+        (bind(fd, (const struct sockaddr *)&none, sizeof(none.sun_family)) < 0 ||
+         listen(fd, 4) < 0 || getsockname(fd, (struct sockaddr *)ret_addr, ret_len) < 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
+                       struct sq_http_dial *dial, struct sockaddr_un *ret_addr, socklen_t *ret_len)
+{
     sq_http_dial_drop(dial);
     struct relays *relays = relays_of(loop);
     if (!relays) {
         return SQ_ERR_NOMEM;
     }
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+    int listener = listen_locally(ret_addr, ret_len);
+    if (listener < 0) {
         return sq_tcp_error(errno);
     }
     struct sq_http_relay *relay = sq_zalloc(sizeof(*relay));
@@ -161,12 +199,11 @@ int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
         relay ? sq_stream_connect(loop, to, &outer_events, relay, &relay->outer) : SQ_ERR_NOMEM;
     if (err) {
         sq_free(relay);
-        close(pair[0]);
-        close(pair[1]);
+        close(listener);
         return err;
     }
     relay->loop = loop;
-    relay->fd = pair[0];
+    relay->listener = listener;
     relay->dial = dial;
     relay->next = relays->all;
     relay->prev = &relays->all;
@@ -175,7 +212,6 @@ int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
     }
     relays->all = relay;
     *dial = (struct sq_http_dial){.relay = relay};
-    *ret_fd = pair[1];
     return 0;
 }
 
