@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define HEAD_MAX_BYTES 65536 /* of the answer's headers */
 #define METHOD_MAX     32
@@ -253,9 +254,12 @@ static curl_socket_t on_open_over_link(void *ctx, curlsocktype purpose, struct c
 {
     struct sq_http *r = ctx;
     struct sq_url url;
-    struct sockaddr_un local;
-    socklen_t len;
+    struct sq_addr local;
     char host[256];
+    curl_socket_t fd = on_open_socket(ctx, purpose, addr);
+    if (fd == CURL_SOCKET_BAD) {
+        return fd;
+    }
     int err = sq_url_parse(r->url, &url);
     snprintf(host, sizeof(host), "%.*s", (int)sq_min_u64(url.host.len, 255), url.host.at);
     const struct sq_stream_options to = {
@@ -264,19 +268,18 @@ static curl_socket_t on_open_over_link(void *ctx, curlsocktype purpose, struct c
         .timeout_ns = least_of(r->connect_timeout_ns, r->timeout_ns, r->leg_start_ns - r->start_ns),
         .link = r->link,
     };
-    err = err ? err : sq_http_relay_open(r->loop, &to, &r->dial, &local, &len);
-    if (err || len > sizeof(addr->addr)) { /* the kernel's names have six bytes */
+    err = err ? err : sq_http_relay_open(r->loop, &to, &r->dial, fd, &local);
+    if (err) {
         r->socket_errno = err == SQ_ERR_NOMEM ? ENOMEM : 0;
+        close(fd);
         return CURL_SOCKET_BAD;
     }
-    addr->family = AF_UNIX;
-    addr->protocol = 0;
-    addr->addrlen = len;
-    memcpy(&addr->addr, &local, len);
-    return on_open_socket(ctx, purpose, addr);
+    memcpy(&addr->addr, &local.sa, sizeof(addr->addr));
+    return fd;
 }
 
-/* libcurl is told to connect to an address, so that it resolves nothing. */
+/* libcurl is told an address to connect to, so that it resolves nothing; on_open_over_link puts
+ * another in its place. */
 static int set_link(struct sq_http *r)
 {
     CURL *e = r->easy;

@@ -5,7 +5,6 @@
 
 #include "net/http.h"
 #include <curl/curl.h>
-#include <sys/un.h>
 
 struct sq_http_multi;
 struct sq_http_relay;
@@ -30,12 +29,13 @@ struct sq_http_dial {
     char text[SQ_NET_TEXT_MAX];
 };
 
-/* Begins to connect, and gives the address of a local socket: who connects there, at once, talks
- * with the other side; the connection ends where that cannot be reached. *dial is told of it until
- * it is dropped, and keeps its place. SQ_ERR_NOMEM, SQ_ERR_INVALID, SQ_ERR_IO. */
+/* Begins to connect, and gives an address on the loopback. When curl_fd, which is the caller's, is
+ * connected to that, at once, it talks with the other side; the connection ends where that cannot
+ * be reached. *dial is told of it until it is dropped, and keeps its place. SQ_ERR_NOMEM,
+ * SQ_ERR_INVALID, SQ_ERR_IO. */
 int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
-                       struct sq_http_dial *dial, struct sockaddr_un *ret_addr,
-                       socklen_t *ret_len) SQ_MUST_USE;
+                       struct sq_http_dial *dial, int curl_fd,
+                       struct sq_addr *ret_addr) SQ_MUST_USE;
 /* Gives up what is not open yet; an open connection stays as long as libcurl keeps it. */
 void sq_http_dial_drop(struct sq_http_dial *dial);
 

@@ -1,17 +1,17 @@
-/* HTTP over a link (net/link.h). libcurl connects to a local socket of ours instead of the server;
- * what it writes there goes on by a stream over the link, and the other way round. It resolves
- * nothing itself: the stream does, and tries address by address, with the times that the link makes
- * true. TLS is libcurl's, from end to end. (A socket pair would be simpler, but not all versions of
- * libcurl take a socket that is connected already: 7.88 does not.) */
+/* HTTP over a link (net/link.h). libcurl connects to a port of ours on the loopback instead of the
+ * server; what it writes there goes on by a stream over the link, and the other way round. It
+ * resolves nothing itself: the stream does, and tries address by address, with the times that the
+ * link makes true. TLS is libcurl's, from end to end. (A socket pair would be simpler, but libcurl
+ * 7.88 takes no socket that is connected already, and uses none again that is not of IP.) */
 #include "base/mem.h"
 #include "net/filter_int.h"
 #include "net/http_int.h"
 #include "net/loop_int.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct sq_http_relay {
@@ -21,6 +21,7 @@ struct sq_http_relay {
     struct sq_stream *outer;   /* to the server; owned */
     struct sq_stream *inner;   /* to libcurl; owned; NULL until the outer one is open */
     int listener;              /* where libcurl connects to; -1 once it is accepted */
+    int curl_fd;               /* libcurl's, until then */
 };
 
 /* The loop's; they outlive the requests that opened them, as connections do. */
@@ -64,7 +65,9 @@ static void on_inner_data(void *ctx, const uint8_t *data, size_t len)
 static void on_outer_data(void *ctx, const uint8_t *data, size_t len)
 {
     struct sq_http_relay *relay = ctx;
-    pass(relay, relay->inner, data, len);
+    if (relay->inner) { /* else libcurl has closed the connection meanwhile */
+        pass(relay, relay->inner, data, len);
+    }
 }
 
 /* libcurl has closed the connection: what it wrote before still goes. */
@@ -84,14 +87,20 @@ static void on_inner_end(void *ctx, const struct sq_stream_end *end)
 static const struct sq_stream_events inner_events = {.on_data = on_inner_data,
                                                      .on_end = on_inner_end};
 
-/* libcurl's connection, and nobody else's who found the socket; -1 without one. */
-static int accept_own(int listener)
+static uint16_t port_of(int fd, int (*get)(int fd, struct sockaddr *sa, socklen_t *len))
 {
+    struct sq_addr a = {.sa = {.sa_family = AF_UNSPEC}};
+    socklen_t len = sizeof(a);
+    return get(fd, &a.sa, &len) == 0 && a.sa.sa_family == AF_INET ? sq_addr_port(&a) : 0;
+}
+
+/* libcurl's connection, and nobody else's who found the port; -1 without one. */
+static int accept_own(const struct sq_http_relay *relay)
+{
+    uint16_t own = port_of(relay->curl_fd, getsockname);
     int fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        struct ucred who = {.pid = -1};
-        socklen_t len = sizeof(who);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid == getpid()) {
+    while ((fd = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        if (own != 0 && port_of(fd, getpeername) == own) {
             break;
         }
         close(fd);
@@ -102,7 +111,7 @@ static int accept_own(int listener)
 static void on_outer_open(void *ctx)
 {
     struct sq_http_relay *relay = ctx;
-    int fd = accept_own(relay->listener);
+    int fd = accept_own(relay);
     int err = fd < 0 ? SQ_ERR_IO
                      : sq_stream_from_fd(relay->loop, fd, NULL, 0, NULL, NULL, &inner_events, relay,
                                          &relay->inner);
@@ -167,15 +176,14 @@ static struct relays *relays_of(struct sq_loop *loop)
     return relays;
 }
 
-/* In the abstract name space, under a name that the kernel chooses. */
-static int listen_locally(struct sockaddr_un *ret_addr, socklen_t *ret_len)
+static int listen_locally(struct sq_addr *ret_addr)
 {
-    const struct sockaddr_un none = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    *ret_len = sizeof(*ret_addr);
-    if (fd >= 0 &&
-        (bind(fd, (const struct sockaddr *)&none, sizeof(none.sun_family)) < 0 ||
-         listen(fd, 4) < 0 || getsockname(fd, (struct sockaddr *)ret_addr, ret_len) < 0)) {
+    socklen_t len = sizeof(*ret_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *ret_addr = (struct sq_addr){.in4 = {.sin_family = AF_INET}};
+    ret_addr->in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd >= 0 && (bind(fd, &ret_addr->sa, sq_addr_len(ret_addr)) < 0 || listen(fd, 4) < 0 ||
+                    getsockname(fd, &ret_addr->sa, &len) < 0)) {
         close(fd);
         return -1;
     }
@@ -183,14 +191,14 @@ static int listen_locally(struct sockaddr_un *ret_addr, socklen_t *ret_len)
 }
 
 int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
-                       struct sq_http_dial *dial, struct sockaddr_un *ret_addr, socklen_t *ret_len)
+                       struct sq_http_dial *dial, int curl_fd, struct sq_addr *ret_addr)
 {
     sq_http_dial_drop(dial);
     struct relays *relays = relays_of(loop);
     if (!relays) {
         return SQ_ERR_NOMEM;
     }
-    int listener = listen_locally(ret_addr, ret_len);
+    int listener = listen_locally(ret_addr);
     if (listener < 0) {
         return sq_tcp_error(errno);
     }
@@ -204,6 +212,7 @@ int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
     }
     relay->loop = loop;
     relay->listener = listener;
+    relay->curl_fd = curl_fd;
     relay->dial = dial;
     relay->next = relays->all;
     relay->prev = &relays->all;
