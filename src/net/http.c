@@ -11,7 +11,7 @@
 
 #define HEAD_MAX_BYTES 65536 /* of the answer's headers */
 #define METHOD_MAX     32
-#define EARLIER_NS     (5 * SQ_NS_PER_MS)
+#define LATER_NS       (5 * SQ_NS_PER_MS)
 
 struct sq_http {
     struct sq_loop *loop;
@@ -240,13 +240,12 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-/* What is left for connecting over a link: a little less than libcurl's, so that the stream, which
- * knows why, is first to tell. */
+/* What is left for connecting over a link. */
 static uint64_t least_of(uint64_t connect_ns, uint64_t whole_ns, uint64_t used_ns)
 {
     uint64_t left_ns = whole_ns > used_ns ? whole_ns - used_ns : 0;
     left_ns = sq_min_u64(connect_ns, left_ns);
-    return left_ns > 2 * EARLIER_NS ? left_ns - EARLIER_NS : EARLIER_NS;
+    return sq_max_u64(left_ns, SQ_NS_PER_MS);
 }
 
 /* libcurl then connects to the address that stands in *addr. */
@@ -331,8 +330,9 @@ static int start_leg(struct sq_http *r)
     (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
     uint64_t used = r->leg_start_ns - r->start_ns;
-    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns, used));
-    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns, 0));
+    uint64_t later = r->link ? LATER_NS : 0; /* than the stream, which knows more to tell */
+    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns + later, used));
+    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns + later, 0));
     if (r->kept) {
         (void)curl_easy_setopt(e, CURLOPT_SHARE, (CURLSH *)r->kept);
     }
