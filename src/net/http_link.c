@@ -9,6 +9,7 @@
 #include "net/loop_int.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -99,11 +100,15 @@ static int accept_own(const struct sq_http_relay *relay)
 {
     uint16_t own = port_of(relay->curl_fd, getsockname);
     int fd;
+    int one = 1; /* an answer in two parts would wait for an acknowledgement, 40 ms late */
     while ((fd = accept4(relay->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
         if (own != 0 && port_of(fd, getpeername) == own) {
             break;
         }
         close(fd);
+    }
+    if (fd >= 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     }
     return fd;
 }
