@@ -9,8 +9,7 @@
 #include <sys/socket.h>
 
 #define SEGMENT_BYTES 1428                 /* fits an Ethernet frame over IPv6, too */
-#define BLOCKED_NS    (100 * SQ_NS_PER_MS) /* until it is tried again, in an outage or at a firewall \
-                                            */
+#define BLOCKED_NS    (100 * SQ_NS_PER_MS) /* until it is tried again */
 
 enum opening { BELOW, HANDSHAKE, OPEN };
 
