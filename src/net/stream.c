@@ -183,8 +183,10 @@ static void on_timeout(void *ctx, uint64_t now_ns)
         end(s, 0, SQ_STREAM_OPEN);
     } else {
         char took[32];
-        snprintf(s->text, sizeof(s->text), "cannot %s %s: no answer within %s", doing[s->phase],
-                 s->who, sq_format_duration(s->timeout_ns, took));
+        bool stopped = s->link && !s->past_firewall && !sq_link_lets_tcp(s->link, s->port);
+        snprintf(s->text, sizeof(s->text), "cannot %s %.180s: no answer within %s%s",
+                 doing[s->phase], s->who, sq_format_duration(s->timeout_ns, took),
+                 stopped ? " (its network's firewall stops TCP to that port)" : "");
         end(s, SQ_ERR_TIMEOUT, s->phase);
     }
     (void)leave(s);

@@ -184,6 +184,7 @@ static void the_firewall_holds(void **state)
     assert_int_equal(r.err, SQ_ERR_TIMEOUT);
     assert_int_equal(r.during, SQ_STREAM_CONNECT);
     assert_non_null(strstr(r.text, "cannot connect to 127.0.0.1:"));
+    assert_non_null(strstr(r.text, "(its network's firewall stops TCP to that port)"));
     assert_int_equal(requests, 0);
 }
 
