@@ -195,7 +195,7 @@ static void add_connection(struct table *table)
          0},
         {"network", SQ_OPTION_LIST, &o->networks, "NETWORK[@SHARE%]",
          "a bad network under each peer: 'Poor 4G' and its like ('list' tells them), or "
-         "rate=1M,delay=80ms,loss=2%; may come again",
+         "rate=1M,delay=80ms,loss=2%; 'wifi, 20s: Poor 4G, 40s: down 3s' changes; may come again",
          0, 0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
         {"reconnect", SQ_OPTION_TEXT, &o->reconnect, "HOW",

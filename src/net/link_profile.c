@@ -342,33 +342,75 @@ static int spread_loss(const struct parser *p, struct sq_link_way *way, double b
     return 0;
 }
 
-int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why, size_t size)
+/* The other way round, so that either may be set anew. */
+static void gather_loss(struct parser *p, struct sq_link_way *way, int which)
 {
-    struct parser p = {.why = ret_why, .size = size};
-    struct sq_link_config config = {.firewall = SQ_FIREWALL_NONE};
-    struct sq_view rest = sq_view_of(text);
+    const struct sq_link_bursts *b = &way->bursts;
+    if (b->to_bad > 0) {
+        p->burst[which] = 1 / b->to_good;
+        way->loss = b->to_bad / (b->to_bad + b->to_good);
+        way->bursts = (struct sq_link_bursts){0};
+    }
+}
+
+static int refuse_name(const struct parser *p, struct sq_view item, bool changes)
+{
+    return refuse(p, item,
+                  changes ? "the name of a network ('squall run --network list' tells them), or "
+                            "settings such as rate=1M,loss=2%, or down, up or again"
+                          : "the name of a network ('squall run --network list' tells them), or "
+                            "settings such as rate=1M,delay=80ms,loss=2%");
+}
+
+static int parse_items(struct parser *p, struct sq_view text, bool changes,
+                       struct sq_link_config *config)
+{
+    struct sq_view rest = text;
     for (bool first = true; rest.at; first = false) {
         struct sq_view item = trimmed(sq_view_cut(&rest, ','));
         const struct sq_link_profile *profile = first ? find(item) : NULL;
         if (profile) {
-            config = profile->config;
+            *config = profile->config;
+            p->burst[0] = p->burst[1] = 0;
             continue;
         }
         if (first && !memchr(item.at, '=', item.len) && !sq_view_is(item, "reorder")) {
-            return refuse(&p, item,
-                          "the name of a network ('squall run --network list' tells "
-                          "them), or settings such as rate=1M,delay=80ms,loss=2%");
+            return refuse_name(p, item, changes);
         }
-        int err = parse_setting(&p, item, &config);
+        int err = parse_setting(p, item, config);
         if (err) {
             return err;
         }
     }
-    int err = spread_loss(&p, &config.up, p.burst[0]);
+    return 0;
+}
+
+static int parse_onto(struct sq_view text, const struct sq_link_config *base,
+                      struct sq_link_config *ret_config, char *why, size_t size)
+{
+    const struct sq_link_config none = {.firewall = SQ_FIREWALL_NONE};
+    struct parser p = {.why = why, .size = size};
+    struct sq_link_config config = base ? *base : none;
+    config.outage = false;
+    gather_loss(&p, &config.up, 0);
+    gather_loss(&p, &config.down, 1);
+    int err = parse_items(&p, text, base != NULL, &config);
+    err = err ? err : spread_loss(&p, &config.up, p.burst[0]);
     err = err ? err : spread_loss(&p, &config.down, p.burst[1]);
-    err = err ? err : sq_link_check(&config, ret_why, size);
+    err = err ? err : sq_link_check(&config, why, size);
     if (!err) {
         *ret_config = config;
     }
     return err ? SQ_ERR_FORMAT : 0;
+}
+
+int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why, size_t size)
+{
+    return parse_onto(sq_view_of(text), NULL, ret_config, ret_why, size);
+}
+
+int sq_link_parse_change(struct sq_view text, const struct sq_link_config *base,
+                         struct sq_link_config *ret_config, char *ret_why, size_t size)
+{
+    return parse_onto(text, base, ret_config, ret_why, size);
 }

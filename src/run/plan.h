@@ -4,7 +4,7 @@
 #define SQ_RUN_PLAN_H
 
 #include "base/addr.h"
-#include "net/link.h"
+#include "net/link_course.h"
 #include "run/endpoint.h"
 #include "scenario/shape.h"
 #include "signal/signal.h"
@@ -34,12 +34,15 @@ struct sq_plan_data {
 };
 
 #define SQ_PLAN_NETWORKS_MAX 16
+#define SQ_PLAN_CHANGES_MAX  64 /* of all networks of a group together */
 
 /* A network that a share of a group's users are in. */
 struct sq_plan_network {
     const char *name; /* as it was given */
     struct sq_link_config link;
     double share; /* of the group; those of a group make 1 */
+    struct sq_link_course course;
+    size_t changes_at; /* its first one in the group's network_changes */
 };
 
 /* What a user does that is dropped: its connection was lost, or the service ended its session. */
@@ -83,6 +86,8 @@ struct sq_plan_group {
     uint64_t dtmf_after_ns;           /* ... so long after it is up */
     struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
     size_t networks_len; /* 0: users are in the machine's own network */
+    struct sq_link_change network_changes[SQ_PLAN_CHANGES_MAX]; /* of the first, of the next, ... */
+    size_t network_changes_len;
     struct sq_plan_reconnect reconnect;
 };
 
@@ -169,6 +174,11 @@ bool sq_plan_has_data(const struct sq_plan *plan);
 void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place);
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1]);
+/* Adds to a group the network that `text` says (net/link_course.h), with that share; `name`, which
+ * is borrowed, is what results call it. SQ_ERR_FORMAT, SQ_ERR_NOSPACE: more than
+ * SQ_PLAN_NETWORKS_MAX; ret_why says what was expected. */
+int sq_plan_add_network(struct sq_plan_group *group, const char *name, const char *text,
+                        double share, char *ret_why, size_t size) SQ_MUST_USE;
 /* The network of a group's user: of any number of them in a row the shares are as asked for, as
  * near as whole users allow. NULL: none. */
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal);

@@ -652,17 +652,6 @@ static void describe(struct sq_user *user)
     }
 }
 
-static int enter_network(struct sq_user *user)
-{
-    const struct sq_plan_network *network = sq_plan_network(user->group, user->ordinal);
-    if (!network) {
-        return 0;
-    }
-    SQ_RESULT_SET(user->row.network, network->name);
-    return sq_link_create(user->env->loop, &network->link, user->env->plan->seed + user->index,
-                          &user->link);
-}
-
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
                    struct sq_user **ret_user)
 {
@@ -690,10 +679,10 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
     sq_user_dtmf_init(user);
-    int err = enter_network(user);
+    int err = sq_user_network_create(user);
     err = err ? err : sq_user_data_create(user);
     if (err) {
-        sq_link_release(user->link);
+        sq_user_network_destroy(user);
         sq_free(user);
         return err;
     }
@@ -723,6 +712,7 @@ static void open_session(struct sq_user *user)
 void sq_user_start(struct sq_user *user)
 {
     user->env->tally->started++;
+    sq_user_network_begin(user);
     open_session(user);
 }
 
@@ -758,7 +748,7 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
-    sq_link_release(user->link);
+    sq_user_network_destroy(user);
     sq_trace_clear(&user->trace);
     sq_free(user);
 }

@@ -110,10 +110,13 @@ struct sq_user {
     struct sq_signal_host host;
     struct sq_user_peer peers[SQ_USER_PEERS_MAX];
     size_t peers_len;
-    struct sq_timer timer;        /* what is waited for in this state */
-    struct sq_timer switch_timer; /* of --ice relay-first */
-    struct sq_timer dtmf_timer;   /* of --dtmf */
-    uint64_t switch_ns;           /* when the restart began; 0: not yet */
+    struct sq_timer timer;                       /* what is waited for in this state */
+    struct sq_timer switch_timer;                /* of --ice relay-first */
+    struct sq_timer dtmf_timer;                  /* of --dtmf */
+    struct sq_timer network_timer;               /* until its network changes next */
+    const struct sq_plan_network *network;       /* NULL: the machine's own */
+    const struct sq_link_change *network_change; /* in force; NULL: what it began with */
+    uint64_t switch_ns;                          /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
     struct sq_peer_trace trace;
@@ -174,6 +177,13 @@ void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
 void sq_user_dtmf_init(struct sq_user *user);
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
 void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of its tracks */
+
+/* user_network.c */
+/* Makes its link, if it is in a network. SQ_ERR_NOMEM. */
+int sq_user_network_create(struct sq_user *user) SQ_MUST_USE;
+/* The user starts: its network changes from now on. */
+void sq_user_network_begin(struct sq_user *user);
+void sq_user_network_destroy(struct sq_user *user);
 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */

@@ -367,6 +367,11 @@ def text_seeds():
               "0\n0.25\n12.000000001\n", "user,time\n\"a,b\",2026-11-26T20:17:52.5Z\nc,2026-11-26 22:17:53+02:00\n"]
     for i, text in enumerate(shapes):
         put("shape", f"{i:02}", text)
+    networks = ["Poor 4G", "wifi, 20s: Poor 4G, 40s: wifi", "rate=1.5M,up.rate=500k,delay=80ms,jitter=20ms,reorder,loss=2%,burst=4",
+                "queue=30kB,duplicate=1%,corrupt=0.1%,firewall=https", "wifi, run 60s: down 5s, run 65s: again",
+                "down, 5s: wifi, 6s: down, 7s: up, 8s: loss=7%", "50% packet loss,down.queue=200ms", "loss=90%,burst=2", "wifi,,", "1s:wifi"]
+    for i, text in enumerate(networks):
+        put("network", f"{i:02}", text)
     room = ['{"type":"join","room":"r","name":"n","token":"t","publish":{"audio":true,"video":true},"subscribe":true}',
             '{"type":"joined","id":"p1"}',
             '{"type":"offer","seq":1,"sdp":"v=0\\r\\n","tracks":[{"mid":"0","id":"p2","name":"x"}]}',

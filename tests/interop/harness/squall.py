@@ -108,6 +108,11 @@ class Results:
         return [json.loads(value["values"]) for connection in dump["PeerConnections"].values()
                 for key, value in connection["stats"].items() if key.endswith("-" + member)]
 
+    def events(self, kind):
+        """Those of that type in the first dump: what a peer was told, and when."""
+        dump = json.loads(next(iter(sorted((self.folder / "webrtc-internals").glob("*.json")))).read_text())
+        return [event for connection in dump["PeerConnections"].values() for event in connection["updateLog"] if event["type"] == kind]
+
     def started_ms(self):
         text = self.summary["run"]["started"].replace("Z", "+00:00")
         return datetime.fromisoformat(text).timestamp() * 1000
