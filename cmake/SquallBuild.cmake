@@ -227,4 +227,5 @@ endfunction()
 
 # Extra libraries of single tests: libsrtp2 is the oracle of SRTP's tests, and nothing else links it.
 set(SQ_TEST_LIBS_peer_srtp srtp2)
+set(SQ_TEST_LIBS_store_store sq_test_report) # results to be read back
 set(SQ_TEST_LIBS_lab_whip sq_test_net) # certificates

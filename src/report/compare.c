@@ -332,7 +332,8 @@ static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_
         return big && row->separated ? SQ_CALL_UNKNOWN : SQ_CALL_SAME;
     }
     if (!beyond || row->p_adjusted > c->alpha) {
-        return SQ_CALL_SAME;
+        /* As far apart as can be, of too few runs: that it is noise is not known either. */
+        return big && pair->repeated && row->separated ? SQ_CALL_UNKNOWN : SQ_CALL_SAME;
     }
     if (!big) {
         return SQ_CALL_SMALL;
@@ -476,7 +477,7 @@ static void judge_pairs(struct sq_compare *c)
     if (unknown > 0) {
         snprintf(
             c->reason + n, sizeof(c->reason) - (size_t)n,
-            "; %zu figure%s changed that much, and nothing is there to tell whether it is noise",
+            "; %zu figure%s changed that much, and there is too little to tell whether it is noise",
             unknown, unknown == 1 ? "" : "s");
     }
 }

@@ -29,7 +29,7 @@ enum sq_compare_call {
     SQ_CALL_BETTER,    /* by more than noise, and by what counts */
     SQ_CALL_WORSE,     /* the same, the other way */
     SQ_CALL_GENERATOR, /* that much, but the generator itself was late by as much */
-    SQ_CALL_UNKNOWN,   /* by what counts, and nothing is there to tell whether it is noise */
+    SQ_CALL_UNKNOWN,   /* by what counts, and there is too little to tell whether it is noise */
     SQ_CALL_ABSENT,    /* one side did not measure it */
 };
 

@@ -41,7 +41,8 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     case SQ_CALL_GENERATOR:
         return "not counted: the generator was later by as much";
     case SQ_CALL_UNKNOWN:
-        return "not counted: nothing tells whether it is noise";
+        return few ? "not counted: no peers' figures to tell it from noise"
+                   : "not counted: too few runs to tell it from noise";
     case SQ_CALL_ABSENT:
         return "measured on one side only";
     }
