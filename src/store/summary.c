@@ -233,7 +233,8 @@ static void read_config(struct reading *r, const json_t *root, struct sq_stored_
     }
     json_object_foreach(of, key, value)
     {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT);
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT |
+                                           JSON_REAL_PRECISION(6));
         struct sq_stored_setting *setting = &run->config[run->config_count++];
         setting->key = sq_strdup(key);
         setting->value = text ? sq_strdup(text) : NULL;
