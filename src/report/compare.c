@@ -17,6 +17,8 @@
         SQ_AGG_QUANTILE, 0.95                                                                      \
     }
 
+#define STALL_MS 50 /* longer than play-out bridges, and what src/run/health.c calls late */
+
 /* What is looked at unless it is said: what users feel, in the order of reading. Each more makes
  * the others harder to tell from noise. */
 static const struct sq_compare_figure usual[] = {
@@ -300,25 +302,46 @@ static double least_change(const struct sq_compare_row *row)
     return 0.1; /* %, frames/s, a count a peer */
 }
 
-static double lateness(const struct sq_compare_side *side)
+/* Median over the runs of how late the generator's timers were. */
+static double lateness(const struct sq_compare_side *side, bool worst)
 {
     double values[SQ_STORE_RUNS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < side->n; i++) {
-        if (side->runs[i].used && !isnan(side->runs[i].run->lateness_p99_ms)) {
-            values[n++] = side->runs[i].run->lateness_p99_ms;
+        const struct sq_stored_run *run = side->runs[i].run;
+        double ms = worst ? run->lateness_max_ms : run->lateness_p99_ms;
+        if (side->runs[i].used && !isnan(ms)) {
+            values[n++] = ms;
         }
     }
-    return sq_rank_median(values, n);
+    double median = sq_rank_median(values, n);
+    return isnan(median) ? 0 : median;
+}
+
+/* What a stall of the generator alone makes of media that came in time. */
+static bool is_of_playing(enum sq_metric_id id)
+{
+    return id == SQ_METRIC_AUDIO_IN_CONCEALMENT || id == SQ_METRIC_VIDEO_IN_FREEZES ||
+           id == SQ_METRIC_VIDEO_IN_FREEZE || id == SQ_METRIC_VIDEO_IN_DROPPED;
 }
 
 /* Late timers delay what the generator sends and what it answers: a time that grew by no more than
- * twice what its timers did is not the service's. */
+ * twice what most of its timers did is not the service's. In repeated runs a single stall stands
+ * for itself; in one it may be all the difference, of what happens once and of what is played. */
 static bool generator_explains(const struct sq_compare *c, const struct sq_compare_pair *pair,
                                const struct sq_compare_row *row)
 {
-    double later = lateness(&c->sides[pair->side]) - lateness(&c->sides[0]);
-    return strcmp(row->unit, "ms") == 0 && row->change > 0 && later > 0 && row->change <= 2 * later;
+    const struct sq_compare_side *before = &c->sides[0];
+    const struct sq_compare_side *after = &c->sides[pair->side];
+    double later = 2 * (lateness(after, false) - lateness(before, false));
+    double stall = pair->repeated ? 0 : lateness(after, true) - lateness(before, true);
+    if (is_of_playing(row->figure.id)) {
+        return stall > STALL_MS;
+    }
+    if (sq_metric_get(row->figure.id)->sampling == SQ_SAMPLING_PEER_ONCE) {
+        later = fmax(later, stall);
+    }
+    return strcmp(row->unit, "ms") == 0 && row->change > 0 && row->change <= later;
 }
 
 static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_compare_pair *pair,

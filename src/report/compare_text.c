@@ -31,7 +31,9 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     bool few = !pair->repeated;
     switch (row->call) {
     case SQ_CALL_SAME:
-        return row->change == 0 ? "unchanged" : few ? "no clear difference" : "no more than noise";
+        return row->change == 0 && isnan(row->p) ? "unchanged"
+               : few                             ? "no clear difference"
+                                                 : "no more than noise";
     case SQ_CALL_SMALL:
         return few ? "differs in these runs, too little to count" : "changed, too little to count";
     case SQ_CALL_BETTER:

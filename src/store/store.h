@@ -34,7 +34,7 @@ struct sq_stored_run {
     bool interrupted;
     bool generator_ok;
     char generator_note[384];
-    double lateness_p99_ms; /* of the generator's timers; NAN */
+    double lateness_p99_ms, lateness_max_ms; /* of the generator's timers; NAN */
     struct sq_peer_counts counts;
     bool measured[SQ_METRIC_COUNT]; /* it is there, and has samples */
     struct sq_metric_figures figures[SQ_METRIC_COUNT];

@@ -214,6 +214,7 @@ static void read_generator(struct reading *r, const json_t *root, struct sq_stor
     const json_t *lateness = of ? object_in(r, of, "generator", "lateness_ms") : NULL;
     run->generator_ok = flag_in(r, of, "generator", "ok");
     run->lateness_p99_ms = number_in(r, lateness, "generator.lateness_ms", "p99");
+    run->lateness_max_ms = number_in(r, lateness, "generator.lateness_ms", "max");
     const char *note = json_string_value(json_object_get(of, "note")); /* came later */
     SQ_RESULT_SET(run->generator_note, note);
 }

@@ -32,7 +32,8 @@ def compare_runs(t):
     check(said["verdict"] == "not-worse" and not called(figures, "worse"), said["reason"])
     check(said["comparisons"][0]["unit_of_test"] == "peers" and not said["notes"], f"{said['notes']}")
 
-    far = t.run("lab:echo", *SAME, "--network", "up.delay=75ms,down.delay=75ms", "--baseline", first.folder).finish()
+    far = t.run("lab:echo", *SAME, "--duration", "6s", "--network", "up.delay=150ms,down.delay=150ms", "--baseline",
+                first.folder).finish()
     check(far.code == 1 and far.summary["verdict"] == "fail", f"exit code {far.code}: {far.summary['reason']}")
     check(far.summary["baseline"]["verdict"] == "worse" and "✗ setup.total" in far.text, far.text)
     figures, said = compared(t, 1, first.folder, far.folder)
@@ -40,8 +41,9 @@ def compare_runs(t):
     test.note(f"worse: {sorted(worse)}")
     check(worse == {"setup.total", "setup.total.p95", "video.in.rtt"}, f"worse is {sorted(worse)}")
     longer = figures["video.in.rtt"]["change"]
-    check(85 < longer < 110, f"the round trip is {longer:.1f} ms longer, 100 were set")
+    check(220 < longer < 275, f"the round trip is {longer:.1f} ms longer, 250 were set")
     check(any("network differs" in note for note in said["notes"]), f"{said['notes']}")
+    check(figures["video.in.bitrate"]["call"] != "worse" and figures["video.in.loss"]["call"] == "same", f"{figures}")
     figures, said = compared(t, 0, far.folder, second.folder)
     check(called(figures, "better") == worse, f"better is {sorted(called(figures, 'better'))}")
 

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "report/compare.h"
+#include "report/report.h"
+#include "report/sample.h"
 #include "report/schema.h"
 #include <math.h>
 #include <stdio.h>
@@ -55,7 +57,7 @@ static struct sq_stored_run *made(unsigned number, double noise, double together
     snprintf(run->id, sizeof(run->id), "run-%u", number);
     run->verdict = SQ_VERDICT_PASS;
     run->generator_ok = run->has_peers = true;
-    run->lateness_p99_ms = 1;
+    run->lateness_p99_ms = run->lateness_max_ms = 1;
     run->counts = (struct sq_peer_counts){.planned = PEERS, .started = PEERS, .ok = PEERS};
     set_metric(run, SQ_METRIC_PEERS_FAILED, 0);
     double common = normal();
@@ -417,6 +419,31 @@ static void a_late_generator_is_not_a_slow_service(void **state)
     free_sides(&s);
 }
 
+/* Of one run each, a stall is told from the service by its length. */
+static void a_stall_is_not_a_slow_service(void **state)
+{
+    struct sides s;
+    (void)state;
+    sq_rand_seed(&rand_state, 16);
+    make_sides(&s, 1, 1, 0, 0);
+    give_peers(s.a[0], SQ_METRIC_SETUP_TOTAL, PEERS, 100, 3);
+    give_peers(s.b[0], SQ_METRIC_SETUP_TOTAL, PEERS, 160, 3);
+    give_peers(s.a[0], SQ_METRIC_AUDIO_IN_CONCEALMENT, PEERS, 0.1, 0.03);
+    give_peers(s.b[0], SQ_METRIC_AUDIO_IN_CONCEALMENT, PEERS, 2.4, 0.3);
+    give_peers(s.a[0], SQ_METRIC_AUDIO_IN_LOSS, PEERS, 0.1, 0.03);
+    give_peers(s.b[0], SQ_METRIC_AUDIO_IN_LOSS, PEERS, 2.4, 0.3);
+    for (unsigned stalled = 0; stalled < 2; stalled++) {
+        s.b[0]->lateness_max_ms = stalled ? 80 : 40;
+        struct sq_compare *c = compare(&s, &usual);
+        enum sq_compare_call call = stalled ? SQ_CALL_GENERATOR : SQ_CALL_WORSE;
+        assert_int_equal(row_of(c, "setup.total")->call, call);
+        assert_int_equal(row_of(c, "audio.in.concealment")->call, call);
+        assert_int_equal(row_of(c, "audio.in.loss")->call, SQ_CALL_WORSE);
+        sq_compare_free(c);
+    }
+    free_sides(&s);
+}
+
 static void set_setting(struct sq_stored_run *run, const char *key, const char *value)
 {
     run->config = calloc(1, sizeof(*run->config));
@@ -522,6 +549,38 @@ static void the_json_follows_its_schema(void **state)
     free_sides(&s);
 }
 
+/* What a run keeps of it, by the schema of summary.json. */
+static void a_baseline_follows_the_schema(void **state)
+{
+    json_error_t error;
+    struct sq_buf text = {0};
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    (void)state;
+    assert_non_null(r);
+    r->baseline = sq_zalloc(sizeof(*r->baseline) + sizeof(r->baseline->rows[0]));
+    assert_non_null(r->baseline);
+    *r->baseline = (struct sq_baseline){
+        .name = "the baseline", .runs = 2, .verdict = "worse", .worse = true, .rows_count = 1};
+    r->baseline->rows[0] = (struct sq_baseline_row){.figure = "setup.total",
+                                                    .unit = "ms",
+                                                    .before = 0,
+                                                    .after = 3,
+                                                    .change_percent = NAN,
+                                                    .p_adjusted = 0.01,
+                                                    .call = "worse"};
+    sq_report_render(r, SQ_REPORT_JSON, &text);
+    json_t *schema = json_load_file(SQ_SOURCE_DIR "/share/schema/summary.schema.json", 0, &error);
+    json_t *value = json_loads(text.text, JSON_REJECT_DUPLICATES, &error);
+    assert_true(schema && value && json_object_get(value, "baseline"));
+    if (!schema_check(schema, value, "", why, sizeof(why))) {
+        fail_msg("%s", why);
+    }
+    json_decref(schema);
+    json_decref(value);
+    sq_buf_free(&text);
+    sq_result_destroy(r);
+}
+
 static void names_are_harmless(void **state)
 {
     struct sides s;
@@ -577,9 +636,11 @@ int main(void)
         cmocka_unit_test(few_runs_have_to_lie_apart),
         cmocka_unit_test(invalid_runs_are_not_slower),
         cmocka_unit_test(a_late_generator_is_not_a_slow_service),
+        cmocka_unit_test(a_stall_is_not_a_slow_service),
         cmocka_unit_test(unlike_runs_are_told),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
         cmocka_unit_test(the_json_follows_its_schema),
+        cmocka_unit_test(a_baseline_follows_the_schema),
         cmocka_unit_test(names_are_harmless),
         cmocka_unit_test(survives_want_of_memory),
     };
