@@ -331,17 +331,19 @@ static bool is_of_playing(enum sq_metric_id id)
 static bool generator_explains(const struct sq_compare *c, const struct sq_compare_pair *pair,
                                const struct sq_compare_row *row)
 {
-    const struct sq_compare_side *before = &c->sides[0];
-    const struct sq_compare_side *after = &c->sides[pair->side];
-    double later = 2 * (lateness(after, false) - lateness(before, false));
-    double stall = pair->repeated ? 0 : lateness(after, true) - lateness(before, true);
+    /* The other way round it made the earlier runs look slow. */
+    bool grew = row->change > 0;
+    const struct sq_compare_side *less = &c->sides[grew ? 0 : pair->side];
+    const struct sq_compare_side *more = &c->sides[grew ? pair->side : 0];
+    double later = 2 * (lateness(more, false) - lateness(less, false));
+    double stall = pair->repeated ? 0 : lateness(more, true) - lateness(less, true);
     if (is_of_playing(row->figure.id)) {
         return stall > STALL_MS;
     }
     if (sq_metric_get(row->figure.id)->sampling == SQ_SAMPLING_PEER_ONCE) {
         later = fmax(later, stall);
     }
-    return strcmp(row->unit, "ms") == 0 && row->change > 0 && row->change <= later;
+    return strcmp(row->unit, "ms") == 0 && fabs(row->change) <= later;
 }
 
 static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_compare_pair *pair,
@@ -362,10 +364,10 @@ static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_
         return SQ_CALL_SMALL;
     }
     enum sq_metric_better better = sq_metric_get(row->figure.id)->better;
-    if ((better == SQ_BETTER_HIGH) == (row->change > 0)) {
-        return SQ_CALL_BETTER;
+    if (generator_explains(c, pair, row)) {
+        return SQ_CALL_GENERATOR;
     }
-    return generator_explains(c, pair, row) ? SQ_CALL_GENERATOR : SQ_CALL_WORSE;
+    return (better == SQ_BETTER_HIGH) == (row->change > 0) ? SQ_CALL_BETTER : SQ_CALL_WORSE;
 }
 
 /* All figures of all pairs are one family. */

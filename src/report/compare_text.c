@@ -41,7 +41,8 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     case SQ_CALL_WORSE:
         return few ? "worse in these runs" : "worse";
     case SQ_CALL_GENERATOR:
-        return "not counted: the generator was later by as much";
+        return row->change > 0 ? "not counted: the generator was later by as much"
+                               : "not counted: the generator was late by as much before";
     case SQ_CALL_UNKNOWN:
         return few ? "not counted: no peers' figures to tell it from noise"
                    : "not counted: too few runs to tell it from noise";

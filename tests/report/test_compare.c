@@ -416,6 +416,14 @@ static void a_late_generator_is_not_a_slow_service(void **state)
     c = compare(&s, &usual);
     assert_int_equal(row_of(c, "video.in.rtt")->call, SQ_CALL_WORSE);
     sq_compare_free(c);
+    /* Nor is it a better one where the generator was late before. */
+    shift_by(&s, SQ_METRIC_VIDEO_IN_RTT, 0.65);
+    for (size_t i = 0; i < 6; i++) {
+        s.a[i]->lateness_p99_ms = 19;
+    }
+    c = compare(&s, &usual);
+    assert_int_equal(row_of(c, "video.in.rtt")->call, SQ_CALL_GENERATOR);
+    sq_compare_free(c);
     free_sides(&s);
 }
 
