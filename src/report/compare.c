@@ -8,52 +8,45 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AVG                                                                                        \
-    {                                                                                              \
-        SQ_AGG_AVG, 0                                                                              \
-    }
-#define P95                                                                                        \
-    {                                                                                              \
-        SQ_AGG_QUANTILE, 0.95                                                                      \
-    }
-
 #define STALL_MS 50 /* longer than play-out bridges, and what src/run/health.c calls late */
 
 /* What is looked at unless it is said: what users feel, in the order of reading. Each more makes
- * the others harder to tell from noise. */
+ * the others harder to tell from noise. The average, unless it says otherwise. */
 static const struct sq_compare_figure usual[] = {
-    {SQ_METRIC_PEERS_FAILED, AVG},
-    {SQ_METRIC_SETUP_TOTAL, AVG},
-    {SQ_METRIC_SETUP_TOTAL, P95},
-    {SQ_METRIC_VIDEO_IN_BITRATE, AVG},
-    {SQ_METRIC_VIDEO_IN_LOSS, AVG},
-    {SQ_METRIC_VIDEO_IN_JITTER, AVG},
-    {SQ_METRIC_VIDEO_IN_RTT, AVG},
-    {SQ_METRIC_VIDEO_IN_FPS, AVG},
-    {SQ_METRIC_VIDEO_IN_FREEZES, AVG},
-    {SQ_METRIC_VIDEO_IN_FREEZE, AVG},
-    {SQ_METRIC_VIDEO_IN_LATENCY, AVG},
-    {SQ_METRIC_VIDEO_IN_LATENCY, P95},
-    {SQ_METRIC_AUDIO_IN_BITRATE, AVG},
-    {SQ_METRIC_AUDIO_IN_LOSS, AVG},
-    {SQ_METRIC_AUDIO_IN_JITTER, AVG},
-    {SQ_METRIC_AUDIO_IN_RTT, AVG},
-    {SQ_METRIC_AUDIO_IN_LATENCY, AVG},
-    {SQ_METRIC_AUDIO_IN_LATENCY, P95},
-    {SQ_METRIC_AUDIO_IN_CONCEALMENT, AVG},
-    {SQ_METRIC_VIDEO_OUT_BITRATE, AVG},
-    {SQ_METRIC_VIDEO_OUT_LOSS, AVG},
-    {SQ_METRIC_VIDEO_OUT_RTT, AVG},
-    {SQ_METRIC_AUDIO_OUT_BITRATE, AVG},
-    {SQ_METRIC_AUDIO_OUT_LOSS, AVG},
-    {SQ_METRIC_AUDIO_OUT_RTT, AVG},
-    {SQ_METRIC_DATA_IN_THROUGHPUT, AVG},
-    {SQ_METRIC_DATA_IN_LATENCY, AVG},
-    {SQ_METRIC_DATA_IN_LOSS, AVG},
-    {SQ_METRIC_DATA_RTT, AVG},
-    {SQ_METRIC_VIDEO_IN_DECODED_FPS, AVG},
-    {SQ_METRIC_VIDEO_IN_MOVING, AVG},
-    {SQ_METRIC_AUDIO_IN_HEARD, AVG},
+    {.id = SQ_METRIC_PEERS_FAILED},
+    {.id = SQ_METRIC_PEERS_DROPPED},
+    {.id = SQ_METRIC_PEERS_RECONNECT},
+    {.id = SQ_METRIC_SETUP_TOTAL},
+    {SQ_METRIC_SETUP_TOTAL, {SQ_AGG_QUANTILE, 0.95}},
+    {.id = SQ_METRIC_VIDEO_IN_BITRATE},
+    {.id = SQ_METRIC_VIDEO_IN_LOSS},
+    {.id = SQ_METRIC_VIDEO_IN_JITTER},
+    {.id = SQ_METRIC_VIDEO_IN_RTT},
+    {.id = SQ_METRIC_VIDEO_IN_FPS},
+    {.id = SQ_METRIC_VIDEO_IN_FREEZES},
+    {.id = SQ_METRIC_VIDEO_IN_FREEZE},
+    {.id = SQ_METRIC_VIDEO_IN_LATENCY},
+    {SQ_METRIC_VIDEO_IN_LATENCY, {SQ_AGG_QUANTILE, 0.95}},
+    {.id = SQ_METRIC_AUDIO_IN_BITRATE},
+    {.id = SQ_METRIC_AUDIO_IN_LOSS},
+    {.id = SQ_METRIC_AUDIO_IN_JITTER},
+    {.id = SQ_METRIC_AUDIO_IN_RTT},
+    {.id = SQ_METRIC_AUDIO_IN_LATENCY},
+    {SQ_METRIC_AUDIO_IN_LATENCY, {SQ_AGG_QUANTILE, 0.95}},
+    {.id = SQ_METRIC_AUDIO_IN_CONCEALMENT},
+    {.id = SQ_METRIC_VIDEO_OUT_BITRATE},
+    {.id = SQ_METRIC_VIDEO_OUT_LOSS},
+    {.id = SQ_METRIC_VIDEO_OUT_RTT},
+    {.id = SQ_METRIC_AUDIO_OUT_BITRATE},
+    {.id = SQ_METRIC_AUDIO_OUT_LOSS},
+    {.id = SQ_METRIC_AUDIO_OUT_RTT},
+    {.id = SQ_METRIC_DATA_IN_THROUGHPUT},
+    {.id = SQ_METRIC_DATA_IN_LATENCY},
+    {.id = SQ_METRIC_DATA_IN_LOSS},
+    {.id = SQ_METRIC_DATA_RTT},
+    {.id = SQ_METRIC_VIDEO_IN_DECODED_FPS},
+    {.id = SQ_METRIC_VIDEO_IN_MOVING},
+    {.id = SQ_METRIC_AUDIO_IN_HEARD},
 };
 
 struct comparing {
@@ -143,12 +136,13 @@ static int choose_figures(struct comparing *w)
     if (o->figures_count > 0) {
         return err;
     }
-    for (unsigned id = 0; o->all && id < SQ_METRIC_COUNT; id++) {
-        if (is_the_services((enum sq_metric_id)id)) {
-            look_at(w, (struct sq_compare_figure){(enum sq_metric_id)id, AVG});
-            if (!is_peers_share((enum sq_metric_id)id)) {
-                look_at(w, (struct sq_compare_figure){(enum sq_metric_id)id, P95});
-            }
+    for (unsigned i = 0; o->all && i < SQ_METRIC_COUNT; i++) {
+        enum sq_metric_id id = (enum sq_metric_id)i;
+        if (is_the_services(id)) {
+            look_at(w, (struct sq_compare_figure){.id = id});
+        }
+        if (is_the_services(id) && !is_peers_share(id)) {
+            look_at(w, (struct sq_compare_figure){id, {SQ_AGG_QUANTILE, 0.95}});
         }
     }
     for (size_t i = 0; !o->all && i < sizeof(usual) / sizeof(*usual); i++) {

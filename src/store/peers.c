@@ -63,6 +63,7 @@ static const char *const columns[SQ_METRIC_COUNT] = {
     [SQ_METRIC_DATA_OUT_THROUGHPUT] = "data.out.throughput_kbps",
     [SQ_METRIC_DATA_OUT_MESSAGES] = "data.out.messages",
     [SQ_METRIC_DATA_RTT] = "data.rtt_ms",
+    [SQ_METRIC_PEERS_RECONNECT] = "gap_ms",
     [SQ_METRIC_SETUP_DNS] = "setup.dns_ms",
     [SQ_METRIC_SETUP_CONNECT] = "setup.connect_ms",
     [SQ_METRIC_SETUP_TLS] = "setup.tls_ms",
@@ -79,7 +80,7 @@ struct table {
     struct sq_stored_run *run;
     struct sq_csv csv;
     size_t at[SQ_METRIC_COUNT]; /* the metric's column, or NOWHERE */
-    size_t outcome, connected;
+    size_t outcome, connected, drops;
     size_t fields; /* of the header */
     size_t rows;
 };
@@ -109,6 +110,7 @@ static int read_header(struct table *t)
     t->fields = got ? t->csv.fields : 0;
     t->outcome = got ? column(&t->csv, "outcome") : NOWHERE;
     t->connected = got ? column(&t->csv, "connected") : NOWHERE;
+    t->drops = got ? column(&t->csv, "drops") : NOWHERE; /* came with --reconnect */
     if (!got || strcmp(sq_csv_field(&t->csv, 0), "peer") != 0 || t->outcome == NOWHERE) {
         return fail(t, SQ_ERR_FORMAT,
                     "expected the header of a peers.csv, with the columns peer and outcome");
@@ -171,9 +173,10 @@ static int read_row(struct table *t)
     }
     bool connected =
         t->connected != NOWHERE && strcmp(sq_csv_field(&t->csv, t->connected), "1") == 0;
+    bool dropped = t->drops != NOWHERE && strcmp(sq_csv_field(&t->csv, t->drops), "0") != 0;
     int err = keep(t, SQ_METRIC_PEERS_OK, ok ? 100 : 0);
     err = err ? err : keep(t, SQ_METRIC_PEERS_FAILED, failed ? 100 : 0);
-    err = err ? err : keep(t, SQ_METRIC_PEERS_DROPPED, failed && connected ? 100 : 0);
+    err = err ? err : keep(t, SQ_METRIC_PEERS_DROPPED, dropped || (failed && connected) ? 100 : 0);
     for (unsigned id = 0; !err && id < SQ_METRIC_COUNT; id++) {
         if (t->at[id] != NOWHERE) {
             err = read_number(t, (enum sq_metric_id)id);

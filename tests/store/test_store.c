@@ -78,6 +78,7 @@ static void peers_are_read(void **state)
     double setup = 0;
     double loss = 0;
     double failed = 0;
+    double dropped = 0;
     (void)state;
     assert_int_equal(sq_store_open(in("two"), &run, why), 0);
     if (sq_store_read_peers(run, why) != 0) {
@@ -92,6 +93,7 @@ static void peers_are_read(void **state)
         setup += isnan(ms) ? 0 : ms;
         loss += isnan(lost) ? 0 : lost;
         failed += p->outcome == SQ_OUTCOME_FAILED ? 100 : 0;
+        dropped += (p->outcome == SQ_OUTCOME_FAILED && p->connected) || p->drops > 0 ? 100 : 0;
     }
     const struct sq_stored_values *v = run->peers;
     assert_int_equal(v[SQ_METRIC_SETUP_TOTAL].n, setups);
@@ -100,8 +102,9 @@ static void peers_are_read(void **state)
         setup -= i < setups ? v[SQ_METRIC_SETUP_TOTAL].values[i] : 0;
         loss -= i < v[SQ_METRIC_VIDEO_IN_LOSS].n ? v[SQ_METRIC_VIDEO_IN_LOSS].values[i] : 0;
         failed -= v[SQ_METRIC_PEERS_FAILED].values[i];
+        dropped -= v[SQ_METRIC_PEERS_DROPPED].values[i];
     }
-    assert_true(fabs(setup) < 0.1 && fabs(loss) < 0.01 && fabs(failed) < 1e-9);
+    assert_true(fabs(setup) < 0.1 && fabs(loss) < 0.01 && failed == 0 && dropped == 0);
     sq_store_close(run);
     sq_result_destroy(r);
 }
