@@ -34,7 +34,8 @@ static void make_table(struct session *s, struct sq_option rows[static ROWS_MAX]
         {.name = "What counts", .type = SQ_OPTION_HEADING},
         {"metric", SQ_OPTION_LIST, &s->metrics, "NAME",
          "look at this alone, such as setup.total.p95; may come again", 0, 0},
-        {"all", SQ_OPTION_FLAG, &s->all, NULL, "look at every metric, average and p95", 0, 0},
+        {"all", SQ_OPTION_FLAG, &s->all, NULL,
+         "look at every metric (average, and p95 where less is better)", 0, 0},
         {"threshold", SQ_OPTION_TEXT, &s->threshold, "P",
          "a change counts from P % on (default 5, and 20 for runs too few to know their noise)", 0,
          0},
@@ -58,7 +59,7 @@ static int help(const struct sq_option *rows)
          "Each is a results directory of squall run, a folder of several repeat runs, or several "
          "with\ncommas in between. The first is what the others are compared with. Four runs of "
          "each or more\ntell a change from noise:\n"
-         "  for i in 1 2 3 4 5; do squall run TARGET … --out before/$i; done");
+         "  for i in 1 2 3 4 5 6; do squall run TARGET … --out before/$i; done");
     sq_options_help(rows);
     puts("\nExit codes: 0 not worse, 1 worse, 2 usage, 3 a run reached nothing, 4 too few valid "
          "runs.");

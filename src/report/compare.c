@@ -141,7 +141,9 @@ static int choose_figures(struct comparing *w)
         if (is_the_services(id)) {
             look_at(w, (struct sq_compare_figure){.id = id});
         }
-        if (is_the_services(id) && !is_peers_share(id)) {
+        /* Where more is better the bad end is the low one, of which results have no percentile. */
+        if (is_the_services(id) && !is_peers_share(id) &&
+            sq_metric_get(id)->better == SQ_BETTER_LOW) {
             look_at(w, (struct sq_compare_figure){id, {SQ_AGG_QUANTILE, 0.95}});
         }
     }

@@ -100,9 +100,9 @@ struct sq_compare_input {
 };
 
 struct sq_compare_options {
-    double threshold_percent;                /* NAN: SQ_COMPARE_THRESHOLD or SQ_COMPARE_FEW */
-    bool strict;                             /* unlike configurations are refused */
-    bool all;                                /* every metric, by average and p95 */
+    double threshold_percent; /* NAN: SQ_COMPARE_THRESHOLD or SQ_COMPARE_FEW */
+    bool strict;              /* unlike configurations are refused */
+    bool all;                 /* every metric: the average, and p95 where less is better */
     const struct sq_compare_figure *figures; /* nullable: these alone */
     size_t figures_count;
 };

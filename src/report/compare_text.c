@@ -175,7 +175,7 @@ static void put_row(const struct table *t, const struct sq_compare_pair *pair,
     put_number_cell(t, row->before);
     put_number_cell(t, row->after);
     sq_compare_put_change(row, &cell);
-    put_cell(t, &cell, CELL_WIDTH + 2, false);
+    put_cell(t, &cell, CELL_WIDTH + 3, false);
     if (pair->repeated) {
         put_span(row, &cell);
         put_cell(t, &cell, SPAN_WIDTH, false);
@@ -229,7 +229,7 @@ static void put_pair(const struct table *t, const struct sq_compare *c,
     sq_buf_printf(t->out, " (%s)\n", sq_compare_runs_word(after->used, word));
     paint(t, "0");
     sq_buf_printf(t->out, "%*s%*s %*s %*s ", 4 + NAME_WIDTH + 1 + UNIT_WIDTH + 1, "", CELL_WIDTH,
-                  "before", CELL_WIDTH, "after", CELL_WIDTH + 2, "change");
+                  "before", CELL_WIDTH, "after", CELL_WIDTH + 3, "change");
     if (pair->repeated) {
         put_text_cell(t, "95 % of it", SPAN_WIDTH, false);
     }
