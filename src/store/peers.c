@@ -243,7 +243,8 @@ int sq_store_read_peers(struct sq_stored_run *run, char why[static SQ_STORE_WHY_
 int sq_store_parse_peers(struct sq_stored_run *run, const char *csv, size_t len,
                          char why[static SQ_STORE_WHY_MAX])
 {
-    FILE *file = len > 0 ? fmemopen((void *)(uintptr_t)csv, len, "r") : NULL;
+    /* It is only read. */
+    FILE *file = len > 0 ? fmemopen((void *)csv, len, "r") : NULL;
     if (!file) {
         snprintf(why, SQ_STORE_WHY_MAX, "%.300s: no peers", run->dir);
         return SQ_ERR_FORMAT;

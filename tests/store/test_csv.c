@@ -14,7 +14,7 @@ static char why[512];
 
 static void begin(struct sq_csv *csv, const char *text, size_t len)
 {
-    *csv = (struct sq_csv){.file = fmemopen((void *)(uintptr_t)text, len, "r"),
+    *csv = (struct sq_csv){.file = fmemopen((void *)text, len, "r"),
                            .name = "t.csv",
                            .why = why,
                            .why_room = sizeof(why)};
