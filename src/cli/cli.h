@@ -6,6 +6,7 @@
 #include "run/result.h"
 
 int sq_cmd_run(int argc, char **argv);
+int sq_cmd_compare(int argc, char **argv);
 int sq_cmd_lab(int argc, char **argv);
 int sq_cmd_pair(int argc, char **argv);
 int sq_cmd_media(int argc, char **argv);

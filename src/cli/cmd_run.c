@@ -3,6 +3,7 @@
 #include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/baseline.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/dtmf_option.h"
@@ -55,6 +56,7 @@ struct session {
     struct sq_run_metrics metrics;
     struct sq_result *result;
     struct sq_record_option record;
+    struct sq_baseline_option baseline;
     struct sq_replay *replay;
     struct sq_run_paths paths;
     char lab_url[SQ_LAB_URL_MAX];
@@ -516,6 +518,7 @@ static int write_results(struct session *s)
                                                     .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
         err = tell_record(s, out);
+        sq_baseline_tell(&s->baseline, text.color, out);
         sq_dtmf_option_tell(&s->plan, s->result, out);
         errno = 0;
         if ((fflush(out) != 0 || ferror(out)) && !err) {
@@ -557,7 +560,8 @@ static int judge(struct session *s)
     sq_untested_check(&s->plan, figures, s->result);
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
-    return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
+    int err = sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
+    return err ? err : sq_baseline_judge(&s->baseline, s->result, s->why, sizeof(s->why));
 }
 
 /* A thread of its own, so that decoding disturbs no shard. */
@@ -602,6 +606,9 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err
               : sq_run_metrics_check(s->options.prometheus, s->options.prometheus_push, s->why,
                                      sizeof(s->why));
+    err = err ? err
+              : sq_baseline_load(&s->baseline, &s->options.baselines, s->options.baseline_threshold,
+                                 s->why, sizeof(s->why));
     err = err ? err : open_clip(s);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
@@ -630,6 +637,7 @@ static void clean_up(struct session *s)
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
+    sq_baseline_free(&s->baseline);
     sq_lab_stop(s->lab);
     sq_run_metrics_stop(&s->metrics);
     sq_loop_free(s->loop);

@@ -11,6 +11,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"run", sq_cmd_run, "drive peers through a service, and say whether it held"},
+    {"compare", sq_cmd_compare, "results beside each other: what is worse, by more than noise"},
     {"lab", sq_cmd_lab, "a small complete service to aim at: rooms, WHIP, WHEP, STUN, an SFU"},
     {"pair", sq_cmd_pair, "connect two machines by two codes carried by hand, and measure"},
     {"explain", sq_cmd_explain, "what a metric is, its unit, what is good, and how it is judged"},

@@ -115,6 +115,10 @@ static void add_verdict(struct table *table)
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
         {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
          "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
+        {"baseline", SQ_OPTION_LIST, &o->baselines, "DIR",
+         "results of earlier runs: to be worse than those fails; may come again", 0, 0},
+        {"baseline-threshold", SQ_OPTION_TEXT, &o->baseline_threshold, "P",
+         "a change counts from P % on (default: as squall compare has it)", 0, 0},
         {"lateness-max", SQ_OPTION_NUMBER, &o->lateness_max_ms, "MS",
          "p99 of the generator's own timers (default 20)", 0, 0},
     };
@@ -345,6 +349,10 @@ static int check_useless(const struct sq_run_options *o, char *why, size_t why_r
         snprintf(why, why_room,
                  "%s: a replay sends its recording as it is, in the place of a clip; leave it out",
                  clip);
+        return SQ_ERR_INVALID;
+    }
+    if (o->baseline_threshold && o->baselines.n == 0) {
+        snprintf(why, why_room, "--baseline-threshold: there is no --baseline to use it on");
         return SQ_ERR_INVALID;
     }
     return check_senders(o, why, why_room);

@@ -26,6 +26,8 @@ struct sq_run_options {
     bool github;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
+    const char *baseline_threshold;
+    struct sq_option_list baselines;
     struct sq_option_list expect, stun, turn, local_ips, codecs, networks;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;

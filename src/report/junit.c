@@ -111,6 +111,15 @@ static void put_cause_cases(struct junit *j)
     }
 }
 
+static void put_baseline_case(struct junit *j)
+{
+    const struct sq_baseline *b = j->r->baseline;
+    if (b) {
+        put_case(j, "squall.baseline", "the run is no worse than the baseline", 0,
+                 b->worse ? JUNIT_FAILURE : JUNIT_OK, "baseline", b->reason);
+    }
+}
+
 static void put_head(const struct junit *j, struct sq_buf *out, const char *element)
 {
     sq_buf_printf(out, "<%s name=\"squall\" tests=\"%u\" failures=\"%u\" errors=\"%u\" time=\"",
@@ -133,6 +142,7 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     put_run_cases(&j);
     put_expectation_cases(&j);
     put_cause_cases(&j);
+    put_baseline_case(&j);
 
     sq_buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     put_head(&j, out, "testsuites");

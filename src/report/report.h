@@ -51,6 +51,10 @@ enum sq_report_kind {
 int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
                          struct sq_report_error *ret_error) SQ_MUST_USE;
 
+/* What somebody else has rendered, in the same way. */
+int sq_report_put(const char *path, const struct sq_buf *content,
+                  struct sq_report_error *ret_error) SQ_MUST_USE;
+
 /* The same as text in memory; `out` is sticky about failures (out->err). */
 void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out);
 /* What did not hold as workflow commands of GitHub Actions, a line each ("::error title=…::…"):

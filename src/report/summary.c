@@ -242,6 +242,34 @@ static void put_generator(struct sq_json *j, const struct sq_generator_health *g
     sq_json_close(j, '}');
 }
 
+/* Only where there is one. */
+static void put_baseline(struct sq_json *j, const struct sq_baseline *b)
+{
+    if (!b) {
+        return;
+    }
+    sq_json_open(j, "baseline", '{');
+    sq_json_text(j, "name", b->name);
+    sq_json_integer(j, "runs", b->runs);
+    sq_json_text(j, "verdict", b->verdict);
+    sq_json_text(j, "reason", b->reason);
+    sq_json_open(j, "figures", '[');
+    for (size_t i = 0; i < b->rows_count; i++) {
+        const struct sq_baseline_row *row = &b->rows[i];
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "figure", row->figure);
+        sq_json_text(j, "unit", row->unit);
+        sq_json_number(j, "before", row->before);
+        sq_json_number(j, "after", row->after);
+        sq_json_number(j, "change_percent", row->change_percent);
+        sq_json_number(j, "p_adjusted", row->p_adjusted);
+        sq_json_text(j, "call", row->call);
+        sq_json_close(j, '}');
+    }
+    sq_json_close(j, ']');
+    sq_json_close(j, '}');
+}
+
 void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
 {
     struct sq_json j = {.out = out, .pretty = true};
@@ -267,6 +295,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_turn(&j, r);
     put_media_notes(&j, r);
     put_generator(&j, &r->generator);
+    put_baseline(&j, r->baseline);
     sq_json_number(&j, "score", r->score);
     sq_json_number(&j, "mos", r->mos);
     sq_json_close(&j, '}');

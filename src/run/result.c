@@ -102,6 +102,7 @@ void sq_result_destroy(struct sq_result *r)
     sq_free(r->timeline);
     sq_free(r->peers);
     sq_free(r->traces);
+    sq_free(r->baseline);
     sq_free(r->command);
     sq_free(r->target);
     sq_free(r);

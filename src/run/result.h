@@ -380,6 +380,24 @@ struct sq_peer_trace {
     struct sq_strip strip; /* its rates, in short */
 };
 
+/* A figure of the run beside that of earlier ones (--baseline). */
+struct sq_baseline_row {
+    char figure[64]; /* "setup.total.p95" */
+    char unit[16];
+    double before, after, change_percent, p_adjusted; /* NAN: not known */
+    char call[16];                                    /* "same", "worse", … */
+};
+
+struct sq_baseline {
+    char name[256];
+    size_t runs;
+    char verdict[16]; /* "not-worse", "worse", "invalid", "error" */
+    char reason[1024];
+    bool worse;
+    size_t rows_count;
+    struct sq_baseline_row rows[];
+};
+
 struct sq_result {
     char tool_version[32], tool_commit[48]; /* the name is always "squall" */
     char run_id[SQ_RUN_ID_SIZE];
@@ -408,6 +426,8 @@ struct sq_result {
      * audio and of video. */
     char latency_note[1000];
     struct sq_latency_worth latency[2];
+
+    struct sq_baseline *baseline; /* owned; NULL: there is none */
 
     struct sq_config_row *config;
     size_t config_count, config_room;

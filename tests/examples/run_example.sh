@@ -66,6 +66,11 @@ if [ "$name" = prepare ] && ! { command -v ffmpeg >/dev/null && "$SQUALL" media 
     echo "skipped: no ffmpeg, or a build without libav"
     exit
 fi
+if [ "$name" = compare ]; then
+    RUNS=1 RESULTS="$work/results" bash "$example" --peers 4 --duration 3s --lateness-max 1000 | tee "$work/said"
+    grep -q "NOT WORSE" "$work/said"
+    exit
+fi
 if [ "$name" = pair ]; then
     bash "$example" --duration 3s >"$work/pair"
     [ "$(grep -c '^pass' "$work/pair")" = 2 ]

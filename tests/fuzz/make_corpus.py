@@ -4,6 +4,7 @@ hand from the RFCs and not by Squall's own writers, so that a seed does not shar
 Deterministic: the same files come out each time."""
 import hashlib
 import hmac
+import json
 import pathlib
 import struct
 import zlib
@@ -605,6 +606,25 @@ def timetag_seeds():
         put("timetag", f"opus-{code}", bytes([1, 0x78 + code, 2]) + b"sound")
 
 
+def store_seeds():
+    summary = {
+        "schema": 1, "tool": {"name": "squall", "version": "0.1.0", "commit": "0"},
+        "run": {"id": "20261121-054021-6ae738", "started": "2026-11-21T05:40:21.000Z", "interrupted": False,
+                "host": {"name": "h", "kernel": "k", "cpu": "c", "cores": 2}},
+        "config": {"peers": 2, "target": "lab:", "listen": True}, "verdict": "pass", "reason": "r", "exit_code": 0,
+        "peers": {"planned": 2, "started": 2, "ok": 2, "failed": 0, "dropped": 0, "pending": 0},
+        "metrics": {"setup.total": {"unit": "ms", "count": 2, "min": 1, "avg": 1.5, "p50": 1, "p90": 2, "p95": 2, "p99": 2,
+                                    "max": None}},
+        "generator": {"lateness_ms": {"p50": 1, "p99": 2, "max": 3}, "ok": True, "note": ""}}
+    put("store", "summary", json.dumps(summary))
+    put("store", "no-metrics", json.dumps({**summary, "metrics": {}}))
+    put("store", "newer", json.dumps({**summary, "schema": 2}))
+    head = "peer,outcome,connected,setup.total_ms,video.in.rtt_ms,drops\r\n"
+    put("store", "peers", head + 'a,ok,1,12.5,0.3,0\r\n"b, ""c""",failed,1,,,2\r\n')
+    put("store", "peers-lf", head.replace("\r", "") + "a,pending,0,,,\n")
+    put("store", "peers-cut", head + 'a,ok,1,"12')
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -628,6 +648,7 @@ def main():
     bwe_remote_seeds()
     sctp_seeds()
     timetag_seeds()
+    store_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 
