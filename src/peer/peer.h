@@ -258,7 +258,8 @@ struct sq_peer_config {
     bool patient;      /* descriptions are carried by hand: checks that nobody answers go on until
                           connect_timeout_ns, where else they end by RFC 8445 after 40 s */
     bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
-                          peer/derived_ice.h, so that they need not be told */
+                          peer/derived_ice.h, so that they need not be told; who uses them and is
+                          not the one of the remote description is refused */
     bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
                           of its own does so anyway */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed a second later) */

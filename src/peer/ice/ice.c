@@ -148,6 +148,11 @@ enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice)
     return ice->state;
 }
 
+bool sq_ice_refused(const struct sq_ice *ice)
+{
+    return ice->refused;
+}
+
 bool sq_ice_controlling(const struct sq_ice *ice)
 {
     return ice->controlling;
@@ -195,6 +200,7 @@ static void reset_generation(struct sq_ice *ice)
     ice->remotes.n = 0;
     ice->pairs.n = 0;
     ice->queries.n = 0;
+    ice->held.n = 0;
     for (uint16_t i = 0; i < ice->bases.n; i++) {
         ice_base_at(ice, i)->local = ICE_NONE;
     }
@@ -269,6 +275,7 @@ void sq_ice_destroy(struct sq_ice *ice)
     ice_array_free(&ice->remotes);
     ice_array_free(&ice->pairs);
     ice_array_free(&ice->queries);
+    ice_array_free(&ice->held);
     sq_free(ice);
 }
 

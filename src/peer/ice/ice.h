@@ -86,8 +86,10 @@ struct sq_ice_config {
                                     held and there is no candidate at all, with the first one */
     uint32_t nomination_wait_ms; /* 200: patience for a better pair, once one is valid */
     uint32_t pac_ms;             /* 39500: not failed before that (RFC 8863, section 4) */
-    bool patient; /* a check that nobody answers is sent on, every Rm times RTO, until a pair is
-                     valid: the other side may not know of us for minutes, and NATs forget */
+    bool patient;    /* a check that nobody answers is sent on, every Rm times RTO, until a pair is
+                        valid: the other side may not know of us for minutes, and NATs forget */
+    bool one_remote; /* others may know our credentials, too: who is not the one that
+                        sq_ice_set_remote tells is refused (403), and until it does checks wait */
     uint32_t check_timeout_ms;  /* failed without a valid pair after that; 0 (default): never */
     uint32_t consent_ms;        /* 5000, ±20 % (RFC 7675, section 5.1) */
     uint32_t consent_expiry_ms; /* 30000 (RFC 7675, section 5.1) */
@@ -184,6 +186,8 @@ uint64_t sq_ice_next_timeout(const struct sq_ice *ice);
 void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns);
 
 enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice);
+/* It has failed because the other side has another (its config one_remote). */
+bool sq_ice_refused(const struct sq_ice *ice);
 /* When the other side's first check came; 0: none did. */
 uint64_t sq_ice_first_check_ns(const struct sq_ice *ice);
 /* Where to send data: the selected pair, or before nomination the best valid one. False: do not

@@ -388,10 +388,15 @@ static int pair_response(struct sq_ice *ice, uint64_t now_ns, struct ice_pair *p
     if (p->base != base || !sq_addr_equal(from, ice_pair_remote(ice, p))) {
         fail_pair(ice, p); /* section 7.2.5.2.1 */
     } else if (m->cls == SQ_STUN_ERROR) {
-        if (sq_stun_get_error(m, &code, NULL) == 0 && code == 487) {
+        int unread = sq_stun_get_error(m, &code, NULL);
+        if (!unread && code == 487) {
             role_conflict(ice, p);
         } else {
             fail_pair(ice, p); /* section 7.2.5.2.4 */
+        }
+        if (!unread && code == ICE_STRANGER && ice->cfg.one_remote) {
+            ice->refused = true;
+            ice_fire(ice, EV_DEAD);
         }
     } else if (sq_stun_unknown(m, known, sizeof(known) / sizeof(*known), &unknown, 1) > 0 ||
                sq_stun_get_xor_addr(m, SQ_STUN_XOR_MAPPED_ADDRESS, &mapped)) {

@@ -8,7 +8,9 @@
 
 #define ICE_COMPONENT    1
 #define ICE_MESSAGE_MAX  640 /* a check with USERNAME of 513 characters fits */
+#define ICE_STRANGER     403 /* Forbidden (RFC 8656, section 18.4): we have another remote side */
 #define ICE_CONSENT_RING 8   /* unanswered consent checks whose answers still count */
+#define ICE_HELD_MAX     8   /* checks that wait until it is known whose they should be */
 #define ICE_NONE         UINT16_MAX
 
 /* Credentials of one generation (RFC 8445, section 9). */
@@ -82,6 +84,14 @@ struct ice_query {
     uint8_t sends;
 };
 
+/* A check that came before the other side was told (config one_remote). */
+struct ice_held {
+    struct sq_addr from;
+    uint16_t len;
+    uint8_t base; /* index */
+    uint8_t bytes[ICE_MESSAGE_MAX];
+};
+
 /* Where data goes, with its consent (RFC 7675). */
 struct ice_path {
     bool on;
@@ -139,6 +149,7 @@ struct sq_ice {
     bool gathering;     /* sq_ice_gather was called in this generation */
     bool gather_late;   /* gather_timeout_ms is over */
     bool gathered;      /* gathering_done was told */
+    bool refused;       /* the other side has another */
     uint16_t holds;     /* sq_ice_hold_gathering */
     uint16_t nominated; /* index of a pair, ICE_NONE */
     uint32_t queue_no;
@@ -152,6 +163,7 @@ struct sq_ice {
     struct ice_array remotes; /* struct sq_ice_candidate */
     struct ice_array pairs;   /* struct ice_pair */
     struct ice_array queries; /* struct ice_query */
+    struct ice_array held;    /* struct ice_held */
     uint64_t paced_ns;        /* the last new transaction; 0: none yet */
     uint64_t started_ns;      /* checks began; SQ_NEVER before */
     uint64_t fresh_ns;        /* the last remote candidate, or the start */
@@ -237,6 +249,14 @@ void ice_set_priorities(struct sq_ice *ice);
 bool ice_same_foundation(const struct sq_ice *ice, const struct ice_pair *a,
                          const struct ice_pair *b);
 
+/* ice_held.c */
+/* A check that bears our credentials, but is not of the one that was told. */
+bool ice_is_stranger(const struct sq_ice *ice, const struct sq_stun_msg *m);
+/* Keeps a check until ice_serve_held. */
+void ice_hold(struct sq_ice *ice, uint8_t base, const struct sq_addr *from,
+              const struct sq_stun_msg *m);
+void ice_serve_held(struct sq_ice *ice, uint64_t now_ns);
+
 /* ice_gather.c */
 int ice_ask_servers(struct sq_ice *ice, uint8_t base);
 /* Whether a query wants its first send. */
@@ -276,6 +296,9 @@ size_t ice_write_check(const struct sq_ice *ice, const struct ice_gen *gen,
 /* ice_request.c */
 int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
                 const struct sq_stun_msg *m);
+/* A check that was held and has passed all but the question whose it is. */
+void ice_request_late(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
+                      const struct sq_stun_msg *m);
 
 /* ice_path.c */
 /* The controlled side, or a lite one: this pair was nominated. */

@@ -169,6 +169,7 @@ size_t sq_ice_memory_bytes(const struct sq_ice *ice)
     sum += ice->remotes.room * sizeof(struct sq_ice_candidate);
     sum += ice->pairs.room * sizeof(struct ice_pair);
     sum += ice->queries.room * sizeof(struct ice_query);
+    sum += ice->held.room * sizeof(struct ice_held);
     if (ice->old) {
         sum += sizeof(*ice->old) + gen_bytes(&ice->old->gen);
     }
