@@ -531,6 +531,8 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan *plan, char *
     return 0;
 }
 
+#define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
+
 /* --bwe gcc, off, fixed:1.2M */
 static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
 {
@@ -540,8 +542,15 @@ static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, s
         known = true;
         bwe.mode = SQ_BWE_OFF;
     } else if (strncmp(text, "fixed:", 6) == 0) {
-        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0 && bwe.fixed_bps > 0;
+        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0;
         bwe.mode = SQ_BWE_FIXED;
+    }
+    if (known && bwe.mode == SQ_BWE_FIXED && bwe.fixed_bps < BWE_FIXED_MIN_BPS) {
+        snprintf(why, why_room,
+                 "--bwe %s is %llu bit/s: expected 10k at least, with its unit, such as fixed:600k "
+                 "or fixed:1.2M",
+                 text, (unsigned long long)bwe.fixed_bps);
+        return SQ_ERR_INVALID;
     }
     if (!known) {
         snprintf(why, why_room,

@@ -11,6 +11,8 @@
 #define MS  SQ_NS_PER_MS
 #define PCT 0.01
 
+#define RATE_BARE_MIN_BPS 10000
+
 /* What a list gives once holds in each direction by itself: so do their emulators, which shape what
  * a machine sends and what it receives. */
 #define BOTH(...)                                                                                  \
@@ -186,8 +188,10 @@ static bool read_rate(struct sq_view value, double *ret_bps)
     if (!copy(value, text) || sq_parse_bitrate(text, &bps) != 0) {
         return false;
     }
+    /* So little without a unit was hardly meant: 1500 for 1.5 Mbit/s. */
+    bool bare = isdigit((unsigned char)text[strlen(text) - 1]) && bps < RATE_BARE_MIN_BPS;
     *ret_bps = (double)bps;
-    return bps == 0 || bps >= SQ_LINK_RATE_MIN_BPS;
+    return bps == 0 || (bps >= SQ_LINK_RATE_MIN_BPS && !bare);
 }
 
 /* "200ms", or "30kB", "64000B". */
@@ -214,7 +218,9 @@ enum key { RATE, QUEUE, DELAY, JITTER, LOSS_SHARE, BURST, DUPLICATE, CORRUPT, RE
 static const struct {
     const char *name, *expected;
 } keys[KEYS] = {
-    [RATE] = {"rate", "rate=BITS, for example rate=1.5M, 1k at least, or 0 for no limit"},
+    [RATE] =
+        {"rate",
+         "rate=BITS in bit/s with k or M, for example rate=1.5M, 1k at least, or 0 for no limit"},
     [QUEUE] = {"queue", "queue=TIME or BYTES, for example queue=200ms or queue=30kB"},
     [DELAY] = {"delay", "delay=TIME, for example delay=80ms, 60s at most"},
     [JITTER] = {"jitter", "jitter=TIME, for example jitter=20ms, 60s at most"},

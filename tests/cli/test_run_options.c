@@ -273,6 +273,12 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--codec|audio=opus|--no-audio", "--codec audio=opus: --no-audio leaves");
     assert_refused("lab:|--no-video|--codec|audio=opus|--codec|video=vp8", "--no-video leaves");
     assert_refused("lab:|--no-video|--bwe|fixed:2M", "--bwe fixed:RATE is of video");
+    assert_refused("lab:|--bwe|fixed:1",
+                   "--bwe fixed:1 is 1 bit/s: expected 10k at least, with its "
+                   "unit, such as fixed:600k or fixed:1.2M");
+    assert_refused("lab:|--bwe|fixed:0", "--bwe fixed:0 is 0 bit/s: expected 10k at least");
+    assert_refused("lab:|--bwe|fixed:9.9k", "--bwe fixed:9.9k is 9900 bit/s");
+    plan_of("lab:|--bwe|fixed:10k");
     assert_refused("whep+http://h/x|--simulcast|3", "--simulcast is of what is sent, and WHEP");
     assert_refused("whep+https://h/x|--record|1|--record-sent", "--record-sent is of what is sent");
     assert_refused("whep+http://h/x|--bwe|fixed:2M", "WHEP only watches");

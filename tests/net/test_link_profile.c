@@ -84,6 +84,10 @@ static void what_is_wrong_is_told(void **state)
         {"wifi,poor 4g", "'poor 4g': expected a setting"},
         {"rate=fast", "'rate=fast': expected rate=BITS"},
         {"rate=10", "1k at least"},
+        {"rate=1", "rate=BITS in bit/s with k or M, for example rate=1.5M, 1k at least"},
+        {"rate=1500", "in bit/s with k or M"}, /* is not meant as bit/s */
+        {"down.rate=9999", "in bit/s with k or M"},
+        {"rate=0.9k", "1k at least"},
         {"delay=80", "delay=TIME"},
         {"delay=2m", "60s at most"},
         {"loss=120%", "loss=SHARE"},
