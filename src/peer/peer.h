@@ -542,8 +542,9 @@ struct sq_inbound_stats {
     uint64_t frames_dropped;
     double frames_per_second;
     uint32_t frame_width, frame_height;
-    uint64_t freeze_count;
+    uint64_t freeze_count; /* with the one that is going on, if there is one */
     double total_freezes_duration_s;
+    double freezing_s; /* of these, the one that is going on: W3C counts it once a frame ends it */
     double total_inter_frame_delay_s, total_squared_inter_frame_delay_s2;
     /* Of the codec: audio samples or frames. Sums over them; divide by the count. */
     double jitter_buffer_delay_s, jitter_buffer_target_delay_s;

@@ -20,6 +20,7 @@ static void video_stats(const struct sq_frame_buffer *b, uint64_t now_ns,
     s->freeze_count = v->freeze_count;
     uint64_t open_ns = sq_frame_buffer_open_freeze_ns(b, now_ns);
     s->freeze_count += open_ns > 0;
+    s->freezing_s = (double)open_ns / 1e9;
     s->total_freezes_duration_s = (double)(v->total_freezes_ns + open_ns) / 1e9;
     s->total_inter_frame_delay_s = (double)v->total_inter_frame_ns / 1e9;
     s->total_squared_inter_frame_delay_s2 = v->total_squared_inter_frame_s2;

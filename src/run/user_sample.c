@@ -113,12 +113,18 @@ static int64_t lost_for_good(const struct sq_inbound_stats *in)
     return (int64_t)(in->packets_missing - in->packets_repaired);
 }
 
+/* W3C counts a freeze when the next frame ends it; one that its sender leaves open is none. */
+static uint64_t ended_freezes(const struct sq_inbound_stats *in)
+{
+    return in->freeze_count - (in->freezing_s > 0);
+}
+
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
     mark->in_bytes = in->bytes_received - in->retransmitted_bytes_received;
     mark->in_expected = in->packets_expected;
     mark->in_lost = lost_for_good(in);
-    mark->in_freezes = in->freeze_count;
+    mark->in_freezes = ended_freezes(in);
     mark->in_emitted = in->jitter_buffer_emitted_count;
     mark->in_playout_s = in->jitter_buffer_delay_s;
 }
@@ -210,10 +216,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
-    /* One that was open is forgotten where the sender left in good order. */
-    if (in.freeze_count > mark->in_freezes) {
-        s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
-    }
+    s->user->env->second->freezes += ended_freezes(&in) - mark->in_freezes;
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
@@ -396,6 +399,7 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
             sq_track_inbound_stats(sq_peer_track(rtc, t), now_ns, &in);
             sq_track_outbound_stats(sq_peer_track(rtc, t), now_ns, &out);
             mark_in(&peer->marks[t], &in);
+            peer->marks[t].in_freezes = 0; /* a count, and no rate: with the first sample */
             mark_out(&peer->marks[t], &out);
             mark_frames(&peer->marks[t], sq_peer_track(rtc, t), now_ns);
         }
@@ -438,7 +442,9 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 
 /* ---- The end ---- */
 
-static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+/* `freezes`: so many stand in the time line already. */
+static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t freezes,
+                     uint64_t now_ns)
 {
     bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
@@ -457,6 +463,8 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->pli += in.pli_count;
     totals->frames += in.frames_decoded;
     totals->key_frames += in.key_frames_decoded;
+    /* One that is open when the peer ends has been seen, and counts. */
+    user->env->second->freezes += in.freeze_count - freezes;
     totals->freezes += in.freeze_count;
     totals->freeze_ms += in.total_freezes_duration_s * 1e3;
     user->sums[flow].expected += in.packets_expected;
@@ -503,7 +511,8 @@ void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
     struct sq_user *user = peer->user;
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
-        total_in(user, sq_peer_track(rtc, i), now_ns);
+        uint64_t freezes = i < peer->marks_len ? peer->marks[i].in_freezes : 0;
+        total_in(user, sq_peer_track(rtc, i), freezes, now_ns);
         total_out(user, sq_peer_track(rtc, i), now_ns);
     }
     struct sq_transport_stats transport;

@@ -18,6 +18,7 @@ enum fake_how {
     FAKE_NO_VIDEO,          /* agrees on audio and video and sends audio only */
     FAKE_NO_MEDIA,          /* connects, promises media and sends none */
     FAKE_DROPS,             /* failed() once the user is up: connect */
+    FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
 };
 

@@ -274,6 +274,36 @@ static void agreed_and_never_came_is_none(void **state)
     bench_free(&b);
 }
 
+static enum fake_how some_stand(uint64_t index)
+{
+    return index % 2 ? FAKE_STANDS : FAKE_WELL;
+}
+
+/* A picture that stands still until its sender ends it was seen as a freeze in one second, and is
+ * none by W3C, since no frame ends it: the time line tells as many as the peers' totals (that is
+ * among the sums of bench_finish). One that still stands when the run ends is one in both. */
+static void freezes_are_counted_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        bool cut_short = i == 1;
+        struct bench b;
+        bench_make(&b, some_stand);
+        b.plan.peers = 4;
+        b.plan.rate_per_s = 100;
+        b.plan.duration_ns = cut_short ? 1900 * MS : 3200 * MS;
+        bench_start(&b);
+        bench_finish(&b);
+        assert_int_equal(b.result->counts.ok, 4);
+        for (size_t k = 0; k < 4; k++) {
+            const struct sq_flow_totals *video = &b.result->peers[k].flow[SQ_FLOW_VIDEO_IN];
+            assert_true(video->frames > 5);
+            assert_int_equal(video->freezes, cut_short && k % 2);
+        }
+        bench_free(&b);
+    }
+}
+
 static enum fake_how none_well(uint64_t index)
 {
     return index % 2 ? FAKE_REFUSED : FAKE_REFUSED_AT_ONCE;
@@ -449,6 +479,7 @@ int main(void)
         cmocka_unit_test(rooms_and_viewers),
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
+        cmocka_unit_test(freezes_are_counted_once),
         cmocka_unit_test(an_empty_room_is_no_pass),
         cmocka_unit_test(an_exhausted_generator_is_invalid),
         cmocka_unit_test(a_service_that_takes_nobody),
