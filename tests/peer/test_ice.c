@@ -153,6 +153,34 @@ static void servers_that_answer_and_that_do_not(void **state)
     ice_net_free(net);
 }
 
+/* A candidate that comes when nothing has been sent for long: its check is due now. Due when the
+ * pace would have allowed it, it would count as a late timer. */
+static void what_comes_late_is_due_now(void **state)
+{
+    (void)state;
+    struct ice_net *net = ice_net_new(32);
+    struct sq_ice_candidate c;
+    memset(&c, 0, sizeof(c));
+    c.type = SQ_ICE_HOST;
+    c.component = 1;
+    c.priority = 1000;
+    assert_int_equal(ice_end_start(&net->a, NULL, "10.0.0.1", NULL), 0);
+    struct sq_ice *ice = net->a.ice;
+    assert_int_equal(sq_ice_gather(ice, net->now_ns), 0);
+    assert_int_equal(sq_ice_set_remote(ice, net->now_ns, "abcd", "passwordpasswordpassword", false),
+                     0);
+    for (uint16_t i = 0; i < 2; i++) {
+        c.addr = ice_addr("10.0.0.2", (uint16_t)(5000 + i));
+        c.foundation[0] = (char)('1' + i);
+        net->now_ns += 300 * SQ_NS_PER_MS; /* Ta is 50 ms, and an answer may take 500 */
+        assert_int_equal(sq_ice_add_remote(ice, net->now_ns, &c), 0);
+        assert_int_equal(sq_ice_next_timeout(ice), net->now_ns);
+        sq_ice_on_timeout(ice, net->now_ns);
+        assert_int_equal(net->a.sent, i + 1);
+    }
+    ice_net_free(net);
+}
+
 static void server_reflexive(void **state)
 {
     through_nats(false, false, SQ_ICE_SRFLX, SQ_ICE_SRFLX);
@@ -483,6 +511,7 @@ int main(void)
         cmocka_unit_test(host_to_host),
         cmocka_unit_test(families_do_not_mix),
         cmocka_unit_test(servers_that_answer_and_that_do_not),
+        cmocka_unit_test(what_comes_late_is_due_now),
         cmocka_unit_test(server_reflexive),
         cmocka_unit_test(peer_reflexive),
         cmocka_unit_test(one_sided_signalling),
