@@ -220,6 +220,9 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
         put_note(out, "One-way latency", r->latency_note);
     }
     struct sq_buf note = {0};
+    sq_report_video_note(r, &note);
+    put_made(out, "Video", &note);
+    note = (struct sq_buf){0};
     sq_report_data_note(r, &note);
     put_made(out, "Data channels", &note);
     sq_buf_puts(out, "</section>\n");

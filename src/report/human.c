@@ -213,6 +213,31 @@ void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out)
     }
 }
 
+void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *example = NULL;
+    uint64_t peers = 0;
+    uint64_t tracks = 0;
+    uint64_t frames = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_flow_totals *video = &r->peers[i].flow[SQ_FLOW_VIDEO_IN];
+        example = example || video->blank == 0 ? example : &r->peers[i];
+        peers += video->blank > 0;
+        tracks += video->blank;
+        frames += video->frames;
+    }
+    if (!example) {
+        return;
+    }
+    sq_buf_printf(out, "video was agreed, and no frame of it ever came, to %llu of %llu peers: ",
+                  (unsigned long long)peers, (unsigned long long)r->peer_count);
+    sq_buf_printf(out, "%llu track%s, for example of %s", (unsigned long long)tracks,
+                  tracks == 1 ? "" : "s", example->id);
+    if (frames == 0) {
+        sq_buf_puts(out, "; where none is to come, --no-video agrees on none");
+    }
+}
+
 void sq_report_data_note(const struct sq_result *r, struct sq_buf *out)
 {
     uint64_t sent = 0;

@@ -29,6 +29,8 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
 /* One sentence on a TURN server that did not give each peer its relay ("gave no relay to 3 of 4
  * peers: …"); nothing of one that did. */
 void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out);
+/* On video that was agreed and never came. */
+void sq_report_video_note(const struct sq_result *r, struct sq_buf *out);
 /* The same of a STUN server. */
 void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out);
 /* One sentence where messages were sent on data channels, and no peer heard any though some listen;

@@ -138,15 +138,24 @@ static void put_failures(struct sq_json *j, const struct sq_result *r)
     sq_json_close(j, ']');
 }
 
-static void put_data_note(struct sq_json *j, const struct sq_result *r)
+/* Where there is something to note; it is freed. */
+static void put_note(struct sq_json *j, const char *key, struct sq_buf *note)
 {
-    struct sq_buf note = {0};
-    sq_report_data_note(r, &note);
-    if (note.text) {
-        sq_json_text(j, "data_note", note.text);
+    if (note->text) {
+        sq_json_text(j, key, note->text);
     }
-    j->out->err = j->out->err ? j->out->err : note.err;
-    sq_buf_free(&note);
+    j->out->err = j->out->err ? j->out->err : note->err;
+    sq_buf_free(note);
+}
+
+static void put_media_notes(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_buf video = {0};
+    struct sq_buf data = {0};
+    sq_report_video_note(r, &video);
+    put_note(j, "video_note", &video);
+    sq_report_data_note(r, &data);
+    put_note(j, "data_note", &data);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)
@@ -233,7 +242,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_failures(&j, r);
     put_stun(&j, r);
     put_turn(&j, r);
-    put_data_note(&j, r);
+    put_media_notes(&j, r);
     put_generator(&j, &r->generator);
     sq_json_number(&j, "score", r->score);
     sq_json_number(&j, "mos", r->mos);

@@ -325,18 +325,6 @@ static void put_warning(struct text *t, const char *note)
     sq_buf_puts(t->out, "\n");
 }
 
-static void put_data(struct text *t)
-{
-    struct sq_buf note = {0};
-    sq_report_data_note(t->r, &note);
-    if (note.text) {
-        put_heading(t, "Data channels");
-        put_warning(t, note.text);
-    }
-    t->out->err = t->out->err ? t->out->err : note.err;
-    sq_buf_free(&note);
-}
-
 /* A note, if there is one, under a heading that the first one writes; it is freed. */
 static void put_noted(struct text *t, const char *heading, struct sq_buf *note, size_t *told)
 {
@@ -348,6 +336,18 @@ static void put_noted(struct text *t, const char *heading, struct sq_buf *note, 
     }
     t->out->err = t->out->err ? t->out->err : note->err;
     sq_buf_free(note);
+}
+
+static void put_media(struct text *t)
+{
+    struct sq_buf video = {0};
+    struct sq_buf data = {0};
+    size_t told = 0;
+    sq_report_video_note(t->r, &video);
+    put_noted(t, "Video", &video, &told);
+    told = 0;
+    sq_report_data_note(t->r, &data);
+    put_noted(t, "Data channels", &data, &told);
 }
 
 /* Peers may have connected all the same, by other candidates. */
@@ -403,7 +403,7 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_peers(&t);
     put_metrics(&t);
     put_failures(&t);
-    put_data(&t);
+    put_media(&t);
     put_servers(&t);
     put_generator(&t);
 }

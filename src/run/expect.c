@@ -506,10 +506,31 @@ static int judge_one(const struct sq_expect *e, struct sq_result *r)
     return 0;
 }
 
-int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
+/* Video was agreed, for seconds, and nobody saw any. */
+static bool all_blank(const struct sq_result *r)
+{
+    uint64_t frames = 0;
+    uint64_t blank = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        frames += r->peers[i].flow[SQ_FLOW_VIDEO_IN].frames;
+        blank += r->peers[i].flow[SQ_FLOW_VIDEO_IN].blank;
+    }
+    return blank > 0 && frames == 0;
+}
+
+static int judge_implied(const char *text, struct sq_result *r)
 {
     struct sq_expect *implied = NULL;
+    int err = sq_expect_parse(text, &implied, NULL);
+    err = err ? err : judge_one(implied, r);
+    sq_expect_destroy(implied);
+    return err;
+}
+
+int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
+{
     bool about_peers = false;
+    bool about_video = false;
     int err = 0;
     for (size_t i = 0; i < r->expectation_count; i++) {
         sq_free(r->expectations[i].expr);
@@ -519,13 +540,11 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
     for (size_t i = 0; i < n && !err; i++) {
         about_peers = about_peers || sq_expect_names(list[i], "peers.ok") ||
                       sq_expect_names(list[i], "peers.failed");
+        about_video = about_video || sq_expect_names_any(list[i], "video.");
         err = judge_one(list[i], r);
     }
-    if (!err && !about_peers) {
-        err = sq_expect_parse(SQ_EXPECT_DEFAULT, &implied, NULL);
-        err = err ? err : judge_one(implied, r);
-    }
-    sq_expect_destroy(implied);
+    err = err || about_peers ? err : judge_implied(SQ_EXPECT_DEFAULT, r);
+    err = err || about_video || !all_blank(r) ? err : judge_implied(SQ_EXPECT_VIDEO, r);
     (void)sq_verdict(r);
     return err;
 }

@@ -544,6 +544,17 @@ const char *sq_expect_text(const struct sq_expect *e)
     return e->text;
 }
 
+bool sq_expect_names_any(const struct sq_expect *e, const char *prefix)
+{
+    for (int i = 0; i < e->node_count; i++) {
+        if (e->nodes[i].kind == SQ_EXPECT_TERM &&
+            strncmp(sq_metric_get(e->nodes[i].metric)->name, prefix, strlen(prefix)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sq_expect_names(const struct sq_expect *e, const char *metric)
 {
     for (int i = 0; i < e->node_count; i++) {

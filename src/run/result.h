@@ -117,6 +117,7 @@ struct sq_flow_totals {
     uint64_t nack;       /* sent for incoming, received for outgoing */
     uint64_t pli;        /* the same */
     uint64_t frames;     /* video: complete frames */
+    uint32_t blank;      /* video in: agreed tracks of which no frame ever came, in 3 s or more */
     uint64_t key_frames; /* video */
     double fps;          /* video: average */
     uint64_t freezes;    /* video in: W3C freezeCount */

@@ -12,6 +12,9 @@
 /* A user comes up and leaves between two samples: a rate over less than this says nothing. What
  * passed counts in the time line all the same. */
 #define RATE_LEAST_S 0.5
+/* A video track from which no frame has come for so long is blank: a key frame is asked for at
+ * once. */
+#define BLANK_NS (3 * SQ_NS_PER_SEC)
 
 /* The metrics of a flow, so that audio and video, in and out, are one piece of code. */
 struct flow_metrics {
@@ -443,6 +446,15 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 /* ---- The end ---- */
 
 /* `freezes`: so many stand in the time line already. */
+/* The other side was to send all the while, and the user was up to see it. */
+static bool is_blank(const struct sq_user *user, const struct sq_track *track,
+                     const struct sq_inbound_stats *in, uint64_t now_ns)
+{
+    return sq_track_kind(track) == SQ_MEDIA_VIDEO && user->state == SQ_USER_UP &&
+           (sq_track_current_direction(track) & SQ_DIR_RECVONLY) && in->frames_decoded == 0 &&
+           now_ns >= sq_max_u64(in->receiving_since_ns, user->up_ns) + BLANK_NS;
+}
+
 static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t freezes,
                      uint64_t now_ns)
 {
@@ -450,7 +462,9 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct sq_flow_totals *totals = &user->row.flow[flow];
     struct sq_inbound_stats in;
-    sq_track_inbound_stats(track, until(user, track, now_ns), &in);
+    now_ns = until(user, track, now_ns);
+    sq_track_inbound_stats(track, now_ns, &in);
+    totals->blank += is_blank(user, track, &in, now_ns);
     if (in.packets_received == 0) {
         return;
     }

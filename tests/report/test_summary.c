@@ -158,6 +158,47 @@ static void unheard_messages_are_told(void **state)
     sq_result_destroy(r);
 }
 
+/* Video that was agreed and never came, to some or to all. */
+static void video_that_never_came_is_told(void **state)
+{
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    for (int step = 0; step < 3; step++) {
+        char told[200] = "";
+        json_t *value = summary_of(r);
+        const char *note = json_string_value(json_object_get(value, "video_note"));
+        if (step == 0) {
+            assert_null(note);
+        } else {
+            snprintf(told, sizeof(told),
+                     "video was agreed, and no frame of it ever came, to 2 of 20 peers: 3 tracks, "
+                     "for example of %s%s",
+                     r->peers[4].id, step == 2 ? "; where none is to come, --no-video" : "");
+            assert_int_equal(strncmp(note, told, strlen(told)), 0);
+            assert_int_equal(strlen(note) > strlen(told), step == 2);
+            assert_valid(value);
+        }
+        json_decref(value);
+        for (int kind = 0; kind < 2; kind++) {
+            struct sq_buf out = {0};
+            if (kind == 0) {
+                sq_report_text_render(r, &plain, &out);
+            } else {
+                sq_report_render(r, SQ_REPORT_HTML, &out);
+            }
+            assert_int_equal(strstr(out.text, step ? told : "no frame of it ever came") != NULL, step > 0);
+            sq_buf_free(&out);
+        }
+        r->peers[4].flow[SQ_FLOW_VIDEO_IN].blank = 2;
+        r->peers[5].flow[SQ_FLOW_VIDEO_IN].blank = 1;
+        for (size_t i = 0; i < r->peer_count && step == 1; i++) {
+            r->peers[i].flow[SQ_FLOW_VIDEO_IN].frames = 0;
+        }
+    }
+    sq_result_destroy(r);
+}
+
 /* A STUN server that told nobody an address is noted wherever a person looks; the other is not. */
 static void a_dead_stun_server_is_told(void **state)
 {
@@ -239,6 +280,7 @@ int main(void)
         cmocka_unit_test(the_validator_refuses),
         cmocka_unit_test(figures_agree),
         cmocka_unit_test(unheard_messages_are_told),
+        cmocka_unit_test(video_that_never_came_is_told),
         cmocka_unit_test(a_dead_stun_server_is_told),
         cmocka_unit_test(hostile_text_stays_text),
         cmocka_unit_test(survives_no_memory),

@@ -252,7 +252,7 @@ static void agreed_and_never_came_is_none(void **state)
     bench_make(&b, third_blind);
     b.plan.peers = 6;
     b.plan.rate_per_s = 60;
-    b.plan.hold_ns = 2500 * MS;
+    b.plan.hold_ns = 3200 * MS;
     bench_start(&b);
     bench_finish(&b);
     assert_int_equal(b.result->counts.ok, 6);
@@ -260,6 +260,7 @@ static void agreed_and_never_came_is_none(void **state)
         const struct sq_flow_totals *video = &b.result->peers[i].flow[SQ_FLOW_VIDEO_IN];
         bool blind = i % 3 == 2;
         assert_true(video->agreed);
+        assert_int_equal(video->blank, blind);
         assert_int_equal(video->tracks, !blind);
         assert_true(blind ? video->bitrate_kbps == 0 : video->bitrate_kbps > 0);
         assert_true(blind ? video->fps == 0 : video->fps > 0);
@@ -271,6 +272,48 @@ static void agreed_and_never_came_is_none(void **state)
     /* The whole run's figures count the same seconds. */
     const struct sq_metric_row *fps = sq_result_metric(b.result, SQ_METRIC_VIDEO_IN_FPS);
     assert_true(sq_metric_aggregate(fps->hist, fps->id, (struct sq_agg){SQ_AGG_MIN, 0}) == 0);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD); /* most see it: told, and no failure */
+    bench_free(&b);
+}
+
+static enum fake_how all_blind(uint64_t index)
+{
+    (void)index;
+    return FAKE_NO_VIDEO;
+}
+
+/* Nobody has a picture, for seconds, and sound: no pass by itself. Who is about video in an
+ * expectation has said what is to come. */
+static void nobody_sees_anything_is_no_pass(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_expect *e[2] = {NULL, NULL};
+    bench_make(&b, all_blind);
+    b.plan.peers = 2;
+    b.plan.rate_per_s = 60;
+    b.plan.hold_ns = 3200 * MS;
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(b.result->counts.ok, 2);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    assert_int_equal(b.result->expectation_count, 2);
+    assert_string_equal(b.result->expectations[1].expr, SQ_EXPECT_VIDEO);
+    assert_true(b.result->expectations[1].value == 0);
+    assert_int_equal(sq_expect_parse("audio.in.bitrate > 1", &e[0], NULL), 0);
+    assert_int_equal(sq_expect_parse("video.in.bitrate == 0", &e[1], NULL), 0);
+    assert_int_equal(sq_expect_judge(e, 1, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    assert_int_equal(sq_expect_judge(e, 2, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD);
+    b.result->peers[0].flow[SQ_FLOW_VIDEO_IN].blank = 0; /* too short to tell */
+    b.result->peers[1].flow[SQ_FLOW_VIDEO_IN].blank = 0;
+    assert_int_equal(sq_expect_judge(e, 1, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD);
+    sq_expect_destroy(e[0]);
+    sq_expect_destroy(e[1]);
     bench_free(&b);
 }
 
@@ -479,6 +522,7 @@ int main(void)
         cmocka_unit_test(rooms_and_viewers),
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
+        cmocka_unit_test(nobody_sees_anything_is_no_pass),
         cmocka_unit_test(freezes_are_counted_once),
         cmocka_unit_test(an_empty_room_is_no_pass),
         cmocka_unit_test(an_exhausted_generator_is_invalid),
