@@ -670,6 +670,12 @@ struct sq_codec_stats { /* RTCCodecStats: of the codec that was agreed on */
     uint32_t clock_rate_hz;
 };
 void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats);
+/* What beside the codec has been agreed for what an audio track sends. */
+struct sq_track_agreed {
+    bool red;         /* RFC 2198 is among the codecs */
+    bool stereo, dtx; /* the other side's Opus has stereo=1, usedtx=1 (RFC 7587, section 6.1) */
+};
+void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
 /* The agent of the peer, for its candidates and pairs (peer/ice/ice.h). Borrowed until the next
  * call. */

@@ -220,6 +220,11 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
         put_note(out, "One-way latency", r->latency_note);
     }
     struct sq_buf note = {0};
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        sq_report_asked_note(r, (enum sq_asked)what, &note);
+        put_made(out, "Negotiation", &note);
+        note = (struct sq_buf){0};
+    }
     sq_report_video_note(r, &note);
     put_made(out, "Video", &note);
     note = (struct sq_buf){0};

@@ -238,6 +238,22 @@ void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
     }
 }
 
+void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out)
+{
+    static const char *const instead[SQ_ASKED_COUNT] = {
+        [SQ_ASKED_RED] = "no RED among the codecs, so Opus was sent alone",
+        [SQ_ASKED_STEREO] = "no stereo=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_DTX] = "no usedtx=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_SIMULCAST] = "fewer layers than were offered, or one stream alone",
+    };
+    const struct sq_asked_row *row = &r->asked[what];
+    if (row->refused > 0) {
+        sq_buf_printf(out, "%s was asked for and not agreed with %llu of %llu peers: %s",
+                      sq_asked_name(what), (unsigned long long)row->refused,
+                      (unsigned long long)row->peers, instead[what]);
+    }
+}
+
 void sq_report_data_note(const struct sq_result *r, struct sq_buf *out)
 {
     uint64_t sent = 0;

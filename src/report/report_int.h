@@ -31,6 +31,8 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
 void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out);
 /* On video that was agreed and never came. */
 void sq_report_video_note(const struct sq_result *r, struct sq_buf *out);
+/* On what peers asked for and the other side did not agree to. */
+void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out);
 /* The same of a STUN server. */
 void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out);
 /* One sentence where messages were sent on data channels, and no peer heard any though some listen;

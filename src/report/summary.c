@@ -180,6 +180,28 @@ static void put_turn(struct sq_json *j, const struct sq_result *r)
     sq_json_close(j, ']');
 }
 
+static void put_negotiation(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "negotiation", '[');
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        const struct sq_asked_row *row = &r->asked[what];
+        struct sq_buf note = {0};
+        if (row->peers == 0) {
+            continue;
+        }
+        sq_report_asked_note(r, (enum sq_asked)what, &note);
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "asked", sq_asked_name((enum sq_asked)what));
+        sq_json_integer(j, "peers", row->peers);
+        sq_json_integer(j, "refused", row->refused);
+        sq_json_text(j, "note", note.text ? note.text : "");
+        sq_json_close(j, '}');
+        j->out->err = j->out->err ? j->out->err : note.err;
+        sq_buf_free(&note);
+    }
+    sq_json_close(j, ']');
+}
+
 static void put_stun(struct sq_json *j, const struct sq_result *r)
 {
     sq_json_open(j, "stun", '[');
@@ -240,6 +262,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_reconnects(&j, r);
     put_metrics(&j, r);
     put_failures(&j, r);
+    put_negotiation(&j, r);
     put_stun(&j, r);
     put_turn(&j, r);
     put_media_notes(&j, r);

@@ -343,6 +343,12 @@ static void put_media(struct text *t)
     struct sq_buf video = {0};
     struct sq_buf data = {0};
     size_t told = 0;
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        struct sq_buf asked = {0};
+        sq_report_asked_note(t->r, (enum sq_asked)what, &asked);
+        put_noted(t, "Negotiation", &asked, &told);
+    }
+    told = 0;
     sq_report_video_note(t->r, &video);
     put_noted(t, "Video", &video, &told);
     told = 0;

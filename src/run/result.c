@@ -472,6 +472,17 @@ static const char *pick(const char *const *names, size_t n, size_t i)
 
 #define PICK(names, i) pick((names), sizeof(names) / sizeof((names)[0]), (size_t)(i))
 
+const char *sq_asked_name(enum sq_asked what)
+{
+    static const char *const names[SQ_ASKED_COUNT] = {
+        [SQ_ASKED_RED] = "opus+red",
+        [SQ_ASKED_STEREO] = "opus+stereo",
+        [SQ_ASKED_DTX] = "opus+dtx",
+        [SQ_ASKED_SIMULCAST] = "simulcast",
+    };
+    return names[what];
+}
+
 const char *sq_verdict_name(enum sq_run_verdict v)
 {
     static const char *const names[] = {"pass", "fail", "invalid", "error"};

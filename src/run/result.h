@@ -297,6 +297,21 @@ struct sq_stun_row {
     uint64_t failed, unanswered; /* no address from it: by an error, or without a word */
 };
 
+/* What peers ask of the other side beside the codecs. */
+enum sq_asked {
+    SQ_ASKED_RED,    /* opus+red */
+    SQ_ASKED_STEREO, /* opus+stereo */
+    SQ_ASKED_DTX,    /* opus+dtx */
+    SQ_ASKED_SIMULCAST,
+    SQ_ASKED_COUNT
+};
+
+/* How many peers had it in what they negotiated to send; and of how many what came of that lacks
+ * it (or some of the layers). */
+struct sq_asked_row {
+    uint64_t peers, refused;
+};
+
 struct sq_generator_health {
     double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
     double cpu_percent; /* of the busiest thread, 100 = one whole core */
@@ -369,6 +384,7 @@ struct sq_result {
     size_t turn_count;
     struct sq_stun_row stun[SQ_RESULT_STUN_MAX];
     size_t stun_count;
+    struct sq_asked_row asked[SQ_ASKED_COUNT];
     double score, mos; /* NAN: not measured */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */
@@ -452,6 +468,8 @@ void sq_result_tally(struct sq_result *r);
 
 /* Words of the contract: "pass", "media-lost", "no-media", "ok", "audio.in", "signaling". */
 const char *sq_verdict_name(enum sq_run_verdict v);
+/* "opus+red", …, "simulcast". */
+const char *sq_asked_name(enum sq_asked what);
 const char *sq_failure_name(enum sq_failure c); /* "" for SQ_FAILURE_NONE */
 /* Plain words about a cause, for people: "the media path: no ICE candidate pair worked". */
 const char *sq_failure_words(enum sq_failure c);

@@ -547,6 +547,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     /* Who began while the order to end was on its way was due. */
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     errs[2] = collect_metrics(&tally, result);
+    memcpy(result->asked, tally.asked, sizeof(result->asked));
     sq_latency_result(&tally.latency, result);
     if (result->latency_note[0]) {
         errs[3] = sq_result_config_text(result, "latency_clocks", result->latency_note);

@@ -27,6 +27,7 @@ struct sq_tally {
     uint64_t last_ns[SQ_METRIC_COUNT]; /* when that was */
     const struct sq_loop *loop;        /* borrowed: whose time samples have; NULL: none */
     struct sq_latency_tally latency;
+    struct sq_asked_row asked[SQ_ASKED_COUNT];
 };
 
 /* Records a sample. NAN is none; and without memory for a histogram it is left out. */

@@ -104,6 +104,7 @@ struct sq_user {
     double last_ice_rtt_s;
     uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
     uint64_t replay_end_ns;   /* of both; 0: not yet */
+    unsigned asked, refused;  /* bits: enum sq_asked */
 };
 
 /* user.c */
@@ -205,6 +206,12 @@ void sq_user_on_sent(void *ctx, struct sq_endpoint *endpoint, struct sq_track *t
                      const uint8_t *rtp, size_t len, uint64_t now_ns);
 /* The files end with the peer. */
 void sq_user_end_record(struct sq_user_peer *peer);
+
+/* user_agreed.c */
+/* A peer of it ends: what it has negotiated. */
+void sq_user_look_at_agreed(struct sq_user *user, struct sq_peer *rtc);
+/* Into the tally, once. */
+void sq_user_tell_agreed(const struct sq_user *user);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

@@ -524,6 +524,7 @@ void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
     sq_user_end_decodes(peer);
     struct sq_user *user = peer->user;
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    sq_user_look_at_agreed(user, rtc);
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
         uint64_t freezes = i < peer->marks_len ? peer->marks[i].in_freezes : 0;
         total_in(user, sq_peer_track(rtc, i), freezes, now_ns);
@@ -587,6 +588,7 @@ void sq_user_finish_row(struct sq_user *user)
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         finish_flow(user, (enum sq_flow)flow);
     }
+    sq_user_tell_agreed(user);
     sq_user_data_finish(user);
     sq_user_finish_decodes(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];

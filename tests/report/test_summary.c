@@ -158,6 +158,43 @@ static void unheard_messages_are_told(void **state)
     sq_result_destroy(r);
 }
 
+/* What was asked for and is not in what was negotiated. */
+static void what_was_not_agreed_is_told(void **state)
+{
+    static const char told[] = "opus+red was asked for and not agreed with 7 of 9 peers: no RED";
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    json_t *value = summary_of(r);
+    assert_int_equal(json_array_size(json_object_get(value, "negotiation")), 0);
+    json_decref(value);
+    r->asked[SQ_ASKED_RED] = (struct sq_asked_row){.peers = 9, .refused = 7};
+    r->asked[SQ_ASKED_SIMULCAST] = (struct sq_asked_row){.peers = 9};
+    value = summary_of(r);
+    const json_t *rows = json_object_get(value, "negotiation");
+    assert_int_equal(json_array_size(rows), 2);
+    const json_t *red = json_array_get(rows, 0), *layers = json_array_get(rows, 1);
+    assert_string_equal(json_string_value(json_object_get(red, "asked")), "opus+red");
+    assert_int_equal(json_integer_value(json_object_get(red, "refused")), 7);
+    assert_non_null(strstr(json_string_value(json_object_get(red, "note")), told));
+    assert_string_equal(json_string_value(json_object_get(layers, "asked")), "simulcast");
+    assert_string_equal(json_string_value(json_object_get(layers, "note")), "");
+    assert_valid(value);
+    json_decref(value);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sq_buf out = {0};
+        if (kind == 0) {
+            sq_report_text_render(r, &plain, &out);
+        } else {
+            sq_report_render(r, SQ_REPORT_HTML, &out);
+        }
+        assert_non_null(strstr(out.text, told));
+        assert_null(strstr(out.text, "simulcast was asked for"));
+        sq_buf_free(&out);
+    }
+    sq_result_destroy(r);
+}
+
 /* Video that was agreed and never came, to some or to all. */
 static void video_that_never_came_is_told(void **state)
 {
@@ -187,7 +224,8 @@ static void video_that_never_came_is_told(void **state)
             } else {
                 sq_report_render(r, SQ_REPORT_HTML, &out);
             }
-            assert_int_equal(strstr(out.text, step ? told : "no frame of it ever came") != NULL, step > 0);
+            assert_int_equal(strstr(out.text, step ? told : "no frame of it ever came") != NULL,
+                             step > 0);
             sq_buf_free(&out);
         }
         r->peers[4].flow[SQ_FLOW_VIDEO_IN].blank = 2;
@@ -280,6 +318,7 @@ int main(void)
         cmocka_unit_test(the_validator_refuses),
         cmocka_unit_test(figures_agree),
         cmocka_unit_test(unheard_messages_are_told),
+        cmocka_unit_test(what_was_not_agreed_is_told),
         cmocka_unit_test(video_that_never_came_is_told),
         cmocka_unit_test(a_dead_stun_server_is_told),
         cmocka_unit_test(hostile_text_stays_text),

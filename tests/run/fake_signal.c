@@ -130,7 +130,7 @@ static int add_tracks(struct sq_signal *s)
 
 static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char **ret_answer)
 {
-    const struct sq_peer_config config = {.passive = true};
+    const struct sq_peer_config config = {.passive = true, .audio.no_fec = s->how == FAKE_NO_RED};
     const struct sq_link_config open_way = {.up.loss = 0};
     int err = s->how == FAKE_STANDS ? sq_link_create(s->server->loop, &open_way, 1, &s->link) : 0;
     err =

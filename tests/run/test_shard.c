@@ -317,6 +317,38 @@ static void nobody_sees_anything_is_no_pass(void **state)
     bench_free(&b);
 }
 
+static enum fake_how some_without_red(uint64_t index)
+{
+    return index % 3 == 0 ? FAKE_NO_RED : index % 3 == 1 ? FAKE_WELL : FAKE_SILENT;
+}
+
+/* By what was negotiated, and only with whom it was. */
+static void what_is_not_agreed_is_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_make(&b, some_without_red);
+    struct sq_plan_group *group = &b.plan.groups[0];
+    group->audio_codecs =
+        (struct sq_peer_codecs){.order = {SQ_CODEC_OPUS}, .n = 1, .red = true, .stereo = true};
+    group->simulcast = 3;
+    b.plan.peers = 8;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 700 * MS;
+    bench_start(&b);
+    bench_finish(&b);
+    const struct sq_asked_row *asked = b.result->asked;
+    assert_int_equal(b.result->counts.ok, 6);
+    assert_int_equal(asked[SQ_ASKED_RED].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_RED].refused, 3);
+    assert_int_equal(asked[SQ_ASKED_STEREO].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_STEREO].refused, 6); /* the far side's Opus is mono */
+    assert_int_equal(asked[SQ_ASKED_DTX].peers, 0);      /* was not asked for */
+    assert_int_equal(asked[SQ_ASKED_SIMULCAST].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_SIMULCAST].refused, 6); /* it takes one stream */
+    bench_free(&b);
+}
+
 static enum fake_how some_stand(uint64_t index)
 {
     return index % 2 ? FAKE_STANDS : FAKE_WELL;
@@ -523,6 +555,7 @@ int main(void)
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
         cmocka_unit_test(nobody_sees_anything_is_no_pass),
+        cmocka_unit_test(what_is_not_agreed_is_counted),
         cmocka_unit_test(freezes_are_counted_once),
         cmocka_unit_test(an_empty_room_is_no_pass),
         cmocka_unit_test(an_exhausted_generator_is_invalid),
