@@ -12,6 +12,7 @@ struct request {
     const struct sq_addr *from;
     const struct sq_stun_msg *m;
     const struct ice_gen *gen; /* whose credentials it bears; NULL: not known */
+    bool known, present;       /* it bears some; those of the present generation */
 };
 
 static void send_error(struct sq_ice *ice, const struct request *r, int code,
@@ -25,7 +26,7 @@ static void send_error(struct sq_ice *ice, const struct request *r, int code,
     if (n_unknown) {
         sq_stun_put_unknown(&w, unknown, n_unknown);
     }
-    if (r->gen) {
+    if (r->known) {
         sq_stun_put_integrity(&w, &r->gen->local_key);
     }
     sq_stun_put_fingerprint(&w);
@@ -74,6 +75,8 @@ static int authenticate(struct sq_ice *ice, struct request *r)
         return SQ_ERR_AUTH;
     }
     r->gen = gen;
+    r->known = true;
+    r->present = gen == &ice->gen;
     return 0;
 }
 
@@ -223,11 +226,11 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
         send_error(ice, &r, 420, unknown, n);
         return SQ_ERR_UNSUPPORTED;
     }
-    if (ice->cfg.one_remote && r.gen == &ice->gen && !ice->gen.remote_ufrag) {
+    if (ice->cfg.one_remote && r.present && !ice->gen.remote_ufrag) {
         ice_hold(ice, base, from, m);
         return 0;
     }
-    if (r.gen == &ice->gen && ice_is_stranger(ice, m)) {
+    if (r.present && ice_is_stranger(ice, m)) {
         send_error(ice, &r, ICE_STRANGER, NULL, 0);
         return SQ_ERR_AUTH;
     }
@@ -244,8 +247,13 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
 void ice_request_late(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
                       const struct sq_stun_msg *m)
 {
-    const struct request r = {
-        .now_ns = now_ns, .base = base, .from = from, .m = m, .gen = &ice->gen};
+    const struct request r = {.now_ns = now_ns,
+                              .base = base,
+                              .from = from,
+                              .m = m,
+                              .gen = &ice->gen,
+                              .known = true,
+                              .present = true};
     if (ice_is_stranger(ice, m)) {
         send_error(ice, &r, ICE_STRANGER, NULL, 0);
     } else if (!role_refused(ice, &r)) {
