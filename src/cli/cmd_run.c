@@ -284,11 +284,12 @@ static int raise_limits(struct session *s)
                      (unsigned long long)most);
         }
         return refuse(s, SQ_ERR_REFUSED,
-                      "%s %llu needs %llu file descriptors, but the limit is %llu and may not "
+                      "%s%llu%s needs %llu file descriptors, but the limit is %llu and may not "
                       "be raised: run 'ulimit -n %llu' first (as root)%s",
-                      s->plan.shape ? "the load: peers at once:" : "--peers",
-                      (unsigned long long)s->plan.peers, (unsigned long long)needed,
-                      (unsigned long long)limit, (unsigned long long)needed, fewer);
+                      s->plan.shape ? "the load's greatest number of peers at once, " : "--peers ",
+                      (unsigned long long)s->plan.peers, s->plan.shape ? "," : "",
+                      (unsigned long long)needed, (unsigned long long)limit,
+                      (unsigned long long)needed, fewer);
     }
     return 0;
 }

@@ -124,7 +124,7 @@ static void wrong_files(void **state)
         struct sq_shape shape = {.kind = SQ_SHAPE_RATE};
         int err = read_text(cases[i].text, strlen(cases[i].text), &shape);
         if (err != SQ_ERR_FORMAT || !strstr(why, cases[i].says) ||
-            strncmp(why, path, strlen(path))) {
+            strncmp(why, path, strlen(path)) != 0) {
             fail_msg("'%s': %d: %s", cases[i].text, err, why);
         }
         assert_int_equal(shape.kind, SQ_SHAPE_RATE); /* untouched */
