@@ -64,7 +64,7 @@ int sq_strip_add(struct sq_strip *strip, double t_ms, const struct sq_strip_poin
     }
     double end_ms = strip->n ? sq_strip_end_ms(strip, strip->n - 1) : strip->start_ms;
     double away = fmin(round((t_ms - end_ms) / SECOND_MS) - 1, AWAY_MAX);
-    for (double i = 0; i < away; i++) {
+    for (unsigned i = away > 0 ? (unsigned)away : 0; i > 0; i--) {
         add(strip, &silent);
     }
     add(strip, second);

@@ -104,8 +104,7 @@ static void the_checker_refuses(void **state)
         "<!doctype html><html><body><h1>x</h1><p id=\"a\">x</p><p id=\"a\">x</p></body></html>",
         "<!doctype html><html><body><h1>x</h1><img src=\"http://x/\"></body></html>",
         "<!doctype html><html><body><h1>x</h1><a href=\"//x/\">x</a></body></html>",
-        "<!doctype html><html><head><style>a{background:url(x)}</style></head><body><h1>x</h1>"
-        "</body></html>",
+        "<!doctype html><html><body><style>a{background:url(x)}</style><h1>x</h1></body></html>",
         "<!doctype html><html><body><h1>x</h1><script>fetch('x')</script></body></html>",
         "<!doctype html><html><body><h1>x</h1><p onclick=\"x()\">x</p></body></html>",
         "<!doctype html><html><body><h1>x</h1><ul><p>x</p></ul></body></html>",
