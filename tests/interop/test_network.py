@@ -123,7 +123,7 @@ def network_whip(t):
     for metric in "setup.connect", "setup.tls", "setup.signaling":
         longer = slow.metric(metric, "min") - plain.metric(metric, "min")  # other work on the machine only adds
         test.note(f"{metric}: {longer:.2f} ms longer, 100 set")
-        bound = 3 if metric == "setup.connect" else 10  # the others are work for a CPU, too
+        bound = 5 if metric == "setup.connect" else 10  # the others are work for a CPU, too
         check(abs(longer - 100) < bound, f"{metric} is {longer:.2f} ms longer, 100 were set")
     blocked = t.run(*words, "--peers", 2, "--duration", "4s", "--network", "UDP blocked", "--connect-timeout", "2s").finish()
     check(blocked.causes() == {"ice": 2}, f"{blocked.causes()}")
