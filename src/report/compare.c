@@ -16,6 +16,8 @@ static const struct sq_compare_figure usual[] = {
     {.id = SQ_METRIC_PEERS_FAILED},
     {.id = SQ_METRIC_PEERS_DROPPED},
     {.id = SQ_METRIC_PEERS_RECONNECT},
+    {.id = SQ_METRIC_SCORE},
+    {.id = SQ_METRIC_MOS},
     {.id = SQ_METRIC_SETUP_TOTAL},
     {SQ_METRIC_SETUP_TOTAL, {SQ_AGG_QUANTILE, 0.95}},
     {.id = SQ_METRIC_VIDEO_IN_BITRATE},
