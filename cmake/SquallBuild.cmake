@@ -77,7 +77,8 @@ set(SQ_DEPS_peer media stats base)
 set(SQ_DEPS_signal peer net media stats base)
 set(SQ_DEPS_scenario base)
 set(SQ_DEPS_run scenario signal peer net media stats base)
-set(SQ_DEPS_report run scenario stats base)
+set(SQ_DEPS_store run scenario stats base)
+set(SQ_DEPS_report store run scenario stats base)
 set(SQ_DEPS_prepare media stats base)
 set(SQ_DEPS_lab run scenario signal peer net media stats base)
 
@@ -90,6 +91,7 @@ set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IP
 set(SQ_LIBS_signal PkgConfig::JANSSON)
 set(SQ_LIBS_scenario PkgConfig::YAML)
 set(SQ_LIBS_run PkgConfig::JANSSON)
+set(SQ_LIBS_store PkgConfig::JANSSON)
 set(SQ_LIBS_report PkgConfig::JANSSON)
 set(SQ_LIBS_prepare $<$<BOOL:${LIBAV_FOUND}>:PkgConfig::LIBAV>)
 set(SQ_LIBS_lab PkgConfig::JANSSON)
@@ -118,7 +120,7 @@ endfunction()
 # sq_link_rooms(TARGET): links every room that exists.
 function(sq_link_rooms target)
   target_link_libraries(${target} PRIVATE sq_flags)
-  foreach(room prepare lab report run scenario signal peer media stats net base)
+  foreach(room prepare lab report store run scenario signal peer media stats net base)
     if(TARGET sq_${room})
       target_link_libraries(${target} PRIVATE sq_${room})
     endif()
@@ -156,7 +158,7 @@ set(SQ_ROOMS_WITHOUT_THREADS base stats media peer scenario sim)
 
 # Their tests compute, and take a core; those of other rooms mostly wait for real time, if no sanitizer slows them.
 # ctest has two slots a core.
-set(SQ_ROOMS_THAT_COMPUTE base stats media peer scenario sim report prepare regress)
+set(SQ_ROOMS_THAT_COMPUTE base stats media peer scenario sim store report prepare regress)
 
 # tests/ROOM/test_NAME.c becomes the program and the ctest case ROOM/NAME. Helpers that several tests
 # of a room share stand in other .c files of that folder and are the library sq_test_ROOM.
@@ -166,7 +168,7 @@ function(sq_tests)
     message(STATUS "cmocka not found: unit tests are not built")
     return()
   endif()
-  foreach(room base net stats media peer signal scenario run report lab prepare cli sim regress)
+  foreach(room base net stats media peer signal scenario run store report lab prepare cli sim regress)
     if(SQ_SANITIZE STREQUAL thread AND room IN_LIST SQ_ROOMS_WITHOUT_THREADS)
       continue()
     endif()
@@ -228,4 +230,5 @@ endfunction()
 
 # Extra libraries of single tests: libsrtp2 is the oracle of SRTP's tests, and nothing else links it.
 set(SQ_TEST_LIBS_peer_srtp srtp2)
+set(SQ_TEST_LIBS_store_store sq_test_report) # results to be read back
 set(SQ_TEST_LIBS_lab_whip sq_test_net) # certificates

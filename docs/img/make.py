@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the pictures of the README out of a real run: live.png (the terminal view) and report.png.
+"""Makes the pictures of the pages out of real runs: live.png (the terminal view), report.png, and of a run over
+bad networks report-metrics.png and report-peer.png.
 
 Usage: docs/img/make.py [SQUALL]. Needs tmux, chromium and pngquant.
 """
@@ -19,6 +20,11 @@ COMMAND = [SQUALL, "run", "lab:", "--peers", "200", "--room-size", "10", "--publ
 CHROMIUM = ["/usr/lib/chromium/chromium", "--headless=new", "--no-sandbox", "--hide-scrollbars",
             "--disable-gpu", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--virtual-time-budget=3000"]
+NETWORKS = [SQUALL, "run", "lab:", "--peers", "40", "--room-size", "5", "--publishers", "2", "--duration", "30s",
+            "--network", "UDP blocked@10%", "--network", "Wifi High packet loss@30%", "--network", "DSL", "--connect-timeout", "8s",
+            "--no-tui", "--expect", "video.in.loss.p95 < 1%"]
+# What else there is would be above it.
+ALONE = "<style>header, nav, main > :not(%s) { display: none } body { padding-top: 1px }</style>"
 COLORS = {"31": "#f2777a", "32": "#7bc67e", "2": "#8b949e", "1": "#ffffff;font-weight:bold"}
 
 
@@ -66,6 +72,17 @@ def main():
             f.write(as_html(run_in_tmux(work)))
         screenshot(work, page, "940,350", os.path.join(HERE, "live.png"))
         screenshot(work, f"{work}/out/report.html", "1280,1060", os.path.join(HERE, "report.png"))
+        subprocess.run(NETWORKS + ["--out", f"{work}/networks"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(f"{work}/networks/report.html", encoding="utf-8") as f:
+            whole = f.read()
+        for name, section, size in (("metrics", "#metrics", "1280,800"), ("peer", "#groups, #peers", "1280,1080")):
+            part = os.path.join(work, f"{name}.html")
+            text = whole.replace("</head>", ALONE % section + "</head>")
+            with open(part, "w", encoding="utf-8") as f:
+                # The first with a history is opened.
+                f.write(re.sub(r'<details class="peer card">(?=(?:(?!<details class="peer card">)[\s\S])*?Bit rates)',
+                               '<details open class="peer card">', text, count=1))
+            screenshot(work, part, size, os.path.join(HERE, f"report-{name}.png"))
 
 
 if __name__ == "__main__":

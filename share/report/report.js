@@ -59,11 +59,16 @@
     const causes = Object.keys(data.failed).map((c, i) => ({
       name: c, color: colors[i % colors.length], dash: i >= colors.length ? "5 4" : undefined, values: data.failed[c],
     }));
+    const under = t.map((_, i) => Math.max(0, data.started[i] - data.connected[i] - data.ok[i] - data.failedAll[i]));
     return [
-      { title: "Peers", unit: "peers", whole: true, lines: [
-        { name: "planned", color: "--c6", dash: "2 4", values: data.planned },
-        { name: "started", color: "--c2", dash: "6 4", values: data.started },
-        { name: "connected", color: "--c1", area: true, values: data.connected } ] },
+      /* What became of those that started, one upon the other: their top is how many started. */
+      { title: "Arrivals, and what became of them", unit: "peers", whole: true, wide: true, stack: true, lines: [
+        { name: "connected", color: "--c1", band: true, values: data.connected },
+        { name: "left, all well", color: "--c3", band: true, values: data.ok, quiet: true },
+        { name: "not connected yet", color: "--c6", band: true, values: under, quiet: true },
+        ...causes.map((c) => ({ ...c, name: "failed: " + c.name, band: true })),
+        { name: "started", color: "--ink", values: data.started },
+        { name: "planned", color: "--ink", dash: "2 4", values: data.planned } ] },
       { title: "Failed so far, by cause", unit: "peers", whole: true, lines: causes, empty: "No peer failed." },
       { title: "Bit rate, all peers together", unit: mega ? "Mbit/s" : "kbit/s", lines: four(data.bitrate, mega ? 0.001 : 1) },
       { title: "Set-up time of those that connected", unit: "ms", lines: [
@@ -77,6 +82,10 @@
           { name: "p50", color: "--c1", values: data[`${kind}Latency50`] },
           { name: "p95", color: "--c2", dash: "6 4", values: data[`${kind}Latency95`] },
           { name: "p99", color: "--c5", values: data[`${kind}Latency99`] } ] })),
+      { title: "Data channels, all peers together", unit: "kbit/s", lines: [
+        { name: "in", color: "--c1", values: data.dataIn }, { name: "out", color: "--c2", dash: "5 4", values: data.dataOut } ], none: !nonzero(data.dataIn) && !nonzero(data.dataOut) },
+      { title: "Messages: one-way latency and round trip", unit: "ms", lines: [
+        { name: "one way", color: "--c1", values: data.dataLatency }, { name: "round trip", color: "--c2", dash: "5 4", values: data.dataRtt } ] },
       { title: "Frames received, each video track", unit: "frames/s", lines: [ { name: "mean", color: "--c1", values: data.fps } ] },
       { title: "Freezes begun", unit: "a second", whole: true, lines: [ { name: "freezes", color: "--c5", area: true, values: data.freezes } ], empty: "No picture froze.", needs: data.fps },
       { title: "Generator: lateness of its timers", unit: "ms", lines: [
@@ -87,6 +96,16 @@
         empty: "No send failed, and no socket buffer overflowed." },
     ];
   }
+
+  /* Bands stand upon those before them. */
+  function heap(c) {
+    let base = t.map(() => 0);
+    for (const line of c.lines.filter((l) => l.band)) {
+      line.base = base;
+      base = line.top = base.map((v, i) => v + (line.values[i] || 0));
+    }
+  }
+  const tops = (line) => line.top || line.values;
 
   const has = (values) => values && values.some((v) => v !== null && v !== undefined);
   const nonzero = (values) => values && values.some((v) => v);
@@ -134,7 +153,7 @@
     plot.replaceChildren();
     plot.setAttribute("viewBox", `0 0 ${width} ${H}`);
     const x0 = Math.min(0, t[0]), x1 = Math.max(t[t.length - 1], x0 + 1);
-    const most = Math.max(...c.lines.flatMap((l) => l.values.filter((v) => v !== null)), 0);
+    const most = Math.max(...c.lines.flatMap((l) => tops(l).filter((v) => v !== null)), 0);
     const peak = Math.max(most, c.top && most > c.top / 2 ? c.top : 0) || 1;
     c.step = niceStep(peak, 4);
     if (c.whole) c.step = Math.max(1, c.step);
@@ -143,6 +162,12 @@
     const x = (i) => LEFT + (width - LEFT - RIGHT) * ((t[i] - x0) / (x1 - x0));
     for (const line of c.lines) {
       const style = `stroke:var(${line.color})`;
+      if (line.band) {
+        const edge = (values) => values.map((v, i) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`);
+        svg("path", { class: "band", style: `fill:var(${line.color})`,
+          d: `M${edge(line.top).join("L")}L${edge(line.base).reverse().join("L")}Z` }, plot);
+        continue;
+      }
       const d = path(line, x, y);
       if (line.area && d && !line.values.includes(null)) {
         svg("path", { class: "area", style: `fill:var(${line.color})`,
@@ -173,7 +198,7 @@
       const seen = on && v !== null;
       c.values[i].textContent = on ? number(v) : "";
       c.marks[i].setAttribute("visibility", seen ? "visible" : "hidden");
-      if (seen) { c.marks[i].setAttribute("cx", c.x(focus)); c.marks[i].setAttribute("cy", c.y(v)); }
+      if (seen) { c.marks[i].setAttribute("cx", c.x(focus)); c.marks[i].setAttribute("cy", c.y(tops(l)[focus])); }
     });
   }
 
@@ -230,11 +255,13 @@
   }
 
   function add(c) {
-    c.lines = c.lines.filter((l) => has(l.values));
+    c.lines = c.lines.filter((l) => has(l.values) && (!l.quiet || nonzero(l.values)));
+    if (c.stack) heap(c);
+    if (c.none) return;
     if (c.needs && !has(c.needs)) return;
     const quiet = c.empty && !c.lines.some((l) => nonzero(l.values));
     if (!c.lines.length && !quiet) return;
-    const figure = html("figure", "chart card", undefined, host);
+    const figure = html("figure", c.wide ? "chart card wide" : "chart card", undefined, host);
     const head = html("figcaption", "chart-head", undefined, figure);
     html("h3", "", c.title, head);
     c.when = html("span", "", "", head);
@@ -243,7 +270,7 @@
     c.values = c.lines.map((l) => {
       const item = html("li", "", undefined, legend);
       const sample = svg("svg", { width: 22, height: 4, "aria-hidden": "true" }, item);
-      svg("line", { x1: 0, x2: 22, y1: 2, y2: 2, style: `stroke:var(${l.color});stroke-width:2.5`, "stroke-dasharray": l.dash || "none" }, sample);
+      svg("line", { x1: 0, x2: 22, y1: 2, y2: 2, style: `stroke:var(${l.color});stroke-width:${l.band ? 8 : 2.5}`, "stroke-dasharray": l.dash || "none" }, sample);
       item.append(l.name);
       return html("b", "", "", item);
     });

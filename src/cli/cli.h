@@ -7,9 +7,11 @@
 
 int sq_cmd_run(int argc, char **argv);
 int sq_cmd_check(int argc, char **argv);
+int sq_cmd_compare(int argc, char **argv);
 int sq_cmd_lab(int argc, char **argv);
 int sq_cmd_pair(int argc, char **argv);
 int sq_cmd_media(int argc, char **argv);
+int sq_cmd_explain(int argc, char **argv);
 int sq_media_replay(int argc, char **argv); /* squall media replay */
 
 /* A usage or configuration error: a sentence on standard error, and where help is. Returns

@@ -4,6 +4,7 @@
 #include "cli/network_option.h"
 #include "cli/record_option.h"
 #include "cli/run_file.h"
+#include "cli/run_metrics.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_places.h"
@@ -61,6 +62,9 @@ static int check(struct check *c)
     int err = sq_run_options_plan(&c->options, &c->plan, c->why, sizeof(c->why));
     err = err ? err : sq_record_option_check(&c->options, c->why, sizeof(c->why));
     err = err ? err : sq_run_places_check(&c->options, NULL, c->why, sizeof(c->why));
+    err = err ? err
+              : sq_run_metrics_check(c->options.prometheus, c->options.prometheus_push, c->why,
+                                     sizeof(c->why));
     err = err ? err : from_sources(c, sq_run_sources_open);
     return err ? err : from_sources(c, sq_run_sources_targets);
 }

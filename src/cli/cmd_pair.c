@@ -11,11 +11,13 @@
 #include "cli/places.h"
 #include "cli/result_head.h"
 #include "media/clip.h"
+#include "peer/ice/ice.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/endpoint.h"
 #include "run/health.h"
 #include "run/plan.h"
+#include "run/stun_rows.h"
 #include "signal/pair/pair_sdp.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -305,9 +307,24 @@ static void on_failed(struct session *s, const struct sq_peer_event *event)
     } else if (event->cause == SQ_PEER_CAUSE_DTLS) {
         end(s, SQ_FAILURE_DTLS, "%s", event->text);
     } else {
+        bool found = s->stun.n > 0 || s->o.local_ips.n > 0 || sq_ice_refused(sq_peer_ice(s->peer));
         end(s, SQ_FAILURE_ICE, "%s%s", event->text,
-            s->stun.n == 0 && s->o.local_ips.n == 0 ? "; behind a NAT, give --stun on both sides"
-                                                    : "");
+            found ? "" : "; behind a NAT, give --stun on both sides");
+    }
+}
+
+/* What the code lacks, the user should know before it is carried. */
+static void tell_dead_stun(struct session *s)
+{
+    char addr[SQ_ADDR_TEXT_MAX];
+    for (size_t i = 0; i < s->stun.n; i++) {
+        enum sq_ice_asked asked = sq_ice_server_asked(sq_peer_ice(s->peer), i, now_of(s));
+        if (asked == SQ_ICE_UNANSWERED || asked == SQ_ICE_REFUSED) {
+            say(s,
+                "Note: the STUN server %s, asked at %s, %s: the code holds no address from it.\n",
+                s->stun.names[i], sq_addr_format(&s->stun.addrs[i], addr),
+                asked == SQ_ICE_REFUSED ? "answered with an error" : "does not answer");
+        }
     }
 }
 
@@ -323,6 +340,7 @@ static void tell_code(struct session *s)
         return;
     }
     s->told = true;
+    tell_dead_stun(s);
     say(s, s->mine.answer ? "The answer; give it to the squall pair that made the offer:\n"
                           : "The offer; on the other machine: squall pair CODE\n");
     printf("%s\n", text);
@@ -383,12 +401,28 @@ static int take_remote(struct session *s, enum sq_sdp_type type)
     return err ? refuse(s, err, "the code cannot be used: %s", why[0] ? why : sq_err_name(err)) : 0;
 }
 
+/* Another answer, while the call of the first goes on. */
+static void tell_second(const struct session *s, const char *line)
+{
+    struct sq_pair_code code;
+    char why[SQ_PAIR_WHY_MAX];
+    if (sq_pair_decode(line, &code, why) == 0 && code.answer &&
+        memcmp(code.fingerprint, s->theirs.fingerprint, sizeof(code.fingerprint)) != 0) {
+        fprintf(stderr, "squall: this offer has its answer already, and its call goes on: each "
+                        "offer is for one. For another call make another offer: squall pair\n");
+    }
+}
+
 static void on_line(struct session *s, const char *line)
 {
     struct sq_pair_code code;
     char why[SQ_PAIR_WHY_MAX];
     uint8_t tag;
     if (line[strspn(line, " \t\r")] == '\0') {
+        return;
+    }
+    if (s->call.known_ns) {
+        tell_second(s, line);
         return;
     }
     if (sq_pair_decode(line, &code, why) != 0) {
@@ -403,7 +437,6 @@ static void on_line(struct session *s, const char *line)
     } else {
         s->theirs = code;
         s->call.media = s->mine.media && code.media;
-        sq_watch_stop(&s->input);
         if (take_remote(s, SQ_SDP_ANSWER) != 0) {
             end(s, SQ_FAILURE_PROTOCOL, "%s", s->why);
         }
@@ -434,6 +467,8 @@ static void on_input(void *ctx, unsigned ready)
     }
     if (over && s->input.loop) {
         sq_watch_stop(&s->input);
+    }
+    if (over && !s->call.known_ns) {
         end(s, SQ_FAILURE_SIGNALING, "standard input ended before an answer came");
     }
 }
@@ -611,6 +646,8 @@ static int execute(struct session *s)
         sq_endpoint_close(s->endpoint);
         s->endpoint = NULL;
     }
+    const struct sq_stun_servers servers = {s->stun.addrs, s->stun.names, s->stun.n};
+    sq_stun_rows_add(&servers, s->carrier, s->call.result);
     return err ? err : failed;
 }
 

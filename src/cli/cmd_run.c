@@ -3,6 +3,7 @@
 #include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/baseline.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/dtmf_option.h"
@@ -12,6 +13,7 @@
 #include "cli/record_option.h"
 #include "cli/result_head.h"
 #include "cli/run_file.h"
+#include "cli/run_metrics.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
@@ -26,9 +28,11 @@
 #include "run/untested.h"
 #include "stats/metrics.h"
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,8 +50,10 @@ struct session {
     struct sq_run *run;
     struct sq_control control;
     struct sq_progress progress;
+    struct sq_run_metrics metrics;
     struct sq_result *result;
     struct sq_record_option record;
+    struct sq_baseline_option baseline;
     struct sq_run_paths paths;
     char why[WHY_MAX];
     bool finished, interrupted, paused;
@@ -106,10 +112,12 @@ static int raise_limits(struct session *s)
                      (unsigned long long)most);
         }
         return refuse(s, SQ_ERR_REFUSED,
-                      "--peers %llu needs %llu file descriptors, but the limit is %llu and may not "
+                      "%s%llu%s needs %llu file descriptors, but the limit is %llu and may not "
                       "be raised: run 'ulimit -n %llu' first (as root)%s",
-                      (unsigned long long)s->plan.peers, (unsigned long long)needed,
-                      (unsigned long long)limit, (unsigned long long)needed, fewer);
+                      s->plan.shape ? "the load's greatest number of peers at once, " : "--peers ",
+                      (unsigned long long)s->plan.peers, s->plan.shape ? "," : "",
+                      (unsigned long long)needed, (unsigned long long)limit,
+                      (unsigned long long)needed, fewer);
     }
     return 0;
 }
@@ -172,6 +180,7 @@ static void on_second(void *ctx, const struct sq_run_live *live)
 {
     struct session *s = ctx;
     sq_progress_second(&s->progress, live);
+    sq_run_metrics_second(&s->metrics, live);
 }
 
 static void on_done(void *ctx)
@@ -181,20 +190,31 @@ static void on_done(void *ctx)
     sq_loop_stop(s->loop);
 }
 
+/* Of the rate, or of the number of peers in a closed model; arrivals from a file have neither. */
+static void change_load(struct session *s, double step)
+{
+    double rate = sq_run_rate(s->run);
+    double peers = sq_run_peers(s->run);
+    if (!isnan(peers)) {
+        sq_run_set_peers(s->run, (uint64_t)ceil(fmax(0, peers + step) - 1e-6), 0);
+    } else if (!isnan(rate)) {
+        sq_run_set_rate(s->run, fmax(0, rate + step));
+    }
+}
+
 static void on_key(void *ctx, char key)
 {
     struct session *s = ctx;
-    double rate = sq_run_rate(s->run);
     static const struct {
         char key;
         double step;
     } steps[] = {{'+', 1}, {'-', -1}, {'*', 10}, {'/', -10}};
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         if (key == steps[i].key) {
-            sq_run_set_rate(s->run, rate + steps[i].step > 0 ? rate + steps[i].step : 0);
+            change_load(s, steps[i].step);
         }
     }
-    if (key == 'p') {
+    if (key == 'p' && !isnan(sq_run_rate(s->run))) {
         s->paused = !s->paused;
         sq_run_pause(s->run, s->paused);
     } else if (key == 'q') {
@@ -257,7 +277,10 @@ static void write_others(struct session *s, bool waiting, int *err)
     const struct {
         enum sq_report_kind kind;
         const char *path;
-    } all[] = {{SQ_REPORT_JSON, o->json}, {SQ_REPORT_JUNIT, o->junit}, {SQ_REPORT_HTML, o->html}};
+    } all[] = {{SQ_REPORT_JSON, o->json},
+               {SQ_REPORT_JUNIT, o->junit},
+               {SQ_REPORT_HTML, o->html},
+               {SQ_REPORT_MARKDOWN, o->markdown}};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         if (all[i].path && sq_place_waits(all[i].path) == waiting) {
             write_one(s, all[i].kind, all[i].path, err);
@@ -274,6 +297,32 @@ static void results_dir(const struct session *s, char dir[static DIR_MAX])
     }
 }
 
+/* Where people will find the report: what files and job pages say of it. */
+static int name_report(struct session *s, const char *dir)
+{
+    const struct sq_run_options *o = &s->options;
+    bool file = o->html && strcmp(o->html, "-") != 0;
+    struct sq_buf path = {0};
+    sq_buf_puts(&path, o->report_url ? o->report_url : file ? o->html : dir);
+    sq_buf_puts(&path, o->report_url || file ? "" : "/report.html");
+    int err = path.err ? path.err : sq_result_replace_text(&s->result->report, path.text);
+    sq_buf_free(&path);
+    return err;
+}
+
+static void tell_github(const struct session *s, FILE *out)
+{
+    const char *actions = getenv("GITHUB_ACTIONS");
+    bool there = actions && strcmp(actions, "true") == 0 && !s->options.quiet;
+    struct sq_buf lines = {0};
+    if (s->options.github || there) {
+        sq_report_github(s->result, &lines);
+        fputs(lines.text ? lines.text : "", out);
+        fflush(out);
+    }
+    sq_buf_free(&lines);
+}
+
 static int tell_record(struct session *s, FILE *out)
 {
     return sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
@@ -285,7 +334,12 @@ static int write_results(struct session *s)
     struct sq_report_error error;
     int err = 0;
     results_dir(s, dir);
-    bool to_stdout = s->options.json && strcmp(s->options.json, "-") == 0;
+    err = name_report(s, dir);
+    if (err) {
+        return refuse(s, err, "no memory");
+    }
+    bool to_stdout = (s->options.json && strcmp(s->options.json, "-") == 0) ||
+                     (s->options.markdown && strcmp(s->options.markdown, "-") == 0);
     FILE *out = to_stdout ? stderr : stdout;
     /* The text first: whatever happens to the disk, the verdict was seen. */
     if (!s->options.quiet) {
@@ -293,6 +347,7 @@ static int write_results(struct session *s)
                                                     .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
         err = tell_record(s, out);
+        sq_baseline_tell(&s->baseline, text.color, out);
         sq_dtmf_option_tell(&s->plan, s->result, out);
         errno = 0;
         if ((fflush(out) != 0 || ferror(out)) && !err) {
@@ -306,6 +361,7 @@ static int write_results(struct session *s)
     if (s->options.quiet) {
         err = tell_record(s, NULL);
     }
+    tell_github(s, out);
     /* What cannot be written is told, and does not keep the rest from being written. */
     int failed = sq_report_write(s->result, dir, &error);
     if (!failed && !s->options.quiet) {
@@ -333,7 +389,8 @@ static int judge(struct session *s)
     sq_untested_check(&s->plan, figures, s->result);
     s->result->interrupted = s->interrupted;
     sq_result_tally(s->result);
-    return sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
+    int err = sq_expect_judge(s->options.expectations, s->options.expectations_len, s->result);
+    return err ? err : sq_baseline_judge(&s->baseline, s->result, s->why, sizeof(s->why));
 }
 
 /* A thread of its own, so that decoding disturbs no shard. */
@@ -387,6 +444,12 @@ static int prepare(struct session *s, int argc, char **argv)
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : sq_run_places_check(&s->options, &s->places, s->why, sizeof(s->why));
+    err = err ? err
+              : sq_run_metrics_check(s->options.prometheus, s->options.prometheus_push, s->why,
+                                     sizeof(s->why));
+    err = err ? err
+              : sq_baseline_load(&s->baseline, &s->options.baselines, s->options.baseline_threshold,
+                                 s->why, sizeof(s->why));
     err = err ? err : from_sources(s, sq_run_sources_open);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);
@@ -398,6 +461,9 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
+    err = err ? err
+              : sq_run_metrics_start(&s->metrics, s->loop, s->options.prometheus,
+                                     s->options.prometheus_push, s->result, s->why, sizeof(s->why));
     err = err ? err : start_record(s);
     sq_control_stop(&s->control);
     return err;
@@ -412,7 +478,9 @@ static void clean_up(struct session *s)
     sq_run_destroy(s->run);
     sq_decode_thread_destroy(s->plan.decode_thread);
     sq_record_option_free(&s->record);
+    sq_baseline_free(&s->baseline);
     sq_run_sources_close(&s->sources);
+    sq_run_metrics_stop(&s->metrics);
     sq_loop_free(s->loop);
     sq_result_destroy(s->result);
     sq_run_options_free(&s->options);
@@ -444,12 +512,14 @@ int sq_cmd_run(int argc, char **argv)
     }
     if (!s->options.quiet) {
         sq_run_notes(&s->options, &s->plan, stderr);
+        sq_run_metrics_tell(&s->metrics, stderr);
     }
     err = execute(s);
     err = err ? err : judge(s);
     if (!err) {
         code = s->result->exit_code;
         err = write_results(s);
+        sq_run_metrics_finish(&s->metrics, s->result, s->options.quiet ? NULL : stderr);
     }
     if (!err && s->collected) {
         err =

@@ -138,8 +138,10 @@ int sq_find_stun_list(struct sq_loop *loop, const struct sq_option_list *list,
         if (err) {
             return err;
         }
-        memcpy(ret_list->addrs + ret_list->n, found.addrs, found.n * sizeof(*found.addrs));
-        ret_list->n += found.n;
+        for (size_t a = 0; a < found.n; a++) {
+            ret_list->names[ret_list->n] = list->items[i];
+            ret_list->addrs[ret_list->n++] = found.addrs[a];
+        }
         if (!sq_host_is_asked(&found, bases, bases_len)) {
             ret_list->unasked = list->items[i];
         }

@@ -34,6 +34,7 @@ int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_host_addrs *r
 /* All that --stun names. */
 struct sq_stun_list {
     struct sq_addr addrs[SQ_STUN_OPTIONS_MAX * SQ_HOST_ADDRS_MAX];
+    const char *names[SQ_STUN_OPTIONS_MAX * SQ_HOST_ADDRS_MAX]; /* as given, one an address */
     size_t n;
     const char *unasked; /* one, as it was given, that none of the local addresses asks; or NULL */
 };

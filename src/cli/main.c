@@ -12,8 +12,10 @@ static const struct command {
 } commands[] = {
     {"run", sq_cmd_run, "drive peers through a service, and say whether it held"},
     {"check", sq_cmd_check, "what a run would do, and what is wrong with its scenario"},
+    {"compare", sq_cmd_compare, "results beside each other: what is worse, by more than noise"},
     {"lab", sq_cmd_lab, "a small complete service to aim at: rooms, WHIP, WHEP, STUN, an SFU"},
     {"pair", sq_cmd_pair, "connect two machines by two codes carried by hand, and measure"},
+    {"explain", sq_cmd_explain, "what a metric is, its unit, what is good, and how it is judged"},
     {"media", sq_cmd_media, "make a clip of any file, see what is in one, send a recorded stream"},
 };
 

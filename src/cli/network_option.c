@@ -23,23 +23,21 @@ static bool cut_share(char *text, double *ret_share)
 
 static int add(const char *item, struct sq_plan_group *group, char *why, size_t why_room)
 {
-    char text[256];
-    char what[200];
-    struct sq_plan_network *network = &group->networks[group->networks_len];
+    char text[1024];
+    char what[240];
+    double share;
     snprintf(text, sizeof(text), "%s", item);
-    if (strlen(item) >= sizeof(text) || !cut_share(text, &network->share)) {
+    if (strlen(item) >= sizeof(text) || !cut_share(text, &share)) {
         snprintf(why, why_room,
                  "--network %.100s: expected NETWORK or NETWORK@SHARE%%, for example "
                  "'Poor 4G@30%%'",
                  item);
         return SQ_ERR_INVALID;
     }
-    if (sq_link_parse(text, &network->link, what, sizeof(what)) != 0) {
+    if (sq_plan_add_network(group, item, text, share, what, sizeof(what)) != 0) {
         snprintf(why, why_room, "--network %.100s: %s", item, what);
         return SQ_ERR_INVALID;
     }
-    network->name = item;
-    group->networks_len++;
     return 0;
 }
 
@@ -69,10 +67,6 @@ static int share_out(struct sq_plan_group *group, char *why, size_t why_room)
 int sq_network_option_parse(const struct sq_option_list *list, struct sq_plan_group *group,
                             char *why, size_t why_room)
 {
-    if (list->n > SQ_PLAN_NETWORKS_MAX) {
-        snprintf(why, why_room, "--network: at most %d of them", SQ_PLAN_NETWORKS_MAX);
-        return SQ_ERR_INVALID;
-    }
     for (size_t i = 0; i < list->n; i++) {
         int err = add(list->items[i], group, why, why_room);
         if (err) {

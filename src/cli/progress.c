@@ -98,17 +98,27 @@ static void add_head(struct sq_buf *b, const struct sq_progress *p, const struct
                                  : "");
 }
 
+/* In a closed model: how many there should be. */
+static void add_wanted(struct sq_buf *b, const struct sq_timeline_row *row)
+{
+    if (!isnan(row->wanted)) {
+        sq_buf_printf(b, " of %.0f wanted", fmax(0, ceil(row->wanted - 1e-6)));
+    }
+}
+
 static void add_peers(struct sq_buf *b, const struct sq_run_live *live)
 {
     const struct sq_timeline_row *row = live->row;
-    sq_buf_printf(b,
-                  "  peers      " GREEN "%llu connected" RESET "  %llu left  %s%llu failed" RESET,
-                  (unsigned long long)row->connected, (unsigned long long)row->ok,
+    sq_buf_printf(b, "  peers      " GREEN "%llu connected", (unsigned long long)row->connected);
+    add_wanted(b, row);
+    sq_buf_printf(b, RESET "  %llu left  %s%llu failed" RESET, (unsigned long long)row->ok,
                   row->failed ? RED : DIM, (unsigned long long)row->failed);
     add_causes(b, row);
-    sq_buf_printf(b, "\n  arrivals   %llu begun of %llu due  at %.3g/s",
-                  (unsigned long long)row->started, (unsigned long long)row->planned,
-                  live->rate_per_s);
+    sq_buf_printf(b, "\n  arrivals   %llu begun of %llu due", (unsigned long long)row->started,
+                  (unsigned long long)row->planned);
+    if (!isnan(row->rate_per_s)) {
+        sq_buf_printf(b, "  at %.3g/s", row->rate_per_s);
+    }
     if (live->missed) {
         sq_buf_printf(b, "  " RED "%llu missed" RESET, (unsigned long long)live->missed);
     }
@@ -165,7 +175,11 @@ static void add_health(struct sq_buf *b, const struct sq_run_live *live)
         sq_escape_terminal(b, live->example);
         sq_buf_puts(b, RESET "\n");
     }
-    sq_buf_puts(b, DIM "\n  + - * / rate   p pause   q end" RESET "\n");
+    enum sq_shape_kind kind = live->plan->shape ? live->plan->shape->kind : SQ_SHAPE_RATE;
+    sq_buf_printf(b, DIM "\n  %sq end" RESET "\n",
+                  kind == SQ_SHAPE_PEERS  ? "+ - * / peers   "
+                  : kind == SQ_SHAPE_RATE ? "+ - * / rate   p pause   "
+                                          : "");
 }
 
 static unsigned count_lines(const char *text)
@@ -262,6 +276,7 @@ static void print_line(const struct sq_run_live *live)
         sq_buf_printf(&b, " (%llu due)", (unsigned long long)row->planned);
     }
     sq_buf_printf(&b, ", %llu connected", (unsigned long long)row->connected);
+    add_wanted(&b, row);
     if (row->ok > 0) {
         sq_buf_printf(&b, ", %llu left", (unsigned long long)row->ok);
     }

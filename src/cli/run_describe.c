@@ -143,10 +143,13 @@ static void put_sizes(struct rows *r, const struct sq_plan *plan)
     sq_buf_free(&b);
 }
 
-static void put_load(struct rows *r, const struct sq_plan *plan)
+static void put_load(struct rows *r, const struct sq_run_options *o, const struct sq_plan *plan)
 {
     put_number(r, "peers", (double)plan->peers);
-    put_number(r, "rate_per_s", plan->rate_per_s);
+    if (!plan->shape) {
+        put_number(r, "rate_per_s", plan->rate_per_s);
+    }
+    r->err = r->err ? r->err : sq_load_option_describe(&o->load, r->result);
     put_number(r, "hold_s", (double)plan->hold_ns / 1e9);
     put_number(r, "duration_s", (double)plan->duration_ns / 1e9);
     put_number(r, "ramp_down_s", (double)plan->ramp_down_ns / 1e9);
@@ -164,7 +167,7 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
         put_text(r, "scenario", o->scenario->name);
     }
     put_target(r, o);
-    put_load(r, plan);
+    put_load(r, o, plan);
     if (o->users) {
         put_text(r, "users", o->users);
         put_text(r, "users_order", o->users_order ? o->users_order : "sequential");

@@ -1,5 +1,6 @@
 #include "cli/run_notes.h"
 
+#include "base/str.h"
 #include "base/time.h"
 #include "cli/run_sources.h"
 #include "media/clip.h"
@@ -11,7 +12,7 @@ static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
 {
     double needed_s = (double)plan->peers / plan->rate_per_s;
     double duration_s = (double)plan->duration_ns / 1e9;
-    if (plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
+    if (!plan->shape && plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
         fprintf(out,
                 "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
                 "give --rate or --ramp, or a longer --duration.\n",
@@ -138,6 +139,30 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
     }
 }
 
+/* A change of a network for which nobody is there long enough. */
+static void note_late_changes(const struct sq_plan *plan, const struct sq_plan_group *group,
+                              FILE *out)
+{
+    uint64_t stays_ns = plan->hold_ns ? plan->hold_ns : plan->duration_ns;
+    uint64_t whole_ns = plan->duration_ns ? plan->duration_ns + plan->ramp_down_ns : 0;
+    for (size_t i = 0; i < group->networks_len; i++) {
+        const struct sq_plan_network *n = &group->networks[i];
+        uint64_t ends_ns = n->course.of_run ? whole_ns : stays_ns + plan->ramp_down_ns;
+        for (size_t k = 0; k < n->course.n && stays_ns > 0 && ends_ns > 0; k++) {
+            const struct sq_link_change *change = &group->network_changes[n->changes_at + k];
+            char at[32];
+            char ends[32];
+            if (change->at_ns >= ends_ns) {
+                fprintf(out, "Note: --network %.100s: '%s' after %s never comes: %s %s.\n", n->name,
+                        change->text, sq_format_duration(change->at_ns, at),
+                        n->course.of_run ? "the run ends after" : "a peer stays for",
+                        sq_format_duration(ends_ns, ends));
+                break;
+            }
+        }
+    }
+}
+
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
     note_late_arrivals(plan, out);
@@ -151,5 +176,6 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
         }
         note_small_rate(own, group, out);
         note_plain_codecs(own, group, out);
+        note_late_changes(plan, group, out);
     }
 }

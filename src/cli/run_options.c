@@ -126,7 +126,20 @@ int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_r
                  clip);
         return SQ_ERR_INVALID;
     }
+    if (o->baseline_threshold && o->baselines.n == 0) {
+        snprintf(why, why_room, "--baseline-threshold: there is no --baseline to use it on");
+        return SQ_ERR_INVALID;
+    }
     return check_senders(o, why, why_room);
+}
+
+struct sq_load_others sq_run_options_load_others(const struct sq_run_options *o)
+{
+    return (struct sq_load_others){.peers = o->peers,
+                                   .rate_per_s = o->rate_per_s,
+                                   .ramp = o->ramp,
+                                   .hold_ns = o->hold_ns,
+                                   .duration_ns = o->duration_ns};
 }
 
 /* One target, and one file at most. */
@@ -204,6 +217,8 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
     err = take_words(o, &rest, &file, why, why_room);
     err = err || !file ? err : sq_run_file_read(o, file, argc, argv, why, why_room);
     err = err ? err : check(o, why, why_room);
+    const struct sq_load_others others = sq_run_options_load_others(o);
+    err = err ? err : sq_load_option_read(&o->load, &others, why, why_room);
     if (err) {
         (void)sq_run_file_explain(o, NULL, why, why_room);
         return err;
@@ -218,6 +233,7 @@ void sq_run_options_free(struct sq_run_options *o)
         sq_expect_destroy(o->expectations[i]);
     }
     o->expectations_len = 0;
+    sq_load_option_free(&o->load);
     sq_free(o->groups);
     o->groups = NULL;
     sq_scenario_free(o->scenario);

@@ -2,6 +2,7 @@
 #ifndef SQ_CLI_RUN_OPTIONS_H
 #define SQ_CLI_RUN_OPTIONS_H
 
+#include "cli/load_option.h"
 #include "cli/options.h"
 #include "run/expect.h"
 #include "run/plan.h"
@@ -17,11 +18,16 @@ struct sq_run_options {
     uint64_t peers, threads, room_size, publishers, seed, dump, simulcast, decode, record;
     double rate_per_s;
     uint64_t hold_ns, duration_ns;
+    struct sq_load_option load; /* owns a shape */
     const char *data, *data_mode, *dtmf, *users, *users_order;
-    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *srtp,
+    const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *markdown, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
+    const char *report_url, *prometheus, *prometheus_push;
+    bool github;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
+    const char *baseline_threshold;
+    struct sq_option_list baselines;
     struct sq_option_list expect, stun, turn, local_ips, codecs, networks;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;
@@ -40,6 +46,8 @@ struct sq_run_options {
 /* Reads the words after "run". On failure `why` says what is wrong. */
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room) SQ_MUST_USE;
+/* What else than --load and its like says of the load. */
+struct sq_load_others sq_run_options_load_others(const struct sq_run_options *o);
 /* Do the options make sense together? Of those of a group, for what it does. */
 int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_room) SQ_MUST_USE;
 /* What nobody said: from the environment, or by default. */

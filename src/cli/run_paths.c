@@ -157,6 +157,7 @@ static int find_stun(struct finder *f)
         return err;
     }
     f->plan->stun_servers = stun->addrs;
+    f->plan->stun_names = stun->names;
     f->plan->stun_servers_len = stun->n;
     if (stun->unasked && !f->options->quiet) {
         fprintf(stderr,

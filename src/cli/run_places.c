@@ -8,7 +8,8 @@ int sq_run_places_check(const struct sq_run_options *o, struct sq_places *places
 {
     const struct {
         const char *name, *path;
-    } files[] = {{"json", o->json}, {"junit", o->junit}, {"html", o->html}};
+    } files[] = {
+        {"json", o->json}, {"junit", o->junit}, {"html", o->html}, {"markdown", o->markdown}};
     const size_t n = sizeof(files) / sizeof(*files);
     int err = sq_places_check_folder("out", o->out, why, why_room);
     for (size_t i = 0; !err && i < n; i++) {

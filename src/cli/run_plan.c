@@ -52,6 +52,11 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
 {
     uint64_t up_ns = 0;
     uint64_t down_ns = SQ_NEVER;
+    const struct sq_load_others others = sq_run_options_load_others(o);
+    sq_load_option_plan(&o->load, &others, plan);
+    if (plan->shape) {
+        return 0; /* what it asks for is checked */
+    }
     if (o->ramp && parse_ramp(o->ramp, &up_ns, &down_ns) != 0) {
         snprintf(why, why_room, "--ramp %s: expected UP or UP:DOWN, each a duration such as 10s",
                  o->ramp);
@@ -148,6 +153,8 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan_group *group,
     return 0;
 }
 
+#define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
+
 /* --bwe gcc, off, fixed:1.2M */
 static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
 {
@@ -157,8 +164,15 @@ static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, s
         known = true;
         bwe.mode = SQ_BWE_OFF;
     } else if (strncmp(text, "fixed:", 6) == 0) {
-        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0 && bwe.fixed_bps > 0;
+        known = sq_parse_bitrate(text + 6, &bwe.fixed_bps) == 0;
         bwe.mode = SQ_BWE_FIXED;
+    }
+    if (known && bwe.mode == SQ_BWE_FIXED && bwe.fixed_bps < BWE_FIXED_MIN_BPS) {
+        snprintf(why, why_room,
+                 "--bwe %s is %llu bit/s: expected 10k at least, with its unit, such as fixed:600k "
+                 "or fixed:1.2M",
+                 text, (unsigned long long)bwe.fixed_bps);
+        return SQ_ERR_INVALID;
     }
     if (!known) {
         snprintf(why, why_room,
@@ -237,9 +251,6 @@ static int plan_whole(const struct sq_run_options *o, struct sq_plan *plan, char
     }
     plan->room = o->room ? o->room : plan->room;
     plan->seed = o->seed;
-    plan->answer_timeout_ns = o->answer_timeout_ns;
-    plan->connect_timeout_ns = o->connect_timeout_ns;
-    plan->media_timeout_ns = o->media_timeout_ns;
     plan->prefer_cm = strcmp(o->srtp, "cm") == 0;
     plan->dumps = o->dump;
     plan->decode = o->decode;
@@ -252,6 +263,9 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
 {
     struct sq_plan plan;
     sq_plan_defaults(&plan);
+    plan.answer_timeout_ns = o->answer_timeout_ns;
+    plan.connect_timeout_ns = o->connect_timeout_ns;
+    plan.media_timeout_ns = o->media_timeout_ns;
     int err = sq_run_rooms_plan(o, &plan, why, why_room);
     err = err ? err : plan_load(o, &plan, why, why_room);
     err = err ? err : plan_whole(o, &plan, why, why_room);

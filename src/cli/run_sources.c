@@ -403,7 +403,7 @@ static int open_replay(struct sq_run_sources *s, const struct sq_run_options *ow
     }
     if (!own->duration_ns && !own->hold_ns) {
         /* Each peer leaves at the end of what it sends; who sends nothing, by this. */
-        plan->duration_ns = 0;
+        plan->duration_ns = plan->shape ? plan->duration_ns : 0;
         plan->hold_ns = sq_max_u64(plan->hold_ns, g->replay->duration_ns + REPLAY_AFTER_NS);
     }
     return 0;

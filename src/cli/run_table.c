@@ -19,7 +19,10 @@ static void add_load(struct sq_run_table *table)
     const struct sq_option rows[] = {
         {.name = "Load", .type = SQ_OPTION_HEADING},
         {"peers", SQ_OPTION_COUNT, &o->peers, "N",
-         "peers at once (default 1, or those of a scenario's rooms)", 1, SQ_PLAN_PEERS_MAX},
+         "peers at once (default 1, or those of a scenario's rooms; with rates of --load or "
+         "--arrivals "
+         "the most at once)",
+         1, SQ_PLAN_PEERS_MAX},
         {"rate", SQ_OPTION_RATE, &o->rate_per_s, "R",
          "arrivals, such as 20/s or 90/m (default: all within 10 s, or a third of the run)", 0, 0},
         {"duration", SQ_OPTION_DURATION, &o->duration_ns, "D",
@@ -35,7 +38,10 @@ static void add_load(struct sq_run_table *table)
         {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
          SQ_PLAN_THREADS_MAX},
     };
+    struct sq_option shapes[SQ_LOAD_OPTIONS];
+    sq_load_option_rows(&o->load, shapes);
     add(table, rows, sizeof(rows) / sizeof(*rows));
+    add(table, shapes, SQ_LOAD_OPTIONS);
 }
 
 static void add_media(struct sq_run_table *table)
@@ -88,6 +94,10 @@ static void add_verdict(struct sq_run_table *table)
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
         {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
          "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
+        {"baseline", SQ_OPTION_LIST, &o->baselines, "DIR",
+         "results of earlier runs: to be worse than those fails; may come again", 0, 0},
+        {"baseline-threshold", SQ_OPTION_TEXT, &o->baseline_threshold, "P",
+         "a change counts from P % on (default: as squall compare has it)", 0, 0},
         {"lateness-max", SQ_OPTION_NUMBER, &o->lateness_max_ms, "MS",
          "p99 of the generator's own timers (default 20)", 0, 0},
     };
@@ -107,6 +117,16 @@ static void add_results(struct sq_run_table *table)
          0, 0},
         {"junit", SQ_OPTION_TEXT, &o->junit, "FILE", "junit.xml as one file", 0, 0},
         {"html", SQ_OPTION_TEXT, &o->html, "FILE", "report.html as one file", 0, 0},
+        {"markdown", SQ_OPTION_TEXT, &o->markdown, "FILE",
+         "a summary for a job page, such as $GITHUB_STEP_SUMMARY; - is standard output", 0, 0},
+        {"report-url", SQ_OPTION_TEXT, &o->report_url, "URL",
+         "where people will find report.html, for the summary and for JUnit", 0, 0},
+        {"github", SQ_OPTION_FLAG, &o->github, NULL,
+         "what did not hold as ::error lines (so it is where GITHUB_ACTIONS is set)", 0, 0},
+        {"prometheus", SQ_OPTION_TEXT, &o->prometheus, "[ADDR:]PORT",
+         "while it runs, figures to scrape at /metrics", 0, 0},
+        {"prometheus-push", SQ_OPTION_TEXT, &o->prometheus_push, "URL",
+         "while it runs, and at its end, push them to a Pushgateway", 0, 0},
         {"dump", SQ_OPTION_COUNT, &o->dump, "N",
          "webrtc-internals dumps of the first N peers (failed ones always)", 0, 1000},
         {"decode", SQ_OPTION_COUNT, &o->decode, "N",
@@ -158,7 +178,7 @@ static void add_connection(struct sq_run_table *table)
          0},
         {"network", SQ_OPTION_LIST, &o->networks, "NETWORK[@SHARE%]",
          "a bad network under each peer: 'Poor 4G' and its like ('list' tells them), or "
-         "rate=1M,delay=80ms,loss=2%; may come again",
+         "rate=1M,delay=80ms,loss=2%; 'wifi, 20s: Poor 4G, 40s: down 3s' changes; may come again",
          0, 0},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "offered first: gcm (default) or cm", 0, 0},
         {"reconnect", SQ_OPTION_TEXT, &o->reconnect, "HOW",
@@ -239,7 +259,8 @@ void sq_run_options_help(void)
          "  room+ws://HOST:PORT/room                   a lab somewhere else (room+wss)");
     sq_options_help(table.rows);
     puts("\nWhile it runs: + - change the rate of arrivals by 1/s, * / by 10/s, p pauses them, q "
-         "ends the run.\n"
+         "ends the run;\n"
+         "with --load of peers + - * / change their number, and with --arrivals there is q alone.\n"
          "Ctrl-C ends it in good order and keeps the results; a second one ends it at once.\n"
          "Exit codes: 0 held, 1 an expectation failed, 2 usage, 3 not reached, 4 the generator was "
          "the\n"

@@ -210,6 +210,16 @@ static void tell_load(struct teller *t)
     sq_format_duration(plan->hold_ns, hold);
     sq_format_duration(plan->duration_ns, duration);
     sq_format_duration(plan->ramp_down_ns, down);
+    if (plan->shape) {
+        sq_buf_printf(&b, "%s %s; the run lasts %s%s%s",
+                      t->o->load.load ? "by stages" : "at the times of",
+                      t->o->load.load ? t->o->load.load : t->o->load.arrivals,
+                      plan->duration_ns ? duration : "until all have left",
+                      plan->hold_ns ? ", and each stays for " : "", plan->hold_ns ? hold : "");
+        row(t, "Load", "%s", b.text && !b.err ? b.text : "");
+        sq_buf_free(&b);
+        return;
+    }
     sq_buf_printf(&b, "%.4g a second begin", plan->rate_per_s);
     if (plan->hold_ns && plan->duration_ns) {
         sq_buf_printf(&b, " for %s, and each stays for %s: %llu in all, %llu at once at most",
@@ -245,7 +255,7 @@ static void tell_expectations(struct teller *t)
 static void tell_output(struct teller *t)
 {
     const struct sq_run_options *o = t->o;
-    const char *files[] = {o->json, o->junit, o->html};
+    const char *files[] = {o->json, o->junit, o->html, o->markdown};
     struct sq_buf b = {0};
     sq_buf_printf(&b, "%s/", o->out ? shown(t, o->out) : "squall-results/RUN-ID");
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {

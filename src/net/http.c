@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define HEAD_MAX_BYTES 65536 /* of the answer's headers */
 #define METHOD_MAX     32
+#define LATER_NS       (5 * SQ_NS_PER_MS)
 
 struct sq_http {
     struct sq_loop *loop;
@@ -31,9 +33,11 @@ struct sq_http {
     size_t body_max;
     bool no_redirects, insecure;
     struct sq_http_kept *kept;
+    struct sq_link *link; /* held; NULL: none */
+    struct sq_http_dial dial;
     uint64_t timeout_ns, connect_timeout_ns;
 
-    struct curl_slist *sent_headers;
+    struct curl_slist *sent_headers, *connect_to;
     uint64_t start_ns, leg_start_ns;
     unsigned redirects;
     bool too_long;
@@ -54,7 +58,10 @@ static void free_request(struct sq_http *r)
         (void)curl_multi_remove_handle(sq_http_multi_handle(r->multi), r->easy);
     }
     curl_easy_cleanup(r->easy);
+    sq_http_dial_drop(&r->dial);
+    sq_link_release(r->link);
     curl_slist_free_all(r->sent_headers);
+    curl_slist_free_all(r->connect_to);
     for (char **h = r->headers; h && *h; h++) {
         sq_free(*h);
     }
@@ -233,6 +240,65 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+/* What is left for connecting over a link. */
+static uint64_t least_of(uint64_t connect_ns, uint64_t whole_ns, uint64_t used_ns)
+{
+    uint64_t left_ns = whole_ns > used_ns ? whole_ns - used_ns : 0;
+    left_ns = sq_min_u64(connect_ns, left_ns);
+    return sq_max_u64(left_ns, SQ_NS_PER_MS);
+}
+
+/* libcurl then connects to the address that stands in *addr. */
+static curl_socket_t on_open_over_link(void *ctx, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct sq_http *r = ctx;
+    struct sq_url url;
+    struct sq_addr local;
+    char host[256];
+    curl_socket_t fd = on_open_socket(ctx, purpose, addr);
+    if (fd == CURL_SOCKET_BAD) {
+        return fd;
+    }
+    int err = sq_url_parse(r->url, &url);
+    snprintf(host, sizeof(host), "%.*s", (int)sq_min_u64(url.host.len, 255), url.host.at);
+    const struct sq_stream_options to = {
+        .host = host,
+        .port = url.port,
+        .timeout_ns = least_of(r->connect_timeout_ns, r->timeout_ns, r->leg_start_ns - r->start_ns),
+        .link = r->link,
+    };
+    err = err ? err : sq_http_relay_open(r->loop, &to, &r->dial, fd, &local);
+    if (err) {
+        r->socket_errno = err == SQ_ERR_NOMEM ? ENOMEM : 0;
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    memcpy(&addr->addr, &local.sa, sizeof(addr->addr));
+    return fd;
+}
+
+/* libcurl is told an address to connect to, so that it resolves nothing; on_open_over_link puts
+ * another in its place. */
+static int set_link(struct sq_http *r)
+{
+    CURL *e = r->easy;
+    if (!r->connect_to) {
+        r->connect_to = curl_slist_append(NULL, "::127.0.0.1:");
+    }
+    if (!r->connect_to) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_http_dial_drop(&r->dial);
+    (void)curl_easy_setopt(e, CURLOPT_CONNECT_TO, r->connect_to);
+    (void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_over_link);
+    if (!r->kept) { /* the loop's connections are nobody's link's */
+        (void)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+        (void)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+    }
+    return 0;
+}
+
 static int start_leg(struct sq_http *r)
 {
     CURL *e = r->easy;
@@ -264,8 +330,9 @@ static int start_leg(struct sq_http *r)
     (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
     uint64_t used = r->leg_start_ns - r->start_ns;
-    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns, used));
-    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns, 0));
+    uint64_t later = r->link ? LATER_NS : 0; /* than the stream, which knows more to tell */
+    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, ms_left(r->timeout_ns + later, used));
+    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, ms_left(r->connect_timeout_ns + later, 0));
     if (r->kept) {
         (void)curl_easy_setopt(e, CURLOPT_SHARE, (CURLSH *)r->kept);
     }
@@ -278,6 +345,9 @@ static int start_leg(struct sq_http *r)
         (void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     }
     set_method(r);
+    if (r->link && set_link(r) != 0) {
+        return SQ_ERR_NOMEM;
+    }
     if (curl_easy_setopt(e, CURLOPT_URL, r->url) != CURLE_OK ||
         curl_multi_add_handle(sq_http_multi_handle(r->multi), e) != CURLM_OK) {
         return SQ_ERR_NOMEM;
@@ -340,6 +410,12 @@ static struct sq_http_times read_times(const struct sq_http *r)
         t.connect_ns = connect > dns ? connect - dns : 0;
         t.tls_ns = tls > connect ? tls - connect : 0;
     }
+    if (r->dial.open_ns) { /* what libcurl took for connecting was nothing */
+        uint64_t tls_end_ns = r->leg_start_ns + tls;
+        t.dns_ns = r->dial.times.dns_ns;
+        t.connect_ns = r->dial.times.connect_ns;
+        t.tls_ns = tls && tls_end_ns > r->dial.open_ns ? tls_end_ns - r->dial.open_ns : 0;
+    }
     t.first_byte_ns = first ? r->leg_start_ns - r->start_ns + first : 0;
     return t;
 }
@@ -349,13 +425,16 @@ static enum sq_stream_phase reached(const struct sq_http *r)
 {
     struct sq_url u;
     bool tls = sq_url_parse(r->url, &u) == 0 && sq_view_is_nocase(u.scheme, "https");
+    if (r->dial.relay && r->dial.open_ns == 0) {
+        return SQ_STREAM_CONNECT;
+    }
     if (info_ns(r->easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
         return SQ_STREAM_DNS;
     }
     /* libcurl counts TLS into the connect time; the local port is told as soon as TCP stands. */
     long local_port = 0;
     (void)curl_easy_getinfo(r->easy, CURLINFO_LOCAL_PORT, &local_port);
-    if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0 && local_port <= 0) {
+    if (info_ns(r->easy, CURLINFO_CONNECT_TIME_T) == 0 && local_port <= 0 && !r->dial.open_ns) {
         return SQ_STREAM_CONNECT;
     }
     return tls && info_ns(r->easy, CURLINFO_APPCONNECT_TIME_T) == 0 ? SQ_STREAM_TLS
@@ -367,6 +446,11 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
     long os_errno = 0;
     (void)curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
     *during = reached(r);
+    if (code != CURLE_OK && r->dial.err) {
+        *during = r->dial.during;
+        snprintf(r->curl_text, sizeof(r->curl_text), "%.*s", CURL_ERROR_SIZE - 1, r->dial.text);
+        return r->dial.err;
+    }
     switch (code) {
     case CURLE_OK:
         return 0;
@@ -425,9 +509,11 @@ static void deliver(struct sq_http *r, int err, enum sq_stream_phase during, CUR
     char *ip = NULL;
     (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     a.status = (int)status;
-    if (curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip &&
-        curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK &&
-        sq_addr_parse(ip, (uint16_t)port, &a.remote) != 0) {
+    if (r->link) {
+        a.remote = r->dial.remote;
+    } else if (curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip &&
+               curl_easy_getinfo(r->easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK &&
+               sq_addr_parse(ip, (uint16_t)port, &a.remote) != 0) {
         a.remote.sa.sa_family = AF_UNSPEC;
     }
     if (err) {
@@ -549,6 +635,10 @@ static int copy_options(struct sq_http *r, const struct sq_http_options *o)
     r->no_redirects = o->no_redirects;
     r->insecure = o->insecure;
     r->kept = o->kept;
+    r->link = o->link;
+    if (r->link) {
+        sq_link_retain(r->link);
+    }
     r->timeout_ns = o->timeout_ns ? o->timeout_ns : SQ_HTTP_TIMEOUT_DEFAULT_NS;
     r->connect_timeout_ns = o->connect_timeout_ns ? o->connect_timeout_ns : r->timeout_ns;
     return err;

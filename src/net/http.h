@@ -9,6 +9,7 @@
 
 struct sq_http;
 struct sq_http_kept;
+struct sq_link;
 
 #define SQ_HTTP_BODY_DEFAULT_BYTES (1024 * 1024)
 #define SQ_HTTP_HEADERS_MAX        128
@@ -30,6 +31,9 @@ struct sq_http_options {
     uint64_t connect_timeout_ns; /* 0: as the whole */
     size_t body_max_bytes;       /* of the answer; 0: default; more is SQ_ERR_NOSPACE */
     struct sq_http_kept *kept;   /* borrowed, nullable: whose connections; NULL: the loop's */
+    struct sq_link *link;        /* nullable: it goes over that (net/link.h) and through its
+                                    firewall, by no proxy; kept until the connection is closed. With
+                                    `kept` of its own, or over a connection of this request alone */
 };
 
 struct sq_http_times { /* each phase's own duration; 0 where it did not happen (kept alive) */

@@ -270,6 +270,11 @@ bool sq_link_lets_udp(const struct sq_link *link)
     return link->config.firewall == SQ_FIREWALL_NONE;
 }
 
+bool sq_link_is_out(const struct sq_link *link)
+{
+    return link->config.outage;
+}
+
 /* ---- Ports ---- */
 
 void sq_link_port_open(struct sq_link_port *port, struct sq_link *link,
@@ -329,7 +334,7 @@ enum sq_link_offer sq_link_offer(struct sq_link_port *port, enum sq_direction di
     if (sq_way_loses(way)) {
         return SQ_LINK_TAKEN;
     }
-    if (!sq_link_lets_udp(link)) {
+    if (link->config.outage || !sq_link_lets_udp(link)) {
         way->counters.lost++;
         return SQ_LINK_TAKEN;
     }

@@ -62,6 +62,7 @@ enum sq_firewall {
 struct sq_link_config {
     struct sq_link_way up, down; /* away from the client, and towards it */
     enum sq_firewall firewall;
+    bool outage; /* nothing comes onto it, in either direction; what is on its way arrives */
 };
 
 struct sq_link_counters {
@@ -87,8 +88,9 @@ void sq_link_retain(struct sq_link *link);
  * is allowed. */
 void sq_link_release(struct sq_link *link);
 
-/* May a client connect by TCP to that port? */
+/* May a client connect by TCP to that port, as far as the firewall goes? */
 bool sq_link_lets_tcp(const struct sq_link *link, uint16_t port);
 bool sq_link_lets_udp(const struct sq_link *link);
+bool sq_link_is_out(const struct sq_link *link);
 
 #endif

@@ -11,6 +11,8 @@
 #define MS  SQ_NS_PER_MS
 #define PCT 0.01
 
+#define RATE_BARE_MIN_BPS 10000
+
 /* What a list gives once holds in each direction by itself: so do their emulators, which shape what
  * a machine sends and what it receives. */
 #define BOTH(...)                                                                                  \
@@ -186,8 +188,10 @@ static bool read_rate(struct sq_view value, double *ret_bps)
     if (!copy(value, text) || sq_parse_bitrate(text, &bps) != 0) {
         return false;
     }
+    /* So little without a unit was hardly meant: 1500 for 1.5 Mbit/s. */
+    bool bare = isdigit((unsigned char)text[strlen(text) - 1]) && bps < RATE_BARE_MIN_BPS;
     *ret_bps = (double)bps;
-    return bps == 0 || bps >= SQ_LINK_RATE_MIN_BPS;
+    return bps == 0 || (bps >= SQ_LINK_RATE_MIN_BPS && !bare);
 }
 
 /* "200ms", or "30kB", "64000B". */
@@ -214,7 +218,9 @@ enum key { RATE, QUEUE, DELAY, JITTER, LOSS_SHARE, BURST, DUPLICATE, CORRUPT, RE
 static const struct {
     const char *name, *expected;
 } keys[KEYS] = {
-    [RATE] = {"rate", "rate=BITS, for example rate=1.5M, 1k at least, or 0 for no limit"},
+    [RATE] =
+        {"rate",
+         "rate=BITS in bit/s with k or M, for example rate=1.5M, 1k at least, or 0 for no limit"},
     [QUEUE] = {"queue", "queue=TIME or BYTES, for example queue=200ms or queue=30kB"},
     [DELAY] = {"delay", "delay=TIME, for example delay=80ms, 60s at most"},
     [JITTER] = {"jitter", "jitter=TIME, for example jitter=20ms, 60s at most"},
@@ -336,33 +342,75 @@ static int spread_loss(const struct parser *p, struct sq_link_way *way, double b
     return 0;
 }
 
-int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why, size_t size)
+/* The other way round, so that either may be set anew. */
+static void gather_loss(struct parser *p, struct sq_link_way *way, int which)
 {
-    struct parser p = {.why = ret_why, .size = size};
-    struct sq_link_config config = {.firewall = SQ_FIREWALL_NONE};
-    struct sq_view rest = sq_view_of(text);
+    const struct sq_link_bursts *b = &way->bursts;
+    if (b->to_bad > 0) {
+        p->burst[which] = 1 / b->to_good;
+        way->loss = b->to_bad / (b->to_bad + b->to_good);
+        way->bursts = (struct sq_link_bursts){0};
+    }
+}
+
+static int refuse_name(const struct parser *p, struct sq_view item, bool changes)
+{
+    return refuse(p, item,
+                  changes ? "the name of a network ('squall run --network list' tells them), or "
+                            "settings such as rate=1M,loss=2%, or down, up or again"
+                          : "the name of a network ('squall run --network list' tells them), or "
+                            "settings such as rate=1M,delay=80ms,loss=2%");
+}
+
+static int parse_items(struct parser *p, struct sq_view text, bool changes,
+                       struct sq_link_config *config)
+{
+    struct sq_view rest = text;
     for (bool first = true; rest.at; first = false) {
         struct sq_view item = trimmed(sq_view_cut(&rest, ','));
         const struct sq_link_profile *profile = first ? find(item) : NULL;
         if (profile) {
-            config = profile->config;
+            *config = profile->config;
+            p->burst[0] = p->burst[1] = 0;
             continue;
         }
         if (first && !memchr(item.at, '=', item.len) && !sq_view_is(item, "reorder")) {
-            return refuse(&p, item,
-                          "the name of a network ('squall run --network list' tells "
-                          "them), or settings such as rate=1M,delay=80ms,loss=2%");
+            return refuse_name(p, item, changes);
         }
-        int err = parse_setting(&p, item, &config);
+        int err = parse_setting(p, item, config);
         if (err) {
             return err;
         }
     }
-    int err = spread_loss(&p, &config.up, p.burst[0]);
+    return 0;
+}
+
+static int parse_onto(struct sq_view text, const struct sq_link_config *base,
+                      struct sq_link_config *ret_config, char *why, size_t size)
+{
+    const struct sq_link_config none = {.firewall = SQ_FIREWALL_NONE};
+    struct parser p = {.why = why, .size = size};
+    struct sq_link_config config = base ? *base : none;
+    config.outage = false;
+    gather_loss(&p, &config.up, 0);
+    gather_loss(&p, &config.down, 1);
+    int err = parse_items(&p, text, base != NULL, &config);
+    err = err ? err : spread_loss(&p, &config.up, p.burst[0]);
     err = err ? err : spread_loss(&p, &config.down, p.burst[1]);
-    err = err ? err : sq_link_check(&config, ret_why, size);
+    err = err ? err : sq_link_check(&config, why, size);
     if (!err) {
         *ret_config = config;
     }
     return err ? SQ_ERR_FORMAT : 0;
+}
+
+int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why, size_t size)
+{
+    return parse_onto(sq_view_of(text), NULL, ret_config, ret_why, size);
+}
+
+int sq_link_parse_change(struct sq_view text, const struct sq_link_config *base,
+                         struct sq_link_config *ret_config, char *ret_why, size_t size)
+{
+    return parse_onto(text, base, ret_config, ret_why, size);
 }

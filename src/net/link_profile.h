@@ -10,6 +10,7 @@
 #ifndef SQ_NET_LINK_PROFILE_H
 #define SQ_NET_LINK_PROFILE_H
 
+#include "base/str.h"
 #include "net/link.h"
 
 struct sq_link_profile {
@@ -26,5 +27,10 @@ const struct sq_link_profile *sq_link_profile_find(const char *name);
 /* SQ_ERR_FORMAT and a sentence that says what was expected. */
 int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret_why,
                   size_t size) SQ_MUST_USE;
+/* The same of a network that changes (net/link_course.h): a name puts another in the place of
+ * `base` (NULL: there was none), settings alone change what they name of it. An outage is over in
+ * any case. */
+int sq_link_parse_change(struct sq_view text, const struct sq_link_config *base,
+                         struct sq_link_config *ret_config, char *ret_why, size_t size) SQ_MUST_USE;
 
 #endif

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #define SEGMENT_BYTES 1428                 /* fits an Ethernet frame over IPv6, too */
-#define BLOCKED_NS    (100 * SQ_NS_PER_MS) /* until the firewall is asked again */
+#define BLOCKED_NS    (100 * SQ_NS_PER_MS) /* until it is tried again */
 
 enum opening { BELOW, HANDSHAKE, OPEN };
 
@@ -39,7 +39,8 @@ static struct link_filter *of(struct sq_filter *f)
 
 static bool is_blocked(const struct link_filter *l)
 {
-    return !l->past_firewall && !sq_link_lets_tcp(l->port.link, l->remote_port);
+    const struct sq_link *link = l->port.link;
+    return sq_link_is_out(link) || (!l->past_firewall && !sq_link_lets_tcp(link, l->remote_port));
 }
 
 static void wake_at(struct link_filter *l, uint64_t at_ns)

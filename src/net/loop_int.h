@@ -61,6 +61,7 @@ enum sq_loop_service {
     SQ_SERVICE_HTTP,
     SQ_SERVICE_TLS,
     SQ_SERVICE_LINKS,
+    SQ_SERVICE_HTTP_RELAYS, /* behind the links that they go over: freed before them */
     SQ_SERVICE_COUNT
 };
 

@@ -27,7 +27,7 @@ struct sq_stream {
     uint64_t timeout_ns;
     struct sq_addr bind;
     struct sq_addr addrs[SQ_DNS_ADDR_MAX];
-    size_t addr_count;
+    size_t addr_count; /* 0: not resolved yet */
     struct sq_dns_query *query;
     struct sq_filter *bottom; /* tcp */
     struct sq_filter *top;    /* tcp, or what is on it: a link's emulation, TLS */
@@ -183,8 +183,10 @@ static void on_timeout(void *ctx, uint64_t now_ns)
         end(s, 0, SQ_STREAM_OPEN);
     } else {
         char took[32];
-        snprintf(s->text, sizeof(s->text), "cannot %s %s: no answer within %s", doing[s->phase],
-                 s->who, sq_format_duration(s->timeout_ns, took));
+        bool stopped = s->link && !s->past_firewall && !sq_link_lets_tcp(s->link, s->port);
+        snprintf(s->text, sizeof(s->text), "cannot %s %.180s: no answer within %s%s",
+                 doing[s->phase], s->who, sq_format_duration(s->timeout_ns, took),
+                 stopped ? " (its network's firewall stops TCP to that port)" : "");
         end(s, SQ_ERR_TIMEOUT, s->phase);
     }
     (void)leave(s);
@@ -387,9 +389,15 @@ static int connect_step(struct sq_stream *s)
     return 0;
 }
 
+static int begin_connect(struct sq_stream *s);
+
 static void progress(struct sq_stream *s)
 {
     enter(s);
+    int begun = s->phase == SQ_STREAM_DNS && s->addr_count > 0 ? begin_connect(s) : 0;
+    if (begun) {
+        end(s, begun, SQ_STREAM_DNS);
+    }
     if (s->phase == SQ_STREAM_CONNECT || s->phase == SQ_STREAM_TLS) {
         int err = 0;
         while (err == 0 && s->phase != SQ_STREAM_OPEN) {
@@ -423,37 +431,56 @@ static int put_link_on(struct sq_stream *s)
     return sq_link_filter_new(s->loop, &side, s->bottom, &ready, &s->top);
 }
 
+/* An address, and not a name. */
+static bool is_numeric(const struct sq_stream *s)
+{
+    struct sq_addr a;
+    return sq_addr_parse(s->host, 0, &a) == 0;
+}
+
+static int begin_connect(struct sq_stream *s)
+{
+    end_phase(s, &s->times.dns_ns, SQ_STREAM_CONNECT);
+    if (is_numeric(s)) {
+        s->times.dns_ns = 0;
+    }
+    struct sq_tcp_target target = {.addrs = s->addrs,
+                                   .n = s->addr_count,
+                                   .timeout_ns = s->timeout_ns,
+                                   .bind = sq_addr_family(&s->bind) ? &s->bind : NULL,
+                                   .who = s->who};
+    int err = sq_tcp_filter_new(&target, s->text, &s->bottom);
+    s->top = s->bottom;
+    return err || !s->link ? err : put_link_on(s);
+}
+
+/* A question and its answer over the link, lost ones asked again as connections are. The machine
+ * itself knows its own address. */
+static uint64_t lookup_ns(const struct sq_stream *s)
+{
+    bool own = is_numeric(s) || sq_addr_is_loopback(&s->addrs[0]);
+    return s->link && !own ? sq_link_connect_ns(s->link) : 0;
+}
+
 static void on_resolved(void *ctx, const struct sq_dns_answer *answer)
 {
     struct sq_stream *s = ctx;
     s->query = NULL;
-    enter(s);
-    int err = answer->err;
-    if (err) {
+    if (answer->err) {
+        enter(s);
         snprintf(s->text, sizeof(s->text), "%s", answer->text);
-    } else {
-        end_phase(s, &s->times.dns_ns, SQ_STREAM_CONNECT);
-        struct sq_addr numeric;
-        if (sq_addr_parse(s->host, 0, &numeric) == 0) {
-            s->times.dns_ns = 0;
-        }
-        memcpy(s->addrs, answer->addrs, answer->n * sizeof(*s->addrs));
-        s->addr_count = answer->n;
-        struct sq_tcp_target target = {.addrs = s->addrs,
-                                       .n = s->addr_count,
-                                       .timeout_ns = s->timeout_ns,
-                                       .bind = sq_addr_family(&s->bind) ? &s->bind : NULL,
-                                       .who = s->who};
-        err = sq_tcp_filter_new(&target, s->text, &s->bottom);
-        s->top = s->bottom;
-        err = err || !s->link ? err : put_link_on(s);
+        end(s, answer->err, SQ_STREAM_DNS);
+        (void)leave(s);
+        return;
     }
-    if (err) {
-        end(s, err, SQ_STREAM_DNS);
-    } else {
+    memcpy(s->addrs, answer->addrs, answer->n * sizeof(*s->addrs));
+    s->addr_count = answer->n;
+    uint64_t more_ns = lookup_ns(s);
+    if (more_ns == 0) {
         progress(s);
+    } else if (more_ns != SQ_NEVER) { /* else it times out */
+        sq_timer_start(sq_loop_timers(s->loop), &s->again, sq_loop_now(s->loop) + more_ns);
     }
-    (void)leave(s);
 }
 
 /* --- making --- */

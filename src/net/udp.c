@@ -532,19 +532,22 @@ static bool leave_up(void *ctx, struct sq_held *held)
     return false;
 }
 
-int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+static bool passes_up(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagram)
 {
     const struct sq_link_datagram offered = {
-        .data = data,
-        .len = len,
+        .data = datagram->iov_base,
+        .len = datagram->iov_len,
         .addr = to,
         .ipv6 = sq_addr_family(&udp->local) == AF_INET6,
         .at_ns = sq_loop_now(udp->loop),
     };
-    if (udp->port && sq_link_offer(udp->port, SQ_UP, &offered) == SQ_LINK_TAKEN) {
-        return 0;
-    }
-    return send_one(udp, to, data, len);
+    return !udp->port || sq_link_offer(udp->port, SQ_UP, &offered) == SQ_LINK_PASS;
+}
+
+int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+{
+    const struct iovec datagram = sq_udp_datagram(data, len);
+    return passes_up(udp, to, &datagram) ? send_one(udp, to, data, len) : 0;
 }
 
 size_t sq_udp_gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
@@ -647,24 +650,9 @@ size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to
     return at;
 }
 
-/* Each by itself: what leaves a link together was not sent together. */
-static size_t send_over_link(struct sq_udp *udp, const struct sq_addr *to,
-                             const struct iovec *datagrams, size_t n)
+static size_t send_together(struct sq_udp *udp, const struct sq_addr *to,
+                            const struct iovec *datagrams, size_t n)
 {
-    size_t sent = 0;
-    while (sent < n &&
-           sq_udp_send(udp, to, datagrams[sent].iov_base, datagrams[sent].iov_len) == 0) {
-        sent++;
-    }
-    return sent;
-}
-
-size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
-                         const struct iovec *datagrams, size_t n)
-{
-    if (udp->port) {
-        return send_over_link(udp, to, datagrams, n);
-    }
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
     if (!batch) {
@@ -677,6 +665,25 @@ size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
         at += run;
     }
     return n;
+}
+
+/* Those that the link lets pass at once go on together; the others are on their way, or lost. */
+size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
+                         const struct iovec *datagrams, size_t n)
+{
+    size_t at = 0;
+    while (udp->port && at < n) {
+        size_t run = 0;
+        while (at + run < n && passes_up(udp, to, &datagrams[at + run])) {
+            run++;
+        }
+        size_t sent = run > 0 ? send_together(udp, to, datagrams + at, run) : 0;
+        if (sent < run) {
+            return at + sent;
+        }
+        at += run + (at + run < n);
+    }
+    return udp->port ? n : send_together(udp, to, datagrams, n);
 }
 
 void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters)

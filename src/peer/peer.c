@@ -298,6 +298,10 @@ static void ice_failed(struct sq_peer *peer)
     if (peer->times.dtls_connected != 0) {
         sq_peer_fail(peer, SQ_PEER_CAUSE_MEDIA_LOST,
                      "the connection was lost: consent checks went unanswered (RFC 7675)");
+    } else if (sq_ice_refused(peer->ice)) {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_ICE,
+                     "the other side has taken the answer of somebody else to the same offer: each "
+                     "offer is for one");
     } else {
         sq_peer_fail(peer, SQ_PEER_CAUSE_ICE,
                      "no ICE candidate pair works (%zu local, %zu remote candidates)",
@@ -457,6 +461,7 @@ static int make_ice(struct sq_peer *peer, const struct sq_peer_config *config)
         err = err ? err : sq_derive_ice(fingerprint, &derived);
         ice.ufrag = derived.ufrag;
         ice.pwd = derived.pwd;
+        ice.one_remote = true; /* whoever has seen the fingerprint knows both */
     }
     err = err ? err : sq_ice_create(&ice, &ice_callbacks, peer, &peer->ice);
     for (size_t i = 0; !err && i < config->stun_servers_len; i++) {

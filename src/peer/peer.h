@@ -258,7 +258,8 @@ struct sq_peer_config {
     bool patient;      /* descriptions are carried by hand: checks that nobody answers go on until
                           connect_timeout_ns, where else they end by RFC 8445 after 40 s */
     bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
-                          peer/derived_ice.h, so that they need not be told */
+                          peer/derived_ice.h, so that they need not be told; who uses them and is
+                          not the one of the remote description is refused */
     bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
                           of its own does so anyway */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed a second later) */
@@ -541,8 +542,9 @@ struct sq_inbound_stats {
     uint64_t frames_dropped;
     double frames_per_second;
     uint32_t frame_width, frame_height;
-    uint64_t freeze_count;
+    uint64_t freeze_count; /* with the one that is going on, if there is one */
     double total_freezes_duration_s;
+    double freezing_s; /* of these, the one that is going on: W3C counts it once a frame ends it */
     double total_inter_frame_delay_s, total_squared_inter_frame_delay_s2;
     /* Of the codec: audio samples or frames. Sums over them; divide by the count. */
     double jitter_buffer_delay_s, jitter_buffer_target_delay_s;
@@ -668,6 +670,12 @@ struct sq_codec_stats { /* RTCCodecStats: of the codec that was agreed on */
     uint32_t clock_rate_hz;
 };
 void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats);
+/* What beside the codec has been agreed for what an audio track sends. */
+struct sq_track_agreed {
+    bool red;         /* RFC 2198 is among the codecs */
+    bool stereo, dtx; /* the other side's Opus has stereo=1, usedtx=1 (RFC 7587, section 6.1) */
+};
+void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
 /* The agent of the peer, for its candidates and pairs (peer/ice/ice.h). Borrowed until the next
  * call. */

@@ -3,6 +3,7 @@
 #include "peer/peer.h"
 #include "peer/peer_int.h"
 #include "peer/rtp/fec.h"
+#include "peer/sdp/sdp.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static void video_stats(const struct sq_frame_buffer *b, uint64_t now_ns,
     s->freeze_count = v->freeze_count;
     uint64_t open_ns = sq_frame_buffer_open_freeze_ns(b, now_ns);
     s->freeze_count += open_ns > 0;
+    s->freezing_s = (double)open_ns / 1e9;
     s->total_freezes_duration_s = (double)(v->total_freezes_ns + open_ns) / 1e9;
     s->total_inter_frame_delay_s = (double)v->total_inter_frame_ns / 1e9;
     s->total_squared_inter_frame_delay_s2 = v->total_squared_inter_frame_s2;
@@ -207,6 +209,27 @@ void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *r
             .clock_rate_hz = c->clock_rate_hz,
         };
     }
+}
+
+static bool param_is_one(const char *fmtp, const char *name)
+{
+    struct sq_view value;
+    return fmtp && sq_sdp_fmtp_param(sq_view_of(fmtp), name, &value) && sq_view_is(value, "1");
+}
+
+void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    struct sq_track_agreed agreed = {.red = false};
+    for (size_t i = 0; t && t->negotiated && i < t->n_codecs; i++) {
+        const struct sq_jsep_codec *c = &t->codecs[i];
+        agreed.red = agreed.red || c->id == SQ_JSEP_RED;
+        if (i == 0 && c->id == SQ_JSEP_OPUS) {
+            agreed.stereo = param_is_one(c->fmtp, "stereo");
+            agreed.dtx = param_is_one(c->fmtp, "usedtx");
+        }
+    }
+    *ret_agreed = agreed;
 }
 
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats)

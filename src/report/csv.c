@@ -40,7 +40,8 @@ static void timeline_header(struct sq_buf *out)
         sq_buf_printf(out, ",%s_p50_ms,%s_p95_ms,%s_p99_ms", name, name, name);
     }
     sq_buf_puts(out, ",data.in.messages,data.out.messages,data.in.throughput_kbps,"
-                     "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms\r\n");
+                     "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms,peers_wanted,"
+                     "arrivals_per_s\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -85,6 +86,8 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, t->data.out_kbps);
         comma_number(out, t->data.latency_ms);
         comma_number(out, t->data.rtt_ms);
+        comma_number(out, t->wanted);
+        comma_number(out, t->rate_per_s);
         sq_buf_puts(out, "\r\n");
     }
 }
@@ -129,7 +132,41 @@ static void peers_header(struct sq_buf *out)
     sq_buf_puts(out, ",local_candidate,remote_candidate,pair,data.in.messages,data.in.bytes,"
                      "data.in.throughput_kbps,data.in.loss_percent,data.in.latency_ms,"
                      "data.out.messages,data.out.bytes,data.out.throughput_kbps,data.rtt_ms,dtmf,"
-                     "dtmf_pressed,network,drops,returns,gap_ms\r\n");
+                     "dtmf_pressed,network,drops,returns,gap_ms,score,mos");
+    for (int i = 0; i < SQ_SCORE_PARTS; i++) {
+        sq_buf_printf(out, ",score.%s", sq_score_part_name((enum sq_score_part)i));
+    }
+    sq_buf_puts(out, ",audio.in.agreed,audio.in.codec,audio.in.burst_ratio,"
+                     "audio.in.concealment_stddev,audio.in.delay_stddev_ms,video.in.agreed,"
+                     "video.in.loss_stddev,video.in.delay_stddev_ms,video.in.watched_s,"
+                     "video.in.target_share,video.in.target_share_stddev,video.out.target_share,"
+                     "video.out.target_share_stddev\r\n");
+}
+
+/* Score and MOS, and what they are made of that has no column among the flows'. */
+static void put_score(struct sq_buf *out, const struct sq_peer_row *p)
+{
+    const struct sq_flow_totals *sound = &p->flow[SQ_FLOW_AUDIO_IN];
+    const struct sq_flow_totals *video = &p->flow[SQ_FLOW_VIDEO_IN];
+    const struct sq_flow_totals *sent = &p->flow[SQ_FLOW_VIDEO_OUT];
+    comma_number(out, p->score.score);
+    comma_number(out, p->mos);
+    for (int i = 0; i < SQ_SCORE_PARTS; i++) {
+        comma_number(out, p->score.penalties[i]);
+    }
+    comma_integer(out, sound->agreed);
+    comma_text(out, sound->codec);
+    comma_number(out, sound->burst_ratio);
+    comma_number(out, sound->loss_stddev);
+    comma_number(out, sound->delay_stddev_ms);
+    comma_integer(out, video->agreed);
+    comma_number(out, video->loss_stddev);
+    comma_number(out, video->delay_stddev_ms);
+    comma_number(out, video->watched_s);
+    comma_number(out, video->target_share);
+    comma_number(out, video->target_share_stddev);
+    comma_number(out, sent->target_share);
+    comma_number(out, sent->target_share_stddev);
 }
 
 static void put_flow(struct sq_buf *out, const struct sq_flow_totals *f)
@@ -203,6 +240,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_integer(out, p->drops);
         comma_integer(out, p->returns);
         comma_number(out, p->gap_ms);
+        put_score(out, p);
         sq_buf_puts(out, "\r\n");
     }
 }

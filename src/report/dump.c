@@ -62,8 +62,21 @@ static void put_event(struct sq_json *j, const struct sq_result *r, const struct
     sq_buf_free(&time);
 }
 
+/* Members that are booleans (W3C): viewers compare with true. */
+static bool is_flag(const char *member)
+{
+    static const char *const flags[] = {"active", "nominated", "isRemote"};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (strcmp(member, flags[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void put_values(struct sq_buf *out, const struct sq_trace_series *s)
 {
+    bool flag = is_flag(s->name);
     sq_buf_puts(out, "[");
     if (s->text) {
         sq_buf_puts(out, "\"");
@@ -72,10 +85,12 @@ static void put_values(struct sq_buf *out, const struct sq_trace_series *s)
     }
     for (size_t i = 0; !s->text && i < s->n; i++) {
         sq_buf_puts(out, i ? "," : "");
-        if (isfinite(s->values[i])) {
-            sq_number_put(out, s->values[i]);
-        } else {
+        if (!isfinite(s->values[i])) {
             sq_buf_puts(out, "null");
+        } else if (flag) {
+            sq_buf_puts(out, s->values[i] != 0 ? "true" : "false");
+        } else {
+            sq_number_put(out, s->values[i]);
         }
     }
     sq_buf_puts(out, "]");
@@ -132,6 +147,58 @@ static bool is_first_of_object(const struct sq_peer_trace *t, size_t index)
     return true;
 }
 
+/* Of "qualityLimitationDurations[cpu]" the length of the member's own name; all of a plain one. */
+static size_t member_len(const struct sq_trace_series *s)
+{
+    return strcspn(s->name, "[");
+}
+
+static bool is_part_of(const struct sq_trace_series *s, const struct sq_trace_series *first)
+{
+    size_t len = member_len(first);
+    return member_len(s) == len && s->name[len] == '[' && strcmp(s->id, first->id) == 0 &&
+           strncmp(s->name, first->name, len) == 0;
+}
+
+static bool is_first_part(const struct sq_peer_trace *t, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (is_part_of(&t->series[i], &t->series[index])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A member that is a record (W3C): Chrome writes an object each second. Brackets in a key are
+ * Chrome's own for rates that it has reckoned, and viewers take them apart in another way. */
+static void put_record(struct sq_json *j, const struct sq_result *r, const struct sq_peer_trace *t,
+                       size_t index)
+{
+    const struct sq_trace_series *first = &t->series[index];
+    char member[sizeof(first->name)];
+    struct sq_buf values = {0};
+    snprintf(member, sizeof(member), "%.*s", (int)member_len(first), first->name);
+    for (size_t i = 0; i < first->n; i++) {
+        const char *comma = "";
+        sq_buf_puts(&values, i ? ",{" : "[{");
+        for (size_t k = index; k < t->series_count; k++) {
+            const struct sq_trace_series *part = &t->series[k];
+            if (is_part_of(part, first) && i < part->n && isfinite(part->values[i])) {
+                size_t at = member_len(part) + 1;
+                sq_buf_printf(&values, "%s\"%.*s\":", comma, (int)strcspn(&part->name[at], "]"),
+                              &part->name[at]);
+                sq_number_put(&values, part->values[i]);
+                comma = ",";
+            }
+        }
+        sq_buf_puts(&values, "}");
+    }
+    sq_buf_puts(&values, first->n ? "]" : "[]");
+    put_series(j, r, first, member, &values);
+    sq_buf_free(&values);
+}
+
 static void put_stats(struct sq_json *j, const struct sq_result *r, const struct sq_peer_trace *t)
 {
     sq_json_open(j, "stats", '{');
@@ -139,6 +206,12 @@ static void put_stats(struct sq_json *j, const struct sq_result *r, const struct
         struct sq_buf values = {0};
         if (is_first_of_object(t, i)) {
             put_timestamps(j, r, &t->series[i]);
+        }
+        if (t->series[i].name[member_len(&t->series[i])] == '[') {
+            if (is_first_part(t, i)) {
+                put_record(j, r, t, i);
+            }
+            continue;
         }
         put_values(&values, &t->series[i]);
         put_series(j, r, &t->series[i], t->series[i].name, &values);

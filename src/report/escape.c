@@ -57,7 +57,7 @@ uint32_t sq_utf8_next(const char **at)
     return code;
 }
 
-static void put_utf8(struct sq_buf *out, uint32_t code)
+void sq_utf8_put(struct sq_buf *out, uint32_t code)
 {
     char bytes[4];
     size_t n = 0;
@@ -93,7 +93,7 @@ void sq_escape_json(struct sq_buf *out, const char *text, bool in_html)
         } else if (c < 0x20 || c == 0x7f || (in_html && c == '<')) {
             sq_buf_printf(out, "\\u%04x", (unsigned)c);
         } else {
-            put_utf8(out, c);
+            sq_utf8_put(out, c);
         }
     }
 }
@@ -128,7 +128,7 @@ void sq_escape_xml(struct sq_buf *out, const char *text)
             if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xfffe || c == 0xffff) {
                 c = REPLACEMENT;
             }
-            put_utf8(out, c);
+            sq_utf8_put(out, c);
         }
     }
 }
@@ -147,7 +147,7 @@ void sq_escape_csv(struct sq_buf *out, const char *text)
         if (c == '"') {
             sq_buf_puts(out, "\"\"");
         } else {
-            put_utf8(out, c);
+            sq_utf8_put(out, c);
         }
     }
     if (quote) {
@@ -159,7 +159,7 @@ void sq_escape_terminal(struct sq_buf *out, const char *text)
 {
     for (uint32_t c = sq_utf8_next(&text); c != 0; c = sq_utf8_next(&text)) {
         bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
-        put_utf8(out, control ? REPLACEMENT : c);
+        sq_utf8_put(out, control ? REPLACEMENT : c);
     }
 }
 

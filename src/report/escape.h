@@ -11,6 +11,9 @@
  * overlong forms, no surrogates, nothing above U+10FFFF). */
 uint32_t sq_utf8_next(const char **at);
 
+/* The code point as UTF-8. */
+void sq_utf8_put(struct sq_buf *out, uint32_t code);
+
 /* Inside of a JSON string (RFC 8259, section 7), without its quotes. `in_html` also escapes '<', so
  * that the text cannot end a <script> element. */
 void sq_escape_json(struct sq_buf *out, const char *text, bool in_html);

@@ -27,7 +27,8 @@ static const char timeline_section[] =
 static const char navigation[] =
     "<nav aria-label=\"Sections\"><ul class=\"wrap\"><li><a href=\"#expectations\">Expectations</a>"
     "</li><li><a href=\"#failures\">Failures</a></li><li><a href=\"#timeline\">Timeline</a></li>"
-    "<li><a href=\"#metrics\">Metrics</a></li><li><a href=\"#peers\">Worst peers</a></li>"
+    "<li><a href=\"#metrics\">Metrics</a></li><li><a href=\"#groups\">Groups</a></li>"
+    "<li><a href=\"#peers\">Worst peers</a></li>"
     "<li><a href=\"#generator\">Generator</a></li><li><a href=\"#configuration\">Configuration</a>"
     "</li></ul></nav>\n";
 
@@ -158,6 +159,12 @@ static void put_tiles(const struct sq_result *r, struct sq_buf *out)
     if (c->pending > 0) {
         put_tile(out, "Still pending", (double)c->pending, "", false);
     }
+    if (isfinite(r->score)) {
+        put_tile(out, "Score", r->score, "of 10", false);
+    }
+    if (isfinite(r->mos)) {
+        put_tile(out, "MOS", r->mos, "", false);
+    }
     put_metric_tile(r, out, "Set-up p95", SQ_METRIC_SETUP_TOTAL, p95);
     put_metric_tile(r, out, "Video in avg", SQ_METRIC_VIDEO_IN_BITRATE, avg);
     put_metric_tile(r, out, "Video loss p95", SQ_METRIC_VIDEO_IN_LOSS, p95);
@@ -206,6 +213,7 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
     sq_html_failures(r, out);
     sq_buf_puts(out, timeline_section);
     sq_html_metrics(r, out);
+    sq_html_groups(r, out);
     sq_html_worst_peers(r, options, out);
     sq_buf_puts(out, "<div class=\"two\">\n");
     sq_html_generator(r, out);

@@ -20,6 +20,12 @@ void sq_html_worst_peers(const struct sq_result *r, const struct sq_report_html_
 void sq_html_expectations(const struct sq_result *r, struct sq_buf *out);
 void sq_html_failures(const struct sq_result *r, struct sq_buf *out);
 void sq_html_metrics(const struct sq_result *r, struct sq_buf *out);
+/* A small histogram of each metric. */
+void sq_html_distributions(const struct sq_result *r, struct sq_buf *out);
+/* Tables of peers by their part and by their network. */
+void sq_html_groups(const struct sq_result *r, struct sq_buf *out);
+/* What a peer sent and received, second by second; nothing of one without a history. */
+void sq_html_strip(const struct sq_strip *strip, struct sq_buf *out);
 void sq_html_generator(const struct sq_result *r, struct sq_buf *out);
 void sq_html_configuration(const struct sq_result *r, struct sq_buf *out);
 

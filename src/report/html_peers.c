@@ -2,14 +2,18 @@
 #include "report/html_int.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char peers_head[] =
     "<section id=\"peers\" aria-labelledby=\"h-peers\"><h2 id=\"h-peers\">Worst peers</h2>\n"
     "<p class=\"note\">Those to look at first: failed ones, different causes before alike ones, "
-    "then the connected ones with the longest freezes, the most loss and the slowest set-up.</p>\n";
+    "then the connected ones with the longest freezes, the most loss and the slowest set-up. Open "
+    "one for its story.</p>\n";
+
+#define PAIR_EVENT "candidatepair" /* a pair as it was last; src/run/user_ice.c */
 
 static const char flow_table[] =
-    "<h3>Media</h3><div class=\"scroll\"><table><thead><tr><th scope=\"col\">direction</th>"
+    ": media\"><table><thead><tr><th scope=\"col\">direction</th>"
     "<th scope=\"col\" class=\"n\">tracks</th><th scope=\"col\" class=\"n\">kbit/s</th>"
     "<th scope=\"col\" class=\"n\">packets</th><th scope=\"col\" class=\"n\">loss %</th>"
     "<th scope=\"col\" class=\"n\">jitter ms</th><th scope=\"col\" class=\"n\">round trip ms</th>"
@@ -64,6 +68,9 @@ static void put_flows(const struct sq_peer_row *p, struct sq_buf *out)
     if (!any) {
         return;
     }
+    sq_buf_puts(out, "<h3>Media</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+                     "aria-label=\"");
+    sq_html_text(out, p->id);
     sq_buf_puts(out, flow_table);
     for (int i = 0; i < SQ_FLOW_COUNT; i++) {
         const struct sq_flow_totals *f = &p->flow[i];
@@ -116,26 +123,49 @@ static void put_event_value(struct sq_buf *out, const char *value)
     sq_buf_puts(out, value[n] || n > 156 ? " …" : "");
 }
 
-static void put_events(const struct sq_result *r, size_t peer, struct sq_buf *out)
+static void put_pairs(const struct sq_peer_trace *t, struct sq_buf *out)
 {
-    const struct sq_peer_trace *t = sq_result_trace(r, peer);
-    if (!t || t->event_count == 0) {
+    bool any = false;
+    for (size_t i = 0; i < t->event_count; i++) {
+        if (strcmp(t->events[i].type, PAIR_EVENT) == 0) {
+            sq_buf_puts(out, any ? "" : "<h3>Candidate pairs</h3><ul class=\"pairs-list\">\n");
+            sq_buf_puts(out, "<li><code>");
+            put_event_value(out, t->events[i].value);
+            sq_buf_puts(out, "</code></li>\n");
+            any = true;
+        }
+    }
+    sq_buf_puts(out, any ? "</ul>\n" : "");
+}
+
+static void put_events(const struct sq_peer_trace *t, const char *id, struct sq_buf *out)
+{
+    size_t put = 0, more = 0;
+    if (t->event_count == 0) {
         return;
     }
     sq_buf_puts(out, events_before_label);
-    sq_html_text(out, r->peers[peer].id);
+    sq_html_text(out, id);
     sq_buf_puts(out, events_after_label);
-    for (size_t i = 0; i < t->event_count && i < SQ_HTML_EVENTS_MAX; i++) {
+    for (size_t i = 0; i < t->event_count; i++) {
         const struct sq_trace_event *e = &t->events[i];
+        if (strcmp(e->type, PAIR_EVENT) == 0) {
+            continue;
+        }
+        if (put == SQ_HTML_EVENTS_MAX) {
+            more++;
+            continue;
+        }
+        put++;
         sq_buf_printf(out, "<tr><td class=\"n\">%.3f</td><th scope=\"row\">", e->t_ms / 1000);
         sq_html_text(out, e->type);
         sq_buf_puts(out, "</th><td class=\"text\">");
         put_event_value(out, e->value);
         sq_buf_puts(out, "</td></tr>\n");
     }
-    if (t->event_count > SQ_HTML_EVENTS_MAX) {
-        sq_buf_printf(out, "<tr><td></td><td colspan=\"2\">%zu more in the dump</td></tr>\n",
-                      t->event_count - SQ_HTML_EVENTS_MAX);
+    if (more + t->events_dropped > 0) {
+        sq_buf_printf(out, "<tr><td></td><td colspan=\"2\">and %zu more</td></tr>\n",
+                      more + t->events_dropped);
     }
     sq_buf_puts(out, "</tbody></table></div>\n");
 }
@@ -149,7 +179,17 @@ static void put_why(const struct sq_peer_row *p, struct sq_buf *out)
         sq_html_text(out, p->message[0] ? p->message : sq_failure_words(p->cause));
         return;
     }
+    if (p->drops > 0) {
+        sq_buf_printf(out, "dropped %u time%s", p->drops, p->drops == 1 ? "" : "s");
+        if (isfinite(p->gap_ms)) {
+            sq_buf_puts(out, ", ");
+            sq_report_human_unit(out, p->gap_ms, "ms");
+            sq_buf_puts(out, " without media");
+        }
+        comma = "; ";
+    }
     if (v->freezes > 0) {
+        sq_buf_puts(out, comma);
         sq_buf_printf(out, "%llu freezes, ", (unsigned long long)v->freezes);
         sq_report_human_unit(out, v->freeze_ms, "ms");
         sq_buf_puts(out, " frozen");
@@ -187,11 +227,14 @@ static void put_peer(const struct sq_result *r, size_t peer,
                      const struct sq_report_html_options *options, struct sq_buf *out)
 {
     const struct sq_peer_row *p = &r->peers[peer];
+    const struct sq_peer_trace *t = sq_result_story(r, peer);
     bool failed = p->outcome == SQ_OUTCOME_FAILED;
     sq_buf_puts(out, "<details class=\"peer card\"><summary><strong>");
     sq_html_text(out, p->id);
     sq_buf_printf(out, "</strong> <span class=\"badge is-%s\">%s</span> <span class=\"why\">",
-                  failed ? "fail" : "warn",
+                  failed                        ? "fail"
+                  : p->outcome == SQ_OUTCOME_OK ? "pass"
+                                                : "warn",
                   failed ? sq_failure_name(p->cause) : sq_outcome_name(p->outcome));
     put_why(p, out);
     sq_buf_puts(out, "</span></summary><div class=\"story\">\n<h3>Who and when</h3>");
@@ -206,11 +249,21 @@ static void put_peer(const struct sq_result *r, size_t peer,
         sq_buf_puts(out, ", ended at ");
         sq_report_human_unit(out, p->end_ms / 1000, "s");
     }
+    if (p->network[0]) {
+        sq_buf_puts(out, ", over the network ");
+        sq_html_text(out, p->network);
+    }
     sq_buf_puts(out, "\n<h3>Set-up</h3>");
     sq_html_stages(out, p->stage_ms);
+    if (t) {
+        sq_html_strip(&t->strip, out);
+    }
     put_flows(p, out);
     put_path(p, out);
-    put_events(r, peer, out);
+    if (t) {
+        put_pairs(t, out);
+        put_events(t, p->id, out);
+    }
     if (options->in_directory) {
         put_dump_link(r, peer, out);
     }

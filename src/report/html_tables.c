@@ -107,6 +107,15 @@ static void put_made(struct sq_buf *out, const char *of, struct sq_buf *note)
     sq_buf_free(note);
 }
 
+static void put_stun_notes(const struct sq_result *r, struct sq_buf *out)
+{
+    for (size_t i = 0; i < r->stun_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_stun_note(&r->stun[i], &note);
+        put_made(out, "STUN", &note);
+    }
+}
+
 static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
 {
     for (size_t i = 0; i < r->turn_count; i++) {
@@ -119,6 +128,7 @@ static void put_turn_notes(const struct sq_result *r, struct sq_buf *out)
 void sq_html_failures(const struct sq_result *r, struct sq_buf *out)
 {
     sq_buf_puts(out, failures_head);
+    put_stun_notes(r, out);
     put_turn_notes(r, out);
     if (r->counts.failed == 0) {
         sq_buf_puts(out, "<p class=\"note\">No peer failed.</p></section>\n");
@@ -203,6 +213,7 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
 {
     sq_buf_puts(out, metrics_head);
     put_median_stages(r, out);
+    sq_html_distributions(r, out);
     sq_buf_puts(out, metrics_table);
     put_metric_rows(r, out);
     sq_buf_puts(out, "</tbody></table></div>");
@@ -210,6 +221,14 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
         put_note(out, "One-way latency", r->latency_note);
     }
     struct sq_buf note = {0};
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        sq_report_asked_note(r, (enum sq_asked)what, &note);
+        put_made(out, "Negotiation", &note);
+        note = (struct sq_buf){0};
+    }
+    sq_report_video_note(r, &note);
+    put_made(out, "Video", &note);
+    note = (struct sq_buf){0};
     sq_report_data_note(r, &note);
     put_made(out, "Data channels", &note);
     sq_buf_puts(out, "</section>\n");

@@ -1,6 +1,7 @@
 /* Numbers and times for people, and which peers to look at first. */
 #include "base/time.h"
 #include "report/report_int.h"
+#include "run/worst.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,24 +97,6 @@ size_t sq_report_causes(const struct sq_result *r,
 
 /* ---- The worst peers ---- */
 
-static double or_zero(double number)
-{
-    return isfinite(number) ? number : 0;
-}
-
-/* How bad it was for a user who did connect: a second of frozen picture weighs as much as 2 % of
- * loss, or as two seconds of set-up. Only an order of looking, not a score. */
-static double badness(const struct sq_peer_row *p)
-{
-    double sum = 0;
-    for (int f = 0; f < SQ_FLOW_COUNT; f++) {
-        sum += or_zero(p->flow[f].loss_percent) / 2;
-    }
-    sum += or_zero(p->flow[SQ_FLOW_VIDEO_IN].freeze_ms) / 1000;
-    sum += or_zero(p->stage_ms[SQ_STAGE_TOTAL]) / 2000;
-    return sum;
-}
-
 static bool is_listed(const size_t *peers, size_t n, size_t peer)
 {
     for (size_t i = 0; i < n; i++) {
@@ -150,12 +133,16 @@ static size_t pick_failed(const struct sq_result *r, size_t *peers, size_t max)
 
 size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX])
 {
-    size_t n = pick_failed(r, ret_peers, SQ_REPORT_WORST_MAX / 2);
+    size_t connected = 0;
+    for (size_t i = 0; i < r->peer_count && connected < SQ_REPORT_WORST_MAX / 2; i++) {
+        connected += r->peers[i].connected && r->peers[i].outcome != SQ_OUTCOME_FAILED;
+    }
+    size_t n = pick_failed(r, ret_peers, SQ_REPORT_WORST_MAX - connected);
     while (n < SQ_REPORT_WORST_MAX) {
         size_t worst = r->peer_count;
         double most = 0;
         for (size_t i = 0; i < r->peer_count; i++) {
-            double bad = badness(&r->peers[i]);
+            double bad = sq_peer_badness(&r->peers[i]);
             bool usable = r->peers[i].connected && r->peers[i].outcome != SQ_OUTCOME_FAILED;
             if (usable && bad > most && !is_listed(ret_peers, n, i)) {
                 most = bad;
@@ -188,6 +175,69 @@ void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
     }
     if (row->example[0]) {
         sq_buf_printf(out, "; for example: %s", row->example);
+    }
+}
+
+void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out)
+{
+    uint64_t without = row->failed + row->unanswered;
+    if (without == 0) {
+        return;
+    }
+    sq_buf_puts(out, row->server);
+    if (strcmp(row->server, row->address) != 0) {
+        sq_buf_printf(out, " (%s)", row->address);
+    }
+    sq_buf_printf(out, " told %llu of %llu peers no address: ", (unsigned long long)without,
+                  (unsigned long long)row->asked);
+    if (row->failed == 0) {
+        sq_buf_puts(out, "no answer for a second or more (in a browser: icecandidateerror 701)");
+    } else if (row->unanswered == 0) {
+        sq_buf_puts(out, "it answered with an error");
+    } else {
+        sq_buf_printf(out, "%llu had no answer for a second or more, %llu an error",
+                      (unsigned long long)row->unanswered, (unsigned long long)row->failed);
+    }
+}
+
+void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *example = NULL;
+    uint64_t peers = 0;
+    uint64_t tracks = 0;
+    uint64_t frames = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_flow_totals *video = &r->peers[i].flow[SQ_FLOW_VIDEO_IN];
+        example = example || video->blank == 0 ? example : &r->peers[i];
+        peers += video->blank > 0;
+        tracks += video->blank;
+        frames += video->frames;
+    }
+    if (!example) {
+        return;
+    }
+    sq_buf_printf(out, "video was agreed, and no frame of it ever came, to %llu of %llu peers: ",
+                  (unsigned long long)peers, (unsigned long long)r->peer_count);
+    sq_buf_printf(out, "%llu track%s, for example of %s", (unsigned long long)tracks,
+                  tracks == 1 ? "" : "s", example->id);
+    if (frames == 0) {
+        sq_buf_puts(out, "; where none is to come, --no-video agrees on none");
+    }
+}
+
+void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out)
+{
+    static const char *const instead[SQ_ASKED_COUNT] = {
+        [SQ_ASKED_RED] = "no RED among the codecs, so Opus was sent alone",
+        [SQ_ASKED_STEREO] = "no stereo=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_DTX] = "no usedtx=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_SIMULCAST] = "fewer layers than were offered, or one stream alone",
+    };
+    const struct sq_asked_row *row = &r->asked[what];
+    if (row->refused > 0) {
+        sq_buf_printf(out, "%s was asked for and not agreed with %llu of %llu peers: %s",
+                      sq_asked_name(what), (unsigned long long)row->refused,
+                      (unsigned long long)row->peers, instead[what]);
     }
 }
 

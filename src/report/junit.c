@@ -42,6 +42,11 @@ static void put_case(struct junit *j, const char *class_name, const char *name, 
         sq_buf_puts(out, "\">");
         sq_escape_xml(out, message);
         sq_buf_printf(out, "</%s>\n", element);
+        if (j->r->report) { /* where readers show a case alone */
+            sq_buf_puts(out, "      <system-out>Report: ");
+            sq_escape_xml(out, j->r->report);
+            sq_buf_puts(out, "</system-out>\n");
+        }
     }
     sq_buf_puts(out, "    </testcase>\n");
 }
@@ -106,6 +111,15 @@ static void put_cause_cases(struct junit *j)
     }
 }
 
+static void put_baseline_case(struct junit *j)
+{
+    const struct sq_baseline *b = j->r->baseline;
+    if (b) {
+        put_case(j, "squall.baseline", "the run is no worse than the baseline", 0,
+                 b->worse ? JUNIT_FAILURE : JUNIT_OK, "baseline", b->reason);
+    }
+}
+
 static void put_head(const struct junit *j, struct sq_buf *out, const char *element)
 {
     sq_buf_printf(out, "<%s name=\"squall\" tests=\"%u\" failures=\"%u\" errors=\"%u\" time=\"",
@@ -128,6 +142,7 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     put_run_cases(&j);
     put_expectation_cases(&j);
     put_cause_cases(&j);
+    put_baseline_case(&j);
 
     sq_buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     put_head(&j, out, "testsuites");
@@ -141,8 +156,16 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     put_property(out, "run", r->run_id);
     put_property(out, "verdict", sq_verdict_name(r->verdict));
     put_property(out, "command", r->command ? r->command : "");
+    if (r->report) {
+        put_property(out, "report", r->report);
+    }
     sq_buf_puts(out, "    </properties>\n");
     sq_buf_add(out, cases.text, cases.len);
+    if (r->report) {
+        sq_buf_puts(out, "    <system-out>Report: ");
+        sq_escape_xml(out, r->report);
+        sq_buf_puts(out, "</system-out>\n");
+    }
     sq_buf_puts(out, "  </testsuite>\n</testsuites>\n");
     out->err = out->err ? out->err : cases.err;
     sq_buf_free(&cases);

@@ -43,14 +43,23 @@ enum sq_report_kind {
     SQ_REPORT_HTML,
     SQ_REPORT_TIMELINE,
     SQ_REPORT_PEERS,
+    SQ_REPORT_MARKDOWN, /* for a job page */
 };
 
-/* One file at a path of the user's choice: --json, --junit, --html. "-" is standard output. */
+/* One file at a path of the user's choice: --json, --junit, --html, --markdown. "-" is standard
+ * output. */
 int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
                          struct sq_report_error *ret_error) SQ_MUST_USE;
 
+/* What somebody else has rendered, in the same way. */
+int sq_report_put(const char *path, const struct sq_buf *content,
+                  struct sq_report_error *ret_error) SQ_MUST_USE;
+
 /* The same as text in memory; `out` is sticky about failures (out->err). */
 void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out);
+/* What did not hold as workflow commands of GitHub Actions, a line each ("::error title=…::…"):
+ * nothing where all is well. Sticky like the above. */
+void sq_report_github(const struct sq_result *r, struct sq_buf *out);
 /* The chrome://webrtc-internals dump of one trace. */
 void sq_report_render_dump(const struct sq_result *r, const struct sq_peer_trace *t,
                            struct sq_buf *out);

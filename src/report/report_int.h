@@ -22,6 +22,7 @@ struct sq_report_html_options {
 void sq_report_summary(const struct sq_result *r, struct sq_buf *out);
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out);
 void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out);
+void sq_report_markdown(const struct sq_result *r, struct sq_buf *out);
 void sq_report_junit(const struct sq_result *r, struct sq_buf *out);
 void sq_report_html(const struct sq_result *r, const struct sq_report_html_options *options,
                     struct sq_buf *out);
@@ -29,9 +30,21 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
 /* One sentence on a TURN server that did not give each peer its relay ("gave no relay to 3 of 4
  * peers: …"); nothing of one that did. */
 void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out);
+/* On video that was agreed and never came. */
+void sq_report_video_note(const struct sq_result *r, struct sq_buf *out);
+/* On what peers asked for and the other side did not agree to. */
+void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out);
+/* The same of a STUN server. */
+void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out);
 /* One sentence where messages were sent on data channels, and no peer heard any though some listen;
  * else nothing. */
 void sq_report_data_note(const struct sq_result *r, struct sq_buf *out);
+/* The run's score: "9.1 of 10 over 200 peers; 5 % of them have 7.2 or less, the worst 0 (squall-17:
+ * never connected)"; MOS in the like; and what connected peers lost points to on average, the most
+ * first: "latency 0.42, freezes 0.31". Nothing where there is none. */
+void sq_report_score_note(const struct sq_result *r, struct sq_buf *out);
+void sq_report_mos_note(const struct sq_result *r, struct sq_buf *out);
+void sq_report_lost_points(const struct sq_result *r, struct sq_buf *out);
 /* Says what could not be done and to which file; errno tells why. SQ_ERR_IO. */
 int sq_report_fail_io(struct sq_report_error *error, const char *what, const char *path);
 /* File name of a peer's dump within SQ_REPORT_DUMP_DIR; the row's number keeps two alike names
@@ -49,7 +62,8 @@ void sq_report_human_unit(struct sq_buf *out, double number, const char *unit);
 size_t sq_report_causes(const struct sq_result *r,
                         enum sq_failure ret_causes[static SQ_FAILURE_COUNT]);
 /* Indexes of the peers to look at first, at most SQ_REPORT_WORST_MAX; returns how many. Those that
- * failed (different causes first) take up to half, then those with freezes, loss and slow set-up.
+ * failed (different causes first) take half, or more where fewer others connected; then those
+ * others, the worst first (run/worst.h).
  */
 size_t sq_report_worst(const struct sq_result *r, size_t ret_peers[static SQ_REPORT_WORST_MAX]);
 

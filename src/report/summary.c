@@ -138,15 +138,24 @@ static void put_failures(struct sq_json *j, const struct sq_result *r)
     sq_json_close(j, ']');
 }
 
-static void put_data_note(struct sq_json *j, const struct sq_result *r)
+/* Where there is something to note; it is freed. */
+static void put_note(struct sq_json *j, const char *key, struct sq_buf *note)
 {
-    struct sq_buf note = {0};
-    sq_report_data_note(r, &note);
-    if (note.text) {
-        sq_json_text(j, "data_note", note.text);
+    if (note->text) {
+        sq_json_text(j, key, note->text);
     }
-    j->out->err = j->out->err ? j->out->err : note.err;
-    sq_buf_free(&note);
+    j->out->err = j->out->err ? j->out->err : note->err;
+    sq_buf_free(note);
+}
+
+static void put_media_notes(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_buf video = {0};
+    struct sq_buf data = {0};
+    sq_report_video_note(r, &video);
+    put_note(j, "video_note", &video);
+    sq_report_data_note(r, &data);
+    put_note(j, "data_note", &data);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)
@@ -163,6 +172,50 @@ static void put_turn(struct sq_json *j, const struct sq_result *r)
         sq_json_integer(j, "failed", row->failed);
         sq_json_integer(j, "unanswered", row->unanswered);
         sq_json_integer(j, "lost", row->lost);
+        sq_json_text(j, "note", note.text ? note.text : "");
+        sq_json_close(j, '}');
+        j->out->err = j->out->err ? j->out->err : note.err;
+        sq_buf_free(&note);
+    }
+    sq_json_close(j, ']');
+}
+
+static void put_negotiation(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "negotiation", '[');
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        const struct sq_asked_row *row = &r->asked[what];
+        struct sq_buf note = {0};
+        if (row->peers == 0) {
+            continue;
+        }
+        sq_report_asked_note(r, (enum sq_asked)what, &note);
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "asked", sq_asked_name((enum sq_asked)what));
+        sq_json_integer(j, "peers", row->peers);
+        sq_json_integer(j, "refused", row->refused);
+        sq_json_text(j, "note", note.text ? note.text : "");
+        sq_json_close(j, '}');
+        j->out->err = j->out->err ? j->out->err : note.err;
+        sq_buf_free(&note);
+    }
+    sq_json_close(j, ']');
+}
+
+static void put_stun(struct sq_json *j, const struct sq_result *r)
+{
+    sq_json_open(j, "stun", '[');
+    for (size_t i = 0; i < r->stun_count; i++) {
+        const struct sq_stun_row *row = &r->stun[i];
+        struct sq_buf note = {0};
+        sq_report_stun_note(row, &note);
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "server", row->server);
+        sq_json_text(j, "address", row->address);
+        sq_json_integer(j, "asked", row->asked);
+        sq_json_integer(j, "answered", row->answered);
+        sq_json_integer(j, "failed", row->failed);
+        sq_json_integer(j, "unanswered", row->unanswered);
         sq_json_text(j, "note", note.text ? note.text : "");
         sq_json_close(j, '}');
         j->out->err = j->out->err ? j->out->err : note.err;
@@ -189,6 +242,34 @@ static void put_generator(struct sq_json *j, const struct sq_generator_health *g
     sq_json_close(j, '}');
 }
 
+/* Only where there is one. */
+static void put_baseline(struct sq_json *j, const struct sq_baseline *b)
+{
+    if (!b) {
+        return;
+    }
+    sq_json_open(j, "baseline", '{');
+    sq_json_text(j, "name", b->name);
+    sq_json_integer(j, "runs", b->runs);
+    sq_json_text(j, "verdict", b->verdict);
+    sq_json_text(j, "reason", b->reason);
+    sq_json_open(j, "figures", '[');
+    for (size_t i = 0; i < b->rows_count; i++) {
+        const struct sq_baseline_row *row = &b->rows[i];
+        sq_json_open(j, NULL, '{');
+        sq_json_text(j, "figure", row->figure);
+        sq_json_text(j, "unit", row->unit);
+        sq_json_number(j, "before", row->before);
+        sq_json_number(j, "after", row->after);
+        sq_json_number(j, "change_percent", row->change_percent);
+        sq_json_number(j, "p_adjusted", row->p_adjusted);
+        sq_json_text(j, "call", row->call);
+        sq_json_close(j, '}');
+    }
+    sq_json_close(j, ']');
+    sq_json_close(j, '}');
+}
+
 void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
 {
     struct sq_json j = {.out = out, .pretty = true};
@@ -209,9 +290,12 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_reconnects(&j, r);
     put_metrics(&j, r);
     put_failures(&j, r);
+    put_negotiation(&j, r);
+    put_stun(&j, r);
     put_turn(&j, r);
-    put_data_note(&j, r);
+    put_media_notes(&j, r);
     put_generator(&j, &r->generator);
+    put_baseline(&j, r->baseline);
     sq_json_number(&j, "score", r->score);
     sq_json_number(&j, "mos", r->mos);
     sq_json_close(&j, '}');

@@ -181,6 +181,32 @@ static void put_peers(struct text *t)
     }
 }
 
+/* A line of the score, if `put` has anything to say. */
+static void put_score_line(struct text *t, const char *label,
+                           void (*put)(const struct sq_result *r, struct sq_buf *out))
+{
+    struct sq_buf note = {0};
+    put(t->r, &note);
+    if (note.len > 0) {
+        sq_buf_printf(t->out, "  %-16s", label);
+        sq_escape_terminal(t->out, note.text);
+        sq_buf_puts(t->out, "\n");
+    }
+    t->out->err = t->out->err ? t->out->err : note.err;
+    sq_buf_free(&note);
+}
+
+static void put_score(struct text *t)
+{
+    if (!isfinite(t->r->score)) {
+        return;
+    }
+    put_heading(t, "Score");
+    put_score_line(t, "score", sq_report_score_note);
+    put_score_line(t, "MOS", sq_report_mos_note);
+    put_score_line(t, "points lost to", sq_report_lost_points);
+}
+
 /* What tells first how it went, in the order of reading. */
 static const enum sq_metric_id first_metrics[] = {
     SQ_METRIC_SETUP_TOTAL,
@@ -325,33 +351,51 @@ static void put_warning(struct text *t, const char *note)
     sq_buf_puts(t->out, "\n");
 }
 
-static void put_data(struct text *t)
+/* A note, if there is one, under a heading that the first one writes; it is freed. */
+static void put_noted(struct text *t, const char *heading, struct sq_buf *note, size_t *told)
 {
-    struct sq_buf note = {0};
-    sq_report_data_note(t->r, &note);
-    if (note.text) {
-        put_heading(t, "Data channels");
-        put_warning(t, note.text);
+    if (note->text) {
+        if ((*told)++ == 0) {
+            put_heading(t, heading);
+        }
+        put_warning(t, note->text);
     }
-    t->out->err = t->out->err ? t->out->err : note.err;
-    sq_buf_free(&note);
+    t->out->err = t->out->err ? t->out->err : note->err;
+    sq_buf_free(note);
+}
+
+static void put_media(struct text *t)
+{
+    struct sq_buf video = {0};
+    struct sq_buf data = {0};
+    size_t told = 0;
+    for (int what = 0; what < SQ_ASKED_COUNT; what++) {
+        struct sq_buf asked = {0};
+        sq_report_asked_note(t->r, (enum sq_asked)what, &asked);
+        put_noted(t, "Negotiation", &asked, &told);
+    }
+    told = 0;
+    sq_report_video_note(t->r, &video);
+    put_noted(t, "Video", &video, &told);
+    told = 0;
+    sq_report_data_note(t->r, &data);
+    put_noted(t, "Data channels", &data, &told);
 }
 
 /* Peers may have connected all the same, by other candidates. */
-static void put_turn(struct text *t)
+static void put_servers(struct text *t)
 {
     size_t told = 0;
+    for (size_t i = 0; i < t->r->stun_count; i++) {
+        struct sq_buf note = {0};
+        sq_report_stun_note(&t->r->stun[i], &note);
+        put_noted(t, "STUN", &note, &told);
+    }
+    told = 0;
     for (size_t i = 0; i < t->r->turn_count; i++) {
         struct sq_buf note = {0};
         sq_report_turn_note(&t->r->turn[i], &note);
-        if (note.text) {
-            if (told++ == 0) {
-                put_heading(t, "TURN");
-            }
-            put_warning(t, note.text);
-        }
-        t->out->err = t->out->err ? t->out->err : note.err;
-        sq_buf_free(&note);
+        put_noted(t, "TURN", &note, &told);
     }
 }
 
@@ -389,10 +433,11 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_verdict(&t);
     put_expectations(&t);
     put_peers(&t);
+    put_score(&t);
     put_metrics(&t);
     put_failures(&t);
-    put_data(&t);
-    put_turn(&t);
+    put_media(&t);
+    put_servers(&t);
     put_generator(&t);
 }
 

@@ -112,25 +112,32 @@ void sq_report_render(const struct sq_result *r, enum sq_report_kind kind, struc
     case SQ_REPORT_PEERS:
         sq_report_peers_csv(r, out);
         break;
+    case SQ_REPORT_MARKDOWN:
+        sq_report_markdown(r, out);
+        break;
     }
+}
+
+int sq_report_put(const char *path, const struct sq_buf *content, struct sq_report_error *ret_error)
+{
+    if (strcmp(path, "-") != 0) {
+        return put_file(path, content, ret_error);
+    }
+    if (content->err) {
+        return fail_memory(ret_error, "to standard output");
+    }
+    /* stdio may hold text of the same stream back */
+    int err =
+        fflush(stdout) == 0 ? sq_io_write(STDOUT_FILENO, content->text, content->len) : SQ_ERR_IO;
+    return err ? sq_report_fail_io(ret_error, "write", "to standard output") : 0;
 }
 
 int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
                          struct sq_report_error *ret_error)
 {
     struct sq_buf content = {0};
-    int err = 0;
     sq_report_render(r, kind, &content);
-    if (strcmp(path, "-") != 0) {
-        err = put_file(path, &content, ret_error);
-    } else if (content.err) {
-        err = fail_memory(ret_error, "to standard output");
-    } else {
-        /* stdio may hold text of the same stream back */
-        err =
-            fflush(stdout) == 0 ? sq_io_write(STDOUT_FILENO, content.text, content.len) : SQ_ERR_IO;
-        err = err ? sq_report_fail_io(ret_error, "write", "to standard output") : 0;
-    }
+    int err = sq_report_put(path, &content, ret_error);
     sq_buf_free(&content);
     return err;
 }

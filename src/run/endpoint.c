@@ -195,6 +195,11 @@ void sq_carrier_poll(struct sq_carrier *carrier)
     }
 }
 
+const struct sq_stun_counts *sq_carrier_stun_counts(const struct sq_carrier *carrier, size_t i)
+{
+    return &carrier->stun_counts[i];
+}
+
 const struct sq_relays *sq_carrier_relays(const struct sq_carrier *carrier)
 {
     return carrier->relays;
@@ -549,6 +554,20 @@ int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_con
     return 0;
 }
 
+/* What came of asking each STUN server. */
+static void count_stun(const struct sq_endpoint *endpoint, uint64_t now_ns)
+{
+    const struct sq_ice *ice = sq_peer_ice(endpoint->peer);
+    for (size_t i = 0; i < endpoint->carrier->stun_servers_len; i++) {
+        struct sq_stun_counts *counts = &endpoint->carrier->stun_counts[i];
+        enum sq_ice_asked asked = sq_ice_server_asked(ice, i, now_ns);
+        counts->asked += asked != SQ_ICE_NOT_ASKED;
+        counts->answered += asked == SQ_ICE_ANSWERED;
+        counts->failed += asked == SQ_ICE_REFUSED;
+        counts->unanswered += asked == SQ_ICE_UNANSWERED;
+    }
+}
+
 void sq_endpoint_close(struct sq_endpoint *endpoint)
 {
     if (!endpoint || endpoint->closed) {
@@ -556,6 +575,7 @@ void sq_endpoint_close(struct sq_endpoint *endpoint)
     }
     struct sq_carrier *carrier = endpoint->carrier;
     endpoint->closed = true;
+    count_stun(endpoint, sq_loop_now(carrier->loop));
     sq_peer_close(endpoint->peer, sq_loop_now(carrier->loop));
     sq_timer_stop(&endpoint->timer);
     sq_timer_stop(&endpoint->settle);

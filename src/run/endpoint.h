@@ -62,6 +62,13 @@ struct sq_carrier_counters {
     uint64_t receive_drops; /* datagrams lost at full socket buffers */
 };
 
+/* How a STUN server answered the endpoints that asked it: of each as of when it was closed. Who was
+ * closed within a second without an answer is in `asked` alone. */
+struct sq_stun_counts {
+    uint64_t asked, answered;
+    uint64_t failed, unanswered; /* no address: by an error, or without a word */
+};
+
 /* `loop` is borrowed and outlives the carrier. */
 int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *config,
                       struct sq_carrier **ret_carrier) SQ_MUST_USE;
@@ -78,6 +85,8 @@ void sq_endpoint_poll(struct sq_endpoint *endpoint);
 /* All of them. */
 void sq_carrier_poll(struct sq_carrier *carrier);
 const struct sq_carrier_counters *sq_carrier_counters(const struct sq_carrier *carrier);
+/* Of the STUN server with number i in its configuration. */
+const struct sq_stun_counts *sq_carrier_stun_counts(const struct sq_carrier *carrier, size_t i);
 /* Its relays, for their counts; NULL without TURN servers. */
 const struct sq_relays *sq_carrier_relays(const struct sq_carrier *carrier);
 

@@ -50,6 +50,7 @@ struct sq_carrier {
     uint32_t addr_next, addr_stride;
     struct sq_addr stun_servers[SQ_ICE_SERVERS_MAX];
     size_t stun_servers_len;
+    struct sq_stun_counts stun_counts[SQ_ICE_SERVERS_MAX];
     bool hear_all;
     int socket_buffer_bytes;
     uint16_t port_min, port_max;

@@ -83,6 +83,8 @@ enum figure {
     FIGURE_ALIVE,
     FIGURE_DECODE_FAILED,
     FIGURE_STAGE, /* the number is an enum sq_stage */
+    FIGURE_SCORE,
+    FIGURE_MOS,
 };
 
 struct place {
@@ -151,6 +153,8 @@ static const struct place places[SQ_METRIC_COUNT] = {
     [SQ_METRIC_SETUP_DTLS] = {FIGURE_STAGE, SQ_STAGE_DTLS},
     [SQ_METRIC_SETUP_MEDIA] = {FIGURE_STAGE, SQ_STAGE_MEDIA},
     [SQ_METRIC_SETUP_TOTAL] = {FIGURE_STAGE, SQ_STAGE_TOTAL},
+    [SQ_METRIC_SCORE] = {FIGURE_SCORE, 0},
+    [SQ_METRIC_MOS] = {FIGURE_MOS, 0},
 };
 
 bool sq_expect_has_peer_value(enum sq_metric_id id)
@@ -163,6 +167,9 @@ double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
     struct place place = places[id];
     if (place.figure == FIGURE_STAGE) {
         return p->stage_ms[place.of];
+    }
+    if (place.figure == FIGURE_SCORE || place.figure == FIGURE_MOS) {
+        return place.figure == FIGURE_MOS ? p->mos : p->score.score; /* of failed ones, too */
     }
     if (place.figure == FIGURE_NONE || !p->connected) {
         return NAN;
@@ -229,7 +236,7 @@ static bool never_came(const struct sq_peer_row *p, enum sq_metric_id id)
 {
     struct place place = places[id];
     bool of_flow =
-        place.figure != FIGURE_NONE && place.figure != FIGURE_STAGE && place.figure != FIGURE_DATA;
+        place.figure > FIGURE_NONE && place.figure < FIGURE_STAGE && place.figure != FIGURE_DATA;
     return of_flow && p->connected && p->flow[place.of].agreed && p->flow[place.of].tracks == 0;
 }
 
@@ -506,10 +513,31 @@ static int judge_one(const struct sq_expect *e, struct sq_result *r)
     return 0;
 }
 
-int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
+/* Video was agreed, for seconds, and nobody saw any. */
+static bool all_blank(const struct sq_result *r)
+{
+    uint64_t frames = 0;
+    uint64_t blank = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        frames += r->peers[i].flow[SQ_FLOW_VIDEO_IN].frames;
+        blank += r->peers[i].flow[SQ_FLOW_VIDEO_IN].blank;
+    }
+    return blank > 0 && frames == 0;
+}
+
+static int judge_implied(const char *text, struct sq_result *r)
 {
     struct sq_expect *implied = NULL;
+    int err = sq_expect_parse(text, &implied, NULL);
+    err = err ? err : judge_one(implied, r);
+    sq_expect_destroy(implied);
+    return err;
+}
+
+int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
+{
     bool about_peers = false;
+    bool about_video = false;
     int err = 0;
     for (size_t i = 0; i < r->expectation_count; i++) {
         sq_free(r->expectations[i].expr);
@@ -519,13 +547,11 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
     for (size_t i = 0; i < n && !err; i++) {
         about_peers = about_peers || sq_expect_names(list[i], "peers.ok") ||
                       sq_expect_names(list[i], "peers.failed");
+        about_video = about_video || sq_expect_names_any(list[i], "video.");
         err = judge_one(list[i], r);
     }
-    if (!err && !about_peers) {
-        err = sq_expect_parse(SQ_EXPECT_DEFAULT, &implied, NULL);
-        err = err ? err : judge_one(implied, r);
-    }
-    sq_expect_destroy(implied);
+    err = err || about_peers ? err : judge_implied(SQ_EXPECT_DEFAULT, r);
+    err = err || about_video || !all_blank(r) ? err : judge_implied(SQ_EXPECT_VIDEO, r);
     (void)sq_verdict(r);
     return err;
 }

@@ -48,6 +48,8 @@ void sq_expect_destroy(struct sq_expect *e);
 const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */
 /* The expectation names this metric somewhere ("peers.failed"). */
 bool sq_expect_names(const struct sq_expect *e, const char *metric);
+/* Or one whose name begins so ("video."). */
+bool sq_expect_names_any(const struct sq_expect *e, const char *prefix);
 
 /* It is about more than how many peers came through. */
 bool sq_expect_of_figures(const struct sq_expect *e);
@@ -60,8 +62,12 @@ void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
 /* What holds when the user says nothing about it: a run in which peers failed is not a pass. */
 #define SQ_EXPECT_DEFAULT "peers.failed == 0"
 
+/* So is one in which video was agreed, and nobody ever saw a frame of any. */
+#define SQ_EXPECT_VIDEO "video.in.fps > 0"
+
 /* Judges all into the result's rows (earlier rows are dropped), SQ_EXPECT_DEFAULT as well unless
- * one of them names peers.ok or peers.failed, and then calls sq_verdict. */
+ * one of them names peers.ok or peers.failed, and SQ_EXPECT_VIDEO where it fails and none of them
+ * is about video; and then calls sq_verdict. */
 int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r) SQ_MUST_USE;
 
 /* Sets verdict, exit_code and verdict_reason from what the result holds; returns the exit code. The

@@ -113,8 +113,7 @@ static void translate(char *name, size_t size)
 /* Names of the contract that are not measured yet. */
 static bool is_future_metric(const char *name)
 {
-    static const char *const heads[] = {"score", "mos", "sip.", "performance.",
-                                        "connectionDuration"};
+    static const char *const heads[] = {"sip.", "performance.", "connectionDuration"};
     static const char *const parts[] = {".track", ".channel", ".codec"};
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         if (strncmp(name, heads[i], strlen(heads[i])) == 0) {
@@ -302,7 +301,7 @@ static const struct {
     {"k", SQ_UNIT_KBPS, 1},        {"kbit/s", SQ_UNIT_KBPS, 1},    {"kbps", SQ_UNIT_KBPS, 1},
     {"M", SQ_UNIT_KBPS, 1000},     {"Mbit/s", SQ_UNIT_KBPS, 1000}, {"Mbps", SQ_UNIT_KBPS, 1000},
     {"bit/s", SQ_UNIT_KBPS, 1e-3}, {"fps", SQ_UNIT_FPS, 1},        {"frames/s", SQ_UNIT_FPS, 1},
-    {"px", SQ_UNIT_PIXELS, 1},
+    {"px", SQ_UNIT_PIXELS, 1},     {"points", SQ_UNIT_POINTS, 1},  {"MOS", SQ_UNIT_MOS, 1},
 };
 
 static bool is_keyword(struct sq_view v)
@@ -542,6 +541,17 @@ void sq_expect_destroy(struct sq_expect *e)
 const char *sq_expect_text(const struct sq_expect *e)
 {
     return e->text;
+}
+
+bool sq_expect_names_any(const struct sq_expect *e, const char *prefix)
+{
+    for (int i = 0; i < e->node_count; i++) {
+        if (e->nodes[i].kind == SQ_EXPECT_TERM &&
+            strncmp(sq_metric_get(e->nodes[i].metric)->name, prefix, strlen(prefix)) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool sq_expect_names(const struct sq_expect *e, const char *metric)

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "run/spool.h"
+#include "run/worst.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,12 @@ struct kept_trace {
     struct sq_peer_trace trace;
 };
 
+struct kept_story {
+    uint64_t index;
+    double badness;
+    struct sq_peer_trace trace;
+};
+
 struct sq_ledger {
     struct sq_spool *entries;
     struct kept_trace *traces; /* in order of arrival */
@@ -24,6 +31,8 @@ struct sq_ledger {
     uint64_t dumps; /* users below that were asked for, ... */
     size_t others;  /* ... and so many of the traces are of others */
     uint64_t left_out;
+    struct kept_story stories[SQ_LEDGER_STORIES_MAX];
+    size_t stories_len;
 };
 
 int sq_ledger_create(uint64_t dumps, struct sq_ledger **ret_ledger)
@@ -49,6 +58,9 @@ void sq_ledger_destroy(struct sq_ledger *ledger)
     }
     for (size_t i = 0; i < ledger->traces_len; i++) {
         sq_trace_clear(&ledger->traces[i].trace);
+    }
+    for (size_t i = 0; i < ledger->stories_len; i++) {
+        sq_trace_clear(&ledger->stories[i].trace);
     }
     sq_spool_destroy(ledger->entries);
     sq_free(ledger->traces);
@@ -91,6 +103,30 @@ int sq_ledger_add(struct sq_ledger *ledger, uint64_t index, const struct sq_peer
         keep_trace(ledger, index, trace);
     }
     return 0;
+}
+
+void sq_ledger_offer_story(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
+                           struct sq_peer_trace *trace)
+{
+    double badness = sq_peer_badness(row);
+    size_t at = ledger->stories_len;
+    if (!row->connected) {
+        return;
+    }
+    if (at == SQ_LEDGER_STORIES_MAX) {
+        at = 0;
+        for (size_t i = 1; i < SQ_LEDGER_STORIES_MAX; i++) {
+            at = ledger->stories[i].badness < ledger->stories[at].badness ? i : at;
+        }
+        if (badness <= ledger->stories[at].badness) {
+            return;
+        }
+        sq_trace_clear(&ledger->stories[at].trace);
+    } else {
+        ledger->stories_len++;
+    }
+    ledger->stories[at] = (struct kept_story){.index = index, .badness = badness, .trace = *trace};
+    memset(trace, 0, sizeof(*trace));
 }
 
 size_t sq_ledger_count(const struct sq_ledger *ledger)
@@ -166,6 +202,23 @@ static void move_traces(struct sq_ledger *ledger, bool asked_for, const struct s
     result->traces_left_out += asked_for ? ledger->left_out : 0;
 }
 
+/* Without memory a story is missing, and nothing else. */
+static void move_stories(struct sq_ledger *ledger, const struct source *sources, size_t n,
+                         size_t first, struct sq_result *result)
+{
+    for (size_t i = 0; i < ledger->stories_len; i++) {
+        const struct source key = {.index = ledger->stories[i].index};
+        const struct source *found = bsearch(&key, sources, n, sizeof(key), by_index);
+        size_t peer = found ? first + (size_t)(found - sources) : 0;
+        struct sq_peer_trace *to = found ? sq_result_add_story(result, peer) : NULL;
+        if (to) {
+            *to = ledger->stories[i].trace;
+            to->peer = peer;
+            memset(&ledger->stories[i].trace, 0, sizeof(ledger->stories[i].trace));
+        }
+    }
+}
+
 int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_result *result)
 {
     size_t first = result->peer_count;
@@ -183,6 +236,9 @@ int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_resu
     }
     for (size_t l = 0; l < 2 * n && !err; l++) {
         move_traces(ledgers[l % n], l < n, sources, total, first, result);
+    }
+    for (size_t l = 0; l < n && !err; l++) {
+        move_stories(ledgers[l], sources, total, first, result);
     }
     sq_free(sources);
     return err;

@@ -7,6 +7,8 @@
 
 struct sq_ledger;
 
+#define SQ_LEDGER_STORIES_MAX 10 /* as many as the report tells of; a few KB each */
+
 /* Dumps of users below `dumps` are kept first: others leave them room. */
 int sq_ledger_create(uint64_t dumps, struct sq_ledger **ret_ledger) SQ_MUST_USE;
 void sq_ledger_destroy(struct sq_ledger *ledger); /* NULL is allowed */
@@ -15,6 +17,10 @@ void sq_ledger_destroy(struct sq_ledger *ledger); /* NULL is allowed */
  * is dropped, and counted. SQ_ERR_NOMEM: nothing was taken. */
 int sq_ledger_add(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
                   struct sq_peer_trace *trace) SQ_MUST_USE;
+/* Of a peer without a dump whose row was added: its story is moved and left empty if it is one of
+ * the worst so far (run/worst.h), which it pushes out the least of. */
+void sq_ledger_offer_story(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
+                           struct sq_peer_trace *trace);
 size_t sq_ledger_count(const struct sq_ledger *ledger);
 
 /* Puts the rows of all ledgers into the result, by rising index, and moves their dumps there: those

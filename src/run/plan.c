@@ -57,6 +57,11 @@ const char *sq_plan_role(const struct sq_plan_group *group)
 
 uint64_t sq_plan_arrivals(const struct sq_plan *plan)
 {
+    if (plan->shape) {
+        bool open = plan->shape->kind == SQ_SHAPE_PEERS && plan->hold_ns;
+        uint64_t until_ns = plan->duration_ns ? plan->duration_ns : SQ_NEVER;
+        return open ? UINT64_MAX : sq_shape_arrivals(plan->shape, until_ns);
+    }
     if (plan->hold_ns == 0 || plan->duration_ns == 0) {
         return plan->peers;
     }
@@ -310,6 +315,28 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
     } else {
         snprintf(out, room, "%.*s-%llu", SQ_PLAN_ROOM_PREFIX_MAX, plan->room, number);
     }
+}
+
+int sq_plan_add_network(struct sq_plan_group *group, const char *name, const char *text,
+                        double share, char *ret_why, size_t size)
+{
+    if (group->networks_len == SQ_PLAN_NETWORKS_MAX) {
+        snprintf(ret_why, size, "expected at most %d networks", SQ_PLAN_NETWORKS_MAX);
+        return SQ_ERR_NOSPACE;
+    }
+    struct sq_plan_network *network = &group->networks[group->networks_len];
+    size_t at = group->network_changes_len;
+    int err =
+        sq_link_course_parse(text, &network->link, &network->course, &group->network_changes[at],
+                             SQ_PLAN_CHANGES_MAX - at, ret_why, size);
+    if (!err) {
+        network->name = name;
+        network->share = share;
+        network->changes_at = at;
+        group->network_changes_len += network->course.n;
+        group->networks_len++;
+    }
+    return err;
 }
 
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal)

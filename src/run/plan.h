@@ -4,8 +4,9 @@
 #define SQ_RUN_PLAN_H
 
 #include "base/addr.h"
-#include "net/link.h"
+#include "net/link_course.h"
 #include "run/endpoint.h"
+#include "scenario/shape.h"
 #include "scenario/users.h"
 #include "signal/signal.h"
 #include <stdbool.h>
@@ -34,12 +35,15 @@ struct sq_plan_data {
 };
 
 #define SQ_PLAN_NETWORKS_MAX 16
+#define SQ_PLAN_CHANGES_MAX  64 /* of all networks of a group together */
 
 /* A network that a share of a group's users are in. */
 struct sq_plan_network {
     const char *name; /* as it was given */
     struct sq_link_config link;
     double share; /* of the group; those of a group make 1 */
+    struct sq_link_course course;
+    size_t changes_at; /* its first one in the group's network_changes */
 };
 
 /* What a user does that is dropped: its connection was lost, or the service ended its session. */
@@ -89,6 +93,8 @@ struct sq_plan_group {
     uint64_t dtmf_after_ns;           /* ... so long after it is up */
     struct sq_plan_network networks[SQ_PLAN_NETWORKS_MAX];
     size_t networks_len; /* 0: users are in the machine's own network */
+    struct sq_link_change network_changes[SQ_PLAN_CHANGES_MAX]; /* of the first, of the next, ... */
+    size_t network_changes_len;
     struct sq_plan_reconnect reconnect;
     enum sq_ice_policy ice_policy;
 };
@@ -105,7 +111,11 @@ struct sq_plan_size {
  * service does not slow them down). Without hold there are `peers` of them, and they stay until
  * `duration_ns` is over. With hold each leaves after it; arrivals go on until the duration is over,
  * or, without one, until `peers` have begun. At most `peers` are there at once: an arrival beyond
- * that is counted as missed, never hidden. */
+ * that is counted as missed, never hidden.
+ *
+ * With a shape of rates or times that is so, too, and `rate_per_s` says nothing; a shape's own end
+ * is that of the run. With a shape of peers (closed model) each has a place, which is given up when
+ * the number falls; until then whoever ends in it, by hold or by failing, is replaced. */
 struct sq_plan {
     struct sq_plan_group groups[SQ_PLAN_GROUPS_MAX];
     size_t groups_len; /* 1 at least */
@@ -118,6 +128,9 @@ struct sq_plan {
     uint64_t hold_ns;      /* 0: until the end */
     uint64_t duration_ns;  /* from the start to the beginning of the ramp down; 0: see above */
     uint64_t ramp_down_ns; /* over how long they leave at the end */
+    const struct sq_shape *shape;        /* NULL: rate_per_s */
+    uint64_t jitter_ns;                  /* each arrival is up to so much later, evenly drawn */
+    uint64_t think_min_ns, think_max_ns; /* closed model: until one who left is replaced */
     unsigned threads;
 
     const char *room;   /* name, or prefix of the names when there are several; at most
@@ -140,6 +153,7 @@ struct sq_plan {
     size_t addrs_len;
     const uint32_t *addr_counts; /* see struct sq_carrier_config */
     const struct sq_addr *stun_servers;
+    const char *const *stun_names; /* as they were given, one an address; NULL: not known */
     size_t stun_servers_len;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
     bool force_openssl_srtp, prefer_cm;
@@ -186,6 +200,11 @@ uint64_t sq_plan_room_max(const struct sq_plan *plan);
 void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place);
 void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
                        char out[static SQ_PLAN_ROOM_MAX + 1]);
+/* Adds to a group the network that `text` says (net/link_course.h), with that share; `name`, which
+ * is borrowed, is what results call it. SQ_ERR_FORMAT, SQ_ERR_NOSPACE: more than
+ * SQ_PLAN_NETWORKS_MAX; ret_why says what was expected. */
+int sq_plan_add_network(struct sq_plan_group *group, const char *name, const char *text,
+                        double share, char *ret_why, size_t size) SQ_MUST_USE;
 /* The network of a group's user: of any number of them in a row the shares are as asked for, as
  * near as whole users allow. NULL: none. */
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal);

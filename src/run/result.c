@@ -65,6 +65,7 @@ void sq_trace_clear(struct sq_peer_trace *t)
         sq_free(t->series[i].values);
         sq_free(t->series[i].text);
     }
+    sq_strip_clear(&t->strip);
     sq_free(t->events);
     sq_free(t->series);
     sq_free(t->configuration);
@@ -90,12 +91,18 @@ void sq_result_destroy(struct sq_result *r)
     for (size_t i = 0; i < r->trace_count; i++) {
         sq_trace_clear(&r->traces[i]);
     }
+    for (size_t i = 0; i < r->story_count; i++) {
+        sq_trace_clear(&r->stories[i]);
+    }
+    sq_free(r->stories);
+    sq_free(r->report);
     sq_free(r->config);
     sq_free(r->expectations);
     sq_free(r->metrics);
     sq_free(r->timeline);
     sq_free(r->peers);
     sq_free(r->traces);
+    sq_free(r->baseline);
     sq_free(r->command);
     sq_free(r->target);
     sq_free(r);
@@ -153,6 +160,12 @@ void sq_flow_totals_init(struct sq_flow_totals *f)
         .concealment_percent = NAN,
         .decoded_fps = NAN,
         .alive_percent = NAN,
+        .loss_stddev = NAN,
+        .delay_stddev_ms = NAN,
+        .burst_ratio = NAN,
+        .watched_s = NAN,
+        .target_share = NAN,
+        .target_share_stddev = NAN,
     };
 }
 
@@ -172,6 +185,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
     }
     row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
     row->data.latency_ms = row->data.rtt_ms = NAN;
+    row->score.score = row->mos = NAN;
     return row;
 }
 
@@ -184,6 +198,8 @@ void sq_timeline_row_init(struct sq_timeline_row *row)
         row->jitter_ms[i] = NAN;
     }
     row->t_s = NAN;
+    row->wanted = NAN;
+    row->rate_per_s = NAN;
     row->rtt_ms = NAN;
     row->rtt_p95_ms = NAN;
     for (size_t i = 0; i < 2; i++) {
@@ -314,6 +330,24 @@ const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t pe
         }
     }
     return NULL;
+}
+
+const struct sq_peer_trace *sq_result_story(const struct sq_result *r, size_t peer)
+{
+    const struct sq_peer_trace *trace = sq_result_trace(r, peer);
+    for (size_t i = 0; !trace && i < r->story_count; i++) {
+        trace = r->stories[i].peer == peer ? &r->stories[i] : NULL;
+    }
+    return trace;
+}
+
+struct sq_peer_trace *sq_result_add_story(struct sq_result *r, size_t peer)
+{
+    struct sq_peer_trace *t = GROW(r, stories, story, SQ_RESULT_STORIES_MAX);
+    if (t) {
+        t->peer = peer;
+    }
+    return t;
 }
 
 struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer)
@@ -471,6 +505,17 @@ static const char *pick(const char *const *names, size_t n, size_t i)
 }
 
 #define PICK(names, i) pick((names), sizeof(names) / sizeof((names)[0]), (size_t)(i))
+
+const char *sq_asked_name(enum sq_asked what)
+{
+    static const char *const names[SQ_ASKED_COUNT] = {
+        [SQ_ASKED_RED] = "opus+red",
+        [SQ_ASKED_STEREO] = "opus+stereo",
+        [SQ_ASKED_DTX] = "opus+dtx",
+        [SQ_ASKED_SIMULCAST] = "simulcast",
+    };
+    return names[what];
+}
 
 const char *sq_verdict_name(enum sq_run_verdict v)
 {

@@ -13,8 +13,10 @@
 #define SQ_RUN_RESULT_H
 
 #include "base/err.h"
+#include "run/strip.h"
 #include "stats/hist.h"
 #include "stats/metrics.h"
+#include "stats/score.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +30,8 @@
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
 #define SQ_RESULT_TURN_MAX     4
+#define SQ_RESULT_STUN_MAX     8
+#define SQ_RESULT_STORIES_MAX  1280 /* SQ_PLAN_THREADS_MAX times SQ_LEDGER_STORIES_MAX */
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
 #define SQ_TRACE_SERIES_MAX    1000 /* of one peer */
 #define SQ_TRACE_POINTS_MAX    86400
@@ -116,6 +120,7 @@ struct sq_flow_totals {
     uint64_t nack;       /* sent for incoming, received for outgoing */
     uint64_t pli;        /* the same */
     uint64_t frames;     /* video: complete frames */
+    uint32_t blank;      /* video in: agreed tracks of which no frame ever came, in 3 s or more */
     uint64_t key_frames; /* video */
     double fps;          /* video: average */
     uint64_t freezes;    /* video in: W3C freezeCount */
@@ -130,6 +135,15 @@ struct sq_flow_totals {
     uint64_t decode_failed;     /* in, --decode */
     uint64_t decode_dropped;    /* in, --decode: packets that found no room before the decoder */
     bool decoded;               /* in: it was, by --decode */
+    /* What score and MOS are made of besides (docs/score.md); spreads are standard deviations over
+     * the seconds. */
+    double loss_stddev;         /* in; audio: of the share of concealed sound */
+    double delay_stddev_ms;     /* in: path and play-out together */
+    double burst_ratio;         /* audio in */
+    double watched_s;           /* video in: the tracks' times added up */
+    double target_share;        /* video: 1 = all of the clip's rate; NAN: no target is known */
+    double target_share_stddev; /* video */
+    char codec[8];              /* in: of the latest packet, as in rtpmap; "" */
 };
 
 /* What one peer sent and received on its data channels, over its whole life. */
@@ -162,6 +176,8 @@ struct sq_peer_row {
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
     char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
+    struct sq_score score; /* its score is NAN while pending */
+    double mos;            /* NAN: no audio, or pending */
     char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
     uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
     /* --reconnect: how often it was dropped after it was up, and came back; when media last came
@@ -186,12 +202,14 @@ struct sq_data_second { /* messages of data channels */
  */
 
 struct sq_timeline_row {
-    double t_s;                                 /* end of the second */
-    uint64_t planned;                           /* arrivals that the plan had due by now */
-    uint64_t started;                           /* attempts begun by now */
-    uint64_t connected;                         /* peers connected now */
-    uint64_t ok;                                /* ended well by now */
-    uint64_t failed;                            /* by now */
+    double t_s;         /* end of the second */
+    uint64_t planned;   /* arrivals that the plan had due by now */
+    double wanted;      /* peers that were to be there now; NAN: the load is an open model */
+    double rate_per_s;  /* arrivals that were to come a second; NAN: it has no rate */
+    uint64_t started;   /* attempts begun by now */
+    uint64_t connected; /* peers connected now */
+    uint64_t ok;        /* ended well by now */
+    uint64_t failed;    /* by now */
     uint64_t failed_by_cause[SQ_FAILURE_COUNT]; /* by now */
     double bitrate_kbps[SQ_FLOW_COUNT];         /* sum over peers */
     double loss_percent[SQ_FLOW_COUNT];         /* lost of expected, over peers, in this second */
@@ -288,6 +306,29 @@ struct sq_turn_row {
     char example[256];           /* a sentence on what went wrong; "" */
 };
 
+/* The same of a STUN server, which a name may have two of: an address each. */
+struct sq_stun_row {
+    char server[128]; /* as it was given */
+    char address[64];
+    uint64_t asked, answered;
+    uint64_t failed, unanswered; /* no address from it: by an error, or without a word */
+};
+
+/* What peers ask of the other side beside the codecs. */
+enum sq_asked {
+    SQ_ASKED_RED,    /* opus+red */
+    SQ_ASKED_STEREO, /* opus+stereo */
+    SQ_ASKED_DTX,    /* opus+dtx */
+    SQ_ASKED_SIMULCAST,
+    SQ_ASKED_COUNT
+};
+
+/* How many peers had it in what they negotiated to send; and of how many what came of that lacks
+ * it (or some of the layers). */
+struct sq_asked_row {
+    uint64_t peers, refused;
+};
+
 struct sq_generator_health {
     double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
     double cpu_percent; /* of the busiest thread, 100 = one whole core */
@@ -328,7 +369,7 @@ struct sq_trace_series {
     size_t n, room;
 };
 
-/* What a webrtc-internals dump of one peer is made of. */
+/* What a webrtc-internals dump of one peer is made of, and its story in the report. */
 struct sq_peer_trace {
     size_t peer;         /* index of its row */
     char *configuration; /* owned, nullable: the RTCConfiguration as JSON */
@@ -337,6 +378,25 @@ struct sq_peer_trace {
     size_t event_count, event_room, events_dropped;
     struct sq_trace_series *series;
     size_t series_count, series_room;
+    struct sq_strip strip; /* its rates, in short */
+};
+
+/* A figure of the run beside that of earlier ones (--baseline). */
+struct sq_baseline_row {
+    char figure[64]; /* "setup.total.p95" */
+    char unit[16];
+    double before, after, change_percent, p_adjusted; /* NAN: not known */
+    char call[16];                                    /* "same", "worse", … */
+};
+
+struct sq_baseline {
+    char name[256];
+    size_t runs;
+    char verdict[16]; /* "not-worse", "worse", "invalid", "error" */
+    char reason[1024];
+    bool worse;
+    size_t rows_count;
+    struct sq_baseline_row rows[];
 };
 
 struct sq_result {
@@ -347,6 +407,7 @@ struct sq_result {
     uint64_t seed; /* below 2^53, so that every JSON reader keeps it exact */
     char *command; /* owned; the command line, secrets left out by the caller */
     char *target;  /* owned, nullable */
+    char *report;  /* owned, nullable: where people find report.html, a path or a URL */
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
     char error[256];  /* why nothing of the service could be tested, else ""; gives exit code 3 */
@@ -358,11 +419,16 @@ struct sq_result {
     struct sq_generator_health generator;
     struct sq_turn_row turn[SQ_RESULT_TURN_MAX];
     size_t turn_count;
-    double score, mos; /* NAN: not measured */
+    struct sq_stun_row stun[SQ_RESULT_STUN_MAX];
+    size_t stun_count;
+    struct sq_asked_row asked[SQ_ASKED_COUNT];
+    double score, mos; /* mean over peers, failed ones included; NAN: no sample */
     /* By whose clocks one-way latency was measured, one sentence; "". And what it is worth, of
      * audio and of video. */
     char latency_note[1000];
     struct sq_latency_worth latency[2];
+
+    struct sq_baseline *baseline; /* owned; NULL: there is none */
 
     struct sq_config_row *config;
     size_t config_count, config_room;
@@ -377,6 +443,9 @@ struct sq_result {
     struct sq_peer_trace *traces;
     size_t trace_count, trace_room;
     uint64_t traces_left_out; /* dumps that found no room, or no memory */
+    /* Of those that did well the worst have a story, too: events and the strip. No dump. */
+    struct sq_peer_trace *stories;
+    size_t story_count, story_room;
 };
 
 /* An empty result: verdict ERROR until judged, generator ok, every double NAN. */
@@ -410,6 +479,8 @@ int sq_result_config_flag(struct sq_result *r, const char *key, bool flag) SQ_MU
 
 /* The dump of a peer (index into peers), made if it is not there. */
 struct sq_peer_trace *sq_result_add_trace(struct sq_result *r, size_t peer) SQ_MUST_USE;
+/* The same for the story of a peer without a dump. */
+struct sq_peer_trace *sq_result_add_story(struct sq_result *r, size_t peer) SQ_MUST_USE;
 /* Frees what it holds and empties it. */
 void sq_trace_clear(struct sq_peer_trace *t);
 /* Type and value are copied; past SQ_TRACE_EVENTS_MAX the event is counted as dropped and 0 comes
@@ -433,6 +504,8 @@ const struct sq_peer_row *sq_result_waiting(const struct sq_result *r);
 /* From the rows. */
 void sq_result_reconnects(const struct sq_result *r, struct sq_reconnects *ret_reconnects);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);
+/* Its dump, or else its story. */
+const struct sq_peer_trace *sq_result_story(const struct sq_result *r, size_t peer);
 
 /* Counts peers and failures from the peer rows, so that the figures always agree with them: to be
  * called once the rows are final (sq_verdict calls it too). A failed row without a cause counts as
@@ -441,6 +514,8 @@ void sq_result_tally(struct sq_result *r);
 
 /* Words of the contract: "pass", "media-lost", "no-media", "ok", "audio.in", "signaling". */
 const char *sq_verdict_name(enum sq_run_verdict v);
+/* "opus+red", …, "simulcast". */
+const char *sq_asked_name(enum sq_asked what);
 const char *sq_failure_name(enum sq_failure c); /* "" for SQ_FAILURE_NONE */
 /* Plain words about a cause, for people: "the media path: no ICE candidate pair worked". */
 const char *sq_failure_words(enum sq_failure c);

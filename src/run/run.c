@@ -3,11 +3,12 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "net/loop.h"
-#include "run/arrivals.h"
+#include "run/crowd.h"
 #include "run/health.h"
 #include "run/mailbox.h"
 #include "run/shard.h"
 #include "run/spool.h"
+#include "run/stun_rows.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #define START_AHEAD_NS    (50 * SQ_NS_PER_MS) /* time for the threads to get going */
 #define SECONDS_IN_ONE_GO 64                  /* of the time line, written to its file */
 #define SECONDS_OPEN      8 /* seconds that shards may be apart in their reports */
-#define HUNG_FACTOR       5 /* times the 95th percentile of setup.total */
 
 /* A second that not all shards have told of yet. */
 struct open_second {
@@ -38,14 +38,16 @@ struct sq_run {
     struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
     unsigned shards_len, shards_done;
     bool joined, draining, paused;
-    atomic_size_t alive; /* users of all shards; theirs */
-    struct sq_arrivals arrivals;
+    atomic_size_t alive;    /* users of all shards; theirs */
+    struct sq_crowd *crowd; /* owned: of all shards together, and counts only */
+    uint64_t due;           /* by it, so far */
     struct sq_shard_report latest[SQ_PLAN_THREADS_MAX];
     struct open_second open[SECONDS_OPEN];
     uint64_t seconds;          /* told so far */
     struct sq_spool *timeline; /* owned: rows of the seconds told so far */
     uint64_t send_errors_before, drops_before;
     char example[256];
+    struct sq_hist_small setup_ms; /* of the seconds told so far */
     struct sq_mailbox *mailbox;
 };
 
@@ -92,14 +94,39 @@ static double ratio(double sum, uint64_t n)
     return n > 0 ? sum / (double)n : NAN;
 }
 
-/* At the rates that were in force: keys change them. */
-static uint64_t planned_by(const struct sq_run *run, uint64_t now_ns)
+/* Counts who is due by then, as the shards should have begun them: before each order, since that
+ * changes who comes. */
+static void count_due(struct sq_run *run, uint64_t now_ns)
 {
-    const struct sq_plan *plan = run->plan;
-    bool open = plan->hold_ns && plan->duration_ns; /* they come as long as the run lasts */
-    uint64_t due = now_ns < run->closed_ns ? sq_arrivals_due(&run->arrivals, now_ns)
-                                           : sq_arrivals_before(&run->arrivals, run->closed_ns);
-    return open ? due : sq_min_u64(due, plan->peers);
+    struct sq_arrival arrival;
+    while (sq_crowd_come(run->crowd, sq_min_u64(now_ns, run->closed_ns - 1), &arrival)) {
+        run->due++;
+    }
+}
+
+/* In a closed model, those as well who replace others: only shards know when they left. */
+static uint64_t planned_by(struct sq_run *run, uint64_t now_ns)
+{
+    count_due(run, now_ns);
+    uint64_t planned = run->due;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        planned += run->latest[i].again;
+    }
+    return planned;
+}
+
+static double rate_at(const struct sq_run *run, uint64_t now_ns)
+{
+    const struct sq_arrivals *a = sq_crowd_arrivals(run->crowd);
+    return a->kind != SQ_SHAPE_RATE ? NAN
+           : isnan(a->rate_per_s)   ? sq_arrivals_value(a, now_ns)
+                                    : a->rate_per_s;
+}
+
+static double peers_at(const struct sq_run *run, uint64_t now_ns)
+{
+    return sq_crowd_is_closed(run->crowd) ? sq_arrivals_value(sq_crowd_arrivals(run->crowd), now_ns)
+                                          : NAN;
 }
 
 /* No more arrivals. */
@@ -170,10 +197,10 @@ static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
     struct sq_run_live live = {
         .plan = run->plan,
         .row = row,
-        .rate_per_s = run->arrivals.rate_per_s,
         .paused = run->paused,
         .draining = run->draining,
         .example = run->example,
+        .setup_ms = &run->setup_ms,
     };
     for (unsigned i = 0; i < run->shards_len; i++) {
         live.missed += run->latest[i].missed;
@@ -198,12 +225,16 @@ static void close_second(struct sq_run *run, struct open_second *open)
     struct sq_timeline_row row;
     sq_timeline_row_init(&row);
     row.t_s = (double)run->seconds;
-    row.planned = planned_by(run, run->start_ns + run->seconds * SQ_NS_PER_SEC);
+    uint64_t end_ns = run->start_ns + run->seconds * SQ_NS_PER_SEC;
+    row.planned = planned_by(run, end_ns);
+    row.wanted = peers_at(run, end_ns);
+    row.rate_per_s = rate_at(run, end_ns);
     fill_counts(run, &row);
     fill_flows(&row, &open->sum);
     row.lateness_p99_ms = open->lateness_p99_us / 1e3;
     row.lateness_max_ms = open->lateness_max_us / 1e3;
     row.cpu_percent = open->cpu_percent;
+    sq_hist_small_merge(&run->setup_ms, &open->sum.setup_ms);
     memset(open, 0, sizeof(*open));
     if (run->seconds <= SQ_RESULT_TIMELINE_MAX) {
         int err = sq_spool_add(run->timeline, &row);
@@ -264,11 +295,11 @@ static void take_report(void *ctx, const struct sq_shard_report *report)
 static void order_rate(struct sq_run *run, double rate_per_s, bool paused)
 {
     uint64_t at_ns = sq_loop_now(run->loop) + CHANGE_AHEAD_NS;
-    if (run->draining) {
-        return; /* nobody arrives any more */
+    if (run->draining || isnan(rate_per_s)) {
+        return; /* nobody arrives any more, or not at a rate */
     }
-    sq_arrivals_set_rate(&run->arrivals, at_ns, rate_per_s);
-    sq_arrivals_pause(&run->arrivals, at_ns, paused);
+    count_due(run, sq_loop_now(run->loop));
+    sq_crowd_set_rate(run->crowd, at_ns, rate_per_s, paused);
     run->paused = paused;
     for (unsigned i = 0; i < run->shards_len; i++) {
         sq_shard_set_rate(run->shards[i], at_ns, rate_per_s, paused);
@@ -282,16 +313,33 @@ void sq_run_set_rate(struct sq_run *run, double rate_per_s)
 
 double sq_run_rate(const struct sq_run *run)
 {
-    return run->arrivals.rate_per_s;
+    return rate_at(run, sq_loop_now(run->loop));
 }
 
 void sq_run_pause(struct sq_run *run, bool paused)
 {
-    order_rate(run, run->arrivals.rate_per_s, paused);
+    order_rate(run, sq_run_rate(run), paused);
 }
 
-/* Who has been getting up for much longer than nearly all others needed waits for nothing any more.
- * Where nobody got up, there is nobody to compare with. */
+void sq_run_set_peers(struct sq_run *run, uint64_t peers, uint64_t over_ns)
+{
+    uint64_t at_ns = sq_loop_now(run->loop) + CHANGE_AHEAD_NS;
+    if (run->draining || !sq_crowd_is_closed(run->crowd)) {
+        return;
+    }
+    peers = sq_min_u64(peers, run->plan->peers);
+    count_due(run, sq_loop_now(run->loop));
+    sq_crowd_set_peers(run->crowd, at_ns, peers, over_ns);
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_shard_set_peers(run->shards[i], at_ns, peers, over_ns);
+    }
+}
+
+double sq_run_peers(const struct sq_run *run)
+{
+    return peers_at(run, sq_loop_now(run->loop));
+}
+
 static uint64_t hung_after_ns(const struct sq_run *run)
 {
     uint64_t p95_ms = 0;
@@ -300,8 +348,7 @@ static uint64_t hung_after_ns(const struct sq_run *run)
         p95_ms = sq_max_u64(p95_ms, run->latest[i].setup_p95_ms);
         any = any || run->latest[i].connected > 0 || run->latest[i].ok > 0;
     }
-    return any ? sq_max_u64(HUNG_FACTOR * p95_ms * SQ_NS_PER_MS, run->plan->hung_least_ns)
-               : SQ_NEVER;
+    return sq_hung_after_ns(run->plan, any, p95_ms);
 }
 
 /* Again, where it is to go quicker now. */
@@ -382,9 +429,11 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     run->ctx = ctx;
     run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
     run->closed_ns = plan->duration_ns ? run->start_ns + plan->duration_ns : SQ_NEVER;
-    sq_arrivals_init(&run->arrivals, run->start_ns, plan->rate_per_s);
+    const struct sq_crowd_config crowd = {
+        .plan = plan, .start_ns = run->start_ns, .stride = 1, .counting = true};
     sq_timer_init(&run->end_timer, on_end, run);
     int err = sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
+    err = err ? err : sq_crowd_create(&crowd, &run->crowd);
     err = err ? err
               : sq_spool_create(sizeof(struct sq_timeline_row), SECONDS_IN_ONE_GO, &run->timeline);
     err = err ? err : start_shards(run);
@@ -413,6 +462,7 @@ void sq_run_destroy(struct sq_run *run)
         sq_shard_destroy(run->shards[i]);
     }
     sq_spool_destroy(run->timeline);
+    sq_crowd_destroy(run->crowd);
     sq_mailbox_close(run->mailbox);
     sq_free(run);
 }
@@ -444,6 +494,12 @@ static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
     return 0;
 }
 
+static double mean_of(const struct sq_result *result, enum sq_metric_id id)
+{
+    const struct sq_metric_row *m = sq_result_metric(result, id);
+    return m ? sq_metric_aggregate(m->hist, id, (struct sq_agg){SQ_AGG_AVG, 0}) : NAN;
+}
+
 static int collect_timeline(struct sq_run *run, struct sq_result *result)
 {
     int err = 0;
@@ -473,6 +529,18 @@ static void collect_turn(struct sq_run *run, struct sq_result *result)
                 SQ_RESULT_SET(row->example, counts->example);
             }
         }
+    }
+}
+
+static void collect_stun(struct sq_run *run, struct sq_result *result)
+{
+    const struct sq_stun_servers servers = {
+        .addrs = run->plan->stun_servers,
+        .names = run->plan->stun_names,
+        .n = run->plan->stun_servers_len,
+    };
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        sq_stun_rows_add(&servers, sq_shard_carrier(run->shards[i]), result);
     }
 }
 
@@ -525,14 +593,18 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     run->end_ns = sq_max_u64(run->end_ns, run->start_ns);
     result->duration_s = (double)(run->end_ns - run->start_ns) / 1e9;
     result->counts.planned = planned_by(run, run->end_ns);
-    if (!(run->plan->hold_ns && run->plan->duration_ns)) {
+    if (!run->plan->shape && !(run->plan->hold_ns && run->plan->duration_ns)) {
         result->counts.planned = run->plan->peers;
     }
+    collect_stun(run, result);
     collect_turn(run, result);
     errs[1] = collect_peers(run, result);
     /* Who began while the order to end was on its way was due. */
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     errs[2] = collect_metrics(&tally, result);
+    memcpy(result->asked, tally.asked, sizeof(result->asked));
+    result->score = mean_of(result, SQ_METRIC_SCORE);
+    result->mos = mean_of(result, SQ_METRIC_MOS);
     sq_latency_result(&tally.latency, result);
     if (result->latency_note[0]) {
         errs[3] = sq_result_config_text(result, "latency_clocks", result->latency_note);

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "net/loop.h"
-#include "run/arrivals.h"
+#include "run/crowd.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +11,14 @@
 #define CPU_SHARE_MIN_NS (100 * SQ_NS_PER_MS)
 #define SLICES           100 /* users are sampled in turn: a burst of samples would make timers late */
 #define SLICE_NS         (SQ_NS_PER_SEC / SLICES)
-#define STARTS_MAX       64 /* users begun in one go: packets must not wait for them */
+#define STARTS_MAX       64 /* users begun, or sent away, in one go: packets must not wait for them */
 #define DRAIN_TICK_NS    (10 * SQ_NS_PER_MS)
+#define HUNG_FACTOR      5 /* times the 95th percentile of setup.total */
 
 /* The latest word of the run's thread. */
 struct order {
     uint64_t at_ns, over_ns, hung_after_ns;
+    uint64_t peers, ramp_ns;
     double rate_per_s;
     bool paused;
 };
@@ -29,7 +31,7 @@ struct sq_shard {
     struct sq_user_env env;
     struct sq_tally tally;
     struct sq_second second;
-    struct sq_arrivals arrivals;
+    struct sq_crowd *crowd; /* owned: who begins when */
     struct sq_timer arrival_timer, slice_timer, drain_timer;
     struct sq_flush_hook hook;
 
@@ -39,8 +41,7 @@ struct sq_shard {
     size_t users_len, users_room, over_len, free_len;
     struct sq_ledger *ledger; /* of those who are over */
     size_t alive;
-    uint64_t next_index, total; /* the next arrival's index; one past the last of all shards */
-    uint64_t missed;
+    uint64_t missed, again;
 
     uint64_t slice, second_no;
     struct sq_hist_small lateness_us; /* of this second */
@@ -82,10 +83,17 @@ static void measure_cpu(struct sq_shard *shard)
     shard->wall_ns = wall_ns;
 }
 
+static uint64_t setup_ms(const struct sq_shard *shard, double quantile)
+{
+    const struct sq_hist *setup = shard->tally.metrics[SQ_METRIC_SETUP_TOTAL];
+    return setup ? (uint64_t)sq_metric_value(SQ_METRIC_SETUP_TOTAL,
+                                             (double)sq_hist_quantile(setup, quantile))
+                 : 0;
+}
+
 static void publish(struct sq_shard *shard, bool done)
 {
     measure_cpu(shard);
-    const struct sq_hist *setup = shard->tally.metrics[SQ_METRIC_SETUP_TOTAL];
     struct sq_shard_report report = {
         .shard = shard->config.number,
         .second_no = ++shard->second_no,
@@ -96,18 +104,15 @@ static void publish(struct sq_shard *shard, bool done)
         .failed = shard->tally.failed,
         .pending = shard->tally.pending,
         .missed = shard->missed,
+        .again = shard->again,
         .lateness_p99_us = sq_hist_small_quantile(&shard->lateness_us, 0.99),
         .lateness_max_us = shard->lateness_max_us,
         .cpu_percent = shard->cpu_percent,
         .counters = *sq_carrier_counters(shard->carrier),
+        .setup_p50_ms = setup_ms(shard, 0.5),
+        .setup_p95_ms = setup_ms(shard, 0.95),
         .done = done,
     };
-    if (setup) {
-        report.setup_p50_ms =
-            (uint64_t)sq_metric_value(SQ_METRIC_SETUP_TOTAL, (double)sq_hist_quantile(setup, 0.5));
-        report.setup_p95_ms =
-            (uint64_t)sq_metric_value(SQ_METRIC_SETUP_TOTAL, (double)sq_hist_quantile(setup, 0.95));
-    }
     memcpy(report.failed_by_cause, shard->tally.failed_by_cause, sizeof(report.failed_by_cause));
     memcpy(report.example, shard->example, sizeof(report.example));
     memset(&shard->second, 0, sizeof(shard->second));
@@ -118,7 +123,7 @@ static void publish(struct sq_shard *shard, bool done)
 
 static bool no_more_come(const struct sq_shard *shard)
 {
-    return shard->draining || shard->next_index >= shard->total;
+    return shard->draining || sq_crowd_is_over(shard->crowd);
 }
 
 static void check_done(struct sq_shard *shard)
@@ -155,6 +160,27 @@ static void on_slice(void *ctx, uint64_t now_ns)
 
 /* ---- Arrivals ---- */
 
+static void plan_next(struct sq_shard *shard)
+{
+    if (!shard->draining) {
+        sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer,
+                       sq_max_u64(sq_crowd_next_ns(shard->crowd), sq_loop_now(shard->loop)));
+    }
+}
+
+/* Nobody is there any more: in a closed model somebody else is to come. */
+static void leave_place(struct sq_shard *shard, uint64_t place, bool failed)
+{
+    if (!sq_crowd_is_closed(shard->crowd) || shard->draining) {
+        return;
+    }
+    if (sq_crowd_left(shard->crowd, place, failed, sq_loop_now(shard->loop)) != 0) {
+        shard->missed++;
+        shard->tally.starved++;
+    }
+    plan_next(shard);
+}
+
 static void on_user_done(void *ctx, struct sq_user *user)
 {
     struct sq_shard *shard = ctx;
@@ -165,6 +191,7 @@ static void on_user_done(void *ctx, struct sq_user *user)
     shard->over[shard->over_len++] = user;
     shard->alive--;
     atomic_fetch_sub(shard->config.alive, 1);
+    leave_place(shard, sq_user_place(user), failure[0] != '\0');
 }
 
 static bool grow_slots(struct sq_shard *shard)
@@ -183,71 +210,92 @@ static bool grow_slots(struct sq_shard *shard)
     return true;
 }
 
-static bool add_user(struct sq_shard *shard, uint64_t index, uint64_t intended_ns)
+static bool add_user(struct sq_shard *shard, const struct sq_arrival *arrival)
 {
     struct sq_user *user;
     bool room = shard->free_len > 0 || shard->users_len < shard->users_room || grow_slots(shard);
-    if (!room || sq_user_create(&shard->env, index, intended_ns, &user) != 0) {
+    if (!room || sq_user_create(&shard->env, arrival->index, arrival->place, arrival->intended_ns,
+                                &user) != 0) {
         return false;
     }
     size_t slot = shard->free_len > 0 ? shard->free_slots[--shard->free_len] : shard->users_len++;
     sq_user_set_slot(user, slot);
     shard->users[slot] = user;
     shard->alive++;
+    sq_crowd_took(shard->crowd, arrival->place, user);
     sq_user_start(user);
     return true;
 }
 
-/* A place among the most users at once, of all shards together. */
+/* A place among the most users at once, of all shards together. In a closed model each has one. */
 static bool take_place(struct sq_shard *shard)
 {
-    if (atomic_fetch_add(shard->config.alive, 1) < shard->config.plan->peers) {
+    if (atomic_fetch_add(shard->config.alive, 1) < shard->config.plan->peers ||
+        sq_crowd_is_closed(shard->crowd)) {
         return true;
     }
     atomic_fetch_sub(shard->config.alive, 1);
     return false;
 }
 
-/* Nobody begins at the end. */
-static uint64_t last_arrival_ns(const struct sq_shard *shard)
+static void begin_user(struct sq_shard *shard, const struct sq_arrival *arrival)
 {
-    uint64_t duration_ns = shard->config.plan->duration_ns;
-    return duration_ns ? shard->config.start_ns + duration_ns : SQ_NEVER;
+    shard->again += arrival->again;
+    if (arrival->missed || !take_place(shard)) {
+        shard->missed++;
+    } else if (!add_user(shard, arrival)) {
+        shard->missed++;
+        shard->tally.starved++; /* no memory */
+        atomic_fetch_sub(shard->config.alive, 1);
+        leave_place(shard, arrival->place, true);
+    }
+}
+
+/* The number falls: who came first goes first. */
+static void let_go(struct sq_shard *shard, uint64_t now_ns)
+{
+    void *user;
+    bool any_up = shard->tally.connected > 0 || shard->tally.ok > 0;
+    bool asked = false;
+    for (unsigned gone = 0; gone < STARTS_MAX && sq_crowd_go(shard->crowd, now_ns, &user); gone++) {
+        if (user && !asked) {
+            shard->env.hung_after_ns =
+                sq_hung_after_ns(shard->config.plan, any_up, setup_ms(shard, 0.95));
+            asked = true;
+        }
+        if (user) {
+            sq_user_leave(user);
+        }
+    }
 }
 
 static void on_arrival(void *ctx, uint64_t now_ns)
 {
     struct sq_shard *shard = ctx;
-    unsigned begun = 0;
-    uint64_t due = sq_arrivals_due(&shard->arrivals, now_ns);
-    while (!shard->draining && shard->next_index < shard->total && shard->next_index < due &&
-           begun < STARTS_MAX) {
-        uint64_t intended_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
-        if (intended_ns >= last_arrival_ns(shard)) {
-            return; /* the order to drain is on its way */
+    struct sq_arrival arrival;
+    for (unsigned begun = 0; !shard->draining && begun < STARTS_MAX; begun++) {
+        if (!sq_crowd_come(shard->crowd, now_ns, &arrival)) {
+            break;
         }
-        if (!take_place(shard)) {
-            shard->missed++;
-        } else if (!add_user(shard, shard->next_index, intended_ns)) {
-            shard->missed++;
-            shard->tally.starved++; /* no memory */
-            atomic_fetch_sub(shard->config.alive, 1);
-        }
-        shard->next_index += shard->config.plan->threads;
-        begun++;
+        begin_user(shard, &arrival);
+    }
+    if (!shard->draining) {
+        let_go(shard, now_ns);
     }
     if (no_more_come(shard)) {
         check_done(shard);
         return;
     }
-    uint64_t next_ns = sq_arrivals_time_ns(&shard->arrivals, shard->next_index);
-    if (next_ns < last_arrival_ns(shard)) {
-        sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer,
-                       sq_max_u64(next_ns, now_ns));
-    }
+    plan_next(shard);
 }
 
 /* ---- Orders ---- */
+
+uint64_t sq_hung_after_ns(const struct sq_plan *plan, bool any_up, uint64_t setup_p95_ms)
+{
+    return any_up ? sq_max_u64(HUNG_FACTOR * setup_p95_ms * SQ_NS_PER_MS, plan->hung_least_ns)
+                  : SQ_NEVER;
+}
 
 static struct order read_order(struct sq_shard *shard)
 {
@@ -261,8 +309,17 @@ static void do_rate(void *ctx)
 {
     struct sq_shard *shard = ctx;
     struct order order = read_order(shard);
-    sq_arrivals_set_rate(&shard->arrivals, order.at_ns, order.rate_per_s);
-    sq_arrivals_pause(&shard->arrivals, order.at_ns, order.paused);
+    sq_crowd_set_rate(shard->crowd, order.at_ns, order.rate_per_s, order.paused);
+    if (!shard->draining) {
+        on_arrival(shard, sq_loop_now(shard->loop));
+    }
+}
+
+static void do_peers(void *ctx)
+{
+    struct sq_shard *shard = ctx;
+    struct order order = read_order(shard);
+    sq_crowd_set_peers(shard->crowd, order.at_ns, order.peers, order.ramp_ns);
     if (!shard->draining) {
         on_arrival(shard, sq_loop_now(shard->loop));
     }
@@ -326,6 +383,16 @@ void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s
     shard->order.paused = paused;
     pthread_mutex_unlock(&shard->lock);
     post(shard, do_rate);
+}
+
+void sq_shard_set_peers(struct sq_shard *shard, uint64_t at_ns, uint64_t peers, uint64_t over_ns)
+{
+    pthread_mutex_lock(&shard->lock);
+    shard->order.at_ns = at_ns;
+    shard->order.peers = peers;
+    shard->order.ramp_ns = over_ns;
+    pthread_mutex_unlock(&shard->lock);
+    post(shard, do_peers);
 }
 
 void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns, uint64_t hung_after_ns)
@@ -418,15 +485,16 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
     const struct sq_plan *plan = config->plan;
     shard->config = *config;
     pthread_mutex_init(&shard->lock, NULL);
-    shard->next_index = config->number;
-    /* Keys may raise the rate beyond what results are kept of. */
-    shard->total = plan->hold_ns && plan->duration_ns ? SQ_RESULT_PEERS_MAX : plan->peers;
     shard->order.rate_per_s = plan->rate_per_s;
-    sq_arrivals_init(&shard->arrivals, config->start_ns, plan->rate_per_s);
+    const struct sq_crowd_config crowd = {.plan = plan,
+                                          .start_ns = config->start_ns,
+                                          .number = config->number,
+                                          .stride = plan->threads};
     sq_timer_init(&shard->arrival_timer, on_arrival, shard);
     sq_timer_init(&shard->slice_timer, on_slice, shard);
     sq_timer_init(&shard->drain_timer, on_drain_tick, shard);
     int err = sq_loop_new(NULL, &shard->loop);
+    err = err ? err : sq_crowd_create(&crowd, &shard->crowd);
     err = err ? err : sq_ledger_create(plan->dumps, &shard->ledger);
     err = err ? err : make_carrier(shard);
     if (err) {
@@ -475,6 +543,11 @@ const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard
     return sq_carrier_counters(shard->carrier);
 }
 
+const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard)
+{
+    return shard->carrier;
+}
+
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard)
 {
     return sq_carrier_relays(shard->carrier);
@@ -502,6 +575,7 @@ void sq_shard_destroy(struct sq_shard *shard)
     sq_free(shard->over);
     sq_free(shard->free_slots);
     sq_ledger_destroy(shard->ledger);
+    sq_crowd_destroy(shard->crowd);
     sq_timer_stop(&shard->arrival_timer);
     sq_timer_stop(&shard->slice_timer);
     sq_timer_stop(&shard->drain_timer);

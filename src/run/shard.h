@@ -16,6 +16,7 @@ struct sq_shard_report {
     uint64_t second_no; /* 1 for the first */
     struct sq_second second;
     uint64_t started, connected, ok, failed, pending, missed;
+    uint64_t again; /* of a closed model: who were due in the place of those who had left */
     uint64_t failed_by_cause[SQ_FAILURE_COUNT];
     uint64_t lateness_p99_us, lateness_max_us; /* of this second */
     double cpu_percent;                        /* of this second */
@@ -28,18 +29,23 @@ struct sq_shard_report {
 struct sq_shard_config {
     const struct sq_plan *plan;
     unsigned number; /* 0 … plan->threads - 1: users with index % threads == number are its own */
-    uint64_t start_ns; /* of the run, by sq_clock_ns */
-    atomic_size_t
-        *alive; /* borrowed: users of all shards that are there now, at most plan->peers */
+    uint64_t start_ns;    /* of the run, by sq_clock_ns */
+    atomic_size_t *alive; /* borrowed: users of all shards that are there now; at most plan->peers,
+                             but in a closed model, whose places are each one shard's */
     /* In the shard's thread; the report is borrowed. */
     void (*report)(void *ctx, const struct sq_shard_report *report);
     void *ctx;
 };
 
+/* Who has been getting up for so long, and is told to leave, waits for nothing any more: much
+ * longer than nearly all others needed. Where nobody got up, there is nobody to compare with. */
+uint64_t sq_hung_after_ns(const struct sq_plan *plan, bool any_up, uint64_t setup_p95_ms);
+
 /* Makes the loop and the thread and starts it. SQ_ERR_IO with errno, SQ_ERR_NOMEM, … */
 int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_shard) SQ_MUST_USE;
 /* From the run's thread; take effect soon. */
 void sq_shard_set_rate(struct sq_shard *shard, uint64_t at_ns, double rate_per_s, bool paused);
+void sq_shard_set_peers(struct sq_shard *shard, uint64_t at_ns, uint64_t peers, uint64_t over_ns);
 /* No more arrivals; users leave, spread over `over_ns`. Those that have been getting up for
  * `hung_after_ns` have failed. A second order, to be quicker, holds from then on. */
 void sq_shard_drain(struct sq_shard *shard, uint64_t over_ns, uint64_t hung_after_ns);
@@ -49,6 +55,7 @@ void sq_shard_abort(struct sq_shard *shard);
 void sq_shard_join(struct sq_shard *shard);
 const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
+const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard);
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard); /* NULL: no TURN servers */
 /* The rows of its users. Borrowed. */
 struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard);

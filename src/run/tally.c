@@ -34,6 +34,10 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     for (int i = 0; i < SQ_FAILURE_COUNT; i++) {
         to->failed_by_cause[i] += from->failed_by_cause[i];
     }
+    for (int i = 0; i < SQ_ASKED_COUNT; i++) {
+        to->asked[i].peers += from->asked[i].peers;
+        to->asked[i].refused += from->asked[i].refused;
+    }
     sq_latency_merge(&to->latency, &from->latency);
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
         if (!from->metrics[i]) {

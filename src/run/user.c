@@ -134,6 +134,11 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         settle_set_up(user);
     }
     sq_user_switch_end(user);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        if (user->peers[i].endpoint) {
+            sq_user_tell_pairs(&user->peers[i]);
+        }
+    }
     user->row.outcome = outcome;
     user->row.cause = cause;
     SQ_RESULT_SET(user->row.message, text);
@@ -318,7 +323,7 @@ static void get_up(struct sq_user *user)
     } else if (user->row.connected) {
         record_stages(user, now_ns);
         sq_hist_small_record(&user->env->second->setup_ms,
-                             (uint64_t)user->row.stage_ms[SQ_STAGE_TOTAL]);
+                             (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
     }
     uint64_t hold_ns = user->env->plan->hold_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
@@ -612,7 +617,7 @@ static void describe(struct sq_user *user)
     bool sends = group->publishes;
     bool listens = group->watches;
     snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
-    sq_plan_room_name(plan, user->index, user->room);
+    sq_plan_room_name(plan, user->place, user->room);
     user->want = (struct sq_signal_user){
         .index = user->index,
         .name = user->name,
@@ -648,18 +653,7 @@ static void describe(struct sq_user *user)
     }
 }
 
-static int enter_network(struct sq_user *user)
-{
-    const struct sq_plan_network *network = sq_plan_network(user->group, user->ordinal);
-    if (!network) {
-        return 0;
-    }
-    SQ_RESULT_SET(user->row.network, network->name);
-    return sq_link_create(user->env->loop, &network->link, user->env->plan->seed + user->index,
-                          &user->link);
-}
-
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
                    struct sq_user **ret_user)
 {
     struct sq_user *user = sq_zalloc(sizeof(*user));
@@ -667,10 +661,11 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
         return SQ_ERR_NOMEM;
     }
     struct sq_plan_place place;
-    sq_plan_place(env->plan, index, &place);
+    sq_plan_place(env->plan, at, &place);
     user->env = env;
     user->group = place.group;
     user->index = index;
+    user->place = at;
     user->ordinal = place.ordinal;
     user->intended_ns = intended_ns;
     user->host = (struct sq_signal_host){
@@ -685,13 +680,13 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t inten
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
     sq_user_dtmf_init(user);
-    int err = enter_network(user);
+    int err = sq_user_network_create(user);
     err = err ? err : sq_user_data_create(user);
     err = err ? err : sq_user_own_create(user);
     if (err) {
         sq_user_own_destroy(user);
         sq_user_data_destroy(user);
-        sq_link_release(user->link);
+        sq_user_network_destroy(user);
         sq_free(user);
         return err;
     }
@@ -721,6 +716,7 @@ static void open_session(struct sq_user *user)
 void sq_user_start(struct sq_user *user)
 {
     user->env->tally->started++;
+    sq_user_network_begin(user);
     open_session(user);
 }
 
@@ -732,6 +728,11 @@ void sq_user_set_slot(struct sq_user *user, size_t slot)
 size_t sq_user_slot(const struct sq_user *user)
 {
     return user->slot;
+}
+
+uint64_t sq_user_place(const struct sq_user *user)
+{
+    return user->place;
 }
 
 void sq_user_release(struct sq_user *user)
@@ -752,7 +753,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_user_data_destroy(user);
     sq_user_release(user);
     sq_user_own_destroy(user);
-    sq_link_release(user->link);
+    sq_user_network_destroy(user);
     sq_trace_clear(&user->trace);
     sq_free(user);
 }
@@ -770,5 +771,9 @@ const char *sq_user_failure(const struct sq_user *user)
 int sq_user_report(struct sq_user *user, struct sq_ledger *ledger)
 {
     bool dump = user->row.outcome == SQ_OUTCOME_FAILED || user->index < user->env->plan->dumps;
-    return sq_ledger_add(ledger, user->index, &user->row, dump ? &user->trace : NULL);
+    int err = sq_ledger_add(ledger, user->index, &user->row, dump ? &user->trace : NULL);
+    if (!err && !dump) {
+        sq_ledger_offer_story(ledger, user->index, &user->row, &user->trace);
+    }
+    return err;
 }

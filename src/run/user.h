@@ -27,6 +27,7 @@ struct sq_tally {
     uint64_t last_ns[SQ_METRIC_COUNT]; /* when that was */
     const struct sq_loop *loop;        /* borrowed: whose time samples have; NULL: none */
     struct sq_latency_tally latency;
+    struct sq_asked_row asked[SQ_ASKED_COUNT];
 };
 
 /* Records a sample. NAN is none; and without memory for a histogram it is left out. */
@@ -71,9 +72,11 @@ struct sq_user_env {
     void *ctx;
 };
 
-/* intended_ns is when it was to begin: times count from there. */
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t intended_ns,
-                   struct sq_user **ret_user) SQ_MUST_USE;
+/* `place` says its group, room and network, and is `index` but in a closed model; intended_ns is
+ * when it was to begin: times count from there. */
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t place,
+                   uint64_t intended_ns, struct sq_user **ret_user) SQ_MUST_USE;
+uint64_t sq_user_place(const struct sq_user *user);
 /* The owner's own number. */
 void sq_user_set_slot(struct sq_user *user, size_t slot);
 size_t sq_user_slot(const struct sq_user *user);

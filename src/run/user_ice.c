@@ -31,12 +31,20 @@ static void candidate_id(const struct sq_user_peer *peer, bool remote, size_t i,
     snprintf(out, 48, "%s-%.16s-%zu", remote ? "RC" : "LC", peer->label, i);
 }
 
+static void transport_id(const struct sq_user_peer *peer, char out[48])
+{
+    snprintf(out, 48, "T01-%.16s", peer->label);
+}
+
 static void dump_candidate(const struct sq_user_peer *peer, double t_ms, bool remote, size_t i,
                            const struct sq_ice_candidate *c)
 {
-    char id[48], ip[SQ_ADDR_TEXT_MAX];
+    char id[48], transport[48], ip[SQ_ADDR_TEXT_MAX];
     candidate_id(peer, remote, i, id);
     const struct object o = {peer->user, t_ms, id, remote ? "remote-candidate" : "local-candidate"};
+    transport_id(peer, transport);
+    text(&o, "transportId", transport);
+    number(&o, "isRemote", remote);
     text(&o, "address", sq_addr_format_ip(&c->addr, ip));
     number(&o, "port", sq_addr_port(&c->addr));
     text(&o, "protocol", c->transport == SQ_ICE_UDP ? "udp" : "tcp");
@@ -56,6 +64,8 @@ static void dump_pair(const struct object *o, const struct sq_user_peer *peer,
                       const struct sq_ice_pair_stats *pair)
 {
     char id[48];
+    transport_id(peer, id);
+    text(o, "transportId", id);
     candidate_id(peer, false, pair->local, id);
     text(o, "localCandidateId", id);
     candidate_id(peer, true, pair->remote, id);
@@ -93,7 +103,7 @@ static void dump_transport(const struct sq_user_peer *peer, double t_ms, const c
     char id[48];
     struct sq_transport_stats s;
     sq_peer_transport_stats(sq_endpoint_peer(peer->endpoint), &s);
-    snprintf(id, sizeof(id), "T01-%.16s", peer->label);
+    transport_id(peer, id);
     const struct object o = {peer->user, t_ms, id, "transport"};
     number(&o, "packetsSent", (double)s.packets_sent);
     number(&o, "packetsReceived", (double)s.packets_received);
@@ -132,4 +142,34 @@ void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns)
         }
     }
     dump_transport(peer, t_ms, selected);
+}
+
+static void candidate_words(const struct sq_ice_candidate *c, char out[static 64])
+{
+    char addr[SQ_ADDR_TEXT_MAX];
+    snprintf(out, 64, "%s %s", c ? sq_ice_type_name((enum sq_ice_type)c->type) : "?",
+             c ? sq_addr_format(&c->addr, addr) : "");
+}
+
+void sq_user_tell_pairs(struct sq_user_peer *peer)
+{
+    const struct sq_ice *ice = sq_peer_ice(sq_endpoint_peer(peer->endpoint));
+    for (size_t i = 0; i < sq_ice_pair_count(ice); i++) {
+        char local[64], remote[64], trip[32] = "";
+        struct sq_ice_pair_stats pair;
+        if (sq_ice_pair_stats(ice, i, &pair) != 0 || (i >= CANDIDATES_MAX && !pair.selected)) {
+            continue;
+        }
+        const struct sq_ice_candidate *from = sq_ice_local(ice, pair.local);
+        candidate_words(from, local);
+        candidate_words(sq_ice_remote(ice, pair.remote), remote);
+        if (pair.round_trips > 0) {
+            snprintf(trip, sizeof(trip), ", %.1f ms", (double)pair.current_round_trip_ns / 1e6);
+        }
+        sq_user_tell(peer->user, "candidatepair", "%s %s -> %s: %s%s, %u checks sent, %u answers%s",
+                     from && from->transport != SQ_ICE_UDP ? "tcp" : "udp", local, remote,
+                     pair.selected ? "in use, " : "", sq_ice_pair_state_name(pair.state),
+                     pair.requests_sent + pair.consent_requests_sent, pair.responses_received,
+                     trip);
+    }
 }

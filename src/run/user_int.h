@@ -22,7 +22,7 @@ enum sq_user_state {
 #define SQ_LAYERS_MAX 3 /* of simulcast */
 
 struct sq_track_mark {
-    uint64_t in_bytes, in_expected, in_freezes, in_emitted;
+    uint64_t in_bytes, in_expected, in_freezes, in_emitted, in_samples, in_concealed;
     double in_playout_s;
     int64_t in_lost;
     uint64_t out_bytes, out_expected, out_lost, out_rtt_count;
@@ -55,6 +55,12 @@ struct sq_user_peer {
     uint64_t direct_ns;             /* when a direct pair was nominated; 0: not yet */
 };
 
+/* Mean and spread over the seconds of a call. */
+struct sq_user_spread {
+    double mean, squares; /* of the differences from the mean, added up */
+    uint64_t n;
+};
+
 /* Sums for the averages of a row. */
 struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
@@ -65,6 +71,15 @@ struct sq_flow_sums {
     uint64_t samples, concealed; /* audio in */
     double decoded_fps, alive;   /* --decode */
     uint64_t decoded_fps_n, alive_n;
+    /* user_score.c */
+    struct sq_user_spread loss, delay_ms, share;
+    double last_rtt_ms, seen_latency_ms; /* newest; how much of latency_ms went into delay_ms */
+    uint64_t seen_latency_n;
+    double second_bits, second_target_bits; /* of the second at hand */
+    double share_bits, target_bits;         /* of all that had a target */
+    double watched_s;
+    uint64_t gaps, played_packets;
+    const char *codec; /* as in rtpmap; NULL: nothing came */
 };
 
 /* Of a user that was dropped and comes back. */
@@ -85,6 +100,7 @@ struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
     uint64_t index, ordinal; /* of all users; of the group's */
+    uint64_t place;          /* of a closed model; else `index` */
     size_t slot;             /* the owner's */
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
@@ -101,16 +117,20 @@ struct sq_user {
     struct sq_signal_host host;
     struct sq_user_peer peers[SQ_USER_PEERS_MAX];
     size_t peers_len;
-    struct sq_timer timer;        /* what is waited for in this state */
-    struct sq_timer switch_timer; /* of --ice relay-first */
-    struct sq_timer dtmf_timer;   /* of --dtmf */
-    uint64_t switch_ns;           /* when the restart began; 0: not yet */
+    struct sq_timer timer;                       /* what is waited for in this state */
+    struct sq_timer switch_timer;                /* of --ice relay-first */
+    struct sq_timer dtmf_timer;                  /* of --dtmf */
+    struct sq_timer network_timer;               /* until its network changes next */
+    const struct sq_plan_network *network;       /* NULL: the machine's own */
+    const struct sq_link_change *network_change; /* in force; NULL: what it began with */
+    uint64_t switch_ns;                          /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
     uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
     uint64_t replay_end_ns;   /* of both; 0: not yet */
+    unsigned asked, refused;  /* bits: enum sq_asked */
 };
 
 /* user.c */
@@ -165,9 +185,18 @@ void sq_user_dtmf_init(struct sq_user *user);
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
 void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of its tracks */
 
+/* user_network.c */
+/* Makes its link, if it is in a network. SQ_ERR_NOMEM. */
+int sq_user_network_create(struct sq_user *user) SQ_MUST_USE;
+/* The user starts: its network changes from now on. */
+void sq_user_network_begin(struct sq_user *user);
+void sq_user_network_destroy(struct sq_user *user);
+
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */
 void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns);
+/* Its pairs as they were last, a line of the user's story each (type "candidatepair"). */
+void sq_user_tell_pairs(struct sq_user_peer *peer);
 
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;
@@ -212,6 +241,26 @@ void sq_user_on_sent(void *ctx, struct sq_endpoint *endpoint, struct sq_track *t
                      const uint8_t *rtp, size_t len, uint64_t now_ns);
 /* The files end with the peer. */
 void sq_user_end_record(struct sq_user_peer *peer);
+
+/* user_agreed.c */
+/* A peer of it ends: what it has negotiated. */
+void sq_user_look_at_agreed(struct sq_user *user, struct sq_peer *rtc);
+/* Into the tally, once. */
+void sq_user_tell_agreed(const struct sq_user *user);
+/* user_score.c: what score and MOS are made of, noted each second … */
+/* A video track that has a rate: what it brought in so many seconds. */
+void sq_user_score_video_in(struct sq_user *user, const struct sq_inbound_stats *in, uint64_t bytes,
+                            double seconds);
+void sq_user_score_video_out(struct sq_user *user, enum sq_codec codec, uint64_t bytes,
+                             double seconds);
+void sq_user_score_playout(struct sq_user *user, enum sq_flow flow, double playout_ms);
+/* The second of a flow is over; `lost` of `all` in any unit. `telling`: it is long enough. */
+void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, double all,
+                          bool telling);
+/* … of each track at its end, and at last the two themselves, recorded. */
+void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
+                          const struct sq_inbound_stats *in);
+void sq_user_finish_score(struct sq_user *user);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

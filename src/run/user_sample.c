@@ -12,6 +12,9 @@
 /* A user comes up and leaves between two samples: a rate over less than this says nothing. What
  * passed counts in the time line all the same. */
 #define RATE_LEAST_S 0.5
+/* A video track from which no frame has come for so long is blank: a key frame is asked for at
+ * once. */
+#define BLANK_NS (3 * SQ_NS_PER_SEC)
 
 /* The metrics of a flow, so that audio and video, in and out, are one piece of code. */
 struct flow_metrics {
@@ -62,12 +65,14 @@ struct flow_delta {
     uint64_t bytes;
     uint64_t packets;
     double lost;
-    bool carries; /* its rate is told */
-    bool begins;  /* a track of it goes on since a part of this second */
-    bool agreed;  /* a track of it is negotiated, whether something comes or not */
+    double samples, concealed; /* audio in */
+    bool carries;              /* its rate is told */
+    bool begins;               /* a track of it goes on since a part of this second */
+    bool agreed;               /* a track of it is negotiated, whether something comes or not */
 };
 
 struct sampling {
+    uint64_t freezes; /* that began */
     struct sq_user *user;
     uint64_t now_ns;
     double seconds;
@@ -97,6 +102,7 @@ static void note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
     second->rtt_ms_sum += rtt_ms;
     second->rtt_n++;
     sq_hist_small_record(&second->rtt_us, (uint64_t)(rtt_ms * 1000));
+    s->user->sums[flow].last_rtt_ms = rtt_ms;
     s->user->sums[flow].rtt_ms += rtt_ms;
     s->user->sums[flow].rtt_n++;
 }
@@ -113,14 +119,22 @@ static int64_t lost_for_good(const struct sq_inbound_stats *in)
     return (int64_t)(in->packets_missing - in->packets_repaired);
 }
 
+/* W3C counts a freeze when the next frame ends it; one that its sender leaves open is none. */
+static uint64_t ended_freezes(const struct sq_inbound_stats *in)
+{
+    return in->freeze_count - (in->freezing_s > 0);
+}
+
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
     mark->in_bytes = in->bytes_received - in->retransmitted_bytes_received;
     mark->in_expected = in->packets_expected;
     mark->in_lost = lost_for_good(in);
-    mark->in_freezes = in->freeze_count;
+    mark->in_freezes = ended_freezes(in);
     mark->in_emitted = in->jitter_buffer_emitted_count;
     mark->in_playout_s = in->jitter_buffer_delay_s;
+    mark->in_samples = in->total_samples_received;
+    mark->in_concealed = in->concealed_samples;
 }
 
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
@@ -163,6 +177,7 @@ static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_
                 (double)(in->jitter_buffer_emitted_count - mark->in_emitted);
     record(s, flow == SQ_FLOW_VIDEO_IN ? SQ_METRIC_VIDEO_IN_PLAYOUT : SQ_METRIC_AUDIO_IN_PLAYOUT,
            ms);
+    sq_user_score_playout(s->user, flow, ms);
     s->user->sums[flow].playout_ms += ms;
     s->user->sums[flow].playout_n++;
 }
@@ -207,13 +222,17 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
     delta->lost += (double)(lost_for_good(&in) - mark->in_lost);
+    delta->samples += (double)(in.total_samples_received - mark->in_samples);
+    delta->concealed += (double)(in.concealed_samples - mark->in_concealed);
+    if (video && !ended && !begins) {
+        sq_user_score_video_in(s->user, &in, in_bytes - mark->in_bytes, s->seconds);
+    }
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
-    /* One that was open is forgotten where the sender left in good order. */
-    if (in.freeze_count > mark->in_freezes) {
-        s->user->env->second->freezes += in.freeze_count - mark->in_freezes;
-    }
+    uint64_t freezes = ended_freezes(&in) - mark->in_freezes;
+    s->user->env->second->freezes += freezes;
+    s->freezes += freezes;
     note_playout(s, flow, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
@@ -275,6 +294,8 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
+        sq_user_score_video_out(s->user, sq_track_media_codec(track),
+                                fresh_bytes(&out) - mark->out_bytes, s->seconds);
         sample_video_out(s, track, &out, mark);
         mark_frames(mark, track, s->now_ns);
     }
@@ -336,9 +357,9 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     double rtt_s = transport.current_round_trip_time_s;
     sq_user_dump(peer, s->now_ns);
     if (receives && rtt_s >= 0 && rtt_s != s->user->last_ice_rtt_s) {
-        s->user->last_ice_rtt_s = rtt_s;
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
-            if (s->flows[flow].carries) {
+            if (s->flows[flow].carries) { /* else it is told once one does */
+                s->user->last_ice_rtt_s = rtt_s;
                 note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
             }
         }
@@ -367,6 +388,9 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
     second->bits[flow] += bits;
     second->packets[flow] += delta->packets;
     second->lost[flow] += delta->lost;
+    bool sound = flow == SQ_FLOW_AUDIO_IN;
+    sq_user_score_second(s->user, flow, sound ? delta->concealed : delta->lost,
+                         sound ? delta->samples : (double)delta->packets, s->telling);
     if (!delta->carries) {
         if (delta->agreed && !delta->begins) { /* what begins may come in a moment */
             note_silence(s, flow);
@@ -396,11 +420,34 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
             sq_track_inbound_stats(sq_peer_track(rtc, t), now_ns, &in);
             sq_track_outbound_stats(sq_peer_track(rtc, t), now_ns, &out);
             mark_in(&peer->marks[t], &in);
+            peer->marks[t].in_freezes = 0; /* a count, and no rate: with the first sample */
             mark_out(&peer->marks[t], &out);
             mark_frames(&peer->marks[t], sq_peer_track(rtc, t), now_ns);
         }
     }
     user->sampled_ns = now_ns;
+}
+
+/* The second in the user's short history. */
+static void note_strip(struct sampling *s)
+{
+    const struct flow_delta *f = s->flows;
+    double in = (double)(f[SQ_FLOW_AUDIO_IN].bytes + f[SQ_FLOW_VIDEO_IN].bytes) * 8;
+    double out = (double)(f[SQ_FLOW_AUDIO_OUT].bytes + f[SQ_FLOW_VIDEO_OUT].bytes) * 8;
+    uint64_t expected = f[SQ_FLOW_AUDIO_IN].packets + f[SQ_FLOW_VIDEO_IN].packets;
+    double lost = f[SQ_FLOW_AUDIO_IN].lost + f[SQ_FLOW_VIDEO_IN].lost;
+    if (!s->telling) {
+        return;
+    }
+    const struct sq_strip_point second = {
+        .in_kbps = (float)(in / s->seconds / 1e3),
+        .out_kbps = (float)(out / s->seconds / 1e3),
+        .loss_percent = expected ? (float)fmax(0, 100 * lost / (double)expected) : NAN,
+        .freezes = (uint32_t)s->freezes,
+    };
+    double t_ms = ((double)s->now_ns - (double)s->user->env->start_ns) / 1e6;
+    int err = sq_strip_add(&s->user->trace.strip, t_ms, &second);
+    (void)err; /* without memory the strip is missing */
 }
 
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
@@ -432,19 +479,33 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
         close_flow(&s, (enum sq_flow)flow);
     }
     sq_user_data_sample(user, s.seconds, s.telling);
+    note_strip(&s);
     sq_user_reconnect_sample(user);
     user->sampled_ns = now_ns;
 }
 
 /* ---- The end ---- */
 
-static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+/* `freezes`: so many stand in the time line already. */
+/* The other side was to send all the while, and the user was up to see it. */
+static bool is_blank(const struct sq_user *user, const struct sq_track *track,
+                     const struct sq_inbound_stats *in, uint64_t now_ns)
+{
+    return sq_track_kind(track) == SQ_MEDIA_VIDEO && user->state == SQ_USER_UP &&
+           (sq_track_current_direction(track) & SQ_DIR_RECVONLY) && in->frames_decoded == 0 &&
+           now_ns >= sq_max_u64(in->receiving_since_ns, user->up_ns) + BLANK_NS;
+}
+
+static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t freezes,
+                     uint64_t now_ns)
 {
     bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct sq_flow_totals *totals = &user->row.flow[flow];
     struct sq_inbound_stats in;
-    sq_track_inbound_stats(track, until(user, track, now_ns), &in);
+    now_ns = until(user, track, now_ns);
+    sq_track_inbound_stats(track, now_ns, &in);
+    totals->blank += is_blank(user, track, &in, now_ns);
     if (in.packets_received == 0) {
         return;
     }
@@ -457,12 +518,15 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->pli += in.pli_count;
     totals->frames += in.frames_decoded;
     totals->key_frames += in.key_frames_decoded;
+    /* One that is open when the peer ends has been seen, and counts. */
+    user->env->second->freezes += in.freeze_count - freezes;
     totals->freezes += in.freeze_count;
     totals->freeze_ms += in.total_freezes_duration_s * 1e3;
     user->sums[flow].expected += in.packets_expected;
     user->sums[flow].samples += in.total_samples_received;
     user->sums[flow].concealed += in.concealed_samples;
     totals->dropped += in.frames_dropped;
+    sq_user_score_totals(user, track, &in);
     sq_user_dtmf_heard(user, in.dtmf_digits);
     if (in.frame_width) {
         totals->width = in.frame_width;
@@ -502,8 +566,10 @@ void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns)
     sq_user_end_decodes(peer);
     struct sq_user *user = peer->user;
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
+    sq_user_look_at_agreed(user, rtc);
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
-        total_in(user, sq_peer_track(rtc, i), now_ns);
+        uint64_t freezes = i < peer->marks_len ? peer->marks[i].in_freezes : 0;
+        total_in(user, sq_peer_track(rtc, i), freezes, now_ns);
         total_out(user, sq_peer_track(rtc, i), now_ns);
     }
     struct sq_transport_stats transport;
@@ -564,6 +630,7 @@ void sq_user_finish_row(struct sq_user *user)
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         finish_flow(user, (enum sq_flow)flow);
     }
+    sq_user_tell_agreed(user);
     sq_user_data_finish(user);
     sq_user_finish_decodes(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
@@ -577,4 +644,5 @@ void sq_user_finish_row(struct sq_user *user)
         sq_tally_record(user->env->tally, SQ_METRIC_AUDIO_IN_CONCEALMENT,
                         sound->concealment_percent);
     }
+    sq_user_finish_score(user);
 }

@@ -64,7 +64,8 @@ struct sq_signal_user {
     const char *ca_file;                  /* PEM to trust besides the system's, or NULL */
     bool trickle;        /* send candidates as they come; else all of them within the description */
     uint64_t timeout_ns; /* for each answer of the server */
-    struct sq_link *link; /* what the signalling goes over, past its firewall; NULL: none */
+    struct sq_link *link; /* what the signalling goes over: WebSocket past its firewall, HTTP
+                             through it; NULL: none */
 };
 
 /* The run's face to an adapter. */

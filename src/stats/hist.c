@@ -153,6 +153,30 @@ uint64_t sq_hist_small_quantile(const struct sq_hist_small *h, double q)
     return h->sums.max;
 }
 
+uint64_t sq_hist_count_to(const struct sq_hist *h, uint64_t value)
+{
+    uint64_t n = 0;
+    if (value >= h->sums.max) {
+        return h->sums.count;
+    }
+    for (size_t i = 0; i <= bucket_of(value, SQ_HIST_SUB_BITS); i++) {
+        n += h->buckets[i];
+    }
+    return n;
+}
+
+uint64_t sq_hist_small_count_to(const struct sq_hist_small *h, uint64_t value)
+{
+    uint64_t n = 0;
+    if (value >= h->sums.max) {
+        return h->sums.count;
+    }
+    for (size_t i = 0; i <= bucket_of(value, SQ_HIST_SMALL_SUB_BITS); i++) {
+        n += h->buckets[i];
+    }
+    return n;
+}
+
 double sq_hist_avg(const struct sq_hist_sums *s)
 {
     return s->count ? (double)((long double)s->sum / (long double)s->count) : 0;

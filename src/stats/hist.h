@@ -67,6 +67,11 @@ void sq_hist_small_merge(struct sq_hist_small *to, const struct sq_hist_small *f
 uint64_t sq_hist_quantile(const struct sq_hist *h, double q);
 uint64_t sq_hist_small_quantile(const struct sq_hist_small *h, double q);
 
+/* How many of the values do not exceed `value`, within the error of a quantile; exact below 64 (16,
+ * small) and from the greatest on. */
+uint64_t sq_hist_count_to(const struct sq_hist *h, uint64_t value);
+uint64_t sq_hist_small_count_to(const struct sq_hist_small *h, uint64_t value);
+
 /* Average and (population) standard deviation; 0 while empty. */
 double sq_hist_avg(const struct sq_hist_sums *s);
 double sq_hist_stddev(const struct sq_hist_sums *s);

@@ -330,6 +330,22 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
          "until one second after the change to the direct pair. The usual time between two packets "
          "is in it.",
          ""},
+    [SQ_METRIC_SCORE] =
+        {"score", SQ_UNIT_POINTS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_END, 1000,
+         "How the whole session was for its user: 10 less penalties for set-up time, loss, "
+         "freezes, "
+         "latency and bit rate, and for what is uneven in them; 0 for a peer that failed or never "
+         "connected. See docs/score.md.",
+         ""},
+    [SQ_METRIC_MOS] =
+        {"mos", SQ_UNIT_MOS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_HIGH,
+         SQ_SAMPLING_PEER_END, 1000,
+         "Mean opinion score of the audio received, by the E-model (ITU-T G.107), of delay, "
+         "concealed "
+         "loss and codec; 1 for a peer that was to hear something and failed. Video has none. See "
+         "docs/score.md.",
+         ""},
     [SQ_METRIC_PEERS_OK] = {"peers.ok", SQ_UNIT_COUNT, SQ_KIND_COUNTER, SQ_FLOW_NONE,
                             SQ_BETTER_HIGH, SQ_SAMPLING_RUN, 1,
                             "Peers that connected, had the media they asked for, and kept it to "

@@ -43,6 +43,10 @@ const char *sq_metric_unit_text(enum sq_metric_unit unit)
         return "frames/s";
     case SQ_UNIT_PIXELS:
         return "px";
+    case SQ_UNIT_POINTS:
+        return "points";
+    case SQ_UNIT_MOS:
+        return "MOS";
     }
     return "";
 }
@@ -62,6 +66,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling)
         return "once a peer, at its end, over its whole call, all tracks together";
     case SQ_SAMPLING_PEER_ONCE:
         return "once a peer, when the phase ends";
+    case SQ_SAMPLING_PEER_END:
+        return "once a peer, at its end; those that failed or never connected, too";
     case SQ_SAMPLING_RUN:
         return "once, over all peers";
     case SQ_SAMPLING_TIMER:

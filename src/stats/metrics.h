@@ -78,6 +78,8 @@ enum sq_metric_id {
     SQ_METRIC_SETUP_TOTAL,
     SQ_METRIC_ICE_SWITCH_TIME,
     SQ_METRIC_ICE_SWITCH_GAP,
+    SQ_METRIC_SCORE,
+    SQ_METRIC_MOS,
     SQ_METRIC_PEERS_OK,
     SQ_METRIC_PEERS_FAILED,
     SQ_METRIC_PEERS_DROPPED,
@@ -95,6 +97,8 @@ enum sq_metric_unit {
     SQ_UNIT_MS,
     SQ_UNIT_FPS,    /* frames/s */
     SQ_UNIT_PIXELS, /* px */
+    SQ_UNIT_POINTS, /* score: 0 to 10 */
+    SQ_UNIT_MOS,    /* 1 to 5 */
 };
 
 enum sq_metric_kind {
@@ -114,6 +118,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_PEER_TOTAL, /* once a peer, at its end, over its whole call, all tracks together */
     SQ_SAMPLING_PEER_ONCE,  /* once a peer, when the phase ends */
     SQ_SAMPLING_MESSAGE,    /* each message on a data channel */
+    SQ_SAMPLING_PEER_END,   /* once a peer, at its end; who failed or never connected, too */
     SQ_SAMPLING_RUN,        /* once, over all peers */
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
     SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */
@@ -135,12 +140,20 @@ struct sq_metric {
 
 /* Borrowed, static; NULL for an id that is not one. */
 const struct sq_metric *sq_metric_get(enum sq_metric_id id);
+
+/* What is said of a metric besides: metric_notes.c. */
+struct sq_metric_note {
+    const char *good;    /* what is good: a phrase */
+    const char *example; /* an expectation to start from */
+};
+/* Borrowed, static; NULL for an id that is not one. */
+const struct sq_metric_note *sq_metric_note(enum sq_metric_id id);
 /* By the exact name; the id, or SQ_ERR_NOTFOUND. */
 int sq_metric_find(struct sq_view name);
 /* The name in the table that is nearest to a misspelt one, for "did you mean"; NULL if none is
  * near. */
 const char *sq_metric_nearest(struct sq_view name);
-/* "kbit/s", "%", "ms", "frames/s", "px" or "". */
+/* "kbit/s", "%", "ms", "frames/s", "px", "points", "MOS" or "". */
 const char *sq_metric_unit_text(enum sq_metric_unit unit);
 /* One phrase: "each second of each connected peer, its tracks summed". */
 const char *sq_metric_sampling_text(enum sq_metric_sampling sampling);

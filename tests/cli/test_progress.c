@@ -1,6 +1,7 @@
 /* What the live view and the closing lines do with words that a server chose. */
 #include "cli/pair_call.h"
 #include "cli/progress.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,9 +81,62 @@ static void the_last_words_of_a_pair_are_only_words(void **state)
     sq_result_destroy(r);
 }
 
+/* What is wanted, and the keys that mean something, by the load's model. */
+static void the_load_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sq_shape_kind kind;
+        double wanted, rate_per_s;
+        const char *says[3], *never;
+    } cases[] = {
+        {SQ_SHAPE_NONE,
+         NAN,
+         12,
+         {"7 connected", "at 12/s", "+ - * / rate   p pause   q end"},
+         "wanted"},
+        {SQ_SHAPE_RATE,
+         NAN,
+         3.5,
+         {"7 connected", "at 3.5/s", "+ - * / rate   p pause   q end"},
+         "wanted"},
+        {SQ_SHAPE_PEERS,
+         9.2,
+         NAN,
+         {"7 connected of 10 wanted", "8 begun of 11 due", "+ - * / peers   q end"},
+         "pause"},
+        {SQ_SHAPE_TIMES, NAN, NAN, {"7 connected", "8 begun of 11 due", "q end"}, "+ -"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const struct sq_shape shape = {.kind = cases[i].kind};
+        const struct sq_plan plan = {.duration_ns = SQ_NS_PER_SEC,
+                                     .shape = cases[i].kind == SQ_SHAPE_NONE ? NULL : &shape};
+        const struct sq_timeline_row row = {.t_s = 1,
+                                            .connected = 7,
+                                            .started = 8,
+                                            .planned = 11,
+                                            .wanted = cases[i].wanted,
+                                            .rate_per_s = cases[i].rate_per_s};
+        struct sq_progress p;
+        struct sq_buf shown = {0};
+        sq_progress_init(&p, "lab:", true, false);
+        sq_progress_render(&p, &(struct sq_run_live){.plan = &plan, .row = &row, .example = ""},
+                           &shown);
+        assert_int_equal(shown.err, 0);
+        for (size_t k = 0; k < 3; k++) {
+            if (!strstr(shown.text, cases[i].says[k])) {
+                fail_msg("case %zu does not say '%s': %s", i, cases[i].says[k], shown.text);
+            }
+        }
+        assert_null(strstr(shown.text, cases[i].never));
+        sq_buf_free(&shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_load_is_told),
         cmocka_unit_test(the_latest_failure_is_only_words),
         cmocka_unit_test(the_last_words_of_a_pair_are_only_words),
     };

@@ -71,6 +71,27 @@ static void late_arrivals(void **state)
     assert_string_equal(notes_of(&o, &plan), "");
 }
 
+static void changes_that_never_come(void **state)
+{
+    (void)state;
+    char why[200];
+    struct sq_run_options o = {.target_url = "lab:"};
+    struct sq_plan plan = plan_of(4);
+    struct sq_plan_group *group = &plan.groups[0];
+    const char *text = "wifi, 4s: dsl, 8s: wifi";
+    assert_int_equal(sq_plan_add_network(group, text, text, 0.5, why, sizeof(why)), 0);
+    assert_string_equal(notes_of(&o, &plan), "");
+    plan.hold_ns = 6 * SQ_NS_PER_SEC;
+    notes_of(&o, &plan);
+    says("Note: --network wifi, 4s: dsl, 8s: wifi: 'wifi' after 8s never comes: a peer stays for "
+         "6s.");
+    plan.hold_ns = 0;
+    text = "wifi, run 12s: down 1s";
+    assert_int_equal(sq_plan_add_network(group, text, text, 0.5, why, sizeof(why)), 0);
+    notes_of(&o, &plan);
+    says("'down 1s' after 12s never comes: the run ends after 10s.");
+}
+
 static void a_replay_that_was_cut_off(void **state)
 {
     (void)state;
@@ -131,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_peers_than_wanted),
         cmocka_unit_test(late_arrivals),
+        cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(a_replay_that_was_cut_off),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
     };

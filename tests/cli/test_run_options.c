@@ -200,6 +200,13 @@ static void networks_are_given_and_shared(void **state)
                 plan.groups[0].networks[2].share < 0.1501);
     assert_string_equal(plan.groups[0].networks[1].name, "rate=1M,delay=80ms");
     assert_refused("lab:|--network|poor 5g", "--network poor 5g: 'poor 5g': expected the name");
+    plan = plan_of("lab:|--network|wifi, 20s: Poor 4G, 40s: down 3s@30%|--network|dsl,5s:3g");
+    const struct sq_plan_group *g = &plan.groups[0];
+    assert_true(g->networks[0].share == 0.3 && g->networks[0].course.n == 3);
+    assert_true(g->networks[1].course.n == 1 && g->networks[1].changes_at == 3);
+    assert_true(g->network_changes[3].config.up.rate_bps == 1.2e6);
+    assert_refused("lab:|--network|wifi, 20s: dsl, 10s: wifi",
+                   "--network wifi, 20s: dsl, 10s: wifi: '10s': expected a time after 20s");
     assert_refused("lab:|--network|wifi@x", "NETWORK@SHARE%");
     assert_refused("lab:|--network|wifi@0%", "NETWORK@SHARE%");
     assert_refused("lab:|--network|wifi@70%", "the shares make 70 %; expected 100 %");
@@ -273,6 +280,12 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--codec|audio=opus|--no-audio", "--codec audio=opus: --no-audio leaves");
     assert_refused("lab:|--no-video|--codec|audio=opus|--codec|video=vp8", "--no-video leaves");
     assert_refused("lab:|--no-video|--bwe|fixed:2M", "--bwe fixed:RATE is of video");
+    assert_refused("lab:|--bwe|fixed:1",
+                   "--bwe fixed:1 is 1 bit/s: expected 10k at least, with its "
+                   "unit, such as fixed:600k or fixed:1.2M");
+    assert_refused("lab:|--bwe|fixed:0", "--bwe fixed:0 is 0 bit/s: expected 10k at least");
+    assert_refused("lab:|--bwe|fixed:9.9k", "--bwe fixed:9.9k is 9900 bit/s");
+    plan_of("lab:|--bwe|fixed:10k");
     assert_refused("whep+http://h/x|--simulcast|3", "--simulcast is of what is sent, and WHEP");
     assert_refused("whep+https://h/x|--record|1|--record-sent", "--record-sent is of what is sent");
     assert_refused("whep+http://h/x|--bwe|fixed:2M", "WHEP only watches");

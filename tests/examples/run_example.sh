@@ -57,11 +57,18 @@ record)
 janus-echotest) export TARGET=lab:echo ;; # interop/janus has the real one
 churn) short+=(--hold 1s) ;;
 ramp) short+=(--ramp 1s:1s) ;;
+spike) short=("${short[@]:4}" --load "1s:2, 0s:4, 1s:4, 1s:0" --hold 1s) ;; # they say how many, and how long
+replay-arrivals) short=("${short[@]:4}" --hold 1s) ;;
 esac
 
 bash -n "$example"
 if [ "$name" = prepare ] && ! { command -v ffmpeg >/dev/null && "$SQUALL" media prepare --can; }; then
     echo "skipped: no ffmpeg, or a build without libav"
+    exit
+fi
+if [ "$name" = compare ]; then
+    RUNS=1 RESULTS="$work/results" bash "$example" --peers 4 --duration 3s --lateness-max 1000 | tee "$work/said"
+    grep -q "NOT WORSE" "$work/said"
     exit
 fi
 if [ "$name" = pair ]; then

@@ -4,6 +4,7 @@ hand from the RFCs and not by Squall's own writers, so that a seed does not shar
 Deterministic: the same files come out each time."""
 import hashlib
 import hmac
+import json
 import pathlib
 import struct
 import zlib
@@ -363,6 +364,15 @@ def text_seeds():
                     "video.in > ", "video.in >> 3", "for 10% of peers", "score >= 7", "x"]
     for i, text in enumerate(expectations):
         put("expect", f"{i:02}", text)
+    shapes = ["30s:100, 1m:100, 0s:500, 10s:500, 30s:0", "30s:20/s, 5m:20/s, 30s:0/m", "100", "90/h", "2s..10s",
+              "0\n0.25\n12.000000001\n", "user,time\n\"a,b\",2026-11-26T20:17:52.5Z\nc,2026-11-26 22:17:53+02:00\n"]
+    for i, text in enumerate(shapes):
+        put("shape", f"{i:02}", text)
+    networks = ["Poor 4G", "wifi, 20s: Poor 4G, 40s: wifi", "rate=1.5M,up.rate=500k,delay=80ms,jitter=20ms,reorder,loss=2%,burst=4",
+                "queue=30kB,duplicate=1%,corrupt=0.1%,firewall=https", "wifi, run 60s: down 5s, run 65s: again",
+                "down, 5s: wifi, 6s: down, 7s: up, 8s: loss=7%", "50% packet loss,down.queue=200ms", "loss=90%,burst=2", "wifi,,", "1s:wifi"]
+    for i, text in enumerate(networks):
+        put("network", f"{i:02}", text)
     room = ['{"type":"join","room":"r","name":"n","token":"t","publish":{"audio":true,"video":true},"subscribe":true}',
             '{"type":"joined","id":"p1"}',
             '{"type":"offer","seq":1,"sdp":"v=0\\r\\n","tracks":[{"mid":"0","id":"p2","name":"x"}]}',
@@ -614,6 +624,25 @@ def users_seeds():
     put("users", "open", 'a\n"x\n')
 
 
+def store_seeds():
+    summary = {
+        "schema": 1, "tool": {"name": "squall", "version": "0.1.0", "commit": "0"},
+        "run": {"id": "20261121-054021-6ae738", "started": "2026-11-21T05:40:21.000Z", "interrupted": False,
+                "host": {"name": "h", "kernel": "k", "cpu": "c", "cores": 2}},
+        "config": {"peers": 2, "target": "lab:", "listen": True}, "verdict": "pass", "reason": "r", "exit_code": 0,
+        "peers": {"planned": 2, "started": 2, "ok": 2, "failed": 0, "dropped": 0, "pending": 0},
+        "metrics": {"setup.total": {"unit": "ms", "count": 2, "min": 1, "avg": 1.5, "p50": 1, "p90": 2, "p95": 2, "p99": 2,
+                                    "max": None}},
+        "generator": {"lateness_ms": {"p50": 1, "p99": 2, "max": 3}, "ok": True, "note": ""}}
+    put("store", "summary", json.dumps(summary))
+    put("store", "no-metrics", json.dumps({**summary, "metrics": {}}))
+    put("store", "newer", json.dumps({**summary, "schema": 2}))
+    head = "peer,outcome,connected,setup.total_ms,video.in.rtt_ms,drops\r\n"
+    put("store", "peers", head + 'a,ok,1,12.5,0.3,0\r\n"b, ""c""",failed,1,,,2\r\n')
+    put("store", "peers-lf", head.replace("\r", "") + "a,pending,0,,,\n")
+    put("store", "peers-cut", head + 'a,ok,1,"12')
+
+
 def main():
     corpus = HERE / "corpus"
     for old in corpus.glob("*/*") if corpus.exists() else []:
@@ -639,6 +668,7 @@ def main():
     timetag_seeds()
     scenario_seeds()
     users_seeds()
+    store_seeds()
     for folder in sorted(corpus.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 

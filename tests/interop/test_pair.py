@@ -152,6 +152,25 @@ def pair_half(t):
     check(causes == ["media-lost"], f"{causes}")
 
 
+def pair_twice(t):
+    """Two people answer one offer: the call is the first one's, and the other is told why there is none."""
+    enter = neighbour(t)
+    one, code = offer(t, "--duration", "5s")
+    other, back = answer(t, enter, code, "--duration", "5s")
+    # Its code takes 5 s, for a STUN server that is dead: both knock at the offerer's door meanwhile.
+    late, strange = answer(t, enter, code, "--duration", "5s", "--stun", f"{THERE}:9")
+    check(f"Note: the STUN server {THERE}:9, asked at {THERE}:9, does not answer" in late.stderr(), late.stderr())
+    typed(one, one.popen.stdin, back)
+    one.said("Connected")
+    check(late.wait(5) == 3, f"the late one gave {late.popen.returncode}: {late.stdout()}")
+    check("the other side has taken the answer of somebody else to the same offer" in late.stdout(), late.stdout())
+    typed(one, one.popen.stdin, strange)
+    one.said("this offer has its answer already, and its call goes on")
+    for process in one, other:
+        check(process.wait(20) == 0, f"{process.name} gave {process.popen.returncode}: {process.stdout()}")
+    test.note(late.stdout().strip())
+
+
 def pair_terminal(t):
     """At a terminal, where lines are edited: pasted whole, in groups."""
     enter = neighbour(t)
@@ -169,4 +188,4 @@ def pair_terminal(t):
 
 
 if __name__ == "__main__":
-    test.run([pair_veth, pair_killed, pair_slips, pair_alone, pair_half, pair_terminal])
+    test.run([pair_veth, pair_killed, pair_slips, pair_alone, pair_half, pair_twice, pair_terminal])

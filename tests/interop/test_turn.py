@@ -155,9 +155,16 @@ def turn_nobody(t):
         for where in results.summary["reason"], results.peers[1]["message"], results.text:
             check(f"the TURN server {url} does not answer: nobody answered for" in where, where)
         test.note(results.summary["reason"])
-        # With other candidates the call is made, and the server is told all the same.
-        results = call(t, url, "--ice", "all", peers=2, duration="3s")
+        # With other candidates the call is made, and the server is told all the same; so it is as a STUN server,
+        # beside one that lives.
+        lab, name = t.lab(address=ADDRESS), url.removeprefix("turn:")
+        results = call(t, url, "--ice", "all", "--stun", name, "--stun", lab.stun, peers=2, duration="3s", target=lab.room())
         results.all_ok(2)
+        dead, alive = results.summary["stun"]
+        check((dead["server"], dead["address"], dead["asked"], dead["answered"], dead["unanswered"]) == (name, name, 2, 0, 2), f"{dead}")
+        check((alive["asked"], alive["answered"], alive["note"]) == (2, 2, ""), f"{alive}")
+        for where in dead["note"], results.text, (results.folder / "report.html").read_text():
+            check(f"{name} told 2 of 2 peers no address" in where and "701" in where, where)
         [turn] = results.summary["turn"]
         check((turn["server"], turn["asked"], turn["relays"], turn["unanswered"]) == (url, 2, 0, 2), f"{turn}")
         for where in turn["note"], results.text, (results.folder / "report.html").read_text():

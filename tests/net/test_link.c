@@ -129,6 +129,47 @@ static void sockets_share_the_rate(void **state)
     sq_link_release(link);
 }
 
+/* A link that does nothing costs no system calls; one that loses some sends on the others. */
+static void what_passes_at_once_leaves_together(void **state)
+{
+    static const struct sq_link_config configs[] = {{.firewall = SQ_FIREWALL_NONE},
+                                                    {.up = {.loss = 0.5}}};
+    static char four[] = "four";
+    struct iovec batch[32];
+    struct sq_udp_counters plain;
+    struct side server;
+    struct side client;
+    open_side(&server, NULL);
+    open_side(&client, NULL);
+    for (size_t i = 0; i < 32; i++) {
+        batch[i] = (struct iovec){.iov_base = four, .iov_len = 4};
+    }
+    const struct sq_addr *to = sq_udp_local(server.udp);
+    assert_int_equal(sq_udp_send_batch(client.udp, to, batch, 32), 32);
+    RUN_UNTIL(loop, server.count == 32);
+    sq_udp_get_counters(client.udp, &plain);
+    sq_udp_close(client.udp);
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_link *link = make_link(&configs[i]);
+        struct sq_link_counters up;
+        struct sq_link_counters down;
+        struct sq_udp_counters c;
+        open_side(&client, link);
+        server.count = 0;
+        assert_int_equal(sq_udp_send_batch(client.udp, to, batch, 32), 32);
+        sq_link_get_counters(link, &up, &down);
+        RUN_UNTIL(loop, server.count == up.delivered);
+        sq_udp_get_counters(client.udp, &c);
+        assert_int_equal(c.sent, up.delivered);
+        assert_int_equal(up.offered, 32);
+        assert_true(i == 0 ? up.lost == 0 : up.lost > 4 && up.lost < 28);
+        assert_true(i == 1 || c.gso_batches == plain.gso_batches);
+        sq_udp_close(client.udp);
+        sq_link_release(link);
+    }
+    sq_udp_close(server.udp);
+}
+
 static void what_was_sent_goes_out_after_the_socket_is_closed(void **state)
 {
     const struct sq_link_config config = {.up = {.delay_ns = 20 * MS}};
@@ -523,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_way_has_its_delay, setup, teardown),
         cmocka_unit_test_setup_teardown(sockets_share_the_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_passes_at_once_leaves_together, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_sent_goes_out_after_the_socket_is_closed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(nothing_comes_in_after_the_socket_is_closed, setup,

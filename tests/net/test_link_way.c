@@ -210,6 +210,103 @@ static void loss_in_bursts_has_their_length_and_share(void **state)
     assert_true(fabs((double)lost / (double)bursts - 4) < 0.1);
 }
 
+/* In all of n packets the delays are spread evenly: each tenth of the range has its tenth of them,
+ * and the standard deviation is that of an even spread, jitter / sqrt(3). */
+static void jitter_is_spread_evenly(void **state)
+{
+    enum { N = 100000, TENTHS = 10 };
+    const struct sq_link_way config = {.delay_ns = 50 * MS, .jitter_ns = 20 * MS, .reorder = true};
+    struct sq_way way;
+    size_t tenths[TENTHS] = {0};
+    double squares = 0;
+    sq_way_init(&way, &config, 9, &pool);
+    for (uint32_t i = 0; i < N; i++) {
+        uint64_t now_ns = i * 100 * MS;
+        assert_true(sq_way_enter(&way, packet(i, WIRE_BYTES), now_ns));
+        struct sq_held *held = sq_way_take(&way, now_ns + 100 * MS);
+        double off_ms = (double)(held->due_ns - now_ns) / MS - 50;
+        tenths[(size_t)fmin((off_ms + 20) / 4, TENTHS - 1)]++;
+        squares += off_ms * off_ms;
+        done_with(held);
+    }
+    for (size_t i = 0; i < TENTHS; i++) {
+        assert_share(tenths[i], N, 0.1, 4);
+    }
+    assert_true(fabs(sqrt(squares / N) / (20 / sqrt(3)) - 1) < 0.01);
+    sq_way_clear(&way);
+}
+
+/* Packets in steps shorter than the jitter, in order: one waits for those before it, so that the
+ * mean is above the delay, but none is later than delay + jitter. */
+static void order_costs_delay_and_not_more(void **state)
+{
+    const struct sq_link_way config = {.delay_ns = 100 * MS, .jitter_ns = 30 * MS};
+    struct seen seen = stream(&config, 7, 20000, 5 * MS);
+    double mean_ms = seen.delay_sum_ms / 20000;
+    assert_true(mean_ms > 105 && mean_ms < 125 && seen.delay_max_ms <= 130);
+    assert_int_equal(seen.disordered, 0);
+}
+
+/* Both states lose, each its own share (Elliott 1963): all in all loss_good in the good state's
+ * part of the time and loss_bad in the bad one's. */
+static void both_states_of_bursts_lose(void **state)
+{
+    const struct sq_link_way config = {
+        .bursts = {.to_bad = 0.01, .to_good = 0.1, .loss_good = 0.01, .loss_bad = 0.6}};
+    const double bad = 0.01 / 0.11;
+    const double share = bad * 0.6 + (1 - bad) * 0.01;
+    struct sq_way way;
+    size_t lost = 0;
+    size_t again = 0; /* behind a lost one */
+    bool before = false;
+    sq_way_init(&way, &config, 21, &pool);
+    for (size_t i = 0; i < 2000000; i++) {
+        bool now = sq_way_loses(&way);
+        lost += now;
+        again += now && before;
+        before = now;
+    }
+    /* r = 1 - to_bad - to_good is the correlation of the states of neighbours: their losses hang
+     * together by less than that. */
+    assert_share(lost, 2000000, share, 4 * sqrt(1.89 / 0.11));
+    double bad_if_lost = bad * 0.6 / share;
+    double bad_next = bad_if_lost * 0.9 + (1 - bad_if_lost) * 0.01;
+    double again_share = bad_next * 0.6 + (1 - bad_next) * 0.01;
+    assert_share(again, lost, again_share, 4 * sqrt(1.89 / 0.11));
+}
+
+/* As the settings say them: of each length on average, with the same share. */
+static void bursts_of_any_length_keep_the_share(void **state)
+{
+    static const double lengths[] = {1.5, 4, 20};
+    for (size_t k = 0; k < sizeof(lengths) / sizeof(*lengths); k++) {
+        const double to_good = 1 / lengths[k];
+        const double to_bad = to_good * 3 / 97;
+        const struct sq_link_way config = {
+            .bursts = {.to_good = to_good, .to_bad = to_bad, .loss_bad = 1}};
+        struct sq_way way;
+        size_t lost = 0;
+        size_t bursts = 0;
+        size_t of_one = 0;
+        size_t run = 0;
+        sq_way_init(&way, &config, 31 + k, &pool);
+        for (size_t i = 0; i < 2000000; i++) {
+            bool now = sq_way_loses(&way);
+            lost += now;
+            bursts += now && run == 0;
+            of_one += !now && run == 1;
+            run = now ? run + 1 : 0;
+        }
+        double r = 1 - to_bad - to_good;
+        assert_share(lost, 2000000, 0.03, 4 * sqrt((1 + r) / (1 - r)));
+        /* Their lengths are geometric: mean 1/p, deviation sqrt(1-p)/p, and p of them are 1. */
+        double mean = (double)lost / (double)bursts;
+        double bound = 4 * sqrt(1 - to_good) / to_good / sqrt((double)bursts);
+        assert_true(fabs(mean - lengths[k]) < bound);
+        assert_share(of_one, bursts, to_good, 4);
+    }
+}
+
 static void some_arrive_twice_or_altered(void **state)
 {
     const struct sq_link_way config = {.duplicate = 0.03, .corrupt = 0.02};
@@ -357,6 +454,10 @@ int main(void)
         cmocka_unit_test(jitter_may_reorder),
         cmocka_unit_test(the_share_that_is_lost_is_what_was_set),
         cmocka_unit_test(loss_in_bursts_has_their_length_and_share),
+        cmocka_unit_test(jitter_is_spread_evenly),
+        cmocka_unit_test(order_costs_delay_and_not_more),
+        cmocka_unit_test(both_states_of_bursts_lose),
+        cmocka_unit_test(bursts_of_any_length_keep_the_share),
         cmocka_unit_test(some_arrive_twice_or_altered),
         cmocka_unit_test(the_seed_decides),
         cmocka_unit_test(what_waits_leaves_at_the_new_rate),

@@ -3,6 +3,7 @@
 #include "net/certs.h"
 #include "net/dns.h"
 #include "net/httpd.h"
+#include "net/link.h"
 #include "net/net.h"
 #include "net/on_loop.h"
 #include "net/stream.h"
@@ -142,24 +143,39 @@ static void on_dns_server(void *ctx, unsigned ready)
     assert_true(sendto(fd, msg, reply, 0, (struct sockaddr *)&from, len) > 0);
 }
 
-static void names_are_asked_of_the_server(void **state)
+struct dns_server {
+    struct sq_watch watch;
+    int fd;
+};
+
+static void start_dns(struct dns_server *d)
 {
     struct sq_addr addr;
-    struct sq_watch watch = {0};
     socklen_t len = sizeof(addr);
-    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addr), 0);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, &addr.sa, sizeof(addr.in4)), 0);
-    assert_int_equal(getsockname(fd, &addr.sa, &len), 0);
-    assert_int_equal(sq_watch_start(loop, &watch, fd, SQ_READ, on_dns_server, &fd), 0);
     char text[SQ_ADDR_TEXT_MAX];
+    *d = (struct dns_server){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)};
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addr), 0);
+    assert_int_equal(bind(d->fd, &addr.sa, sizeof(addr.in4)), 0);
+    assert_int_equal(getsockname(d->fd, &addr.sa, &len), 0);
+    assert_int_equal(sq_watch_start(loop, &d->watch, d->fd, SQ_READ, on_dns_server, &d->fd), 0);
     assert_int_equal(sq_dns_set_servers(loop, sq_addr_format(&addr, text)), 0);
+}
+
+static void stop_dns(struct dns_server *d)
+{
+    sq_watch_stop(&d->watch);
+    close(d->fd);
+}
+
+static void names_are_asked_of_the_server(void **state)
+{
+    struct dns_server dns;
+    start_dns(&dns);
     struct resolved r = resolve("sfu.example.test", AF_UNSPEC, 0);
     assert_int_equal(r.err, 0);
     assert_int_equal(r.n, 1);
     assert_addr(&r.addrs[0], "203.0.113.9:443");
-    sq_watch_stop(&watch);
-    close(fd);
+    stop_dns(&dns);
 }
 
 /* --- streams --- */
@@ -229,6 +245,37 @@ static void connect_to(struct client *c, const char *host, uint16_t port)
     memset(c, 0, sizeof(*c));
     struct sq_stream_options o = {.host = host, .port = port};
     assert_int_equal(sq_stream_connect(loop, &o, &events, c, &c->stream), 0);
+}
+
+/* A question and its answer take a round trip of the link. (The firewall stops what follows: no
+ * packet leaves this machine.) */
+static void names_are_asked_over_the_link(void **state)
+{
+    const struct sq_link_config config = {.up = {.delay_ns = 40 * SQ_NS_PER_MS},
+                                          .down = {.delay_ns = 20 * SQ_NS_PER_MS},
+                                          .firewall = SQ_FIREWALL_HTTPS};
+    struct sq_link *over;
+    struct dns_server dns;
+    struct client c = {0};
+    start_dns(&dns);
+    assert_int_equal(sq_link_create(loop, &config, 1, &over), 0);
+    struct sq_stream_options o = {
+        .host = "sfu.example.test", .port = 80, .link = over, .timeout_ns = 150 * SQ_NS_PER_MS};
+    assert_int_equal(sq_stream_connect(loop, &o, &events, &c, &c.stream), 0);
+    RUN_UNTIL(loop, c.ended);
+    sq_stream_get_times(c.stream, &c.times);
+    assert_int_equal(c.err, SQ_ERR_TIMEOUT);
+    assert_int_equal(c.during, SQ_STREAM_CONNECT);
+    assert_true(c.times.dns_ns >= 60 * SQ_NS_PER_MS);
+    sq_stream_free(c.stream);
+    o.timeout_ns = 50 * SQ_NS_PER_MS; /* too little for it */
+    c = (struct client){0};
+    assert_int_equal(sq_stream_connect(loop, &o, &events, &c, &c.stream), 0);
+    RUN_UNTIL(loop, c.ended);
+    assert_int_equal(c.during, SQ_STREAM_DNS);
+    sq_stream_free(c.stream);
+    sq_link_release(over);
+    stop_dns(&dns);
 }
 
 static int accepted;
@@ -552,6 +599,7 @@ int main(void)
         cmocka_unit_test(unknown_names_fail_with_a_sentence),
         cmocka_unit_test(silent_servers_time_out),
         cmocka_unit_test(names_are_asked_of_the_server),
+        cmocka_unit_test(names_are_asked_over_the_link),
         cmocka_unit_test(tcp_ipv4),
         cmocka_unit_test(tcp_ipv6),
         cmocka_unit_test(a_refusal_names_host_port_and_address),

@@ -85,6 +85,12 @@ static void families_do_not_mix(void **state)
     ice_net_free(net);
 }
 
+static bool second_is_dead(const struct ice_net *net, const struct sq_addr *from,
+                           const struct sq_addr *to)
+{
+    return sq_addr_equal(to, &net->stun[1]);
+}
+
 static void through_nats(bool filter, bool symmetric_b, uint8_t type_a, uint8_t type_b)
 {
     struct ice_net *net = ice_net_new(3);
@@ -107,6 +113,71 @@ static void through_nats(bool filter, bool symmetric_b, uint8_t type_a, uint8_t 
     assert_int_equal(net->a.gathering_done, 1);
     assert_int_equal(net->b.gathering_done, 1);
     assert_true(ice_net_talks(net));
+    ice_net_free(net);
+}
+
+/* One answers, one does not, one is of a family that no base has. */
+static void servers_that_answer_and_that_do_not(void **state)
+{
+    (void)state;
+    struct ice_net *net = ice_net_new(31);
+    struct sq_addr other = ice_addr("2001:db8::9", 3478);
+    net->stun[0] = ice_addr("198.51.100.1", 3478);
+    net->stun[1] = ice_addr("198.51.100.2", 3478);
+    net->blocked = second_is_dead;
+    assert_int_equal(ice_end_start(&net->a, NULL, "10.0.0.1", "10.0.1.1"), 0);
+    assert_int_equal(ice_end_start(&net->b, NULL, "10.0.0.2", NULL), 0);
+    assert_int_equal(sq_ice_add_stun_server(net->a.ice, &other), 0);
+    const struct sq_ice *ice = net->a.ice;
+    assert_int_equal(sq_ice_server_asked(ice, 0, net->now_ns), SQ_ICE_NOT_ASKED);
+    uint64_t began_ns = net->now_ns;
+    assert_int_equal(ice_net_join(net), 0);
+    ice_net_run(net, began_ns + 900 * SQ_NS_PER_MS, NULL);
+    assert_int_equal(sq_ice_server_asked(ice, 0, net->now_ns), SQ_ICE_ANSWERED);
+    assert_int_equal(sq_ice_server_asked(ice, 1, net->now_ns), SQ_ICE_ASKED);
+    ice_net_run(net, began_ns + 1500 * SQ_NS_PER_MS, NULL);
+    assert_int_equal(sq_ice_server_asked(ice, 1, net->now_ns), SQ_ICE_UNANSWERED);
+    /* Connected long ago, and the queries are forgotten: what came of them is not. */
+    ice_net_run(net, began_ns + 60 * SEC, NULL);
+    assert_true(ice_both_completed(net));
+    assert_int_equal(sq_ice_server_asked(ice, 0, net->now_ns), SQ_ICE_ANSWERED);
+    assert_int_equal(sq_ice_server_asked(ice, 1, net->now_ns), SQ_ICE_UNANSWERED);
+    assert_int_equal(sq_ice_server_asked(ice, 2, net->now_ns), SQ_ICE_NOT_ASKED);
+    assert_int_equal(sq_ice_server_asked(ice, 3, net->now_ns), SQ_ICE_NOT_ASKED);
+    /* A late answer, to what a restart asks, is one all the same. */
+    net->blocked = NULL;
+    assert_int_equal(sq_ice_restart(net->a.ice, net->now_ns, NULL, NULL), 0);
+    assert_int_equal(sq_ice_gather(net->a.ice, net->now_ns), 0);
+    ice_net_run(net, net->now_ns + SEC, NULL);
+    assert_int_equal(sq_ice_server_asked(ice, 1, net->now_ns), SQ_ICE_ANSWERED);
+    ice_net_free(net);
+}
+
+/* A candidate that comes when nothing has been sent for long: its check is due now. Due when the
+ * pace would have allowed it, it would count as a late timer. */
+static void what_comes_late_is_due_now(void **state)
+{
+    (void)state;
+    struct ice_net *net = ice_net_new(32);
+    struct sq_ice_candidate c;
+    memset(&c, 0, sizeof(c));
+    c.type = SQ_ICE_HOST;
+    c.component = 1;
+    c.priority = 1000;
+    assert_int_equal(ice_end_start(&net->a, NULL, "10.0.0.1", NULL), 0);
+    struct sq_ice *ice = net->a.ice;
+    assert_int_equal(sq_ice_gather(ice, net->now_ns), 0);
+    assert_int_equal(sq_ice_set_remote(ice, net->now_ns, "abcd", "passwordpasswordpassword", false),
+                     0);
+    for (uint16_t i = 0; i < 2; i++) {
+        c.addr = ice_addr("10.0.0.2", (uint16_t)(5000 + i));
+        c.foundation[0] = (char)('1' + i);
+        net->now_ns += 300 * SQ_NS_PER_MS; /* Ta is 50 ms, and an answer may take 500 */
+        assert_int_equal(sq_ice_add_remote(ice, net->now_ns, &c), 0);
+        assert_int_equal(sq_ice_next_timeout(ice), net->now_ns);
+        sq_ice_on_timeout(ice, net->now_ns);
+        assert_int_equal(net->a.sent, i + 1);
+    }
     ice_net_free(net);
 }
 
@@ -439,6 +510,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_to_host),
         cmocka_unit_test(families_do_not_mix),
+        cmocka_unit_test(servers_that_answer_and_that_do_not),
+        cmocka_unit_test(what_comes_late_is_due_now),
         cmocka_unit_test(server_reflexive),
         cmocka_unit_test(peer_reflexive),
         cmocka_unit_test(one_sided_signalling),

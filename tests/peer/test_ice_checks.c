@@ -86,6 +86,26 @@ static void frozen_until_the_first_works(void **state)
     sq_ice_destroy(p.ice);
 }
 
+/* A triggered check sends the request under way once more: the answer may be to the first, which
+ * was on its way for longer than the second. */
+static void no_round_trip_of_what_was_triggered_again(void **state)
+{
+    struct puppet p;
+    puppet_start(&p, false, false, NULL);
+    p.answers = false;
+    puppet_candidate(&p, "1", 9, 1);
+    puppet_run(&p, p.now_ns + 100 * MS);
+    assert_int_equal(pair(&p, 0).state, SQ_ICE_PAIR_IN_PROGRESS);
+    p.answers = true;
+    struct sq_addr from = ice_addr("10.0.0.2", 1);
+    assert_int_equal(puppet_check(&p, &from, 1, 0), 0);
+    puppet_run(&p, p.now_ns + 100 * MS);
+    assert_int_equal(pair(&p, 0).state, SQ_ICE_PAIR_SUCCEEDED);
+    assert_int_equal(pair(&p, 0).responses_received, 1);
+    assert_int_equal(pair(&p, 0).round_trips, 0);
+    sq_ice_destroy(p.ice);
+}
+
 /* Section 7.2.5.3.3: what worked unfreezes its like, which then goes before lesser waiting pairs.
  */
 static void success_unfreezes(void **state)
@@ -387,6 +407,7 @@ int main(void)
         cmocka_unit_test(role_conflict_answer),
         cmocka_unit_test(other_errors_fail_the_pair),
         cmocka_unit_test(frozen_until_the_first_works),
+        cmocka_unit_test(no_round_trip_of_what_was_triggered_again),
         cmocka_unit_test(success_unfreezes),
         cmocka_unit_test(late_base),
         cmocka_unit_test(loopback_from_elsewhere),

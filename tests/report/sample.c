@@ -315,6 +315,19 @@ static void fill_turn(struct sample *s)
     s->r->turn_count = s->r->peer_count > 0 ? 2 : 0;
 }
 
+/* A STUN server's name with two addresses: one lives, the other answers nobody. */
+static void fill_stun(struct sample *s)
+{
+    const struct sq_stun_row rows[] = {
+        {.address = "192.0.2.3:3478", .asked = 10, .answered = 10},
+        {.address = "[2001:db8::3]:3478", .asked = 10, .failed = 1, .unanswered = 6}};
+    for (size_t i = 0; i < 2; i++) {
+        s->r->stun[i] = rows[i];
+        SQ_RESULT_SET(s->r->stun[i].server, s->o->hostile ? s->o->hostile : "stun.example.org");
+    }
+    s->r->stun_count = s->r->peer_count > 0 ? 2 : 0;
+}
+
 struct sq_result *sample_result(const struct sample_options *options)
 {
     struct sample s = {.o = options};
@@ -341,6 +354,7 @@ struct sq_result *sample_result(const struct sample_options *options)
         SQ_RESULT_SET(g->reason, "timers were 38 ms late at p99, above the bound of 10 ms");
     }
     fill_turn(&s);
+    fill_stun(&s);
     err = err ? err : judge(s.r);
     if (err) {
         sq_result_destroy(s.r);

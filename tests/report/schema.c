@@ -57,7 +57,7 @@ static bool in_enum(const json_t *list, const json_t *value)
 static bool known_keywords(json_t *schema, struct check *c, const char *path)
 {
     static const char *const known = "|$schema|title|description|type|required|properties|items|"
-                                     "additionalProperties|enum|minimum|";
+                                     "additionalProperties|enum|minimum|maximum|";
     const char *key;
     json_t *unused;
     char wrapped[80];
@@ -107,6 +107,7 @@ bool schema_check(json_t *schema, json_t *value, const char *path, char *why, si
     const json_t *type = json_object_get(schema, "type");
     const json_t *values = json_object_get(schema, "enum");
     const json_t *minimum = json_object_get(schema, "minimum");
+    const json_t *maximum = json_object_get(schema, "maximum");
     json_t *items = json_object_get(schema, "items");
     size_t i;
     json_t *item;
@@ -121,6 +122,9 @@ bool schema_check(json_t *schema, json_t *value, const char *path, char *why, si
     }
     if (minimum && json_is_number(value) && json_number_value(value) < json_number_value(minimum)) {
         return wrong(&c, path, "is below its minimum");
+    }
+    if (maximum && json_is_number(value) && json_number_value(value) > json_number_value(maximum)) {
+        return wrong(&c, path, "is above its maximum");
     }
     if (items) {
         json_array_foreach(value, i, item)

@@ -340,6 +340,57 @@ static void dump_opens_in_viewers(void **state)
     sq_result_destroy(r);
 }
 
+/* The keys of a dump as webrtc-dump-importer takes them apart: what stands before the last dash is
+ * an object, which has its "-timestamp"; a key with a bracket is a rate that Chrome has reckoned.
+ */
+static void dump_is_taken_apart_by_viewers(void **state)
+{
+    struct sq_result *r = sample(5, 5, NULL);
+    struct sq_peer_trace t = {0};
+    static const char *const members[] = {"active", "qualityLimitationDurations[none]", "bytesSent",
+                                          "qualityLimitationDurations[cpu]"};
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(sq_trace_value(&t, "OT01V-1", "outbound-rtp", members[i % 4], 1000, 1000,
+                                        i % 4 == 0 ? i > 3 : i),
+                         0);
+    }
+    assert_int_equal(sq_trace_text(&t, "OT01V-1", "outbound-rtp", "rid", 1000, 1000, "a\"]"), 0);
+    struct sq_buf out = {0};
+    sq_report_render_dump(r, &t, &out);
+    json_t *dump = json_loads(out.text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(dump);
+    json_t *stats = json_object_get(
+        json_object_iter_value(json_object_iter(json_object_get(dump, "PeerConnections"))),
+        "stats");
+    static const struct {
+        const char *key, *values;
+    } expected[] = {
+        {"OT01V-1-timestamp", NULL},
+        {"OT01V-1-active", "[false,true,true]"},
+        {"OT01V-1-bytesSent", "[2,6,10]"},
+        {"OT01V-1-rid", "[\"a\\\"]\"]"},
+        {"OT01V-1-qualityLimitationDurations",
+         "[{\"none\":1,\"cpu\":3},{\"none\":5,\"cpu\":7},{\"none\":9,\"cpu\":11}]"},
+    };
+    size_t n = sizeof(expected) / sizeof(expected[0]);
+    assert_int_equal(json_object_size(stats), n);
+    for (size_t i = 0; i < n; i++) {
+        const char *values =
+            json_string_value(json_object_get(json_object_get(stats, expected[i].key), "values"));
+        assert_non_null(values);
+        json_t *parsed = json_loads(values, 0, NULL);
+        assert_true(json_array_size(parsed) == 3 || strstr(expected[i].key, "-rid"));
+        json_decref(parsed);
+        if (expected[i].values) {
+            assert_string_equal(values, expected[i].values);
+        }
+    }
+    json_decref(dump);
+    sq_buf_free(&out);
+    sq_trace_clear(&t);
+    sq_result_destroy(r);
+}
+
 static size_t files_in(const char *dir)
 {
     DIR *d = opendir(dir);
@@ -523,6 +574,7 @@ int main(void)
         cmocka_unit_test(html_stays_small),
         cmocka_unit_test(empty_results_are_written),
         cmocka_unit_test(dump_opens_in_viewers),
+        cmocka_unit_test(dump_is_taken_apart_by_viewers),
         cmocka_unit_test(writes_a_directory),
         cmocka_unit_test(a_sample_to_look_at),
         cmocka_unit_test(the_rest_is_written),

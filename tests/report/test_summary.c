@@ -79,6 +79,8 @@ static void the_validator_refuses(void **state)
         "{\"verdict\": \"maybe\"}",
         "{\"exit_code\": 7}",
         "{\"score\": \"10\"}",
+        "{\"score\": 10.5}",
+        "{\"mos\": 0.5}",
         "{\"peers\": {\"planned\": 1}}",
         "{\"failures\": [{\"cause\": \"bad luck\"}]}",
         "{\"tool\": {\"name\": \"squall\", \"version\": \"1\", \"commit\": \"2\", \"x\": 1}}",
@@ -159,6 +161,118 @@ static void unheard_messages_are_told(void **state)
     sq_result_destroy(r);
 }
 
+/* What was asked for and is not in what was negotiated. */
+static void what_was_not_agreed_is_told(void **state)
+{
+    static const char told[] = "opus+red was asked for and not agreed with 7 of 9 peers: no RED";
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    json_t *value = summary_of(r);
+    assert_int_equal(json_array_size(json_object_get(value, "negotiation")), 0);
+    json_decref(value);
+    r->asked[SQ_ASKED_RED] = (struct sq_asked_row){.peers = 9, .refused = 7};
+    r->asked[SQ_ASKED_SIMULCAST] = (struct sq_asked_row){.peers = 9};
+    value = summary_of(r);
+    const json_t *rows = json_object_get(value, "negotiation");
+    assert_int_equal(json_array_size(rows), 2);
+    const json_t *red = json_array_get(rows, 0), *layers = json_array_get(rows, 1);
+    assert_string_equal(json_string_value(json_object_get(red, "asked")), "opus+red");
+    assert_int_equal(json_integer_value(json_object_get(red, "refused")), 7);
+    assert_non_null(strstr(json_string_value(json_object_get(red, "note")), told));
+    assert_string_equal(json_string_value(json_object_get(layers, "asked")), "simulcast");
+    assert_string_equal(json_string_value(json_object_get(layers, "note")), "");
+    assert_valid(value);
+    json_decref(value);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sq_buf out = {0};
+        if (kind == 0) {
+            sq_report_text_render(r, &plain, &out);
+        } else {
+            sq_report_render(r, SQ_REPORT_HTML, &out);
+        }
+        assert_non_null(strstr(out.text, told));
+        assert_null(strstr(out.text, "simulcast was asked for"));
+        sq_buf_free(&out);
+    }
+    sq_result_destroy(r);
+}
+
+/* Video that was agreed and never came, to some or to all. */
+static void video_that_never_came_is_told(void **state)
+{
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    for (int step = 0; step < 3; step++) {
+        char told[200] = "";
+        json_t *value = summary_of(r);
+        const char *note = json_string_value(json_object_get(value, "video_note"));
+        if (step == 0) {
+            assert_null(note);
+        } else {
+            snprintf(told, sizeof(told),
+                     "video was agreed, and no frame of it ever came, to 2 of 20 peers: 3 tracks, "
+                     "for example of %s%s",
+                     r->peers[4].id, step == 2 ? "; where none is to come, --no-video" : "");
+            assert_int_equal(strncmp(note, told, strlen(told)), 0);
+            assert_int_equal(strlen(note) > strlen(told), step == 2);
+            assert_valid(value);
+        }
+        json_decref(value);
+        for (int kind = 0; kind < 2; kind++) {
+            struct sq_buf out = {0};
+            if (kind == 0) {
+                sq_report_text_render(r, &plain, &out);
+            } else {
+                sq_report_render(r, SQ_REPORT_HTML, &out);
+            }
+            assert_int_equal(strstr(out.text, step ? told : "no frame of it ever came") != NULL,
+                             step > 0);
+            sq_buf_free(&out);
+        }
+        r->peers[4].flow[SQ_FLOW_VIDEO_IN].blank = 2;
+        r->peers[5].flow[SQ_FLOW_VIDEO_IN].blank = 1;
+        for (size_t i = 0; i < r->peer_count && step == 1; i++) {
+            r->peers[i].flow[SQ_FLOW_VIDEO_IN].frames = 0;
+        }
+    }
+    sq_result_destroy(r);
+}
+
+/* A STUN server that told nobody an address is noted wherever a person looks; the other is not. */
+static void a_dead_stun_server_is_told(void **state)
+{
+    static const char told[] = "stun.example.org ([2001:db8::3]:3478) told 7 of 10 peers no "
+                               "address: 6 had no answer for a second or more, 1 an error";
+    static const struct sq_report_text_options plain = {0};
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    json_t *value = summary_of(r);
+    const json_t *rows = json_object_get(value, "stun");
+    assert_int_equal(json_array_size(rows), 2);
+    const json_t *good = json_array_get(rows, 0), *dead = json_array_get(rows, 1);
+    assert_string_equal(json_string_value(json_object_get(good, "note")), "");
+    assert_string_equal(json_string_value(json_object_get(dead, "note")), told);
+    assert_string_equal(json_string_value(json_object_get(dead, "server")), "stun.example.org");
+    assert_string_equal(json_string_value(json_object_get(dead, "address")), "[2001:db8::3]:3478");
+    assert_int_equal(json_integer_value(json_object_get(dead, "unanswered")), 6);
+    assert_valid(value);
+    json_decref(value);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sq_buf out = {0};
+        if (kind == 0) {
+            sq_report_text_render(r, &plain, &out);
+        } else {
+            sq_report_render(r, SQ_REPORT_HTML, &out);
+        }
+        assert_non_null(strstr(out.text, told));
+        assert_null(strstr(out.text, "192.0.2.3:3478"));
+        sq_buf_free(&out);
+    }
+    sq_result_destroy(r);
+}
+
 static void hostile_text_stays_text(void **state)
 {
     static const char evil[] = "a\"b\\\x01</script><img src=x>\n\xff";
@@ -203,9 +317,15 @@ static void survives_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_schema),      cmocka_unit_test(the_validator_refuses),
-        cmocka_unit_test(figures_agree),           cmocka_unit_test(unheard_messages_are_told),
-        cmocka_unit_test(hostile_text_stays_text), cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(follows_the_schema),
+        cmocka_unit_test(the_validator_refuses),
+        cmocka_unit_test(figures_agree),
+        cmocka_unit_test(unheard_messages_are_told),
+        cmocka_unit_test(what_was_not_agreed_is_told),
+        cmocka_unit_test(video_that_never_came_is_told),
+        cmocka_unit_test(a_dead_stun_server_is_told),
+        cmocka_unit_test(hostile_text_stays_text),
+        cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

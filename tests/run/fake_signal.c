@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/link.h"
 #include "net/loop.h"
 #include "run/endpoint.h"
 #include "run/rig.h"
@@ -13,6 +14,9 @@
 #define ANSWER_NS   (3 * SQ_NS_PER_MS)
 #define DROP_NS     (20 * SQ_NS_PER_MS)
 #define SERVERS_MAX 16
+/* A picture: how long it moves, and then stands still. */
+#define MOVES_NS  (900 * SQ_NS_PER_MS)
+#define STANDS_NS (1400 * SQ_NS_PER_MS)
 
 /* The answering side of a loop, made with its first session and gone with its last. */
 struct server {
@@ -29,9 +33,10 @@ struct sq_signal {
     struct server *server;
     struct sq_peer *peer;
     struct sq_endpoint *far;
+    struct sq_link *link; /* under `far` of FAKE_STANDS; owned */
     struct sq_timer timer;
     uint64_t opened_ns;
-    bool up, leaving;
+    bool up, leaving, stands;
 };
 
 static enum fake_how (*script)(uint64_t index);
@@ -125,8 +130,11 @@ static int add_tracks(struct sq_signal *s)
 
 static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char **ret_answer)
 {
-    const struct sq_peer_config config = {.passive = true};
-    int err = sq_endpoint_create(s->server->carrier, &config, NULL, &far_ops, s, &s->far);
+    const struct sq_peer_config config = {.passive = true, .audio.no_fec = s->how == FAKE_NO_RED};
+    const struct sq_link_config open_way = {.up.loss = 0};
+    int err = s->how == FAKE_STANDS ? sq_link_create(s->server->loop, &open_way, 1, &s->link) : 0;
+    err =
+        err ? err : sq_endpoint_create(s->server->carrier, &config, s->link, &far_ops, s, &s->far);
     if (err) {
         return err;
     }
@@ -181,6 +189,40 @@ static void join(struct sq_signal *s, uint64_t now_ns)
     s->host->joined(s->ctx);
 }
 
+static struct sq_track *far_video(const struct sq_signal *s)
+{
+    struct sq_peer *far = sq_endpoint_peer(s->far);
+    for (size_t i = 0; i < sq_peer_track_count(far); i++) {
+        if (sq_track_kind(sq_peer_track(far, i)) == SQ_MEDIA_VIDEO) {
+            return sq_peer_track(far, i);
+        }
+    }
+    return NULL;
+}
+
+/* First no packet comes any more, and then the service says that none will. */
+static int stand(struct sq_signal *s, uint64_t now_ns)
+{
+    char *offer = NULL;
+    char *text = NULL;
+    struct sq_peer *far = sq_endpoint_peer(s->far);
+    const struct sq_link_config way = {.up.loss = s->stands ? 0 : 1};
+    if (!s->stands) {
+        s->stands = true;
+        sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, now_ns + STANDS_NS);
+        return sq_link_set(s->link, &way);
+    }
+    int err = sq_track_set_direction(far_video(s), SQ_DIR_RECVONLY);
+    err = err ? err : sq_peer_create_offer(far, now_ns, false, &offer, NULL);
+    err = err ? err : sq_peer_set_remote(s->peer, now_ns, SQ_SDP_OFFER, offer, NULL);
+    err = err ? err : sq_peer_create_answer(s->peer, now_ns, &text, NULL);
+    err = err ? err : sq_peer_set_remote(far, now_ns, SQ_SDP_ANSWER, text, NULL);
+    err = err ? err : sq_link_set(s->link, &way);
+    sq_free(offer);
+    sq_free(text);
+    return err;
+}
+
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_signal *s = ctx;
@@ -190,6 +232,11 @@ static void on_timer(void *ctx, uint64_t now_ns)
         s->host->failed(s->ctx, SQ_CAUSE_SIGNALING, "the service said no");
     } else if (s->how == FAKE_DROPS && s->up) {
         s->host->failed(s->ctx, SQ_CAUSE_CONNECT, "the service closed the connection");
+    } else if (s->how == FAKE_STANDS && s->up) {
+        int err = stand(s, now_ns);
+        if (err) {
+            s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
+        }
     } else if (s->how != FAKE_SILENT) {
         join(s, now_ns);
     }
@@ -237,7 +284,11 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
 {
     (void)peer;
     if (event->type == SQ_PEER_EV_FIRST_MEDIA) {
+        bool first = !s->up;
         s->up = true;
+        if (s->how == FAKE_STANDS && first) {
+            sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
+        }
         if (s->how == FAKE_DROPS) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + DROP_NS);
         }
@@ -268,6 +319,7 @@ static void fake_destroy(struct sq_signal *s)
     }
     sq_timer_stop(&s->timer);
     sq_endpoint_close(s->far);
+    sq_link_release(s->link);
     leave_server(s->server);
     sq_free(s);
     atomic_fetch_sub(&sessions, 1);

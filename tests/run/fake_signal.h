@@ -16,8 +16,10 @@ enum fake_how {
     FAKE_WRONG_CERTIFICATE, /* the answer's fingerprint is another one: dtls */
     FAKE_EMPTY_ROOM,        /* signs in, and is given no peer to connect to */
     FAKE_NO_VIDEO,          /* agrees on audio and video and sends audio only */
+    FAKE_NO_RED,            /* takes neither RED nor any FEC */
     FAKE_NO_MEDIA,          /* connects, promises media and sends none */
     FAKE_DROPS,             /* failed() once the user is up: connect */
+    FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
 };
 

@@ -105,6 +105,15 @@ static void check_sums(struct bench *b)
         assert_true(r->timeline[i].t_s == (double)(i + 1));
         assert_true(i == 0 || r->timeline[i].started >= r->timeline[i - 1].started);
     }
+    uint64_t told = 0;
+    uint64_t counted = 0;
+    for (size_t i = 0; i < r->timeline_count; i++) {
+        told += r->timeline[i].freezes;
+    }
+    for (size_t i = 0; i < r->peer_count; i++) {
+        counted += r->peers[i].flow[SQ_FLOW_VIDEO_IN].freezes;
+    }
+    assert_int_equal(told, counted);
     assert_true(r->duration_s > 0);
     assert_int_equal(r->generator.threads, b->plan.threads);
 }

@@ -257,7 +257,8 @@ static void errors_have_a_column(void **state)
         {"peers.ok.rate >= 5", 10, "peers.ok is one number", SQ_ERR_FORMAT},
         {"peers.failed.p95 < 3", 14, "it takes no aggregate", SQ_ERR_FORMAT},
         {"generator.drops.rate < 1", 17, "it takes no aggregate", SQ_ERR_FORMAT},
-        {"score > 7", 1, "score is not measured by this version", SQ_ERR_UNSUPPORTED},
+        {"sip.pdd < 1s", 1, "sip.pdd is not measured by this version", SQ_ERR_UNSUPPORTED},
+        {"score > 7 ms", 11, "the unit ms does not fit score, which is in points", SQ_ERR_FORMAT},
         {"video.in.channel.bitrate == 0", 1, "not measured by this version", SQ_ERR_UNSUPPORTED},
         {"video.in > 3 else cry", 19, "expected 'warn' or 'error'; found 'cry'", SQ_ERR_FORMAT},
         {"video.in > 3 else warn again", 24, "or the end; found 'again'", SQ_ERR_FORMAT},
@@ -278,6 +279,37 @@ static void errors_have_a_column(void **state)
         assert_null(e);
         assert_int_equal(sq_expect_parse(cases[i].text, &e, NULL), cases[i].err);
     }
+}
+
+/* A failed peer has its figures like any other, and one that has none is left out. */
+static void score_and_mos(void **state)
+{
+    struct sq_result *r = ten_peers();
+    struct sq_metric_row *score = sq_result_add_metric(r, SQ_METRIC_SCORE);
+    struct sq_metric_row *mos = sq_result_add_metric(r, SQ_METRIC_MOS);
+    for (int i = 0; i < 9; i++) {
+        r->peers[i].score.score = i == 8 ? 0 : 9 - i * 0.25;
+        r->peers[i].mos = i == 8 ? 1 : i == 7 ? NAN : 4.25;
+        sq_metric_record(score->hist, SQ_METRIC_SCORE, r->peers[i].score.score);
+        sq_metric_record(mos->hist, SQ_METRIC_MOS, r->peers[i].mos);
+    }
+    struct sq_expectation out = judge(r, "score >= 7.2");
+    assert_near(out.value, (8 * 9 - 7) / 9.0, 1e-9);
+    assert_string_equal(out.unit, "points");
+    assert_true(out.ok);
+    assert_true(judge(r, "score.min == 0 points and mos.min == 1 MOS").ok);
+    out = judge(r, "score >= 8 for 50% of peers");
+    assert_near(out.value, 100 * 5 / 9.0, 1e-9);
+    assert_true(out.ok);
+    out = judge(r, "mos > 4 for 95% of peers");
+    assert_near(out.value, 100 * 7 / 8.0, 1e-9);
+    assert_false(out.ok);
+    sq_result_destroy(r);
+    r = ten_peers(); /* video alone */
+    out = judge(r, "mos > 1");
+    assert_false(out.ok);
+    assert_non_null(strstr(out.message, "no sample"));
+    sq_result_destroy(r);
 }
 
 static void aliases_of_testrtc(void **state)
@@ -369,6 +401,7 @@ int main(void)
         cmocka_unit_test(levels),
         cmocka_unit_test(errors_have_a_column),
         cmocka_unit_test(bounds),
+        cmocka_unit_test(score_and_mos),
         cmocka_unit_test(aliases_of_testrtc),
         cmocka_unit_test(mangled_texts),
         cmocka_unit_test(judging_without_memory),

@@ -160,6 +160,50 @@ static void dumps_that_were_asked_for_are_kept(void **state)
     sq_ledger_destroy(ledgers[1]);
 }
 
+static void offer(struct sq_ledger *ledger, uint64_t index, double loss_percent, bool connected)
+{
+    struct sq_peer_row row = row_of(index);
+    struct sq_peer_trace trace = {0};
+    const struct sq_strip_point second = {.in_kbps = (float)index};
+    for (int f = 0; f < SQ_FLOW_COUNT; f++) {
+        sq_flow_totals_init(&row.flow[f]);
+    }
+    row.connected = connected;
+    row.flow[SQ_FLOW_VIDEO_IN].loss_percent = loss_percent;
+    assert_int_equal(sq_trace_event(&trace, 1, "note", row.id), 0);
+    assert_int_equal(sq_strip_add(&trace.strip, 1000, &second), 0);
+    assert_int_equal(sq_ledger_add(ledger, index, &row, NULL), 0);
+    sq_ledger_offer_story(ledger, index, &row, &trace);
+    sq_trace_clear(&trace);
+}
+
+/* Of 2,000 that did well the ten worst of each shard keep their story, whenever they ended. */
+static void the_worst_keep_their_stories(void **state)
+{
+    struct sq_ledger *ledgers[2] = {make(), make()};
+    for (uint64_t i = 0; i < 2000; i++) {
+        offer(ledgers[i % 2], i, (double)(i * 7 % 2000) / 100, true);
+    }
+    offer(ledgers[0], 2000, 99, false);
+    struct sq_result *result = collect(ledgers, 2);
+    check_rows(result, 2001);
+    assert_int_equal(result->trace_count, 0);
+    assert_int_equal(result->story_count, 2 * SQ_LEDGER_STORIES_MAX);
+    for (size_t i = 0; i < 2000; i++) {
+        const struct sq_peer_trace *story = sq_result_story(result, i);
+        bool worst = i * 7 % 2000 >= 2000 - 2 * SQ_LEDGER_STORIES_MAX;
+        assert_true((story != NULL) == worst);
+        if (story) {
+            assert_string_equal(story->events[0].value, result->peers[i].id);
+            assert_true(story->strip.n == 1 && story->strip.points[0].in_kbps == (float)i);
+        }
+    }
+    assert_null(sq_result_story(result, 2000));
+    sq_result_destroy(result);
+    sq_ledger_destroy(ledgers[0]);
+    sq_ledger_destroy(ledgers[1]);
+}
+
 static void failing_allocations(void **state)
 {
     for (size_t nth = 1;; nth++) {
@@ -191,6 +235,7 @@ int main(void)
         cmocka_unit_test(rows_take_no_memory),
         cmocka_unit_test(traces_go_with_their_rows),
         cmocka_unit_test(dumps_that_were_asked_for_are_kept),
+        cmocka_unit_test(the_worst_keep_their_stories),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

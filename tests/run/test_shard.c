@@ -252,7 +252,7 @@ static void agreed_and_never_came_is_none(void **state)
     bench_make(&b, third_blind);
     b.plan.peers = 6;
     b.plan.rate_per_s = 60;
-    b.plan.hold_ns = 2500 * MS;
+    b.plan.hold_ns = 3200 * MS;
     bench_start(&b);
     bench_finish(&b);
     assert_int_equal(b.result->counts.ok, 6);
@@ -260,6 +260,7 @@ static void agreed_and_never_came_is_none(void **state)
         const struct sq_flow_totals *video = &b.result->peers[i].flow[SQ_FLOW_VIDEO_IN];
         bool blind = i % 3 == 2;
         assert_true(video->agreed);
+        assert_int_equal(video->blank, blind);
         assert_int_equal(video->tracks, !blind);
         assert_true(blind ? video->bitrate_kbps == 0 : video->bitrate_kbps > 0);
         assert_true(blind ? video->fps == 0 : video->fps > 0);
@@ -271,7 +272,111 @@ static void agreed_and_never_came_is_none(void **state)
     /* The whole run's figures count the same seconds. */
     const struct sq_metric_row *fps = sq_result_metric(b.result, SQ_METRIC_VIDEO_IN_FPS);
     assert_true(sq_metric_aggregate(fps->hist, fps->id, (struct sq_agg){SQ_AGG_MIN, 0}) == 0);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD); /* most see it: told, and no failure */
     bench_free(&b);
+}
+
+static enum fake_how all_blind(uint64_t index)
+{
+    (void)index;
+    return FAKE_NO_VIDEO;
+}
+
+/* Nobody has a picture, for seconds, and sound: no pass by itself. Who is about video in an
+ * expectation has said what is to come. */
+static void nobody_sees_anything_is_no_pass(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_expect *e[2] = {NULL, NULL};
+    bench_make(&b, all_blind);
+    b.plan.peers = 2;
+    b.plan.rate_per_s = 60;
+    b.plan.hold_ns = 3200 * MS;
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(b.result->counts.ok, 2);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    assert_int_equal(b.result->expectation_count, 2);
+    assert_string_equal(b.result->expectations[1].expr, SQ_EXPECT_VIDEO);
+    assert_true(b.result->expectations[1].value == 0);
+    assert_int_equal(sq_expect_parse("audio.in.bitrate > 1", &e[0], NULL), 0);
+    assert_int_equal(sq_expect_parse("video.in.bitrate == 0", &e[1], NULL), 0);
+    assert_int_equal(sq_expect_judge(e, 1, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_EXPECTATION);
+    assert_int_equal(sq_expect_judge(e, 2, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD);
+    b.result->peers[0].flow[SQ_FLOW_VIDEO_IN].blank = 0; /* too short to tell */
+    b.result->peers[1].flow[SQ_FLOW_VIDEO_IN].blank = 0;
+    assert_int_equal(sq_expect_judge(e, 1, b.result), 0);
+    assert_int_equal(b.result->exit_code, SQ_EXIT_HELD);
+    sq_expect_destroy(e[0]);
+    sq_expect_destroy(e[1]);
+    bench_free(&b);
+}
+
+static enum fake_how some_without_red(uint64_t index)
+{
+    return index % 3 == 0 ? FAKE_NO_RED : index % 3 == 1 ? FAKE_WELL : FAKE_SILENT;
+}
+
+/* By what was negotiated, and only with whom it was. */
+static void what_is_not_agreed_is_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_make(&b, some_without_red);
+    struct sq_plan_group *group = &b.plan.groups[0];
+    group->audio_codecs =
+        (struct sq_peer_codecs){.order = {SQ_CODEC_OPUS}, .n = 1, .red = true, .stereo = true};
+    group->simulcast = 3;
+    b.plan.peers = 8;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 700 * MS;
+    bench_start(&b);
+    bench_finish(&b);
+    const struct sq_asked_row *asked = b.result->asked;
+    assert_int_equal(b.result->counts.ok, 6);
+    assert_int_equal(asked[SQ_ASKED_RED].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_RED].refused, 3);
+    assert_int_equal(asked[SQ_ASKED_STEREO].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_STEREO].refused, 6); /* the far side's Opus is mono */
+    assert_int_equal(asked[SQ_ASKED_DTX].peers, 0);      /* was not asked for */
+    assert_int_equal(asked[SQ_ASKED_SIMULCAST].peers, 6);
+    assert_int_equal(asked[SQ_ASKED_SIMULCAST].refused, 6); /* it takes one stream */
+    bench_free(&b);
+}
+
+static enum fake_how some_stand(uint64_t index)
+{
+    return index % 2 ? FAKE_STANDS : FAKE_WELL;
+}
+
+/* A picture that stands still until its sender ends it was seen as a freeze in one second, and is
+ * none by W3C, since no frame ends it: the time line tells as many as the peers' totals (that is
+ * among the sums of bench_finish). One that still stands when the run ends is one in both. */
+static void freezes_are_counted_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        bool cut_short = i == 1;
+        struct bench b;
+        bench_make(&b, some_stand);
+        b.plan.peers = 4;
+        b.plan.rate_per_s = 100;
+        b.plan.duration_ns = cut_short ? 1900 * MS : 3200 * MS;
+        bench_start(&b);
+        bench_finish(&b);
+        assert_int_equal(b.result->counts.ok, 4);
+        for (size_t k = 0; k < 4; k++) {
+            const struct sq_flow_totals *video = &b.result->peers[k].flow[SQ_FLOW_VIDEO_IN];
+            assert_true(video->frames > 5);
+            assert_int_equal(video->freezes, cut_short && k % 2);
+        }
+        bench_free(&b);
+    }
 }
 
 static enum fake_how none_well(uint64_t index)
@@ -449,6 +554,9 @@ int main(void)
         cmocka_unit_test(rooms_and_viewers),
         cmocka_unit_test(every_user_ends_in_one_outcome),
         cmocka_unit_test(agreed_and_never_came_is_none),
+        cmocka_unit_test(nobody_sees_anything_is_no_pass),
+        cmocka_unit_test(what_is_not_agreed_is_counted),
+        cmocka_unit_test(freezes_are_counted_once),
         cmocka_unit_test(an_empty_room_is_no_pass),
         cmocka_unit_test(an_exhausted_generator_is_invalid),
         cmocka_unit_test(a_service_that_takes_nobody),

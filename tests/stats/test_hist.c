@@ -37,6 +37,44 @@ static void assert_near(uint64_t found, uint64_t exact, double bound)
     }
 }
 
+/* Against sorted data: how many do not exceed a value is known as well as a quantile is. */
+static void counts_up_to_a_value(void **state)
+{
+    static struct sq_hist h;
+    static struct sq_hist_small s;
+    static uint64_t values[VALUES];
+    struct sq_rand r;
+    sq_rand_seed(&r, 5);
+    sq_hist_clear(&h);
+    sq_hist_small_clear(&s);
+    for (size_t i = 0; i < VALUES; i++) {
+        values[i] = sq_rand_below(&r, 100000);
+        sq_hist_record(&h, values[i]);
+        sq_hist_small_record(&s, values[i]);
+    }
+    qsort(values, VALUES, sizeof(*values), by_value);
+    for (size_t i = 0; i < VALUES; i += 97) {
+        uint64_t v = values[i];
+        uint64_t least = 0, most = 0, most_small = 0;
+        for (size_t k = 0; k < VALUES; k++) {
+            least += values[k] <= v;
+            most += values[k] <= v + v / 64;
+            most_small += values[k] <= v + v / 16;
+        }
+        assert_true(sq_hist_count_to(&h, v) >= least && sq_hist_count_to(&h, v) <= most);
+        assert_true(sq_hist_small_count_to(&s, v) >= least &&
+                    sq_hist_small_count_to(&s, v) <= most_small);
+    }
+    assert_int_equal(sq_hist_count_to(&h, values[VALUES - 1]), VALUES);
+    assert_int_equal(sq_hist_small_count_to(&s, UINT64_MAX), VALUES);
+    sq_hist_clear(&h);
+    assert_int_equal(sq_hist_count_to(&h, 0), 0);
+    for (uint64_t i = 0; i < 10; i++) {
+        sq_hist_record_n(&h, i, i);
+    }
+    assert_int_equal(sq_hist_count_to(&h, 4), 10); /* small values have a bucket each */
+}
+
 static void quantiles_are_within_their_bound(void **state)
 {
     static struct sq_hist h;
@@ -171,6 +209,7 @@ static void small_ones_merge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_up_to_a_value),
         cmocka_unit_test(quantiles_are_within_their_bound),
         cmocka_unit_test(small_numbers_are_exact),
         cmocka_unit_test(deviation_does_not_cancel),

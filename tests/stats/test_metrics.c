@@ -26,6 +26,10 @@ static void each_row_is_whole(void **state)
         flow = strstr(m->name, data ? "a.out" : "o.out") ? SQ_FLOW_OUT : flow;
         assert_int_equal(m->flow, flow);
         assert_int_equal(m->kind == SQ_KIND_COUNTER, m->sampling == SQ_SAMPLING_RUN);
+        const struct sq_metric_note *note = sq_metric_note((enum sq_metric_id)i);
+        if (!note->good || !note->example) {
+            fail_msg("%s has no note in src/stats/metric_notes.c", m->name);
+        }
     }
     assert_null(sq_metric_get(SQ_METRIC_COUNT));
 }

@@ -148,6 +148,11 @@ enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice)
     return ice->state;
 }
 
+bool sq_ice_refused(const struct sq_ice *ice)
+{
+    return ice->refused;
+}
+
 bool sq_ice_controlling(const struct sq_ice *ice)
 {
     return ice->controlling;
@@ -195,6 +200,7 @@ static void reset_generation(struct sq_ice *ice)
     ice->remotes.n = 0;
     ice->pairs.n = 0;
     ice->queries.n = 0;
+    ice->held.n = 0;
     for (uint16_t i = 0; i < ice->bases.n; i++) {
         ice_base_at(ice, i)->local = ICE_NONE;
     }
@@ -269,6 +275,7 @@ void sq_ice_destroy(struct sq_ice *ice)
     ice_array_free(&ice->remotes);
     ice_array_free(&ice->pairs);
     ice_array_free(&ice->queries);
+    ice_array_free(&ice->held);
     sq_free(ice);
 }
 
@@ -359,7 +366,7 @@ static uint64_t pace_next(const struct sq_ice *ice)
     return ice->paced_ns + ice_ms(ta_ms);
 }
 
-static void set_timeout(struct sq_ice *ice)
+static void set_timeout(struct sq_ice *ice, uint64_t now_ns)
 {
     uint64_t t = ice_queries_next(ice);
     if (ice->old) {
@@ -373,7 +380,8 @@ static void set_timeout(struct sq_ice *ice)
         t = sq_min_u64(t, ice_path_next(ice));
         waits = waits || ice_check_waits(ice);
     }
-    ice->timeout_ns = waits ? sq_min_u64(t, pace_next(ice)) : t;
+    /* Whose turn came long ago was not waiting then: it is due now, and not late. */
+    ice->timeout_ns = waits ? sq_min_u64(t, sq_max_u64(pace_next(ice), now_ns)) : t;
 }
 
 void ice_conclude(struct sq_ice *ice, uint64_t now_ns)
@@ -389,7 +397,7 @@ void ice_conclude(struct sq_ice *ice, uint64_t now_ns)
         ice_fire(ice, EV_DEAD);
         ice_update_path(ice, now_ns);
     }
-    set_timeout(ice);
+    set_timeout(ice, now_ns);
 }
 
 uint64_t sq_ice_next_timeout(const struct sq_ice *ice)

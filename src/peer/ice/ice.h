@@ -86,8 +86,10 @@ struct sq_ice_config {
                                     held and there is no candidate at all, with the first one */
     uint32_t nomination_wait_ms; /* 200: patience for a better pair, once one is valid */
     uint32_t pac_ms;             /* 39500: not failed before that (RFC 8863, section 4) */
-    bool patient; /* a check that nobody answers is sent on, every Rm times RTO, until a pair is
-                     valid: the other side may not know of us for minutes, and NATs forget */
+    bool patient;    /* a check that nobody answers is sent on, every Rm times RTO, until a pair is
+                        valid: the other side may not know of us for minutes, and NATs forget */
+    bool one_remote; /* others may know our credentials, too: who is not the one that
+                        sq_ice_set_remote tells is refused (403), and until it does checks wait */
     uint32_t check_timeout_ms;  /* failed without a valid pair after that; 0 (default): never */
     uint32_t consent_ms;        /* 5000, ±20 % (RFC 7675, section 5.1) */
     uint32_t consent_expiry_ms; /* 30000 (RFC 7675, section 5.1) */
@@ -184,6 +186,8 @@ uint64_t sq_ice_next_timeout(const struct sq_ice *ice);
 void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns);
 
 enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice);
+/* It has failed because the other side has another (its config one_remote). */
+bool sq_ice_refused(const struct sq_ice *ice);
 /* When the other side's first check came; 0: none did. */
 uint64_t sq_ice_first_check_ns(const struct sq_ice *ice);
 /* Where to send data: the selected pair, or before nomination the best valid one. False: do not
@@ -241,6 +245,16 @@ int sq_ice_pair_stats(const struct sq_ice *ice, size_t i,
 int sq_ice_selected_stats(const struct sq_ice *ice, struct sq_ice_pair_stats *ret_stats,
                           struct sq_ice_candidate *ret_local,
                           struct sq_ice_candidate *ret_remote) SQ_MUST_USE;
+/* What came of asking a STUN server, of all bases and restarts together: the best of it. */
+enum sq_ice_asked {
+    SQ_ICE_NOT_ASKED,
+    SQ_ICE_ASKED,     /* less than a second ago: too early to tell */
+    SQ_ICE_ANSWERED,  /* by a mapped address */
+    SQ_ICE_REFUSED,   /* by an error, or by nothing that can be used */
+    SQ_ICE_UNANSWERED /* for a second or more; browsers fire icecandidateerror 701 */
+};
+/* Of the server that was added as number i, from 0. */
+enum sq_ice_asked sq_ice_server_asked(const struct sq_ice *ice, size_t i, uint64_t now_ns);
 /* Bytes that the agent holds on the heap, itself included. */
 size_t sq_ice_memory_bytes(const struct sq_ice *ice);
 

@@ -159,14 +159,16 @@ void ice_check_start(struct sq_ice *ice, uint64_t now_ns)
     unsigned wanted =
         PAIR_TX | (use ? PAIR_TX_USE : 0u) | (ice->controlling ? PAIR_TX_CONTROL : 0u);
     unsigned mask = PAIR_TX | PAIR_TX_USE | PAIR_TX_CONTROL;
+    bool again = p->state == SQ_ICE_PAIR_IN_PROGRESS && (p->flags & mask) == wanted;
     /* A triggered check of a pair under way: the same request at once and with a fresh schedule
      * serves as well as a new one (section 7.3.1.4), and an answer to either counts. */
-    if (p->state != SQ_ICE_PAIR_IN_PROGRESS || (p->flags & mask) != wanted) {
+    if (!again) {
         ice_new_tid(ice, p->tid);
         p->flags = (uint16_t)((p->flags & ~mask) | wanted);
         p->requests_sent++;
     }
-    p->flags &= (uint16_t)~PAIR_TRIGGERED;
+    p->flags &= (uint16_t) ~(PAIR_TRIGGERED | PAIR_TX_AGAIN);
+    p->flags |= again ? PAIR_TX_AGAIN : 0;
     p->state = SQ_ICE_PAIR_IN_PROGRESS;
     p->sends = 0;
     p->rto_ms = check_rto_ms(ice);
@@ -322,7 +324,8 @@ static void check_succeeded(struct sq_ice *ice, uint64_t now_ns, struct ice_pair
                             const struct sq_addr *mapped)
 {
     p->responses_received++;
-    if (p->sends == 1) { /* an answer after a repeat cannot be told from a late one (Karn) */
+    /* An answer after a repeat cannot be told from a late one (Karn). */
+    if (p->sends == 1 && !(p->flags & PAIR_TX_AGAIN)) {
         p->current_rtt_ns = now_ns - p->sent_ns;
         p->total_rtt_ns += p->current_rtt_ns;
         p->round_trips++;
@@ -388,10 +391,15 @@ static int pair_response(struct sq_ice *ice, uint64_t now_ns, struct ice_pair *p
     if (p->base != base || !sq_addr_equal(from, ice_pair_remote(ice, p))) {
         fail_pair(ice, p); /* section 7.2.5.2.1 */
     } else if (m->cls == SQ_STUN_ERROR) {
-        if (sq_stun_get_error(m, &code, NULL) == 0 && code == 487) {
+        int unread = sq_stun_get_error(m, &code, NULL);
+        if (!unread && code == 487) {
             role_conflict(ice, p);
         } else {
             fail_pair(ice, p); /* section 7.2.5.2.4 */
+        }
+        if (!unread && code == ICE_STRANGER && ice->cfg.one_remote) {
+            ice->refused = true;
+            ice_fire(ice, EV_DEAD);
         }
     } else if (sq_stun_unknown(m, known, sizeof(known) / sizeof(*known), &unknown, 1) > 0 ||
                sq_stun_get_xor_addr(m, SQ_STUN_XOR_MAPPED_ADDRESS, &mapped)) {

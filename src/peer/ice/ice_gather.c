@@ -79,11 +79,11 @@ int sq_ice_add_stun_server(struct sq_ice *ice, const struct sq_addr *server)
     if (sq_addr_family(server) == AF_UNSPEC || sq_addr_port(server) == 0) {
         return SQ_ERR_INVALID;
     }
-    struct sq_addr *a = ice_array_add(&ice->servers, sizeof(*a), SQ_ICE_SERVERS_MAX);
-    if (!a) {
+    struct ice_server *s = ice_array_add(&ice->servers, sizeof(*s), SQ_ICE_SERVERS_MAX);
+    if (!s) {
         return SQ_ERR_NOMEM;
     }
-    *a = *server;
+    s->addr = *server;
     return 0;
 }
 
@@ -94,7 +94,7 @@ int ice_ask_servers(struct sq_ice *ice, uint8_t base)
         return 0; /* lite: host candidates only, section 2.5 */
     }
     for (uint16_t s = 0; s < ice->servers.n; s++) {
-        const struct sq_addr *server = ice_server_at(ice, s);
+        const struct sq_addr *server = &ice_server_at(ice, s)->addr;
         if (sq_addr_family(server) != sq_addr_family(&b->addr) ||
             (sq_addr_is_loopback(&b->addr) && !sq_addr_is_loopback(server))) {
             continue;
@@ -213,7 +213,8 @@ static void query_send(struct sq_ice *ice, struct ice_query *q, enum sq_stun_cla
     struct sq_stun_writer w = sq_stun_begin(buf, sizeof(buf), cls, SQ_STUN_BINDING, tid);
     sq_stun_put_fingerprint(&w);
     if (sq_stun_end(&w, &len) == 0) {
-        ice_send(ice, ice_base_at(ice, q->base)->b.id, ice_server_at(ice, q->server), buf, len);
+        ice_send(ice, ice_base_at(ice, q->base)->b.id, &ice_server_at(ice, q->server)->addr, buf,
+                 len);
     }
 }
 
@@ -222,6 +223,8 @@ static void query_request(struct sq_ice *ice, uint64_t now_ns, struct ice_query 
 {
     /* RFC 8445, section 14.3: RTO = max(500 ms, Ta * number of queries). */
     uint64_t rto_ms = sq_max_u64(ice->cfg.rto_ms, (uint64_t)ice->cfg.ta_ms * ice->queries.n);
+    struct ice_server *server = ice_server_at(ice, q->server);
+    server->asked_ns = server->asked_ns ? server->asked_ns : now_ns;
     q->state = QUERY_SENT;
     q->sends++;
     rto_ms = q->sends < ice->cfg.rc ? rto_ms << (q->sends - 1) : rto_ms * ice->cfg.rm;
@@ -290,7 +293,8 @@ struct ice_query *ice_find_query(const struct sq_ice *ice, const uint8_t *tid)
 int ice_query_response(struct sq_ice *ice, uint64_t now_ns, struct ice_query *q,
                        const struct sq_addr *from, uint8_t base, const struct sq_stun_msg *m)
 {
-    if (q->base != base || !sq_addr_equal(from, ice_server_at(ice, q->server)) ||
+    struct ice_server *server = ice_server_at(ice, q->server);
+    if (q->base != base || !sq_addr_equal(from, &server->addr) ||
         sq_stun_check_fingerprint(m) == SQ_ERR_FORMAT) {
         return SQ_ERR_AUTH;
     }
@@ -305,8 +309,10 @@ int ice_query_response(struct sq_ice *ice, uint64_t now_ns, struct ice_query *q,
     if (err || sq_addr_port(&mapped) == 0 ||
         sq_addr_family(&mapped) != sq_addr_family(&ice_base_at(ice, base)->b.addr)) {
         q->state = QUERY_FAILED;
+        server->refused = true;
         return 0;
     }
+    server->answered = true;
     q->state = QUERY_DONE;
     q->due_ns = now_ns + ice_ms(ice->cfg.keepalive_ms);
     /* Section 5.1.3: the same address on the same base is redundant, be it the host's own. */

@@ -8,7 +8,9 @@
 
 #define ICE_COMPONENT    1
 #define ICE_MESSAGE_MAX  640 /* a check with USERNAME of 513 characters fits */
+#define ICE_STRANGER     403 /* Forbidden (RFC 8656, section 18.4): we have another remote side */
 #define ICE_CONSENT_RING 8   /* unanswered consent checks whose answers still count */
+#define ICE_HELD_MAX     8   /* checks that wait until it is known whose they should be */
 #define ICE_NONE         UINT16_MAX
 
 /* Credentials of one generation (RFC 8445, section 9). */
@@ -41,7 +43,8 @@ enum ice_pair_flag {
     PAIR_USE_LAST = 32, /* the last check that came in carried USE-CANDIDATE */
     PAIR_TX = 64,       /* tid is that of a transaction whose answer counts */
     PAIR_TX_USE = 128,  /* that transaction carries USE-CANDIDATE */
-    PAIR_TX_CONTROL = 256 /* that transaction says ICE-CONTROLLING */
+    PAIR_TX_CONTROL = 256, /* that transaction says ICE-CONTROLLING */
+    PAIR_TX_AGAIN = 512    /* a triggered check has sent it once more */
 };
 
 struct ice_pair {
@@ -66,6 +69,13 @@ struct ice_pair {
 
 enum ice_query_state { QUERY_WAITING, QUERY_SENT, QUERY_DONE, QUERY_FAILED };
 
+/* A STUN server, and what came of asking it: of all bases and generations together. */
+struct ice_server {
+    struct sq_addr addr;
+    uint64_t asked_ns; /* the first request; 0: none yet */
+    bool answered, refused;
+};
+
 /* A Binding request to a STUN server from a base. */
 struct ice_query {
     uint64_t due_ns;
@@ -73,6 +83,14 @@ struct ice_query {
     uint8_t base, server; /* indices */
     uint8_t state;        /* enum ice_query_state */
     uint8_t sends;
+};
+
+/* A check that came before the other side was told (config one_remote). */
+struct ice_held {
+    struct sq_addr from;
+    uint16_t len;
+    uint8_t base; /* index */
+    uint8_t bytes[ICE_MESSAGE_MAX];
 };
 
 /* Where data goes, with its consent (RFC 7675). */
@@ -132,6 +150,7 @@ struct sq_ice {
     bool gathering;     /* sq_ice_gather was called in this generation */
     bool gather_late;   /* gather_timeout_ms is over */
     bool gathered;      /* gathering_done was told */
+    bool refused;       /* the other side has another */
     uint16_t holds;     /* sq_ice_hold_gathering */
     uint16_t nominated; /* index of a pair, ICE_NONE */
     uint32_t queue_no;
@@ -140,11 +159,12 @@ struct sq_ice {
     struct ice_old *old; /* owned; NULL but around a restart */
     struct ice_path path;
     struct ice_array bases;   /* struct ice_bind */
-    struct ice_array servers; /* struct sq_addr */
+    struct ice_array servers; /* struct ice_server */
     struct ice_array locals;  /* struct ice_local */
     struct ice_array remotes; /* struct sq_ice_candidate */
     struct ice_array pairs;   /* struct ice_pair */
     struct ice_array queries; /* struct ice_query */
+    struct ice_array held;    /* struct ice_held */
     uint64_t paced_ns;        /* the last new transaction; 0: none yet */
     uint64_t started_ns;      /* checks began; SQ_NEVER before */
     uint64_t fresh_ns;        /* the last remote candidate, or the start */
@@ -158,9 +178,9 @@ static inline struct ice_bind *ice_base_at(const struct sq_ice *ice, size_t i)
 {
     return (struct ice_bind *)ice->bases.items + i;
 }
-static inline struct sq_addr *ice_server_at(const struct sq_ice *ice, size_t i)
+static inline struct ice_server *ice_server_at(const struct sq_ice *ice, size_t i)
 {
-    return (struct sq_addr *)ice->servers.items + i;
+    return (struct ice_server *)ice->servers.items + i;
 }
 static inline struct ice_local *ice_local_at(const struct sq_ice *ice, size_t i)
 {
@@ -230,6 +250,14 @@ void ice_set_priorities(struct sq_ice *ice);
 bool ice_same_foundation(const struct sq_ice *ice, const struct ice_pair *a,
                          const struct ice_pair *b);
 
+/* ice_held.c */
+/* A check that bears our credentials, but is not of the one that was told. */
+bool ice_is_stranger(const struct sq_ice *ice, const struct sq_stun_msg *m);
+/* Keeps a check until ice_serve_held. */
+void ice_hold(struct sq_ice *ice, uint8_t base, const struct sq_addr *from,
+              const struct sq_stun_msg *m);
+void ice_serve_held(struct sq_ice *ice, uint64_t now_ns);
+
 /* ice_gather.c */
 int ice_ask_servers(struct sq_ice *ice, uint8_t base);
 /* Whether a query wants its first send. */
@@ -269,6 +297,9 @@ size_t ice_write_check(const struct sq_ice *ice, const struct ice_gen *gen,
 /* ice_request.c */
 int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
                 const struct sq_stun_msg *m);
+/* A check that was held and has passed all but the question whose it is. */
+void ice_request_late(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
+                      const struct sq_stun_msg *m);
 
 /* ice_path.c */
 /* The controlled side, or a lite one: this pair was nominated. */

@@ -41,6 +41,7 @@ int sq_ice_set_remote(struct sq_ice *ice, uint64_t now_ns, const char *ufrag, co
     ice->started_ns = now_ns;
     ice->fresh_ns = now_ns;
     ice_fire(ice, EV_START);
+    ice_serve_held(ice, now_ns);
     ice_conclude(ice, now_ns);
     return 0;
 }

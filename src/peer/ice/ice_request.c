@@ -12,6 +12,7 @@ struct request {
     const struct sq_addr *from;
     const struct sq_stun_msg *m;
     const struct ice_gen *gen; /* whose credentials it bears; NULL: not known */
+    bool known, present;       /* it bears some; those of the present generation */
 };
 
 static void send_error(struct sq_ice *ice, const struct request *r, int code,
@@ -25,7 +26,7 @@ static void send_error(struct sq_ice *ice, const struct request *r, int code,
     if (n_unknown) {
         sq_stun_put_unknown(&w, unknown, n_unknown);
     }
-    if (r->gen) {
+    if (r->known) {
         sq_stun_put_integrity(&w, &r->gen->local_key);
     }
     sq_stun_put_fingerprint(&w);
@@ -74,6 +75,8 @@ static int authenticate(struct sq_ice *ice, struct request *r)
         return SQ_ERR_AUTH;
     }
     r->gen = gen;
+    r->known = true;
+    r->present = gen == &ice->gen;
     return 0;
 }
 
@@ -185,6 +188,25 @@ static void check_came_in(struct sq_ice *ice, const struct request *r)
     }
 }
 
+/* A check that bears our credentials and comes from whom it may. */
+static void request_served(struct sq_ice *ice, const struct request *r)
+{
+    ice->first_check_ns = ice->first_check_ns ? ice->first_check_ns : r->now_ns;
+    bool old = r->gen != &ice->gen;
+    if (!old) {
+        check_came_in(ice, r);
+    } else if (ice->old->has_pair && ice->old->pair.base == r->base &&
+               sq_addr_equal(r->from, &ice->old->remote.addr)) {
+        ice->old->pair.requests_received++;
+        ice->old->pair.responses_sent++;
+    }
+    if (ice->path.on && ice->path.old == old &&
+        ice->path.base_id == ice_base_at(ice, r->base)->b.id &&
+        sq_addr_equal(r->from, &ice->path.remote)) {
+        ice_path_heard(ice, r->now_ns);
+    }
+}
+
 int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
                 const struct sq_stun_msg *m)
 {
@@ -204,24 +226,39 @@ int ice_request(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct 
         send_error(ice, &r, 420, unknown, n);
         return SQ_ERR_UNSUPPORTED;
     }
+    if (ice->cfg.one_remote && r.present && !ice->gen.remote_ufrag) {
+        ice_hold(ice, base, from, m);
+        return 0;
+    }
+    if (r.present && ice_is_stranger(ice, m)) {
+        send_error(ice, &r, ICE_STRANGER, NULL, 0);
+        return SQ_ERR_AUTH;
+    }
     if (role_refused(ice, &r)) {
         return 0;
     }
     send_success(ice, &r);
-    ice->first_check_ns = ice->first_check_ns ? ice->first_check_ns : now_ns;
-    bool old = r.gen != &ice->gen;
-    if (!old) {
-        check_came_in(ice, &r);
-    } else if (ice->old->has_pair && ice->old->pair.base == base &&
-               sq_addr_equal(from, &ice->old->remote.addr)) {
-        ice->old->pair.requests_received++;
-        ice->old->pair.responses_sent++;
-    }
-    if (ice->path.on && ice->path.old == old && ice->path.base_id == ice_base_at(ice, base)->b.id &&
-        sq_addr_equal(from, &ice->path.remote)) {
-        ice_path_heard(ice, now_ns);
-    }
+    request_served(ice, &r);
     return 0;
+}
+
+/* It is too late for an answer, by which a round trip would be measured: our own check tells that
+ * it came. */
+void ice_request_late(struct sq_ice *ice, uint64_t now_ns, uint8_t base, const struct sq_addr *from,
+                      const struct sq_stun_msg *m)
+{
+    const struct request r = {.now_ns = now_ns,
+                              .base = base,
+                              .from = from,
+                              .m = m,
+                              .gen = &ice->gen,
+                              .known = true,
+                              .present = true};
+    if (ice_is_stranger(ice, m)) {
+        send_error(ice, &r, ICE_STRANGER, NULL, 0);
+    } else if (!role_refused(ice, &r)) {
+        request_served(ice, &r);
+    }
 }
 
 uint64_t sq_ice_first_check_ns(const struct sq_ice *ice)

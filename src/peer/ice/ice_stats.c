@@ -85,6 +85,19 @@ const struct sq_ice_candidate *sq_ice_remote(const struct sq_ice *ice, size_t i)
     return i < ice->remotes.n ? ice_remote_at(ice, i) : NULL;
 }
 
+enum sq_ice_asked sq_ice_server_asked(const struct sq_ice *ice, size_t i, uint64_t now_ns)
+{
+    if (i >= ice->servers.n) {
+        return SQ_ICE_NOT_ASKED;
+    }
+    const struct ice_server *s = ice_server_at(ice, i);
+    return s->answered                            ? SQ_ICE_ANSWERED
+           : s->refused                           ? SQ_ICE_REFUSED
+           : s->asked_ns == 0                     ? SQ_ICE_NOT_ASKED
+           : now_ns < s->asked_ns + SQ_NS_PER_SEC ? SQ_ICE_ASKED
+                                                  : SQ_ICE_UNANSWERED;
+}
+
 static void fill(const struct ice_pair *p, struct sq_ice_pair_stats *ret_stats)
 {
     *ret_stats = (struct sq_ice_pair_stats){
@@ -151,11 +164,12 @@ size_t sq_ice_memory_bytes(const struct sq_ice *ice)
 {
     size_t sum = sizeof(*ice) + gen_bytes(&ice->gen);
     sum += ice->bases.room * sizeof(struct ice_bind);
-    sum += ice->servers.room * sizeof(struct sq_addr);
+    sum += ice->servers.room * sizeof(struct ice_server);
     sum += ice->locals.room * sizeof(struct ice_local);
     sum += ice->remotes.room * sizeof(struct sq_ice_candidate);
     sum += ice->pairs.room * sizeof(struct ice_pair);
     sum += ice->queries.room * sizeof(struct ice_query);
+    sum += ice->held.room * sizeof(struct ice_held);
     if (ice->old) {
         sum += sizeof(*ice->old) + gen_bytes(&ice->old->gen);
     }

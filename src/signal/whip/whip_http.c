@@ -49,6 +49,7 @@ int whip_ask(struct sq_signal *w, enum whip_ask ask, const char *url, const char
         .timeout_ns = timeout_ns,
         .body_max_bytes = 256 * 1024,
         .kept = w->kept,
+        .link = user->link,
     };
     int err = sq_http_start(w->s.host->loop, &options, fn, w, &w->request);
     if (!err) {

@@ -24,7 +24,7 @@ class Peer(dict):
     """A row of peers.csv: texts as they are, figures as numbers."""
 
     TEXTS = ("peer", "room", "role", "outcome", "cause", "message", "local_candidate",
-             "remote_candidate", "pair", "dtmf", "network")
+             "remote_candidate", "pair", "dtmf", "network", "audio.in.codec")
 
     def __init__(self, row):
         super().__init__({k: v if k in self.TEXTS else number(v) for k, v in row.items()})
@@ -107,6 +107,11 @@ class Results:
         dump = json.loads(next(iter(sorted((self.folder / "webrtc-internals").glob("*.json")))).read_text())
         return [json.loads(value["values"]) for connection in dump["PeerConnections"].values()
                 for key, value in connection["stats"].items() if key.endswith("-" + member)]
+
+    def events(self, kind):
+        """Those of that type in the first dump: what a peer was told, and when."""
+        dump = json.loads(next(iter(sorted((self.folder / "webrtc-internals").glob("*.json")))).read_text())
+        return [event for connection in dump["PeerConnections"].values() for event in connection["updateLog"] if event["type"] == kind]
 
     def started_ms(self):
         text = self.summary["run"]["started"].replace("Z", "+00:00")

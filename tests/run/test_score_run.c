@@ -1,0 +1,107 @@
+/* Score and MOS of whole runs: who fails, connects to nothing or gets half of it does not vanish.
+ */
+#include "run/rig.h"
+#include "run/shard_bench.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static enum fake_how each_differs(uint64_t index)
+{
+    static const enum fake_how how[] = {FAKE_WELL, FAKE_WELL, FAKE_REFUSED, FAKE_EMPTY_ROOM,
+                                        FAKE_NO_VIDEO};
+    return how[index];
+}
+
+static double sum_of(const struct sq_result *r, bool mos, unsigned *ret_n)
+{
+    double sum = 0;
+    *ret_n = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        double value = mos ? r->peers[i].mos : r->peers[i].score.score;
+        sum += isnan(value) ? 0 : value;
+        *ret_n += !isnan(value);
+    }
+    return sum;
+}
+
+static void nobody_vanishes(void **state)
+{
+    (void)state;
+    struct bench b;
+    unsigned n;
+    bench_make(&b, each_differs);
+    b.plan.peers = 5;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 2600 * MS;
+    bench_start(&b);
+    bench_finish(&b);
+    const struct sq_result *r = b.result;
+    const struct sq_peer_row *p = r->peers;
+    for (size_t i = 0; i < 2; i++) { /* how good it is, is a matter of what else runs here */
+        const struct sq_flow_totals *f = &p[i].flow[SQ_FLOW_AUDIO_IN];
+        const struct sq_mos_input in = {.delay_ms = f->rtt_ms / 2 + f->playout_ms,
+                                        .loss_percent = f->concealment_percent,
+                                        .burst_ratio = f->burst_ratio,
+                                        .codec = sq_mos_codec("opus")};
+        assert_string_equal(f->codec, "opus");
+        assert_float_equal(p[i].mos, sq_mos(&in), 1e-9);
+        assert_true(p[i].score.score > 0 && p[i].score.score <= 10);
+        assert_true(p[i].flow[SQ_FLOW_VIDEO_IN].watched_s > 1);
+    }
+    assert_int_equal(p[2].outcome, SQ_OUTCOME_FAILED);
+    assert_int_equal(p[3].outcome, SQ_OUTCOME_OK); /* and connected to nothing */
+    for (size_t i = 2; i < 4; i++) {
+        assert_float_equal(p[i].score.score, 0, 0);
+        assert_float_equal(p[i].mos, 1, 0);
+    }
+    /* Video that was agreed and never came: all of it lost, and none of its bit rate. */
+    assert_float_equal(p[4].score.penalties[SQ_SCORE_VIDEO_LOSS], 3, 1e-6);
+    assert_float_equal(p[4].score.penalties[SQ_SCORE_BITRATE], 5, 1e-6);
+    assert_true(p[4].score.score > 0 && p[4].score.score < 5 && p[4].mos >= 1);
+    assert_int_equal(bench_samples(&b, SQ_METRIC_SCORE), 5);
+    assert_int_equal(bench_samples(&b, SQ_METRIC_MOS), 5);
+    assert_float_equal(r->score, sum_of(r, false, &n) / 5, 0.001);
+    assert_float_equal(r->mos, sum_of(r, true, &n) / 5, 0.001);
+    assert_int_equal(n, 5);
+    bench_free(&b);
+}
+
+static enum fake_how half_refused(uint64_t index)
+{
+    return index % 2 ? FAKE_REFUSED : FAKE_WELL;
+}
+
+/* Nobody is told to have a voice that was not asked for. */
+static void video_alone_has_no_mos(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_make(&b, half_refused);
+    b.plan.peers = 4;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = 1500 * MS;
+    b.plan.groups[0].audio = false;
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(bench_samples(&b, SQ_METRIC_MOS), 0);
+    assert_true(isnan(b.result->mos));
+    assert_int_equal(bench_samples(&b, SQ_METRIC_SCORE), 4);
+    assert_int_equal(b.result->counts.failed, 2);
+    assert_true(b.result->score > 4 && b.result->score <= 5);
+    bench_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_vanishes),
+        cmocka_unit_test(video_alone_has_no_mos),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}

@@ -1,0 +1,120 @@
+/* Users whose network changes: when, on which clock, and that it is told. */
+#include "run/rig.h"
+#include "run/shard_bench.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void in_network(struct bench *b, const char *text)
+{
+    char why[200] = "";
+    bench_make(b, NULL);
+    if (sq_plan_add_network(&b->plan.groups[0], text, text, 1, why, sizeof(why)) != 0) {
+        fail_msg("%s", why);
+    }
+    b->plan.peers = 2;
+    b->plan.rate_per_s = 2; /* the second comes half a second later */
+    b->plan.duration_ns = 1600 * MS;
+    b->plan.dumps = 2;
+    bench_start(b);
+    bench_finish(b);
+    assert_int_equal(b->result->trace_count, 2);
+}
+
+/* The story of user `index` says that at that time of the run, to within what a busy machine is
+ * late. */
+static void assert_told(const struct bench *b, unsigned index, double at_ms, const char *value)
+{
+    for (size_t i = 0; i < b->result->trace_count; i++) {
+        const struct sq_peer_trace *t = &b->result->traces[i];
+        if (bench_index_of(&b->result->peers[t->peer]) != index) {
+            continue;
+        }
+        for (size_t k = 0; k < t->event_count; k++) {
+            const struct sq_trace_event *e = &t->events[k];
+            if (strcmp(e->type, "network") == 0 && strcmp(e->value, value) == 0) {
+                assert_true(e->t_ms >= at_ms && e->t_ms < at_ms + 300);
+                return;
+            }
+        }
+    }
+    fail_msg("user %u is not told of '%s'", index, value);
+}
+
+static void each_has_its_own_clock(void **state)
+{
+    (void)state;
+    struct bench b;
+    in_network(&b, "delay=1ms, 300ms: delay=3ms, 600ms: down 200ms");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_told(&b, i, 500.0 * i, "delay=1ms, 300ms: delay=3ms, 600ms: down 200ms");
+        assert_told(&b, i, 500.0 * i + 300, "delay=3ms");
+        assert_told(&b, i, 500.0 * i + 600, "down 200ms");
+        assert_told(&b, i, 500.0 * i + 800, "up");
+    }
+    /* A fifth of a second of fifty packets a second, each way. */
+    const struct sq_peer_row *p = &b.result->peers[0];
+    assert_true(p->flow[SQ_FLOW_AUDIO_IN].lost >= 9);
+    bench_free(&b);
+}
+
+/* Who comes later finds what holds by then. */
+static void all_may_have_the_runs(void **state)
+{
+    (void)state;
+    struct bench b;
+    in_network(&b, "delay=1ms, run 250ms: delay=3ms, run 900ms: delay=2ms");
+    assert_told(&b, 0, 250, "delay=3ms");
+    assert_told(&b, 1, 500, "delay=3ms");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_told(&b, i, 900, "delay=2ms");
+    }
+    bench_free(&b);
+}
+
+static void a_course_goes_round(void **state)
+{
+    (void)state;
+    struct bench b;
+    in_network(&b, "delay=1ms, 400ms: delay=3ms, 700ms: again");
+    assert_told(&b, 0, 400, "delay=3ms");
+    assert_told(&b, 0, 700, "again");
+    bench_free(&b);
+}
+
+static void a_group_has_room_for_so_many(void **state)
+{
+    (void)state;
+    static struct sq_plan_group group;
+    char why[200];
+    for (int i = 0; i < SQ_PLAN_NETWORKS_MAX; i++) {
+        assert_int_equal(sq_plan_add_network(&group, "n", "wifi, 1s: dsl, 2s: wifi, 3s: down 1s",
+                                             0.1, why, sizeof(why)),
+                         0);
+        assert_int_equal(group.networks[i].changes_at, 4 * i);
+    }
+    assert_int_equal(group.network_changes_len, SQ_PLAN_CHANGES_MAX);
+    assert_int_equal(sq_plan_add_network(&group, "n", "wifi", 0.1, why, sizeof(why)),
+                     SQ_ERR_NOSPACE);
+    group.networks_len--; /* room for a network, and for no change */
+    assert_int_equal(sq_plan_add_network(&group, "n", "wifi, 1s: dsl", 0.1, why, sizeof(why)),
+                     SQ_ERR_FORMAT);
+    assert_int_equal(group.networks_len, SQ_PLAN_NETWORKS_MAX - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_has_its_own_clock),
+        cmocka_unit_test(all_may_have_the_runs),
+        cmocka_unit_test(a_course_goes_round),
+        cmocka_unit_test(a_group_has_room_for_so_many),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}
