@@ -72,10 +72,10 @@ struct sq_user_env {
     void *ctx;
 };
 
-/* `place` says its group, room and network, and is `index` but in a closed model; intended_ns is
+/* `at` says its group, room and network, and is `index` but in a closed model; intended_ns is
  * when it was to begin: times count from there. */
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t place,
-                   uint64_t intended_ns, struct sq_user **ret_user) SQ_MUST_USE;
+int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
+                   struct sq_user **ret_user) SQ_MUST_USE;
 uint64_t sq_user_place(const struct sq_user *user);
 /* The owner's own number. */
 void sq_user_set_slot(struct sq_user *user, size_t slot);
