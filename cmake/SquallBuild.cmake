@@ -154,7 +154,7 @@ function(sq_test_settings target)
 endfunction()
 
 # Rooms without threads: ThreadSanitizer slows them tenfold and cannot find anything in them.
-set(SQ_ROOMS_WITHOUT_THREADS base stats media peer scenario sim)
+set(SQ_ROOMS_WITHOUT_THREADS base stats media peer scenario store report sim)
 
 # Their tests compute, and take a core; those of other rooms mostly wait for real time, if no sanitizer slows them.
 # ctest has two slots a core.
