@@ -264,3 +264,30 @@ const char *sq_format_duration(uint64_t ns, char out[static 32])
     }
     return out;
 }
+
+/* Levenshtein's distance; 99 for texts longer than any name. */
+unsigned sq_view_edits(struct sq_view a, const char *b)
+{
+    enum { LONGEST = 40 };
+    size_t b_len = strlen(b);
+    if (a.len > LONGEST || b_len > LONGEST) {
+        return 99;
+    }
+    unsigned row[LONGEST + 1];
+    for (unsigned j = 0; j <= b_len; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 0; i < a.len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i + 1;
+        for (unsigned j = 0; j < b_len; j++) {
+            unsigned swap = diagonal + (a.at[i] != b[j]);
+            unsigned drop = row[j + 1] + 1;
+            unsigned insert = row[j] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = swap < drop ? swap : drop;
+            row[j + 1] = insert < row[j + 1] ? insert : row[j + 1];
+        }
+    }
+    return row[b_len];
+}

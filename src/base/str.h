@@ -41,6 +41,8 @@ bool sq_view_starts(struct sq_view v, const char *prefix);
  * follows the separator (at NULL once nothing is left). */
 struct sq_view sq_view_cut(struct sq_view *v, char sep);
 struct sq_view sq_view_trim(struct sq_view v);
+/* Levenshtein's distance; 99 for texts of more than 40 bytes. */
+unsigned sq_view_edits(struct sq_view a, const char *b);
 /* The whole view as an unsigned decimal number; SQ_ERR_FORMAT otherwise or when above `max`. */
 int sq_view_u64(struct sq_view v, uint64_t max, uint64_t *ret_number) SQ_MUST_USE;
 

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "cli/data_options.h"
 #include "cli/dtmf_option.h"
+#include "cli/expect_option.h"
 #include "cli/network_option.h"
 #include "cli/reconnect_option.h"
 #include "signal/target.h"
@@ -115,6 +116,9 @@ static void add_verdict(struct table *table)
         {.name = "Verdict", .type = SQ_OPTION_HEADING},
         {"expect", SQ_OPTION_LIST, &o->expect, "EXPR",
          "such as 'video.in.loss.p95 < 1%'; may come again", 0, 0},
+        {"abort-on", SQ_OPTION_LIST, &o->abort_on, "EXPR[@DELAY]",
+         "the same, and the run ends once it does not hold, from DELAY on (5s); may come again", 0,
+         0},
         {"baseline", SQ_OPTION_LIST, &o->baselines, "DIR",
          "results of earlier runs: to be worse than those fails; may come again", 0, 0},
         {"baseline-threshold", SQ_OPTION_TEXT, &o->baseline_threshold, "P",
@@ -260,28 +264,6 @@ static void set_defaults(struct sq_run_options *o)
     };
 }
 
-static bool names_latency(const struct sq_expect *e)
-{
-    return sq_expect_names(e, "audio.in.latency") || sq_expect_names(e, "video.in.latency");
-}
-
-static int parse_expectations(struct sq_run_options *o, char *why, size_t why_room)
-{
-    for (size_t i = 0; i < o->expect.n; i++) {
-        struct sq_expect_error error = {.column = 1};
-        int err =
-            sq_expect_parse(o->expect.items[i], &o->expectations[o->expectations_len], &error);
-        if (err) {
-            snprintf(why, why_room, "--expect '%s', column %zu: %s", o->expect.items[i],
-                     error.column, error.message[0] ? error.message : sq_err_name(err));
-            return SQ_ERR_INVALID;
-        }
-        o->latency = o->latency || names_latency(o->expectations[o->expectations_len]);
-        o->expectations_len++;
-    }
-    return 0;
-}
-
 /* Options of what is sent, where none is: for want of that kind, of a publisher, or of room. */
 static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
 {
@@ -412,7 +394,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         sq_rand_secret(&o->seed, sizeof(o->seed));
         o->seed &= SEED_MAX;
     }
-    return parse_expectations(o, why, why_room);
+    return sq_expect_options_parse(o, why, why_room);
 }
 
 void sq_run_options_free(struct sq_run_options *o)
