@@ -146,7 +146,13 @@ static int add_expect(struct session *s, const char *text)
         return refuse(s, SQ_ERR_INVALID, "--expect '%s', column %zu: %s", text, error.column,
                       error.message[0] ? error.message : sq_err_name(err));
     }
-    s->expect_len++;
+    if (sq_expect_needs_run(s->expect[s->expect_len++])) {
+        return refuse(
+            s, SQ_ERR_INVALID,
+            "--expect '%s': windows, where, time(), tracks and aggregates of each peer are "
+            "of squall run",
+            text);
+    }
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/dtmf_option.h"
+#include "cli/expect_option.h"
 #include "cli/network_option.h"
 #include "cli/places.h"
 #include "cli/progress.h"
@@ -458,6 +459,7 @@ static int prepare(struct session *s, int argc, char **argv)
     err =
         err ? err
             : sq_run_paths_find(s->loop, &s->options, &s->paths, &s->plan, s->why, sizeof(s->why));
+    err = err ? err : sq_expect_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
     err = err ? err : raise_limits(s);
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);

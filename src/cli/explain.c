@@ -54,6 +54,10 @@ static const char *aggregate_text(const struct sq_agg *agg, char *room, size_t s
         return "the sum of all samples over the seconds of the run";
     case SQ_AGG_LAST:
         return "the latest sample";
+    case SQ_AGG_RSTDDEV:
+        return "the standard deviation of all samples, in per cent of their mean";
+    case SQ_AGG_TOTAL:
+        return "the sum of all samples";
     }
     return "";
 }
@@ -149,6 +153,10 @@ static void put_unit(const struct sq_metric *m, const struct sq_agg *agg, struct
 {
     char unit[64];
     const char *text = sq_metric_unit_text(m->unit);
+    if (agg->kind == SQ_AGG_RSTDDEV) {
+        put_line(out, "unit", "%");
+        return;
+    }
     if (agg->kind == SQ_AGG_COUNT) {
         text = "";
     }

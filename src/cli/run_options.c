@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "cli/expect_option.h"
 #include "cli/network_option.h"
 #include "cli/run_file.h"
 #include "cli/run_table.h"
@@ -9,51 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool names_latency(const struct sq_expect *e)
-{
-    return sq_expect_names(e, "audio.in.latency") || sq_expect_names(e, "video.in.latency");
-}
-
-/* Of a file the column is one of the file, where the text stands in it letter by letter. */
-static void refuse_expectation(const struct sq_run_options *o, const char *text,
-                               const struct sq_expect_error *error, int err, char *why,
-                               size_t why_room)
-{
-    const struct sq_scenario_setting *s =
-        o->scenario ? sq_scenario_setting_of(o->scenario, text) : NULL;
-    const char *said = error->message[0] ? error->message : sq_err_name(err);
-    if (!s) {
-        snprintf(why, why_room, "--expect '%s', column %zu: %s", text, error->column, said);
-    } else if (s->text_column) {
-        const struct sq_yaml_place at = {s->at.line, s->text_column + (unsigned)error->column - 1};
-        sq_run_file_refuse(o, &at, why, why_room, "expect '%s': %s", text, said);
-    } else {
-        sq_run_file_refuse(o, &s->at, why, why_room, "expect '%s', column %zu: %s", text,
-                           error->column, said);
-    }
-}
-
-static int parse_expectations(struct sq_run_options *o, char *why, size_t why_room)
-{
-    bool latency = false;
-    for (size_t i = 0; i < o->expect.n; i++) {
-        struct sq_expect_error error = {.column = 1};
-        int err =
-            sq_expect_parse(o->expect.items[i], &o->expectations[o->expectations_len], &error);
-        if (err) {
-            refuse_expectation(o, o->expect.items[i], &error, err, why, why_room);
-            return SQ_ERR_INVALID;
-        }
-        latency = latency || names_latency(o->expectations[o->expectations_len]);
-        o->expectations_len++;
-    }
-    o->latency = o->latency || latency;
-    for (size_t i = 0; i < o->groups_len; i++) { /* those that have frames to measure */
-        o->groups[i].latency |= latency && (o->groups[i].audio || o->groups[i].video);
-    }
-    return 0;
-}
 
 /* Options of what is sent, where none is: for want of that kind, of a publisher, or of room. */
 static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
@@ -224,7 +180,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         return err;
     }
     sq_run_options_finish(o);
-    return parse_expectations(o, why, why_room);
+    return sq_expect_options_parse(o, why, why_room);
 }
 
 void sq_run_options_free(struct sq_run_options *o)

@@ -10,7 +10,7 @@
 #include "scenario/scenario.h"
 #include "signal/target.h"
 
-#define SQ_RUN_EXPECT_MAX SQ_OPTION_LIST_MAX
+#define SQ_RUN_EXPECT_MAX (2 * SQ_OPTION_LIST_MAX)
 
 struct sq_run_options {
     bool help;
@@ -28,7 +28,7 @@ struct sq_run_options {
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
     const char *baseline_threshold;
     struct sq_option_list baselines;
-    struct sq_option_list expect, stun, turn, local_ips, codecs, networks;
+    struct sq_option_list expect, abort_on, stun, turn, local_ips, codecs, networks;
     uint64_t answer_timeout_ns, connect_timeout_ns, media_timeout_ns;
     double lateness_max_ms;
 

@@ -59,7 +59,7 @@ void sq_html_expectations(const struct sq_result *r, struct sq_buf *out)
         } else if (isfinite(e->value)) {
             sq_report_human_unit(out, e->value, e->unit);
         } else {
-            sq_buf_puts(out, "no sample");
+            sq_buf_puts(out, isinf(e->value) ? "never" : "no sample");
         }
         sq_buf_puts(out, "</td><td class=\"text wide\">");
         sq_html_text(out, e->message);

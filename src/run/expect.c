@@ -2,392 +2,371 @@
 
 #include "base/mem.h"
 #include "run/expect_int.h"
+#include "run/slice.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#define TIME_ID SQ_METRIC_SETUP_TOTAL /* ms: how histograms keep times until something holds */
+
 /* What judging a part of the expression gave. */
 struct finding {
     bool holds;
-    double value;                      /* NAN: no sample */
+    double value;                      /* NAN: no sample; INFINITY: of a time that never came */
     const struct sq_expect_node *term; /* the one that decided */
+    uint64_t never;                    /* peers that never got there */
 };
 
-enum peer_answer { PEER_NO_SAMPLE, PEER_HOLDS, PEER_HOLDS_NOT };
-
-bool sq_expect_counts_peers(enum sq_metric_id id)
-{
-    return id == SQ_METRIC_PEERS_OK || id == SQ_METRIC_PEERS_FAILED ||
-           id == SQ_METRIC_PEERS_DROPPED;
-}
-
-bool sq_expect_is_channels(enum sq_metric_id id)
-{
-    return id == SQ_METRIC_AUDIO_IN || id == SQ_METRIC_AUDIO_OUT || id == SQ_METRIC_VIDEO_IN ||
-           id == SQ_METRIC_VIDEO_OUT;
-}
-
-bool sq_expect_is_decoding(enum sq_metric_id id)
-{
-    return id == SQ_METRIC_AUDIO_IN_HEARD || id == SQ_METRIC_AUDIO_IN_DECODED_FAILED ||
-           id == SQ_METRIC_VIDEO_IN_MOVING || id == SQ_METRIC_VIDEO_IN_DECODED_FPS ||
-           id == SQ_METRIC_VIDEO_IN_DECODED_FAILED;
-}
-
-static bool compare(double value, enum sq_expect_op op, double number)
-{
-    double slack = 1e-9 * fmax(1, fabs(number)); /* what decimal fractions lose */
-    if (isnan(value)) {
-        return false;
-    }
-    switch (op) {
-    case SQ_OP_EQUAL:
-        return fabs(value - number) <= slack;
-    case SQ_OP_UNEQUAL:
-        return fabs(value - number) > slack;
-    case SQ_OP_LESS:
-        return value < number;
-    case SQ_OP_LESS_EQUAL:
-        return value <= number + slack;
-    case SQ_OP_GREATER:
-        return value > number;
-    case SQ_OP_GREATER_EQUAL:
-        return value >= number - slack;
-    }
-    return false;
-}
-
-/* ---- One peer ---- */
-
-/* Where a metric of media is kept in a peer's row: which flow, and which figure of it. */
-enum figure {
-    FIGURE_NONE,
-    FIGURE_TRACKS,
-    FIGURE_BITRATE,
-    FIGURE_LOSS,
-    FIGURE_JITTER,
-    FIGURE_RTT,
-    FIGURE_LATENCY,
-    FIGURE_NACK,
-    FIGURE_PLI,
-    FIGURE_FPS,
-    FIGURE_FREEZE,
-    FIGURE_FREEZES,
-    FIGURE_WIDTH,
-    FIGURE_HEIGHT,
-    FIGURE_DATA, /* the number is the metric's place from SQ_METRIC_DATA_IN_THROUGHPUT on */
-    FIGURE_PLAYOUT,
-    FIGURE_CONCEALMENT,
-    FIGURE_DROPPED,
-    FIGURE_DECODED_FPS,
-    FIGURE_ALIVE,
-    FIGURE_DECODE_FAILED,
-    FIGURE_STAGE, /* the number is an enum sq_stage */
-    FIGURE_SCORE,
-    FIGURE_MOS,
+struct judging {
+    const struct sq_expect *e;
+    const struct sq_result *r;
+    const struct sq_expect_live *live; /* NULL: at the end */
 };
 
-struct place {
-    enum figure figure;
-    int of; /* enum sq_flow or enum sq_stage */
-};
-
-static const struct place places[SQ_METRIC_COUNT] = {
-    [SQ_METRIC_AUDIO_IN] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_LOSS] = {FIGURE_LOSS, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_JITTER] = {FIGURE_JITTER, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_RTT] = {FIGURE_RTT, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_PLAYOUT] = {FIGURE_PLAYOUT, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_CONCEALMENT] = {FIGURE_CONCEALMENT, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_LATENCY] = {FIGURE_LATENCY, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_HEARD] = {FIGURE_ALIVE, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_IN_DECODED_FAILED] = {FIGURE_DECODE_FAILED, SQ_FLOW_AUDIO_IN},
-    [SQ_METRIC_AUDIO_OUT] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_AUDIO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_AUDIO_OUT_LOSS] = {FIGURE_LOSS, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_AUDIO_OUT_JITTER] = {FIGURE_JITTER, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_AUDIO_OUT_RTT] = {FIGURE_RTT, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_AUDIO_OUT_NACK] = {FIGURE_NACK, SQ_FLOW_AUDIO_OUT},
-    [SQ_METRIC_VIDEO_IN] = {FIGURE_TRACKS, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_LOSS] = {FIGURE_LOSS, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_JITTER] = {FIGURE_JITTER, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_RTT] = {FIGURE_RTT, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_FPS] = {FIGURE_FPS, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_FREEZE] = {FIGURE_FREEZE, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_FREEZES] = {FIGURE_FREEZES, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_WIDTH] = {FIGURE_WIDTH, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_PLAYOUT] = {FIGURE_PLAYOUT, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_DROPPED] = {FIGURE_DROPPED, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_LATENCY] = {FIGURE_LATENCY, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_MOVING] = {FIGURE_ALIVE, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_DECODED_FPS] = {FIGURE_DECODED_FPS, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_IN_DECODED_FAILED] = {FIGURE_DECODE_FAILED, SQ_FLOW_VIDEO_IN},
-    [SQ_METRIC_VIDEO_OUT] = {FIGURE_TRACKS, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_LOSS] = {FIGURE_LOSS, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_JITTER] = {FIGURE_JITTER, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_RTT] = {FIGURE_RTT, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_FPS] = {FIGURE_FPS, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_WIDTH] = {FIGURE_WIDTH, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_HEIGHT] = {FIGURE_HEIGHT, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_NACK] = {FIGURE_NACK, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_VIDEO_OUT_PLI] = {FIGURE_PLI, SQ_FLOW_VIDEO_OUT},
-    [SQ_METRIC_DATA_IN_THROUGHPUT] = {FIGURE_DATA, 0},
-    [SQ_METRIC_DATA_IN_LATENCY] = {FIGURE_DATA, 1},
-    [SQ_METRIC_DATA_IN_LOSS] = {FIGURE_DATA, 2},
-    [SQ_METRIC_DATA_IN_MESSAGES] = {FIGURE_DATA, 3},
-    [SQ_METRIC_DATA_OUT_THROUGHPUT] = {FIGURE_DATA, 4},
-    [SQ_METRIC_DATA_OUT_MESSAGES] = {FIGURE_DATA, 5},
-    [SQ_METRIC_DATA_RTT] = {FIGURE_DATA, 6},
-    [SQ_METRIC_SETUP_DNS] = {FIGURE_STAGE, SQ_STAGE_DNS},
-    [SQ_METRIC_SETUP_CONNECT] = {FIGURE_STAGE, SQ_STAGE_CONNECT},
-    [SQ_METRIC_SETUP_TLS] = {FIGURE_STAGE, SQ_STAGE_TLS},
-    [SQ_METRIC_SETUP_SIGNALING] = {FIGURE_STAGE, SQ_STAGE_SIGNALING},
-    [SQ_METRIC_SETUP_ICE] = {FIGURE_STAGE, SQ_STAGE_ICE},
-    [SQ_METRIC_SETUP_DTLS] = {FIGURE_STAGE, SQ_STAGE_DTLS},
-    [SQ_METRIC_SETUP_MEDIA] = {FIGURE_STAGE, SQ_STAGE_MEDIA},
-    [SQ_METRIC_SETUP_TOTAL] = {FIGURE_STAGE, SQ_STAGE_TOTAL},
-    [SQ_METRIC_SCORE] = {FIGURE_SCORE, 0},
-    [SQ_METRIC_MOS] = {FIGURE_MOS, 0},
-};
-
-bool sq_expect_has_peer_value(enum sq_metric_id id)
+static const struct sq_slice_row *slice_of(const struct judging *j, const struct sq_expect_node *n)
 {
-    return places[id].figure != FIGURE_NONE;
+    struct sq_slice slice;
+    bool sliced = sq_expect_slice(j->e, n, j->live != NULL, &slice);
+    return sliced ? sq_result_slice(j->r, &slice) : NULL;
 }
 
-double sq_expect_peer_value(const struct sq_peer_row *p, enum sq_metric_id id)
+/* ---- Why there is no sample ---- */
+
+/* Of the run's own events; NAN: it did not come. */
+static double event_ms(const struct sq_result *r, const struct sq_event *e)
 {
-    struct place place = places[id];
-    if (place.figure == FIGURE_STAGE) {
-        return p->stage_ms[place.of];
-    }
-    if (place.figure == FIGURE_SCORE || place.figure == FIGURE_MOS) {
-        return place.figure == FIGURE_MOS ? p->mos : p->score.score; /* of failed ones, too */
-    }
-    if (place.figure == FIGURE_NONE || !p->connected) {
-        return NAN;
-    }
-    if (place.figure == FIGURE_DATA) {
-        const double figures[] = {p->data.in_kbps,      p->data.latency_ms,
-                                  p->data.loss_percent, (double)p->data.messages_in,
-                                  p->data.out_kbps,     (double)p->data.messages_out,
-                                  p->data.rtt_ms};
-        return figures[place.of];
-    }
-    const struct sq_flow_totals *f = &p->flow[place.of];
-    if (place.figure == FIGURE_TRACKS) {
-        return f->tracks; /* 0 channels is an answer, all else needs one */
-    }
-    if (f->tracks == 0) { /* but for rates, where something was to come and nothing did */
-        bool rate = place.figure == FIGURE_BITRATE || place.figure == FIGURE_FPS;
-        return f->agreed && rate ? 0 : NAN;
-    }
-    switch (place.figure) {
-    case FIGURE_BITRATE:
-        return f->bitrate_kbps;
-    case FIGURE_LOSS:
-        return f->loss_percent;
-    case FIGURE_JITTER:
-        return f->jitter_ms;
-    case FIGURE_RTT:
-        return f->rtt_ms;
-    case FIGURE_LATENCY:
-        return f->latency_ms;
-    case FIGURE_NACK:
-        return (double)f->nack;
-    case FIGURE_PLI:
-        return (double)f->pli;
-    case FIGURE_FPS:
-        return f->fps;
-    case FIGURE_FREEZE:
-        return f->freeze_ms;
-    case FIGURE_FREEZES:
-        return (double)f->freezes;
-    case FIGURE_WIDTH:
-        return f->width ? f->width : NAN;
-    case FIGURE_HEIGHT:
-        return f->height ? f->height : NAN;
-    case FIGURE_PLAYOUT:
-        return f->playout_ms;
-    case FIGURE_CONCEALMENT:
-        return f->concealment_percent;
-    case FIGURE_DROPPED:
-        return (double)f->dropped;
-    case FIGURE_DECODED_FPS:
-        return f->decoded_fps;
-    case FIGURE_ALIVE:
-        return f->alive_percent;
-    case FIGURE_DECODE_FAILED:
-        return (double)f->decode_failed;
-    default:
-        return NAN;
+    return e->kind == SQ_EVENT_RAMPED     ? r->ramped_ms
+           : e->kind == SQ_EVENT_DRAINING ? r->draining_ms
+                                          : (double)e->after_ns / 1e6;
+}
+
+static void put_where(const struct sq_where *where, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < where->n && len + 1 < size; i++) {
+        const struct sq_where_term *t = &where->terms[i];
+        int n = snprintf(text + len, size - len, "%s%s %s '%s'", i ? " and " : "",
+                         sq_where_field_name(t->field), t->is_not ? "is not" : "is", t->text);
+        len += n > 0 ? (size_t)n : 0;
     }
 }
 
-/* Media that was agreed and never came has no loss, latency or size: none that could hold. */
-static bool never_came(const struct sq_peer_row *p, enum sq_metric_id id)
+/* A window that never opened is told by the event that did not come. */
+static void put_no_sample(const struct judging *j, const struct sq_expect_node *n, const char *what,
+                          char *text, size_t size)
 {
-    struct place place = places[id];
-    bool of_flow =
-        place.figure > FIGURE_NONE && place.figure < FIGURE_STAGE && place.figure != FIGURE_DATA;
-    return of_flow && p->connected && p->flow[place.of].agreed && p->flow[place.of].tracks == 0;
+    const struct sq_window *window = &j->e->window;
+    const struct sq_slice_row *row = slice_of(j, n);
+    bool counts = sq_expect_counts_peers(n->metric);
+    if (!window->on || (!row && !counts)) {
+        snprintf(text, size, "no sample: nothing measured %s", what);
+    } else if (counts && isnan(event_ms(j->r, &window->from))) {
+        snprintf(text, size, "no sample: '%s' did not come", window->from.name);
+    } else if (window->from.kind == SQ_EVENT_TIME &&
+               j->r->duration_s * 1e9 <= (double)window->from.after_ns) {
+        snprintf(text, size, "no sample: the run was over before %s", window->from.name);
+    } else if (row && row->opened == 0 && row->peers > 0) {
+        snprintf(text, size, "no sample: '%s' did not come", window->from.name);
+    } else {
+        snprintf(text, size, "no sample: nothing measured %s between %s and %s", what,
+                 window->from.name, window->to.name);
+    }
 }
 
-/* Recursion is bounded by the parser's SQ_EXPECT_TERMS_MAX and SQ_EXPECT_DEPTH_MAX. */
-static enum peer_answer judge_peer(const struct sq_expect *e, int index,
-                                   const struct sq_peer_row *p)
+/* ---- Each peer by itself ---- */
+
+static void find_values(const struct judging *j, struct sq_expect_values *ret_values)
 {
-    const struct sq_expect_node *n = &e->nodes[index];
-    if (n->kind == SQ_EXPECT_TERM) {
-        double value = sq_expect_peer_value(p, n->metric);
-        if (isnan(value)) {
-            return never_came(p, n->metric) ? PEER_HOLDS_NOT : PEER_NO_SAMPLE;
-        }
-        return compare(value, n->op, n->number) ? PEER_HOLDS : PEER_HOLDS_NOT;
+    for (int i = 0; i < j->e->node_count; i++) {
+        const struct sq_expect_node *n = &j->e->nodes[i];
+        struct sq_slice slice;
+        ret_values->sliced[i] =
+            n->kind == SQ_EXPECT_TERM && sq_expect_slice(j->e, n, false, &slice);
+        const struct sq_slice_row *row =
+            ret_values->sliced[i] ? sq_result_slice(j->r, &slice) : NULL;
+        ret_values->of[i] = row ? row->values : NULL;
     }
-    enum peer_answer left = judge_peer(e, n->left, p);
-    enum peer_answer right = judge_peer(e, n->right, p);
-    enum peer_answer decides = n->kind == SQ_EXPECT_AND ? PEER_HOLDS_NOT : PEER_HOLDS;
-    if (left == decides || right == decides) {
-        return decides;
-    }
-    return left == PEER_NO_SAMPLE || right == PEER_NO_SAMPLE ? PEER_NO_SAMPLE : left;
 }
 
-static void eval_by_peer(const struct sq_expect *e, const struct sq_result *r,
-                         struct sq_expectation *out)
+static struct sq_expect_live count_answers(const struct judging *j)
 {
-    uint64_t holds = 0, misses = 0, failed_before = 0, without = 0;
-    for (size_t i = 0; i < r->peer_count; i++) {
-        const struct sq_peer_row *p = &r->peers[i];
-        if (p->outcome == SQ_OUTCOME_PENDING) {
-            continue;
-        }
-        enum peer_answer answer = judge_peer(e, e->root, p);
-        if (answer == PEER_NO_SAMPLE && p->outcome == SQ_OUTCOME_FAILED) {
-            failed_before++; /* a peer that failed early may not make the share look better */
-            misses++;
-        } else {
-            holds += answer == PEER_HOLDS;
-            misses += answer == PEER_HOLDS_NOT;
-            without += answer == PEER_NO_SAMPLE;
+    struct sq_expect_live n = {.holds = 0};
+    struct sq_expect_values values;
+    find_values(j, &values);
+    for (size_t i = 0; i < j->r->peer_count; i++) {
+        const struct sq_peer_row *p = &j->r->peers[i];
+        if (p->outcome != SQ_OUTCOME_PENDING && sq_where_matches(&j->e->where, p)) {
+            sq_expect_count(&n, p, sq_expect_peer_answer(j->e, p, &values, i));
         }
     }
+    return n;
+}
+
+void sq_expect_count(struct sq_expect_live *n, const struct sq_peer_row *p,
+                     enum sq_peer_answer answer)
+{
+    if (answer == SQ_PEER_NO_SAMPLE && p->outcome == SQ_OUTCOME_FAILED) {
+        n->failed_before++; /* a peer that failed early may not make the share look better */
+        n->misses++;
+    } else {
+        n->holds += answer == SQ_PEER_HOLDS;
+        n->misses += answer == SQ_PEER_HOLDS_NOT;
+        n->without += answer == SQ_PEER_NO_SAMPLE;
+    }
+}
+
+static void put_none_judged(const struct judging *j, char *text, size_t size)
+{
+    const struct sq_expect_node *first = NULL;
+    for (int i = j->e->node_count; i-- > 0;) {
+        first = j->e->nodes[i].kind == SQ_EXPECT_TERM ? &j->e->nodes[i] : first;
+    }
+    if (j->e->window.on && first) {
+        put_no_sample(j, first, sq_metric_get(first->metric)->name, text, size);
+    } else {
+        snprintf(text, size, "no sample: no peer had a value of it");
+    }
+}
+
+static void eval_by_peer(const struct judging *j, struct sq_expectation *out)
+{
+    const struct sq_expect_live n = j->live ? *j->live : count_answers(j);
+    char text[sizeof(out->message)];
     SQ_RESULT_SET(out->unit, "% of peers");
-    if (holds + misses == failed_before) {
+    if (n.holds + n.misses == n.failed_before) {
         out->ok = false;
         out->value = NAN;
-        SQ_RESULT_SET(out->message, "no sample: no peer had a value of it");
+        put_none_judged(j, text, sizeof(text));
+        SQ_RESULT_SET(out->message, text);
         return;
     }
-    unsigned long long judged = holds + misses;
-    out->value = 100.0 * (double)holds / (double)judged;
-    out->ok = compare(out->value, SQ_OP_GREATER_EQUAL, e->peers_percent);
-    char text[sizeof(out->message)];
-    int n = snprintf(text, sizeof(text), "holds for %llu of %llu peers (%.4g %%), wanted %.6g %%",
-                     (unsigned long long)holds, judged, out->value, e->peers_percent);
-    if (failed_before > 0 && n > 0 && (size_t)n < sizeof(text)) {
-        n += snprintf(text + n, sizeof(text) - (size_t)n, "; %llu failed before they had a value",
-                      (unsigned long long)failed_before);
+    unsigned long long judged = n.holds + n.misses;
+    out->value = 100.0 * (double)n.holds / (double)judged;
+    out->ok = sq_op_holds(out->value, SQ_OP_GREATER_EQUAL, j->e->peers_percent);
+    int len = snprintf(text, sizeof(text), "holds for %llu of %llu peers (%.4g %%), wanted %.6g %%",
+                       (unsigned long long)n.holds, judged, out->value, j->e->peers_percent);
+    if (n.failed_before > 0 && len > 0 && (size_t)len < sizeof(text)) {
+        len +=
+            snprintf(text + len, sizeof(text) - (size_t)len,
+                     "; %llu failed before they had a value", (unsigned long long)n.failed_before);
     }
-    if (without > 0 && n > 0 && (size_t)n < sizeof(text)) {
-        snprintf(text + n, sizeof(text) - (size_t)n, "; %llu more had nothing to be judged by",
-                 (unsigned long long)without);
+    if (n.without > 0 && len > 0 && (size_t)len < sizeof(text)) {
+        snprintf(text + len, sizeof(text) - (size_t)len, "; %llu more had nothing to be judged by",
+                 (unsigned long long)n.without);
     }
     SQ_RESULT_SET(out->message, text);
 }
 
 /* ---- The whole run ---- */
 
-static double peer_count_value(const struct sq_expect_node *n, const struct sq_result *r)
+void sq_expect_count_outcome(struct sq_peer_counts *c, const struct sq_peer_row *p)
 {
-    const struct sq_peer_counts *c = &r->counts;
-    uint64_t count = n->metric == SQ_METRIC_PEERS_OK       ? c->ok
-                     : n->metric == SQ_METRIC_PEERS_FAILED ? c->failed
-                                                           : c->dropped;
-    if (c->started == 0) {
+    c->started++;
+    c->ok += p->outcome == SQ_OUTCOME_OK;
+    c->failed += p->outcome == SQ_OUTCOME_FAILED;
+    c->dropped += p->drops > 0 || (p->outcome == SQ_OUTCOME_FAILED && p->connected);
+}
+
+/* Those who were there in the window, and what became of them in it. */
+static void count_in_window(struct sq_peer_counts *c, const struct sq_peer_row *p, double from_ms,
+                            double to_ms)
+{
+    bool failed = p->outcome == SQ_OUTCOME_FAILED;
+    double drop_ms = p->drops > 0 ? p->dropped_ms : failed && p->connected ? p->end_ms : NAN;
+    c->started += p->start_ms <= to_ms && !(p->end_ms < from_ms);
+    c->failed += failed && p->end_ms >= from_ms && p->end_ms <= to_ms;
+    c->dropped += drop_ms >= from_ms && drop_ms <= to_ms;
+}
+
+/* Of those that the expectation is about. */
+static struct sq_peer_counts counts_of(const struct judging *j)
+{
+    struct sq_peer_counts c = {.started = 0};
+    const struct sq_window *window = &j->e->window;
+    if (j->live) {
+        return j->live->counts;
+    }
+    if (j->e->where.n == 0 && !window->on) {
+        return j->r->counts;
+    }
+    double from_ms = event_ms(j->r, &window->from);
+    double to_ms = event_ms(j->r, &window->to);
+    to_ms = isnan(to_ms) ? INFINITY : to_ms; /* until the end */
+    for (size_t i = 0; i < j->r->peer_count; i++) {
+        const struct sq_peer_row *p = &j->r->peers[i];
+        if (!sq_where_matches(&j->e->where, p)) {
+            continue;
+        }
+        if (window->on) {
+            count_in_window(&c, p, from_ms, to_ms);
+        } else {
+            sq_expect_count_outcome(&c, p);
+        }
+    }
+    return c;
+}
+
+/* Nobody was there that it is about. */
+static bool is_about_nobody(const struct judging *j)
+{
+    bool any = j->live && j->live->counts.started > 0;
+    for (size_t i = 0; !j->live && i < j->r->peer_count && !any; i++) {
+        any = sq_where_matches(&j->e->where, &j->r->peers[i]);
+    }
+    return j->e->where.n > 0 && !any;
+}
+
+static double peer_count_value(const struct judging *j, const struct sq_expect_node *n)
+{
+    const struct sq_peer_counts c = counts_of(j);
+    uint64_t count = n->metric == SQ_METRIC_PEERS_OK       ? c.ok
+                     : n->metric == SQ_METRIC_PEERS_FAILED ? c.failed
+                                                           : c.dropped;
+    if (c.started == 0) {
         return NAN;
     }
-    return n->share ? 100.0 * (double)count / (double)c->started : (double)count;
+    if (j->live && n->metric == SQ_METRIC_PEERS_OK && !n->share) {
+        count += j->live->to_come; /* who has not begun may be ok yet */
+    }
+    return n->share ? 100.0 * (double)count / (double)c.started : (double)count;
+}
+
+/* Takes the value in where it is further from what was wanted than the one so far. */
+static void take_worse(struct finding *f, double value)
+{
+    const struct sq_expect_node *n = f->term;
+    if (isnan(value)) {
+        return;
+    }
+    bool holds = sq_op_holds(value, n->op, n->number);
+    bool upward = n->op == SQ_OP_LESS || n->op == SQ_OP_LESS_EQUAL;
+    bool worse = isnan(f->value) || (upward ? value > f->value : value < f->value);
+    if (isnan(f->value) || (f->holds && !holds) || (f->holds == holds && worse)) {
+        f->value = value;
+        f->holds = holds;
+    }
 }
 
 /* Every connected peer by itself: the value of the one that is furthest from what was wanted. */
-static struct finding judge_channels(const struct sq_expect_node *n, const struct sq_result *r)
+static struct finding judge_channels(const struct judging *j, const struct sq_expect_node *n)
 {
     struct finding f = {.holds = false, .value = NAN, .term = n};
-    for (size_t i = 0; i < r->peer_count; i++) {
-        double value = sq_expect_peer_value(&r->peers[i], n->metric);
-        if (isnan(value)) {
-            continue;
+    const struct sq_slice_row *row = slice_of(j, n);
+    if (j->live) { /* all that are known of a distribution are its ends */
+        if (row && row->hist->sums.count > 0) {
+            take_worse(&f, (double)row->hist->sums.min);
+            take_worse(&f, (double)row->hist->sums.max);
         }
-        bool holds = compare(value, n->op, n->number);
-        bool upward = n->op == SQ_OP_LESS || n->op == SQ_OP_LESS_EQUAL;
-        bool worse = isnan(f.value) || (upward ? value > f.value : value < f.value);
-        if (isnan(f.value) || (f.holds && !holds) || (f.holds == holds && worse)) {
-            f.value = value;
-            f.holds = holds;
+        return f;
+    }
+    for (size_t i = 0; i < j->r->peer_count; i++) {
+        const struct sq_peer_row *p = &j->r->peers[i];
+        if (sq_where_matches(&j->e->where, p)) {
+            take_worse(&f, !j->e->window.on     ? sq_expect_peer_value(p, n->metric)
+                           : row && row->values ? row->values[i]
+                                                : NAN);
         }
     }
     return f;
 }
 
-static struct finding judge_term(const struct sq_expect_node *n, const struct sq_result *r)
+/* Who never got there took for ever. */
+static double time_value(const struct sq_slice_row *row, struct sq_agg agg)
+{
+    const struct sq_hist *h = row->hist;
+    bool ends = agg.kind != SQ_AGG_QUANTILE && agg.kind != SQ_AGG_MIN && agg.kind != SQ_AGG_COUNT;
+    if (agg.kind == SQ_AGG_COUNT) {
+        return (double)(h->sums.count - row->never);
+    }
+    if (h->sums.count == 0) {
+        return NAN;
+    }
+    bool least = agg.kind == SQ_AGG_MIN && row->never == h->sums.count;
+    bool quantile = agg.kind == SQ_AGG_QUANTILE && row->never > 0 &&
+                    sq_hist_quantile(h, agg.q) > SQ_HIST_MAX / 2;
+    if ((ends && row->never > 0) || least || quantile) {
+        return INFINITY;
+    }
+    return sq_metric_aggregate(h, TIME_ID, agg);
+}
+
+static double slice_value(const struct judging *j, const struct sq_expect_node *n,
+                          const struct sq_slice_row *row)
+{
+    if (!row) {
+        return n->agg.kind == SQ_AGG_COUNT ? 0 : NAN;
+    }
+    if (n->timed) {
+        return time_value(row, n->agg);
+    }
+    if (n->agg.kind == SQ_AGG_LAST) {
+        return row->last;
+    }
+    double value = sq_metric_aggregate(row->hist, n->metric, n->agg);
+    return n->agg.kind != SQ_AGG_RATE  ? value
+           : row->hist->sums.count > 0 ? value / j->r->duration_s
+                                       : NAN;
+}
+
+static double metric_value(const struct judging *j, const struct sq_expect_node *n)
+{
+    const struct sq_metric_row *m = sq_result_metric(j->r, n->metric);
+    if (!m) {
+        return n->agg.kind == SQ_AGG_COUNT ? 0 : NAN;
+    }
+    if (n->agg.kind == SQ_AGG_LAST) {
+        return m->last;
+    }
+    double value = sq_metric_aggregate(m->hist, n->metric, n->agg);
+    return n->agg.kind != SQ_AGG_RATE ? value
+           : m->hist->sums.count > 0  ? value / j->r->duration_s
+                                      : NAN;
+}
+
+static struct finding judge_term(const struct judging *j, const struct sq_expect_node *n)
 {
     struct finding f = {.value = NAN, .term = n};
+    struct sq_slice slice;
     if (sq_expect_counts_peers(n->metric)) {
-        f.value = peer_count_value(n, r);
+        f.value = peer_count_value(j, n);
     } else if (n->metric == SQ_METRIC_GENERATOR_DROPS) {
-        f.value = (double)(r->generator.receive_drops + r->generator.send_errors);
+        f.value = (double)(j->r->generator.receive_drops + j->r->generator.send_errors);
     } else if (sq_expect_is_channels(n->metric) && !n->has_agg) {
-        return judge_channels(n, r);
+        return judge_channels(j, n);
+    } else if (sq_expect_slice(j->e, n, j->live != NULL, &slice)) {
+        const struct sq_slice_row *row = sq_result_slice(j->r, &slice);
+        f.value = slice_value(j, n, row);
+        f.never = row ? row->never : 0;
     } else {
-        const struct sq_metric_row *m = sq_result_metric(r, n->metric);
-        if (!m && n->agg.kind == SQ_AGG_COUNT) {
-            f.value = 0;
-        } else if (m && n->agg.kind == SQ_AGG_LAST) {
-            f.value = m->last;
-        } else if (m && n->agg.kind == SQ_AGG_RATE) {
-            f.value = m->hist->sums.count > 0
-                          ? sq_metric_aggregate(m->hist, n->metric, n->agg) / r->duration_s
-                          : NAN;
-        } else if (m) {
-            f.value = sq_metric_aggregate(m->hist, n->metric, n->agg);
-        }
+        f.value = metric_value(j, n);
     }
-    f.holds = compare(f.value, n->op, n->number);
+    f.holds = sq_op_holds(f.value, n->op, n->number);
     return f;
 }
 
-static struct finding judge_node(const struct sq_expect *e, int index, const struct sq_result *r)
+static struct finding judge_node(const struct judging *j, int index)
 {
-    const struct sq_expect_node *n = &e->nodes[index];
+    const struct sq_expect_node *n = &j->e->nodes[index];
     if (n->kind == SQ_EXPECT_TERM) {
-        return judge_term(n, r);
+        return judge_term(j, n);
     }
-    struct finding left = judge_node(e, n->left, r);
-    struct finding right = judge_node(e, n->right, r);
+    struct finding left = judge_node(j, n->left);
+    struct finding right = judge_node(j, n->right);
     if (n->kind == SQ_EXPECT_AND) {
         return left.holds ? right : left;
     }
     return left.holds || !right.holds ? left : right;
 }
 
+/* ---- In words ---- */
+
 static const char *term_unit(const struct sq_expect_node *n)
 {
     if (n->has_agg && n->agg.kind == SQ_AGG_COUNT) {
         return "";
     }
-    if (n->share) {
-        return "%";
-    }
-    return sq_metric_unit_text(sq_metric_get(n->metric)->unit);
+    return n->share ? "%" : sq_metric_unit_text(sq_expect_unit(n));
 }
 
 /* Short, unless that would make a value look like the bound it missed. */
@@ -402,38 +381,63 @@ static void format_value(double value, double bound, char out[static 32])
     }
 }
 
-/* What was found of a term: "setup.total.max is 800 ms, wanted < 500 ms". */
-static void describe_term(const struct finding *f, char *text, size_t size)
+static void term_name(const struct sq_expect_node *n, char *out, size_t size)
 {
-    const struct sq_expect_node *n = f->term;
     const char *name = sq_metric_get(n->metric)->name;
-    const char *unit = term_unit(n);
-    const char *space = unit[0] ? " " : "";
-    if (isnan(f->value)) {
-        snprintf(text, size, "no sample: nothing measured %s", name);
+    const char *dot = strrchr(name, '.');
+    if (!n->timed && n->track && dot) {
+        snprintf(out, size, "%.*s.track%s", (int)(dot - name), name, dot);
         return;
     }
-    bool every = sq_expect_is_channels(n->metric) && !n->has_agg;
-    char value[32];
-    format_value(f->value, n->number, value);
-    snprintf(text, size, "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s", name, n->has_agg ? "." : "",
-             n->agg_text, value, space, unit, every ? " at the worst peer" : "",
-             sq_expect_op_text(n->op), n->number, space, unit);
+    const char *unit = sq_metric_unit_text(sq_metric_get(n->metric)->unit);
+    if (n->timed) {
+        snprintf(out, size, "time(%s %s %.9g%s%s)", name, sq_expect_op_text(n->time_op),
+                 n->time_number, unit[0] ? " " : "", unit);
+    } else {
+        snprintf(out, size, "%s", name);
+    }
+}
+
+/* What was found of a term: "setup.total.max is 800 ms, wanted < 500 ms". */
+static void describe_term(const struct judging *j, const struct finding *f, char *text, size_t size)
+{
+    const struct sq_expect_node *n = f->term;
+    char name[96];
+    const char *unit = term_unit(n);
+    const char *space = unit[0] ? " " : "";
+    term_name(n, name, sizeof(name));
+    if (isnan(f->value)) {
+        put_no_sample(j, n, name, text, size);
+        return;
+    }
+    bool every = sq_expect_is_channels(n->metric) && !n->has_agg && !n->timed;
+    char value[32] = "never";
+    char never[64] = "";
+    if (!isinf(f->value)) {
+        format_value(f->value, n->number, value);
+    }
+    if (f->never > 0) {
+        snprintf(never, sizeof(never), "; %llu peer%s never got there",
+                 (unsigned long long)f->never, f->never > 1 ? "s" : "");
+    }
+    snprintf(text, size, "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s%s", name, n->has_agg ? "." : "",
+             n->agg_text, value, isinf(f->value) ? "" : space, isinf(f->value) ? "" : unit,
+             every ? " at the worst peer" : "", sq_expect_op_text(n->op), n->number, space, unit,
+             never);
 }
 
 /* Terms that agree with the outcome: of one that holds those that hold, of one that does not those
  * that do not. As many as there is room for. */
-static void describe_terms(const struct sq_expect *e, const struct sq_result *r, bool holds,
-                           char *text, size_t size)
+static void describe_terms(const struct judging *j, bool holds, char *text, size_t size)
 {
     size_t len = 0;
-    for (int i = 0; i < e->node_count; i++) {
-        char term[200];
-        if (e->nodes[i].kind != SQ_EXPECT_TERM) {
+    for (int i = 0; i < j->e->node_count; i++) {
+        char term[240];
+        if (j->e->nodes[i].kind != SQ_EXPECT_TERM) {
             continue;
         }
-        struct finding f = judge_term(&e->nodes[i], r);
-        describe_term(&f, term, sizeof(term));
+        struct finding f = judge_term(j, &j->e->nodes[i]);
+        describe_term(j, &f, term, sizeof(term));
         if (f.holds != holds) {
             continue;
         }
@@ -476,29 +480,52 @@ static bool names_decoding(const struct sq_expect *e)
     return false;
 }
 
+static void eval(const struct judging *j, struct sq_expectation *out)
+{
+    const struct sq_expect *e = j->e;
+    char text[sizeof(out->message)] = "";
+    out->level = e->level;
+    out->terms = 1;
+    out->of_figures = sq_expect_of_figures(e);
+    out->of_decoding = names_decoding(e);
+    if (is_about_nobody(j)) {
+        char where[160];
+        put_where(&e->where, where, sizeof(where));
+        snprintf(text, sizeof(text), "no peer: %s is true of none that came", where);
+        out->ok = false;
+        out->value = NAN;
+        SQ_RESULT_SET(out->message, text);
+        return;
+    }
+    if (e->by_peer) {
+        eval_by_peer(j, out);
+        return;
+    }
+    struct finding f = judge_node(j, e->root);
+    out->terms = count_terms(e);
+    if (out->terms == 1) {
+        describe_term(j, &f, text, sizeof(text));
+    } else {
+        describe_terms(j, f.holds, text, sizeof(text));
+    }
+    out->ok = f.holds;
+    out->value = f.value;
+    SQ_RESULT_SET(out->unit, term_unit(f.term));
+    SQ_RESULT_SET(out->message, text);
+}
+
 void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
                     struct sq_expectation *ret_outcome)
 {
-    ret_outcome->level = e->level;
-    ret_outcome->terms = 1;
-    ret_outcome->of_figures = sq_expect_of_figures(e);
-    ret_outcome->of_decoding = names_decoding(e);
-    if (e->by_peer) {
-        eval_by_peer(e, r, ret_outcome);
-        return;
-    }
-    struct finding f = judge_node(e, e->root, r);
-    char text[sizeof(ret_outcome->message)] = "";
-    ret_outcome->terms = count_terms(e);
-    if (ret_outcome->terms == 1) {
-        describe_term(&f, text, sizeof(text));
-    } else {
-        describe_terms(e, r, f.holds, text, sizeof(text));
-    }
-    ret_outcome->ok = f.holds;
-    ret_outcome->value = f.value;
-    SQ_RESULT_SET(ret_outcome->unit, term_unit(f.term));
-    SQ_RESULT_SET(ret_outcome->message, text);
+    const struct judging j = {.e = e, .r = r};
+    eval(&j, ret_outcome);
+}
+
+void sq_expect_eval_live(const struct sq_expect *e, const struct sq_result *r,
+                         const struct sq_expect_live *live, struct sq_expectation *ret_outcome)
+{
+    const struct judging j = {.e = e, .r = r, .live = live};
+    eval(&j, ret_outcome);
 }
 
 /* ---- All of them ---- */
@@ -511,6 +538,18 @@ static int judge_one(const struct sq_expect *e, struct sq_result *r)
     }
     sq_expect_eval(e, r, row);
     return 0;
+}
+
+/* What ended the run stays as it was then, whatever came in while everybody left. */
+static void keep_stop(struct sq_result *r, size_t i)
+{
+    if (r->stop.on && r->stop.expectation == i) {
+        struct sq_expectation *row = &r->expectations[i];
+        row->ok = false;
+        row->value = r->stop.value;
+        SQ_RESULT_SET(row->unit, r->stop.unit);
+        SQ_RESULT_SET(row->message, r->stop.message);
+    }
 }
 
 /* Video was agreed, for seconds, and nobody saw any. */
@@ -545,10 +584,12 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
     r->expectation_count = 0;
     sq_result_tally(r);
     for (size_t i = 0; i < n && !err; i++) {
-        about_peers = about_peers || sq_expect_names(list[i], "peers.ok") ||
-                      sq_expect_names(list[i], "peers.failed");
+        about_peers = about_peers || sq_expect_about_peers(list[i]);
         about_video = about_video || sq_expect_names_any(list[i], "video.");
         err = judge_one(list[i], r);
+        if (!err) {
+            keep_stop(r, i);
+        }
     }
     err = err || about_peers ? err : judge_implied(SQ_EXPECT_DEFAULT, r);
     err = err || about_video || !all_blank(r) ? err : judge_implied(SQ_EXPECT_VIDEO, r);

@@ -1,29 +1,37 @@
 /* Expectations: what the user wants to hold, parsed from the command line or the scenario, and
- * judged against a result.
+ * judged against a result. docs/expectations.md has all of it with examples.
  *
- *   EXPECTATION = OR ["for" N ["%"] "of" "peers"] ["else" ("warn" | "error")]
+ *   EXPECTATION = OR { TAIL }
  *   OR          = AND { "or" AND }
  *   AND         = TERM { "and" TERM }
- *   TERM        = METRIC[.AGG] OP NUMBER [UNIT]  |  "(" OR ")"
+ *   TERM        = METRIC[.AGG] OP NUMBER [UNIT] | "(" OR ")"
+ *               | "time(" METRIC OP NUMBER [UNIT] ")"[.AGG] OP NUMBER [UNIT]
+ *   TAIL        = "for" N "%" "of" "peers" | "where" COND { "and" COND }
+ *               | "between" EVENT "and" EVENT | "else" ("warn" | "error")      each at most once
+ *   COND        = ("group" | "room" | "network" | "target") "is" ["not"] NAME
+ *   EVENT       = a time since the start | start ramped draining end | joined up leaving | a tag
+ *   ABORT       = EXPECTATION ["@" DELAY]
  *
- * METRIC: names of stats/metrics.h and peers.ok|failed|dropped|pending; those of testRTC that
- * differ are taken too (packetloss = loss, roundtrip = rtt, channel = track). AGG: avg (default)
- * min max p1...p99 p99.9 stddev count rate last. OP: == != < <= > >=. UNIT: %, ms, s, kbit/s (also
- * k, M), fps; without one, the metric's own unit.
+ * METRIC: names of stats/metrics.h and peers.ok|failed|dropped; those of testRTC that differ are
+ * taken too (packetloss = loss, roundtrip = rtt, channel = track). AGG: avg (default) min max
+ * p1...p99 p99.9 stddev rstddev count total rate last, k6's p(95), Loadero's 95th. OP: == != < <= >
+ * >=. UNIT: %, ms, s, kbit/s (also k, M), fps; without one, the metric's own unit.
  *
  * What a term is about:
- *  - without "for": the aggregate over all samples of all peers;
+ *  - without "for": the aggregate over all samples of all peers (of "where", in the window);
  *  - a bare number of channels (video.in, audio.out): every connected peer by itself, as testRTC
  *    judges each probe; the value shown is the worst peer's;
  *  - peers.*: counts; with % the share of the started attempts;
- *  - with "for N% of peers": the whole expression is judged for each peer on its own average. A
- * peer without a sample is left out (a viewer sends no video), but one that failed counts as not
- *    holding. The value is the share of peers for which it holds.
+ *  - with "for N% of peers": the whole expression is judged for each peer on its own average, or on
+ * the aggregate that is written. A peer without a sample is left out (a viewer sends no video), but
+ * one that failed counts as not holding. The value is the share of peers for which it holds.
+ *  - time(): from each peer's intended start to the end of the first second in which it holds.
  * A metric without any sample fails with "no sample"; nothing passes silently. */
 #ifndef SQ_RUN_EXPECT_H
 #define SQ_RUN_EXPECT_H
 
 #include "base/err.h"
+#include "base/time.h"
 #include "run/result.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +40,12 @@
 #define SQ_EXPECT_TERMS_MAX 32
 #define SQ_EXPECT_DEPTH_MAX 16 /* brackets */
 
+/* How long an expectation that ends the run may fail first, unless it says so itself. */
+#define SQ_EXPECT_ABORT_AFTER_NS (5 * SQ_NS_PER_SEC)
+
 struct sq_expect; /* opaque */
+struct sq_plan;
+struct sq_slices;
 
 struct sq_expect_error {
     size_t column;     /* from 1, in characters */
@@ -43,6 +56,19 @@ struct sq_expect_error {
  * does not. */
 int sq_expect_parse(const char *text, struct sq_expect **ret_expect,
                     struct sq_expect_error *ret_error) SQ_MUST_USE;
+/* The same for one that ends the run once it is hopeless (--abort-on, abort_on): it may end with
+ * "@10s", and is judged from so long after the start on. Else it is an expectation like others. */
+int sq_expect_parse_abort(const char *text, struct sq_expect **ret_expect,
+                          struct sq_expect_error *ret_error) SQ_MUST_USE;
+/* Against the plan, before the run: names of groups, rooms, networks and targets that no peer can
+ * have, events that cannot come. SQ_ERR_INVALID fills ret_error (nullable). */
+int sq_expect_check(const struct sq_expect *e, const struct sq_plan *plan,
+                    struct sq_expect_error *ret_error) SQ_MUST_USE;
+/* What a run must keep to judge them all. SQ_ERR_NOSPACE: more than SQ_SLICES_MAX. */
+int sq_expect_slices(struct sq_expect *const *list, size_t n,
+                     struct sq_slices *ret_slices) SQ_MUST_USE;
+/* It is judged by more than a plain result holds: a window, some of the peers, … */
+bool sq_expect_needs_run(const struct sq_expect *e);
 /* NULL is allowed. */
 void sq_expect_destroy(struct sq_expect *e);
 const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */
@@ -50,6 +76,9 @@ const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */
 bool sq_expect_names(const struct sq_expect *e, const char *metric);
 /* Or one whose name begins so ("video."). */
 bool sq_expect_names_any(const struct sq_expect *e, const char *prefix);
+
+/* It says how many of all peers may fail. */
+bool sq_expect_about_peers(const struct sq_expect *e);
 
 /* It is about more than how many peers came through. */
 bool sq_expect_of_figures(const struct sq_expect *e);

@@ -1,26 +1,13 @@
 #include "base/mem.h"
-#include "base/str.h"
-#include "run/expect_int.h"
+#include "run/expect_parse_int.h"
+#include "run/slice.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct parser {
-    struct sq_expect *e;
-    const char *text;
-    const char *at;
-    int depth;
-    int terms;
-    int err;
-    struct sq_expect_error *error; /* nullable */
-};
-
-/* The first error stands; `at` is where it is. Returns -1, an index that is no node. */
-static int fail(struct parser *p, int err, const char *at, const char *fmt, ...) SQ_PRINTF(4, 5);
-
-static int fail(struct parser *p, int err, const char *at, const char *fmt, ...)
+int sq_expect_fail(struct sq_expect_parser *p, int err, const char *at, const char *fmt, ...)
 {
     if (p->err) {
         return -1;
@@ -33,15 +20,21 @@ static int fail(struct parser *p, int err, const char *at, const char *fmt, ...)
         vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
         SQ_RESULT_SET(p->error->message, text);
-        p->error->column = 1;
-        for (const char *c = p->text; c < at; c++) {
-            p->error->column += ((unsigned char)*c & 0xc0) != 0x80; /* characters, not bytes */
-        }
+        p->error->column = sq_expect_column(p->text, at);
     }
     return -1;
 }
 
-static void skip_space(struct parser *p)
+size_t sq_expect_column(const char *text, const char *at)
+{
+    size_t column = 1;
+    for (const char *c = text; c < at; c++) {
+        column += ((unsigned char)*c & 0xc0) != 0x80; /* characters, not bytes */
+    }
+    return column;
+}
+
+void sq_expect_skip_space(struct sq_expect_parser *p)
 {
     while (isspace((unsigned char)*p->at)) {
         p->at++;
@@ -53,9 +46,9 @@ static bool is_word_char(char c)
     return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';
 }
 
-static struct sq_view peek_word(struct parser *p)
+struct sq_view sq_expect_peek_word(struct sq_expect_parser *p)
 {
-    skip_space(p);
+    sq_expect_skip_space(p);
     size_t n = 0;
     while (is_word_char(p->at[n])) {
         n++;
@@ -64,9 +57,9 @@ static struct sq_view peek_word(struct parser *p)
 }
 
 /* Takes the word if it stands here. */
-static bool accept_word(struct parser *p, const char *word)
+bool sq_expect_accept(struct sq_expect_parser *p, const char *word)
 {
-    struct sq_view v = peek_word(p);
+    struct sq_view v = sq_expect_peek_word(p);
     if (!sq_view_is_nocase(v, word)) {
         return false;
     }
@@ -75,7 +68,7 @@ static bool accept_word(struct parser *p, const char *word)
 }
 
 /* What stands at `at`, for "found ...": a word or a character, or the end. */
-static const char *found(const char *at, char out[static 48])
+const char *sq_expect_found(const char *at, char out[static 48])
 {
     size_t n = 0;
     while (n < 40 && is_word_char(at[n])) {
@@ -110,137 +103,112 @@ static void translate(char *name, size_t size)
     }
 }
 
-/* Names of the contract that are not measured yet. */
-static bool is_future_metric(const char *name)
+/* testRTC's word for a track. True where it stood there; it is cut out. */
+static bool cut_track(char *name)
 {
-    static const char *const heads[] = {"sip.", "performance.", "connectionDuration"};
-    static const char *const parts[] = {".track", ".channel", ".codec"};
-    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-        if (strncmp(name, heads[i], strlen(heads[i])) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (strstr(name, parts[i])) {
+    static const char *const words[] = {".track.", ".channel."};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        char *hit = strstr(name, words[i]);
+        if (hit) {
+            const char *rest = hit + strlen(words[i]) - 1;
+            memmove(hit, rest, strlen(rest) + 1);
             return true;
         }
     }
     return false;
 }
 
-/* Names of the table that begin with the first `len` characters of name, with commas. */
-static void list_like(const char *name, size_t len, char *out, size_t size)
+/* The name that stands here, and how many characters of the text are that: k6's p(95) is p95. */
+static size_t read_name(struct sq_expect_parser *p, char name[static 96])
 {
-    size_t n = 0;
-    out[0] = '\0';
-    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
-        const char *candidate = sq_metric_get((enum sq_metric_id)id)->name;
-        if (strncmp(candidate, name, len) == 0 && n + strlen(candidate) + 3 < size) {
-            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", candidate);
-        }
+    struct sq_view word = sq_expect_peek_word(p);
+    size_t digits = 0;
+    snprintf(name, 96, "%.*s", (int)(word.len < 80 ? word.len : 80), word.at);
+    if (word.len < 2 || word.len > 80 || memcmp(word.at + word.len - 2, ".p", 2) != 0 ||
+        word.at[word.len] != '(') {
+        return word.len;
     }
+    const char *inner = word.at + word.len + 1;
+    while (isdigit((unsigned char)inner[digits]) || inner[digits] == '.') {
+        digits++;
+    }
+    if (digits == 0 || digits > 8 || inner[digits] != ')') {
+        return word.len;
+    }
+    snprintf(name + word.len, 96 - word.len, "%.*s", (int)digits, inner);
+    return word.len + digits + 2;
 }
 
-/* What names begin with, up to the first dot, each once and with commas. */
-static void list_heads(char *out, size_t size)
+/* A sum of them says something. */
+static bool has_total(enum sq_metric_id id)
 {
-    size_t n = 0;
-    out[0] = '\0';
-    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
-        const char *name = sq_metric_get((enum sq_metric_id)id)->name;
-        size_t len = strcspn(name, ".");
-        bool known = false;
-        for (int before = 0; before < id && !known; before++) {
-            const char *other = sq_metric_get((enum sq_metric_id)before)->name;
-            known = strcspn(other, ".") == len && strncmp(other, name, len) == 0;
-        }
-        if (!known && n + len + 3 < size) {
-            n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)len, name);
-        }
-    }
+    return sq_slice_is_total(id) && sq_metric_get(id)->unit != SQ_UNIT_PERCENT;
 }
 
-/* The longest part of it, up to a dot, that is a metric; 0: none. */
-static size_t metric_part(const char *name)
+static int check_aggregate(struct sq_expect_parser *p, const struct sq_expect_node *node,
+                           const char *at)
 {
-    for (size_t len = strlen(name); len > 0; len--) {
-        if (name[len] == '.' && sq_metric_find((struct sq_view){name, len}) >= 0) {
-            return len;
-        }
+    const char *metric = sq_metric_get(node->metric)->name;
+    at += strlen(metric) + 1;
+    if (sq_expect_counts_peers(node->metric) || node->metric == SQ_METRIC_GENERATOR_DROPS) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at,
+                              "%s is one number, counted over the run: it takes no aggregate",
+                              metric);
+    }
+    if (node->agg.kind == SQ_AGG_TOTAL && !has_total(node->metric)) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at,
+                              "a sum of %s says nothing: .total is of what is counted, such as "
+                              "video.in.freezes",
+                              metric);
     }
     return 0;
 }
 
-/* Other metrics go on where this one ends: video.in.loss after video.in. */
-static bool has_parts(const char *name, size_t len)
+static int check_track(struct sq_expect_parser *p, struct sq_expect_node *node, const char *at)
 {
-    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
-        const char *other = sq_metric_get((enum sq_metric_id)id)->name;
-        if (strncmp(other, name, len) == 0 && other[len] == '.') {
-            return true;
-        }
+    enum sq_metric_sampling sampling = sq_metric_get(node->metric)->sampling;
+    const char *metric = sq_metric_get(node->metric)->name;
+    bool flow = strncmp(metric, "audio.", 6) == 0 || strncmp(metric, "video.", 6) == 0;
+    if (flow && (sampling == SQ_SAMPLING_TRACK_SECOND || sampling == SQ_SAMPLING_FRAME)) {
+        node->track = false; /* it is of each track as it is */
+    } else if (!flow || !strstr(metric, ".bitrate")) {
+        return sq_expect_fail(p, SQ_ERR_UNSUPPORTED, at,
+                              "%s of each track is not kept: .track is of bitrate, and of what is "
+                              "sampled each second of each track",
+                              metric);
     }
-    return false;
+    return 0;
 }
 
-/* What follows a whole metric is a wrong aggregate; what is near another one is that, misspelt. */
-static int unknown_metric(struct parser *p, const char *at, const char *name)
-{
-    char list[200];
-    const char *near = sq_metric_nearest(sq_view_of(name));
-    if (is_future_metric(name)) {
-        return fail(p, SQ_ERR_UNSUPPORTED, at, "%.60s is not measured by this version", name);
-    }
-    size_t len = metric_part(name);
-    if (len > 0 && (!near || !has_parts(name, len) || strlen(near) == len)) {
-        return fail(p, SQ_ERR_FORMAT, at + len + 1,
-                    "'%.40s' is no aggregate of %.*s: expected avg, min, max, p1 to p99, "
-                    "p99.9, stddev, count, rate or last",
-                    name + len + 1, (int)len, name);
-    }
-    if (near) {
-        return fail(p, SQ_ERR_FORMAT, at, "no metric is called '%.60s'; did you mean %s?", name,
-                    near);
-    }
-    const char *dot = strchr(name, '.');
-    list_like(name, dot ? (size_t)(dot - name) + 1 : strlen(name), list, sizeof(list));
-    if (list[0]) {
-        return fail(p, SQ_ERR_FORMAT, at, "no metric is called '%.60s'; there are %s", name, list);
-    }
-    list_heads(list, sizeof(list));
-    return fail(p, SQ_ERR_FORMAT, at,
-                "no metric is called '%.60s'; expected one that begins with one of %s", name, list);
-}
-
-static int parse_metric(struct parser *p, struct sq_expect_node *node)
+static int parse_metric(struct sq_expect_parser *p, struct sq_expect_node *node)
 {
     char shown[48];
     char name[96];
-    struct sq_view word = peek_word(p);
+    struct sq_view word = sq_expect_peek_word(p);
     node->at = (size_t)(p->at - p->text);
     if (word.len == 0 || !isalpha((unsigned char)word.at[0])) {
-        return fail(p, SQ_ERR_FORMAT, p->at,
-                    "expected a metric, for example video.in.bitrate; found %s",
-                    found(p->at, shown));
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at,
+                              "expected a metric, for example video.in.bitrate; found %s",
+                              sq_expect_found(p->at, shown));
     }
-    snprintf(name, sizeof(name), "%.*s", (int)(word.len < 80 ? word.len : 80), word.at);
+    size_t len = read_name(p, name);
     translate(name, sizeof(name));
+    node->track = cut_track(name);
     if (sq_metric_parse(sq_view_of(name), &node->metric, &node->agg) != 0) {
-        return unknown_metric(p, word.at, name);
+        return sq_expect_unknown_metric(p, word.at, name);
     }
     const char *metric = sq_metric_get(node->metric)->name;
     node->has_agg = strlen(name) > strlen(metric);
-    if (node->has_agg &&
-        (sq_expect_counts_peers(node->metric) || node->metric == SQ_METRIC_GENERATOR_DROPS)) {
-        return fail(p, SQ_ERR_FORMAT, word.at + strlen(metric) + 1,
-                    "%s is one number, counted over the run: it takes no aggregate", metric);
+    if ((node->has_agg && check_aggregate(p, node, word.at) != 0) ||
+        (node->track && check_track(p, node, word.at) != 0)) {
+        return -1;
     }
     SQ_RESULT_SET(node->agg_text, node->has_agg ? name + strlen(metric) + 1 : "");
-    p->at += word.len;
+    p->at += len;
     return 0;
 }
 
-static int parse_op(struct parser *p, struct sq_expect_node *node)
+static int parse_op(struct sq_expect_parser *p, struct sq_expect_node *node)
 {
     static const struct {
         const char *text;
@@ -250,7 +218,7 @@ static int parse_op(struct parser *p, struct sq_expect_node *node)
         {">=", SQ_OP_GREATER_EQUAL}, {"<", SQ_OP_LESS},     {">", SQ_OP_GREATER},
     };
     char shown[48];
-    skip_space(p);
+    sq_expect_skip_space(p);
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
         if (strncmp(p->at, ops[i].text, strlen(ops[i].text)) == 0) {
             node->op = ops[i].op;
@@ -258,16 +226,17 @@ static int parse_op(struct parser *p, struct sq_expect_node *node)
             return 0;
         }
     }
-    return fail(p, SQ_ERR_FORMAT, p->at, "expected == != < <= > or >=; found %s%s",
-                found(p->at, shown), *p->at == '=' ? " (equal is written ==)" : "");
+    return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "expected == != < <= > or >=; found %s%s",
+                          sq_expect_found(p->at, shown),
+                          *p->at == '=' ? " (equal is written ==)" : "");
 }
 
 /* A plain decimal number: strtod alone would take 0x10, inf and nan. */
-static int parse_number(struct parser *p, double *ret_number)
+int sq_expect_parse_number(struct sq_expect_parser *p, double *ret_number)
 {
     char shown[48];
     char digits[40];
-    skip_space(p);
+    sq_expect_skip_space(p);
     size_t n = *p->at == '-' || *p->at == '+';
     size_t any = 0;
     while (isdigit((unsigned char)p->at[n]) || p->at[n] == '.') {
@@ -275,17 +244,18 @@ static int parse_number(struct parser *p, double *ret_number)
         n++;
     }
     if (any == 0) {
-        return fail(p, SQ_ERR_FORMAT, p->at, "expected a number; found %s", found(p->at, shown));
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "expected a number; found %s",
+                              sq_expect_found(p->at, shown));
     }
     if (n >= sizeof(digits)) {
-        return fail(p, SQ_ERR_FORMAT, p->at, "this number is too long");
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "this number is too long");
     }
     memcpy(digits, p->at, n);
     digits[n] = '\0';
     char *end = NULL;
     double number = strtod(digits, &end);
     if (*end != '\0') {
-        return fail(p, SQ_ERR_FORMAT, p->at, "expected a number; found '%s'", digits);
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "expected a number; found '%s'", digits);
     }
     p->at += n;
     *ret_number = number;
@@ -306,7 +276,7 @@ static const struct {
 
 static bool is_keyword(struct sq_view v)
 {
-    static const char *const words[] = {"and", "or", "for", "else", "between"};
+    static const char *const words[] = {"and", "or", "for", "else", "between", "where"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (sq_view_is_nocase(v, words[i])) {
             return true;
@@ -315,11 +285,12 @@ static bool is_keyword(struct sq_view v)
     return false;
 }
 
-static int parse_unit(struct parser *p, struct sq_expect_node *node)
+static int parse_unit(struct sq_expect_parser *p, struct sq_expect_node *node)
 {
     const struct sq_metric *metric = sq_metric_get(node->metric);
+    enum sq_metric_unit unit = sq_expect_unit(node);
     bool plain = node->has_agg && (node->agg.kind == SQ_AGG_COUNT || node->agg.kind == SQ_AGG_RATE);
-    skip_space(p);
+    sq_expect_skip_space(p);
     size_t n = 0;
     while (isalpha((unsigned char)p->at[n]) || p->at[n] == '/' || p->at[n] == '%') {
         n++;
@@ -334,61 +305,139 @@ static int parse_unit(struct parser *p, struct sq_expect_node *node)
         }
         if (units[i].unit == SQ_UNIT_PERCENT && sq_expect_counts_peers(node->metric) && !plain) {
             node->share = true;
-        } else if (units[i].unit != metric->unit || plain) {
-            const char *own = plain ? "" : sq_metric_unit_text(metric->unit);
-            return fail(p, SQ_ERR_FORMAT, p->at, "the unit %s does not fit %s%s%s, which is %s%s",
-                        units[i].text, metric->name, node->has_agg ? "." : "", node->agg_text,
-                        own[0] ? "in " : "a bare number", own);
+        } else if (units[i].unit != unit || plain) {
+            const char *own = plain ? "" : sq_metric_unit_text(unit);
+            return sq_expect_fail(p, SQ_ERR_FORMAT, p->at,
+                                  "the unit %s does not fit %s%s%s, which is %s%s", units[i].text,
+                                  node->timed ? "time()" : metric->name, node->has_agg ? "." : "",
+                                  node->agg_text, own[0] ? "in " : "a bare number", own);
         }
         node->number *= units[i].factor;
         p->at += n;
         return 0;
     }
-    return fail(p, SQ_ERR_FORMAT, p->at,
-                "'%.*s' is no unit: expected %%, ms, s, kbit/s, k, M, fps or px, or 'and', 'or', "
-                "'for N%% of peers', 'else warn'",
-                (int)(n < 40 ? n : 40), p->at);
+    return sq_expect_fail(
+        p, SQ_ERR_FORMAT, p->at,
+        "'%.*s' is no unit: expected %%, ms, s, kbit/s, k, M, fps or px, or 'and', 'or', "
+        "'for N%% of peers', 'where', 'between', 'else warn'",
+        (int)(n < 40 ? n : 40), p->at);
 }
 
-static int add_node(struct parser *p, const struct sq_expect_node *node)
+/* ---- time(METRIC OP NUMBER [UNIT])[.AGG] ---- */
+
+static int parse_time_agg(struct sq_expect_parser *p, struct sq_expect_node *node)
+{
+    char name[96];
+    node->agg = (struct sq_agg){SQ_AGG_AVG, 0};
+    if (*p->at != '.') {
+        return 0;
+    }
+    size_t len = read_name(p, name);
+    int err = sq_agg_parse(sq_view_of(name + 1), &node->agg);
+    if (err || node->agg.kind >= SQ_AGG_RATE) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at + 1,
+                              "'%.40s' is no aggregate of time(): expected avg, min, max, p1 to "
+                              "p99, p99.9, stddev or count",
+                              name + 1);
+    }
+    node->has_agg = true;
+    SQ_RESULT_SET(node->agg_text, name + 1);
+    p->at += len;
+    return 0;
+}
+
+static int parse_time(struct sq_expect_parser *p, struct sq_expect_node *node)
+{
+    char shown[48];
+    struct sq_expect_node inner = {.kind = SQ_EXPECT_TERM};
+    node->at = (size_t)(p->at - p->text);
+    p->at = strchr(p->at, '(') + 1;
+    if (parse_metric(p, &inner) != 0) {
+        return -1;
+    }
+    const char *at = p->text + inner.at;
+    if (inner.has_agg) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at + strlen(sq_metric_get(inner.metric)->name) + 1,
+                              "time() looks at each second by itself: it takes no aggregate in "
+                              "there; expected == != < <= > or >=");
+    }
+    if (!sq_slice_has_seconds(inner.metric)) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at,
+                              "%s is not measured each second of a peer: expected a metric such as "
+                              "video.in.bitrate or video.in.fps",
+                              sq_metric_get(inner.metric)->name);
+    }
+    if (parse_op(p, &inner) != 0 || sq_expect_parse_number(p, &inner.number) != 0 ||
+        parse_unit(p, &inner) != 0) {
+        return -1;
+    }
+    sq_expect_skip_space(p);
+    if (*p->at != ')') {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "expected ')'; found %s",
+                              sq_expect_found(p->at, shown));
+    }
+    p->at++;
+    node->timed = true;
+    node->metric = inner.metric;
+    node->track = inner.track;
+    node->time_op = inner.op;
+    node->time_number = inner.number;
+    return parse_time_agg(p, node);
+}
+
+static bool is_time(struct sq_expect_parser *p)
+{
+    struct sq_view word = sq_expect_peek_word(p);
+    const char *after = word.at + word.len;
+    while (isspace((unsigned char)*after)) {
+        after++;
+    }
+    return sq_view_is(word, "time") && *after == '(';
+}
+
+static int add_node(struct sq_expect_parser *p, const struct sq_expect_node *node)
 {
     if (p->e->node_count >= SQ_EXPECT_NODES_MAX) {
-        return fail(p, SQ_ERR_FORMAT, p->at, "more than %d terms", SQ_EXPECT_TERMS_MAX);
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "more than %d terms", SQ_EXPECT_TERMS_MAX);
     }
     p->e->nodes[p->e->node_count] = *node;
     return p->e->node_count++;
 }
 
-static int parse_term(struct parser *p)
+static int parse_term(struct sq_expect_parser *p)
 {
     struct sq_expect_node node = {.kind = SQ_EXPECT_TERM, .left = -1, .right = -1};
-    if (parse_metric(p, &node) != 0 || parse_op(p, &node) != 0 ||
-        parse_number(p, &node.number) != 0 || parse_unit(p, &node) != 0) {
+    int err = is_time(p) ? parse_time(p, &node) : parse_metric(p, &node);
+    if (err != 0 || parse_op(p, &node) != 0 || sq_expect_parse_number(p, &node.number) != 0 ||
+        parse_unit(p, &node) != 0) {
         return -1;
     }
     if (++p->terms > SQ_EXPECT_TERMS_MAX) {
-        return fail(p, SQ_ERR_FORMAT, p->text + node.at, "more than %d terms", SQ_EXPECT_TERMS_MAX);
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->text + node.at, "more than %d terms",
+                              SQ_EXPECT_TERMS_MAX);
     }
     return add_node(p, &node);
 }
 
-static int parse_or(struct parser *p);
+static int parse_or(struct sq_expect_parser *p);
 
-static int parse_primary(struct parser *p)
+static int parse_primary(struct sq_expect_parser *p)
 {
     char shown[48];
-    skip_space(p);
+    sq_expect_skip_space(p);
     if (*p->at != '(') {
         return parse_term(p);
     }
     if (++p->depth > SQ_EXPECT_DEPTH_MAX) {
-        return fail(p, SQ_ERR_FORMAT, p->at, "more than %d brackets", SQ_EXPECT_DEPTH_MAX);
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "more than %d brackets",
+                              SQ_EXPECT_DEPTH_MAX);
     }
     p->at++;
     int node = parse_or(p);
-    skip_space(p);
+    sq_expect_skip_space(p);
     if (node >= 0 && *p->at != ')') {
-        return fail(p, SQ_ERR_FORMAT, p->at, "expected ')'; found %s", found(p->at, shown));
+        return sq_expect_fail(p, SQ_ERR_FORMAT, p->at, "expected ')'; found %s",
+                              sq_expect_found(p->at, shown));
     }
     p->at += node >= 0;
     p->depth--;
@@ -396,11 +445,11 @@ static int parse_primary(struct parser *p)
 }
 
 /* A chain of one operator, to the left. */
-static int parse_chain(struct parser *p, enum sq_expect_kind kind, const char *word,
-                       int (*parse_part)(struct parser *))
+static int parse_chain(struct sq_expect_parser *p, enum sq_expect_kind kind, const char *word,
+                       int (*parse_part)(struct sq_expect_parser *))
 {
     int left = parse_part(p);
-    while (left >= 0 && accept_word(p, word)) {
+    while (left >= 0 && sq_expect_accept(p, word)) {
         int right = parse_part(p);
         if (right < 0) {
             return -1;
@@ -411,115 +460,38 @@ static int parse_chain(struct parser *p, enum sq_expect_kind kind, const char *w
     return left;
 }
 
-static int parse_and(struct parser *p)
+static int parse_and(struct sq_expect_parser *p)
 {
     return parse_chain(p, SQ_EXPECT_AND, "and", parse_primary);
 }
 
-static int parse_or(struct parser *p)
+static int parse_or(struct sq_expect_parser *p)
 {
     return parse_chain(p, SQ_EXPECT_OR, "or", parse_and);
 }
 
-/* Each term must be something that a single peer has. */
-static int check_by_peer(struct parser *p)
-{
-    for (int i = 0; i < p->e->node_count; i++) {
-        const struct sq_expect_node *node = &p->e->nodes[i];
-        if (node->kind != SQ_EXPECT_TERM) {
-            continue;
-        }
-        const char *at = p->text + node->at;
-        if (!sq_expect_has_peer_value(node->metric)) {
-            return fail(p, SQ_ERR_FORMAT, at,
-                        "%s is one figure of the whole run: it cannot be asked 'for N%% of peers'",
-                        sq_metric_get(node->metric)->name);
-        }
-        if (node->has_agg && node->agg.kind != SQ_AGG_AVG) {
-            return fail(p, SQ_ERR_UNSUPPORTED, at,
-                        "'for N%% of peers' judges each peer by its own average; .%s of one peer "
-                        "is not kept",
-                        node->agg_text);
-        }
-    }
-    return 0;
-}
-
-static int parse_share(struct parser *p)
-{
-    char shown[48];
-    if (!accept_word(p, "for")) {
-        return 0;
-    }
-    skip_space(p);
-    const char *at = p->at;
-    if (parse_number(p, &p->e->peers_percent) != 0) {
-        return -1;
-    }
-    if (p->e->peers_percent <= 0 || p->e->peers_percent > 100) {
-        return fail(p, SQ_ERR_FORMAT, at, "expected a share above 0 %% and up to 100 %%");
-    }
-    skip_space(p);
-    if (*p->at != '%') {
-        return fail(p, SQ_ERR_FORMAT, p->at, "expected '%%', as in 'for 95%% of peers'; found %s",
-                    found(p->at, shown));
-    }
-    p->at++;
-    if (!accept_word(p, "of") || !accept_word(p, "peers")) {
-        return fail(p, SQ_ERR_FORMAT, p->at, "expected 'of peers'; found %s", found(p->at, shown));
-    }
-    p->e->by_peer = true;
-    return check_by_peer(p);
-}
-
-static int parse_tail(struct parser *p)
-{
-    char shown[48];
-    if (parse_share(p) != 0) {
-        return -1;
-    }
-    skip_space(p);
-    const char *at = p->at;
-    if (accept_word(p, "between")) {
-        return fail(p, SQ_ERR_UNSUPPORTED, at, "'between EVENT and EVENT' is not supported yet");
-    }
-    if (accept_word(p, "else")) {
-        if (accept_word(p, "warn") || accept_word(p, "warning")) {
-            p->e->level = SQ_LEVEL_WARN;
-        } else if (!accept_word(p, "error")) {
-            return fail(p, SQ_ERR_FORMAT, p->at, "expected 'warn' or 'error'; found %s",
-                        found(p->at, shown));
-        }
-    }
-    skip_space(p);
-    if (*p->at) {
-        return fail(p, SQ_ERR_FORMAT, p->at,
-                    "expected 'and', 'or', 'for N%% of peers', 'else warn' or the end; found %s",
-                    found(p->at, shown));
-    }
-    return 0;
-}
-
-int sq_expect_parse(const char *text, struct sq_expect **ret_expect,
-                    struct sq_expect_error *ret_error)
+static int parse(const char *text, bool abort, struct sq_expect **ret_expect,
+                 struct sq_expect_error *ret_error)
 {
     struct sq_expect *e = sq_zalloc(sizeof(*e));
     if (!e) {
         return SQ_ERR_NOMEM;
     }
+    e->abort = abort;
+    e->abort_after_ns = abort ? SQ_EXPECT_ABORT_AFTER_NS : 0;
     e->text = sq_strdup(text);
     if (!e->text) {
         sq_expect_destroy(e);
         return SQ_ERR_NOMEM;
     }
-    struct parser p = {.e = e, .text = text, .at = text, .error = ret_error};
+    struct sq_expect_parser p = {.e = e, .text = text, .at = text, .error = ret_error};
     if (strlen(text) > SQ_EXPECT_TEXT_MAX) {
-        fail(&p, SQ_ERR_FORMAT, text, "longer than %d characters", SQ_EXPECT_TEXT_MAX);
+        sq_expect_fail(&p, SQ_ERR_FORMAT, text, "longer than %d characters", SQ_EXPECT_TEXT_MAX);
         goto out;
     }
     e->root = parse_or(&p);
     if (e->root >= 0) {
-        (void)parse_tail(&p);
+        (void)sq_expect_parse_tail(&p);
     }
 out:
     if (p.err) {
@@ -528,6 +500,18 @@ out:
     }
     *ret_expect = e;
     return 0;
+}
+
+int sq_expect_parse(const char *text, struct sq_expect **ret_expect,
+                    struct sq_expect_error *ret_error)
+{
+    return parse(text, false, ret_expect, ret_error);
+}
+
+int sq_expect_parse_abort(const char *text, struct sq_expect **ret_expect,
+                          struct sq_expect_error *ret_error)
+{
+    return parse(text, true, ret_expect, ret_error);
 }
 
 void sq_expect_destroy(struct sq_expect *e)
@@ -563,6 +547,12 @@ bool sq_expect_names(const struct sq_expect *e, const char *metric)
         }
     }
     return false;
+}
+
+bool sq_expect_about_peers(const struct sq_expect *e)
+{
+    return e->where.n == 0 &&
+           (sq_expect_names(e, "peers.ok") || sq_expect_names(e, "peers.failed"));
 }
 
 const char *sq_expect_op_text(enum sq_expect_op op)

@@ -19,6 +19,7 @@
 #define SQ_PLAN_THREADS_MAX     128
 
 struct sq_clip;
+struct sq_expect;
 struct sq_decode_thread; /* run/decode.h */
 struct sq_record_plan;
 struct sq_replay;
@@ -142,6 +143,11 @@ struct sq_plan {
     bool room_counts; /* the further rooms count on from a number, or get "-1", "-2", … behind a
                          name; else all get "-0", "-1", … */
     const struct sq_record_plan *record; /* NULL: nothing is recorded (run/record.h) */
+
+    struct sq_expect *const *expects; /* what is kept for them, and who of them may end the run */
+    size_t expects_len;
+    const char *const *tags; /* marks that steps of its users may make (sq_user_mark) */
+    size_t tags_len;
 
     uint64_t seed;
     uint64_t answer_timeout_ns;  /* each answer of the signalling server */

@@ -46,6 +46,7 @@ int sq_result_create(struct sq_result **ret_result)
     r->duration_s = NAN;
     r->score = NAN;
     r->mos = NAN;
+    r->ramped_ms = r->draining_ms = NAN;
     r->latency[0].uncertainty_ms = r->latency[1].uncertainty_ms = NAN;
     r->generator.ok = true;
     r->generator.lateness_p50_ms = NAN;
@@ -96,6 +97,11 @@ void sq_result_destroy(struct sq_result *r)
     }
     sq_free(r->stories);
     sq_free(r->report);
+    for (size_t i = 0; i < r->slice_count; i++) {
+        sq_free(r->slices[i].hist);
+        sq_free(r->slices[i].values);
+    }
+    sq_free(r->slices);
     sq_free(r->config);
     sq_free(r->expectations);
     sq_free(r->metrics);
@@ -250,6 +256,35 @@ struct sq_metric_row *sq_result_add_metric(struct sq_result *r, enum sq_metric_i
         return NULL;
     }
     row->id = id;
+    row->hist = hist;
+    row->last = NAN;
+    return row;
+}
+
+const struct sq_slice_row *sq_result_slice(const struct sq_result *r, const struct sq_slice *slice)
+{
+    for (size_t i = 0; i < r->slice_count; i++) {
+        if (sq_slice_same(&r->slices[i].slice, slice)) {
+            return &r->slices[i];
+        }
+    }
+    return NULL;
+}
+
+struct sq_slice_row *sq_result_add_slice(struct sq_result *r, const struct sq_slice *slice)
+{
+    for (size_t i = 0; i < r->slice_count; i++) {
+        if (sq_slice_same(&r->slices[i].slice, slice)) {
+            return &r->slices[i];
+        }
+    }
+    struct sq_hist *hist = sq_zalloc(sizeof(*hist));
+    struct sq_slice_row *row = hist ? GROW(r, slices, slice, SQ_RESULT_SLICES_MAX) : NULL;
+    if (!row) {
+        sq_free(hist);
+        return NULL;
+    }
+    row->slice = *slice;
     row->hist = hist;
     row->last = NAN;
     return row;

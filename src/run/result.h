@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "run/strip.h"
+#include "run/window.h"
 #include "stats/hist.h"
 #include "stats/metrics.h"
 #include "stats/score.h"
@@ -27,6 +28,7 @@
 #define SQ_RESULT_PEERS_MAX    2000000
 #define SQ_RESULT_TIMELINE_MAX 172800 /* two days of seconds */
 #define SQ_RESULT_EXPECT_MAX   256
+#define SQ_RESULT_SLICES_MAX   128
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
 #define SQ_RESULT_TURN_MAX     4
@@ -161,6 +163,7 @@ struct sq_peer_row {
     char room[48];
     char role[24];
     char network[48]; /* the one it was in, as it was given; "": the machine's own */
+    char target[64];  /* HOST:PORT; "": none */
     double start_ms;  /* intended start of the attempt */
     double end_ms;    /* NAN: alive until the run's end */
     enum sq_outcome outcome;
@@ -239,6 +242,27 @@ struct sq_metric_row {
     enum sq_metric_id id;
     struct sq_hist *hist; /* owned, never NULL */
     double last;          /* newest sample, in the metric's unit; NAN without one */
+};
+
+/* What an expectation asked for beyond that (run/slice.h). */
+struct sq_slice_row {
+    struct sq_slice slice;
+    struct sq_hist *hist; /* owned, never NULL; of each peer's value, where it has one */
+    double last;          /* newest sample; NAN without one */
+    uint64_t peers;       /* it was about so many ... */
+    uint64_t opened;      /* ... and for so many its window had opened */
+    uint64_t never;       /* SQ_SLICE_TIME: did not get there; the top of the histogram */
+    double *values;       /* owned, nullable: one a peer; NAN: no sample, INFINITY: never */
+};
+
+/* Why the run ended before its time: an expectation of --abort-on. */
+struct sq_result_stop {
+    bool on;
+    double after_s;     /* since the start */
+    size_t expectation; /* its place in the list that is judged */
+    double value;       /* then */
+    char unit[24];
+    char message[256];
 };
 
 /* Figures of a metric in its unit; count 0 and all else NAN without a sample. */
@@ -410,7 +434,9 @@ struct sq_result {
     char *report;  /* owned, nullable: where people find report.html, a path or a URL */
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
-    char error[256];  /* why nothing of the service could be tested, else ""; gives exit code 3 */
+    struct sq_result_stop stop;
+    double ramped_ms, draining_ms; /* events of the run, since its start; NAN: did not come */
+    char error[256]; /* why nothing of the service could be tested, else ""; gives exit code 3 */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
     char verdict_reason[840];     /* one sentence */
@@ -436,6 +462,8 @@ struct sq_result {
     size_t expectation_count, expectation_room;
     struct sq_metric_row *metrics; /* at most SQ_METRIC_COUNT */
     size_t metric_count, metric_room;
+    struct sq_slice_row *slices;
+    size_t slice_count, slice_room;
     struct sq_timeline_row *timeline;
     size_t timeline_count, timeline_room;
     struct sq_peer_row *peers; /* an attempt each */
@@ -471,6 +499,11 @@ void sq_timeline_row_init(struct sq_timeline_row *row);
 /* The row of that metric, made with an empty histogram if it is not there: record or merge into it.
  */
 struct sq_metric_row *sq_result_add_metric(struct sq_result *r, enum sq_metric_id id) SQ_MUST_USE;
+/* The same for a slice. */
+struct sq_slice_row *sq_result_add_slice(struct sq_result *r,
+                                         const struct sq_slice *slice) SQ_MUST_USE;
+/* NULL: it was not kept. */
+const struct sq_slice_row *sq_result_slice(const struct sq_result *r, const struct sq_slice *slice);
 struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char *expr) SQ_MUST_USE;
 /* Key and text are copied. */
 int sq_result_config_text(struct sq_result *r, const char *key, const char *text) SQ_MUST_USE;

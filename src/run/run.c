@@ -4,11 +4,14 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "run/crowd.h"
+#include "run/expect.h"
 #include "run/health.h"
 #include "run/mailbox.h"
 #include "run/shard.h"
+#include "run/slice.h"
 #include "run/spool.h"
 #include "run/stun_rows.h"
+#include "run/watch.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -38,9 +41,12 @@ struct sq_run {
     struct sq_shard *shards[SQ_PLAN_THREADS_MAX];
     unsigned shards_len, shards_done;
     bool joined, draining, paused;
-    atomic_size_t alive;    /* users of all shards; theirs */
-    struct sq_crowd *crowd; /* owned: of all shards together, and counts only */
-    uint64_t due;           /* by it, so far */
+    atomic_size_t alive;         /* users of all shards; theirs */
+    struct sq_crowd *crowd;      /* owned: of all shards together, and counts only */
+    uint64_t due;                /* by it, so far */
+    struct sq_slices *slices;    /* owned: what expectations ask for */
+    struct sq_run_events events; /* shards' and ours */
+    struct sq_result_stop stop;
     struct sq_shard_report latest[SQ_PLAN_THREADS_MAX];
     struct open_second open[SECONDS_OPEN];
     uint64_t seconds;          /* told so far */
@@ -219,6 +225,25 @@ static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
     }
 }
 
+static void drain(struct sq_run *run, uint64_t over_ns);
+
+/* Ends the run where an expectation has become hopeless. */
+static void watch_second(struct sq_run *run, uint64_t started)
+{
+    struct sq_watch *watches[SQ_PLAN_THREADS_MAX];
+    uint64_t planned = sq_plan_arrivals(run->plan);
+    if (run->draining) {
+        return;
+    }
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        watches[i] = sq_shard_watch(run->shards[i]);
+    }
+    if (sq_watch_judge(watches, run->shards_len, (double)run->seconds,
+                       planned > started ? planned - started : 0, &run->stop)) {
+        drain(run, sq_min_u64(run->plan->ramp_down_ns, SQ_NS_PER_SEC));
+    }
+}
+
 static void close_second(struct sq_run *run, struct open_second *open)
 {
     run->seconds++;
@@ -240,6 +265,7 @@ static void close_second(struct sq_run *run, struct open_second *open)
         int err = sq_spool_add(run->timeline, &row);
         (void)err; /* past the table's end, and where no memory is left, the totals go on */
     }
+    watch_second(run, row.started);
     tell_second(run, &row);
 }
 
@@ -358,6 +384,9 @@ static void drain(struct sq_run *run, uint64_t over_ns)
     if (run->draining && until_ns >= run->drained_ns) {
         return;
     }
+    if (!run->draining) {
+        atomic_store(&run->events.draining_ns, sq_loop_now(run->loop));
+    }
     close_arrivals(run);
     run->drained_ns = until_ns;
     sq_timer_stop(&run->end_timer);
@@ -395,6 +424,8 @@ static int start_shards(struct sq_run *run)
             .plan = run->plan,
             .number = i,
             .start_ns = run->start_ns,
+            .slices = run->slices,
+            .events = &run->events,
             .alive = &run->alive,
             .report = sq_mailbox_send,
             .ctx = run->mailbox,
@@ -432,7 +463,12 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     const struct sq_crowd_config crowd = {
         .plan = plan, .start_ns = run->start_ns, .stride = 1, .counting = true};
     sq_timer_init(&run->end_timer, on_end, run);
-    int err = sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
+    run->events.start_ns = run->start_ns;
+    atomic_init(&run->events.to_ramp, plan->threads);
+    run->slices = sq_zalloc(sizeof(*run->slices));
+    int err = run->slices ? sq_expect_slices(plan->expects, plan->expects_len, run->slices)
+                          : SQ_ERR_NOMEM;
+    err = err ? err : sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
     err = err ? err : sq_crowd_create(&crowd, &run->crowd);
     err = err ? err
               : sq_spool_create(sizeof(struct sq_timeline_row), SECONDS_IN_ONE_GO, &run->timeline);
@@ -461,6 +497,7 @@ void sq_run_destroy(struct sq_run *run)
     for (unsigned i = 0; i < run->shards_len; i++) {
         sq_shard_destroy(run->shards[i]);
     }
+    sq_free(run->slices);
     sq_spool_destroy(run->timeline);
     sq_crowd_destroy(run->crowd);
     sq_mailbox_close(run->mailbox);
@@ -476,6 +513,20 @@ static int collect_peers(struct sq_run *run, struct sq_result *result)
         ledgers[i] = sq_shard_ledger(run->shards[i]);
     }
     return sq_ledger_collect(ledgers, run->shards_len, result);
+}
+
+static double event_ms(const struct sq_run *run, uint64_t at_ns)
+{
+    return at_ns ? ((double)at_ns - (double)run->start_ns) / 1e6 : NAN;
+}
+
+static int collect_slices(struct sq_run *run, struct sq_result *result)
+{
+    struct sq_slice_tally *tallies[SQ_PLAN_THREADS_MAX];
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        tallies[i] = sq_shard_slices(run->shards[i]);
+    }
+    return sq_slices_collect(run->slices, tallies, run->shards_len, result);
 }
 
 static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
@@ -581,7 +632,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     health.lateness = tally.metrics[SQ_METRIC_GENERATOR_LATENESS];
     health.worst_lateness = latest_thread(run);
     /* What cannot be had keeps nothing else from being told. */
-    int errs[4] = {collect_timeline(run, result)};
+    int errs[5] = {collect_timeline(run, result)};
     health.timeline = result->timeline;
     health.timeline_count = result->timeline_count;
     sq_health_judge(&health, &result->generator);
@@ -599,6 +650,10 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     collect_stun(run, result);
     collect_turn(run, result);
     errs[1] = collect_peers(run, result);
+    errs[4] = collect_slices(run, result);
+    result->stop = run->stop;
+    result->ramped_ms = event_ms(run, atomic_load(&run->events.ramped_ns));
+    result->draining_ms = event_ms(run, atomic_load(&run->events.draining_ns));
     /* Who began while the order to end was on its way was due. */
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     errs[2] = collect_metrics(&tally, result);

@@ -30,6 +30,8 @@ struct sq_shard {
     struct sq_carrier *carrier;
     struct sq_user_env env;
     struct sq_tally tally;
+    struct sq_slice_tally slices;
+    struct sq_watch *watch; /* owned; nullable */
     struct sq_second second;
     struct sq_crowd *crowd; /* owned: who begins when */
     struct sq_timer arrival_timer, slice_timer, drain_timer;
@@ -49,7 +51,7 @@ struct sq_shard {
     uint64_t cpu_ns, cpu_start_ns, wall_ns, wall_start_ns;
     double cpu_percent;
 
-    bool draining, aborted, reported_done;
+    bool draining, aborted, reported_done, ramped;
     size_t drain_at, drain_step;
     char example[256];
 
@@ -66,6 +68,9 @@ static void on_lateness(void *ctx, uint64_t lateness_ns)
     sq_hist_small_record(&shard->lateness_us, us);
     shard->lateness_max_us = sq_max_u64(shard->lateness_max_us, us);
     sq_tally_record(&shard->tally, SQ_METRIC_GENERATOR_LATENESS, (double)us / 1e3);
+    uint64_t now_ns = sq_loop_now(shard->loop);
+    sq_slices_sample(&shard->slices, NULL, SQ_METRIC_GENERATOR_LATENESS, (double)us / 1e3, now_ns,
+                     now_ns);
 }
 
 static void measure_cpu(struct sq_shard *shard)
@@ -79,6 +84,8 @@ static void measure_cpu(struct sq_shard *shard)
     shard->cpu_percent =
         100.0 * (double)(cpu_ns - shard->cpu_ns) / (double)(wall_ns - shard->wall_ns);
     sq_tally_record(&shard->tally, SQ_METRIC_GENERATOR_CPU, shard->cpu_percent);
+    sq_slices_sample(&shard->slices, NULL, SQ_METRIC_GENERATOR_CPU, shard->cpu_percent,
+                     shard->wall_ns, wall_ns);
     shard->cpu_ns = cpu_ns;
     shard->wall_ns = wall_ns;
 }
@@ -132,6 +139,7 @@ static void check_done(struct sq_shard *shard)
     bool idle = shard->aborted || sq_carrier_idle(shard->carrier);
     if (!shard->reported_done && shard->alive == 0 && no_more_come(shard) && idle) {
         shard->reported_done = true;
+        sq_watch_second(shard->watch); /* others may go on */
         publish(shard, true);
         sq_timer_stop(&shard->slice_timer);
         sq_timer_stop(&shard->arrival_timer);
@@ -147,10 +155,14 @@ static void on_slice(void *ctx, uint64_t now_ns)
     for (size_t i = SLICES - 1 - shard->slice % SLICES; i < shard->users_len; i += SLICES) {
         if (shard->users[i]) {
             sq_user_sample(shard->users[i], now_ns);
+            if (shard->watch) {
+                sq_user_watch(shard->users[i], now_ns);
+            }
         }
     }
     shard->slice++;
     if (shard->slice % SLICES == 0) {
+        sq_watch_second(shard->watch);
         publish(shard, false);
     }
     uint64_t next_ns = shard->config.start_ns + (shard->slice + 1) * SLICE_NS;
@@ -269,6 +281,17 @@ static void let_go(struct sq_shard *shard, uint64_t now_ns)
     }
 }
 
+/* All that were planned have begun, once the last shard says so. */
+static void note_ramped(struct sq_shard *shard, uint64_t now_ns)
+{
+    if (!shard->ramped && !shard->draining && sq_crowd_is_over(shard->crowd)) {
+        shard->ramped = true;
+        if (atomic_fetch_sub(&shard->config.events->to_ramp, 1) == 1) {
+            atomic_store(&shard->config.events->ramped_ns, now_ns);
+        }
+    }
+}
+
 static void on_arrival(void *ctx, uint64_t now_ns)
 {
     struct sq_shard *shard = ctx;
@@ -282,6 +305,7 @@ static void on_arrival(void *ctx, uint64_t now_ns)
     if (!shard->draining) {
         let_go(shard, now_ns);
     }
+    note_ramped(shard, now_ns);
     if (no_more_come(shard)) {
         check_done(shard);
         return;
@@ -496,6 +520,9 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
     int err = sq_loop_new(NULL, &shard->loop);
     err = err ? err : sq_crowd_create(&crowd, &shard->crowd);
     err = err ? err : sq_ledger_create(plan->dumps, &shard->ledger);
+    err = err ? err : sq_slice_tally_init(&shard->slices, config->slices, config->events);
+    err = err ? err
+              : sq_watch_create(plan->expects, plan->expects_len, &shard->slices, &shard->watch);
     err = err ? err : make_carrier(shard);
     if (err) {
         sq_shard_destroy(shard);
@@ -510,6 +537,8 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         .carrier = shard->carrier,
         .tally = &shard->tally,
         .second = &shard->second,
+        .slices = &shard->slices,
+        .watch = shard->watch,
         .start_ns = config->start_ns,
         .hung_after_ns = SQ_NEVER,
         .done = on_user_done,
@@ -553,6 +582,16 @@ const struct sq_relays *sq_shard_relays(const struct sq_shard *shard)
     return sq_carrier_relays(shard->carrier);
 }
 
+struct sq_slice_tally *sq_shard_slices(struct sq_shard *shard)
+{
+    return &shard->slices;
+}
+
+struct sq_watch *sq_shard_watch(struct sq_shard *shard)
+{
+    return shard->watch;
+}
+
 struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard)
 {
     return shard->ledger;
@@ -585,6 +624,8 @@ void sq_shard_destroy(struct sq_shard *shard)
     sq_carrier_destroy(shard->carrier);
     sq_loop_free(shard->loop);
     sq_tally_free(&shard->tally);
+    sq_slice_tally_free(&shard->slices);
+    sq_watch_destroy(shard->watch);
     pthread_mutex_destroy(&shard->lock);
     sq_free(shard);
 }

@@ -5,7 +5,9 @@
 
 #include "run/plan.h"
 #include "run/result.h"
+#include "run/slice.h"
 #include "run/user.h"
+#include "run/watch.h"
 #include <stdatomic.h>
 
 struct sq_shard;
@@ -29,7 +31,9 @@ struct sq_shard_report {
 struct sq_shard_config {
     const struct sq_plan *plan;
     unsigned number; /* 0 … plan->threads - 1: users with index % threads == number are its own */
-    uint64_t start_ns;    /* of the run, by sq_clock_ns */
+    uint64_t start_ns;              /* of the run, by sq_clock_ns */
+    const struct sq_slices *slices; /* borrowed; what expectations ask for */
+    struct sq_run_events *events;   /* borrowed; of all shards */
     atomic_size_t *alive; /* borrowed: users of all shards that are there now; at most plan->peers,
                              but in a closed model, whose places are each one shard's */
     /* In the shard's thread; the report is borrowed. */
@@ -57,6 +61,9 @@ const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard);
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard); /* NULL: no TURN servers */
+struct sq_slice_tally *sq_shard_slices(struct sq_shard *shard);
+/* NULL: no expectation may end the run. While it runs, too. */
+struct sq_watch *sq_shard_watch(struct sq_shard *shard);
 /* The rows of its users. Borrowed. */
 struct sq_ledger *sq_shard_ledger(const struct sq_shard *shard);
 double sq_shard_cpu_percent(const struct sq_shard *shard); /* over its life */

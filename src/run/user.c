@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "peer/ice/ice.h"
 #include "run/user_int.h"
+#include "signal/target.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -50,7 +51,7 @@ static void note_starved(struct sq_user *user, int err, int why)
 static void record_stage(struct sq_user *user, enum sq_stage stage, double ms)
 {
     user->row.stage_ms[stage] = ms;
-    sq_tally_record(user->env->tally, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
+    sq_user_record(user, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
 }
 
 /* Of the peer that tells most: the first one that receives, else the first. NULL: none. */
@@ -133,6 +134,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     if (user->state == SQ_USER_SETTING_UP && !sq_user_is_dropped(user)) {
         settle_set_up(user);
     }
+    sq_user_slices_event(user, SQ_EVENT_LEAVING);
     sq_user_switch_end(user);
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].endpoint) {
@@ -154,6 +156,7 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
     }
     close_peers(user);
     sq_user_finish_row(user);
+    sq_user_slices_end(user);
 }
 
 static void finish(struct sq_user *user)
@@ -311,6 +314,7 @@ static void get_up(struct sq_user *user)
     bool first = user->up_ns == 0;
     user->state = SQ_USER_UP;
     user->up_ns = first ? now_ns : user->up_ns;
+    sq_user_slices_event(user, SQ_EVENT_UP);
     sq_user_begin_samples(user, now_ns);
     sq_user_switch_begin(user, now_ns);
     if (first) {
@@ -577,6 +581,7 @@ static void host_joined(void *ctx)
 {
     struct sq_user *user = ctx;
     user->joined = true;
+    sq_user_slices_event(user, SQ_EVENT_JOINED);
     check_up(user);
 }
 
@@ -643,6 +648,10 @@ static void describe(struct sq_user *user)
     SQ_RESULT_SET(user->row.room, user->room);
     SQ_RESULT_SET(user->row.role, sq_plan_role(group));
     user->row.sends_only = !listens;
+    if (group->target) {
+        snprintf(user->row.target, sizeof(user->row.target), "%s:%u", group->target->host,
+                 group->target->port);
+    }
     user->row.start_ms = run_ms(user, user->intended_ns);
     user->row.end_ms = NAN;
     user->row.data.in_kbps = user->row.data.out_kbps = NAN;
@@ -683,6 +692,10 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     int err = sq_user_network_create(user);
     err = err ? err : sq_user_data_create(user);
     err = err ? err : sq_user_own_create(user);
+    if (!err) {
+        describe(user);
+        err = sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
+    }
     if (err) {
         sq_user_own_destroy(user);
         sq_user_data_destroy(user);
@@ -690,7 +703,6 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
         sq_free(user);
         return err;
     }
-    describe(user);
     *ret_user = user;
     return 0;
 }
@@ -754,6 +766,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_user_release(user);
     sq_user_own_destroy(user);
     sq_user_network_destroy(user);
+    sq_slice_user_destroy(user->slices);
     sq_trace_clear(&user->trace);
     sq_free(user);
 }

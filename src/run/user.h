@@ -11,7 +11,9 @@
 #include "stats/metrics.h"
 
 struct sq_loop;
+struct sq_slice_tally;
 struct sq_user;
+struct sq_watch;
 
 /* What the users of a shard add up: counters since the start, and samples. */
 struct sq_tally {
@@ -63,7 +65,9 @@ struct sq_user_env {
     struct sq_carrier *carrier;
     struct sq_tally *tally;
     struct sq_second *second;
-    uint64_t start_ns; /* of the run */
+    struct sq_slice_tally *slices; /* what expectations ask for beyond the tally */
+    struct sq_watch *watch;        /* nullable */
+    uint64_t start_ns;             /* of the run */
     /* Who is told to leave and has tried to get up for so long, while others did within a part of
      * it, has failed (timeout); sooner, it is pending. */
     uint64_t hung_after_ns;
@@ -92,6 +96,12 @@ void sq_user_destroy(struct sq_user *user); /* NULL is allowed */
 
 /* Takes the samples of the time since the last call. */
 void sq_user_sample(struct sq_user *user, uint64_t now_ns);
+/* Once a second: what expectations that may end the run say of it so far. */
+void sq_user_watch(struct sq_user *user, uint64_t now_ns);
+/* The user passes a mark: an event of that name has come for it, from which on or up to which
+ * windows of expectations are. It may come again: a window of two marks opens again. What no window
+ * names is told in its story alone. */
+void sq_user_mark(struct sq_user *user, const char *name);
 bool sq_user_is_over(const struct sq_user *user);
 /* Why it failed, a sentence; "" if it did not. */
 const char *sq_user_failure(const struct sq_user *user);

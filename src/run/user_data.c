@@ -30,6 +30,7 @@ struct sq_user_data {
     uint32_t next_number;
     uint64_t out, out_bytes, in, in_bytes;      /* messages since the start */
     uint64_t marked_out_bytes, marked_in_bytes; /* when the last sample was taken */
+    uint64_t marked_in, marked_out, marked_expected, marked_received;
     uint64_t before_out_bytes, before_in_bytes; /* when the user was up */
     double latency_ms, rtt_ms;                  /* sums */
     uint64_t latency_n, rtt_n;
@@ -165,13 +166,13 @@ static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
     }
     double ms = now_ns > sent_ns ? (double)(now_ns - sent_ns) / 1e6 : 0;
     if (sender == (uint32_t)user->index) {
-        sq_tally_record(user->env->tally, SQ_METRIC_DATA_RTT, ms);
+        sq_user_record(user, SQ_METRIC_DATA_RTT, ms);
         d->rtt_ms += ms;
         d->rtt_n++;
         user->env->second->data.rtt_ms_sum += ms;
         user->env->second->data.rtt_n++;
     } else {
-        sq_tally_record(user->env->tally, SQ_METRIC_DATA_IN_LATENCY, ms);
+        sq_user_record(user, SQ_METRIC_DATA_IN_LATENCY, ms);
         d->latency_ms += ms;
         d->latency_n++;
         user->env->second->data.latency_ms_sum += ms;
@@ -218,7 +219,8 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
 
 /* ---- Figures ---- */
 
-static double loss_percent(const struct sq_user_data *d)
+static void count_expected(const struct sq_user_data *d, uint64_t *ret_expected,
+                           uint64_t *ret_received)
 {
     uint64_t expected = 0;
     uint64_t received = 0;
@@ -226,6 +228,14 @@ static double loss_percent(const struct sq_user_data *d)
         expected += (uint64_t)d->heard[i].highest - d->heard[i].first + 1;
         received += d->heard[i].received;
     }
+    *ret_expected = expected;
+    *ret_received = received;
+}
+
+static double loss_percent(const struct sq_user_data *d)
+{
+    uint64_t expected, received;
+    count_expected(d, &expected, &received);
     if (expected == 0) {
         return NAN;
     }
@@ -239,7 +249,33 @@ void sq_user_data_begin(struct sq_user *user)
     if (d) {
         d->before_out_bytes = d->marked_out_bytes = d->out_bytes;
         d->before_in_bytes = d->marked_in_bytes = d->in_bytes;
+        d->marked_in = d->in;
+        d->marked_out = d->out;
+        count_expected(d, &d->marked_expected, &d->marked_received);
     }
+}
+
+/* What this second adds to what is told once a peer. */
+static void tell_parts(struct sq_user_data *d, uint64_t now_ns)
+{
+    struct sq_user *user = d->user;
+    uint64_t expected, received;
+    if (!user->slices) {
+        return;
+    }
+    count_expected(d, &expected, &received);
+    double missing =
+        (double)(expected - d->marked_expected) - (double)(received - d->marked_received);
+    sq_slices_part(user->env->slices, user->slices, SQ_METRIC_DATA_IN_LOSS, missing,
+                   (double)(expected - d->marked_expected), user->sampled_ns, now_ns);
+    sq_slices_part(user->env->slices, user->slices, SQ_METRIC_DATA_IN_MESSAGES,
+                   (double)(d->in - d->marked_in), 0, user->sampled_ns, now_ns);
+    sq_slices_part(user->env->slices, user->slices, SQ_METRIC_DATA_OUT_MESSAGES,
+                   (double)(d->out - d->marked_out), 0, user->sampled_ns, now_ns);
+    d->marked_expected = expected;
+    d->marked_received = received;
+    d->marked_in = d->in;
+    d->marked_out = d->out;
 }
 
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
@@ -248,18 +284,21 @@ void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
     if (!d) {
         return;
     }
-    struct sq_tally *tally = user->env->tally;
+    uint64_t now_ns = sq_loop_now(user->env->loop);
     double out_kbit = (double)(d->out_bytes - d->marked_out_bytes) * 8 / 1e3;
     double in_kbit = (double)(d->in_bytes - d->marked_in_bytes) * 8 / 1e3;
     d->seconds += seconds;
     if (telling && d->channel && user->want.send_data) {
-        sq_tally_record(tally, SQ_METRIC_DATA_OUT_THROUGHPUT, out_kbit / seconds);
+        sq_user_record_since(user, SQ_METRIC_DATA_OUT_THROUGHPUT, out_kbit / seconds,
+                             user->sampled_ns, now_ns);
     }
     if (telling && (d->channel || d->in > 0)) {
-        sq_tally_record(tally, SQ_METRIC_DATA_IN_THROUGHPUT, in_kbit / seconds);
+        sq_user_record_since(user, SQ_METRIC_DATA_IN_THROUGHPUT, in_kbit / seconds,
+                             user->sampled_ns, now_ns);
     }
     d->marked_out_bytes = d->out_bytes;
     d->marked_in_bytes = d->in_bytes;
+    tell_parts(d, now_ns);
 }
 
 static double kbps(uint64_t bytes, double seconds)
@@ -273,7 +312,6 @@ void sq_user_data_finish(struct sq_user *user)
     if (!d || !user->row.connected) {
         return;
     }
-    struct sq_tally *tally = user->env->tally;
     struct sq_data_totals *totals = &user->row.data;
     totals->messages_in = d->in;
     totals->messages_out = d->out;
@@ -284,9 +322,9 @@ void sq_user_data_finish(struct sq_user *user)
     totals->rtt_ms = d->rtt_n ? d->rtt_ms / (double)d->rtt_n : NAN;
     totals->in_kbps = kbps(d->in_bytes - d->before_in_bytes, d->seconds);
     totals->out_kbps = kbps(d->out_bytes - d->before_out_bytes, d->seconds);
-    sq_tally_record(tally, SQ_METRIC_DATA_IN_MESSAGES, (double)d->in);
-    sq_tally_record(tally, SQ_METRIC_DATA_OUT_MESSAGES, (double)d->out);
-    sq_tally_record(tally, SQ_METRIC_DATA_IN_LOSS, totals->loss_percent);
+    sq_user_record(user, SQ_METRIC_DATA_IN_MESSAGES, (double)d->in);
+    sq_user_record(user, SQ_METRIC_DATA_OUT_MESSAGES, (double)d->out);
+    sq_user_record(user, SQ_METRIC_DATA_IN_LOSS, totals->loss_percent);
 }
 
 /* ---- Life ---- */

@@ -46,8 +46,8 @@ void sq_user_decode_rtp(void *ctx, struct sq_endpoint *endpoint, struct sq_track
 static void record_alive(struct sq_user *user, struct sq_user_decode *d, double percent)
 {
     enum sq_flow flow = d->video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
-    sq_tally_record(user->env->tally,
-                    d->video ? SQ_METRIC_VIDEO_IN_MOVING : SQ_METRIC_AUDIO_IN_HEARD, percent);
+    sq_user_record_since(user, d->video ? SQ_METRIC_VIDEO_IN_MOVING : SQ_METRIC_AUDIO_IN_HEARD,
+                         percent, user->sampled_ns, sq_loop_now(user->env->loop));
     user->sums[flow].alive += percent;
     user->sums[flow].alive_n++;
 }
@@ -70,7 +70,8 @@ static void sample(struct sq_user *user, struct sq_user_decode *d, double second
     }
     if (d->video && d->sampled) {
         double fps = (double)(now.decoded.pictures - before->pictures) / seconds;
-        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_DECODED_FPS, fps);
+        sq_user_record_since(user, SQ_METRIC_VIDEO_IN_DECODED_FPS, fps, user->sampled_ns,
+                             sq_loop_now(user->env->loop));
         user->sums[SQ_FLOW_VIDEO_IN].decoded_fps += fps;
         user->sums[SQ_FLOW_VIDEO_IN].decoded_fps_n++;
     }
@@ -126,13 +127,12 @@ void sq_user_finish_decodes(struct sq_user *user)
 {
     const struct sq_flow_totals *sound = &user->row.flow[SQ_FLOW_AUDIO_IN];
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
-    struct sq_tally *tally = user->env->tally;
     if (user->row.connected && sound->decoded) {
-        sq_tally_record(tally, SQ_METRIC_AUDIO_IN_DECODED_FAILED, (double)sound->decode_failed);
-        sq_tally_record(tally, SQ_METRIC_AUDIO_IN_DECODED_DROPPED, (double)sound->decode_dropped);
+        sq_user_record(user, SQ_METRIC_AUDIO_IN_DECODED_FAILED, (double)sound->decode_failed);
+        sq_user_record(user, SQ_METRIC_AUDIO_IN_DECODED_DROPPED, (double)sound->decode_dropped);
     }
     if (user->row.connected && video->decoded) {
-        sq_tally_record(tally, SQ_METRIC_VIDEO_IN_DECODED_FAILED, (double)video->decode_failed);
-        sq_tally_record(tally, SQ_METRIC_VIDEO_IN_DECODED_DROPPED, (double)video->decode_dropped);
+        sq_user_record(user, SQ_METRIC_VIDEO_IN_DECODED_FAILED, (double)video->decode_failed);
+        sq_user_record(user, SQ_METRIC_VIDEO_IN_DECODED_DROPPED, (double)video->decode_dropped);
     }
 }

@@ -5,6 +5,7 @@
 #include "run/decode.h"
 #include "run/record.h"
 #include "run/replay.h"
+#include "run/slice.h"
 #include "run/user.h"
 
 #define SQ_USER_PEERS_MAX 8
@@ -22,10 +23,11 @@ enum sq_user_state {
 #define SQ_LAYERS_MAX 3 /* of simulcast */
 
 struct sq_track_mark {
-    uint64_t in_bytes, in_expected, in_freezes, in_emitted, in_samples, in_concealed;
-    double in_playout_s;
+    uint64_t in_bytes, in_packets, in_expected, in_freezes, in_emitted;
+    uint64_t in_nack, in_pli, in_dropped, in_samples, in_concealed;
+    double in_playout_s, in_freeze_s;
     int64_t in_lost;
-    uint64_t out_bytes, out_expected, out_lost, out_rtt_count;
+    uint64_t out_bytes, out_packets, out_expected, out_lost, out_rtt_count, out_nack, out_pli;
     uint64_t out_frames[SQ_LAYERS_MAX]; /* of each encoding */
 };
 
@@ -126,6 +128,7 @@ struct sq_user {
     uint64_t switch_ns;                          /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
+    struct sq_slice_user *slices; /* owned; NULL: nothing is kept beyond the sums */
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
     uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
@@ -261,6 +264,16 @@ void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, 
 void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
                           const struct sq_inbound_stats *in);
 void sq_user_finish_score(struct sq_user *user);
+
+/* user_slice.c: samples, into the tally and into what expectations ask for. */
+/* One of this moment. */
+void sq_user_record(struct sq_user *user, enum sq_metric_id id, double value);
+/* One of the time since then. */
+void sq_user_record_since(struct sq_user *user, enum sq_metric_id id, double value,
+                          uint64_t from_ns, uint64_t to_ns);
+void sq_user_slices_event(struct sq_user *user, enum sq_event_kind kind);
+/* Its row is final. */
+void sq_user_slices_end(struct sq_user *user);
 
 /* user_sample.c */
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */

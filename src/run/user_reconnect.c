@@ -82,7 +82,7 @@ static void note_back(struct sq_user *user, uint64_t media_ns)
     user->row.returns++;
     user->row.back_ms = run_ms(user, media_ns);
     user->row.gap_ms = isnan(user->row.gap_ms) ? gap_ms : fmax(user->row.gap_ms, gap_ms);
-    sq_tally_record(user->env->tally, SQ_METRIC_PEERS_RECONNECT, gap_ms);
+    sq_user_record(user, SQ_METRIC_PEERS_RECONNECT, gap_ms);
     sq_user_tell(user, "reconnect", "back after %.0f ms without media (attempt %u)", gap_ms,
                  user->away.tries);
     user->away.since_ns = 0;

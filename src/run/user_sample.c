@@ -49,8 +49,7 @@ void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_laten
     if (user->state != SQ_USER_UP) {
         return; /* counted from when the user is up, as everything is */
     }
-    sq_tally_record(user->env->tally,
-                    video ? SQ_METRIC_VIDEO_IN_LATENCY : SQ_METRIC_AUDIO_IN_LATENCY, ms);
+    sq_user_record(user, video ? SQ_METRIC_VIDEO_IN_LATENCY : SQ_METRIC_AUDIO_IN_LATENCY, ms);
     sq_hist_small_record(&user->env->second->latency_us[video],
                          sample->latency_us > 0 ? (uint64_t)sample->latency_us : 0);
     sums->latency_ms += ms;
@@ -69,6 +68,10 @@ struct flow_delta {
     bool carries;              /* its rate is told */
     bool begins;               /* a track of it goes on since a part of this second */
     bool agreed;               /* a track of it is negotiated, whether something comes or not */
+    /* For windows of what is told once a peer. */
+    bool any;          /* a track of it has carried something so far */
+    unsigned channels; /* tracks that carried something in it */
+    double nack, pli, freezes, freeze_ms, dropped;
 };
 
 struct sampling {
@@ -82,7 +85,7 @@ struct sampling {
 
 static void record(struct sampling *s, enum sq_metric_id id, double value)
 {
-    sq_tally_record(s->user->env->tally, id, value);
+    sq_user_record_since(s->user, id, value, s->user->sampled_ns, s->now_ns);
 }
 
 static void note_jitter(struct sampling *s, enum sq_flow flow, double jitter_ms)
@@ -128,6 +131,11 @@ static uint64_t ended_freezes(const struct sq_inbound_stats *in)
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
     mark->in_bytes = in->bytes_received - in->retransmitted_bytes_received;
+    mark->in_packets = in->packets_received;
+    mark->in_nack = in->nack_count;
+    mark->in_pli = in->pli_count;
+    mark->in_dropped = in->frames_dropped;
+    mark->in_freeze_s = in->total_freezes_duration_s;
     mark->in_expected = in->packets_expected;
     mark->in_lost = lost_for_good(in);
     mark->in_freezes = ended_freezes(in);
@@ -140,6 +148,9 @@ static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *i
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
 {
     mark->out_bytes = fresh_bytes(out);
+    mark->out_packets = out->packets_sent;
+    mark->out_nack = out->nack_count;
+    mark->out_pli = out->pli_count + out->fir_count;
     mark->out_expected = out->reported_expected;
     mark->out_lost = out->reported_lost;
     mark->out_rtt_count = out->round_trip_time_measurements;
@@ -200,6 +211,37 @@ static uint64_t until(const struct sq_user *user, const struct sq_track *track, 
     return end_ns ? sq_min_u64(end_ns, now_ns) : now_ns;
 }
 
+/* What was counted in this second. */
+static void count_in(struct flow_delta *delta, const struct sq_inbound_stats *in,
+                     const struct sq_track_mark *mark)
+{
+    delta->any = true;
+    delta->channels += in->packets_received > mark->in_packets;
+    delta->nack += (double)in->nack_count - (double)mark->in_nack;
+    delta->pli += (double)in->pli_count - (double)mark->in_pli;
+    delta->freezes += (double)ended_freezes(in) - (double)mark->in_freezes;
+    delta->freeze_ms += 1e3 * (in->total_freezes_duration_s - mark->in_freeze_s);
+    delta->dropped += (double)in->frames_dropped - (double)mark->in_dropped;
+}
+
+static void count_out(struct flow_delta *delta, const struct sq_outbound_stats *out,
+                      const struct sq_track_mark *mark)
+{
+    delta->any = true;
+    delta->channels += out->packets_sent > mark->out_packets;
+    delta->nack += (double)out->nack_count - (double)mark->out_nack;
+    delta->pli += (double)(out->pli_count + out->fir_count) - (double)mark->out_pli;
+}
+
+/* Of this track alone, for those who ask for tracks. */
+static void tell_track(struct sampling *s, enum sq_flow flow, uint64_t bytes)
+{
+    if (s->telling && s->user->slices) {
+        sq_slices_track(s->user->env->slices, s->user->slices, metrics_of[flow].bitrate,
+                        (double)bytes * 8 / s->seconds / 1e3, s->user->sampled_ns, s->now_ns);
+    }
+}
+
 static void sample_in(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
 {
     bool video = sq_track_kind(track) == SQ_MEDIA_VIDEO;
@@ -214,11 +256,14 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     bool begins = !ended && in.receiving_since_ns > s->user->sampled_ns;
     delta->agreed = delta->agreed || !ended;
     delta->begins = delta->begins || begins;
+    uint64_t in_bytes = in.bytes_received - in.retransmitted_bytes_received;
+    if (!ended && !begins) {
+        tell_track(s, flow, in_bytes - mark->in_bytes);
+    }
     if (in.packets_received == 0) {
         return;
     }
     delta->carries = delta->carries || (!ended && !begins);
-    uint64_t in_bytes = in.bytes_received - in.retransmitted_bytes_received;
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
     delta->lost += (double)(lost_for_good(&in) - mark->in_lost);
@@ -234,6 +279,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     s->user->env->second->freezes += freezes;
     s->freezes += freezes;
     note_playout(s, flow, &in, mark);
+    count_in(delta, &in, mark);
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
     if (video && !ended && now_ns >= from_ns + SQ_NS_PER_SEC) {
@@ -286,6 +332,8 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     }
     delta->carries = true;
     delta->bytes += fresh_bytes(&out) - mark->out_bytes;
+    tell_track(s, flow, fresh_bytes(&out) - mark->out_bytes);
+    count_out(delta, &out, mark);
     /* A report tells of the time since the one before, not of this second. */
     delta->packets += out.reported_expected - mark->out_expected;
     delta->lost += (double)out.reported_lost - (double)mark->out_lost;
@@ -376,6 +424,38 @@ static void note_silence(struct sampling *s, enum sq_flow flow)
     }
     if (s->telling && flow == SQ_FLOW_VIDEO_IN && s->now_ns >= s->user->up_ns + SQ_NS_PER_SEC) {
         note_fps_in(s, 0);
+    }
+}
+
+static void tell_part(struct sampling *s, enum sq_metric_id id, double part, double whole)
+{
+    if (id != SQ_METRIC_COUNT) {
+        sq_slices_part(s->user->env->slices, s->user->slices, id, part, whole, s->user->sampled_ns,
+                       s->now_ns);
+    }
+}
+
+/* What this second adds to what is told once a peer. */
+static void tell_parts(struct sampling *s, enum sq_flow flow)
+{
+    const struct flow_metrics *metrics = &metrics_of[flow];
+    const struct flow_delta *delta = &s->flows[flow];
+    if (!s->user->slices || !s->user->row.connected) {
+        return;
+    }
+    tell_part(s, metrics->channels, delta->channels, 0);
+    if (!delta->any) {
+        return;
+    }
+    tell_part(s, metrics->loss, delta->lost, (double)delta->packets);
+    tell_part(s, metrics->nack, delta->nack, 0);
+    tell_part(s, metrics->pli, delta->pli, 0);
+    if (flow == SQ_FLOW_VIDEO_IN) {
+        tell_part(s, SQ_METRIC_VIDEO_IN_FREEZE, delta->freeze_ms, 0);
+        tell_part(s, SQ_METRIC_VIDEO_IN_FREEZES, delta->freezes, 0);
+        tell_part(s, SQ_METRIC_VIDEO_IN_DROPPED, delta->dropped, 0);
+    } else if (flow == SQ_FLOW_AUDIO_IN) {
+        tell_part(s, SQ_METRIC_AUDIO_IN_CONCEALMENT, delta->concealed, delta->samples);
     }
 }
 
@@ -477,10 +557,12 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
     }
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         close_flow(&s, (enum sq_flow)flow);
+        tell_parts(&s, (enum sq_flow)flow);
     }
     sq_user_data_sample(user, s.seconds, s.telling);
     note_strip(&s);
     sq_user_reconnect_sample(user);
+    sq_slices_second(user->env->slices, user->slices, now_ns);
     user->sampled_ns = now_ns;
 }
 
@@ -594,7 +676,6 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     const struct flow_metrics *metrics = &metrics_of[flow];
     struct sq_flow_totals *totals = &user->row.flow[flow];
     const struct sq_flow_sums *sums = &user->sums[flow];
-    struct sq_tally *tally = user->env->tally;
     totals->jitter_ms = mean(sums->jitter_ms, sums->jitter_n);
     totals->rtt_ms = mean(sums->rtt_ms, sums->rtt_n);
     totals->latency_ms = mean(sums->latency_ms, sums->latency_n);
@@ -614,14 +695,14 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     if (!user->row.connected) {
         return;
     }
-    sq_tally_record(tally, metrics->channels, totals->tracks);
+    sq_user_record(user, metrics->channels, totals->tracks);
     if (totals->tracks == 0) {
         return;
     }
-    sq_tally_record(tally, metrics->loss, totals->loss_percent);
-    sq_tally_record(tally, metrics->nack, (double)totals->nack);
+    sq_user_record(user, metrics->loss, totals->loss_percent);
+    sq_user_record(user, metrics->nack, (double)totals->nack);
     if (metrics->pli != SQ_METRIC_COUNT) {
-        sq_tally_record(tally, metrics->pli, (double)totals->pli);
+        sq_user_record(user, metrics->pli, (double)totals->pli);
     }
 }
 
@@ -635,14 +716,13 @@ void sq_user_finish_row(struct sq_user *user)
     sq_user_finish_decodes(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];
     if (user->row.connected && video->tracks > 0) {
-        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);
-        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_FREEZES, (double)video->freezes);
-        sq_tally_record(user->env->tally, SQ_METRIC_VIDEO_IN_DROPPED, (double)video->dropped);
+        sq_user_record(user, SQ_METRIC_VIDEO_IN_FREEZE, video->freeze_ms);
+        sq_user_record(user, SQ_METRIC_VIDEO_IN_FREEZES, (double)video->freezes);
+        sq_user_record(user, SQ_METRIC_VIDEO_IN_DROPPED, (double)video->dropped);
     }
     const struct sq_flow_totals *sound = &user->row.flow[SQ_FLOW_AUDIO_IN];
     if (user->row.connected && sound->tracks > 0) {
-        sq_tally_record(user->env->tally, SQ_METRIC_AUDIO_IN_CONCEALMENT,
-                        sound->concealment_percent);
+        sq_user_record(user, SQ_METRIC_AUDIO_IN_CONCEALMENT, sound->concealment_percent);
     }
     sq_user_finish_score(user);
 }

@@ -211,6 +211,6 @@ void sq_user_finish_score(struct sq_user *user)
     in.failed = failed;
     sq_score(&in, &row->score);
     row->mos = mos_of(user, failed);
-    sq_tally_record(user->env->tally, SQ_METRIC_SCORE, row->score.score);
-    sq_tally_record(user->env->tally, SQ_METRIC_MOS, row->mos);
+    sq_user_record(user, SQ_METRIC_SCORE, row->score.score);
+    sq_user_record(user, SQ_METRIC_MOS, row->mos);
 }

@@ -43,9 +43,9 @@ static void finish(struct sq_user *user, struct sq_user_peer *peer, uint64_t now
         return;
     }
     double took_ms = (double)(peer->direct_ns - user->switch_ns) / 1e6;
-    sq_tally_record(user->env->tally, SQ_METRIC_ICE_SWITCH_TIME, took_ms);
+    sq_user_record(user, SQ_METRIC_ICE_SWITCH_TIME, took_ms);
     if (peer->media) { /* one that only sends hears no media, and has no gap */
-        sq_tally_record(user->env->tally, SQ_METRIC_ICE_SWITCH_GAP, gap_ms);
+        sq_user_record(user, SQ_METRIC_ICE_SWITCH_GAP, gap_ms);
     }
     sq_user_tell(user, "iceswitch", "%s: direct after %.1f ms, %.1f ms without media", peer->label,
                  took_ms, gap_ms);

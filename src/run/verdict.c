@@ -99,6 +99,14 @@ static void failed_reason(size_t failed, const struct sq_expectation *first, cha
     }
 }
 
+static void stopped_reason(const struct sq_result *r, char *text, size_t size)
+{
+    bool known = r->stop.expectation < r->expectation_count;
+    const char *expr = known ? r->expectations[r->stop.expectation].expr : "an expectation";
+    snprintf(text, size, "ended after %.6g s, when '%.200s' had become hopeless: %s",
+             r->stop.after_s, expr, r->stop.message);
+}
+
 /* Where the generator's own limits bound the figures (a note), one that holds holds; one that fails
  * may fail by those limits. How many peers came through is another matter: timers and sends were
  * in bounds. */
@@ -150,6 +158,11 @@ static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, ch
         *ret_verdict = SQ_VERDICT_ERROR;
         unreached_reason(r, text, size);
         return SQ_EXIT_UNREACHED;
+    }
+    if (r->stop.on) {
+        *ret_verdict = SQ_VERDICT_FAIL;
+        stopped_reason(r, text, size);
+        return SQ_EXIT_EXPECTATION;
     }
     if (failed > 0) {
         *ret_verdict = SQ_VERDICT_FAIL;

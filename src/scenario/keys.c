@@ -103,6 +103,8 @@ static const struct sq_scenario_key keys[] = {
      "from connected to the first media (10s)"},
 
     {"", "expect", "expect", SQ_SCENARIO_EXPECT, TOP, "what has to hold"},
+    {"", "abort_on", "abort-on", SQ_SCENARIO_TEXTS, TOP,
+     "the same, and the run ends once it does not hold: EXPR or EXPR@DELAY"},
     {"", "baseline", "baseline", SQ_SCENARIO_TEXTS, TOP | VARS,
      "results of earlier runs: to be worse than those fails"},
     {"", "baseline_threshold", "baseline-threshold", SQ_SCENARIO_TEXT, TOP,

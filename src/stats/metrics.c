@@ -110,8 +110,19 @@ int sq_agg_parse(struct sq_view text, struct sq_agg *ret_agg)
     } names[] = {
         {"avg", SQ_AGG_AVG},       {"min", SQ_AGG_MIN},     {"max", SQ_AGG_MAX},
         {"stddev", SQ_AGG_STDDEV}, {"count", SQ_AGG_COUNT}, {"rate", SQ_AGG_RATE},
-        {"last", SQ_AGG_LAST},
+        {"last", SQ_AGG_LAST},     {"total", SQ_AGG_TOTAL}, {"rstddev", SQ_AGG_RSTDDEV},
     };
+    static const struct {
+        const char *name;
+        double q;
+    } loadero[] = {{"1st", 0.01},  {"5th", 0.05},  {"25th", 0.25}, {"50th", 0.5},
+                   {"75th", 0.75}, {"95th", 0.95}, {"99th", 0.99}};
+    for (size_t i = 0; i < sizeof(loadero) / sizeof(*loadero); i++) {
+        if (sq_view_is(text, loadero[i].name)) {
+            *ret_agg = (struct sq_agg){SQ_AGG_QUANTILE, loadero[i].q};
+            return 0;
+        }
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (sq_view_is(text, names[i].name)) {
             *ret_agg = (struct sq_agg){names[i].kind, 0};
@@ -171,7 +182,7 @@ double sq_metric_aggregate(const struct sq_hist *h, enum sq_metric_id id, struct
     if (agg.kind == SQ_AGG_COUNT) {
         return (double)h->sums.count;
     }
-    if (agg.kind == SQ_AGG_RATE) {
+    if (agg.kind == SQ_AGG_RATE || (agg.kind == SQ_AGG_TOTAL && h->sums.count > 0)) {
         return sq_metric_value(id, sq_hist_sum(&h->sums));
     }
     if (h->sums.count == 0) {
@@ -188,6 +199,8 @@ double sq_metric_aggregate(const struct sq_hist *h, enum sq_metric_id id, struct
         return sq_metric_value(id, (double)sq_hist_quantile(h, agg.q));
     case SQ_AGG_STDDEV:
         return sq_metric_value(id, sq_hist_stddev(&h->sums));
+    case SQ_AGG_RSTDDEV:
+        return h->sums.max > 0 ? 100 * sq_hist_stddev(&h->sums) / sq_hist_avg(&h->sums) : NAN;
     default:
         return NAN;
     }

@@ -163,8 +163,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling);
 void sq_metric_record(struct sq_hist *h, enum sq_metric_id id, double value);
 double sq_metric_value(enum sq_metric_id id, double steps);
 
-/* Aggregates of product expectations: "avg" "min" "max" "p1".."p99" "p99.9" "stddev" "count" "rate"
- * "last". */
+/* Aggregates of product expectations: "avg" "min" "max" "p1".."p99" "p99.9" "stddev" "rstddev"
+ * "count" "total" "rate" "last", and Loadero's "1st" "5th" "25th" "50th" "75th" "95th" "99th". */
 enum sq_agg_kind {
     SQ_AGG_AVG,
     SQ_AGG_MIN,
@@ -172,8 +172,10 @@ enum sq_agg_kind {
     SQ_AGG_QUANTILE,
     SQ_AGG_STDDEV,
     SQ_AGG_COUNT,
-    SQ_AGG_RATE, /* per second of the run: the caller divides */
-    SQ_AGG_LAST  /* the caller keeps it */
+    SQ_AGG_RATE,    /* per second of the run: the caller divides */
+    SQ_AGG_LAST,    /* the caller keeps it */
+    SQ_AGG_RSTDDEV, /* the standard deviation in per cent of the average */
+    SQ_AGG_TOTAL,   /* the sum */
 };
 
 struct sq_agg {

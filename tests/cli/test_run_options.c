@@ -1,5 +1,6 @@
 /* What `squall run` is given, and the plan that comes of it. */
 #include "base/time.h"
+#include "cli/expect_option.h"
 #include "cli/run_options.h"
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +16,7 @@
 #define SEC SQ_NS_PER_SEC
 
 static char why[512];
-static char buf[2048];
+static char buf[4096];
 
 /* Words are divided by '|', since expectations have blanks. */
 static int parse(const char *line, struct sq_run_options *o)
@@ -241,6 +242,46 @@ static void the_token_may_come_from_the_environment(void **state)
     assert_null(plan_of("lab:").groups[0].token);
 }
 
+static int expect_of(const char *line, struct sq_plan *plan)
+{
+    struct sq_run_options o;
+    assert_int_equal(parse(line, &o), 0);
+    assert_int_equal(sq_run_options_plan(&o, plan, why, sizeof(why)), 0);
+    int err = sq_expect_options_plan(&o, plan, why, sizeof(why));
+    sq_run_options_free(&o);
+    return err;
+}
+
+/* What no peer of this plan can have is told before the run, by option and column. */
+static void expectations_are_held_against_the_plan(void **state)
+{
+    (void)state;
+    struct sq_plan plan;
+    assert_int_equal(expect_of("lab:|--expect|video.in > 0|--abort-on|peers.failed < 1%@3s", &plan),
+                     0);
+    assert_int_equal(plan.expects_len, 2);
+    assert_int_equal(expect_of("lab:|--expect|video.in > 0 where group is viewer", &plan),
+                     SQ_ERR_INVALID);
+    assert_string_equal(why, "--expect 'video.in > 0 where group is viewer', column 29: no peer of "
+                             "this run has the group 'viewer'; there is participant");
+    assert_int_equal(expect_of("lab:|--abort-on|video.in > 0 between mute and end @3s", &plan),
+                     SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "--abort-on 'video.in > 0 between mute and end @3s', column 22: no "
+                                "event is called 'mute'"));
+    char line[8000];
+    size_t n = (size_t)snprintf(line, sizeof(line), "lab:");
+    for (int i = 0; i < 3; i++) {
+        n += (size_t)snprintf(line + n, sizeof(line) - n, "|--expect|");
+        for (int k = 0; k < 23; k++) {
+            n += (size_t)snprintf(line + n, sizeof(line) - n, "%stime(video.in.fps > %d) < 9s",
+                                  k ? " and " : "", i * 23 + k);
+        }
+    }
+    assert_true(n < sizeof(buf));
+    assert_int_equal(expect_of(line, &plan), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "more than 64 windows"));
+}
+
 static void refusals_say_what_was_expected(void **state)
 {
     (void)state;
@@ -259,6 +300,8 @@ static void refusals_say_what_was_expected(void **state)
     assert_refused("lab:|--lateness-max|-3", "above 0");
     assert_refused("lab:|--expect|video.in.loss < 1%|--expect|video.inn > 0", "column");
     assert_refused("lab:|--expect|nonsense", "--expect 'nonsense'");
+    assert_refused("lab:|--abort-on|peers.failed < 1%@x",
+                   "--abort-on 'peers.failed < 1%@x', column 19: expected how long");
     static const char *const heads[] = {"audio",     "video", "setup", "peers",
                                         "generator", "bwe",   "data",  "ice"};
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
@@ -487,6 +530,7 @@ int main(void)
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),
         cmocka_unit_test(refusals_say_what_was_expected),
+        cmocka_unit_test(expectations_are_held_against_the_plan),
         cmocka_unit_test(useless_options_are_refused),
         cmocka_unit_test(help_wins_over_what_is_missing),
         cmocka_unit_test(the_token_is_not_described),

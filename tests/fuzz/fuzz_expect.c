@@ -1,8 +1,11 @@
 /* The grammar of expectations: what parses is judged without harm on an empty result and on one
- * with a peer, its own text parses again and is judged the same. */
+ * with peers and all that it asks for, its own text parses again and is judged the same; it is held
+ * against a plan, and as one that ends a run judged while that goes on. */
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
-#include "run/expect.h"
+#include "run/expect_int.h"
+#include "run/plan.h"
+#include "run/slice.h"
 #include "stats/metrics.h"
 #include <math.h>
 #include <string.h>
@@ -44,6 +47,67 @@ static void same(const struct sq_expect *a, const struct sq_expect *b, const str
     MUST(x.ok || x.message[0] != '\0'); /* a failure has its reason */
 }
 
+/* What a run would have kept for it: two of three peers have values. */
+static void add_slices(struct sq_result *r, struct sq_expect *e)
+{
+    static struct sq_slices slices;
+    MUST(sq_expect_slices(&e, 1, &slices) == 0);
+    for (size_t i = 0; i < slices.n; i++) {
+        struct sq_slice_row *row = sq_result_add_slice(r, &slices.list[i]);
+        MUST(row != NULL);
+        sq_metric_record(row->hist, slices.list[i].metric, 3);
+        sq_hist_record(row->hist, SQ_HIST_MAX);
+        row->never = slices.list[i].kind == SQ_SLICE_TIME;
+        row->peers = 3;
+        row->opened = i % 2;
+        row->values = sq_malloc(3 * sizeof(double));
+        MUST(row->values != NULL);
+        row->values[0] = 3;
+        row->values[1] = INFINITY;
+        row->values[2] = NAN;
+    }
+}
+
+static void drop_slices(struct sq_result *r)
+{
+    for (size_t i = 0; i < r->slice_count; i++) {
+        sq_free(r->slices[i].hist);
+        sq_free(r->slices[i].values);
+    }
+    r->slice_count = 0;
+}
+
+static void against_a_plan(const struct sq_expect *e)
+{
+    static struct sq_plan plan;
+    struct sq_expect_error error = {.column = 0};
+    sq_plan_defaults(&plan);
+    plan.room_size = 1;
+    plan.peers = 20;
+    if (sq_expect_check(e, &plan, &error) != 0) {
+        MUST(error.column >= 1 && error.column <= strlen(sq_expect_text(e)) + 1);
+        MUST(error.message[0] != '\0');
+    }
+    (void)sq_expect_needs_run(e);
+}
+
+static void as_an_end(const char *text)
+{
+    struct sq_expect *e = NULL;
+    struct sq_expect_error error = {.column = 0};
+    struct sq_expectation out = {0};
+    struct sq_expect_live live = {.holds = 2, .misses = 1, .counts = {.started = 3, .ok = 2}};
+    if (sq_expect_parse_abort(text, &e, &error) != 0) {
+        MUST(error.column >= 1 && error.message[0] != '\0');
+        return;
+    }
+    add_slices(filled, e);
+    sq_expect_eval_live(e, filled, &live, &out);
+    MUST(out.ok || out.message[0] != '\0');
+    drop_slices(filled);
+    sq_expect_destroy(e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     char text[2048];
@@ -58,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     }
     memcpy(text, data, len);
     text[len] = '\0';
+    as_an_end(text);
     if (sq_expect_parse(text, &e, &error) != 0) {
         MUST(e == NULL);
         MUST(error.column >= 1 && error.column <= len + 1);
@@ -67,6 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     MUST(sq_expect_parse(sq_expect_text(e), &again, &error) == 0);
     same(e, again, empty);
     same(e, again, filled);
+    add_slices(filled, e);
+    same(e, again, filled);
+    drop_slices(filled);
+    against_a_plan(e);
     (void)sq_expect_names(e, "peers.failed");
     sq_expect_destroy(e);
     sq_expect_destroy(again);

@@ -362,6 +362,11 @@ def text_seeds():
                     "generator.lateness.p99 < 20", "video.in.channel > 0", "video.in.fps.p99.9 >= 24 fps",
                     "video.in.fps.stddev != 0", "audio.in.jitter.last < 30", "setup.ice.min > 0", "((video.in>0))",
                     "video.in > ", "video.in >> 3", "for 10% of peers", "score >= 7", "x"]
+    expectations += ["video.in.bitrate > 500 between 3s and 1m30s", "video.in.loss < 1% between ramped and draining",
+                     "video.in > 0 between up and leaving where group is not viewer and network is 'Poor 4G'",
+                     "time(video.in.bitrate >= 1M).p95 < 3s for 90% of peers", "video.in.track.bitrate.p(99.9) > 1",
+                     "video.in.bitrate.rstddev < 9% for 9% of peers else warn", "video.in.nack.total < 9 where target is a:1",
+                     "setup.total.95th < 2s between muted and end where room is \"a b\"", "peers.ok >= 99% @10s"]
     for i, text in enumerate(expectations):
         put("expect", f"{i:02}", text)
     shapes = ["30s:100, 1m:100, 0s:500, 10s:500, 30s:0", "30s:20/s, 5m:20/s, 30s:0/m", "100", "90/h", "2s..10s",

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "run/endpoint.h"
 #include "run/rig.h"
+#include "run/user.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #define ANSWER_NS   (3 * SQ_NS_PER_MS)
 #define DROP_NS     (20 * SQ_NS_PER_MS)
+#define SILENT_NS   (1500 * SQ_NS_PER_MS)
 #define SERVERS_MAX 16
 /* A picture: how long it moves, and then stands still. */
 #define MOVES_NS  (900 * SQ_NS_PER_MS)
@@ -237,6 +239,10 @@ static void on_timer(void *ctx, uint64_t now_ns)
         if (err) {
             s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
         }
+    } else if (s->how == FAKE_FALLS_SILENT && s->up) {
+        sq_user_mark(s->ctx, "silent");
+        sq_endpoint_close(s->far);
+        s->far = NULL;
     } else if (s->how != FAKE_SILENT) {
         join(s, now_ns);
     }
@@ -289,8 +295,9 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
         if (s->how == FAKE_STANDS && first) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
         }
-        if (s->how == FAKE_DROPS) {
-            sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + DROP_NS);
+        if (s->how == FAKE_DROPS || s->how == FAKE_FALLS_SILENT) {
+            sq_timer_start(sq_loop_timers(s->host->loop), &s->timer,
+                           event->now_ns + (s->how == FAKE_DROPS ? DROP_NS : SILENT_NS));
         }
     }
 }

@@ -21,6 +21,8 @@ enum fake_how {
     FAKE_DROPS,             /* failed() once the user is up: connect */
     FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
+    FAKE_FALLS_SILENT, /* sends nothing any more 1.5 s after the user is up, and the user passes
+                          the mark "silent" */
 };
 
 /* Before a run: `how` is asked for each user's index, from several threads; NULL: all well. */

@@ -73,6 +73,10 @@ static void aggregates(void **state)
         {"count", SQ_AGG_COUNT, 0},
         {"rate", SQ_AGG_RATE, 0},
         {"last", SQ_AGG_LAST, 0},
+        {"rstddev", SQ_AGG_RSTDDEV, 0},
+        {"total", SQ_AGG_TOTAL, 0},
+        {"1st", SQ_AGG_QUANTILE, 0.01},
+        {"95th", SQ_AGG_QUANTILE, 0.95},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         struct sq_agg agg = {SQ_AGG_LAST, 9};
@@ -136,6 +140,11 @@ static void samples_keep_their_unit(void **state)
     assert_float_equal(sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_MAX, 0}), 100, 1e-9);
     assert_float_equal(sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_MIN, 0}), 0, 1e-9);
     assert_float_equal(sq_metric_aggregate(&h, loss, p50), 0, 1e-9);
+    assert_float_equal(sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_TOTAL, 0}), 100.35,
+                       1e-9);
+    double spread = sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_STDDEV, 0});
+    assert_float_equal(sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_RSTDDEV, 0}),
+                       100 * spread / (100.35 / 4), 1e-9);
     assert_float_equal(sq_metric_aggregate(&h, loss, (struct sq_agg){SQ_AGG_RATE, 0}), 100.35,
                        1e-9);
     sq_metric_record(&h, loss, INFINITY);

@@ -1,0 +1,344 @@
+/* Windows, preconditions, times until something holds, ends of hopeless runs: what is taken, what
+ * is refused with its column, and what a plan cannot have. */
+#include "base/time.h"
+#include "run/expect.h"
+#include "run/plan.h"
+#include "run/slice.h"
+#include "signal/target.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SEC SQ_NS_PER_SEC
+
+struct wrong {
+    const char *text;
+    size_t column;
+    const char *part;
+};
+
+static void refuses(const struct wrong *w, bool abort)
+{
+    struct sq_expect *e = NULL;
+    struct sq_expect_error error = {0};
+    int err =
+        abort ? sq_expect_parse_abort(w->text, &e, &error) : sq_expect_parse(w->text, &e, &error);
+    if ((err != SQ_ERR_FORMAT && err != SQ_ERR_UNSUPPORTED) || error.column != w->column ||
+        !strstr(error.message, w->part)) {
+        fail_msg("%s: %d, column %zu: %s", w->text, err, error.column, error.message);
+    }
+    assert_null(e);
+}
+
+static void taken(void **state)
+{
+    static const char *const texts[] = {
+        "video.in.bitrate > 1 between 10s and 20s",
+        "video.in.bitrate > 1 between 500ms and 1m30s",
+        "video.in.bitrate > 1 BETWEEN start AND end",
+        "video.in.bitrate > 1 between ramped and draining",
+        "video.in.bitrate > 1 between joined and leaving",
+        "video.in.bitrate > 1 between up and end",
+        "video.in.bitrate > 1 between 10s and leaving",
+        "video.in.bitrate > 1 between half-time and whistle_2",
+        "video.in.bitrate > 1 where group is viewer",
+        "video.in.bitrate > 1 where group is not viewer and network is 'Poor 4G'",
+        "video.in.bitrate > 1 where network is \"it's bad\"",
+        "video.in.bitrate > 1 where target is sfu-1.example.org:8188 and room is 1234",
+        "video.in.bitrate > 1 and video.in.fps > 2 where room is a between 1s and 2s else warn",
+        /* in any order */
+        "video.in.bitrate > 1 else warn between 1s and 2s where room is a for 90% of peers",
+        "video.in.bitrate.p95 > 1 for 90% of peers",
+        "video.in.rtt.max < 100ms for 90% of peers between 1s and 2s",
+        "bwe.estimate > 500 for 95% of peers",
+        "time(video.in.bitrate >= 1M) < 3s",
+        "time(video.in.bitrate >= 1M).p95 < 3s for 90% of peers else warn",
+        "time ( audio.in.rtt < 30 ms ).p(99.9) <= 2000",
+        "time(video.in.fps > 20).count >= 3 where group is viewer",
+        "setup.total.p(95) < 2s",
+        "video.in.bitrate.95th > 100 and video.in.bitrate.1st > 0",
+        "video.in.bitrate.rstddev < 10%",
+        "video.in.bitrate.rstddev < 10",
+        "video.in.freeze.total < 3s and video.in.nack.total < 100",
+        "video.in.track.bitrate > 100",
+        "video.in.channel.bitrate == 0 or video.in.channel.bitrate > 30",
+        "peers.failed == 0 where group is viewer",
+        "peers.failed < 3 and peers.dropped < 1% between ramped and end",
+        "generator.lateness.p99 < 5 between ramped and end",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct sq_expect *e = NULL;
+        struct sq_expect_error error = {0};
+        if (sq_expect_parse(texts[i], &e, &error) != 0) {
+            fail_msg("%s: column %zu: %s", texts[i], error.column, error.message);
+        }
+        sq_expect_destroy(e);
+    }
+}
+
+static void refused_with_a_column(void **state)
+{
+    static const struct wrong cases[] = {
+        {"video.in > 1 between", 21, "expected an event: a time of the run such as 30s, start"},
+        {"video.in > 1 between 10 and 20s", 22, "'10' is no time since the run's start"},
+        {"video.in > 1 between 10s20 and end", 22, "'10s20' is no time"},
+        {"video.in > 1 between 10x and end", 22, "a number with its unit, such as 500ms, 10s"},
+        {"video.in > 1 between 10s or 20s", 26,
+         "expected 'and', as in 'between 10s and 20s'; found 'or'"},
+        {"video.in > 1 between 20s and 10s", 30, "'10s' comes before '20s': turn them around"},
+        {"video.in > 1 between end and start", 30, "'start' comes before 'end'"},
+        {"video.in > 1 between end and ramped", 30, "turn them around"},
+        {"video.in > 1 between leaving and up", 34, "turn them around"},
+        {"video.in > 1 between 10s and start", 30, "turn them around"},
+        {"video.in > 1 between end and draining", 30, "is empty"},
+        {"video.in > 1 between half and half", 31, "begins and ends with 'half' is empty"},
+        {"video.in > 1 between 10s and 10s", 30, "is empty"},
+        {"video.in > 1 between a12345678901234567890123456789012 and end", 22, "longer than 31"},
+        {"video.in > 1 between 1s and 2s between 3s and 4s", 32, "'between' stands there already"},
+        {"video.in > 1 where group is a where room is b", 31, "'where' stands there already"},
+        {"video.in > 1 for 9% of peers for 8% of peers", 30, "'for' stands there already"},
+        {"video.in > 1 where", 19, "expected group, room, network or target; found the end"},
+        {"video.in > 1 where grup is a", 20, "found 'grup'; did you mean group?"},
+        {"video.in > 1 where net is a", 20, "did you mean network?"},
+        {"video.in > 1 where codec is a", 20, "found 'codec'"},
+        {"video.in > 1 where group viewer", 26, "expected 'is' or 'is not'; found 'viewer'"},
+        {"video.in > 1 where group == viewer", 26, "expected 'is' or 'is not'; found '='"},
+        {"video.in > 1 where group is", 28, "expected a name"},
+        {"video.in > 1 where group is 'a", 29, "the quote is not closed"},
+        {"video.in > 1 where group is ''", 30, "expected a name"},
+        {"video.in > 1 where group is a and", 34, "expected group, room"},
+        {"video.in > 1 where group is a or group is b", 31, "or the end; found 'or'"},
+        {"time(video.in.bitrate) < 3s", 22, "expected == != < <= > or >="},
+        {"time(video.in.bitrate > 1M < 3s", 28, "expected ')'"},
+        {"time(video.in.bitrate > 1M)", 28, "expected == != < <= > or >=; found the end"},
+        {"time(video.in.bitrate.p95 > 1M) < 3s", 23, "it takes no aggregate in there"},
+        {"time(video.in.bitrat > 1M) < 3s", 6, "did you mean video.in.bitrate?"},
+        {"time(video.in.loss < 1%) < 3s", 6, "video.in.loss is not measured each second"},
+        {"time(peers.ok > 3) < 3s", 6, "peers.ok is not measured each second"},
+        {"time(setup.total < 3s) < 3s", 6, "setup.total is not measured each second"},
+        {"time(video.in.bitrate > 1 ms) < 3s", 27, "the unit ms does not fit video.in.bitrate"},
+        {"time(video.in.bitrate > 1) < 3 fps", 32, "does not fit time(), which is in ms"},
+        {"time(video.in.bitrate > 1).p100 < 3", 28, "'p100' is no aggregate of time()"},
+        {"time(video.in.bitrate > 1).last < 3", 28, "'last' is no aggregate of time()"},
+        {"time(video.in.bitrate > 1) < 3s between 1s and 2s", 1, "it takes no window"},
+        {"time(video.in.bitrate > 1).count > 3 for 9% of peers", 1, "there is no .count of one"},
+        {"video.in.loss.p95 < 1 for 90% of peers", 1, ".p95 of one peer says nothing more"},
+        {"video.in.bitrate.rate < 1 for 90% of peers", 1, ".rate of one peer is not kept"},
+        {"generator.cpu < 90 for 90% of peers", 1, "one figure of the whole run"},
+        {"generator.cpu < 90 where group is a", 1, "generator.cpu is of no peer"},
+        {"generator.cpu < 90 between up and end", 28, "expected an event of the run"},
+        {"generator.cpu < 90 between 3s and leaving", 35, "expected an event of the run"},
+        {"peers.ok > 3 between 1s and 2s", 1, "peers.ok is counted over the whole run"},
+        {"peers.failed > 3 between up and end", 26, "expected an event of the run"},
+        {"video.in.bitrate.rate > 3 between 1s and 2s", 1, ".rate is a second of the whole run"},
+        {"video.in.decoded.failed < 3 between 1s and 2s", 1, "it takes no window"},
+        {"video.in.bitrate.total > 3", 18, ".total is of what is counted"},
+        {"video.in.loss.total > 3", 15, ".total is of what is counted"},
+        {"video.in.bitrate.rstddev < 10 k", 31, "the unit k does not fit video.in.bitrate.rstddev"},
+        {"video.in.bitrate.p(0) > 3", 18, "'p0' is no aggregate"},
+        {"video.in.bitrate.p(x) > 3", 18, "'p' is no aggregate"},
+        {"video.in.bitrate.96th > 3", 18, "'96th' is no aggregate"},
+        {"video.in.track.loss > 3", 1, "video.in.loss of each track is not kept"},
+        {"setup.track.total > 3", 1, "of each track is not kept"},
+        {"video.in > 1 @10s", 14, "found '@' (a delay is of --abort-on)"},
+    };
+    static const struct wrong aborts[] = {
+        {"video.in > 1 @", 15, "expected how long to wait before it is judged, such as @10s"},
+        {"video.in > 1 @10", 15, "found '10'"},
+        {"video.in > 1 @10s more", 19, "or the end; found 'more'"},
+        {"video.in > 1 else warn", 19, "a warning does not end a run"},
+        {"generator.drops == 0", 1, "is not known before the end"},
+        {"video.in.bitrate.last > 3", 1, "is not known before the end"},
+        {"video.in.bitrate.rate > 3", 1, "is not known before the end"},
+        {"video.in.decoded.failed < 3", 1, "is counted at each peer's end"},
+        {"peers.failed > 3 between 1s and 2s", 1, "is counted at the end"},
+        {"peers.ok > 3 where group is a", 1, "expected a share, such as peers.ok >= 99%"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        refuses(&cases[i], false);
+    }
+    for (size_t i = 0; i < sizeof(aborts) / sizeof(aborts[0]); i++) {
+        refuses(&aborts[i], true);
+    }
+}
+
+/* ---- Against a plan ---- */
+
+static struct sq_target target = {.host = "10.0.0.1", .port = 8188};
+
+static void make_plan(struct sq_plan *plan)
+{
+    sq_plan_defaults(plan);
+    plan->groups[0].target = &target;
+    plan->groups[0].networks[0] = (struct sq_plan_network){.name = "Poor 4G@50%", .share = 0.5};
+    plan->groups[0].networks[1] = (struct sq_plan_network){.name = "wifi,loss=1%", .share = 0.5};
+    plan->groups[0].networks_len = 2;
+    plan->peers = 20;
+    plan->room_size = 5;
+    plan->duration_ns = 30 * SEC;
+    sq_plan_split(plan, 2);
+}
+
+static int check(const struct sq_plan *plan, const char *text, struct sq_expect_error *error)
+{
+    struct sq_expect *e = NULL;
+    *error = (struct sq_expect_error){.column = 0};
+    int err = sq_expect_parse(text, &e, error);
+    if (err) {
+        fail_msg("%s: column %zu: %s", text, error->column, error->message);
+    }
+    err = sq_expect_check(e, plan, error);
+    sq_expect_destroy(e);
+    return err;
+}
+
+static void what_a_plan_has(void **state)
+{
+    static const char *const marks[] = {"muted", "unmuted"};
+    static const char *const good[] = {
+        "video.in > 0 where group is viewer",
+        "video.in > 0 where group is not participant",
+        "video.in > 0 where network is 'Poor 4G'",
+        "video.in > 0 where network is poor-4g",
+        "video.in > 0 where network is 'wifi,loss=1%'",
+        "video.in > 0 where room is squall-3",
+        "video.in > 0 where target is 10.0.0.1 and target is not 10.0.0.1:8188",
+        "video.in > 0 between muted and unmuted",
+        "video.in > 0 between ramped and 29s",
+        "video.in > 0 between 29s and 100s",
+    };
+    static const struct wrong wrong[] = {
+        {"video.in > 0 where group is viewers", 29,
+         "there are participant, viewer; did you mean viewer?"},
+        {"video.in > 0 where network is wifi", 31, "there are Poor 4G@50%, wifi,loss=1%"},
+        {"video.in > 0 where group is viewer and room is squall-4", 48,
+         "expected squall-0 to squall-3"},
+        {"video.in > 0 where room is not squall", 32, "expected squall-0 to squall-3"},
+        {"video.in > 0 where target is 10.0.0.2", 30, "there is 10.0.0.1; did you mean 10.0.0.1?"},
+        {"video.in > 0 where target is 10.0.0.1:80", 30, "no peer of this run has the target"},
+        {"video.in > 0 between join and end", 22,
+         "no event is called 'join' (did you mean joined?)"},
+        {"video.in > 0 between mutd and end", 22, "did you mean muted?"},
+        {"video.in > 0 between up and foul", 29,
+         "no event is called 'foul'; there are start, ramped"},
+        {"video.in > 0 between 30s and 40s", 22, "the run is over after 30s: it has no 30s"},
+    };
+    struct sq_plan plan;
+    struct sq_expect_error error;
+    (void)state;
+    make_plan(&plan);
+    plan.tags = marks;
+    plan.tags_len = 2;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        if (check(&plan, good[i], &error) != 0) {
+            fail_msg("%s: column %zu: %s", good[i], error.column, error.message);
+        }
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        int err = check(&plan, wrong[i].text, &error);
+        if (err != SQ_ERR_INVALID || error.column != wrong[i].column ||
+            !strstr(error.message, wrong[i].part)) {
+            fail_msg("%s: %d, column %zu: %s", wrong[i].text, err, error.column, error.message);
+        }
+    }
+    plan.hold_ns = 3 * SEC; /* and they come for as long as it lasts */
+    assert_int_equal(check(&plan, "video.in > 0 between ramped and end", &error), SQ_ERR_INVALID);
+    assert_non_null(strstr(error.message, "never ramped"));
+    plan.duration_ns = 0;
+    assert_int_equal(check(&plan, "video.in > 0 between ramped and end", &error), 0);
+    plan.groups[0].networks_len = plan.groups[1].networks_len = 0;
+    assert_int_equal(check(&plan, "video.in > 0 where network is wifi", &error), SQ_ERR_INVALID);
+    assert_non_null(strstr(error.message, "it names none"));
+}
+
+/* Who of them needs more than a plain result. */
+static void what_needs_a_run(void **state)
+{
+    static const char *const plain[] = {"video.in > 0", "video.in.bitrate.p95 > 3",
+                                        "setup.total < 3s for 9% of peers", "peers.ok > 3",
+                                        "video.in.bitrate.avg > 3 for 9% of peers"};
+    static const char *const more[] = {"video.in > 0 between 1s and 2s",
+                                       "peers.ok > 0 where group is a",
+                                       "video.in.bitrate.p95 > 3 for 9% of peers",
+                                       "time(video.in.fps > 3) < 3s", "video.in.track.bitrate > 3"};
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        struct sq_expect *e = NULL;
+        assert_int_equal(sq_expect_parse(plain[i], &e, NULL), 0);
+        assert_false(sq_expect_needs_run(e));
+        sq_expect_destroy(e);
+        assert_int_equal(sq_expect_parse(more[i], &e, NULL), 0);
+        assert_true(sq_expect_needs_run(e));
+        sq_expect_destroy(e);
+    }
+}
+
+/* That some may fail says nothing of the others: the implied expectation stays. */
+static void some_of_the_peers_are_not_all(void **state)
+{
+    struct sq_expect *e[2] = {NULL};
+    struct sq_result *r = NULL;
+    (void)state;
+    assert_int_equal(sq_result_create(&r), 0);
+    assert_int_equal(sq_expect_parse("peers.failed < 9 where group is a", &e[0], NULL), 0);
+    assert_int_equal(sq_expect_parse("peers.failed < 9", &e[1], NULL), 0);
+    assert_int_equal(sq_expect_judge(e, 1, r), 0);
+    assert_int_equal(r->expectation_count, 2);
+    assert_string_equal(r->expectations[1].expr, SQ_EXPECT_DEFAULT);
+    assert_int_equal(sq_expect_judge(e, 2, r), 0);
+    assert_int_equal(r->expectation_count, 2);
+    sq_expect_destroy(e[0]);
+    sq_expect_destroy(e[1]);
+    sq_result_destroy(r);
+}
+
+/* What ended the run fails it, as it was then; a starved generator is INVALID all the same. */
+static void an_end_before_its_time(void **state)
+{
+    struct sq_expect *e = NULL;
+    struct sq_result *r = NULL;
+    (void)state;
+    assert_int_equal(sq_result_create(&r), 0);
+    assert_int_equal(sq_expect_parse_abort("peers.ok >= 1@3s", &e, NULL), 0);
+    struct sq_peer_row *p = sq_result_add_peer(r);
+    assert_non_null(p);
+    p->outcome = SQ_OUTCOME_OK;
+    p->connected = true;
+    assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+    assert_int_equal(r->exit_code, SQ_EXIT_HELD);
+    r->stop = (struct sq_result_stop){.on = true, .after_s = 7, .expectation = 0, .value = 0};
+    SQ_RESULT_SET(r->stop.message, "peers.ok is 0, wanted >= 1");
+    assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+    assert_int_equal(r->exit_code, SQ_EXIT_EXPECTATION);
+    assert_int_equal(r->verdict, SQ_VERDICT_FAIL);
+    assert_false(r->expectations[0].ok);
+    assert_string_equal(r->verdict_reason, "ended after 7 s, when 'peers.ok >= 1@3s' had become "
+                                           "hopeless: peers.ok is 0, wanted >= 1");
+    r->generator.ok = false;
+    assert_int_equal(sq_verdict(r), SQ_EXIT_INVALID);
+    r->generator.ok = true;
+    r->interrupted = true;
+    assert_int_equal(sq_verdict(r), SQ_EXIT_INTERRUPTED);
+    sq_expect_destroy(e);
+    sq_result_destroy(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(taken),
+        cmocka_unit_test(refused_with_a_column),
+        cmocka_unit_test(what_a_plan_has),
+        cmocka_unit_test(what_needs_a_run),
+        cmocka_unit_test(some_of_the_peers_are_not_all),
+        cmocka_unit_test(an_end_before_its_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
