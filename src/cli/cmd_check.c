@@ -1,6 +1,7 @@
 /* squall check: what a run would do, and what is wrong with its scenario, without running it. */
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/expect_option.h"
 #include "cli/network_option.h"
 #include "cli/record_option.h"
 #include "cli/run_file.h"
@@ -66,7 +67,8 @@ static int check(struct check *c)
               : sq_run_metrics_check(c->options.prometheus, c->options.prometheus_push, c->why,
                                      sizeof(c->why));
     err = err ? err : from_sources(c, sq_run_sources_open);
-    return err ? err : from_sources(c, sq_run_sources_targets);
+    err = err ? err : from_sources(c, sq_run_sources_targets);
+    return err ? err : sq_expect_options_plan(&c->options, &c->plan, c->why, sizeof(c->why));
 }
 
 int sq_cmd_check(int argc, char **argv)

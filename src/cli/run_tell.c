@@ -240,15 +240,21 @@ static void tell_load(struct teller *t)
 static void tell_expectations(struct teller *t)
 {
     const struct sq_run_options *o = t->o;
+    size_t ending = o->expectations_len - o->abort_on.n; /* those from here on end the run */
     bool of_peers = false;
     for (size_t i = 0; i < o->expectations_len; i++) {
-        row(t, i == 0 ? "Expects" : "", "%s", sq_expect_text(o->expectations[i]));
         of_peers = of_peers || sq_expect_names(o->expectations[i], "peers.ok") ||
                    sq_expect_names(o->expectations[i], "peers.failed");
     }
+    for (size_t i = 0; i < ending; i++) {
+        row(t, i == 0 ? "Expects" : "", "%s", sq_expect_text(o->expectations[i]));
+    }
     if (!of_peers) {
-        row(t, o->expectations_len == 0 ? "Expects" : "",
+        row(t, ending == 0 ? "Expects" : "",
             SQ_EXPECT_DEFAULT " (by itself: nothing is said of failed peers)");
+    }
+    for (size_t i = ending; i < o->expectations_len; i++) {
+        row(t, i == ending ? "Ends unless" : "", "%s", sq_expect_text(o->expectations[i]));
     }
 }
 

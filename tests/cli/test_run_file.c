@@ -469,7 +469,8 @@ static void what_it_would_do_in_words(void **state)
                           "  speaker: {role: publish, per_room: 1, simulcast: 3}\n"
                           "  viewers: {role: watch, network: [Poor 4G@50%, wifi]}\n"
                           "load: {rate: 20/s, duration: 4s}\n"
-                          "expect: video.in.loss < 1%\noutput: {dir: out, junit: j.xml}\n",
+                          "expect: video.in.loss < 1%\noutput: {dir: out, junit: j.xml}\n"
+                          "abort_on: peers.failed < 50%@9s\n",
                           "");
     char *text = told(&w);
     static const char *const lines[] = {
@@ -480,7 +481,7 @@ static void what_it_would_do_in_words(void **state)
         "             viewers: 8, all the others; receive audio and video; network Poor 4G for 4",
         "Load         20 a second begin, all within 0.5 s; the run lasts 4s",
         "Expects      video.in.loss < 1%\n",
-        "             peers.failed == 0 (by itself: nothing is said of failed peers)\n",
+        "Ends unless  peers.failed < 50%@9s\n",
         "Writes       out/, j.xml\n",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
