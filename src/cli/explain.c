@@ -64,7 +64,13 @@ static const char *aggregate_text(const struct sq_agg *agg, char *room, size_t s
 
 static bool is_channels(const struct sq_metric *m)
 {
-    return strcmp(m->name + 5, ".in") == 0 || strcmp(m->name + 5, ".out") == 0;
+    static const char *const names[] = {"audio.in", "audio.out", "video.in", "video.out"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(m->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* It may be asked of each peer by itself: the parser knows. */

@@ -203,7 +203,7 @@ static int interval(size_t n, size_t m, size_t *ret_k, double *ret_confidence)
 int sq_rank_shift(const double *a, size_t n, const double *b, size_t m,
                   struct sq_rank_shift *ret_shift)
 {
-    if (!usable(a, n) || !usable(b, m) || n > SQ_RANK_SHIFT_MAX || m > SQ_RANK_SHIFT_MAX) {
+    if (n > SQ_RANK_SHIFT_MAX || m > SQ_RANK_SHIFT_MAX || !usable(a, n) || !usable(b, m)) {
         return SQ_ERR_INVALID;
     }
     size_t pairs = n * m;
