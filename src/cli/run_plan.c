@@ -8,6 +8,7 @@
 #include "cli/run_file.h"
 #include "cli/run_groups.h"
 #include "cli/run_options.h"
+#include "peer/turn/turn.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -153,6 +154,40 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan_group *group,
     return 0;
 }
 
+#define TURN_TIME_MAX 16 /* "1790000000:" before the user, with --turn-secret */
+
+/* What no service could take: a line's end that came along from a file, or more than fits. The
+ * values themselves are not told. */
+static int check_credentials(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    const struct {
+        const char *name, *value;
+        size_t most; /* bytes */
+    } all[] = {
+        {"--token (or SQUALL_TOKEN)", o->token, 16384},
+        {"--turn-user (or SQUALL_TURN_USER)", o->turn_user, SQ_TURN_CRED_MAX - TURN_TIME_MAX},
+        {"--turn-password (or SQUALL_TURN_PASSWORD)", o->turn_password, SQ_TURN_CRED_MAX},
+        {"--turn-secret (or SQUALL_TURN_SECRET)", o->turn_secret, 16384}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        const char *value = all[i].value ? all[i].value : "";
+        for (size_t k = 0; value[k]; k++) {
+            if ((unsigned char)value[k] < ' ' || value[k] == 0x7f) {
+                snprintf(why, why_room,
+                         "%s: character %zu is a control character (0x%02x): expected text without "
+                         "line ends",
+                         all[i].name, k + 1, (unsigned)(unsigned char)value[k]);
+                return SQ_ERR_INVALID;
+            }
+        }
+        if (strlen(value) > all[i].most) {
+            snprintf(why, why_room, "%s: %zu bytes; expected at most %zu", all[i].name,
+                     strlen(value), all[i].most);
+            return SQ_ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 #define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
 
 /* --bwe gcc, off, fixed:1.2M */
@@ -188,6 +223,7 @@ static int plan_group(const struct sq_run_options *o, struct sq_plan_group *grou
                       size_t why_room)
 {
     int err = plan_ice(o, group, why, why_room);
+    err = err ? err : check_credentials(o, why, why_room);
     err = err ? err : sq_data_options_parse(o->data, o->data_mode, &group->data, why, why_room);
     err = err ? err : sq_dtmf_option_parse(o->dtmf, group, why, why_room);
     err = err ? err : sq_network_option_parse(&o->networks, group, why, why_room);

@@ -84,6 +84,12 @@ void sq_peer_give_up(struct sq_peer *peer, uint64_t now_ns, enum sq_peer_cause c
     sq_peer_fail(peer, cause, "%s", text);
 }
 
+void sq_peer_ask_consent(struct sq_peer *peer, uint64_t now_ns)
+{
+    enter(peer, now_ns);
+    sq_ice_ask_consent(peer->ice, now_ns);
+}
+
 void sq_peer_note(struct sq_peer *peer, const char *text)
 {
     sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_NOTE, .text = text});

@@ -307,6 +307,8 @@ void sq_peer_release_gathering(struct sq_peer *peer, uint64_t now_ns);
  * unless it has failed or is closed. */
 void sq_peer_give_up(struct sq_peer *peer, uint64_t now_ns, enum sq_peer_cause cause,
                      const char *text);
+/* Asks the other side now whether it is still there (RFC 7675), ahead of the next check. */
+void sq_peer_ask_consent(struct sq_peer *peer, uint64_t now_ns);
 /* Raises SQ_PEER_EV_NOTE. */
 void sq_peer_note(struct sq_peer *peer, const char *text);
 /* From now on the longest time without an RTP packet is watched, of all tracks together; false ends

@@ -132,8 +132,11 @@ struct sq_peer *sq_endpoint_peer(const struct sq_endpoint *endpoint);
  * that names the server and says what is known of it. */
 bool sq_endpoint_waits_for_relay(const struct sq_endpoint *endpoint,
                                  char ret_text[static SQ_PEER_TEXT_MAX]);
-/* The other side does not answer any more (disconnected): true, and a sentence, which names the
- * TURN server where the connection goes by one; a relay that is gone is counted as lost by this. */
+/* Its path fell silent: asks the other side, and the TURN server where it goes by one. */
+void sq_endpoint_ask(struct sq_endpoint *endpoint);
+/* The other side does not answer any more (disconnected, or asked for a second and a half): true,
+ * and a sentence, which names the TURN server where the connection goes by one; a relay that is
+ * gone is counted as lost by this. */
 bool sq_endpoint_is_lost(struct sq_endpoint *endpoint, char ret_text[static SQ_PEER_TEXT_MAX]);
 /* The endpoint that carries this peer; it must be carried by one. */
 struct sq_endpoint *sq_endpoint_of(const struct sq_peer *peer);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UNANSWERED_NS (1500 * SQ_NS_PER_MS) /* longer than the round trip of any network here */
+
 /* Each relay that has its answer lets gathering end a little sooner. */
 static void settled(struct sq_endpoint *endpoint)
 {
@@ -147,10 +149,21 @@ bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_eve
     return false;
 }
 
+void sq_endpoint_ask(struct sq_endpoint *endpoint)
+{
+    struct sq_relay *relay = relay_in_use(endpoint);
+    sq_peer_ask_consent(endpoint->peer, sq_loop_now(endpoint->carrier->loop));
+    if (relay) {
+        sq_relay_probe(relay);
+    }
+}
+
 bool sq_endpoint_is_lost(struct sq_endpoint *endpoint, char ret_text[static SQ_PEER_TEXT_MAX])
 {
     struct sq_relay *relay = relay_in_use(endpoint);
-    if (sq_peer_state(endpoint->peer) != SQ_PEER_DISCONNECTED) {
+    uint64_t now_ns = sq_loop_now(endpoint->carrier->loop);
+    uint64_t unanswered_ns = sq_ice_unanswered_ns(sq_peer_ice(endpoint->peer), now_ns);
+    if (sq_peer_state(endpoint->peer) != SQ_PEER_DISCONNECTED && unanswered_ns < UNANSWERED_NS) {
         return false;
     }
     if (relay) {

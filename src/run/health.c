@@ -184,6 +184,18 @@ static void judge_lateness(const struct sq_health_input *in, struct sq_generator
     }
 }
 
+/* One moment among thousands of timers moves no percentile, and all that the service sent meanwhile
+ * looks late. */
+static void judge_standstill(const struct sq_health_input *in, struct sq_generator_health *h)
+{
+    double bound_ms =
+        fmax(SQ_HEALTH_STANDSTILL_MS, SQ_HEALTH_STANDSTILL_FACTOR * in->plan->lateness_p99_max_ms);
+    if (h->lateness_max_ms > bound_ms) {
+        blame(h, "the generator stood still for %.1f s (the bound is %.1f s)",
+              h->lateness_max_ms / 1e3, bound_ms / 1e3);
+    }
+}
+
 void sq_health_judge(const struct sq_health_input *in, struct sq_generator_health *ret_health)
 {
     struct sq_generator_health h = {.ok = true,
@@ -203,6 +215,7 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
               in->starved_errno ? strerror(in->starved_errno) : "");
     }
     judge_lateness(in, &h);
+    judge_standstill(in, &h);
     judge_cpu(in, &h);
     judge_drops(in, &h);
     if (share(in->send_errors, in->datagrams_sent) > in->plan->drops_max_share) {

@@ -10,6 +10,11 @@
 #define SQ_HEALTH_TIMERS_MIN 200 /* with fewer timers fired, the bound of their p99 is wider: */
 #define SQ_HEALTH_FEW_FACTOR 10  /* so many times */
 
+/* A timer so late says that all of a thread stood still (a machine that was suspended, a process
+ * that was stopped): a second at least, or so many times the bound of the p99. */
+#define SQ_HEALTH_STANDSTILL_MS     1000
+#define SQ_HEALTH_STANDSTILL_FACTOR 50
+
 struct sq_health_input {
     const struct sq_plan *plan; /* the bounds */
     uint32_t threads;

@@ -264,8 +264,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
 void sq_relay_probe(struct sq_relay *relay)
 {
     uint64_t now_ns = sq_loop_now(relay->relays->loop);
-    if (relay->gone || relay->closed || !relay->had) {
-        return;
+    if (relay->gone || relay->closed || !relay->had || (relay->probed_ns && !relay->heard)) {
+        return; /* or it was asked already, and has not answered */
     }
     relay->probed_ns = now_ns;
     relay->heard = false;

@@ -49,7 +49,8 @@ struct sq_user_peer {
     struct sq_replayer *replayer; /* owned; NULL: sends the clip */
     struct sq_recorder *recorder; /* owned; NULL: not recorded */
     uint64_t heard_bytes,
-        heard_ns;                /* received so far, and when something last was, by the second */
+        heard_ns; /* received so far, and when something last was, by the second */
+    bool may_ask; /* media flowed: once they stop, the other side is asked whether it is there */
     struct sq_track_mark *marks; /* owned; one a track */
     size_t marks_len;
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */

@@ -12,6 +12,8 @@
 /* A user comes up and leaves between two samples: a rate over less than this says nothing. What
  * passed counts in the time line all the same. */
 #define RATE_LEAST_S 0.5
+#define FLOWS_BYTES  1000                /* in a second: media, and not checks alone */
+#define ASK_NS       (2 * SQ_NS_PER_SEC) /* of silence after that */
 /* A video track from which no frame has come for so long is blank: a key frame is asked for at
  * once. */
 #define BLANK_NS (3 * SQ_NS_PER_SEC)
@@ -398,8 +400,12 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     struct sq_transport_stats transport;
     sq_peer_transport_stats(rtc, &transport);
     if (transport.bytes_received != peer->heard_bytes || !peer->heard_ns) {
+        peer->may_ask |= transport.bytes_received > peer->heard_bytes + FLOWS_BYTES;
         peer->heard_bytes = transport.bytes_received;
         peer->heard_ns = s->now_ns;
+    } else if (peer->may_ask && s->now_ns - peer->heard_ns >= ASK_NS) {
+        peer->may_ask = false;
+        sq_endpoint_ask(peer->endpoint);
     }
     sample_bwe(s, rtc);
     double rtt_s = transport.current_round_trip_time_s;

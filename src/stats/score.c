@@ -119,7 +119,7 @@ const char *sq_score_part_name(enum sq_score_part part)
 
 const char *sq_score_part_words(enum sq_score_part part)
 {
-    static const char *const words[] = {"set-up time", "loss in the sound", "loss in the picture",
+    static const char *const words[] = {"set-up time", "gaps in the sound", "loss in the picture",
                                         "freezes",     "latency",           "bit rate"};
     return part < SQ_SCORE_PARTS ? words[part] : "";
 }

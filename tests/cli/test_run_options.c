@@ -165,6 +165,18 @@ static void keys_are_pressed_when_it_says(void **state)
                    "up to 64");
 }
 
+static void credentials_that_nobody_could_take(void **state)
+{
+    (void)state;
+    char line[700];
+    setenv("SQUALL_TOKEN", "abc\r", 1); /* from a file with the line ends of another system */
+    assert_refused("lab:", "--token (or SQUALL_TOKEN): character 4 is a control character (0x0d)");
+    unsetenv("SQUALL_TOKEN");
+    assert_refused("lab:|--token|a\nX: 1", "character 2");
+    snprintf(line, sizeof(line), "lab:|--turn|turn:h|--turn-password|x|--turn-user|%0600d", 7);
+    assert_refused(line, "--turn-user (or SQUALL_TURN_USER): 600 bytes; expected at most 496");
+}
+
 static void who_is_dropped_may_come_back(void **state)
 {
     (void)state;
@@ -526,6 +538,7 @@ int main(void)
         cmocka_unit_test(keys_are_pressed_when_it_says),
         cmocka_unit_test(networks_are_given_and_shared),
         cmocka_unit_test(who_is_dropped_may_come_back),
+        cmocka_unit_test(credentials_that_nobody_could_take),
         cmocka_unit_test(threads_are_no_more_than_peers),
         cmocka_unit_test(a_seed_is_made_and_fits_json),
         cmocka_unit_test(the_token_may_come_from_the_environment),

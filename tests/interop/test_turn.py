@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 from harness import test
 from harness.janus import Janus
@@ -199,9 +200,19 @@ def turn_killed(t):
     """A server that dies within the calls it relays is named, and its relays are lost."""
     coturn = Coturn(t)
     lab = t.lab(address=ADDRESS)
-    run = t.run(lab.room(), "--peers", 2, "--duration", "60s", "--turn", coturn.url(), *CREDENTIALS, *LOAD, "--ice", "relay")
+    began = time.monotonic()
+    relayed = ("--turn", coturn.url(), *CREDENTIALS, *LOAD, "--ice", "relay")
+    short = t.run(lab.room(), "--peers", 2, "--duration", "14s", "--room", "short", *relayed)
+    until("all to be connected", lambda: "2 connected" in short.process.stderr(), 20)
+    time.sleep(max(0, began + 4.5 - time.monotonic()))
+    run = t.run(lab.room(), "--peers", 2, "--duration", "60s", *relayed)
     until("all to be connected", lambda: "2 connected" in run.process.stderr(), 20)
-    coturn.process.signal(signal.SIGKILL)
+    coturn.process.signal(signal.SIGKILL)  # six seconds of silence are enough for the run that ends then
+    results = short.finish(60)
+    check(results.causes() == {"media-lost": 2}, f"{results.summary['failures']}, {results.text}")
+    check(coturn.url() in results.message("media-lost"), results.message("media-lost"))
+    check(results.summary["turn"][0]["lost"] == 2, f"{results.summary['turn']}")
+    test.note(results.message("media-lost"))
     results = run.finish(90)
     check(results.causes() == {"media-lost": 2}, f"{results.summary['failures']}")
     words = f"the TURN server {coturn.url()} cannot be reached any more: port unreachable (ICMP)"

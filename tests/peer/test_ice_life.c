@@ -50,6 +50,30 @@ static void consent_rhythm(void **state)
     ice_net_free(net);
 }
 
+/* Whoever knows that the path fell silent asks at once, and not twice. */
+static void consent_is_asked_for(void **state)
+{
+    (void)state;
+    struct ice_net *net = connected_net(9);
+    struct sq_ice_pair_stats s;
+    assert_int_equal(sq_ice_unanswered_ns(net->a.ice, net->now_ns), 0);
+    assert_int_equal(sq_ice_selected_stats(net->a.ice, &s, NULL, NULL), 0);
+    uint32_t before = s.consent_requests_sent;
+    net->loss = 1;
+    sq_ice_ask_consent(net->a.ice, net->now_ns);
+    sq_ice_ask_consent(net->a.ice, net->now_ns);
+    assert_int_equal(sq_ice_selected_stats(net->a.ice, &s, NULL, NULL), 0);
+    assert_int_equal(s.consent_requests_sent, before + 1);
+    uint64_t asked_ns = net->now_ns;
+    ice_net_run(net, net->now_ns + 2 * SEC, NULL);
+    assert_int_equal(sq_ice_unanswered_ns(net->a.ice, net->now_ns), net->now_ns - asked_ns);
+    net->loss = 0;
+    ice_net_run(net, net->now_ns + 5 * SEC, NULL); /* the next check is answered */
+    assert_int_equal(sq_ice_unanswered_ns(net->a.ice, net->now_ns), 0);
+    assert_true(ice_both_completed(net));
+    ice_net_free(net);
+}
+
 /* A short outage disconnects and comes back by itself; a long one loses consent. */
 static void consent_outage(void **state)
 {
@@ -584,6 +608,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(consent_rhythm),
+        cmocka_unit_test(consent_is_asked_for),
         cmocka_unit_test(consent_outage),
         cmocka_unit_test(close_stops),
         cmocka_unit_test(restart_keeps_the_path),

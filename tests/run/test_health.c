@@ -113,6 +113,21 @@ static void late_timers(void **state)
     sq_free(b.lateness);
 }
 
+/* One moment in which nothing ran, among thousands of timers in time. */
+static void a_standstill(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 990);
+    assert_well(&b);
+    sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 4000);
+    assert_blamed(&b, "stood still for 4.0 s (the bound is 1.0 s)");
+    b.plan.lateness_p99_max_ms = 100; /* who can live with late timers: 50 times that */
+    assert_well(&b);
+    sq_free(b.lateness);
+}
+
 static void a_busy_thread(void **state)
 {
     (void)state;
@@ -504,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_quiet_one_is_well),
         cmocka_unit_test(nothing_measured),
         cmocka_unit_test(late_timers),
+        cmocka_unit_test(a_standstill),
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),
         cmocka_unit_test(bursts_of_the_service),

@@ -185,6 +185,12 @@ int sq_ice_receive(struct sq_ice *ice, uint64_t now_ns, int base_id, const struc
 uint64_t sq_ice_next_timeout(const struct sq_ice *ice);
 void sq_ice_on_timeout(struct sq_ice *ice, uint64_t now_ns);
 
+/* Sends the next consent check now: whoever knows that the path fell silent need not wait for up
+ * to 6 s. Nothing without a path, or while a check is unanswered. */
+void sq_ice_ask_consent(struct sq_ice *ice, uint64_t now_ns);
+/* For how long consent checks have gone unanswered, ns; 0: none is. */
+uint64_t sq_ice_unanswered_ns(const struct sq_ice *ice, uint64_t now_ns);
+
 enum sq_ice_state sq_ice_get_state(const struct sq_ice *ice);
 /* It has failed because the other side has another (its config one_remote). */
 bool sq_ice_refused(const struct sq_ice *ice);

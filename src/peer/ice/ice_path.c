@@ -193,6 +193,20 @@ bool ice_consent_response(struct sq_ice *ice, uint64_t now_ns, uint8_t base,
     return true;
 }
 
+void sq_ice_ask_consent(struct sq_ice *ice, uint64_t now_ns)
+{
+    if (ice->path.on && !ice->cfg.lite && !ice->path.silent_ns) {
+        consent_send(ice, now_ns);
+        ice->timeout_ns = sq_min_u64(ice->timeout_ns, ice_path_next(ice));
+    }
+}
+
+uint64_t sq_ice_unanswered_ns(const struct sq_ice *ice, uint64_t now_ns)
+{
+    uint64_t since_ns = ice->path.on ? ice->path.silent_ns : 0;
+    return since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
 static uint64_t silent_at(const struct sq_ice *ice)
 {
     if (ice->state == SQ_ICE_DISCONNECTED) {
