@@ -172,13 +172,14 @@ static void finish(struct sq_user *user)
 /* Tells the service, waits for its answer a little, and is over then. */
 static void leave_service(struct sq_user *user)
 {
+    bool told = user->state == SQ_USER_AWAY; /* or there is nobody to tell */
     user->state = SQ_USER_LEAVING;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
                    sq_loop_now(user->env->loop) + LEAVE_TIMEOUT_NS);
-    if (user->signal) {
-        user->group->adapter->leave(user->signal);
-    } else {
+    if (!user->signal || user->session_over) {
         finish(user);
+    } else if (!told) {
+        user->group->adapter->leave(user->signal);
     }
 }
 
@@ -201,6 +202,11 @@ void sq_user_go_away(struct sq_user *user)
     user->switch_ns = 0;
     user->state = SQ_USER_AWAY;
     close_peers(user);
+    /* A connection was lost and the signalling was not: its server still speaks of peers that are
+     * gone, and has to know that this user is, too. */
+    if (user->signal && !user->session_over) {
+        user->group->adapter->leave(user->signal);
+    }
 }
 
 /* The run ends before it got up: what it waits for is told. */
@@ -588,6 +594,7 @@ static void host_joined(void *ctx)
 static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 {
     struct sq_user *user = ctx;
+    user->session_over = true;
     if (user->state == SQ_USER_LEAVING) {
         finish(user);
         return;
@@ -605,7 +612,11 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 
 static void host_left(void *ctx)
 {
-    finish(ctx);
+    struct sq_user *user = ctx;
+    user->session_over = true;
+    if (user->state != SQ_USER_AWAY) { /* that one comes back */
+        finish(user);
+    }
 }
 
 static void host_note(void *ctx, const char *text)
@@ -712,6 +723,7 @@ static void open_session(struct sq_user *user)
     const struct sq_plan *plan = user->env->plan;
     user->state = SQ_USER_SETTING_UP;
     user->started_ns = sq_loop_now(user->env->loop);
+    user->session_over = false;
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);

@@ -107,6 +107,7 @@ struct sq_user {
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted, starved;
+    bool session_over; /* its signalling has said its last */
     bool counted_up; /* among those that are connected now */
     struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
@@ -144,8 +145,7 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) 
  * arrive. */
 void sq_user_replay_over(struct sq_user *user, uint64_t now_ns);
 
-/* Closes its peers; its session is over when this has returned, and is destroyed before the next.
- */
+/* Closes its peers, and leaves where the session goes on; that is destroyed before the next. */
 void sq_user_go_away(struct sq_user *user);
 
 /* user_wait.c */

@@ -32,6 +32,12 @@ static enum fake_how drops_for_good(uint64_t index)
     return nth_session(index) == 0 ? FAKE_DROPS : FAKE_REFUSED;
 }
 
+/* The first connection of each is closed, and its signalling is not. */
+static enum fake_how hangs_up_once(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_HANGS_UP : FAKE_WELL;
+}
+
 /* It comes back for the third. */
 static enum fake_how away_for_two(uint64_t index)
 {
@@ -102,6 +108,23 @@ static void or_comes_back_at_once(void **state)
     bench_free(&b);
 }
 
+/* Of a session that goes on without its connection nothing may touch the closed peers; and the
+ * service is told, or it would have two of each user. */
+static void a_session_that_outlives_its_connection_is_left(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 200 * MS, .most_ns = 200 * MS};
+    run(&b, hangs_up_once, reconnect, 1500 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    assert_int_equal(b.result->peers[0].returns, 1);
+    assert_int_equal(fake_leaves(), 2 * USERS);
+    assert_int_equal(fake_sessions(), 0);
+    bench_free(&b);
+}
+
 static void waits_grow_from_attempt_to_attempt(void **state)
 {
     (void)state;
@@ -131,6 +154,7 @@ static void who_is_not_back_at_the_end_has_failed(void **state)
     const struct sq_plan_reconnect reconnect = {
         .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 5 * SEC};
     run(&b, drops_for_good, reconnect, SEC);
+    assert_true(b.result->duration_s < 2.5); /* nobody is waited for who cannot answer */
     assert_int_equal(b.result->counts.failed, USERS);
     assert_int_equal(b.result->counts.dropped, USERS);
     const struct sq_peer_row *p = &b.result->peers[0];
@@ -160,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_dropped_has_failed),
         cmocka_unit_test(or_comes_back_at_once),
+        cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
         cmocka_unit_test(waits_grow_from_attempt_to_attempt),
         cmocka_unit_test(who_is_not_back_at_the_end_has_failed),
         cmocka_unit_test(who_never_was_up_is_not_dropped),
