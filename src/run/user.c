@@ -314,6 +314,12 @@ static void note_connected(struct sq_user *user)
     }
 }
 
+uint64_t sq_user_leave_ns(const struct sq_user *user)
+{
+    uint64_t hold_ns = user->env->plan->hold_ns;
+    return hold_ns && user->up_ns ? user->up_ns + hold_ns : SQ_NEVER;
+}
+
 static void get_up(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
@@ -335,12 +341,17 @@ static void get_up(struct sq_user *user)
         sq_hist_small_record(&user->env->second->setup_ms,
                              (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
     }
-    uint64_t hold_ns = user->env->plan->hold_ns;
-    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                   hold_ns ? user->up_ns + hold_ns : SQ_NEVER);
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, sq_user_leave_ns(user));
     if (user->replay_end_ns) { /* shorter than the set-up */
         sq_user_replay_over(user, now_ns);
     }
+}
+
+/* One that comes back is not waited for beyond its time to leave. */
+static void set_up_within(struct sq_user *user, uint64_t limit_ns)
+{
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                   sq_min_u64(limit_ns, sq_user_leave_ns(user)));
 }
 
 static void check_up(struct sq_user *user)
@@ -361,8 +372,7 @@ static void check_up(struct sq_user *user)
     if (connected && media) {
         get_up(user);
     } else if (connected) {
-        sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                       sq_loop_now(user->env->loop) + user->env->plan->media_timeout_ns);
+        set_up_within(user, sq_loop_now(user->env->loop) + user->env->plan->media_timeout_ns);
     }
 }
 
@@ -412,12 +422,13 @@ static void try_again(struct sq_user *user)
 
 static void on_timer(void *ctx, uint64_t now_ns)
 {
-    (void)now_ns;
     struct sq_user *user = ctx;
-    if (user->state == SQ_USER_SETTING_UP) {
+    if (user->state != SQ_USER_LEAVING && now_ns >= sq_user_leave_ns(user)) {
+        sq_user_leave(user); /* held as long as it was to, or not back by then */
+    } else if (user->state == SQ_USER_SETTING_UP) {
         set_up_took_too_long(user);
     } else if (user->state == SQ_USER_UP) {
-        sq_user_leave(user); /* held as long as it was to */
+        sq_user_leave(user); /* its recording has been sent */
     } else if (user->state == SQ_USER_AWAY) {
         try_again(user);
     } else if (user->state == SQ_USER_LEAVING) {
@@ -726,7 +737,7 @@ static void open_session(struct sq_user *user)
     user->session_over = false;
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
-    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
+    set_up_within(user, user->started_ns + limit_ns);
     int err =
         user->group->adapter->open(user->target, &user->want, &user->host, user, &user->signal);
     if (err) {

@@ -145,6 +145,10 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) 
  * arrive. */
 void sq_user_replay_over(struct sq_user *user, uint64_t now_ns);
 
+/* When it is to leave, --hold after it got up first; SQ_NEVER: not before the run ends, or it was
+ * never up. */
+uint64_t sq_user_leave_ns(const struct sq_user *user);
+
 /* Closes its peers, and leaves where the session goes on; that is destroyed before the next. */
 void sq_user_go_away(struct sq_user *user);
 

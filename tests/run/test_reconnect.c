@@ -168,6 +168,29 @@ static void who_is_not_back_at_the_end_has_failed(void **state)
     bench_free(&b);
 }
 
+/* Nothing but their own time ends this run. */
+static void who_is_not_back_when_it_is_to_leave_has_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    memset(opened, 0, sizeof(opened));
+    bench_make(&b, drops_for_good);
+    b.plan.peers = USERS;
+    b.plan.rate_per_s = 100;
+    b.plan.hold_ns = 600 * MS;
+    b.plan.groups[0].reconnect = (struct sq_plan_reconnect){
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 60 * SEC};
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(b.result->counts.failed, USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        assert_non_null(strstr(p->message, "dropped, and not back after"));
+        assert_true(p->end_ms > p->start_ms + 600 && p->end_ms < p->start_ms + 2500);
+    }
+    bench_free(&b);
+}
+
 static void who_never_was_up_is_not_dropped(void **state)
 {
     (void)state;
@@ -187,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
         cmocka_unit_test(waits_grow_from_attempt_to_attempt),
         cmocka_unit_test(who_is_not_back_at_the_end_has_failed),
+        cmocka_unit_test(who_is_not_back_when_it_is_to_leave_has_failed),
         cmocka_unit_test(who_never_was_up_is_not_dropped),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
