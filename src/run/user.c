@@ -202,6 +202,7 @@ void sq_user_go_away(struct sq_user *user)
     user->switch_ns = 0;
     user->state = SQ_USER_AWAY;
     close_peers(user);
+    sq_user_data_away(user);
     /* A connection was lost and the signalling was not: its server still speaks of peers that are
      * gone, and has to know that this user is, too. */
     if (user->signal && !user->session_over) {
@@ -329,8 +330,8 @@ static void get_up(struct sq_user *user)
     sq_user_slices_event(user, SQ_EVENT_UP);
     sq_user_begin_samples(user, now_ns);
     sq_user_switch_begin(user, now_ns);
+    sq_user_data_begin(user);
     if (first) {
-        sq_user_data_begin(user);
         sq_user_dtmf_begin(user, now_ns);
     }
     note_connected(user);

@@ -208,8 +208,10 @@ void sq_user_tell_pairs(struct sq_user_peer *peer);
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;
 void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event);
-/* The user is up: rates count from now on. */
+/* The user is up, or up again: rates count from now on. */
 void sq_user_data_begin(struct sq_user *user);
+/* It is dropped and comes back: numbers of others go on meanwhile. */
+void sq_user_data_away(struct sq_user *user);
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
 void sq_user_data_stop(struct sq_user *user);
