@@ -566,8 +566,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .capture_time = group->latency,
                                           .accept_data = group->data.on};
     *peer = (struct sq_user_peer){.user = user};
-    snprintf(peer->label, sizeof(peer->label), user->row.drops ? "%s.%u" : "%s", label,
-             user->row.drops + user->away.tries);
+    snprintf(peer->label, sizeof(peer->label), user->sessions > 1 ? "%s.%u" : "%s", label,
+             user->sessions);
     /* A replay answers NACK by hand; a recorded peer may be decoded, too. */
     bool recorded = sq_user_is_recorded(user) || group->replay;
     const struct sq_endpoint_ops *ops = recorded                   ? &recorded_ops
@@ -736,6 +736,7 @@ static void open_session(struct sq_user *user)
     user->state = SQ_USER_SETTING_UP;
     user->started_ns = sq_loop_now(user->env->loop);
     user->session_over = false;
+    user->sessions++;
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     set_up_within(user, user->started_ns + limit_ns);

@@ -135,6 +135,7 @@ struct sq_user {
     uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
     uint64_t replay_end_ns;   /* of both; 0: not yet */
     unsigned asked, refused;  /* bits: enum sq_asked */
+    unsigned sessions;        /* begun so far */
 };
 
 /* user.c */

@@ -45,6 +45,14 @@ static enum fake_how away_for_two(uint64_t index)
     return n == 0 ? FAKE_DROPS : n < 3 ? FAKE_REFUSED : FAKE_WELL;
 }
 
+/* Dropped, back at the second attempt, dropped, and back at once. */
+static enum fake_how drops_twice(uint64_t index)
+{
+    static const enum fake_how hows[] = {FAKE_DROPS, FAKE_REFUSED, FAKE_DROPS};
+    unsigned n = nth_session(index);
+    return n < sizeof(hows) / sizeof(hows[0]) ? hows[n] : FAKE_WELL;
+}
+
 static enum fake_how never_there(uint64_t index)
 {
     nth_session(index);
@@ -146,6 +154,29 @@ static void waits_grow_from_attempt_to_attempt(void **state)
     bench_free(&b);
 }
 
+/* The dump tells sessions apart by the labels of their peers, and so do files of --record. */
+static void each_session_has_its_own_label(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 50 * MS};
+    run(&b, drops_twice, reconnect, 1500 * MS);
+    assert_int_equal(b.result->peers[0].drops, 2);
+    assert_int_equal(b.result->peers[0].returns, 2);
+    assert_int_equal(b.result->trace_count, 1);
+    const char *const ids[] = {"T01-peer", "T01-peer.3", "T01-peer.4"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        const struct sq_peer_trace *t = &b.result->traces[0];
+        bool found = false;
+        for (size_t k = 0; k < t->series_count; k++) {
+            found = found || strcmp(t->series[k].id, ids[i]) == 0;
+        }
+        assert_true(found);
+    }
+    bench_free(&b);
+}
+
 static void who_is_not_back_at_the_end_has_failed(void **state)
 {
     (void)state;
@@ -209,6 +240,7 @@ int main(void)
         cmocka_unit_test(or_comes_back_at_once),
         cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
         cmocka_unit_test(waits_grow_from_attempt_to_attempt),
+        cmocka_unit_test(each_session_has_its_own_label),
         cmocka_unit_test(who_is_not_back_at_the_end_has_failed),
         cmocka_unit_test(who_is_not_back_when_it_is_to_leave_has_failed),
         cmocka_unit_test(who_never_was_up_is_not_dropped),
