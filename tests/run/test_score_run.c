@@ -104,9 +104,10 @@ static void video_alone_has_no_mos(void **state)
 static double dropped_once(double pictures)
 {
     struct sq_tally tally = {0};
-    const struct sq_user_env env = {.tally = &tally};
+    struct sq_user_env env = {.tally = &tally};
     struct sq_user user = {.env = &env};
     struct sq_peer_row *row = &user.row;
+    assert_int_equal(sq_loop_new(NULL, &env.loop), 0);
     for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
         sq_flow_totals_init(&row->flow[flow]);
     }
@@ -121,6 +122,7 @@ static double dropped_once(double pictures)
     user.sums[SQ_FLOW_VIDEO_IN].watched_s = pictures * CALL_S;
     sq_user_finish_score(&user);
     sq_tally_free(&tally);
+    sq_loop_free(env.loop);
     return row->score.penalties[SQ_SCORE_FREEZES];
 }
 

@@ -1,5 +1,6 @@
 /* What a user's data channel counts: over messages of another sender that are made here. */
 #include "base/wire.h"
+#include "net/loop.h"
 #include "run/user_int.h"
 #include <math.h>
 #include <setjmp.h>
@@ -17,6 +18,8 @@ struct bench {
     struct sq_plan_group group;
     struct sq_tally tally;
     struct sq_second second;
+    struct sq_slice_tally slices;
+    struct sq_loop *loop;
     struct sq_user_env env;
     struct sq_user user;
 };
@@ -24,7 +27,9 @@ struct bench {
 static void begin(struct bench *b)
 {
     *b = (struct bench){.group.data = {.on = true, .size_bytes = 200, .nonce = NONCE}};
-    b->env = (struct sq_user_env){.tally = &b->tally, .second = &b->second};
+    assert_int_equal(sq_loop_new(NULL, &b->loop), 0);
+    b->env = (struct sq_user_env){
+        .loop = b->loop, .tally = &b->tally, .second = &b->second, .slices = &b->slices};
     b->user = (struct sq_user){.env = &b->env, .group = &b->group, .index = 1};
     b->user.row.connected = true;
     assert_int_equal(sq_user_data_create(&b->user), 0);
@@ -34,6 +39,7 @@ static void end(struct bench *b)
 {
     sq_user_data_destroy(&b->user);
     sq_tally_free(&b->tally);
+    sq_loop_free(b->loop);
 }
 
 /* The messages from one number to another, both among them. */
