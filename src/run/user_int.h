@@ -108,7 +108,7 @@ struct sq_user {
     enum sq_user_state state;
     bool joined, counted, starved;
     bool session_over; /* its signalling has said its last */
-    bool counted_up; /* among those that are connected now */
+    bool counted_up;   /* among those that are connected now */
     struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
@@ -290,6 +290,9 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
 /* Averages of the row, and the samples that are taken once a user. */
 void sq_user_finish_row(struct sq_user *user);
+
+/* user_describe.c: after its group, its network and what it has of its own are known. */
+void sq_user_describe(struct sq_user *user);
 
 /* user_own.c: after its group is known. What a failure leaves goes with sq_user_own_destroy. */
 int sq_user_own_create(struct sq_user *user) SQ_MUST_USE;
