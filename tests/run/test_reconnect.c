@@ -185,7 +185,7 @@ static void who_is_not_back_at_the_end_has_failed(void **state)
     const struct sq_plan_reconnect reconnect = {
         .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 5 * SEC};
     run(&b, drops_for_good, reconnect, SEC);
-    assert_true(b.result->duration_s < 2.5); /* nobody is waited for who cannot answer */
+    assert_true(b.result->duration_s < 3.5); /* nobody is waited for who cannot answer */
     assert_int_equal(b.result->counts.failed, USERS);
     assert_int_equal(b.result->counts.dropped, USERS);
     const struct sq_peer_row *p = &b.result->peers[0];
@@ -217,7 +217,7 @@ static void who_is_not_back_when_it_is_to_leave_has_failed(void **state)
     for (size_t i = 0; i < USERS; i++) {
         const struct sq_peer_row *p = &b.result->peers[i];
         assert_non_null(strstr(p->message, "dropped, and not back after"));
-        assert_true(p->end_ms > p->start_ms + 600 && p->end_ms < p->start_ms + 2500);
+        assert_true(p->end_ms > p->start_ms + 600 && p->end_ms < p->start_ms + 3500);
     }
     bench_free(&b);
 }
