@@ -168,9 +168,33 @@ static void put_place(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, ">)\n");
 }
 
-void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
+/* Those who were dropped and came back are no failures. */
+static void put_peers(const struct sq_result *r, struct sq_buf *out)
 {
     const struct sq_peer_counts *c = &r->counts;
+    struct sq_reconnects returns;
+    uint64_t lost = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        lost += r->peers[i].outcome == SQ_OUTCOME_FAILED && r->peers[i].connected;
+    }
+    sq_result_reconnects(r, &returns);
+    sq_buf_printf(out,
+                  "**%llu of %llu peers ok**, %llu failed (%llu of them after they had been "
+                  "connected), %llu pending, in ",
+                  (unsigned long long)c->ok, (unsigned long long)c->started,
+                  (unsigned long long)c->failed, (unsigned long long)lost,
+                  (unsigned long long)c->pending);
+    sq_report_human_unit(out, r->duration_s, "s");
+    sq_buf_puts(out, ".");
+    if (returns.peers > 0) {
+        sq_buf_printf(out, " %llu were dropped, %llu of them came back.",
+                      (unsigned long long)returns.peers, (unsigned long long)returns.back);
+    }
+    sq_buf_puts(out, "\n\n");
+}
+
+void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
+{
     sq_buf_printf(out, "## %s: Squall", verdict_mark(r));
     if (r->target) {
         sq_buf_puts(out, " against ");
@@ -180,14 +204,7 @@ void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
     put_text(out, r->verdict_reason);
     sq_buf_printf(out, " (exit code %d)\n\n", r->exit_code);
     put_expectations(r, out);
-    sq_buf_printf(out,
-                  "**%llu of %llu peers ok**, %llu failed (%llu of them after they had been "
-                  "connected), %llu pending, in ",
-                  (unsigned long long)c->ok, (unsigned long long)c->started,
-                  (unsigned long long)c->failed, (unsigned long long)c->dropped,
-                  (unsigned long long)c->pending);
-    sq_report_human_unit(out, r->duration_s, "s");
-    sq_buf_puts(out, ".\n\n");
+    put_peers(r, out);
     put_failures(r, out);
     put_metrics(r, out);
     sq_buf_printf(out, "Generator: %s", r->generator.ok ? "kept up" : "did not keep up: ");

@@ -2,11 +2,9 @@
 
 #include "base/mem.h"
 #include "base/time.h"
-#include "media/clip.h"
 #include "net/loop.h"
 #include "peer/ice/ice.h"
 #include "run/user_int.h"
-#include "signal/target.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -172,13 +170,14 @@ static void finish(struct sq_user *user)
 /* Tells the service, waits for its answer a little, and is over then. */
 static void leave_service(struct sq_user *user)
 {
+    bool told = user->state == SQ_USER_AWAY; /* or there is nobody to tell */
     user->state = SQ_USER_LEAVING;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
                    sq_loop_now(user->env->loop) + LEAVE_TIMEOUT_NS);
-    if (user->signal) {
-        user->group->adapter->leave(user->signal);
-    } else {
+    if (!user->signal || user->session_over) {
         finish(user);
+    } else if (!told) {
+        user->group->adapter->leave(user->signal);
     }
 }
 
@@ -201,6 +200,12 @@ void sq_user_go_away(struct sq_user *user)
     user->switch_ns = 0;
     user->state = SQ_USER_AWAY;
     close_peers(user);
+    sq_user_data_away(user);
+    /* A connection was lost and the signalling was not: its server still speaks of peers that are
+     * gone, and has to know that this user is, too. */
+    if (user->signal && !user->session_over) {
+        user->group->adapter->leave(user->signal);
+    }
 }
 
 /* The run ends before it got up: what it waits for is told. */
@@ -308,6 +313,12 @@ static void note_connected(struct sq_user *user)
     }
 }
 
+uint64_t sq_user_leave_ns(const struct sq_user *user)
+{
+    uint64_t hold_ns = user->env->plan->hold_ns;
+    return hold_ns && user->up_ns ? user->up_ns + hold_ns : SQ_NEVER;
+}
+
 static void get_up(struct sq_user *user)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
@@ -317,8 +328,8 @@ static void get_up(struct sq_user *user)
     sq_user_slices_event(user, SQ_EVENT_UP);
     sq_user_begin_samples(user, now_ns);
     sq_user_switch_begin(user, now_ns);
+    sq_user_data_begin(user);
     if (first) {
-        sq_user_data_begin(user);
         sq_user_dtmf_begin(user, now_ns);
     }
     note_connected(user);
@@ -329,12 +340,17 @@ static void get_up(struct sq_user *user)
         sq_hist_small_record(&user->env->second->setup_ms,
                              (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
     }
-    uint64_t hold_ns = user->env->plan->hold_ns;
-    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                   hold_ns ? user->up_ns + hold_ns : SQ_NEVER);
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, sq_user_leave_ns(user));
     if (user->replay_end_ns) { /* shorter than the set-up */
         sq_user_replay_over(user, now_ns);
     }
+}
+
+/* One that comes back is not waited for beyond its time to leave. */
+static void set_up_within(struct sq_user *user, uint64_t limit_ns)
+{
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                   sq_min_u64(limit_ns, sq_user_leave_ns(user)));
 }
 
 static void check_up(struct sq_user *user)
@@ -355,8 +371,7 @@ static void check_up(struct sq_user *user)
     if (connected && media) {
         get_up(user);
     } else if (connected) {
-        sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                       sq_loop_now(user->env->loop) + user->env->plan->media_timeout_ns);
+        set_up_within(user, sq_loop_now(user->env->loop) + user->env->plan->media_timeout_ns);
     }
 }
 
@@ -406,12 +421,13 @@ static void try_again(struct sq_user *user)
 
 static void on_timer(void *ctx, uint64_t now_ns)
 {
-    (void)now_ns;
     struct sq_user *user = ctx;
-    if (user->state == SQ_USER_SETTING_UP) {
+    if (user->state != SQ_USER_LEAVING && now_ns >= sq_user_leave_ns(user)) {
+        sq_user_leave(user); /* held as long as it was to, or not back by then */
+    } else if (user->state == SQ_USER_SETTING_UP) {
         set_up_took_too_long(user);
     } else if (user->state == SQ_USER_UP) {
-        sq_user_leave(user); /* held as long as it was to */
+        sq_user_leave(user); /* its recording has been sent */
     } else if (user->state == SQ_USER_AWAY) {
         try_again(user);
     } else if (user->state == SQ_USER_LEAVING) {
@@ -548,8 +564,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .capture_time = group->latency,
                                           .accept_data = group->data.on};
     *peer = (struct sq_user_peer){.user = user};
-    snprintf(peer->label, sizeof(peer->label), user->row.drops ? "%s.%u" : "%s", label,
-             user->row.drops + user->away.tries);
+    snprintf(peer->label, sizeof(peer->label), user->sessions > 1 ? "%s.%u" : "%s", label,
+             user->sessions);
     /* A replay answers NACK by hand; a recorded peer may be decoded, too. */
     bool recorded = sq_user_is_recorded(user) || group->replay;
     const struct sq_endpoint_ops *ops = recorded                   ? &recorded_ops
@@ -588,6 +604,7 @@ static void host_joined(void *ctx)
 static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 {
     struct sq_user *user = ctx;
+    user->session_over = true;
     if (user->state == SQ_USER_LEAVING) {
         finish(user);
         return;
@@ -605,7 +622,11 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 
 static void host_left(void *ctx)
 {
-    finish(ctx);
+    struct sq_user *user = ctx;
+    user->session_over = true;
+    if (user->state != SQ_USER_AWAY) { /* that one comes back */
+        finish(user);
+    }
 }
 
 static void host_note(void *ctx, const char *text)
@@ -614,53 +635,6 @@ static void host_note(void *ctx, const char *text)
 }
 
 /* ---- Life ---- */
-
-static void describe(struct sq_user *user)
-{
-    const struct sq_plan *plan = user->env->plan;
-    const struct sq_plan_group *group = user->group;
-    bool sends = group->publishes;
-    bool listens = group->watches;
-    snprintf(user->name, sizeof(user->name), SQ_RUN_PEER_NAME, (unsigned long long)user->index);
-    sq_plan_room_name(plan, user->place, user->room);
-    user->want = (struct sq_signal_user){
-        .index = user->index,
-        .name = user->name,
-        .room = user->room,
-        .send_audio = sends && group->audio,
-        .send_video = sends && group->video,
-        .recv_audio = listens && group->audio,
-        .recv_video = listens && group->video,
-        .clip = group->clip,
-        .simulcast = group->simulcast > 1,
-        .audio = group->clip ? sq_clip_track(group->clip, SQ_CLIP_AUDIO) : NULL,
-        .video = group->clip ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL,
-        .send_data = sends && group->data.on,
-        .data = group->data.on ? &group->data.channel : NULL,
-        .token = user->own && user->own->token ? user->own->token : group->token,
-        .insecure = group->insecure,
-        .ca_file = group->ca_file,
-        .trickle = group->trickle,
-        .timeout_ns = plan->answer_timeout_ns,
-        .link = user->link,
-    };
-    SQ_RESULT_SET(user->row.id, user->name);
-    SQ_RESULT_SET(user->row.room, user->room);
-    SQ_RESULT_SET(user->row.role, sq_plan_role(group));
-    user->row.sends_only = !listens;
-    if (group->target) {
-        snprintf(user->row.target, sizeof(user->row.target), "%s:%u", group->target->host,
-                 group->target->port);
-    }
-    user->row.start_ms = run_ms(user, user->intended_ns);
-    user->row.end_ms = NAN;
-    user->row.data.in_kbps = user->row.data.out_kbps = NAN;
-    user->row.dropped_ms = user->row.back_ms = user->row.gap_ms = NAN;
-    user->row.data.loss_percent = user->row.data.latency_ms = user->row.data.rtt_ms = NAN;
-    for (int i = 0; i < SQ_STAGE_COUNT; i++) {
-        user->row.stage_ms[i] = NAN;
-    }
-}
 
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
                    struct sq_user **ret_user)
@@ -693,7 +667,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     err = err ? err : sq_user_data_create(user);
     err = err ? err : sq_user_own_create(user);
     if (!err) {
-        describe(user);
+        sq_user_describe(user);
         err = sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
     }
     if (err) {
@@ -712,9 +686,11 @@ static void open_session(struct sq_user *user)
     const struct sq_plan *plan = user->env->plan;
     user->state = SQ_USER_SETTING_UP;
     user->started_ns = sq_loop_now(user->env->loop);
+    user->session_over = false;
+    user->sessions++;
     uint64_t limit_ns =
         4 * plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
-    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, user->started_ns + limit_ns);
+    set_up_within(user, user->started_ns + limit_ns);
     int err =
         user->group->adapter->open(user->target, &user->want, &user->host, user, &user->signal);
     if (err) {

@@ -31,11 +31,12 @@ struct sq_user_data {
     uint64_t out, out_bytes, in, in_bytes;      /* messages since the start */
     uint64_t marked_out_bytes, marked_in_bytes; /* when the last sample was taken */
     uint64_t marked_in, marked_out, marked_expected, marked_received;
-    uint64_t before_out_bytes, before_in_bytes; /* when the user was up */
+    uint64_t before_out_bytes, before_in_bytes; /* while the user was not up */
     double latency_ms, rtt_ms;                  /* sums */
     uint64_t latency_n, rtt_n;
     double seconds;
-    struct heard *heard;
+    uint64_t told_expected, told_received; /* in sessions that are over */
+    struct heard *heard;                   /* in this one */
     size_t heard_len, heard_room;
     uint8_t *bytes; /* of a message */
 };
@@ -222,8 +223,8 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
 static void count_expected(const struct sq_user_data *d, uint64_t *ret_expected,
                            uint64_t *ret_received)
 {
-    uint64_t expected = 0;
-    uint64_t received = 0;
+    uint64_t expected = d->told_expected;
+    uint64_t received = d->told_received;
     for (size_t i = 0; i < d->heard_len; i++) {
         expected += (uint64_t)d->heard[i].highest - d->heard[i].first + 1;
         received += d->heard[i].received;
@@ -242,16 +243,28 @@ static double loss_percent(const struct sq_user_data *d)
     return received < expected ? 100.0 * (double)(expected - received) / (double)expected : 0;
 }
 
-/* What passed before the user was up is in the totals, and in no rate. */
+/* What passed before the user was up, or up again, is in the totals, and in no rate. */
 void sq_user_data_begin(struct sq_user *user)
 {
     struct sq_user_data *d = user->data;
     if (d) {
-        d->before_out_bytes = d->marked_out_bytes = d->out_bytes;
-        d->before_in_bytes = d->marked_in_bytes = d->in_bytes;
+        d->before_out_bytes += d->out_bytes - d->marked_out_bytes;
+        d->before_in_bytes += d->in_bytes - d->marked_in_bytes;
+        d->marked_out_bytes = d->out_bytes;
+        d->marked_in_bytes = d->in_bytes;
         d->marked_in = d->in;
         d->marked_out = d->out;
         count_expected(d, &d->marked_expected, &d->marked_received);
+    }
+}
+
+/* What others send while it is away is not lost. */
+void sq_user_data_away(struct sq_user *user)
+{
+    struct sq_user_data *d = user->data;
+    if (d) {
+        count_expected(d, &d->told_expected, &d->told_received);
+        d->heard_len = 0;
     }
 }
 

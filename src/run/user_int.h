@@ -108,7 +108,8 @@ struct sq_user {
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted, starved;
-    bool counted_up; /* among those that are connected now */
+    bool session_over; /* its signalling has said its last */
+    bool counted_up;   /* among those that are connected now */
     struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
@@ -135,6 +136,7 @@ struct sq_user {
     uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
     uint64_t replay_end_ns;   /* of both; 0: not yet */
     unsigned asked, refused;  /* bits: enum sq_asked */
+    unsigned sessions;        /* begun so far */
 };
 
 /* user.c */
@@ -145,8 +147,11 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) 
  * arrive. */
 void sq_user_replay_over(struct sq_user *user, uint64_t now_ns);
 
-/* Closes its peers; its session is over when this has returned, and is destroyed before the next.
- */
+/* When it is to leave, --hold after it got up first; SQ_NEVER: not before the run ends, or it was
+ * never up. */
+uint64_t sq_user_leave_ns(const struct sq_user *user);
+
+/* Closes its peers, and leaves where the session goes on; that is destroyed before the next. */
 void sq_user_go_away(struct sq_user *user);
 
 /* user_wait.c */
@@ -205,8 +210,10 @@ void sq_user_tell_pairs(struct sq_user_peer *peer);
 /* user_data.c */
 int sq_user_data_create(struct sq_user *user) SQ_MUST_USE;
 void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event);
-/* The user is up: rates count from now on. */
+/* The user is up, or up again: rates count from now on. */
 void sq_user_data_begin(struct sq_user *user);
+/* It is dropped and comes back: numbers of others go on meanwhile. */
+void sq_user_data_away(struct sq_user *user);
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
 void sq_user_data_stop(struct sq_user *user);
@@ -284,6 +291,9 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
 /* Averages of the row, and the samples that are taken once a user. */
 void sq_user_finish_row(struct sq_user *user);
+
+/* user_describe.c: after its group, its network and what it has of its own are known. */
+void sq_user_describe(struct sq_user *user);
 
 /* user_own.c: after its group is known. What a failure leaves goes with sq_user_own_destroy. */
 int sq_user_own_create(struct sq_user *user) SQ_MUST_USE;

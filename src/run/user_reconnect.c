@@ -122,7 +122,8 @@ bool sq_user_comes_back(struct sq_user *user, enum sq_failure cause, const char 
     sq_user_tell(user, "dropped", "%s: %.160s; tries again in %.3g s", sq_failure_name(cause), text,
                  (double)after_ns / 1e9);
     sq_user_go_away(user);
-    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer, now_ns + after_ns);
+    sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
+                   sq_min_u64(now_ns + after_ns, sq_user_leave_ns(user)));
     return true;
 }
 

@@ -166,7 +166,26 @@ static double mos_of(const struct sq_user *user, bool failed)
     return sq_mos(&in);
 }
 
-/* Whoever was dropped and came back (--reconnect) stood still meanwhile: a freeze each time. */
+/* From getting up to the end; NAN: it never was up. */
+static double call_s(const struct sq_peer_row *row)
+{
+    double s = (row->end_ms - row->start_ms - row->stage_ms[SQ_STAGE_TOTAL]) / 1e3;
+    return s > 0 ? s : NAN;
+}
+
+/* Whoever was dropped and came back (--reconnect) stood still meanwhile: a freeze each time, of all
+ * its pictures; and where it has none, of the call. */
+static void put_freezes(const struct sq_peer_row *row, struct sq_score_input *in)
+{
+    const struct sq_flow_totals *video = &row->flow[SQ_FLOW_VIDEO_IN];
+    double call = call_s(row);
+    double pictures = video->watched_s > call ? video->watched_s / call : 1;
+    double gap_ms = row->returns > 0 ? row->gap_ms : 0;
+    in->freezes = (double)video->freezes + row->drops * pictures;
+    in->freeze_s = (video->freeze_ms + gap_ms * pictures) / 1e3;
+    in->watched_s = isnan(video->watched_s) ? call : video->watched_s;
+}
+
 static struct sq_score_input inputs_of(const struct sq_peer_row *row)
 {
     const struct sq_flow_totals *sound = &row->flow[SQ_FLOW_AUDIO_IN];
@@ -177,20 +196,19 @@ static struct sq_score_input inputs_of(const struct sq_peer_row *row)
     bool later = seen_ms > heard_ms;
     double came = video->tracks == 0 && video->agreed ? 0 : video->target_share;
     bool less = isnan(came) || sent->target_share < came;
-    return (struct sq_score_input){
+    struct sq_score_input in = {
         .setup_ms = row->stage_ms[SQ_STAGE_TOTAL],
         .audio_loss = {loss_of(sound, sound->concealment_percent), sound->loss_stddev},
         .audio_burst_ratio = sound->burst_ratio,
         .audio_codec = sq_mos_codec(sound->codec[0] ? sound->codec : "opus"),
         .video_loss = {loss_of(video, video->loss_percent), video->loss_stddev},
-        .freezes = (double)video->freezes + row->drops,
-        .freeze_s = (video->freeze_ms + (row->returns > 0 ? row->gap_ms : 0)) / 1e3,
-        .watched_s = video->watched_s,
         .delay_ms = {later ? seen_ms : heard_ms,
                      later ? video->delay_stddev_ms : sound->delay_stddev_ms},
         .bitrate = {less ? sent->target_share : came,
                     less ? sent->target_share_stddev : video->target_share_stddev},
     };
+    put_freezes(row, &in);
+    return in;
 }
 
 /* Who never connected is counted with the worst there is, so that it does not vanish; who was still

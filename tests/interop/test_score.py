@@ -58,8 +58,12 @@ def penalties(p):
         return 100 if p[f"{kind}.in.agreed"] and not p[f"{kind}.in.tracks"] else p[f"{kind}.in.{column}"]
 
     seconds = known(p["setup.total_ms"]) / 1e3
-    stood_ms = known(p["video.in.freeze_ms"]) + known(p["gap_ms"])
-    windows = max(known(p["video.in.watched_s"]) / 30, 1)
+    call_s = (p["end_ms"] - p["start_ms"] - p["setup.total_ms"]) / 1e3
+    watched_s = p["video.in.watched_s"]
+    pictures = watched_s / call_s if watched_s > call_s > 0 else 1  # a drop stops them all
+    stood_ms = known(p["video.in.freeze_ms"]) + known(p["gap_ms"]) * pictures
+    stood = p["video.in.freezes"] + p["drops"] * pictures
+    windows = max(known(call_s if math.isnan(watched_s) else watched_s) / 30, 1)
     later = "video" if delay(p, "video") > delay(p, "audio") else "audio"
     came = 0 if p["video.in.agreed"] and not p["video.in.tracks"] else p["video.in.target_share"]
     shares = [(share, spread) for share, spread in ((came, p["video.in.target_share_stddev"]),
@@ -70,7 +74,7 @@ def penalties(p):
     return (min(3 * math.log10(seconds), 5) if seconds > 1 else 0,
             loss_impairment(p, felt(loss("audio", "concealment_percent"), p["audio.in.concealment_stddev"])) / 10,
             3 * (1 - math.exp(-felt(loss("video", "loss_percent"), p["video.in.loss_stddev"]) / 3)),
-            6 * (1 - math.exp(-(0.15 * stood_ms / 1e3 + 0.19 * (p["video.in.freezes"] + p["drops"])) / windows)),
+            6 * (1 - math.exp(-(0.15 * stood_ms / 1e3 + 0.19 * stood) / windows)),
             delay_impairment(felt(delay(p, later), p[f"{later}.in.delay_stddev_ms"])) / 10,
             0 if share >= 0.9 else 5 if share <= 0 else min(2 * math.log(0.9 / share), 5))
 

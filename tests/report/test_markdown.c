@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "report/report.h"
 #include "report/sample.h"
@@ -235,9 +236,29 @@ static void junit_is_as_readers_know_it(void **state)
     sq_result_destroy(r);
 }
 
+/* Who came back is told as that, and is no failure. */
+static void who_was_dropped_and_came_back_has_not_failed(void **state)
+{
+    (void)state;
+    struct sq_result *r = sample(10, NULL);
+    for (size_t i = 0; i < r->peer_count; i++) {
+        r->peers[i].outcome = i == 0 ? SQ_OUTCOME_FAILED : SQ_OUTCOME_OK;
+        r->peers[i].connected = true;
+        r->peers[i].drops = i < 4;
+        r->peers[i].returns = i > 0 && i < 4;
+    }
+    sq_result_tally(r);
+    char *text = render(r, SQ_REPORT_MARKDOWN);
+    assert_non_null(strstr(text, "1 failed (1 of them after they had been connected)"));
+    assert_non_null(strstr(text, "4 were dropped, 3 of them came back."));
+    sq_free(text);
+    sq_result_destroy(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_was_dropped_and_came_back_has_not_failed),
         cmocka_unit_test(tells_what_broke),
         cmocka_unit_test(markup_of_others_is_text),
         cmocka_unit_test(code_stays_code),

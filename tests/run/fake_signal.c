@@ -38,7 +38,8 @@ struct sq_signal {
     struct sq_link *link; /* under `far` of FAKE_STANDS; owned */
     struct sq_timer timer;
     uint64_t opened_ns;
-    bool up, leaving, stands;
+    bool up, leaving, stands, hung_up;
+    bool over; /* failed() was told: no answer to leave() */
 };
 
 static enum fake_how (*script)(uint64_t index);
@@ -225,15 +226,37 @@ static int stand(struct sq_signal *s, uint64_t now_ns)
     return err;
 }
 
+/* The connection is closed, and its peer is spoken of once more. */
+static void hang_up(struct sq_signal *s, uint64_t now_ns)
+{
+    if (s->hung_up) {
+        int err = sq_peer_add_candidate(s->peer, now_ns, "");
+        (void)err;
+        return;
+    }
+    s->hung_up = true;
+    sq_endpoint_close(s->far);
+    s->far = NULL;
+    sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, now_ns + DROP_NS);
+}
+
+static void fail(struct sq_signal *s, enum sq_cause cause, const char *text)
+{
+    s->over = true;
+    s->host->failed(s->ctx, cause, text);
+}
+
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_signal *s = ctx;
     if (s->leaving) {
         s->host->left(s->ctx);
     } else if (s->how == FAKE_REFUSED) {
-        s->host->failed(s->ctx, SQ_CAUSE_SIGNALING, "the service said no");
+        fail(s, SQ_CAUSE_SIGNALING, "the service said no");
     } else if (s->how == FAKE_DROPS && s->up) {
-        s->host->failed(s->ctx, SQ_CAUSE_CONNECT, "the service closed the connection");
+        fail(s, SQ_CAUSE_CONNECT, "the service closed the connection");
+    } else if (s->how == FAKE_HANGS_UP && s->up) {
+        hang_up(s, now_ns);
     } else if (s->how == FAKE_STANDS && s->up) {
         int err = stand(s, now_ns);
         if (err) {
@@ -295,9 +318,10 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
         if (s->how == FAKE_STANDS && first) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
         }
-        if (s->how == FAKE_DROPS || s->how == FAKE_FALLS_SILENT) {
+        bool drops = s->how == FAKE_DROPS || (s->how == FAKE_HANGS_UP && first);
+        if (drops || s->how == FAKE_FALLS_SILENT) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer,
-                           event->now_ns + (s->how == FAKE_DROPS ? DROP_NS : SILENT_NS));
+                           event->now_ns + (drops ? DROP_NS : SILENT_NS));
         }
     }
 }
@@ -305,6 +329,9 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
 /* The answer comes at once from within the call, or later, by turns. */
 static void fake_leave(struct sq_signal *s)
 {
+    if (s->over) {
+        return;
+    }
     atomic_fetch_add(&leaves, 1);
     s->leaving = true;
     sq_timer_stop(&s->timer);

@@ -19,6 +19,7 @@ enum fake_how {
     FAKE_NO_RED,            /* takes neither RED nor any FEC */
     FAKE_NO_MEDIA,          /* connects, promises media and sends none */
     FAKE_DROPS,             /* failed() once the user is up: connect */
+    FAKE_HANGS_UP,          /* closes the connection alone, and goes on speaking of it */
     FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
     FAKE_FALLS_SILENT, /* sends nothing any more 1.5 s after the user is up, and the user passes

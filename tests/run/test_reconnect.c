@@ -32,11 +32,25 @@ static enum fake_how drops_for_good(uint64_t index)
     return nth_session(index) == 0 ? FAKE_DROPS : FAKE_REFUSED;
 }
 
+/* The first connection of each is closed, and its signalling is not. */
+static enum fake_how hangs_up_once(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_HANGS_UP : FAKE_WELL;
+}
+
 /* It comes back for the third. */
 static enum fake_how away_for_two(uint64_t index)
 {
     unsigned n = nth_session(index);
     return n == 0 ? FAKE_DROPS : n < 3 ? FAKE_REFUSED : FAKE_WELL;
+}
+
+/* Dropped, back at the second attempt, dropped, and back at once. */
+static enum fake_how drops_twice(uint64_t index)
+{
+    static const enum fake_how hows[] = {FAKE_DROPS, FAKE_REFUSED, FAKE_DROPS};
+    unsigned n = nth_session(index);
+    return n < sizeof(hows) / sizeof(hows[0]) ? hows[n] : FAKE_WELL;
 }
 
 static enum fake_how never_there(uint64_t index)
@@ -102,6 +116,23 @@ static void or_comes_back_at_once(void **state)
     bench_free(&b);
 }
 
+/* Of a session that goes on without its connection nothing may touch the closed peers; and the
+ * service is told, or it would have two of each user. */
+static void a_session_that_outlives_its_connection_is_left(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 200 * MS, .most_ns = 200 * MS};
+    run(&b, hangs_up_once, reconnect, 1500 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    assert_int_equal(b.result->peers[0].returns, 1);
+    assert_int_equal(fake_leaves(), 2 * USERS);
+    assert_int_equal(fake_sessions(), 0);
+    bench_free(&b);
+}
+
 static void waits_grow_from_attempt_to_attempt(void **state)
 {
     (void)state;
@@ -123,6 +154,29 @@ static void waits_grow_from_attempt_to_attempt(void **state)
     bench_free(&b);
 }
 
+/* The dump tells sessions apart by the labels of their peers, and so do files of --record. */
+static void each_session_has_its_own_label(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct sq_plan_reconnect reconnect = {
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 50 * MS};
+    run(&b, drops_twice, reconnect, 1500 * MS);
+    assert_int_equal(b.result->peers[0].drops, 2);
+    assert_int_equal(b.result->peers[0].returns, 2);
+    assert_int_equal(b.result->trace_count, 1);
+    const char *const ids[] = {"T01-peer", "T01-peer.3", "T01-peer.4"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        const struct sq_peer_trace *t = &b.result->traces[0];
+        bool found = false;
+        for (size_t k = 0; k < t->series_count; k++) {
+            found = found || strcmp(t->series[k].id, ids[i]) == 0;
+        }
+        assert_true(found);
+    }
+    bench_free(&b);
+}
+
 static void who_is_not_back_at_the_end_has_failed(void **state)
 {
     (void)state;
@@ -131,6 +185,7 @@ static void who_is_not_back_at_the_end_has_failed(void **state)
     const struct sq_plan_reconnect reconnect = {
         .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 5 * SEC};
     run(&b, drops_for_good, reconnect, SEC);
+    assert_true(b.result->duration_s < 3.5); /* nobody is waited for who cannot answer */
     assert_int_equal(b.result->counts.failed, USERS);
     assert_int_equal(b.result->counts.dropped, USERS);
     const struct sq_peer_row *p = &b.result->peers[0];
@@ -141,6 +196,29 @@ static void who_is_not_back_at_the_end_has_failed(void **state)
     sq_result_reconnects(b.result, &all);
     assert_int_equal(all.back, 0);
     assert_true(isnan(all.all_back_ms));
+    bench_free(&b);
+}
+
+/* Nothing but their own time ends this run. */
+static void who_is_not_back_when_it_is_to_leave_has_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    memset(opened, 0, sizeof(opened));
+    bench_make(&b, drops_for_good);
+    b.plan.peers = USERS;
+    b.plan.rate_per_s = 100;
+    b.plan.hold_ns = 600 * MS;
+    b.plan.groups[0].reconnect = (struct sq_plan_reconnect){
+        .how = SQ_RECONNECT_BACK_OFF, .first_ns = 50 * MS, .most_ns = 60 * SEC};
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(b.result->counts.failed, USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        assert_non_null(strstr(p->message, "dropped, and not back after"));
+        assert_true(p->end_ms > p->start_ms + 600 && p->end_ms < p->start_ms + 3500);
+    }
     bench_free(&b);
 }
 
@@ -160,8 +238,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_dropped_has_failed),
         cmocka_unit_test(or_comes_back_at_once),
+        cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
         cmocka_unit_test(waits_grow_from_attempt_to_attempt),
+        cmocka_unit_test(each_session_has_its_own_label),
         cmocka_unit_test(who_is_not_back_at_the_end_has_failed),
+        cmocka_unit_test(who_is_not_back_when_it_is_to_leave_has_failed),
         cmocka_unit_test(who_never_was_up_is_not_dropped),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);

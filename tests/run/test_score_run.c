@@ -2,6 +2,7 @@
  */
 #include "run/rig.h"
 #include "run/shard_bench.h"
+#include "run/user_int.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,11 +98,51 @@ static void video_alone_has_no_mos(void **state)
     bench_free(&b);
 }
 
+#define CALL_S 600.0
+
+/* Ten minutes with one drop of 5 s, and so many pictures all the while. */
+static double dropped_once(double pictures)
+{
+    struct sq_tally tally = {0};
+    struct sq_user_env env = {.tally = &tally};
+    struct sq_user user = {.env = &env};
+    struct sq_peer_row *row = &user.row;
+    assert_int_equal(sq_loop_new(NULL, &env.loop), 0);
+    for (int flow = 0; flow < SQ_FLOW_COUNT; flow++) {
+        sq_flow_totals_init(&row->flow[flow]);
+    }
+    row->outcome = SQ_OUTCOME_OK;
+    row->connected = true;
+    row->start_ms = 1000;
+    row->stage_ms[SQ_STAGE_TOTAL] = 500;
+    row->end_ms = 1500 + CALL_S * 1e3;
+    row->drops = row->returns = 1;
+    row->gap_ms = 5000;
+    row->flow[SQ_FLOW_VIDEO_IN].freeze_ms = 0;
+    user.sums[SQ_FLOW_VIDEO_IN].watched_s = pictures * CALL_S;
+    sq_user_finish_score(&user);
+    sq_tally_free(&tally);
+    sq_loop_free(env.loop);
+    return row->score.penalties[SQ_SCORE_FREEZES];
+}
+
+/* All of them stand still: it is as bad for who sees nine as for who sees one, and not as bad for
+ * who hears for ten minutes as if it had been half a minute. */
+static void a_drop_is_held_against_the_whole_call(void **state)
+{
+    (void)state;
+    double one = 6 * (1 - exp(-(0.15 * 5 + 0.19) / (CALL_S / 30)));
+    assert_float_equal(dropped_once(1), one, 1e-9);
+    assert_float_equal(dropped_once(9), one, 1e-9);
+    assert_float_equal(dropped_once(0), one, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_vanishes),
         cmocka_unit_test(video_alone_has_no_mos),
+        cmocka_unit_test(a_drop_is_held_against_the_whole_call),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }
