@@ -7,6 +7,7 @@
 
 int sq_cmd_run(int argc, char **argv);
 int sq_cmd_check(int argc, char **argv);
+int sq_cmd_capacity(int argc, char **argv);
 int sq_cmd_compare(int argc, char **argv);
 int sq_cmd_lab(int argc, char **argv);
 int sq_cmd_pair(int argc, char **argv);

@@ -23,7 +23,7 @@ struct lab_options {
     const char *ice_tcp;
     const char *listen, *cert, *key, *token, *srtp;
     struct sq_option_list media_ips;
-    uint64_t stun_port, seed, drain_ns;
+    uint64_t stun_port, seed, drain_ns, members_max;
 };
 
 #define LAB_OPTIONS_MAX 16
@@ -48,6 +48,9 @@ static void make_table(struct lab_options *o, struct sq_option table[static LAB_
         {"drain", SQ_OPTION_DURATION, &o->drain_ns, "D",
          "at the end (Ctrl-C, SIGTERM) send everyone away, one after the other, over this time", 0,
          0},
+        {"members", SQ_OPTION_COUNT, &o->members_max, "N",
+         "let so many in at once, and tell all others that it is full (default: 20000)", 1,
+         SQ_LAB_MEMBERS_MAX},
         {"srtp", SQ_OPTION_TEXT, &o->srtp, "PROFILE", "preferred: gcm (default) or cm", 0, 0},
         {"seed", SQ_OPTION_COUNT, &o->seed, "N", "of every random choice", 0, (1ULL << 53) - 1},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
@@ -124,6 +127,7 @@ static int configure(const struct lab_options *o, struct sq_lab_config *config,
     config->key_pem = *ret_key;
     config->token = o->token;
     config->seed = o->seed;
+    config->members_max = o->members_max;
     config->ice_lite = o->ice_lite;
     config->no_udp = o->ice_tcp && strcmp(o->ice_tcp, "only") == 0;
     config->ice_tcp = config->no_udp || (o->ice_tcp && strcmp(o->ice_tcp, "also") == 0);

@@ -13,14 +13,15 @@
 #include "cli/progress.h"
 #include "cli/record_option.h"
 #include "cli/result_head.h"
+#include "cli/run_command.h"
 #include "cli/run_file.h"
+#include "cli/run_limits.h"
 #include "cli/run_metrics.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
 #include "cli/run_paths.h"
 #include "cli/run_places.h"
 #include "cli/run_sources.h"
-#include "net/rlimit.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/decode.h"
@@ -39,9 +40,6 @@
 
 #define WHY_MAX        512
 #define DIR_MAX        4096
-#define SPARE_FDS      256 /* files, libraries, the lab's own */
-#define FDS_A_PEER     3   /* signalling, and media sockets come on top */
-#define LAB_FDS_A_PEER 3
 
 struct session {
     struct sq_run_options options;
@@ -76,93 +74,6 @@ static int refuse(struct session *s, int err, const char *fmt, ...)
 
 /* ---- Getting ready ---- */
 
-/* Of everybody whom a recorded user hears or sees there is a file. */
-static uint64_t recordings(const struct session *s)
-{
-    const struct sq_run_options *o = &s->options;
-    uint64_t senders = sq_plan_publishers(&s->plan) + (o->record_sent ? 1 : 0);
-    uint64_t streams = sq_min_u64(2 * senders, SQ_RECORD_STREAMS_MAX);
-    return sq_min_u64(o->record, s->plan.peers) * streams;
-}
-
-/* In Janus' videoroom a user publishes by one peer connection and watches by another. */
-static uint64_t endpoints_a_peer(const struct session *s)
-{
-    for (size_t i = 0; i < s->plan.groups_len; i++) {
-        const struct sq_plan_group *g = &s->plan.groups[i];
-        const char *plugin = sq_target_param(g->target, "plugin");
-        if (strcmp(g->adapter->name, "janus") == 0 && plugin && strcmp(plugin, "videoroom") == 0) {
-            return 2;
-        }
-    }
-    return 1;
-}
-
-static int raise_limits(struct session *s)
-{
-    uint64_t media = s->plan.addrs_len + s->plan.relays.servers_len;
-    uint64_t each =
-        FDS_A_PEER + endpoints_a_peer(s) * media + (s->sources.lab ? LAB_FDS_A_PEER : 0);
-    uint64_t needed = s->plan.peers * each + recordings(s) + SPARE_FDS;
-    uint64_t limit = 0;
-    if (sq_raise_fd_limit(needed, &limit) != 0) {
-        uint64_t most = limit > SPARE_FDS ? (limit - SPARE_FDS) / each : 0;
-        char fewer[64] = "";
-        if (most > 0) {
-            snprintf(fewer, sizeof(fewer), ", or use fewer peers (at most %llu)",
-                     (unsigned long long)most);
-        }
-        return refuse(s, SQ_ERR_REFUSED,
-                      "%s%llu%s needs %llu file descriptors, but the limit is %llu and may not "
-                      "be raised: run 'ulimit -n %llu' first (as root)%s",
-                      s->plan.shape ? "the load's greatest number of peers at once, " : "--peers ",
-                      (unsigned long long)s->plan.peers, s->plan.shape ? "," : "",
-                      (unsigned long long)needed, (unsigned long long)limit,
-                      (unsigned long long)needed, fewer);
-    }
-    return 0;
-}
-
-/* Whether a word names an option whose value is a secret; *ret_at is where "=" would stand. */
-static bool names_secret(const char *word, size_t *ret_at)
-{
-    static const char *const names[] = {"--token", "--turn-password", "--turn-secret"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(word, names[i], len) == 0 && (word[len] == '\0' || word[len] == '=')) {
-            *ret_at = len;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The command line; secrets are left out. */
-static int describe_command(struct session *s, int argc, char **argv)
-{
-    struct sq_buf b = {0};
-    sq_buf_puts(&b, "squall run");
-    bool hidden = false;
-    for (int i = 0; i < argc; i++) {
-        size_t at = 0;
-        bool secret = names_secret(argv[i], &at);
-        if (hidden) {
-            sq_buf_puts(&b, " ***");
-        } else if (secret && argv[i][at] == '=') {
-            sq_buf_printf(&b, " %.*s=***", (int)at, argv[i]);
-        } else {
-            bool url = argv[i] == s->options.target_url || strstr(argv[i], "://");
-            char *shown = url ? sq_target_shown(argv[i]) : sq_strdup(argv[i]); /* or secrets show */
-            b.err = shown ? b.err : SQ_ERR_NOMEM;
-            sq_buf_printf(&b, strpbrk(argv[i], " '\"<>&|") ? " '%s'" : " %s", shown ? shown : "");
-            sq_free(shown);
-        }
-        hidden = !hidden && secret && argv[i][at] == '\0';
-    }
-    s->result->command = sq_buf_take(&b);
-    return s->result->command ? 0 : SQ_ERR_NOMEM;
-}
-
 static int make_result(struct session *s, int argc, char **argv)
 {
     int err = sq_result_create(&s->result);
@@ -171,7 +82,7 @@ static int make_result(struct session *s, int argc, char **argv)
     }
     sq_result_head(s->result);
     s->result->seed = s->plan.seed;
-    err = describe_command(s, argc, argv);
+    err = sq_run_command("squall run", s->options.target_url, argc, argv, &s->result->command);
     return err ? err : sq_run_options_describe(&s->options, &s->plan, s->result);
 }
 
@@ -460,7 +371,9 @@ static int prepare(struct session *s, int argc, char **argv)
         err ? err
             : sq_run_paths_find(s->loop, &s->options, &s->paths, &s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_expect_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
-    err = err ? err : raise_limits(s);
+    err = err ? err
+              : sq_run_limits_raise(&s->options, &s->plan, s->sources.lab != NULL, s->why,
+                                    sizeof(s->why));
     err = err ? err : start_decoding(s);
     err = err ? err : make_result(s, argc, argv);
     err = err ? err

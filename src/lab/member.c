@@ -273,6 +273,9 @@ static const struct sq_endpoint_ops endpoint_ops = {
 
 static int find_place(struct sq_lab *lab, size_t *ret_index)
 {
+    if (lab->config.members_max > 0 && lab->members_len >= lab->config.members_max) {
+        return SQ_ERR_NOSPACE;
+    }
     for (size_t i = lab->members_hint; i < lab->members_room; i++) {
         if (!lab->members[i]) {
             *ret_index = i;

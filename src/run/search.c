@@ -7,6 +7,11 @@ void sq_search_init(struct sq_search *s, const struct sq_search_config *config)
     *s = (struct sq_search){.config = *config, .failed = UINT64_MAX, .invalid = UINT64_MAX};
 }
 
+static uint64_t least(const struct sq_search *s)
+{
+    return s->config.least > 0 ? s->config.least : 1;
+}
+
 /* Nothing from here on is tried again. */
 static uint64_t bound(const struct sq_search *s)
 {
@@ -47,8 +52,8 @@ bool sq_search_next(const struct sq_search *s, uint64_t *ret_level)
     if (sq_search_confirms(s)) {
         *ret_level = s->held;
     } else if (s->held == 0) {
-        *ret_level =
-            above == UINT64_MAX ? s->config.from : above / 2; /* the first one was too high */
+        uint64_t half = above / 2 > least(s) ? above / 2 : least(s); /* the first was too high */
+        *ret_level = above == UINT64_MAX ? s->config.from : half;
     } else {
         *ret_level = above == UINT64_MAX ? grown(s) : s->held + (above - s->held) / 2;
     }
@@ -87,11 +92,29 @@ void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome)
         s->held = held_below(s, level);
         s->confirmed = 0;
     }
-    s->done = (s->held == 0 && bound(s) <= 1) || s->trials_len == SQ_SEARCH_TRIALS_MAX ||
+    s->done = (s->held == 0 && bound(s) <= least(s)) || s->trials_len == SQ_SEARCH_TRIALS_MAX ||
               (sq_search_confirms(s) && s->confirmed >= s->config.confirms);
 }
 
 bool sq_search_is_confirmed(const struct sq_search *s)
 {
     return s->done && s->held > 0 && sq_search_confirms(s) && s->confirmed >= s->config.confirms;
+}
+
+unsigned sq_search_count(const struct sq_search *s, uint64_t level, enum sq_trial_outcome outcome)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < s->trials_len; i++) {
+        n += s->trials[i].level == level && s->trials[i].outcome == outcome;
+    }
+    return n;
+}
+
+unsigned sq_search_tried(const struct sq_search *s, uint64_t level)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < s->trials_len; i++) {
+        n += s->trials[i].level == level;
+    }
+    return n;
 }

@@ -24,6 +24,7 @@ struct sq_trial {
 
 struct sq_search_config {
     uint64_t from, most; /* the first level; none above this is tried */
+    uint64_t least;      /* none below this makes sense (nobody is alone in a call); 0 is 1 */
     double growth;       /* from one level to the next until one fails; above 1 */
     double resolution;   /* the share by which what failed lies above what held, at the end */
     unsigned confirms;   /* how often the result has to hold again */
@@ -49,6 +50,9 @@ void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome);
 /* The result was confirmed as often as it was to be. Without it: nothing held, or trials ran out.
  */
 bool sq_search_is_confirmed(const struct sq_search *s);
+/* How often a level was tried, and how often with that outcome. */
+unsigned sq_search_tried(const struct sq_search *s, uint64_t level);
+unsigned sq_search_count(const struct sq_search *s, uint64_t level, enum sq_trial_outcome outcome);
 /* The next trial is one of confirmation. */
 bool sq_search_confirms(const struct sq_search *s);
 

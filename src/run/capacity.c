@@ -1,0 +1,259 @@
+#include "run/capacity.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STEADY_SHARE       0.1 /* of the mean */
+#define STEADY_LOSS_POINTS 1.0
+
+const char *sq_grow_name(enum sq_grow grow)
+{
+    static const char *const names[] = {"peers", "room", "rooms"};
+    return names[grow];
+}
+
+const char *sq_trial_name(enum sq_trial_outcome outcome)
+{
+    static const char *const names[] = {"held", "failed", "invalid"};
+    return names[outcome];
+}
+
+const char *sq_capacity_end_name(enum sq_capacity_end end)
+{
+    static const char *const names[] = {"found", "time-limit", "interrupted", "unreached",
+                                        "server-gone"};
+    return names[end];
+}
+
+void sq_capacity_note(struct sq_capacity *c, const char *fmt, ...)
+{
+    if (c->notes_len == SQ_CAPACITY_NOTES_MAX) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(c->notes[c->notes_len++], sizeof(c->notes[0]), fmt, args);
+    va_end(args);
+}
+
+int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
+                       const struct sq_search_config *config, sq_trial_fn trial, void *ctx)
+{
+    if (c->searches_len == SQ_CAPACITY_SEARCHES) {
+        return SQ_ERR_INVALID;
+    }
+    struct sq_search *s = &c->searches[c->searches_len];
+    uint64_t at;
+    sq_search_init(s, config);
+    c->grow[c->searches_len++] = grow;
+    c->end = SQ_CAPACITY_FOUND;
+    while (c->levels_len < SQ_CAPACITY_LEVELS_MAX && sq_search_next(s, &at)) {
+        struct sq_capacity_level *level = &c->levels[c->levels_len];
+        *level = (struct sq_capacity_level){
+            .grow = grow, .level = at, .confirms = sq_search_confirms(s)};
+        int told = trial(ctx, level);
+        if (told != SQ_TRIAL_TOLD) {
+            return told == SQ_TRIAL_STOP ? 0 : told;
+        }
+        c->levels_len++;
+        sq_search_tell(s, level->outcome);
+    }
+    return 0;
+}
+
+/* ---- What follows ---- */
+
+/* The last trial of a level that ended so. */
+static const struct sq_capacity_level *trial_of(const struct sq_capacity *c, size_t search,
+                                                uint64_t level, enum sq_trial_outcome outcome)
+{
+    for (size_t i = c->levels_len; i > 0; i--) {
+        const struct sq_capacity_level *l = &c->levels[i - 1];
+        if (l->grow == c->grow[search] && l->level == level && l->outcome == outcome) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, size_t search)
+{
+    const struct sq_search *s = &c->searches[search];
+    return s->held ? trial_of(c, search, s->held, SQ_TRIAL_HELD) : NULL;
+}
+
+const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, size_t search)
+{
+    const struct sq_search *s = &c->searches[search];
+    if (s->failed <= s->invalid) {
+        return s->failed == UINT64_MAX ? NULL : trial_of(c, search, s->failed, SQ_TRIAL_FAILED);
+    }
+    return trial_of(c, search, s->invalid, SQ_TRIAL_INVALID);
+}
+
+/* What was measured ends at what Squall itself can do, and not at what the service can. */
+static bool is_own_limit(const struct sq_search *s)
+{
+    return s->invalid < s->failed;
+}
+
+static int exit_code(const struct sq_capacity *c)
+{
+    if (c->end == SQ_CAPACITY_INTERRUPTED) {
+        return SQ_EXIT_INTERRUPTED;
+    }
+    if (c->end == SQ_CAPACITY_UNREACHED || c->searches_len == 0) {
+        return SQ_EXIT_UNREACHED;
+    }
+    /* The last search is of users, where there are two. */
+    const struct sq_search *s = &c->searches[c->searches_len - 1];
+    const struct sq_capacity_level *held = sq_capacity_held(c, c->searches_len - 1);
+    if (c->end == SQ_CAPACITY_GONE) {
+        return SQ_EXIT_EXPECTATION;
+    }
+    if (held && c->at_least > 0 && held->peers >= c->at_least) {
+        return SQ_EXIT_HELD; /* however much more there may be */
+    }
+    if (is_own_limit(s)) {
+        return SQ_EXIT_INVALID;
+    }
+    return held && c->at_least == 0 ? SQ_EXIT_HELD : SQ_EXIT_EXPECTATION;
+}
+
+void sq_capacity_close(struct sq_capacity *c)
+{
+    c->exit_code = exit_code(c);
+}
+
+/* ---- In words ---- */
+
+void sq_capacity_amount(const struct sq_capacity_level *level, struct sq_buf *out)
+{
+    unsigned long long peers = (unsigned long long)level->peers;
+    const char *s = peers == 1 ? "" : "s";
+    if (level->grow == SQ_GROW_ROOMS) {
+        sq_buf_printf(out, "%llu room%s, %llu peer%s", (unsigned long long)level->rooms,
+                      level->rooms == 1 ? "" : "s", peers, s);
+    } else {
+        sq_buf_printf(out, "%llu peer%s", peers, s);
+    }
+}
+
+static void put_count(const struct sq_search *s, uint64_t level, enum sq_trial_outcome outcome,
+                      struct sq_buf *out)
+{
+    unsigned tried = sq_search_tried(s, level);
+    unsigned n = sq_search_count(s, level, outcome);
+    sq_buf_printf(out, " (%u of %u trial%s)", n, tried, tried == 1 ? "" : "s");
+}
+
+static void put_held(const struct sq_capacity *c, size_t search, struct sq_buf *out)
+{
+    const struct sq_search *s = &c->searches[search];
+    const struct sq_capacity_level *held = sq_capacity_held(c, search);
+    bool sure = sq_search_is_confirmed(s);
+    if (!held) {
+        sq_buf_puts(out, s->trials_len > 0 ? "No level held" : "No level was tried to its end");
+        return;
+    }
+    sq_buf_puts(out, sure ? "" : "So far: ");
+    switch (held->grow) {
+    case SQ_GROW_ROOM: sq_buf_puts(out, sure ? "One room holds " : "one room held "); break;
+    default: sq_buf_puts(out, sure ? "The service holds " : "the service held "); break;
+    }
+    sq_capacity_amount(held, out);
+    put_count(s, s->held, SQ_TRIAL_HELD, out);
+}
+
+static void put_limit(const struct sq_capacity *c, size_t search, struct sq_buf *out)
+{
+    const struct sq_search *s = &c->searches[search];
+    const struct sq_capacity_level *limit = sq_capacity_limit(c, search);
+    if (!limit) {
+        bool most = s->held == s->config.most;
+        sq_buf_puts(out, most ? "; more was not to be tried (--most)" : "; its limit was not met");
+        return;
+    }
+    sq_buf_puts(out, is_own_limit(s) ? "; from " : "; it failed from ");
+    sq_capacity_amount(limit, out);
+    if (is_own_limit(s)) {
+        sq_buf_puts(out, " on Squall itself was at its limit, so what the service can do beyond "
+                         "is not known");
+    } else {
+        sq_buf_puts(out, " on");
+        put_count(s, limit->level, SQ_TRIAL_FAILED, out);
+    }
+}
+
+void sq_capacity_answer(const struct sq_capacity *c, size_t search, struct sq_buf *out)
+{
+    const struct sq_search *s = &c->searches[search];
+    put_held(c, search, out);
+    put_limit(c, search, out);
+    if (!sq_search_is_confirmed(s) && !s->done && c->end != SQ_CAPACITY_FOUND) {
+        static const char *const ends[] = {"", "time ran out (--time-limit)", "interrupted",
+                                           "no peer connected", "the server's process is gone"};
+        sq_buf_printf(out, ". The search did not end: %s", ends[c->end]);
+    }
+    sq_buf_puts(out, ".");
+}
+
+void sq_capacity_why(const struct sq_capacity_level *level, struct sq_buf *out)
+{
+    const char *sep = "";
+    for (size_t i = 1; i < SQ_FAILURE_COUNT; i++) {
+        if (level->failures[i] > 0) {
+            sq_buf_printf(out, "%s%s: %llu of %llu peers", sep, sq_failure_name((enum sq_failure)i),
+                          (unsigned long long)level->failures[i],
+                          (unsigned long long)level->counts.started);
+            sep = ", ";
+        }
+    }
+    if (level->counts.pending > 0) {
+        sq_buf_printf(out, "%s%llu still on their way in", sep,
+                      (unsigned long long)level->counts.pending);
+        sep = ", ";
+    }
+    if (level->example[0] && sep[0]) {
+        sq_buf_printf(out, " (%s)", level->example);
+    }
+}
+
+/* ---- Steady ---- */
+
+static bool within(const double v[static SQ_STEADY_SECONDS], double share, double points)
+{
+    double low = INFINITY;
+    double high = -INFINITY;
+    double sum = 0;
+    for (size_t i = 0; i < SQ_STEADY_SECONDS; i++) {
+        if (isnan(v[i])) {
+            continue; /* there is none of it */
+        }
+        low = fmin(low, v[i]);
+        high = fmax(high, v[i]);
+        sum += v[i];
+    }
+    double mean = sum / SQ_STEADY_SECONDS;
+    return low > high || (high - mean <= share * mean + points && mean - low <= share * mean + points);
+}
+
+bool sq_steady_second(struct sq_steady *s, const struct sq_timeline_row *row)
+{
+    size_t at = s->seen++ % SQ_STEADY_SECONDS;
+    double kbps = 0;
+    double loss = NAN;
+    for (size_t i = 0; i < SQ_FLOW_COUNT; i++) {
+        kbps += isnan(row->bitrate_kbps[i]) ? 0 : row->bitrate_kbps[i];
+        loss = fmax(loss, row->loss_percent[i]); /* fmax leaves NAN out */
+    }
+    s->connected[at] = (double)row->connected;
+    s->kbps[at] = kbps;
+    s->fps[at] = row->fps_in;
+    s->loss[at] = loss;
+    return s->seen >= SQ_STEADY_SECONDS && within(s->connected, 0, 0) &&
+           within(s->kbps, STEADY_SHARE, 0) && within(s->fps, STEADY_SHARE, 0) &&
+           within(s->loss, 0, STEADY_LOSS_POINTS);
+}
