@@ -41,8 +41,8 @@ static void make_table(struct sq_capacity_options *o, struct sq_option table[sta
          "exit code 1 where fewer peers hold than this", 1, SQ_PLAN_PEERS_MAX},
         {"server-pid", SQ_OPTION_COUNT, &o->server_pid, "PID",
          "the server's process on this machine: its CPU and memory by level", 1, UINT32_MAX},
-        {"server-metrics", SQ_OPTION_TEXT, &o->server_metrics, "URL",
-         "or its Prometheus end point", 0, 0},
+        {"server-metrics", SQ_OPTION_TEXT, &o->server_metrics, "URL", "or its Prometheus end point",
+         0, 0},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
         {.name = NULL},
     };
@@ -55,21 +55,23 @@ void sq_capacity_options_help(void)
     struct sq_capacity_options o = {0};
     struct sq_option table[OPTIONS_MAX];
     make_table(&o, table);
-    puts("Usage: squall capacity TARGET [OPTION…]\n"
-         "       squall capacity FILE.yaml [TARGET] [OPTION…]\n\n"
-         "Finds the largest load at which all expectations hold: doubles it until one fails, halves "
-         "in\n"
-         "between, and tries the result again. Says the number, what broke first, for whom, and "
-         "why.");
+    puts(
+        "Usage: squall capacity TARGET [OPTION…]\n"
+        "       squall capacity FILE.yaml [TARGET] [OPTION…]\n\n"
+        "Finds the largest load at which all expectations hold: doubles it until one fails, halves "
+        "in\n"
+        "between, and tries the result again. Says the number, what broke first, for whom, and "
+        "why.");
     sq_options_help(table);
-    puts("\nAll options of 'squall run' count for each level, but those of its load, which the "
-         "search sets,\n"
-         "and those that name single files. --rate is that of each level's arrivals (default: all "
-         "within 5 s,\n"
-         "50/s at most).\n"
-         "Exit codes: 0 a number was found, 1 none, or less than --at-least, 2 usage, 3 not "
-         "reached,\n"
-         "4 Squall itself was the limit, 130 interrupted (what is known by then is told and kept).");
+    puts(
+        "\nAll options of 'squall run' count for each level, but those of its load, which the "
+        "search sets,\n"
+        "and those that name single files. --rate is that of each level's arrivals (default: all "
+        "within 5 s,\n"
+        "50/s at most).\n"
+        "Exit codes: 0 a number was found, 1 none, or less than --at-least, 2 usage, 3 not "
+        "reached,\n"
+        "4 Squall itself was the limit, 130 interrupted (what is known by then is told and kept).");
 }
 
 /* The option of the table that the word names; "--NAME=VALUE" as well. */
@@ -123,8 +125,8 @@ static int refuse_others(const char *word, char *why, size_t why_room)
 }
 
 /* Our own words to *ret_own, the others to *ret_run. */
-static int split(const struct sq_option *table, int argc, char **argv, char **ret_own, int *ret_ours,
-                 char **ret_run, int *ret_others, char *why, size_t why_room)
+static int split(const struct sq_option *table, int argc, char **argv, char **ret_own,
+                 int *ret_ours, char **ret_run, int *ret_others, char *why, size_t why_room)
 {
     *ret_ours = 0;
     *ret_others = 0;
@@ -232,12 +234,9 @@ int sq_capacity_options_parse(struct sq_capacity_options *o, int argc, char **ar
     int err = split(table, argc, argv, words, &ours, words + argc + 1, &others, why, why_room);
     err = err ? err : sq_options_parse(table, ours, words, &none, why, why_room);
     if (!err && !o->help) {
-        o->from = o->from                       ? o->from
-                  : o->most < ROOM_SIZE_DEFAULT ? o->most
-                                                : ROOM_SIZE_DEFAULT;
+        o->from = o->from ? o->from : o->most < ROOM_SIZE_DEFAULT ? o->most : ROOM_SIZE_DEFAULT;
         err = check(o, why, why_room);
-        err = err ? err
-                  : sq_run_options_parse(&o->run, others, words + argc + 1, why, why_room);
+        err = err ? err : sq_run_options_parse(&o->run, others, words + argc + 1, why, why_room);
         if (err && strncmp(why, "run: ", 5) == 0) {
             memmove(why, why + 5, strlen(why + 5) + 1);
         }

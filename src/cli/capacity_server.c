@@ -160,10 +160,11 @@ static void note_shared(const struct sq_capacity_server *s, const cpu_set_t *own
                          "would be higher. 'taskset' gives each its own.",
                          (unsigned long long)s->pid, at, cores);
     } else {
-        sq_capacity_note(c,
-                         "The server (process %llu, core %s) and Squall (core %s) are on the same "
-                         "machine, with no core in common; caches and the network stack they share.",
-                         (unsigned long long)s->pid, at, cores);
+        sq_capacity_note(
+            c,
+            "The server (process %llu, core %s) and Squall (core %s) are on the same "
+            "machine, with no core in common; caches and the network stack they share.",
+            (unsigned long long)s->pid, at, cores);
     }
 }
 
@@ -177,10 +178,11 @@ void sq_capacity_server_note(const struct sq_capacity_server *s, const struct sq
     }
     put_cores(&own, cores);
     if (s->lab) {
-        sq_capacity_note(c,
-                         "The lab is a thread of Squall's own process, on the same cores (%s): the "
-                         "two compete. This shows how a search goes, and is no measure of a server.",
-                         cores);
+        sq_capacity_note(
+            c,
+            "The lab is a thread of Squall's own process, on the same cores (%s): the "
+            "two compete. This shows how a search goes, and is no measure of a server.",
+            cores);
     } else if (s->pid) {
         note_shared(s, &own, cores, c);
     } else if (is_loopback(plan)) {

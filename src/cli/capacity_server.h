@@ -13,8 +13,8 @@ struct sq_lab;
 /* Zeroed to begin with. */
 struct sq_capacity_server {
     struct sq_loop *loop;
-    const char *url; /* nullable, borrowed */
-    uint64_t pid;    /* 0: none */
+    const char *url;    /* nullable, borrowed */
+    uint64_t pid;       /* 0: none */
     struct sq_lab *lab; /* nullable, borrowed */
     struct sq_http *request;
     struct sq_server_load load;

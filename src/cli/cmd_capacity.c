@@ -164,11 +164,9 @@ static void plan_level(struct session *s, struct sq_capacity_level *level)
         plan->rate_per_s = fmin(fmax((double)plan->peers / ARRIVE_S, 1), RATE_MOST);
     }
     double arrive_s = (double)plan->peers / plan->rate_per_s;
-    uint64_t wait_ns =
-        plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
+    uint64_t wait_ns = plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
     wait_ns = sq_min_u64(wait_ns, WAIT_MOST_NS);
-    plan->duration_ns =
-        (uint64_t)(arrive_s * 1e9) + wait_ns + s->options.hold_most_ns + SPARE_NS;
+    plan->duration_ns = (uint64_t)(arrive_s * 1e9) + wait_ns + s->options.hold_most_ns + SPARE_NS;
     plan->ramp_down_ns = (uint64_t)((double)plan->peers / LEAVE_A_SECOND * 1e9);
     plan->ramp_down_ns = sq_min_u64(plan->ramp_down_ns, 2 * SQ_NS_PER_SEC);
     if (plan->threads > plan->peers) {
@@ -356,8 +354,10 @@ static uint64_t least_of(const struct session *s, enum sq_grow grow)
     for (size_t i = 0; i < s->base.groups_len; i++) {
         const struct sq_target *t = s->base.groups[i].target;
         const char *plugin = sq_target_param(t, "plugin");
-        bool echo = strcmp(s->base.room, "echo") == 0 || (plugin && strcmp(plugin, "echotest") == 0);
-        watches = watches || (s->base.groups[i].watches && !echo && strncmp(t->scheme, "wh", 2) != 0);
+        bool echo =
+            strcmp(s->base.room, "echo") == 0 || (plugin && strcmp(plugin, "echotest") == 0);
+        watches =
+            watches || (s->base.groups[i].watches && !echo && strncmp(t->scheme, "wh", 2) != 0);
     }
     return grow != SQ_GROW_ROOMS && watches ? 2 : 1;
 }
@@ -521,8 +521,7 @@ static int tell(struct session *s)
                                               .head = s->head,
                                               .expectations = texts,
                                               .expectations_len = run->expectations_len,
-                                              .expectations_given =
-                                                  s->options.expectations_given};
+                                              .expectations_given = s->options.expectations_given};
     struct sq_report_error error;
     if (!run->quiet) {
         sq_capacity_text(&report, stdout);
@@ -532,9 +531,10 @@ static int tell(struct session *s)
     if (err) {
         snprintf(s->why, sizeof(s->why), "%s", error.message);
     } else if (!run->quiet) {
-        printf("\nReport: %s/capacity.html  (capacity.json, capacity.csv and the levels' own results "
-               "beside it)\n",
-               s->dir);
+        printf(
+            "\nReport: %s/capacity.html  (capacity.json, capacity.csv and the levels' own results "
+            "beside it)\n",
+            s->dir);
         fflush(stdout);
     }
     return err;
@@ -578,8 +578,9 @@ int sq_cmd_capacity(int argc, char **argv)
     }
     s->capacity = sq_zalloc(sizeof(*s->capacity));
     sq_timer_init(&s->pause, on_pause_over, s);
-    int err = s->capacity ? sq_capacity_options_parse(&s->options, argc, argv, s->why, sizeof(s->why))
-                          : SQ_ERR_NOMEM;
+    int err = s->capacity
+                  ? sq_capacity_options_parse(&s->options, argc, argv, s->why, sizeof(s->why))
+                  : SQ_ERR_NOMEM;
     if (!err && s->options.help) {
         sq_capacity_options_help();
         code = SQ_EXIT_HELD;

@@ -38,8 +38,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WHY_MAX        512
-#define DIR_MAX        4096
+#define WHY_MAX 512
+#define DIR_MAX 4096
 
 struct session {
     struct sq_run_options options;

@@ -36,8 +36,7 @@ int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *pl
                         char *why, size_t why_room)
 {
     uint64_t media = plan->addrs_len + plan->relays.servers_len;
-    uint64_t each =
-        FDS_A_PEER + endpoints_a_peer(plan) * media + (lab ? LAB_FDS_A_PEER : 0);
+    uint64_t each = FDS_A_PEER + endpoints_a_peer(plan) * media + (lab ? LAB_FDS_A_PEER : 0);
     uint64_t needed = plan->peers * each + recordings(o, plan) + SPARE_FDS;
     uint64_t limit = 0;
     if (sq_raise_fd_limit(needed, &limit) != 0) {
@@ -48,12 +47,12 @@ int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *pl
                      (unsigned long long)most);
         }
         snprintf(why, why_room,
-                      "%s%llu%s needs %llu file descriptors, but the limit is %llu and may not "
-                      "be raised: run 'ulimit -n %llu' first (as root)%s",
-                      plan->shape ? "the load's greatest number of peers at once, " : "--peers ",
-                      (unsigned long long)plan->peers, plan->shape ? "," : "",
-                      (unsigned long long)needed, (unsigned long long)limit,
-                      (unsigned long long)needed, fewer);
+                 "%s%llu%s needs %llu file descriptors, but the limit is %llu and may not "
+                 "be raised: run 'ulimit -n %llu' first (as root)%s",
+                 plan->shape ? "the load's greatest number of peers at once, " : "--peers ",
+                 (unsigned long long)plan->peers, plan->shape ? "," : "",
+                 (unsigned long long)needed, (unsigned long long)limit, (unsigned long long)needed,
+                 fewer);
         return SQ_ERR_REFUSED;
     }
     return 0;

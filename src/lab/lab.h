@@ -25,8 +25,8 @@ struct sq_lab_config {
     const char *cert_pem, *key_pem; /* nullable: HTTPS and WSS with these PEM texts; copied */
     const char *token; /* nullable: a bearer token that joins, WHIP and WHEP must show; copied */
     uint64_t seed;
-    uint64_t members_max; /* whoever comes when so many are there is told that it is full; 0:
-                             SQ_LAB_MEMBERS_MAX */
+    uint64_t members_max;        /* whoever comes when so many are there is told that it is full; 0:
+                                    SQ_LAB_MEMBERS_MAX */
     bool ice_lite;               /* answer connectivity checks only */
     bool ice_tcp;                /* passive TCP candidates, too (RFC 6544) */
     bool no_udp;                 /* with ice_tcp: those alone */

@@ -80,7 +80,9 @@ static void put_search(struct sq_json *j, const struct sq_capacity *c, size_t i)
     sq_json_text(j, "answer", answer.text);
     sq_json_flag(j, "confirmed", sq_search_is_confirmed(s));
     sq_json_text(j, "bounded_by",
-                 !limit ? "nothing" : limit->outcome == SQ_TRIAL_FAILED ? "service" : "generator");
+                 !limit                              ? "nothing"
+                 : limit->outcome == SQ_TRIAL_FAILED ? "service"
+                                                     : "generator");
     if (held) {
         sq_json_open(j, "held", '{');
         sq_json_integer(j, "peers", held->peers);

@@ -73,8 +73,7 @@ static void put_limit(const struct sq_capacity_level *limit, struct sq_buf *out)
 static void put_answers(const struct sq_capacity_report *r, struct sq_buf *out)
 {
     static const char *const questions[] = {"How much does the service hold?",
-                                            "How big can one session grow?",
-                                            "How many users fit?"};
+                                            "How big can one session grow?", "How many users fit?"};
     const struct sq_capacity *c = r->capacity;
     for (size_t i = 0; i < c->searches_len; i++) {
         bool sure = sq_search_is_confirmed(&c->searches[i]);
@@ -205,8 +204,7 @@ static void put_curve(const struct sq_capacity *c, enum sq_grow grow, const stru
         if (l->grow != grow || !isfinite(value)) {
             continue;
         }
-        sq_buf_printf(out,
-                      "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(%s)\"><title>",
+        sq_buf_printf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(%s)\"><title>",
                       PLOT_LEFT + (PLOT_WIDTH - PLOT_LEFT - 6) * (double)l->peers / right,
                       6 + (PLOT_HEIGHT - PLOT_FOOT - 6) * (1 - value / top), marks[l->outcome]);
         sq_capacity_amount(l, out);

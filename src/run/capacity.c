@@ -160,8 +160,12 @@ static void put_held(const struct sq_capacity *c, size_t search, struct sq_buf *
     }
     sq_buf_puts(out, sure ? "" : "So far: ");
     switch (held->grow) {
-    case SQ_GROW_ROOM: sq_buf_puts(out, sure ? "One room holds " : "one room held "); break;
-    default: sq_buf_puts(out, sure ? "The service holds " : "the service held "); break;
+    case SQ_GROW_ROOM:
+        sq_buf_puts(out, sure ? "One room holds " : "one room held ");
+        break;
+    default:
+        sq_buf_puts(out, sure ? "The service holds " : "the service held ");
+        break;
     }
     sq_capacity_amount(held, out);
     put_count(s, s->held, SQ_TRIAL_HELD, out);
@@ -237,7 +241,8 @@ static bool within(const double v[static SQ_STEADY_SECONDS], double share, doubl
         sum += v[i];
     }
     double mean = sum / SQ_STEADY_SECONDS;
-    return low > high || (high - mean <= share * mean + points && mean - low <= share * mean + points);
+    return low > high ||
+           (high - mean <= share * mean + points && mean - low <= share * mean + points);
 }
 
 bool sq_steady_second(struct sq_steady *s, const struct sq_timeline_row *row)

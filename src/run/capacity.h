@@ -105,7 +105,7 @@ void sq_capacity_answer(const struct sq_capacity *c, size_t search, struct sq_bu
 /* "ROOMS rooms, PEERS peers" and the like. */
 void sq_capacity_amount(const struct sq_capacity_level *level, struct sq_buf *out);
 void sq_capacity_note(struct sq_capacity *c, const char *fmt, ...) SQ_PRINTF(2, 3);
-const char *sq_grow_name(enum sq_grow grow);             /* "peers", "room", "rooms" */
+const char *sq_grow_name(enum sq_grow grow);              /* "peers", "room", "rooms" */
 const char *sq_trial_name(enum sq_trial_outcome outcome); /* "held", "failed", "invalid" */
 const char *sq_capacity_end_name(enum sq_capacity_end end);
 

@@ -103,6 +103,38 @@ static void backs_off_from_what_does_not_hold_again(void **state)
     assert_true(s.failed > limit && s.failed <= lucky);
 }
 
+/* Nobody is alone in a call: one peer is not tried, and says nothing. */
+static void nothing_below_the_least_is_tried(void **state)
+{
+    (void)state;
+    struct sq_search s;
+    struct sq_search_config config = usual;
+    uint64_t level;
+    config.least = 2;
+    sq_search_init(&s, &config);
+    while (sq_search_next(&s, &level)) {
+        assert_true(level >= 2);
+        sq_search_tell(&s, SQ_TRIAL_FAILED);
+    }
+    assert_int_equal(s.held, 0);
+    assert_int_equal(s.failed, 2);
+    assert_int_equal(sq_search_tried(&s, 2), 1);
+}
+
+static void counts_how_often_a_level_was_tried(void **state)
+{
+    (void)state;
+    struct sq_search s;
+    struct sq_search_config config = usual;
+    config.confirms = 2;
+    search(&s, &config, 13, UINT64_MAX);
+    assert_int_equal(sq_search_tried(&s, 13), 3);
+    assert_int_equal(sq_search_count(&s, 13, SQ_TRIAL_HELD), 3);
+    assert_int_equal(sq_search_count(&s, 13, SQ_TRIAL_FAILED), 0);
+    assert_int_equal(sq_search_count(&s, 14, SQ_TRIAL_FAILED), 1);
+    assert_int_equal(sq_search_tried(&s, 1000), 0);
+}
+
 /* A service that fails more often the nearer it is to its limit: searches of it agree. */
 static void noisy_services_are_found_again(void **state)
 {
@@ -136,6 +168,8 @@ int main(void)
         cmocka_unit_test(all_that_may_be_tried_holds),
         cmocka_unit_test(the_generator_ends_first),
         cmocka_unit_test(backs_off_from_what_does_not_hold_again),
+        cmocka_unit_test(nothing_below_the_least_is_tried),
+        cmocka_unit_test(counts_how_often_a_level_was_tried),
         cmocka_unit_test(noisy_services_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,328 @@
+/* A search for capacity: trials of a service whose limit is known, what they show, and what follows
+ * of it in words and exit codes. */
+#include "base/mem.h"
+#include "run/capacity.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A service that holds up to `limit`; a generator that does up to `own`. */
+struct fake {
+    struct sq_capacity *c;
+    uint64_t limit, own;
+    size_t stop_at; /* trials; 0: never */
+    enum sq_capacity_end end;
+};
+
+static int fake_trial(void *ctx, struct sq_capacity_level *level)
+{
+    struct fake *f = ctx;
+    if (f->stop_at > 0 && f->c->levels_len + 1 == f->stop_at) {
+        f->c->end = f->end;
+        return SQ_TRIAL_STOP;
+    }
+    level->rooms = level->grow == SQ_GROW_ROOMS ? level->level : 0;
+    level->peers = level->grow == SQ_GROW_ROOMS ? level->level * 10 : level->level;
+    level->outcome = level->level > f->own     ? SQ_TRIAL_INVALID
+                     : level->level > f->limit ? SQ_TRIAL_FAILED
+                                               : SQ_TRIAL_HELD;
+    return SQ_TRIAL_TOLD;
+}
+
+static const struct sq_search_config usual = {
+    .from = 10, .most = 10000, .growth = 2, .resolution = 0.05, .confirms = 1};
+
+static struct sq_capacity *searched(struct fake *f, enum sq_grow grow)
+{
+    f->c = sq_zalloc(sizeof(*f->c));
+    assert_non_null(f->c);
+    assert_int_equal(sq_capacity_search(f->c, grow, &usual, fake_trial, f), 0);
+    sq_capacity_close(f->c);
+    return f->c;
+}
+
+static void assert_answer(const struct sq_capacity *c, size_t search, const char *expected)
+{
+    struct sq_buf b = {0};
+    sq_capacity_answer(c, search, &b);
+    assert_string_equal(b.text, expected);
+    sq_buf_free(&b);
+}
+
+static void says_what_holds_and_from_where_on_not(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 13, .own = UINT64_MAX};
+    struct sq_capacity *c = searched(&f, SQ_GROW_ROOM);
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    assert_answer(c, 0,
+                  "One room holds 13 peers (2 of 2 trials); it failed from 14 peers on (1 of 1 "
+                  "trial).");
+    assert_int_equal(sq_capacity_limit(c, 0)->level, 14);
+    assert_int_equal(sq_capacity_held(c, 0)->level, 13);
+    c->at_least = 14;
+    sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_EXPECTATION);
+    c->at_least = 13;
+    sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    sq_free(c);
+}
+
+static void rooms_are_told_with_their_users(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 15, .own = UINT64_MAX};
+    struct sq_capacity *c = searched(&f, SQ_GROW_ROOMS);
+    assert_answer(c, 0,
+                  "The service holds 15 rooms, 150 peers (2 of 2 trials); it failed from 16 rooms, "
+                  "160 peers on (1 of 1 trial).");
+    c->at_least = 150; /* peers, and not rooms */
+    sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    sq_free(c);
+}
+
+/* First one room, then many: both answers, and the exit code is of the second. */
+static void two_searches_in_a_row(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 20, .own = UINT64_MAX};
+    struct sq_capacity *c = searched(&f, SQ_GROW_ROOM);
+    f.limit = 12;
+    assert_int_equal(sq_capacity_search(c, SQ_GROW_ROOMS, &usual, fake_trial, &f), 0);
+    sq_capacity_close(c);
+    assert_int_equal(sq_capacity_held(c, 0)->peers, 20);
+    assert_int_equal(sq_capacity_held(c, 1)->peers, 120);
+    assert_int_equal(sq_capacity_limit(c, 1)->rooms, 13);
+    assert_int_equal(sq_capacity_search(c, SQ_GROW_PEERS, &usual, fake_trial, &f), SQ_ERR_INVALID);
+    sq_free(c);
+}
+
+/* Its own limit is told as that, and is no number of the service's. */
+static void the_generators_limit_is_told_as_its_own(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = UINT64_MAX - 1, .own = 40};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->exit_code, SQ_EXIT_INVALID);
+    assert_answer(c, 0,
+                  "The service holds 40 peers (2 of 2 trials); from 42 peers on Squall itself was "
+                  "at its limit, so what the service can do beyond is not known.");
+    assert_int_equal(sq_capacity_limit(c, 0)->outcome, SQ_TRIAL_INVALID);
+    c->at_least = 40; /* enough was asked for, however much more there may be */
+    sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    c->at_least = 41; /* it may well hold more: nobody knows */
+    sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_INVALID);
+    sq_free(c);
+}
+
+static void nothing_holds(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 0, .own = UINT64_MAX};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->exit_code, SQ_EXIT_EXPECTATION);
+    assert_answer(c, 0, "No level held; it failed from 1 peer on (1 of 1 trial).");
+    assert_null(sq_capacity_held(c, 0));
+    sq_free(c);
+}
+
+static void a_search_that_is_ended_tells_what_it_has(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sq_capacity_end end;
+        int code;
+        const char *answer;
+    } cases[] = {
+        {SQ_CAPACITY_TIME, SQ_EXIT_HELD,
+         "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 of 1 "
+         "trial). The search did not end: time ran out (--time-limit)."},
+        {SQ_CAPACITY_INTERRUPTED, SQ_EXIT_INTERRUPTED,
+         "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 of 1 "
+         "trial). The search did not end: interrupted."},
+        {SQ_CAPACITY_GONE, SQ_EXIT_EXPECTATION,
+         "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 of 1 "
+         "trial). The search did not end: the server's process is gone."},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fake f = {.limit = 30, .own = UINT64_MAX, .stop_at = 4, .end = cases[i].end};
+        struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+        assert_int_equal(c->levels_len, 3); /* the one that was cut does not count */
+        assert_int_equal(c->exit_code, cases[i].code);
+        assert_answer(c, 0, cases[i].answer);
+        sq_free(c);
+    }
+    struct fake f = {.limit = 30, .own = UINT64_MAX, .stop_at = 1, .end = SQ_CAPACITY_UNREACHED};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->exit_code, SQ_EXIT_UNREACHED);
+    assert_answer(
+        c, 0,
+        "No level was tried to its end; its limit was not met. The search did not end: no "
+        "peer connected.");
+    sq_free(c);
+}
+
+static void an_error_of_a_trial_ends_the_search(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 30, .own = UINT64_MAX};
+    f.c = sq_zalloc(sizeof(*f.c));
+    assert_non_null(f.c);
+    f.c->searches_len = SQ_CAPACITY_SEARCHES;
+    assert_int_equal(sq_capacity_search(f.c, SQ_GROW_PEERS, &usual, fake_trial, &f),
+                     SQ_ERR_INVALID);
+    sq_free(f.c);
+}
+
+/* ---- What a level's result shows ---- */
+
+static void add_peer(struct sq_result *r, const char *role, const char *network, const char *room,
+                     bool ok)
+{
+    struct sq_peer_row *p = sq_result_add_peer(r);
+    assert_non_null(p);
+    snprintf(p->id, sizeof(p->id), "squall-%zu", r->peer_count - 1);
+    SQ_RESULT_SET(p->role, role);
+    SQ_RESULT_SET(p->network, network);
+    SQ_RESULT_SET(p->room, room);
+    p->outcome = ok ? SQ_OUTCOME_OK : SQ_OUTCOME_FAILED;
+    p->cause = ok ? SQ_FAILURE_NONE : SQ_FAILURE_ICE;
+    p->connected = p->reached = ok;
+    SQ_RESULT_SET(p->message, ok ? "" : "no pair worked");
+}
+
+static void names_what_broke_for_whom_and_why(void **state)
+{
+    (void)state;
+    struct sq_result *r = NULL;
+    struct sq_expect *e[2] = {NULL, NULL};
+    struct sq_capacity_level level = {.grow = SQ_GROW_ROOMS};
+    struct sq_buf why = {0};
+    assert_int_equal(sq_result_create(&r), 0);
+    for (size_t i = 0; i < 12; i++) {
+        char room[16];
+        snprintf(room, sizeof(room), "room-%zu", i / 4);
+        /* One in four publishes; two viewers of the last room, in a bad network, fail. */
+        add_peer(r, i % 4 == 0 ? "publisher" : "viewer", i >= 10 ? "Poor 4G" : "", room, i < 10);
+    }
+    assert_int_equal(sq_expect_parse("peers.ok == 100%", &e[0], NULL), 0);
+    assert_int_equal(sq_expect_parse("peers.failed < 3", &e[1], NULL), 0);
+    r->counts.planned = 12;
+    sq_result_tally(r);
+    assert_int_equal(sq_expect_judge(e, 2, r), 0);
+    assert_int_equal(sq_capacity_read(&level, e, 2, r), 0);
+    assert_int_equal(level.outcome, SQ_TRIAL_FAILED);
+    assert_int_equal(level.broke_len, 1);
+    assert_string_equal(level.broke[0].expr, "peers.ok == 100%");
+    assert_true(fabs(level.broke[0].value - 100.0 * 10 / 12) < 0.01);
+    /* 7 of 9 viewers, no peer of that network, half of that room. */
+    assert_string_equal(level.broke[0].who,
+                        "role viewer (77.8 %), 1 of 2 roles; network Poor 4G (0 %), 1 of 2 "
+                        "networks; room room-2 (50 %), 1 of 3 rooms");
+    sq_capacity_why(&level, &why);
+    assert_string_equal(why.text, "ice: 2 of 12 peers (no pair worked)");
+    sq_buf_free(&why);
+    sq_expect_destroy(e[0]);
+    sq_expect_destroy(e[1]);
+    sq_result_destroy(r);
+}
+
+static void outcomes_follow_the_verdict(void **state)
+{
+    (void)state;
+    static const struct {
+        bool generator_ok, peer_ok;
+        enum sq_trial_outcome outcome;
+    } cases[] = {{true, true, SQ_TRIAL_HELD},
+                 {true, false, SQ_TRIAL_FAILED},
+                 {false, true, SQ_TRIAL_INVALID}};
+    for (size_t i = 0; i < 3; i++) {
+        struct sq_result *r = NULL;
+        struct sq_expect *e = NULL;
+        struct sq_capacity_level level = {.grow = SQ_GROW_PEERS};
+        assert_int_equal(sq_result_create(&r), 0);
+        add_peer(r, "participant", "", "squall", true);
+        add_peer(r, "participant", "", "squall", cases[i].peer_ok);
+        r->generator.ok = cases[i].generator_ok;
+        assert_int_equal(sq_expect_parse("peers.ok == 100%", &e, NULL), 0);
+        sq_result_tally(r);
+        assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+        assert_int_equal(sq_capacity_read(&level, &e, 1, r), 0);
+        assert_int_equal(level.outcome, cases[i].outcome);
+        assert_int_equal(level.broke_len, cases[i].outcome == SQ_TRIAL_FAILED);
+        assert_string_equal(level.broke_len ? level.broke[0].who : "", ""); /* all are alike */
+        sq_expect_destroy(e);
+        sq_result_destroy(r);
+    }
+}
+
+/* ---- Steady ---- */
+
+static bool second(struct sq_steady *s, uint64_t connected, double kbps, double fps, double loss)
+{
+    struct sq_timeline_row row;
+    sq_timeline_row_init(&row);
+    row.connected = connected;
+    row.bitrate_kbps[SQ_FLOW_VIDEO_IN] = kbps;
+    row.fps_in = fps;
+    row.loss_percent[SQ_FLOW_VIDEO_IN] = loss;
+    return sq_steady_second(s, &row);
+}
+
+static void waits_until_figures_are_steady(void **state)
+{
+    (void)state;
+    struct sq_steady s = {.seen = 0};
+    const double rising[] = {100, 200, 400, 800, 1000, 1010};
+    for (size_t i = 0; i < 6; i++) {
+        assert_false(second(&s, 10, rising[i], 25, 0));
+    }
+    assert_false(second(&s, 10, 990, 25, 0)); /* 800 is still among the last four */
+    assert_true(second(&s, 10, 1000, 25, 0));
+    assert_false(second(&s, 9, 1000, 25, 0)); /* one has gone */
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(second(&s, 9, 1000, 25, 0));
+    }
+    assert_true(second(&s, 9, 1000, 25, 0));
+    assert_false(second(&s, 9, 1000, 25, 5)); /* loss comes */
+    assert_false(second(&s, 9, 1000, 20, 5));
+}
+
+/* Sound alone has no frames: what is not there is steady. */
+static void what_there_is_none_of_does_not_matter(void **state)
+{
+    (void)state;
+    struct sq_steady s = {.seen = 0};
+    for (size_t i = 0; i + 1 < SQ_STEADY_SECONDS; i++) {
+        assert_false(second(&s, 3, 50, NAN, NAN));
+    }
+    assert_true(second(&s, 3, 50, NAN, NAN));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_holds_and_from_where_on_not),
+        cmocka_unit_test(rooms_are_told_with_their_users),
+        cmocka_unit_test(two_searches_in_a_row),
+        cmocka_unit_test(the_generators_limit_is_told_as_its_own),
+        cmocka_unit_test(nothing_holds),
+        cmocka_unit_test(a_search_that_is_ended_tells_what_it_has),
+        cmocka_unit_test(an_error_of_a_trial_ends_the_search),
+        cmocka_unit_test(names_what_broke_for_whom_and_why),
+        cmocka_unit_test(outcomes_follow_the_verdict),
+        cmocka_unit_test(waits_until_figures_are_steady),
+        cmocka_unit_test(what_there_is_none_of_does_not_matter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
