@@ -1,0 +1,41 @@
+"""squall capacity finds the limit of a service whose limit is known: a lab that lets so many in."""
+import csv
+import json
+
+from harness import test
+from harness.proc import check
+from harness.squall import Lab
+
+MEMBERS = 7
+
+
+def capacity_full_lab(t):
+    lab = Lab(t, "--members", MEMBERS)
+    out = t.folder / "capacity"
+    search = t.start("search", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "4", "--rate", "40/s",
+                                "--hold", "1s", "--hold-most", "1s", "--pause", "50ms", "--media", "small",
+                                "--expect", "peers.ok == 100%", "--lateness-max", "300",
+                                "--server-pid", lab.process.pid, "--out", out])
+    code = search.wait(40)
+    check(code == 0, f"exit code {code}: {search.stderr()}")
+    said = search.stdout()
+    check(f"One room holds {MEMBERS} peers (2 of 2 trials); it failed from {MEMBERS + 1} peers on (1 of 1 trial)." in said, said)
+    check("What broke first: ✗ peers.ok == 100%: 87.5 %" in said, said)
+    check("Why: signaling: 1 of 8 peers" in said and '"full"' in said, said)
+    found = json.loads((out / "capacity.json").read_text())
+    check([(level["peers"], level["outcome"]) for level in found["levels"]] ==
+          [(4, "held"), (8, "failed"), (6, "held"), (7, "held"), (7, "held")], f"{found['levels']}")
+    check(found["searches"][0]["bounded_by"] == "service" and found["searches"][0]["confirmed"], f"{found['searches']}")
+    with open(out / "capacity.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for level, row in zip(found["levels"], rows, strict=True):
+        own = json.loads((out / level["results"] / "summary.json").read_text())
+        check(own["peers"]["ok"] == level["ok"] == int(row["ok"]), f"{level}: its own summary has {own['peers']}")
+        check(own["peers"]["started"] == level["peers"] and (out / level["results"] / "report.html").exists(), f"{level}")
+        check(level["server"]["cpu_percent"] is None or 0 <= level["server"]["cpu_percent"] < 200, f"{level['server']}")
+        check(level["server"]["memory_bytes"] > 1_000_000, f"{level['server']}")
+    test.note(f"{len(rows)} trials, {found['run']['duration_s']:.1f} s")
+
+
+if __name__ == "__main__":
+    test.run({"capacity-full-lab": capacity_full_lab})
