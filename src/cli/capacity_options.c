@@ -336,7 +336,8 @@ int sq_capacity_options_expect(struct sq_capacity_options *o, const struct sq_pl
     int err = add_default(o, "peers.ok == 100%");
     err = err ? err : add_default(o, "setup.total.p95 < 5s");
     if (fps > 0 && !err) {
-        snprintf(frames, sizeof(frames), "video.in.fps >= %.3g for 95%% of peers", fps);
+        snprintf(frames, sizeof(frames),
+                 "video.in.fps >= %.3g for 95%% of peers between ramped and draining", fps);
         err = add_default(o, frames);
     }
     err = err ? err : add_default(o, "score >= 7 for 95% of peers");

@@ -7,6 +7,7 @@
 #include "cli/capacity_server.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/expect_option.h"
 #include "cli/network_option.h"
 #include "cli/places.h"
 #include "cli/progress.h"
@@ -34,6 +35,7 @@
 #define WAIT_MOST_NS     (35 * SQ_NS_PER_SEC) /* for the last to come, once all have begun */
 #define LEAVE_A_SECOND   100.0
 #define SIZE_OF_ROOMS    10
+#define INVALID_AGAIN    1 /* others on this machine may have been in the way for a moment */
 #define SPARE_NS         (5 * SQ_NS_PER_SEC)
 #define EXPECT_TEXTS_MAX SQ_RUN_EXPECT_MAX
 
@@ -390,7 +392,8 @@ static int search(struct session *s)
             .most = sq_max_u64(in_units(s, grow, s->options.most), least_of(s, grow)),
             .growth = 2,
             .resolution = s->options.resolution,
-            .confirms = (unsigned)s->options.confirms};
+            .confirms = (unsigned)s->options.confirms,
+            .invalid_again = INVALID_AGAIN};
         if (!s->options.run.quiet) {
             printf("%s%s\n", i > 0 ? "\n" : "", titles[grow]);
             sq_capacity_text_heads(stdout);
@@ -484,6 +487,7 @@ static int prepare(struct session *s, int argc, char **argv)
     err = err ? err : sq_run_paths_find(s->loop, run, &s->paths, &s->base, s->why, sizeof(s->why));
     err = err ? err : sq_capacity_options_grow(&s->options, &s->base, s->why, sizeof(s->why));
     err = err ? err : sq_capacity_options_expect(&s->options, &s->base, s->why, sizeof(s->why));
+    err = err ? err : sq_expect_options_plan(&s->options.run, &s->base, s->why, sizeof(s->why));
     err = err ? err : start_server(s);
     err = err ? err : make_head(s, argc, argv);
     err = err ? err : begin_results(s);
@@ -494,8 +498,9 @@ static int prepare(struct session *s, int argc, char **argv)
 static void add_notes(struct session *s)
 {
     struct sq_capacity *c = s->capacity;
-    sq_capacity_note(c, "Each level is a run of its own, with its results in its folder, and is "
-                        "judged on all of it, arrivals included.");
+    sq_capacity_note(
+        c, "Each level is a run of its own, with its results in its folder. What does not "
+           "say 'between ramped and draining' is judged on all of it, arrivals included.");
     for (size_t i = 0; i < c->levels_len; i++) {
         if (!c->levels[i].steady && c->levels[i].outcome == SQ_TRIAL_HELD) {
             sq_capacity_note(c, "Some levels held though their figures were not steady within "

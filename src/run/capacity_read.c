@@ -153,7 +153,8 @@ static int read_broke(struct sq_capacity_level *level, const struct sq_expect *e
     SQ_RESULT_SET(broke->unit, found->unit);
     SQ_RESULT_SET(broke->found, found->message);
     broke->value = found->value;
-    if (!e || r->peer_count == 0) {
+    /* What is kept for a window is of all peers, in their order. */
+    if (!e || r->peer_count == 0 || sq_expect_needs_run(e)) {
         return 0;
     }
     struct sq_peer_row *room = sq_calloc(r->peer_count, sizeof(*room));

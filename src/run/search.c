@@ -85,7 +85,8 @@ void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome)
     if (outcome == SQ_TRIAL_HELD) {
         s->held = level;
         s->confirmed = confirms ? s->confirmed + 1 : 0;
-    } else {
+    } else if (outcome == SQ_TRIAL_FAILED ||
+               sq_search_count(s, level, SQ_TRIAL_INVALID) > s->config.invalid_again) {
         /* What held before and does not now is too much: the search goes on below. */
         uint64_t *lowest = outcome == SQ_TRIAL_FAILED ? &s->failed : &s->invalid;
         *lowest = level < *lowest ? level : *lowest;

@@ -23,11 +23,14 @@ struct sq_trial {
 };
 
 struct sq_search_config {
-    uint64_t from, most; /* the first level; none above this is tried */
-    uint64_t least;      /* none below this makes sense (nobody is alone in a call); 0 is 1 */
-    double growth;       /* from one level to the next until one fails; above 1 */
-    double resolution;   /* the share by which what failed lies above what held, at the end */
-    unsigned confirms;   /* how often the result has to hold again */
+    uint64_t from, most;    /* the first level; none above this is tried */
+    uint64_t least;         /* none below this makes sense (nobody is alone in a call); 0 is 1 */
+    double growth;          /* from one level to the next until one fails; above 1 */
+    double resolution;      /* the share by which what failed lies above what held, at the end */
+    unsigned confirms;      /* how often the result has to hold again */
+    unsigned invalid_again; /* how often a level is tried again at which the generator was at its
+                               limit, before that is believed: others on its machine may have been
+                               in its way for a moment */
 };
 
 struct sq_search {

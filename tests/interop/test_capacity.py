@@ -38,4 +38,4 @@ def capacity_full_lab(t):
 
 
 if __name__ == "__main__":
-    test.run({"capacity-full-lab": capacity_full_lab})
+    test.run([capacity_full_lab])

@@ -8,8 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -120,8 +120,9 @@ static void csv_has_a_row_a_trial(void **state)
         lines++;
     }
     assert_int_equal(lines, r->capacity->levels_len + 1);
-    assert_non_null(strstr(text.text, "\r\n1,room,10,0,held,0,1,0,10,0,0,9.5,12.5,,25,1000,1,20,40,,"
-                                      "\r\n"));
+    assert_non_null(strstr(text.text,
+                           "\r\n1,room,10,0,held,0,1,0,10,0,0,9.5,12.5,,25,1000,1,20,40,,"
+                           "\r\n"));
     assert_non_null(strstr(text.text, "\r\n2,room,20,0,failed,0,1,0,19,1,0,3.25,12.5,,25,1000,1,20,"
                                       "40,,\"peers.ok == 100%, or so\"\r\n"));
     sq_buf_free(&text);

@@ -135,6 +135,31 @@ static void counts_how_often_a_level_was_tried(void **state)
     assert_int_equal(sq_search_tried(&s, 1000), 0);
 }
 
+/* The generator was disturbed for a moment: the level is tried again, and the number is found. */
+static void a_disturbed_generator_is_tried_again(void **state)
+{
+    (void)state;
+    struct sq_search s;
+    struct sq_search_config config = usual;
+    uint64_t level;
+    config.invalid_again = 1;
+    sq_search_init(&s, &config);
+    for (size_t i = 0; sq_search_next(&s, &level); i++) {
+        bool disturbed = i % 4 == 1; /* also while it confirms */
+        sq_search_tell(&s, disturbed     ? SQ_TRIAL_INVALID
+                           : level > 100 ? SQ_TRIAL_FAILED
+                                         : SQ_TRIAL_HELD);
+        assert_true(s.trials_len < 60);
+    }
+    assert_true(sq_search_is_confirmed(&s));
+    assert_true(s.held <= 100 && s.held >= 95 && s.failed > 100);
+    assert_int_equal(s.invalid, UINT64_MAX);
+    /* One that is at its limit each time is believed. */
+    search(&s, &config, 100000, 700);
+    assert_true(sq_search_is_confirmed(&s) && s.held <= 700 && s.invalid > 700);
+    assert_int_equal(sq_search_count(&s, s.invalid, SQ_TRIAL_INVALID), 2);
+}
+
 /* A service that fails more often the nearer it is to its limit: searches of it agree. */
 static void noisy_services_are_found_again(void **state)
 {
@@ -170,6 +195,7 @@ int main(void)
         cmocka_unit_test(backs_off_from_what_does_not_hold_again),
         cmocka_unit_test(nothing_below_the_least_is_tried),
         cmocka_unit_test(counts_how_often_a_level_was_tried),
+        cmocka_unit_test(a_disturbed_generator_is_tried_again),
         cmocka_unit_test(noisy_services_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
