@@ -11,6 +11,7 @@
 #define OPTIONS_MAX       16
 #define PEERS_MOST        10000
 #define RESOLUTION        0.05
+#define HOLD_MOST_NS      (20 * SQ_NS_PER_SEC)
 #define ROOM_SIZE_DEFAULT 10
 #define FPS_SHARE         0.8 /* of the clip's: a picture that runs */
 
@@ -190,6 +191,9 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
                  (unsigned long long)o->from, (unsigned long long)o->most);
         return SQ_ERR_INVALID;
     }
+    if (o->hold_most_ns == 0) {
+        o->hold_most_ns = sq_max_u64(o->hold_ns, HOLD_MOST_NS);
+    }
     if (o->hold_ns > o->hold_most_ns) {
         snprintf(why, why_room, "--hold: expected no more than --hold-most, which is %.3g s",
                  (double)o->hold_most_ns / 1e9);
@@ -221,11 +225,8 @@ int sq_capacity_options_parse(struct sq_capacity_options *o, int argc, char **ar
     struct sq_option table[OPTIONS_MAX];
     struct sq_option_list none = {0};
     int ours, others;
-    *o = (struct sq_capacity_options){.most = PEERS_MOST,
-                                      .confirms = 1,
-                                      .hold_ns = 5 * SQ_NS_PER_SEC,
-                                      .hold_most_ns = 20 * SQ_NS_PER_SEC,
-                                      .pause_ns = SQ_NS_PER_SEC};
+    *o = (struct sq_capacity_options){
+        .most = PEERS_MOST, .confirms = 1, .hold_ns = 5 * SQ_NS_PER_SEC, .pause_ns = SQ_NS_PER_SEC};
     char **words = sq_calloc(2 * (size_t)argc + 2, sizeof(*words));
     if (!words) {
         return SQ_ERR_NOMEM;

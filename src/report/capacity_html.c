@@ -78,12 +78,13 @@ static void put_answers(const struct sq_capacity_report *r, struct sq_buf *out)
     for (size_t i = 0; i < c->searches_len; i++) {
         bool sure = sq_search_is_confirmed(&c->searches[i]);
         const struct sq_capacity_level *limit = sq_capacity_limit(c, i);
+        bool own = limit && limit->outcome == SQ_TRIAL_INVALID;
         struct sq_buf answer = {0};
         sq_capacity_answer(c, i, &answer);
         sq_buf_printf(out,
                       "<section class=\"card verdict is-%s\"><div class=\"verdict-head\">"
                       "<span class=\"mark\" aria-hidden=\"true\">%s</span><div><h%d>%s</h%d>\n<p>",
-                      sure ? "pass" : "invalid", sure ? "✓" : "?", i == 0 ? 1 : 2,
+                      sure && !own ? "pass" : "invalid", sure && !own ? "✓" : "?", i == 0 ? 1 : 2,
                       questions[c->grow[i]], i == 0 ? 1 : 2);
         sq_html_text(out, answer.text);
         sq_buf_puts(out, "</p></div></div>\n");
