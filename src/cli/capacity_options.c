@@ -112,6 +112,8 @@ static int refuse_others(const char *word, char *why, size_t why_room)
         {"prometheus", "'squall run' has it"},
         {"prometheus-push", "'squall run' has it"},
         {"record", "'squall run' has it"},
+        {"record-sent", "'squall run' has it"},
+        {"decode", "'squall run' has it"},
     };
     size_t len = strcspn(word, "=");
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
@@ -207,7 +209,7 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
     return parse_grow(o, why, why_room);
 }
 
-/* The load of a scenario is the search's; what else it says stays. */
+/* The load of a scenario is the search's, and what is looked at in single peers is left out. */
 static void take_load(struct sq_capacity_options *o)
 {
     struct sq_run_options *run = &o->run;
@@ -215,6 +217,9 @@ static void take_load(struct sq_capacity_options *o)
     run->hold_ns = 0;
     run->duration_ns = 0;
     run->ramp = NULL;
+    run->decode = 0;
+    run->record = 0;
+    run->record_sent = false;
     sq_load_option_free(&run->load);
     run->load = (struct sq_load_option){0};
 }

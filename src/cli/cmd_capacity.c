@@ -501,6 +501,10 @@ static void add_notes(struct session *s)
     sq_capacity_note(
         c, "Each level is a run of its own, with its results in its folder. What does not "
            "say 'between ramped and draining' is judged on all of it, arrivals included.");
+    if (s->options.run.file) {
+        sq_capacity_note(c, "Load, single result files, recordings and decoding of the scenario are "
+                            "left out: the search makes its own.");
+    }
     for (size_t i = 0; i < c->levels_len; i++) {
         if (!c->levels[i].steady && c->levels[i].outcome == SQ_TRIAL_HELD) {
             sq_capacity_note(c, "Some levels held though their figures were not steady within "
