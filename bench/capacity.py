@@ -66,6 +66,7 @@ def search(args, name, target, pid, options, out):
     return {"name": name, "held": held["peers"] if held else 0, "from": limit["peers"] if limit else None,
             "by": answer["bounded_by"], "confirmed": answer["confirmed"], "trials": len(found["levels"]), "took": took, "load": load,
             "server": level[-1]["server"]["cpu_percent"] if level else None, "own": level[-1]["generator"]["cpu_percent"] if level else None,
+            "others": top[-1]["server"]["others_percent"] if top else None,
             "broke": top[-1]["broke"][0]["expr"] if top and top[-1]["broke"] else top[-1]["reason"][:80] if top else ""}
 
 
@@ -82,8 +83,8 @@ def main():
             "videoroom": ("Janus videoroom, one room, all send", "plugin=videoroom&room=1234", ["--grow", "room", "--from", "5"]),
             "lab": ("lab, one room, all send", None, ["--grow", "room", "--from", "8"])}
     folder = tempfile.mkdtemp(prefix="squall-capacity-")
-    print("| target | search | held | failed from | limit of | server CPU | Squall CPU | what broke first | trials | took | load before |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| target | search | held | failed from | limit of | server CPU | Squall CPU | others on the server's core | what broke first | trials | took | load before |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     spread = []
     for key, (name, query, options) in jobs.items():
         if args.only and key not in args.only:
@@ -97,8 +98,8 @@ def main():
                 server.stop()
             numbers.append(r["held"])
             sure = "" if r["confirmed"] else " (not confirmed)"
-            percent = [f"{v:.0f} %" if v is not None else "–" for v in (r["server"], r["own"])]
-            print(f"| {name} | {i + 1} | {r['held']}{sure} | {r['from']} | {r['by']} | {percent[0]} | {percent[1]} | `{r['broke']}` | {r['trials']} "
+            percent = [f"{v:.0f} %" if v is not None else "–" for v in (r["server"], r["own"], r["others"])]
+            print(f"| {name} | {i + 1} | {r['held']}{sure} | {r['from']} | {r['by']} | {percent[0]} | {percent[1]} | {percent[2]} | `{r['broke']}` | {r['trials']} "
                   f"| {r['took']:.0f} s | {r['load']:.1f} |", flush=True)
         middle = sorted(numbers)[len(numbers) // 2]
         spread.append(f"{name}: {min(numbers)} to {max(numbers)}, {100 * (max(numbers) - min(numbers)) / max(middle, 1):.0f} % of the median")

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define TIMEOUT_NS (5 * SQ_NS_PER_SEC)
 #define CORES_TEXT 128
@@ -50,6 +51,7 @@ int sq_capacity_server_start(struct sq_capacity_server *s, char *why, size_t why
 {
     struct sq_server_sample sample;
     sq_server_load_begin(&s->load);
+    s->cores_first_s = s->cores_last_s = NAN;
     if (s->pid && sq_server_sample_pid("/proc", s->pid, &sample) != 0) {
         snprintf(why, why_room, "--server-pid %llu: there is no such process here",
                  (unsigned long long)s->pid);
@@ -70,10 +72,43 @@ int sq_capacity_server_start(struct sq_capacity_server *s, char *why, size_t why
     return 0;
 }
 
+/* What all programs used of the server's cores by now, and Squall where it may run on them. */
+static void sample_cores(const struct sq_capacity_server *s, double *ret_cores_s, double *ret_own_s)
+{
+    bool cores[CPU_SETSIZE] = {false};
+    cpu_set_t own, theirs, both;
+    struct rusage used;
+    *ret_cores_s = NAN;
+    *ret_own_s = 0;
+    if (!s->pid || sched_getaffinity((pid_t)s->pid, sizeof(theirs), &theirs) != 0 ||
+        sched_getaffinity(0, sizeof(own), &own) != 0) {
+        return;
+    }
+    CPU_AND(&both, &own, &theirs);
+    for (size_t i = 0; i < CPU_SETSIZE; i++) {
+        cores[i] = CPU_ISSET(i, &theirs);
+    }
+    if (sq_server_sample_cores("/proc", cores, CPU_SETSIZE, ret_cores_s) == 0 &&
+        CPU_COUNT(&both) > 0 && getrusage(RUSAGE_SELF, &used) == 0) {
+        *ret_own_s = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                     (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    }
+}
+
+/* Of a core, on the server's: neither its own nor Squall's. */
+static double others_percent(const struct sq_capacity_server *s)
+{
+    double window_s = (double)(s->load.last_ns - s->load.first_ns) / 1e9;
+    double all_s = s->cores_last_s - s->cores_first_s;
+    double known_s = (s->own_last_s - s->own_first_s) + (s->load.last.cpu_s - s->load.first.cpu_s);
+    return s->load.samples > 1 && window_s > 0 ? fmax(100 * (all_s - known_s) / window_s, 0) : NAN;
+}
+
 void sq_capacity_server_hold(struct sq_capacity_server *s)
 {
     sq_server_load_begin(&s->load);
     s->holding = true;
+    sample_cores(s, &s->cores_first_s, &s->own_first_s);
     sq_capacity_server_second(s);
 }
 
@@ -83,8 +118,9 @@ void sq_capacity_server_second(struct sq_capacity_server *s)
     struct sq_lab_counters counters;
     if (s->pid) {
         s->gone = sq_server_sample_pid("/proc", s->pid, &sample) != 0;
-        if (!s->gone) {
+        if (!s->gone && s->holding) {
             take(s, &sample);
+            sample_cores(s, &s->cores_last_s, &s->own_last_s);
         }
     } else if (s->url && s->holding) {
         s->unanswered += ask(s) != 0;
@@ -97,6 +133,7 @@ void sq_capacity_server_read(struct sq_capacity_server *s, struct sq_capacity_le
 {
     level->server_cpu_percent = sq_server_load_percent(&s->load);
     level->server_rss_bytes = s->load.rss_max_bytes;
+    level->others_percent = isnan(s->cores_first_s) ? NAN : others_percent(s);
     sq_server_load_begin(&s->load);
     sq_http_cancel(s->request);
     s->request = NULL;

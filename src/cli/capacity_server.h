@@ -19,8 +19,10 @@ struct sq_capacity_server {
     struct sq_http *request;
     struct sq_server_load load;
     struct sq_server_sample sample;
-    bool holding; /* samples count */
-    bool gone;    /* the process is not there any more */
+    double cores_first_s, cores_last_s; /* the server's cores; NAN: not known */
+    double own_first_s, own_last_s;     /* Squall's own on them */
+    bool holding;                       /* samples count */
+    bool gone;                          /* the process is not there any more */
     bool answered;
     uint64_t unanswered; /* requests of the end point */
     char why[256];

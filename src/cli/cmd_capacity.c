@@ -35,7 +35,8 @@
 #define WAIT_MOST_NS     (35 * SQ_NS_PER_SEC) /* for the last to come, once all have begun */
 #define LEAVE_A_SECOND   100.0
 #define SIZE_OF_ROOMS    10
-#define INVALID_AGAIN    1 /* others on this machine may have been in the way for a moment */
+#define INVALID_AGAIN    1    /* others on this machine may have been in the way for a moment */
+#define OTHERS_PERCENT   10.0 /* of a core: more is worth a word */
 #define SPARE_NS         (5 * SQ_NS_PER_SEC)
 #define EXPECT_TEXTS_MAX SQ_RUN_EXPECT_MAX
 
@@ -268,7 +269,7 @@ static int beyond_limits(struct session *s, struct sq_capacity_level *level)
 {
     level->score = level->setup_p95_ms = level->loss_percent = level->fps = NAN;
     level->in_kbps = level->lateness_p99_ms = level->cpu_percent = NAN;
-    level->server_cpu_percent = level->server_rss_bytes = NAN;
+    level->server_cpu_percent = level->server_rss_bytes = level->others_percent = NAN;
     level->outcome = SQ_TRIAL_INVALID;
     snprintf(level->reason, sizeof(level->reason), "%s", s->why);
     s->why[0] = '\0';
@@ -502,8 +503,9 @@ static void add_notes(struct session *s)
         c, "Each level is a run of its own, with its results in its folder. What does not "
            "say 'between ramped and draining' is judged on all of it, arrivals included.");
     if (s->options.run.file) {
-        sq_capacity_note(c, "Load, single result files, recordings and decoding of the scenario are "
-                            "left out: the search makes its own.");
+        sq_capacity_note(c,
+                         "Load, single result files, recordings and decoding of the scenario are "
+                         "left out: the search makes its own.");
     }
     for (size_t i = 0; i < c->levels_len; i++) {
         if (!c->levels[i].steady && c->levels[i].outcome == SQ_TRIAL_HELD) {
@@ -513,6 +515,16 @@ static void add_notes(struct session *s)
         }
     }
     sq_capacity_server_note(&s->server, &s->base, c);
+    for (size_t i = 0; i < c->searches_len; i++) {
+        const struct sq_capacity_level *limit = sq_capacity_limit(c, i);
+        if (limit && limit->outcome == SQ_TRIAL_FAILED && limit->others_percent > OTHERS_PERCENT) {
+            sq_capacity_note(
+                c,
+                "While %llu peers failed, other programs used %.0f %% of a core on the "
+                "server's cores: on a quiet machine the number may be higher.",
+                (unsigned long long)limit->peers, limit->others_percent);
+        }
+    }
     if (s->server.unanswered > 0) {
         sq_capacity_note(c, "%llu requests to --server-metrics had no answer with the figures.",
                          (unsigned long long)s->server.unanswered);

@@ -133,9 +133,10 @@ static void on_join(struct sq_lab_client *client, const struct sq_room_msg *msg)
                                      .layer_limit = msg->layer_limit};
     int err = sq_lab_member_new(lab, &join, &member);
     if (err) {
-        sq_lab_client_fail(client,
-                           err == SQ_ERR_NOSPACE ? SQ_ROOM_CODE_FULL : SQ_ROOM_CODE_INTERNAL,
-                           "there is no place: %s", sq_err_name(err));
+        sq_lab_client_fail(
+            client, err == SQ_ERR_NOSPACE ? SQ_ROOM_CODE_FULL : SQ_ROOM_CODE_INTERNAL,
+            "there is no place: %s",
+            err == SQ_ERR_NOSPACE ? "as many are here as are let in" : sq_err_name(err));
         return;
     }
     client->member = member;

@@ -40,6 +40,7 @@ static void put_level(struct sq_json *j, const char *key, const struct sq_capaci
     sq_json_open(j, "server", '{');
     sq_json_number(j, "cpu_percent", l->server_cpu_percent);
     sq_json_number(j, "memory_bytes", l->server_rss_bytes);
+    sq_json_number(j, "others_percent", l->others_percent);
     sq_json_close(j, '}');
     sq_json_open(j, "broke", '[');
     for (size_t i = 0; i < l->broke_len; i++) {

@@ -38,6 +38,7 @@ struct sq_capacity_level {
     double score, setup_p95_ms, loss_percent, fps, in_kbps; /* loss: of video, or else of audio */
     double lateness_p99_ms, cpu_percent;                    /* of the generator */
     double server_cpu_percent, server_rss_bytes;            /* 100: a core */
+    double others_percent; /* the same, of other programs on the server's cores */
     struct sq_peer_counts counts;
     uint64_t failures[SQ_FAILURE_COUNT];
     struct sq_capacity_broke broke[SQ_CAPACITY_BROKE_MAX];

@@ -58,6 +58,36 @@ int sq_server_sample_pid(const char *root, uint64_t pid, struct sq_server_sample
     return err;
 }
 
+int sq_server_sample_cores(const char *root, const bool *cores, size_t n, double *ret_busy_s)
+{
+    char path[256];
+    char line[512];
+    double ticks = 0;
+    bool any = false;
+    snprintf(path, sizeof(path), "%s/stat", root);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof(line), f)) {
+        char *end;
+        unsigned long core = strncmp(line, "cpu", 3) == 0 ? strtoul(line + 3, &end, 10) : n;
+        if (core >= n || end == line + 3 || !cores[core]) {
+            continue; /* another line, or the one of all cores */
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            double number = 0;
+            any = nth_number(end, i, &number) == 0 || any;
+            ticks += number;
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    if (!any) {
+        return SQ_ERR_NOTFOUND;
+    }
+    *ret_busy_s = ticks / (double)sysconf(_SC_CLK_TCK);
+    return 0;
+}
+
 /* The value of a line "NAME VALUE" or "NAME{…} VALUE"; label values may hold "}" in quotes. */
 static int line_value(const char *line, const char *name, double *ret_value)
 {

@@ -4,6 +4,7 @@
 #define SQ_RUN_SERVER_LOAD_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,11 @@ int sq_server_sample_pid(const char *root, uint64_t pid,
 /* From the text of a Prometheus end point (text format 0.0.4); series of a name with labels are
  * added up. SQ_ERR_FORMAT: process_cpu_seconds_total is not in it. */
 int sq_server_sample_metrics(const char *text, struct sq_server_sample *ret_sample) SQ_MUST_USE;
+
+/* What all programs together used of these cores by now, in seconds, from /proc/stat (proc(5):
+ * user, nice and system; what interrupts take belongs to nobody). SQ_ERR_NOTFOUND. */
+int sq_server_sample_cores(const char *root, const bool *cores, size_t n,
+                           double *ret_busy_s) SQ_MUST_USE;
 
 void sq_server_load_begin(struct sq_server_load *load);
 void sq_server_load_add(struct sq_server_load *load, uint64_t now_ns,

@@ -28,7 +28,7 @@ static int trial(void *ctx, struct sq_capacity_level *level)
     level->lateness_p99_ms = 1;
     level->cpu_percent = 20;
     level->server_cpu_percent = 40;
-    level->loss_percent = level->server_rss_bytes = NAN;
+    level->loss_percent = level->server_rss_bytes = level->others_percent = NAN;
     level->counts.started = level->peers;
     level->counts.ok = held ? level->peers : level->peers - 1;
     level->counts.failed = held ? 0 : 1;

@@ -44,6 +44,18 @@ static void reads_proc(void **state)
     put(root, "stat", "7 (a) Z 1 7 7 0 -1 4194304 1 2 3 4 250 150 9 9 20 0 5 0 100 1000 10 11\n");
     assert_int_equal(sq_server_sample_pid(root, 7, &s), SQ_ERR_NOTFOUND); /* it has ended */
     assert_int_equal(sq_server_sample_pid(root, 8, &s), SQ_ERR_NOTFOUND);
+    /* Core 1 alone: user, nice and system of it, and nothing of the line of all. */
+    put(root, "../stat",
+        "cpu  900 900 900 900 9 9 9 9 0 0\ncpu0 500 1 1 1 1 1 1 1 0 0\n"
+        "cpu1 100 20 30 7000 40 50 60 70 0 0\ncpu10 900 9 9 9 9 9 9 9 0 0\nintr 5\n");
+    const bool second[4] = {false, true, false, false};
+    double busy_s = 0;
+    assert_int_equal(sq_server_sample_cores(root, second, 4, &busy_s), 0);
+    assert_true(fabs(busy_s - 150.0 / (double)sysconf(_SC_CLK_TCK)) < 1e-9);
+    const bool none[4] = {false};
+    assert_int_equal(sq_server_sample_cores(root, none, 4, &busy_s), SQ_ERR_NOTFOUND);
+    snprintf(path, sizeof(path), "%s/stat", root);
+    unlink(path);
     snprintf(path, sizeof(path), "%s/7/stat", root);
     unlink(path);
     snprintf(path, sizeof(path), "%s/7/statm", root);
