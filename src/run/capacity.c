@@ -87,16 +87,16 @@ const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, si
 const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, size_t search)
 {
     const struct sq_search *s = &c->searches[search];
-    if (s->failed <= s->invalid) {
-        return s->failed == UINT64_MAX ? NULL : trial_of(c, search, s->failed, SQ_TRIAL_FAILED);
+    if (s->failed != UINT64_MAX) {
+        return trial_of(c, search, s->failed, SQ_TRIAL_FAILED);
     }
-    return trial_of(c, search, s->invalid, SQ_TRIAL_INVALID);
+    return s->invalid == UINT64_MAX ? NULL : trial_of(c, search, s->invalid, SQ_TRIAL_INVALID);
 }
 
 /* What was measured ends at what Squall itself can do, and not at what the service can. */
 static bool is_own_limit(const struct sq_search *s)
 {
-    return s->invalid < s->failed;
+    return s->invalid < s->failed && (s->failed == UINT64_MAX || s->held == 0);
 }
 
 static int exit_code(const struct sq_capacity *c)
@@ -180,14 +180,21 @@ static void put_limit(const struct sq_capacity *c, size_t search, struct sq_buf 
         sq_buf_puts(out, most ? "; more was not to be tried (--most)" : "; its limit was not met");
         return;
     }
-    sq_buf_puts(out, is_own_limit(s) ? "; from " : "; it failed from ");
+    if (limit->outcome == SQ_TRIAL_INVALID) {
+        sq_buf_puts(out, "; from ");
+        sq_capacity_amount(limit, out);
+        sq_buf_puts(out, " on Squall itself was at its limit, so what the service can do beyond is "
+                         "not known");
+        return;
+    }
+    sq_buf_puts(out, "; it failed from ");
     sq_capacity_amount(limit, out);
-    if (is_own_limit(s)) {
-        sq_buf_puts(out, " on Squall itself was at its limit, so what the service can do beyond "
-                         "is not known");
-    } else {
-        sq_buf_puts(out, " on");
-        put_count(s, limit->level, SQ_TRIAL_FAILED, out);
+    sq_buf_puts(out, " on");
+    put_count(s, limit->level, SQ_TRIAL_FAILED, out);
+    if (s->invalid < s->failed) {
+        sq_buf_puts(out, "; between them, at ");
+        sq_capacity_amount(trial_of(c, search, s->invalid, SQ_TRIAL_INVALID), out);
+        sq_buf_puts(out, ", Squall itself was at its limit");
     }
 }
 

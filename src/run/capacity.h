@@ -94,8 +94,8 @@ void sq_capacity_close(struct sq_capacity *c);
  * broke and for whom. */
 int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *expectations,
                      size_t n, const struct sq_result *result) SQ_MUST_USE;
-/* The lowest level at which a search failed or the generator was at its limit: the trial that says
- * why. NULL: none. */
+/* The lowest level above what held at which the service failed, or, where it never did, the
+ * generator was at its limit: the trial that says why. NULL: none. */
 const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, size_t search);
 /* The last trial of the level that held; NULL: none held. */
 const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, size_t search);

@@ -15,8 +15,8 @@
 /* A service that holds up to `limit`; a generator that does up to `own`. */
 struct fake {
     struct sq_capacity *c;
-    uint64_t limit, own;
-    size_t stop_at; /* trials; 0: never */
+    uint64_t limit, own, disturbed; /* the generator, at that level alone; 0: nowhere */
+    size_t stop_at;                 /* trials; 0: never */
     enum sq_capacity_end end;
 };
 
@@ -29,9 +29,9 @@ static int fake_trial(void *ctx, struct sq_capacity_level *level)
     }
     level->rooms = level->grow == SQ_GROW_ROOMS ? level->level : 0;
     level->peers = level->grow == SQ_GROW_ROOMS ? level->level * 10 : level->level;
-    level->outcome = level->level > f->own     ? SQ_TRIAL_INVALID
-                     : level->level > f->limit ? SQ_TRIAL_FAILED
-                                               : SQ_TRIAL_HELD;
+    level->outcome = level->level > f->own || level->level == f->disturbed ? SQ_TRIAL_INVALID
+                     : level->level > f->limit                             ? SQ_TRIAL_FAILED
+                                                                           : SQ_TRIAL_HELD;
     return SQ_TRIAL_TOLD;
 }
 
@@ -121,6 +121,24 @@ static void the_generators_limit_is_told_as_its_own(void **state)
     assert_int_equal(c->exit_code, SQ_EXIT_HELD);
     c->at_least = 41; /* it may well hold more: nobody knows */
     sq_capacity_close(c);
+    assert_int_equal(c->exit_code, SQ_EXIT_INVALID);
+    sq_free(c);
+}
+
+/* Something is known beyond the level at which it was disturbed: the service failed there. */
+static void a_failure_beyond_its_own_limit_is_told(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 13, .own = UINT64_MAX, .disturbed = 14};
+    struct sq_capacity *c = searched(&f, SQ_GROW_ROOM);
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    assert_answer(c, 0,
+                  "One room holds 13 peers (2 of 2 trials); it failed from 15 peers on (1 of 1 "
+                  "trial); between them, at 14 peers, Squall itself was at its limit.");
+    assert_int_equal(sq_capacity_limit(c, 0)->outcome, SQ_TRIAL_FAILED);
+    sq_free(c);
+    f = (struct fake){.limit = 0, .own = UINT64_MAX, .disturbed = 1};
+    c = searched(&f, SQ_GROW_ROOM); /* nothing is known to hold, and that is Squall's doing */
     assert_int_equal(c->exit_code, SQ_EXIT_INVALID);
     sq_free(c);
 }
@@ -316,6 +334,7 @@ int main(void)
         cmocka_unit_test(rooms_are_told_with_their_users),
         cmocka_unit_test(two_searches_in_a_row),
         cmocka_unit_test(the_generators_limit_is_told_as_its_own),
+        cmocka_unit_test(a_failure_beyond_its_own_limit_is_told),
         cmocka_unit_test(nothing_holds),
         cmocka_unit_test(a_search_that_is_ended_tells_what_it_has),
         cmocka_unit_test(an_error_of_a_trial_ends_the_search),
