@@ -12,7 +12,8 @@ static const struct command {
 } commands[] = {
     {"run", sq_cmd_run, "drive peers through a service, and say whether it held"},
     {"check", sq_cmd_check, "what a run would do, and what is wrong with its scenario"},
-    {"capacity", sq_cmd_capacity, "how much a service holds: the largest load, and what broke first"},
+    {"capacity", sq_cmd_capacity,
+     "how much a service holds: the largest load, and what broke first"},
     {"compare", sq_cmd_compare, "results beside each other: what is worse, by more than noise"},
     {"lab", sq_cmd_lab, "a small complete service to aim at: rooms, WHIP, WHEP, STUN, an SFU"},
     {"pair", sq_cmd_pair, "connect two machines by two codes carried by hand, and measure"},
