@@ -8,6 +8,7 @@
 #include "cli/run_file.h"
 #include "cli/run_groups.h"
 #include "cli/run_options.h"
+#include "cli/run_steps.h"
 #include "peer/turn/turn.h"
 #include <math.h>
 #include <stdio.h>
@@ -171,6 +172,13 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *value = all[i].value ? all[i].value : "";
         for (size_t k = 0; value[k]; k++) {
+            const char *mark =
+                value + k; /* of a step's value, which is looked at when it is there */
+            char name[SQ_STEP_NAME_MAX + 8];
+            if (value[k] == SQ_STEP_MARK && sq_step_next_mark(&mark, name) == 0) {
+                k = (size_t)(mark - value) - 1;
+                continue;
+            }
             if ((unsigned char)value[k] < ' ' || value[k] == 0x7f) {
                 snprintf(why, why_room,
                          "%s: character %zu is a control character (0x%02x): expected text without "
@@ -326,6 +334,7 @@ int sq_run_options_plan(const struct sq_run_options *o, struct sq_plan *ret_plan
     if (o->groups_len == 0) {
         sq_plan_split(&plan, o->publishers);
     }
+    sq_run_steps_plan(o, &plan);
     *ret_plan = plan;
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "cli/run_file.h"
+#include "cli/run_steps.h"
 #include "media/clip.h"
 #include "net/stream.h"
 #include "run/replay.h"
@@ -199,6 +200,12 @@ static int try_token(struct sq_run_sources *s, const char *token)
     return err;
 }
 
+/* Each user has a target of its own. */
+static bool is_own(const char *given)
+{
+    return sq_users_asked(given) || sq_step_asks(given);
+}
+
 /* *ret_i is the target's place in s->targets. */
 static int find_target(struct sq_run_sources *s, const char *given, struct sq_plan *plan,
                        size_t *ret_i)
@@ -210,13 +217,28 @@ static int find_target(struct sq_run_sources *s, const char *given, struct sq_pl
         }
     }
     const char *url = given;
-    if (sq_users_asked(given) && sq_run_is_lab(given)) {
-        return refuse(s, SQ_ERR_INVALID, "target '%.100s': columns of users are for other services",
-                      given);
+    if (is_own(given) && sq_run_is_lab(given)) {
+        return refuse(
+            s, SQ_ERR_INVALID,
+            "target '%.100s': columns of users and values of steps are for other services", given);
+    }
+    if (sq_step_asks(given)) {
+        if (given[0] == SQ_STEP_MARK) {
+            return refuse(
+                s, SQ_ERR_INVALID,
+                "target '${…}': all of it comes from a step; expected its kind before it, such "
+                "as whip+${url}");
+        }
+        char *probe = sq_run_steps_probe(given);
+        if (!probe) {
+            return refuse(s, SQ_ERR_NOMEM, "no memory");
+        }
+        s->first_urls[s->first_urls_len++] = probe;
+        url = probe;
     }
     if (sq_users_asked(given)) {
         char **first = &s->first_urls[s->first_urls_len];
-        int err = try_rows(s, "target ", given, true, first);
+        int err = try_rows(s, "target ", url, true, first);
         if (err) {
             return err;
         }
@@ -298,7 +320,7 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
             return err;
         }
         g->target = &s->targets[at];
-        g->target_text = sq_users_asked(url) ? url : NULL;
+        g->target_text = is_own(url) ? url : NULL;
         g->adapter = sq_signal_find(g->target->scheme);
         err = settle_ways(s, o, i, plan);
         err = err ? err : check_adapter(s, url, g->target, g->adapter);
@@ -425,6 +447,7 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
                         struct sq_plan *plan)
 {
     int loaded = load_users(s, o, plan);
+    loaded = loaded ? loaded : sq_run_steps_check(o, plan, s->why, sizeof(s->why));
     if (loaded) {
         return loaded;
     }

@@ -33,8 +33,8 @@ struct sq_run_sources {
     struct sq_run_replay replays[SQ_PLAN_GROUPS_MAX];
     size_t replays_len;
     struct sq_users *users;
-    char *
-        first_urls[SQ_PLAN_GROUPS_MAX]; /* owned: of targets with columns, those of the first row */
+    char *first_urls[2 * SQ_PLAN_GROUPS_MAX]; /* owned: of targets with columns or values of steps,
+                                                 those of the first row */
     size_t first_urls_len;
     char why[512];
     size_t at_group; /* whose options were looked at when something was refused */

@@ -199,6 +199,32 @@ static void tell_groups(struct teller *t, const struct count *count)
     }
 }
 
+/* ---- Steps ---- */
+
+static void tell_list(struct teller *t, const char *who, const char *phase,
+                      const struct sq_steps *steps, bool *first)
+{
+    for (size_t i = 0; i < steps->n; i++) {
+        if (i == 0) {
+            row(t, *first ? "Steps" : "", "%s, %s:", who, phase);
+        }
+        row(t, "", "  %zu. %s", i + 1, steps->items[i].words);
+        *first = false;
+    }
+}
+
+static void tell_steps(struct teller *t)
+{
+    bool first = true;
+    for (size_t i = 0; i < t->plan->groups_len; i++) {
+        const struct sq_plan_group *g = &t->plan->groups[i];
+        if (g->before) {
+            tell_list(t, sq_plan_role(g), "before signing in", g->before, &first);
+            tell_list(t, sq_plan_role(g), "once up", g->steps, &first);
+        }
+    }
+}
+
 /* ---- When ---- */
 
 static void tell_load(struct teller *t)
@@ -311,6 +337,7 @@ void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FIL
             shown(&t, o->users), o->users_order ? o->users_order : "sequential");
     }
     tell_groups(&t, &count);
+    tell_steps(&t);
     tell_load(&t);
     tell_connection(&t);
     tell_expectations(&t);

@@ -207,7 +207,7 @@ void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
         sq_source_set_red(&e->source, track->red_pt);
-        if (!track->can_send || !e->active || !e->source.track) {
+        if (!track->can_send || track->muted || !e->active || !e->source.track) {
             e->source_runs = false;
         } else if (!e->source_runs) {
             if (!fresh) {

@@ -341,6 +341,9 @@ int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip) SQ_MU
 void sq_track_receive_simulcast(struct sq_track *track, bool wanted);
 /* Which codecs the track may use from the next description on, in the place of the peer's. */
 int sq_track_set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs) SQ_MUST_USE;
+/* Sends nothing of its clip until it is unmuted, as RTCRtpSender.replaceTrack(null) has it; the
+ * time of the clip goes on, and a video begins again with a key frame. Reports and RTCP go on. */
+void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted);
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
 /* The track stays for its statistics after the section has ended; when a peer has had

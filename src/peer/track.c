@@ -496,6 +496,18 @@ void sq_peer_start_media(struct sq_peer *peer)
     sq_peer_start_rtcp(peer, peer->now_ns);
 }
 
+void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted)
+{
+    if (track->muted == muted) {
+        return;
+    }
+    track->muted = muted;
+    if (track->tx && track->media && sq_peer_may_send(track->peer)) {
+        sq_track_sync_sources(track, now_ns);
+        sq_peer_due(track->peer, sq_track_next_send_ns(track));
+    }
+}
+
 void sq_peer_stop_sources(struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {

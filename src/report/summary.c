@@ -91,6 +91,18 @@ static void put_worth(struct sq_json *j, const struct sq_latency_worth *worth)
     sq_json_integer(j, "by_abs_capture_time", worth->captures);
 }
 
+static void put_figures(struct sq_json *j, const struct sq_metric_figures *f)
+{
+    sq_json_integer(j, "count", f->count);
+    sq_json_number(j, "min", f->min);
+    sq_json_number(j, "avg", f->avg);
+    sq_json_number(j, "p50", f->p50);
+    sq_json_number(j, "p90", f->p90);
+    sq_json_number(j, "p95", f->p95);
+    sq_json_number(j, "p99", f->p99);
+    sq_json_number(j, "max", f->max);
+}
+
 static void put_metrics(struct sq_json *j, const struct sq_result *r)
 {
     sq_json_open(j, "metrics", '{');
@@ -100,14 +112,7 @@ static void put_metrics(struct sq_json *j, const struct sq_result *r)
         sq_metric_row_figures(&r->metrics[i], &f);
         sq_json_open(j, m->name, '{');
         sq_json_text(j, "unit", sq_metric_unit_text(m->unit));
-        sq_json_integer(j, "count", f.count);
-        sq_json_number(j, "min", f.min);
-        sq_json_number(j, "avg", f.avg);
-        sq_json_number(j, "p50", f.p50);
-        sq_json_number(j, "p90", f.p90);
-        sq_json_number(j, "p95", f.p95);
-        sq_json_number(j, "p99", f.p99);
-        sq_json_number(j, "max", f.max);
+        put_figures(j, &f);
         if (r->metrics[i].id == SQ_METRIC_AUDIO_IN_LATENCY ||
             r->metrics[i].id == SQ_METRIC_VIDEO_IN_LATENCY) {
             put_worth(j, &r->latency[r->metrics[i].id == SQ_METRIC_VIDEO_IN_LATENCY]);
@@ -115,6 +120,29 @@ static void put_metrics(struct sq_json *j, const struct sq_result *r)
         sq_json_close(j, '}');
     }
     sq_json_close(j, '}');
+}
+
+/* Of steps. Nothing where the scenario has none. */
+static void put_steps(struct sq_json *j, const struct sq_result *r)
+{
+    if (r->timers_len > 0) {
+        sq_json_open(j, "timers", '{');
+        for (size_t i = 0; i < r->timers_len; i++) {
+            const struct sq_metric_figures *f = &r->timers[i].figures;
+            sq_json_open(j, r->timers[i].name, '{');
+            sq_json_text(j, "unit", "ms");
+            put_figures(j, f);
+            sq_json_close(j, '}');
+        }
+        sq_json_close(j, '}');
+    }
+    if (r->counters_len > 0) {
+        sq_json_open(j, "counters", '{');
+        for (size_t i = 0; i < r->counters_len; i++) {
+            sq_json_integer(j, r->counters[i].name, r->counters[i].count);
+        }
+        sq_json_close(j, '}');
+    }
 }
 
 static void put_failures(struct sq_json *j, const struct sq_result *r)
@@ -289,6 +317,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_peers(&j, &r->counts);
     put_reconnects(&j, r);
     put_metrics(&j, r);
+    put_steps(&j, r);
     put_failures(&j, r);
     put_negotiation(&j, r);
     put_stun(&j, r);

@@ -7,6 +7,7 @@
 #include "net/link_course.h"
 #include "run/endpoint.h"
 #include "scenario/shape.h"
+#include "scenario/steps.h"
 #include "scenario/users.h"
 #include "signal/signal.h"
 #include <stdbool.h>
@@ -89,6 +90,8 @@ struct sq_plan_group {
     struct sq_peer_bwe bwe;                           /* how fast peers send */
     const char *token;                                /* may have columns of `users` in it */
     const char *ca_file;
+    const char *room;                      /* its own, of steps' values; NULL: the plan's */
+    const struct sq_steps *before, *steps; /* NULL: neither; else both are there */
     struct sq_plan_data data;
     char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */
     uint64_t dtmf_after_ns;           /* ... so long after it is up */
@@ -121,7 +124,8 @@ struct sq_plan {
     struct sq_plan_group groups[SQ_PLAN_GROUPS_MAX];
     size_t groups_len; /* 1 at least */
 
-    const struct sq_users *users; /* a row for each; NULL: none */
+    const struct sq_step_figures *figures; /* timers and counters of steps; NULL: none */
+    const struct sq_users *users;          /* a row for each; NULL: none */
     enum sq_users_order users_order;
 
     uint64_t peers;

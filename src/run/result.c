@@ -303,6 +303,23 @@ void sq_metric_row_figures(const struct sq_metric_row *m, struct sq_metric_figur
     *ret_figures = f;
 }
 
+void sq_timer_row_set(struct sq_timer_row *row, const struct sq_hist *h)
+{
+    struct sq_metric_figures *f = &row->figures;
+    *f = (struct sq_metric_figures){0, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (!h || h->sums.count == 0) {
+        return;
+    }
+    f->count = h->sums.count;
+    f->min = (double)h->sums.min / 1e3;
+    f->avg = sq_hist_avg(&h->sums) / 1e3;
+    f->p50 = (double)sq_hist_quantile(h, 0.5) / 1e3;
+    f->p90 = (double)sq_hist_quantile(h, 0.9) / 1e3;
+    f->p95 = (double)sq_hist_quantile(h, 0.95) / 1e3;
+    f->p99 = (double)sq_hist_quantile(h, 0.99) / 1e3;
+    f->max = (double)h->sums.max / 1e3;
+}
+
 struct sq_expectation *sq_result_add_expectation(struct sq_result *r, const char *expr)
 {
     char *copy = sq_strdup(expr);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "run/strip.h"
 #include "run/window.h"
+#include "scenario/steps.h"
 #include "stats/hist.h"
 #include "stats/metrics.h"
 #include "stats/score.h"
@@ -271,6 +272,20 @@ struct sq_metric_figures {
     double min, avg, p50, p90, p95, p99, max;
 };
 
+/* A timer of a scenario's steps, in ms; a counter of them. */
+struct sq_timer_row {
+    char name[SQ_STEP_NAME_MAX + 1];
+    struct sq_metric_figures figures;
+};
+
+struct sq_counter_row {
+    char name[SQ_STEP_NAME_MAX + 1];
+    uint64_t count;
+};
+
+/* Figures of what was timed, in us; NULL: nothing was. */
+void sq_timer_row_set(struct sq_timer_row *row, const struct sq_hist *hist_us);
+
 enum sq_expect_level { SQ_LEVEL_ERROR, SQ_LEVEL_WARN };
 
 /* The outcome of one expectation. */
@@ -460,6 +475,9 @@ struct sq_result {
     size_t config_count, config_room;
     struct sq_expectation *expectations;
     size_t expectation_count, expectation_room;
+    struct sq_timer_row timers[SQ_STEP_FIGURES_MAX];
+    struct sq_counter_row counters[SQ_STEP_FIGURES_MAX];
+    size_t timers_len, counters_len;
     struct sq_metric_row *metrics; /* at most SQ_METRIC_COUNT */
     size_t metric_count, metric_room;
     struct sq_slice_row *slices;

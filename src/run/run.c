@@ -8,6 +8,7 @@
 #include "run/health.h"
 #include "run/mailbox.h"
 #include "run/shard.h"
+#include "run/shared.h"
 #include "run/slice.h"
 #include "run/spool.h"
 #include "run/stun_rows.h"
@@ -55,6 +56,7 @@ struct sq_run {
     char example[256];
     struct sq_hist_small setup_ms; /* of the seconds told so far */
     struct sq_mailbox *mailbox;
+    struct sq_shared *shared; /* owned */
 };
 
 /* ---- Seconds ---- */
@@ -427,6 +429,7 @@ static int start_shards(struct sq_run *run)
             .slices = run->slices,
             .events = &run->events,
             .alive = &run->alive,
+            .shared = run->shared,
             .report = sq_mailbox_send,
             .ctx = run->mailbox,
         };
@@ -470,6 +473,7 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
                           : SQ_ERR_NOMEM;
     err = err ? err : sq_mailbox_create(loop, plan->threads, take_report, run, &run->mailbox);
     err = err ? err : sq_crowd_create(&crowd, &run->crowd);
+    err = err ? err : sq_shared_create(plan->threads, &run->shared);
     err = err ? err
               : sq_spool_create(sizeof(struct sq_timeline_row), SECONDS_IN_ONE_GO, &run->timeline);
     err = err ? err : start_shards(run);
@@ -501,6 +505,7 @@ void sq_run_destroy(struct sq_run *run)
     sq_spool_destroy(run->timeline);
     sq_crowd_destroy(run->crowd);
     sq_mailbox_close(run->mailbox);
+    sq_shared_destroy(run->shared);
     sq_free(run);
 }
 
@@ -527,6 +532,26 @@ static int collect_slices(struct sq_run *run, struct sq_result *result)
         tallies[i] = sq_shard_slices(run->shards[i]);
     }
     return sq_slices_collect(run->slices, tallies, run->shards_len, result);
+}
+
+/* Timers and counters of steps: names of the plan, figures of the tally. */
+static void collect_steps(const struct sq_step_figures *names, const struct sq_tally *tally,
+                          struct sq_result *result)
+{
+    for (size_t i = 0; names && i < names->timers_len; i++) {
+        const struct sq_hist *h = tally->timers_us[i];
+        if (!h && i == SQ_STEP_SET_UP_TIMER) {
+            continue; /* nobody has steps before signing in */
+        }
+        struct sq_timer_row *row = &result->timers[result->timers_len++];
+        SQ_RESULT_SET(row->name, names->timers[i]);
+        sq_timer_row_set(row, h);
+    }
+    for (size_t i = 0; names && i < names->counters_len; i++) {
+        struct sq_counter_row *row = &result->counters[result->counters_len++];
+        SQ_RESULT_SET(row->name, names->counters[i]);
+        row->count = tally->counts[i];
+    }
 }
 
 static int collect_metrics(struct sq_tally *tally, struct sq_result *result)
@@ -657,6 +682,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     /* Who began while the order to end was on its way was due. */
     result->counts.planned = sq_max_u64(result->counts.planned, result->peer_count);
     errs[2] = collect_metrics(&tally, result);
+    collect_steps(run->plan->figures, &tally, result);
     memcpy(result->asked, tally.asked, sizeof(result->asked));
     result->score = mean_of(result, SQ_METRIC_SCORE);
     result->mos = mean_of(result, SQ_METRIC_MOS);

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "run/crowd.h"
+#include "run/shared.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct sq_shard {
     struct sq_loop *loop;
     struct sq_carrier *carrier;
     struct sq_user_env env;
+    struct sq_shared_port shared;
     struct sq_tally tally;
     struct sq_slice_tally slices;
     struct sq_watch *watch; /* owned; nullable */
@@ -529,6 +531,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         return err;
     }
     shard->tally.loop = shard->loop;
+    sq_shared_port_init(&shard->shared, config->shared, shard->loop);
     sq_loop_on_lateness(shard->loop, on_lateness, shard);
     sq_loop_on_flush(shard->loop, &shard->hook, on_flush, shard);
     shard->env = (struct sq_user_env){
@@ -539,6 +542,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         .second = &shard->second,
         .slices = &shard->slices,
         .watch = shard->watch,
+        .shared = &shard->shared,
         .start_ns = config->start_ns,
         .hung_after_ns = SQ_NEVER,
         .done = on_user_done,

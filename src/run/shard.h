@@ -36,6 +36,7 @@ struct sq_shard_config {
     struct sq_run_events *events;   /* borrowed; of all shards */
     atomic_size_t *alive; /* borrowed: users of all shards that are there now; at most plan->peers,
                              but in a closed model, whose places are each one shard's */
+    struct sq_shared *shared; /* borrowed; values that users of all shards share */
     /* In the shard's thread; the report is borrowed. */
     void (*report)(void *ctx, const struct sq_shard_report *report);
     void *ctx;

@@ -19,6 +19,29 @@ void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value)
     }
 }
 
+void sq_tally_time(struct sq_tally *tally, size_t timer, uint64_t took_ns)
+{
+    if (!tally->timers_us[timer]) {
+        tally->timers_us[timer] = sq_zalloc(sizeof(struct sq_hist));
+    }
+    if (tally->timers_us[timer]) {
+        sq_hist_record(tally->timers_us[timer], took_ns / 1000);
+    }
+}
+
+static void merge_steps(struct sq_tally *to, const struct sq_tally *from)
+{
+    for (size_t i = 0; i < SQ_STEP_FIGURES_MAX; i++) {
+        to->counts[i] += from->counts[i];
+        if (from->timers_us[i] && !to->timers_us[i]) {
+            to->timers_us[i] = sq_zalloc(sizeof(struct sq_hist));
+        }
+        if (from->timers_us[i] && to->timers_us[i]) {
+            sq_hist_merge(to->timers_us[i], from->timers_us[i]);
+        }
+    }
+}
+
 void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
 {
     to->started += from->started;
@@ -38,6 +61,7 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
         to->asked[i].peers += from->asked[i].peers;
         to->asked[i].refused += from->asked[i].refused;
     }
+    merge_steps(to, from);
     sq_latency_merge(&to->latency, &from->latency);
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
         if (!from->metrics[i]) {
@@ -57,6 +81,10 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
 
 void sq_tally_free(struct sq_tally *tally)
 {
+    for (size_t i = 0; i < SQ_STEP_FIGURES_MAX; i++) {
+        sq_free(tally->timers_us[i]);
+        tally->timers_us[i] = NULL;
+    }
     for (int i = 0; i < SQ_METRIC_COUNT; i++) {
         sq_free(tally->metrics[i]);
         tally->metrics[i] = NULL;

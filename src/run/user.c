@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
-#define UNDER_WAY_NS     (100 * SQ_NS_PER_MS) /* of a replay's last packets, and two round trips */
+#define UNDER_WAY_NS (100 * SQ_NS_PER_MS) /* of a replay's last packets, and two round trips */
 
 /* ---- Story ---- */
 
@@ -117,8 +116,8 @@ static void count_out(struct sq_user *user)
 }
 
 /* The outcome is known: counts it, and lets go of the media. */
-static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
-                   const char *text)
+void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
+                    const char *text)
 {
     if (user->counted) {
         return;
@@ -129,7 +128,8 @@ static void settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failur
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
     }
     count_out(user);
-    if (user->state == SQ_USER_SETTING_UP && !sq_user_is_dropped(user)) {
+    sq_user_steps_stop(user);
+    if (user->state == SQ_USER_SETTING_UP && user->up_ns == 0) {
         settle_set_up(user);
     }
     sq_user_slices_event(user, SQ_EVENT_LEAVING);
@@ -168,12 +168,12 @@ static void finish(struct sq_user *user)
 }
 
 /* Tells the service, waits for its answer a little, and is over then. */
-static void leave_service(struct sq_user *user)
+void sq_user_leave_service(struct sq_user *user)
 {
     bool told = user->state == SQ_USER_AWAY; /* or there is nobody to tell */
     user->state = SQ_USER_LEAVING;
     sq_timer_start(sq_loop_timers(user->env->loop), &user->timer,
-                   sq_loop_now(user->env->loop) + LEAVE_TIMEOUT_NS);
+                   sq_loop_now(user->env->loop) + SQ_USER_LEAVE_TIMEOUT_NS);
     if (!user->signal || user->session_over) {
         finish(user);
     } else if (!told) {
@@ -187,8 +187,8 @@ static void fail(struct sq_user *user, enum sq_failure cause, const char *text)
         return;
     }
     if (!sq_user_comes_back(user, cause, text)) {
-        settle(user, SQ_OUTCOME_FAILED, cause, text);
-        leave_service(user);
+        sq_user_settle(user, SQ_OUTCOME_FAILED, cause, text);
+        sq_user_leave_service(user);
     }
 }
 
@@ -213,15 +213,16 @@ static void settle_waiting(struct sq_user *user)
 {
     char wait[SQ_PEER_TEXT_MAX];
     char text[SQ_PEER_TEXT_MAX];
-    uint64_t tried_ns = sq_loop_now(user->env->loop) - user->intended_ns;
+    uint64_t from_ns = user->up_ns ? user->started_ns : user->intended_ns;
+    uint64_t tried_ns = sq_loop_now(user->env->loop) - from_ns;
     sq_user_tell_wait(user, wait);
     if (tried_ns < user->env->hung_after_ns) {
-        settle(user, SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, wait);
+        sq_user_settle(user, SQ_OUTCOME_PENDING, SQ_FAILURE_NONE, wait);
         return;
     }
     snprintf(text, sizeof(text), "still setting up after %.3g s, when the run ended: %.190s",
              (double)tried_ns / 1e9, wait);
-    settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_TIMEOUT, text);
+    sq_user_settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_TIMEOUT, text);
 }
 
 static void settle_unfailed(struct sq_user *user)
@@ -229,27 +230,29 @@ static void settle_unfailed(struct sq_user *user)
     char text[SQ_PEER_TEXT_MAX];
     if (sq_user_is_dropped(user)) {
         sq_user_tell_away(user, text);
-        settle(user, SQ_OUTCOME_FAILED, user->away.cause, text);
+        sq_user_settle(user, SQ_OUTCOME_FAILED, user->away.cause, text);
+    } else if (user->out) {
+        sq_user_settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
     } else if (user->state != SQ_USER_UP) {
         settle_waiting(user);
     } else if (sq_user_is_lost(user, text)) {
-        settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_MEDIA_LOST, text);
+        sq_user_settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_MEDIA_LOST, text);
     } else {
-        settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
+        sq_user_settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
     }
 }
 
 void sq_user_leave(struct sq_user *user)
 {
-    if (user->state >= SQ_USER_SETTING_UP && user->state <= SQ_USER_AWAY) {
+    if (user->state >= SQ_USER_PREPARING && user->state <= SQ_USER_AWAY) {
         settle_unfailed(user);
-        leave_service(user);
+        sq_user_leave_service(user);
     }
 }
 
 void sq_user_abort(struct sq_user *user)
 {
-    if (user->state >= SQ_USER_SETTING_UP && user->state <= SQ_USER_AWAY) {
+    if (user->state >= SQ_USER_PREPARING && user->state <= SQ_USER_AWAY) {
         settle_unfailed(user);
     }
     finish(user);
@@ -335,7 +338,7 @@ static void get_up(struct sq_user *user)
     note_connected(user);
     if (sq_user_is_dropped(user)) {
         sq_user_is_back(user, now_ns);
-    } else if (user->row.connected) {
+    } else if (first && user->row.connected) {
         record_stages(user, now_ns);
         sq_hist_small_record(&user->env->second->setup_ms,
                              (uint64_t)(user->row.stage_ms[SQ_STAGE_TOTAL] + 0.5));
@@ -344,6 +347,7 @@ static void get_up(struct sq_user *user)
     if (user->replay_end_ns) { /* shorter than the set-up */
         sq_user_replay_over(user, now_ns);
     }
+    sq_user_steps_up(user, first);
 }
 
 /* One that comes back is not waited for beyond its time to leave. */
@@ -407,8 +411,6 @@ static void set_up_took_too_long(struct sq_user *user)
     }
 }
 
-static void open_session(struct sq_user *user);
-
 /* A new session, as one that has just arrived. */
 static void try_again(struct sq_user *user)
 {
@@ -416,7 +418,7 @@ static void try_again(struct sq_user *user)
     user->joined = false;
     user->peers_len = 0;
     user->away.tries++;
-    open_session(user);
+    sq_user_open_session(user);
 }
 
 static void on_timer(void *ctx, uint64_t now_ns)
@@ -428,6 +430,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
         set_up_took_too_long(user);
     } else if (user->state == SQ_USER_UP) {
         sq_user_leave(user); /* its recording has been sent */
+    } else if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
+        sq_user_is_out(user); /* without an answer */
     } else if (user->state == SQ_USER_AWAY) {
         try_again(user);
     } else if (user->state == SQ_USER_LEAVING) {
@@ -588,7 +592,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
 static void host_phase(void *ctx, enum sq_phase phase, uint64_t took_ns)
 {
     struct sq_user *user = ctx;
-    if (!sq_user_is_dropped(user)) { /* set-up times are those of arriving */
+    if (user->up_ns == 0) { /* set-up times are those of arriving */
         record_stage(user, (enum sq_stage)phase, (double)took_ns / 1e6);
     }
 }
@@ -609,13 +613,17 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
         finish(user);
         return;
     }
+    if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
+        sq_user_is_out(user);
+        return;
+    }
     if (cause == SQ_CAUSE_EXHAUSTED) {
         note_starved(user, SQ_ERR_NOMEM, 0);
         cause = SQ_CAUSE_CONNECT;
     }
     if ((user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) &&
         !sq_user_comes_back(user, (enum sq_failure)cause, text)) {
-        settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
+        sq_user_settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
         finish(user);
     }
 }
@@ -624,7 +632,9 @@ static void host_left(void *ctx)
 {
     struct sq_user *user = ctx;
     user->session_over = true;
-    if (user->state != SQ_USER_AWAY) { /* that one comes back */
+    if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
+        sq_user_is_out(user);
+    } else if (user->state != SQ_USER_AWAY) { /* that one comes back */
         finish(user);
     }
 }
@@ -650,6 +660,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     user->index = index;
     user->place = at;
     user->ordinal = place.ordinal;
+    user->room_no = place.room;
     user->intended_ns = intended_ns;
     user->host = (struct sq_signal_host){
         .loop = env->loop,
@@ -663,14 +674,18 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
     sq_user_dtmf_init(user);
+    char why[SQ_PEER_TEXT_MAX];
     int err = sq_user_network_create(user);
     err = err ? err : sq_user_data_create(user);
     err = err ? err : sq_user_own_create(user);
+    err = err ? err : sq_user_steps_create(user);
     if (!err) {
         sq_user_describe(user);
-        err = sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
+        err = sq_user_own_waits(user) ? 0 : sq_user_own_fill(user, why);
     }
+    err = err ? err : sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
     if (err) {
+        sq_user_steps_destroy(user);
         sq_user_own_destroy(user);
         sq_user_data_destroy(user);
         sq_user_network_destroy(user);
@@ -681,7 +696,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     return 0;
 }
 
-static void open_session(struct sq_user *user)
+void sq_user_open_session(struct sq_user *user)
 {
     const struct sq_plan *plan = user->env->plan;
     user->state = SQ_USER_SETTING_UP;
@@ -705,7 +720,12 @@ void sq_user_start(struct sq_user *user)
 {
     user->env->tally->started++;
     sq_user_network_begin(user);
-    open_session(user);
+    user->started_ns = sq_loop_now(user->env->loop);
+    if (sq_user_steps_before(user)) {
+        user->state = SQ_USER_PREPARING;
+    } else {
+        sq_user_open_session(user);
+    }
 }
 
 void sq_user_set_slot(struct sq_user *user, size_t slot)
@@ -737,6 +757,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_timer_stop(&user->timer);
     sq_timer_stop(&user->switch_timer);
     sq_timer_stop(&user->dtmf_timer);
+    sq_user_steps_destroy(user);
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);

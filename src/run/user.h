@@ -11,6 +11,7 @@
 #include "stats/metrics.h"
 
 struct sq_loop;
+struct sq_shared_port; /* run/shared.h */
 struct sq_slice_tally;
 struct sq_user;
 struct sq_watch;
@@ -30,10 +31,15 @@ struct sq_tally {
     const struct sq_loop *loop;        /* borrowed: whose time samples have; NULL: none */
     struct sq_latency_tally latency;
     struct sq_asked_row asked[SQ_ASKED_COUNT];
+    /* Of steps (scenario/steps.h). */
+    struct sq_hist *timers_us[SQ_STEP_FIGURES_MAX]; /* owned; NULL until the first sample */
+    uint64_t counts[SQ_STEP_FIGURES_MAX];
 };
 
 /* Records a sample. NAN is none; and without memory for a histogram it is left out. */
 void sq_tally_record(struct sq_tally *tally, enum sq_metric_id id, double value);
+/* A timer of steps was stopped; without memory it is left out. */
+void sq_tally_time(struct sq_tally *tally, size_t timer, uint64_t took_ns);
 void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from);
 void sq_tally_free(struct sq_tally *tally);
 /* Sums of one second over users; gauges are summed with their weights. */
@@ -67,6 +73,7 @@ struct sq_user_env {
     struct sq_second *second;
     struct sq_slice_tally *slices; /* what expectations ask for beyond the tally */
     struct sq_watch *watch;        /* nullable */
+    struct sq_shared_port *shared; /* of the shard; values that users share */
     uint64_t start_ns;             /* of the run */
     /* Who is told to leave and has tried to get up for so long, while others did within a part of
      * it, has failed (timeout); sooner, it is pending. */

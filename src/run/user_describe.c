@@ -27,7 +27,7 @@ void sq_user_describe(struct sq_user *user)
         .video = group->clip ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL,
         .send_data = sends && group->data.on,
         .data = group->data.on ? &group->data.channel : NULL,
-        .token = user->own && user->own->token ? user->own->token : group->token,
+        .token = group->token,
         .insecure = group->insecure,
         .ca_file = group->ca_file,
         .trickle = group->trickle,

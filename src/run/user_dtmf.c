@@ -4,35 +4,42 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool press(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_ns)
+static bool press(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_ns,
+                  const char *digits)
 {
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
     bool pressed = false;
     for (size_t i = 0; i < sq_peer_track_count(rtc); i++) {
         struct sq_track *track = sq_peer_track(rtc, i);
         if (sq_track_kind(track) == SQ_MEDIA_AUDIO &&
-            sq_track_send_dtmf(track, now_ns, user->group->dtmf, 0, 0) == 0) {
-            sq_user_tell(user, "dtmf", "%s: presses %s", peer->label, user->group->dtmf);
+            sq_track_send_dtmf(track, now_ns, digits, 0, 0) == 0) {
+            sq_user_tell(user, "dtmf", "%s: presses %s", peer->label, digits);
             pressed = true;
         }
     }
     return pressed;
 }
 
-static void on_timer(void *ctx, uint64_t now_ns)
+void sq_user_dtmf_press(struct sq_user *user, const char *digits)
 {
-    struct sq_user *user = ctx;
+    uint64_t now_ns = sq_loop_now(user->env->loop);
     bool pressed = false;
-    if (user->state != SQ_USER_UP) {
-        return;
-    }
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].endpoint) {
-            pressed = press(user, &user->peers[i], now_ns) || pressed;
+            pressed = press(user, &user->peers[i], now_ns, digits) || pressed;
         }
     }
     if (!pressed) {
         sq_user_tell(user, "dtmf", "no key can be pressed: telephone-event was not agreed");
+    }
+}
+
+static void on_timer(void *ctx, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct sq_user *user = ctx;
+    if (user->state == SQ_USER_UP) {
+        sq_user_dtmf_press(user, user->group->dtmf);
     }
 }
 

@@ -12,9 +12,10 @@
 
 enum sq_user_state {
     SQ_USER_IDLE,
+    SQ_USER_PREPARING,  /* steps before signing in */
     SQ_USER_SETTING_UP, /* signalling, ICE, DTLS, first media */
     SQ_USER_UP,
-    SQ_USER_AWAY,    /* was up, was dropped, and will try again */
+    SQ_USER_AWAY,    /* was up, was dropped, and will try again; or left by a step */
     SQ_USER_LEAVING, /* outcome is known; the service is being told */
     SQ_USER_OVER,
 };
@@ -94,6 +95,9 @@ struct sq_user_away {
     char text[160];
 };
 
+/* By a step of its own. */
+enum sq_user_out { SQ_USER_NOT_OUT, SQ_USER_GOES_OUT, SQ_USER_IS_OUT };
+
 struct sq_user_own {
     char *token, *url; /* owned; NULL: the group's */
     struct sq_target target;
@@ -108,13 +112,16 @@ struct sq_user {
     uint64_t intended_ns, started_ns, up_ns, sampled_ns;
     enum sq_user_state state;
     bool joined, counted, starved;
+    enum sq_user_out out;
     bool session_over; /* its signalling has said its last */
     bool counted_up;   /* among those that are connected now */
     struct sq_user_away away;
     struct sq_user_data *data; /* user_data.c; NULL where the plan has none */
     struct sq_signal_user want;
     const struct sq_target *target; /* its group's, or its own */
-    struct sq_user_own *own;        /* user_own.c; NULL where the plan has no rows of users */
+    struct sq_user_own *own;        /* user_own.c; NULL: it has nothing of its own */
+    struct sq_user_steps *steps;    /* user_steps.c; NULL: none */
+    uint64_t room_no;               /* of the plan's rooms */
     char name[48], room[48];
     struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
     struct sq_signal *signal;
@@ -140,6 +147,14 @@ struct sq_user {
 };
 
 /* user.c */
+/* The outcome is known: counts it, and lets go of the media. */
+void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failure cause,
+                    const char *text);
+/* Tells the service, waits for its answer a little, and is over then. */
+void sq_user_leave_service(struct sq_user *user);
+void sq_user_open_session(struct sq_user *user);
+#define SQ_USER_LEAVE_TIMEOUT_NS (3 * SQ_NS_PER_SEC)
+
 /* A line of the user's story. */
 void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...) SQ_PRINTF(3, 4);
 
@@ -177,6 +192,29 @@ void sq_user_path_found(struct sq_user *user);
 /* Once a second while it is up: do media come again? */
 void sq_user_reconnect_sample(struct sq_user *user);
 
+/* user_out.c */
+/* A step: leaves its session, and stays out of it until a step brings it back. The session is told,
+ * and sq_user_steps_left comes. */
+void sq_user_step_out(struct sq_user *user);
+void sq_user_step_back(struct sq_user *user);
+/* It has left, or its time for that is over. */
+void sq_user_is_out(struct sq_user *user);
+/* A step fails the user. */
+void sq_user_step_failed(struct sq_user *user, enum sq_failure cause, const char *text);
+/* The steps before signing in are done. */
+void sq_user_steps_ready(struct sq_user *user);
+
+/* user_steps.c */
+int sq_user_steps_create(struct sq_user *user) SQ_MUST_USE;
+/* Begins with those before signing in; false: there are none. */
+bool sq_user_steps_before(struct sq_user *user);
+void sq_user_steps_up(struct sq_user *user, bool first);
+void sq_user_steps_left(struct sq_user *user);
+/* At which step it is, where it is not signed in yet. */
+void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+void sq_user_steps_stop(struct sq_user *user);
+void sq_user_steps_destroy(struct sq_user *user);
+
 /* user_switch.c */
 void sq_user_switch_init(struct sq_user *user);
 /* The user is up: with --ice relay-first it leaves its relay soon. */
@@ -192,6 +230,7 @@ void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
 /* user_dtmf.c */
 void sq_user_dtmf_init(struct sq_user *user);
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
+void sq_user_dtmf_press(struct sq_user *user, const char *digits); /* now */
 void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of its tracks */
 
 /* user_network.c */
@@ -297,6 +336,10 @@ void sq_user_describe(struct sq_user *user);
 
 /* user_own.c: after its group is known. What a failure leaves goes with sq_user_own_destroy. */
 int sq_user_own_create(struct sq_user *user) SQ_MUST_USE;
+/* Values of a step are in it: it cannot be filled before they are there. */
+bool sq_user_own_waits(const struct sq_user *user);
+/* Token, target and room, before each session. */
+int sq_user_own_fill(struct sq_user *user, char why[static SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 void sq_user_own_destroy(struct sq_user *user);
 
 #endif

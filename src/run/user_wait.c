@@ -21,6 +21,10 @@ bool sq_user_waits_for_channel(const struct sq_user_peer *peer)
 void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
 {
     char words[SQ_ICE_WORDS_MAX];
+    if (user->state == SQ_USER_PREPARING) {
+        sq_user_steps_tell(user, text);
+        return;
+    }
     snprintf(text, SQ_PEER_TEXT_MAX, "%s",
              user->joined ? "connected, but no media came yet"
                           : "not signed in yet: the signalling server has not answered");

@@ -51,6 +51,11 @@ static const struct sq_scenario_key keys[] = {
     {"", "share", NULL, SQ_SCENARIO_SHARE, GROUP,
      "of those whom no per_room takes; who has neither takes an equal part of the rest"},
 
+    {"", "room", NULL, SQ_SCENARIO_ROOM, GROUP, "the group's own room, such as ${room_url}"},
+    {"", "before", NULL, SQ_SCENARIO_STEPS, BOTH,
+     "what each peer does before it signs in, step by step"},
+    {"", "steps", NULL, SQ_SCENARIO_STEPS, BOTH, "what each peer does once it is up, step by step"},
+
     {"", "publishers", "publishers", SQ_SCENARIO_COUNT, TOP,
      "without groups: of each room so many publish, and the others watch"},
     {"", "listen", "no-listen", SQ_SCENARIO_FLAG, TOP,
@@ -150,6 +155,9 @@ const char *const sq_scenario_network_keys[] = {"profile",  "rate", "queue", "de
                                                 "firewall", "up",   "down",  "share",     NULL};
 const char *const sq_scenario_roles[] = {"both",  "publish", "watch", "audio",
                                          "video", "data",    NULL};
+const char *const sq_scenario_step_words[] = {"http",   "wait",    "wait_for",    "set",   "mute",
+                                              "unmute", "network", "restart_ice", "leave", "rejoin",
+                                              "dtmf",   "timer",   "count",       "event", NULL};
 const char *const sq_scenario_levels[] = {"error", "warn", NULL};
 
 const struct sq_scenario_key *sq_scenario_keys(size_t *ret_n)

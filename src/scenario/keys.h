@@ -25,13 +25,15 @@ enum sq_scenario_kind {
     SQ_SCENARIO_EXPECT,  /* expectations: texts, or {expr, level} */
     SQ_SCENARIO_SIZES,   /* {2: 70%, 5: 30%} */
     SQ_SCENARIO_GROUPS,
+    SQ_SCENARIO_STEPS, /* a list of steps: steps.h */
+    SQ_SCENARIO_ROOM,  /* a group's own room: a text with values of steps */
 };
 
 /* Where a key may stand. */
 #define SQ_SCENARIO_TOP       1u /* in its section, for all */
 #define SQ_SCENARIO_GROUP     2u /* in a group, for it alone */
 #define SQ_SCENARIO_VARIABLES 4u /* its value may have ${NAME} in it: no result shows it */
-#define SQ_SCENARIO_COLUMNS   8u /* ... and ${user.COLUMN} */
+#define SQ_SCENARIO_COLUMNS   8u /* ... and ${user.COLUMN}, and values of steps */
 
 struct sq_scenario_key {
     const char *section; /* the map it stands in at the top: "load"; "": the file itself */
@@ -64,6 +66,7 @@ const char *sq_scenario_key_path(const struct sq_scenario_key *key, char out[sta
 extern const char *const sq_scenario_network_keys[];
 extern const char *const sq_scenario_roles[]; /* in the order of enum sq_scenario_role */
 extern const char *const sq_scenario_levels[];
+extern const char *const sq_scenario_step_words[]; /* what a step may be */
 
 /* The JSON schema of the file (draft 2020-12), as text; share/schema/scenario.schema.json is this.
  */

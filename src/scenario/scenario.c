@@ -273,6 +273,9 @@ static int read_own_key(struct sq_scenario_reader *r, const struct sq_scenario_k
         return read_groups(r, node);
     case SQ_SCENARIO_SIZES:
         return read_sizes(r, node);
+    case SQ_SCENARIO_STEPS:
+        return sq_scenario_read_steps(r, node,
+                                      strcmp(key->name, "before") == 0 ? &s->before : &s->steps);
     default: /* rooms.count */
         s->rooms_at = node->at;
         return sq_scenario_read_count(r, node, SQ_SCENARIO_COUNT_MAX, &s->rooms);
@@ -336,6 +339,15 @@ static int read_group_key(struct sq_scenario_reader *r, struct sq_scenario_group
     }
     if (key->kind == SQ_SCENARIO_SHARE) {
         return sq_scenario_read_share(r, node, &g->share);
+    }
+    if (key->kind == SQ_SCENARIO_STEPS) {
+        return sq_scenario_read_steps(r, node,
+                                      strcmp(key->name, "before") == 0 ? &g->before : &g->steps);
+    }
+    if (key->kind == SQ_SCENARIO_ROOM) {
+        int err = sq_scenario_need_text(r, node, "the name of a room");
+        g->room = err ? NULL : sq_scenario_step_text(r, node, false, &err);
+        return err;
     }
     g->per_room_at = node->at;
     return sq_scenario_read_count(r, node, SQ_SCENARIO_COUNT_MAX, &g->per_room);
@@ -472,7 +484,8 @@ int sq_scenario_parse(const char *file, const char *text, size_t len, sq_scenari
         return err;
     }
     struct sq_scenario *s = sq_zalloc(sizeof(*s));
-    struct sq_scenario_reader r = {s, ret_error, env, env_ctx};
+    struct sq_scenario_reader r = {
+        .scenario = s, .error = ret_error, .env = env, .env_ctx = env_ctx};
     if (!s || !(s->file = sq_strdup(file))) {
         err = SQ_ERR_NOMEM;
     } else if (!yaml.root || yaml.root->kind != SQ_YAML_MAP) {
@@ -482,8 +495,12 @@ int sq_scenario_parse(const char *file, const char *text, size_t len, sq_scenari
                                  yaml.root ? sq_yaml_kind_name(yaml.root) : "an empty file");
     } else {
         s->name = "";
-        err = read_map(&r, yaml.root, "");
+        s->figures.timers[SQ_STEP_SET_UP_TIMER] = "before";
+        s->figures.timers_len = 1;
+        err = sq_scenario_find_names(&r, yaml.root);
+        err = err ? err : read_map(&r, yaml.root, "");
         err = err ? err : check_whole(&r);
+        err = err ? err : sq_scenario_check_names(&r);
     }
     sq_yaml_free(&yaml);
     if (err) {
@@ -545,7 +562,11 @@ void sq_scenario_free(struct sq_scenario *scenario)
     }
     for (size_t i = 0; i < scenario->groups_len; i++) {
         sq_free(scenario->groups[i].settings.items);
+        sq_steps_free(&scenario->groups[i].before);
+        sq_steps_free(&scenario->groups[i].steps);
     }
+    sq_steps_free(&scenario->before);
+    sq_steps_free(&scenario->steps);
     while (scenario->texts) {
         struct sq_scenario_text *text = scenario->texts;
         scenario->texts = text->next;

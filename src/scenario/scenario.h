@@ -5,6 +5,7 @@
 #define SQ_SCENARIO_SCENARIO_H
 
 #include "scenario/keys.h"
+#include "scenario/steps.h"
 #include "scenario/yaml.h"
 #include <stdint.h>
 
@@ -48,6 +49,8 @@ struct sq_scenario_group {
     uint64_t per_room; /* 0: it has a share */
     double share;      /* of those whom no per_room takes; those of a scenario make 1 */
     struct sq_scenario_settings settings;
+    const char *room; /* its own name, with marks (steps.h); NULL: rooms.name says it */
+    struct sq_steps before, steps; /* n 0: those of the whole file */
 };
 
 struct sq_scenario_size {
@@ -65,7 +68,9 @@ struct sq_scenario {
     uint64_t rooms; /* 0: as many as are needed */
     struct sq_yaml_place rooms_at, sizes_at;
     struct sq_scenario_size sizes[SQ_SCENARIO_SIZES_MAX];
-    size_t sizes_len;               /* 0: rooms.size says it, or all are in one */
+    size_t sizes_len;              /* 0: rooms.size says it, or all are in one */
+    struct sq_steps before, steps; /* of groups that have none of their own, or of all */
+    struct sq_step_figures figures;
     struct sq_scenario_text *texts; /* owned */
 };
 

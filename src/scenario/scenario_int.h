@@ -14,6 +14,8 @@ struct sq_scenario_reader {
     struct sq_yaml_error *error;
     sq_scenario_env_fn *env;
     void *env_ctx;
+    const char *names[SQ_STEP_NAMES_MAX]; /* that steps anywhere in the file give values */
+    size_t names_len;
 };
 
 /* Fills the error; gives `err`. */
@@ -46,5 +48,27 @@ const char *sq_scenario_did_you_mean(const char *near, char out[static 96]);
 int sq_scenario_read_setting(struct sq_scenario_reader *r, struct sq_scenario_settings *settings,
                              const struct sq_scenario_key *key,
                              const struct sq_yaml_node *node) SQ_MUST_USE;
+
+/* steps.c */
+/* Before all else: the names that steps of the file give values to. */
+int sq_scenario_find_names(struct sq_scenario_reader *r,
+                           const struct sq_yaml_node *root) SQ_MUST_USE;
+bool sq_scenario_is_step_name(const struct sq_scenario_reader *r, const char *name, size_t len);
+int sq_scenario_read_steps(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                           struct sq_steps *steps) SQ_MUST_USE;
+/* After all: no step and no setting asks for a value before it is there. */
+int sq_scenario_check_names(struct sq_scenario_reader *r) SQ_MUST_USE;
+/* A text of a step: variables put in, and marks for what is known later. NULL with *ret_err. */
+const char *sq_scenario_step_text(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                                  bool json, int *ret_err);
+const char *sq_scenario_step_json(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                                  int *ret_err);
+int sq_scenario_step_duration(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                              uint64_t *ret_ns) SQ_MUST_USE;
+bool sq_scenario_is_a_step_name(const char *name, size_t len);
+int sq_scenario_read_http(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                          struct sq_step *step) SQ_MUST_USE;
+/* setting.c: where "${" is within the node's text. */
+struct sq_yaml_place sq_scenario_place_in(const struct sq_yaml_node *node, const char *at);
 
 #endif

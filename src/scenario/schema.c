@@ -21,6 +21,8 @@ static const char *const types[] = {
     [SQ_SCENARIO_EXPECT] = "\"$ref\": \"#/$defs/expectations\"",
     [SQ_SCENARIO_SIZES] = "\"$ref\": \"#/$defs/sizes\"",
     [SQ_SCENARIO_GROUPS] = "\"$ref\": \"#/$defs/groups\"",
+    [SQ_SCENARIO_STEPS] = "\"$ref\": \"#/$defs/steps\"",
+    [SQ_SCENARIO_ROOM] = "\"type\": \"string\"",
 };
 
 static const char shared[] =
@@ -150,6 +152,49 @@ static void put_group(struct sq_buf *out)
                      "\"#/$defs/named_group\"}}]}\n");
 }
 
+static const char steps[] =
+    "    \"duration\": {\"type\": \"string\", \"pattern\": \"^([0-9.]+(us|ms|s|m|h))+$\"},\n"
+    "    \"value\": {\"type\": \"string\", \"pattern\": \"^[A-Za-z_][A-Za-z0-9_]{0,39}$\"},\n"
+    "    \"scope\": {\"enum\": [\"room\", \"test\"]},\n"
+    "    \"sent\": {\"enum\": [\"audio\", \"video\", \"all\"]},\n"
+    "    \"nothing\": {\"type\": [\"null\", \"object\"], \"maxProperties\": 0},\n"
+    "    \"take\": {\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^(/.*)?$\"}, {\"type\": "
+    "\"object\", \"minProperties\": 1, \"maxProperties\": 1, \"additionalProperties\": false, "
+    "\"properties\": {\"json\": {\"type\": \"string\"}, \"regex\": {\"type\": \"string\"}, "
+    "\"header\": {\"type\": \"string\"}}}]},\n"
+    "    \"http\": {\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"object\", \"required\": "
+    "[\"url\"], \"additionalProperties\": false, \"properties\": {\"method\": {\"enum\": "
+    "[\"GET\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"HEAD\"]}, \"url\": {\"type\": "
+    "\"string\"}, \"headers\": {\"type\": \"object\", \"propertyNames\": {\"pattern\": \"^[^ "
+    ":]+$\"}, \"additionalProperties\": {\"type\": "
+    "[\"string\", \"number\"]}}, \"json\": {}, \"body\": {\"type\": \"string\"}, \"expect\": "
+    "{\"type\": [\"string\", \"integer\"]}, \"take\": {\"type\": \"object\", \"propertyNames\": "
+    "{\"$ref\": \"#/$defs/value\"}, "
+    "\"minProperties\": 1, \"additionalProperties\": {\"$ref\": \"#/$defs/take\"}}, "
+    "\"timeout\": {\"$ref\": \"#/$defs/duration\"}}}]},\n"
+    "    \"step\": {\"anyOf\": [{\"enum\": [\"restart_ice\", \"leave\", \"rejoin\"]}, {\"type\": "
+    "\"object\", \"minProperties\": 1, \"maxProperties\": 1, \"additionalProperties\": false, "
+    "\"properties\": {\"http\": {\"$ref\": \"#/$defs/http\"}, \"wait\": {\"type\": "
+    "\"string\"}, \"wait_for\": {\"anyOf\": [{\"$ref\": \"#/$defs/value\"}, {\"type\": "
+    "\"object\", \"required\": [\"name\"], \"additionalProperties\": false, \"properties\": "
+    "{\"name\": {\"$ref\": \"#/$defs/value\"}, \"in\": {\"$ref\": \"#/$defs/scope\"}, "
+    "\"timeout\": {\"$ref\": \"#/$defs/duration\"}}}]}, \"set\": {\"type\": \"object\", "
+    "\"required\": [\"name\", \"value\"], \"additionalProperties\": false, \"properties\": "
+    "{\"name\": {\"$ref\": \"#/$defs/value\"}, \"value\": {\"type\": [\"string\", "
+    "\"number\"]}, \"in\": {\"$ref\": \"#/$defs/scope\"}}}, \"mute\": {\"$ref\": "
+    "\"#/$defs/sent\"}, \"unmute\": {\"$ref\": \"#/$defs/sent\"}, \"network\": {\"type\": "
+    "\"string\"}, \"restart_ice\": {\"$ref\": \"#/$defs/nothing\"}, \"leave\": {\"$ref\": "
+    "\"#/$defs/nothing\"}, \"rejoin\": {\"$ref\": \"#/$defs/nothing\"}, \"dtmf\": {\"type\": "
+    "\"string\", \"pattern\": \"^[0-9A-Da-d*#,]{1,64}$\"}, \"timer\": {\"type\": \"object\", "
+    "\"minProperties\": 1, \"maxProperties\": 1, \"additionalProperties\": false, "
+    "\"properties\": {\"start\": {\"$ref\": \"#/$defs/value\"}, \"stop\": {\"$ref\": "
+    "\"#/$defs/value\"}}}, \"count\": {\"anyOf\": [{\"$ref\": \"#/$defs/value\"}, {\"type\": "
+    "\"object\", \"required\": [\"name\"], \"additionalProperties\": false, \"properties\": "
+    "{\"name\": {\"$ref\": \"#/$defs/value\"}, \"add\": {\"type\": \"integer\", \"minimum\": "
+    "1}}}]}, \"event\": {\"$ref\": \"#/$defs/value\"}}}]},\n"
+    "    \"steps\": {\"type\": \"array\", \"minItems\": 1, \"maxItems\": 256, \"items\": "
+    "{\"$ref\": \"#/$defs/step\"}},\n";
+
 void sq_scenario_schema(struct sq_buf *out)
 {
     bool first = true;
@@ -159,6 +204,7 @@ void sq_scenario_schema(struct sq_buf *out)
     put_keys("", SQ_SCENARIO_TOP, "    ", &first, out);
     put_sections(&first, out);
     sq_buf_puts(out, "\n  },\n  \"$defs\": {\n");
+    sq_buf_puts(out, steps);
     sq_buf_puts(out, shared);
     put_words(sq_scenario_levels, out);
     sq_buf_puts(out, "}}}]},\n"

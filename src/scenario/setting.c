@@ -36,7 +36,7 @@ static bool is_name(char c, bool first)
 }
 
 /* `at` is where "${" begins in the node's text. */
-static struct sq_yaml_place place_in(const struct sq_yaml_node *node, const char *at)
+struct sq_yaml_place sq_scenario_place_in(const struct sq_yaml_node *node, const char *at)
 {
     struct sq_yaml_place place = node->at;
     if (node->text_column) {
@@ -59,15 +59,20 @@ static int put_variable(struct sq_scenario_reader *r, const struct sq_yaml_node 
         len++;
     }
     if (len == 0 || begin[len] != '}' || len >= sizeof(name)) {
-        return sq_scenario_refuse(r, SQ_ERR_FORMAT, place_in(node, *at),
+        return sq_scenario_refuse(r, SQ_ERR_FORMAT, sq_scenario_place_in(node, *at),
                                   "'${' without a name and a '}': expected a variable of the "
                                   "environment, such as ${TOKEN} ($${ stands for '${' itself)");
     }
     memcpy(name, begin, len);
     name[len] = '\0';
+    if (sq_scenario_is_step_name(r, begin, len)) { /* known when a step has taken it */
+        sq_buf_printf(out, "%c%s%c", SQ_STEP_MARK, name, SQ_STEP_MARK_END);
+        *at = begin + len + 1;
+        return 0;
+    }
     const char *value = r->env(r->env_ctx, name);
     if (!value) {
-        return sq_scenario_refuse(r, SQ_ERR_INVALID, place_in(node, *at),
+        return sq_scenario_refuse(r, SQ_ERR_INVALID, sq_scenario_place_in(node, *at),
                                   "${%s}: the variable %s is not set in the environment", name,
                                   name);
     }
@@ -116,18 +121,25 @@ static int add_text(struct sq_scenario_reader *r, struct sq_scenario_settings *s
     }
     if (dollar && !(key->where & SQ_SCENARIO_VARIABLES)) {
         char path[48];
-        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, place_in(node, dollar),
+        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, sq_scenario_place_in(node, dollar),
                                   "%s takes no variable of the environment: results tell its "
                                   "value, and they must not tell a secret",
                                   sq_scenario_key_path(key, path));
     }
     if (of_user && !(key->where & SQ_SCENARIO_COLUMNS)) {
         char path[48];
-        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, place_in(node, of_user),
+        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, sq_scenario_place_in(node, of_user),
                                   "%s takes no column of users: target and token do",
                                   sq_scenario_key_path(key, path));
     }
     int err = dollar ? put_variables(r, node, &setting) : 0;
+    if (!err && sq_step_asks(setting.value) && !(key->where & SQ_SCENARIO_COLUMNS)) {
+        char path[48];
+        return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, sq_scenario_place_in(node, dollar),
+                                  "%s takes no value of a step: target, token and a group's room "
+                                  "do",
+                                  sq_scenario_key_path(key, path));
+    }
     return err ? err : add(r, settings, &setting);
 }
 

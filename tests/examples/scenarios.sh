@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 # What the scenarios take from the environment.
-export TARGET=lab:whip TOKEN=none TURN_HOST=127.0.0.1 TURN_SECRET=none
+export API=http://127.0.0.1:9 KEY=none TARGET=lab:whip TOKEN=none TURN_HOST=127.0.0.1 TURN_SECRET=none
 
 checked=0
 for file in "$examples"/*.yaml; do
@@ -18,7 +18,7 @@ for file in "$examples"/*.yaml; do
     checked=$((checked + 1))
 done
 echo "$checked scenarios are taken"
-[ "$checked" -ge 9 ]
+[ "$checked" -ge 12 ]
 
 if python3 -c 'import jsonschema, yaml' 2>/dev/null; then
     python3 -B "$1/tests/examples/schema.py" "$1"
@@ -67,3 +67,8 @@ wait $first
 second=$!
 ( work=$work/smoke && mkdir "$work" && cd "$work" && hold nightly-smoke.yaml --peers 2 --duration 3s && grep -q '<testsuite' junit.xml )
 wait $second
+( work=$work/restart && mkdir "$work" && hold restart.yaml --duration 11s && grep -q '"rejoined": *4' "$work/out/summary.json" ) &
+third=$!
+hold moderator.yaml --duration 4s
+grep -q '^squall-5,meeting-4,viewers' "$work/out/peers.csv"
+wait $third

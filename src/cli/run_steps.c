@@ -1,0 +1,133 @@
+#include "cli/run_steps.h"
+
+#include "base/str.h"
+#include "cli/run_file.h"
+#include "net/link_profile.h"
+#include <string.h>
+
+void sq_run_steps_plan(const struct sq_run_options *o, struct sq_plan *plan)
+{
+    const struct sq_scenario *s = o->scenario;
+    for (size_t i = 0; s && i < plan->groups_len; i++) {
+        const struct sq_scenario_group *from = s->groups_len > 0 ? &s->groups[i] : NULL;
+        struct sq_plan_group *group = &plan->groups[i];
+        group->before = from && from->before.n > 0 ? &from->before : &s->before;
+        group->steps = from && from->steps.n > 0 ? &from->steps : &s->steps;
+        group->room = from ? from->room : NULL;
+    }
+    plan->figures = s ? &s->figures : NULL;
+    if (s) {
+        plan->tags = s->figures.events;
+        plan->tags_len = s->figures.events_len;
+    }
+}
+
+bool sq_run_steps_any(const struct sq_plan *plan)
+{
+    bool any = false;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        any = any || (g->before && g->before->n + g->steps->n > 0);
+    }
+    return any;
+}
+
+/* ---- Columns ---- */
+
+struct check {
+    const struct sq_run_options *o;
+    const struct sq_plan *plan;
+    char *why;
+    size_t why_room;
+};
+
+static int check_text(const struct check *c, const struct sq_step *step, const char *text)
+{
+    char name[SQ_STEP_NAME_MAX + 8], asked[SQ_STEP_NAME_MAX + 16], column[64];
+    const char *p = text ? text : "";
+    while (sq_step_next_mark(&p, name) == 0) {
+        struct sq_buf value = {0};
+        if (strncmp(name, "user.", 5) != 0) {
+            continue;
+        }
+        if (!c->plan->users) {
+            sq_run_file_refuse(c->o, &step->at, c->why, c->why_room,
+                               "${%s} asks for a column of users, and there are none: give the "
+                               "rows with users.file",
+                               name);
+            return SQ_ERR_INVALID;
+        }
+        snprintf(asked, sizeof(asked), "${%s}", name);
+        int err = sq_users_put(c->plan->users, 0, asked, &value, column);
+        sq_buf_free(&value);
+        if (err == SQ_ERR_NOTFOUND) {
+            sq_run_file_refuse(c->o, &step->at, c->why, c->why_room,
+                               "the rows of users have no column '%s'", column);
+        }
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int check_network(const struct check *c, const struct sq_step *step)
+{
+    struct sq_link_config config;
+    char why[200];
+    int err = sq_link_parse(step->name, &config, why, sizeof(why));
+    if (err) {
+        sq_run_file_refuse(c->o, &step->at, c->why, c->why_room, "network '%.80s': %s", step->name,
+                           why);
+    }
+    return err;
+}
+
+static int check_steps(const struct check *c, const struct sq_steps *steps)
+{
+    int err = 0;
+    for (size_t i = 0; !err && steps && i < steps->n; i++) {
+        const struct sq_step *step = &steps->items[i];
+        const struct sq_step_http *http = step->http;
+        err = check_text(c, step, step->value);
+        err = err || step->kind != SQ_STEP_NETWORK ? err : check_network(c, step);
+        err = err || !http ? err : check_text(c, step, http->url);
+        err = err || !http ? err : check_text(c, step, http->body);
+        for (size_t k = 0; !err && http && k < http->headers_len; k++) {
+            err = check_text(c, step, http->headers[k]);
+        }
+    }
+    return err;
+}
+
+int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *plan, char *why,
+                       size_t why_room)
+{
+    const struct check c = {o, plan, why, why_room};
+    int err = 0;
+    for (size_t i = 0; !err && i < plan->groups_len; i++) {
+        err = check_steps(&c, plan->groups[i].before);
+        err = err ? err : check_steps(&c, plan->groups[i].steps);
+    }
+    return err;
+}
+
+/* ---- Targets ---- */
+
+char *sq_run_steps_probe(const char *text)
+{
+    struct sq_buf out = {0};
+    char name[SQ_STEP_NAME_MAX + 8];
+    const char *mark;
+    while ((mark = strchr(text, SQ_STEP_MARK))) {
+        bool whole = mark > text && mark[-1] == '+'; /* whip+${url} */
+        sq_buf_add(&out, text, (size_t)(mark - text));
+        sq_buf_puts(&out, whole ? "https://step.invalid/x" : "x");
+        text = mark;
+        if (sq_step_next_mark(&text, name) != 0) {
+            break;
+        }
+    }
+    sq_buf_puts(&out, text);
+    return sq_buf_take(&out);
+}

@@ -1,0 +1,19 @@
+/* Steps of a scenario: into the plan, held against the rows of users, and told. */
+#ifndef SQ_CLI_RUN_STEPS_H
+#define SQ_CLI_RUN_STEPS_H
+
+#include "cli/run_options.h"
+#include <stdio.h>
+
+void sq_run_steps_plan(const struct sq_run_options *o, struct sq_plan *plan);
+/* Columns that steps ask for are there, and networks are networks. SQ_ERR_INVALID with a sentence.
+ */
+int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *plan, char *why,
+                       size_t why_room) SQ_MUST_USE;
+/* A target with something likely in the place of what steps will put into it, to see whether it is
+ * one. Owned (sq_free); NULL: no memory. */
+char *sq_run_steps_probe(const char *text) SQ_MUST_USE;
+/* Has anybody steps? */
+bool sq_run_steps_any(const struct sq_plan *plan);
+
+#endif

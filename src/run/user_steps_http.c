@@ -1,0 +1,149 @@
+/* The step `http`: a request of one user, and values taken out of its answer. */
+#include "base/mem.h"
+#include "run/step_take.h"
+#include "run/user_steps_int.h"
+#include "signal/session.h"
+#include <stdio.h>
+#include <string.h>
+
+#define TELL_BODY 80 /* bytes of an answer that a message shows */
+
+/* The body's first bytes on one line, for a message. */
+static void shown_body(const struct sq_http_response *r, char out[static TELL_BODY + 1])
+{
+    size_t n = 0;
+    for (; n < TELL_BODY && n < r->body_len; n++) {
+        unsigned char c = (unsigned char)r->body[n];
+        out[n] = (char)(c < 0x20 || c > 0x7e ? ' ' : c);
+    }
+    out[n] = '\0';
+}
+
+static void told_status(struct sq_user_steps *s, const struct sq_step_http *http,
+                        const struct sq_http_response *r)
+{
+    char body[TELL_BODY + 1];
+    bool auth = r->status == 401 || r->status == 403;
+    shown_body(r, body);
+    if (http->status_least == http->status_most) {
+        sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
+                          "status %d; expected %d%s%s", r->status, http->status_least,
+                          body[0] ? "; it says: " : "", body);
+    } else {
+        sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
+                          "status %d; expected %d to %d%s%s", r->status, http->status_least,
+                          http->status_most, body[0] ? "; it says: " : "", body);
+    }
+}
+
+static bool takes_json(const struct sq_step_http *http)
+{
+    bool any = false;
+    for (size_t i = 0; i < http->takes_len; i++) {
+        any = any || http->takes[i].how == SQ_STEP_TAKE_JSON;
+    }
+    return any;
+}
+
+static void take_all(struct sq_user_steps *s, const struct sq_step_http *http,
+                     const struct sq_http_response *r)
+{
+    char why[200] = "", json_why[160] = "";
+    json_error_t error = {.text = ""};
+    json_t *root = takes_json(http)
+                       ? json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY, &error)
+                       : NULL;
+    snprintf(json_why, sizeof(json_why), "line %d: %.100s", error.line, error.text);
+    int err = 0;
+    for (size_t i = 0; !err && i < http->takes_len; i++) {
+        char *text = NULL;
+        err = sq_step_take(&http->takes[i], r, root, json_why, &text, why, sizeof(why));
+        err = err ? err : sq_user_step_keep(s, http->takes[i].name, text);
+    }
+    json_decref(root);
+    if (err) {
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s", why[0] ? why : sq_err_name(err));
+    } else {
+        sq_user_step_done(s);
+    }
+}
+
+static void on_answer(void *ctx, const struct sq_http_response *r)
+{
+    struct sq_user_steps *s = ctx;
+    const struct sq_step_http *http = sq_user_step(s)->http;
+    s->request = NULL;
+    if (r->err) {
+        enum sq_cause cause = sq_session_net_cause(r->err, r->during);
+        sq_user_step_fail(s, cause < SQ_CAUSE_COUNT ? (enum sq_failure)cause : SQ_FAILURE_CONNECT,
+                          "%.160s", r->text[0] ? r->text : sq_err_name(r->err));
+    } else if (r->status < http->status_least || r->status > http->status_most) {
+        told_status(s, http, r);
+    } else {
+        sq_user_tell(s->user, "step", "%.120s: %d after %.1f ms", sq_user_step(s)->words, r->status,
+                     (double)r->times.total_ns / 1e6);
+        take_all(s, http, r);
+    }
+}
+
+/* What is sent, with the values put in. */
+struct request {
+    char *url, *body;
+    char *headers[SQ_STEP_HEADERS_MAX + 2];
+};
+
+static int fill(struct sq_user_steps *s, const struct sq_step_http *http, struct request *q,
+                char missing[static SQ_STEP_NAME_MAX + 8])
+{
+    int err = 0;
+    q->url = sq_user_step_put(s->user, http->url, false, &err, missing);
+    q->body = err || !http->body ? NULL
+                                 : sq_user_step_put(s->user, http->body, http->json, &err, missing);
+    for (size_t i = 0; !err && i < http->headers_len; i++) {
+        q->headers[i] = sq_user_step_put(s->user, http->headers[i], false, &err, missing);
+        if (q->headers[i] && strpbrk(q->headers[i], "\r\n")) {
+            err = SQ_ERR_FORMAT; /* an answer must not write headers of its own */
+        }
+    }
+    return err;
+}
+
+static void free_request(struct request *q)
+{
+    sq_free(q->url);
+    sq_free(q->body);
+    for (size_t i = 0; i < SQ_STEP_HEADERS_MAX + 2; i++) {
+        sq_free(q->headers[i]);
+    }
+}
+
+void sq_user_step_http(struct sq_user_steps *s, const struct sq_step *step)
+{
+    const struct sq_step_http *http = step->http;
+    const struct sq_user *user = s->user;
+    char missing[SQ_STEP_NAME_MAX + 8] = "";
+    struct request q = {0};
+    int err = fill(s, http, &q, missing);
+    const struct sq_http_options options = {
+        .method = http->method,
+        .url = q.url,
+        .headers = (const char *const *)q.headers,
+        .body = q.body,
+        .body_len = q.body ? strlen(q.body) : 0,
+        .insecure = user->group->insecure,
+        .ca_file = user->group->ca_file,
+        .timeout_ns = http->timeout_ns ? http->timeout_ns : user->env->plan->answer_timeout_ns,
+        .body_max_bytes = SQ_STEP_HTTP_BODY_MAX,
+        .link = user->link,
+    };
+    err = err ? err : sq_http_start(user->env->loop, &options, on_answer, s, &s->request);
+    free_request(&q);
+    if (missing[0]) {
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "there is no value for ${%s}", missing);
+    } else if (err == SQ_ERR_FORMAT) {
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "a value with a line break for a header");
+    } else if (err) {
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "the request cannot be made: %s",
+                          sq_err_name(err));
+    }
+}
