@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "base/wire.h"
 #include "prepare/prepare_int.h"
+#include "prepare/turn.h"
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 #include <math.h>
@@ -34,12 +35,14 @@ struct coder {
 struct step {
     struct SwsContext *sws;
     AVFrame *frame;
+    AVFrame *lying; /* scaled, before it is turned; NULL: it need not be */
     struct coder coders[CODERS_MAX];
     unsigned count;
 };
 
 struct sq_picture {
     struct sq_prepare_job *job;
+    unsigned turns;
     AVFrame *held; /* what is shown now */
     bool has_held;
     struct step steps[SQ_CLIP_STEPS_MAX];
@@ -55,13 +58,14 @@ struct sq_picture {
     uint8_t brightest;
 };
 
-int sq_picture_new(struct sq_prepare_job *job, struct sq_picture **ret_picture)
+int sq_picture_new(struct sq_prepare_job *job, unsigned turns, struct sq_picture **ret_picture)
 {
     struct sq_picture *p = sq_zalloc(sizeof(*p));
     if (!p) {
         return SQ_ERR_NOMEM;
     }
     p->job = job;
+    p->turns = turns;
     p->frames_max = job->want->seconds * job->want->fps;
     p->held = av_frame_alloc();
     p->packet = av_packet_alloc();
@@ -84,6 +88,7 @@ void sq_picture_free(struct sq_picture *p)
         }
         sws_freeContext(p->steps[i].sws);
         av_frame_free(&p->steps[i].frame);
+        av_frame_free(&p->steps[i].lying);
     }
     av_frame_free(&p->held);
     av_packet_free(&p->packet);
@@ -207,12 +212,13 @@ static uint16_t even(double value)
     return (uint16_t)(whole < 16 ? 16 : whole > 4096 ? 4096 : whole);
 }
 
-/* The shape of the picture, with pixels that are not square taken into account. */
-static double shape(const AVFrame *frame)
+/* The shape of the picture upright, with pixels that are not square taken into account. */
+static double shape(const struct sq_picture *p, const AVFrame *frame)
 {
     AVRational pixel = frame->sample_aspect_ratio;
     double wide = pixel.num > 0 && pixel.den > 0 ? (double)pixel.num / pixel.den : 1;
-    return wide * frame->width / frame->height;
+    wide = wide * frame->width / frame->height;
+    return p->turns % 2 ? 1 / wide : wide;
 }
 
 /* A step that names no width gets the picture's shape. */
@@ -226,17 +232,29 @@ static void fit(struct sq_prepare_step *step, double wide)
     step->width = even(width);
 }
 
+static AVFrame *new_frame(int width, int height)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (frame) {
+        frame->format = AV_PIX_FMT_YUV420P;
+        frame->width = width;
+        frame->height = height;
+        if (av_frame_get_buffer(frame, 0) < 0) {
+            av_frame_free(&frame);
+        }
+    }
+    return frame;
+}
+
 static int open_step(struct sq_picture *p, size_t i, const struct sq_prepare_step *s)
 {
+    bool across = p->turns % 2;
+    struct step *step = &p->steps[i];
     p->n_steps = i + 1;
-    p->steps[i].frame = av_frame_alloc();
-    if (!p->steps[i].frame) {
-        return SQ_ERR_NOMEM;
-    }
-    p->steps[i].frame->format = AV_PIX_FMT_YUV420P;
-    p->steps[i].frame->width = s->width;
-    p->steps[i].frame->height = s->height;
-    return av_frame_get_buffer(p->steps[i].frame, 0) < 0 ? SQ_ERR_NOMEM : 0;
+    step->frame = new_frame(s->width, s->height);
+    step->lying =
+        p->turns ? new_frame(across ? s->height : s->width, across ? s->width : s->height) : NULL;
+    return step->frame && (step->lying || !p->turns) ? 0 : SQ_ERR_NOMEM;
 }
 
 /* Tracks of a ladder stand one after the other: a codec's steps, then the next codec's. */
@@ -248,7 +266,7 @@ static int open_ladder(struct sq_picture *p, const AVFrame *frame)
     size_t n = want->n_steps ? want->n_steps : sizeof(usual) / sizeof(*usual);
     for (size_t i = 0; i < n; i++) {
         steps[i] = want->n_steps ? want->steps[i] : usual[i];
-        fit(&steps[i], shape(frame));
+        fit(&steps[i], shape(p, frame));
         int err = open_step(p, i, &steps[i]);
         if (err) {
             return err;
@@ -416,16 +434,33 @@ static void look(struct sq_picture *p, const AVFrame *frame)
     p->moved += p->frames > 0 && mean > MOVES_DIFF;
 }
 
-static int encode_step(struct sq_picture *p, struct step *s, bool key)
+/* The held frame into the step's: scaled, and put upright. */
+static int scale(struct sq_picture *p, struct step *s)
 {
     const AVFrame *from = p->held;
-    s->sws = sws_getCachedContext(s->sws, from->width, from->height, from->format, s->frame->width,
-                                  s->frame->height, AV_PIX_FMT_YUV420P, SWS_AREA, NULL, NULL, NULL);
+    AVFrame *to = s->lying ? s->lying : s->frame;
+    s->sws = sws_getCachedContext(s->sws, from->width, from->height, from->format, to->width,
+                                  to->height, AV_PIX_FMT_YUV420P, SWS_AREA, NULL, NULL, NULL);
     if (!s->sws || av_frame_make_writable(s->frame) < 0) {
         return sq_prepare_fail(p->job, SQ_ERR_UNSUPPORTED, "its picture cannot be scaled");
     }
     (void)sws_scale(s->sws, (const uint8_t *const *)from->data, from->linesize, 0, from->height,
-                    s->frame->data, s->frame->linesize);
+                    to->data, to->linesize);
+    for (int plane = 0; s->lying && plane < 3; plane++) {
+        unsigned half = plane ? 2 : 1; /* of colours, in 4:2:0; both sides are even */
+        sq_turn_plane(to->data[plane], to->linesize[plane], p->turns,
+                      (unsigned)s->frame->width / half, (unsigned)s->frame->height / half,
+                      s->frame->data[plane], s->frame->linesize[plane]);
+    }
+    return 0;
+}
+
+static int encode_step(struct sq_picture *p, struct step *s, bool key)
+{
+    int scaled = scale(p, s);
+    if (scaled) {
+        return scaled;
+    }
     if (s == p->steps) {
         look(p, s->frame);
     }

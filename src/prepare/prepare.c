@@ -3,6 +3,7 @@
 #include "base/place.h"
 #include "base/time.h"
 #include "prepare/prepare_int.h"
+#include "prepare/turn.h"
 #include <errno.h>
 #include <libavutil/log.h>
 #include <stdarg.h>
@@ -89,6 +90,20 @@ static int open_side(const struct sq_prepare_job *job, struct input *in, enum AV
     side->decoder->pkt_timebase = stream->time_base;
     err = err < 0 ? err : avcodec_open2(side->decoder, codec, NULL);
     return err < 0 ? sq_prepare_fail_av(job, err, "its decoder does not start") : 0;
+}
+
+/* How the camera was held. */
+static unsigned turns_of(const struct input *in)
+{
+    const AVStream *stream = in->format->streams[in->video.stream];
+    size_t size = 0;
+    const uint8_t *bytes = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    int32_t matrix[9];
+    if (!bytes || size < sizeof(matrix)) {
+        return 0;
+    }
+    memcpy(matrix, bytes, sizeof(matrix));
+    return sq_turns_of(matrix);
 }
 
 static int open_input(const struct sq_prepare_job *job, struct input *in)
@@ -281,7 +296,7 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     av_log_set_level(AV_LOG_QUIET);
     int err = check_output(&job);
     err = err ? err : open_input(&job, &in);
-    err = err ? err : sq_picture_new(&job, &pass.picture);
+    err = err ? err : sq_picture_new(&job, turns_of(&in), &pass.picture);
     err = err ? err : sq_voice_new(&job, &pass.voice);
     err = err ? err : run(&pass);
     err = err ? err : choose_loop(&pass);

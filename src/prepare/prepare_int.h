@@ -31,7 +31,8 @@ int sq_prepare_fail_av(const struct sq_prepare_job *job, int averr, const char *
 /* ---- picture.c ---- */
 
 struct sq_picture;
-int sq_picture_new(struct sq_prepare_job *job, struct sq_picture **ret_picture);
+/* Its frames need so many quarter turns clockwise. */
+int sq_picture_new(struct sq_prepare_job *job, unsigned turns, struct sq_picture **ret_picture);
 void sq_picture_free(struct sq_picture *p);
 /* A decoded frame that is shown from `at_ns` on. */
 int sq_picture_push(struct sq_picture *p, const AVFrame *frame, int64_t at_ns);

@@ -98,6 +98,28 @@ static void every_codec_comes_out(void **state)
     assert_int_equal(access(DIR "/all.sqclip.part", F_OK), -1);
 }
 
+/* A phone's film, which says that it lies on its side: the clip stands upright. */
+static void a_film_on_its_side(void **state)
+{
+    need();
+    make("lying.mov", MOVING " " TONE, "3");
+    const char *turn = "/usr/bin/ffmpeg -nostdin -v error -y -i " DIR "/lying.mov -c copy "
+                       "-metadata:s:v:0 rotate=90 " DIR "/upright.mov";
+    assert_int_equal(system(turn), 0); /* NOLINT(cert-env33-c): of this test's own making */
+    struct sq_prepare p = usual(DIR "/upright.mov", DIR "/upright.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    struct sq_clip *c = NULL;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    const struct sq_clip_track *t[SQ_CLIP_STEPS_MAX];
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, t, SQ_CLIP_STEPS_MAX), 2);
+    assert_int_equal(t[0]->width, 72); /* 3:4 */
+    assert_int_equal(t[0]->height, 96);
+    sq_clip_close(c);
+}
+
 /* A slow or odd rate, sound that begins late: one frame for each slot, and silence until then. */
 static void other_rates(void **state)
 {
@@ -322,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_a_file_is_replaced),
         cmocka_unit_test(every_codec_comes_out),
+        cmocka_unit_test(a_film_on_its_side),
         cmocka_unit_test(other_rates),
         cmocka_unit_test(sound_that_changes_in_its_midst),
         cmocka_unit_test(odd_shapes),

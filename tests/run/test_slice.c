@@ -357,8 +357,8 @@ static void names_of_figures_stand_in_messages(void **state)
         "time(video.in.bitrate >= 50M) < 3s for 95% of peers",
     };
     static const char *const messages[] = {
-        "time(video.in.bitrate >= 250 kbit/s).p95 is never, wanted < 3000 ms; 2 peers never got "
-        "there",
+        ("time(video.in.bitrate >= 250 kbit/s).p95 is never, wanted < 3000 ms; 2 peers never got "
+         "there"),
         "video.in.track.bitrate.max is 240 kbit/s, wanted < 200 kbit/s",
         "holds for 0 of 5 peers (0 %), wanted 95 %",
     };
