@@ -4,7 +4,8 @@
 #include "base/rand.h"
 #include "run/result.h"
 
-#define AFTER_FAILURE_NS SQ_NS_PER_SEC /* a service that refuses everybody is not stormed */
+#define BLINK_NS         (20 * SQ_NS_PER_MS) /* nobody is replaced for so short a time */
+#define AFTER_FAILURE_NS SQ_NS_PER_SEC       /* a service that refuses everybody is not stormed */
 #define ROOM_MIN         64
 #define SALT_JITTER      0x6a697474ULL
 #define SALT_THINK       0x7468696eULL
@@ -183,9 +184,10 @@ static bool begin(struct sq_crowd *crowd, struct start start, uint64_t now_ns,
                   struct sq_arrival *ret_arrival)
 {
     bool closed = sq_crowd_is_closed(crowd);
+    uint64_t least_ns = start.again ? BLINK_NS : 0;
     if (start.at_ns >= crowd->end_ns ||
-        (closed && sq_arrivals_leave_ns(&crowd->arrivals, start.place) <= start.at_ns)) {
-        return false; /* its place is given up before it comes */
+        (closed && sq_arrivals_leave_ns(&crowd->arrivals, start.place) <= start.at_ns + least_ns)) {
+        return false; /* its place is given up before it comes, or is there */
     }
     uint64_t number =
         closed ? crowd->begun * crowd->config.stride + crowd->config.number : start.place;
