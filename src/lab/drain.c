@@ -39,8 +39,13 @@ static void on_tick(void *ctx, uint64_t now_ns)
 {
     struct sq_lab *lab = ctx;
     size_t here = count(lab);
-    size_t ticks = lab->drained_ns > now_ns ? (lab->drained_ns - now_ns) / TICK_NS + 1 : 1;
-    send_away(lab, (here + ticks - 1) / ticks);
+    uint64_t left_ns = lab->drained_ns > now_ns ? lab->drained_ns - now_ns : 0;
+    /* As many stay as time is left: the last ones go at the end of it. */
+    size_t stay =
+        left_ns
+            ? (size_t)((double)lab->drain_members * (double)left_ns / (double)lab->drain_over_ns)
+            : 0;
+    send_away(lab, here > stay ? here - stay : 0);
     if (now_ns < lab->drained_ns) {
         sq_timer_start(sq_loop_timers(lab->loop), &lab->drain_timer, now_ns + TICK_NS);
     }
@@ -52,6 +57,7 @@ static void begin(void *ctx)
     uint64_t now_ns = sq_lab_now(lab);
     lab->stopping = true;
     lab->drained_ns = now_ns + lab->drain_over_ns;
+    lab->drain_members = count(lab);
     sq_timer_init(&lab->drain_timer, on_tick, lab);
     on_tick(lab, now_ns);
 }

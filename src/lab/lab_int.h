@@ -297,6 +297,7 @@ struct sq_lab {
     uint64_t started_ns;
     bool stopping;
     uint64_t drain_over_ns, drained_ns; /* sq_lab_drain */
+    size_t drain_members;               /* that were there then */
     struct sq_timer drain_timer;
 
     struct sq_lab_room *rooms;
