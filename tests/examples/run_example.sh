@@ -54,6 +54,13 @@ record)
     grep -q "codec_name=vp8" "$work/said"
     exit
     ;;
+capacity)
+    bash -n "$example"
+    bash "$example" --from 2 --most 4 --hold 1s --hold-most 2s --pause 100ms --lateness-max 1000 --out "$work/out" >"$work/said"
+    grep -q "One room holds 4 peers" "$work/said"
+    test -s "$work/out/capacity.json"
+    exit
+    ;;
 janus-echotest) export TARGET=lab:echo ;; # interop/janus has the real one
 churn) short+=(--hold 1s) ;;
 ramp) short+=(--ramp 1s:1s) ;;
