@@ -39,37 +39,36 @@ static void put_worst(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, ")");
 }
 
-void sq_report_score_note(const struct sq_result *r, struct sq_buf *out)
+/* The run's figure, and where most of the peers lie. True: there are several. */
+static bool put_spread(const struct sq_result *r, enum sq_metric_id id, double mean, const char *of,
+                       struct sq_buf *out)
 {
-    const struct sq_metric_row *m = sq_result_metric(r, SQ_METRIC_SCORE);
-    if (!m || !isfinite(r->score)) {
-        return;
+    const struct sq_metric_row *m = sq_result_metric(r, id);
+    if (!m || !isfinite(mean)) {
+        return false;
     }
     unsigned long long peers = m->hist->sums.count;
-    sq_report_human(out, r->score);
-    sq_buf_printf(out, " of 10 over %llu peer%s", peers, peers == 1 ? "" : "s");
+    sq_report_human(out, mean);
+    sq_buf_printf(out, " of %s over %llu peer%s", of, peers, peers == 1 ? "" : "s");
     if (peers > 1) {
         sq_buf_puts(out, "; 5 % of them have ");
-        sq_report_human(out, fifth_percentile(r, SQ_METRIC_SCORE));
-        sq_buf_puts(out, " or less, ");
+        sq_report_human(out, fifth_percentile(r, id));
+        sq_buf_puts(out, " or less");
+    }
+    return peers > 1;
+}
+
+void sq_report_score_note(const struct sq_result *r, struct sq_buf *out)
+{
+    if (put_spread(r, SQ_METRIC_SCORE, r->score, "10", out)) {
+        sq_buf_puts(out, ", ");
         put_worst(r, out);
     }
 }
 
 void sq_report_mos_note(const struct sq_result *r, struct sq_buf *out)
 {
-    const struct sq_metric_row *m = sq_result_metric(r, SQ_METRIC_MOS);
-    if (!m || !isfinite(r->mos)) {
-        return;
-    }
-    unsigned long long peers = m->hist->sums.count;
-    sq_report_human(out, r->mos);
-    sq_buf_printf(out, " of at most 4.41 over %llu peer%s", peers, peers == 1 ? "" : "s");
-    if (peers > 1) {
-        sq_buf_puts(out, "; 5 % of them have ");
-        sq_report_human(out, fifth_percentile(r, SQ_METRIC_MOS));
-        sq_buf_puts(out, " or less");
-    }
+    (void)put_spread(r, SQ_METRIC_MOS, r->mos, "at most 4.41", out);
 }
 
 void sq_report_lost_points(const struct sq_result *r, struct sq_buf *out)
