@@ -20,6 +20,7 @@ struct sq_held *sq_held_new(struct sq_held_pool *pool, size_t len)
         held = pool->free[class];
         pool->free[class] = held->next;
         pool->free_len[class]--;
+        __builtin_prefetch(held->next, 1); /* the next taker's */
     } else {
         held = sq_malloc(sizeof(*held) + (class < SQ_HELD_SIZES ? bytes[class] : len));
         if (!held) {
@@ -65,31 +66,33 @@ static void put_behind(struct sq_held_list *list, struct sq_held *before, struct
 
 void sq_held_append(struct sq_held_list *list, struct sq_held *held)
 {
-    put_behind(list, list->last, held);
+    put_behind(list, list->first ? list->last : NULL, held);
 }
 
 bool sq_held_insert(struct sq_held_list *list, struct sq_held *held)
 {
-    struct sq_held *before = list->last;
+    struct sq_held *before = list->first ? list->last : NULL;
+    bool last = true;
     while (before && before->due_ns > held->due_ns) {
-        before = before->prev;
+        before = before == list->first ? NULL : before->prev;
+        last = false;
     }
-    bool last = before == list->last;
     put_behind(list, before, held);
     return last;
 }
 
 void sq_held_remove(struct sq_held_list *list, struct sq_held *held)
 {
-    *(held->prev ? &held->prev->next : &list->first) = held->next;
-    *(held->next ? &held->next->prev : &list->last) = held->prev;
+    struct sq_held *before = held == list->first ? NULL : held->prev;
+    *(before ? &before->next : &list->first) = held->next;
+    *(held->next ? &held->next->prev : &list->last) = before;
 }
 
 struct sq_held *sq_held_take(struct sq_held_list *list)
 {
     struct sq_held *held = list->first;
     if (held) {
-        sq_held_remove(list, held);
+        list->first = held->next;
     }
     return held;
 }

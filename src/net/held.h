@@ -23,6 +23,8 @@ struct sq_held {
     _Alignas(16) uint8_t data[];
 };
 
+/* The first one's `prev` says nothing: taking from the front leaves the next one untouched, which
+ * is in no cache then. */
 struct sq_held_list {
     struct sq_held *first, *last;
 };

@@ -111,16 +111,29 @@ static void let_port_go(struct sq_link_port *port)
     }
 }
 
-/* What it holds stays until the flush hooks have run; its port may be closed meanwhile. */
-static void hand_over(struct links *links, struct sq_held *held, enum sq_direction direction)
+/* What they hold stays until the flush hooks have run; their port may be closed meanwhile. */
+static void hand_over(struct links *links, struct sq_held *const *run, size_t n,
+                      enum sq_direction direction)
 {
-    struct sq_link_port *port = held->port;
-    if (!port->ops->leave[direction](port->ctx, held)) {
-        held->next = links->spent;
-        links->spent = held;
+    struct sq_link_port *port = run[0]->port;
+    if (!port->ops->leave[direction](port->ctx, run, n)) {
+        for (size_t i = 0; i < n; i++) {
+            run[i]->next = links->spent;
+            links->spent = run[i];
+        }
     }
-    port->held--;
+    port->held -= n;
     let_port_go(port);
+}
+
+static void hand_over_due(struct sq_link *link, enum sq_direction direction, uint64_t now_ns)
+{
+    struct links *links = link->links;
+    struct sq_held *run[SQ_LINK_RUN_MAX];
+    size_t n;
+    while ((n = sq_way_take_run(&link->ways[direction], now_ns, run, SQ_LINK_RUN_MAX)) > 0) {
+        hand_over(links, run, n, direction);
+    }
 }
 
 static void set_timer(struct sq_link *link)
@@ -136,16 +149,18 @@ static void set_timer(struct sq_link *link)
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_link *link = ctx;
-    struct links *links = link->links;
     link->users++; /* whoever ends in a call-back */
-    for (int d = 0; d < SQ_DIRECTIONS; d++) {
-        struct sq_held *held;
-        while ((held = sq_way_take(&link->ways[d], now_ns)) != NULL) {
-            hand_over(links, held, (enum sq_direction)d);
-        }
-    }
+    hand_over_due(link, SQ_UP, now_ns);
+    hand_over_due(link, SQ_DOWN, now_ns);
     set_timer(link);
     let_go(link);
+}
+
+static void fetch_ahead(const void *reads, unsigned step)
+{
+    const struct sq_link *link = reads;
+    sq_way_prefetch(&link->ways[SQ_UP], step);
+    sq_way_prefetch(&link->ways[SQ_DOWN], step);
 }
 
 /* The loop goes: what its sockets sent last leaves now, before its time. */
@@ -155,10 +170,7 @@ static void free_links(void *service)
     while (links->all) {
         struct sq_link *link = links->all;
         link->users++; /* so that only this ends it */
-        struct sq_held *held;
-        while ((held = sq_way_take(&link->ways[SQ_UP], SQ_NEVER / 2)) != NULL) {
-            hand_over(links, held, SQ_UP);
-        }
+        hand_over_due(link, SQ_UP, SQ_NEVER / 2);
         destroy(link);
     }
     free_spent(links);
@@ -202,6 +214,8 @@ int sq_link_create(struct sq_loop *loop, const struct sq_link_config *config, ui
     sq_way_init(&link->ways[SQ_UP], &config->up, seed, &links->pool);
     sq_way_init(&link->ways[SQ_DOWN], &config->down, ~seed, &links->pool);
     sq_timer_init(&link->timer, on_timer, link);
+    link->timer.reads = link;
+    link->timer.ahead = fetch_ahead;
     link->next = links->all;
     link->prev = &links->all;
     if (links->all) {

@@ -14,11 +14,13 @@ enum sq_direction { SQ_UP, SQ_DOWN, SQ_DIRECTIONS };
 #define SQ_UDP_BYTES  8
 #define SQ_TCP_BYTES  32 /* with time-stamps, as Linux sends them */
 
+#define SQ_LINK_RUN_MAX 64 /* that leave together; more are the next run */
+
 struct sq_link_port_ops {
-    /* One left the link in this direction; borrowed until this iteration's flush hooks have run,
-     * unless this returns true: then it is the port's, for sq_link_free_held. The port may be
-     * closed in here. */
-    bool (*leave[SQ_DIRECTIONS])(void *ctx, struct sq_held *held);
+    /* These, in their order, left the link together in this direction: what is due by one time goes
+     * on as a batch. Borrowed until this iteration's flush hooks have run, unless this returns
+     * true: then they are the port's, for sq_link_free_held. The port may be closed in here. */
+    bool (*leave[SQ_DIRECTIONS])(void *ctx, struct sq_held *const *run, size_t n);
     /* The port was closed, and nothing of it is left on the link: it may be freed. */
     void (*idle)(void *ctx);
 };

@@ -167,10 +167,17 @@ static void push_out(struct link_filter *l)
     }
 }
 
-static bool leave_up(void *ctx, struct sq_held *held)
+static void append_run(struct sq_held_list *list, struct sq_held *const *run, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sq_held_append(list, run[i]);
+    }
+}
+
+static bool leave_up(void *ctx, struct sq_held *const *run, size_t n)
 {
     struct link_filter *l = ctx;
-    sq_held_append(&l->out, held);
+    append_run(&l->out, run, n);
     push_out(l);
     l->ready(l->ctx); /* the kernel may have been full; or it broke */
     return true;
@@ -212,10 +219,10 @@ static void pull_in(struct link_filter *l)
     }
 }
 
-static bool leave_down(void *ctx, struct sq_held *held)
+static bool leave_down(void *ctx, struct sq_held *const *run, size_t n)
 {
     struct link_filter *l = ctx;
-    sq_held_append(&l->in, held);
+    append_run(&l->in, run, n);
     l->ready(l->ctx);
     return true;
 }

@@ -3,11 +3,20 @@
 #include <math.h>
 #include <string.h>
 
+static void put_config(struct sq_way *way, const struct sq_link_way *c)
+{
+    bool altered = c->duplicate > 0 || c->corrupt > 0;
+    way->config = *c;
+    way->chancy = c->loss > 0 || c->bursts.to_bad > 0 || altered;
+    way->clear = c->rate_bps <= 0 && c->delay_ns == 0 && c->jitter_ns == 0 && !altered;
+}
+
 void sq_way_init(struct sq_way *way, const struct sq_link_way *config, uint64_t seed,
                  struct sq_held_pool *pool)
 {
-    *way = (struct sq_way){.config = *config, .pool = pool};
+    *way = (struct sq_way){.pool = pool};
     sq_rand_seed(&way->rand, seed);
+    put_config(way, config);
 }
 
 static bool chance(struct sq_way *way, double probability)
@@ -20,6 +29,10 @@ static bool chance(struct sq_way *way, double probability)
 bool sq_way_loses(struct sq_way *way)
 {
     const struct sq_link_bursts *b = &way->config.bursts;
+    way->counters.offered++;
+    if (!way->chancy) {
+        return false;
+    }
     bool lost = chance(way, way->config.loss);
     if (b->to_bad > 0) {
         if (chance(way, way->bad ? b->to_good : b->to_bad)) {
@@ -27,7 +40,6 @@ bool sq_way_loses(struct sq_way *way)
         }
         lost = chance(way, way->bad ? b->loss_bad : b->loss_good) || lost;
     }
-    way->counters.offered++;
     way->counters.lost += lost;
     return lost;
 }
@@ -83,7 +95,7 @@ static void fly_twice(struct sq_way *way, const struct sq_held *held, uint64_t f
 /* What goes wrong with a segment, TCP makes good: it is never altered, and comes once. */
 static void leave_bottleneck(struct sq_way *way, struct sq_held *held, uint64_t from_ns)
 {
-    if (held->order_ns) {
+    if (held->order_ns || !way->chancy) {
         fly(way, held, from_ns);
         return;
     }
@@ -166,7 +178,7 @@ void sq_way_set(struct sq_way *way, const struct sq_link_way *config, uint64_t n
     struct sq_held *first = way->queue.first;
     double whole_ns = first ? (double)passing_ns(way, first) : 0;
     double left = whole_ns > 0 ? (double)(way->first_done_ns - way->now_ns) / whole_ns : 0;
-    way->config = *config;
+    put_config(way, config);
     if (first) { /* what has passed of the first has passed */
         way->first_done_ns =
             way->now_ns + (uint64_t)(fmin(left, 1) * (double)passing_ns(way, first));
@@ -176,11 +188,35 @@ void sq_way_set(struct sq_way *way, const struct sq_link_way *config, uint64_t n
 
 /* ---- Out ---- */
 
+#define LINE_BYTES 64
+
+/* It has waited, and is in no cache. */
+static void fetch_data(const struct sq_held *held)
+{
+    for (size_t at = 0; at < held->len; at += LINE_BYTES) {
+        __builtin_prefetch(held->data + at, 0, 2);
+    }
+}
+
+void sq_way_prefetch(const struct sq_way *way, unsigned step)
+{
+    if (step == 0) {
+        __builtin_prefetch(way);
+        __builtin_prefetch((const char *)way + LINE_BYTES);
+        __builtin_prefetch((const char *)way + 2 * LINE_BYTES);
+    } else if (way->flight.first && step == 1) {
+        __builtin_prefetch(way->flight.first);
+        __builtin_prefetch((const char *)way->flight.first + LINE_BYTES);
+    } else if (way->flight.first) {
+        fetch_data(way->flight.first);
+        __builtin_prefetch(way->flight.first->port);
+        __builtin_prefetch(way->flight.first->next);
+    }
+}
+
 bool sq_way_is_clear(const struct sq_way *way)
 {
-    const struct sq_link_way *c = &way->config;
-    return way->held == 0 && c->rate_bps <= 0 && c->delay_ns == 0 && c->jitter_ns == 0 &&
-           c->duplicate <= 0 && c->corrupt <= 0;
+    return way->clear && way->held == 0;
 }
 
 void sq_way_pass(struct sq_way *way, size_t wire_bytes)
@@ -203,14 +239,24 @@ uint64_t sq_way_next_ns(const struct sq_way *way)
 
 struct sq_held *sq_way_take(struct sq_way *way, uint64_t now_ns)
 {
+    struct sq_held *held;
+    return sq_way_take_run(way, now_ns, &held, 1) == 1 ? held : NULL;
+}
+
+size_t sq_way_take_run(struct sq_way *way, uint64_t now_ns, struct sq_held **ret_run, size_t most)
+{
+    size_t n = 0;
     advance(way, now_ns);
-    if (!way->flight.first || way->flight.first->due_ns > way->now_ns) {
-        return NULL;
+    while (n < most && way->flight.first && way->flight.first->due_ns <= way->now_ns &&
+           (n == 0 || way->flight.first->port == ret_run[0]->port)) {
+        struct sq_held *held = sq_held_take(&way->flight);
+        __builtin_prefetch(held->next);
+        fetch_data(held);
+        way->held--;
+        sq_way_pass(way, held->wire_bytes);
+        ret_run[n++] = held;
     }
-    struct sq_held *held = sq_held_take(&way->flight);
-    way->held--;
-    sq_way_pass(way, held->wire_bytes);
-    return held;
+    return n;
 }
 
 static void drop_from(struct sq_way *way, struct sq_held_list *list,

@@ -8,19 +8,21 @@
 #include "net/held.h"
 #include "net/link.h"
 
+/* What each datagram touches stands together. */
 struct sq_way {
-    struct sq_link_way config;
-    struct sq_rand rand;
-    struct sq_held_pool *pool;
-    uint64_t now_ns;
-    bool bad;                  /* the state of the bursts */
     struct sq_held_list queue; /* before the bottleneck; the first one is passing it, ... */
     uint64_t first_done_ns;    /* ... until then */
     uint64_t queue_bytes;
     struct sq_held_list flight; /* past it, by due_ns */
     uint64_t last_due_ns;       /* the latest that any was given */
-    size_t held;                /* in both */
+    uint64_t now_ns;
+    size_t held; /* in both */
+    struct sq_held_pool *pool;
+    bool bad;           /* the state of the bursts */
+    bool chancy, clear; /* of the settings: some are lost, altered or come twice; nothing is held */
     struct sq_link_counters counters;
+    struct sq_link_way config;
+    struct sq_rand rand;
 };
 
 /* `pool` is borrowed. */
@@ -45,6 +47,11 @@ uint64_t sq_way_next_ns(const struct sq_way *way);
 /* The next one that is due by now, the caller's from here on, who also takes it off its count;
  * NULL: none. */
 struct sq_held *sq_way_take(struct sq_way *way, uint64_t now_ns);
+/* The same of the next ones that are of one port, `most` of them at most; returns how many. */
+size_t sq_way_take_run(struct sq_way *way, uint64_t now_ns, struct sq_held **ret_run, size_t most);
+/* Fetches into the cache what sq_way_take_run reads first: at first its own, then the datagram,
+ * then what is in it. */
+void sq_way_prefetch(const struct sq_way *way, unsigned step);
 /* Frees what it holds of this port. */
 void sq_way_forget(struct sq_way *way, const struct sq_link_port *port);
 

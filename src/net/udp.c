@@ -21,12 +21,6 @@
 #define GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
 
 static void on_ready(void *ctx, unsigned ready);
-static bool leave_up(void *ctx, struct sq_held *held);
-static bool leave_down(void *ctx, struct sq_held *held);
-static void on_link_idle(void *ctx);
-
-static const struct sq_link_port_ops port_ops = {
-    .leave = {[SQ_UP] = leave_up, [SQ_DOWN] = leave_down}, .idle = on_link_idle};
 
 static int set_int(int fd, int level, int option, int value)
 {
@@ -126,16 +120,6 @@ static int open_socket(struct sq_udp *udp, const struct sq_udp_options *o)
     return err;
 }
 
-static int open_port(struct sq_udp *udp, struct sq_link *link)
-{
-    udp->port = sq_malloc(sizeof(*udp->port));
-    if (!udp->port) {
-        return SQ_ERR_NOMEM;
-    }
-    sq_link_port_open(udp->port, link, &port_ops, udp);
-    return 0;
-}
-
 int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_udp_recv_fn fn,
                 void *ctx, struct sq_udp **ret_udp)
 {
@@ -154,7 +138,7 @@ int sq_udp_open(struct sq_loop *loop, const struct sq_udp_options *options, sq_u
     udp->read_in = sq_loop_iteration(loop) - 2;
     udp->fn = fn;
     udp->ctx = ctx;
-    int err = options->link ? open_port(udp, options->link) : 0;
+    int err = options->link ? sq_udp_open_port(udp, options->link) : 0;
     err = err ? err : open_socket(udp, options);
     if (err) {
         int saved = errno;
@@ -174,7 +158,7 @@ static void flush_queued(const struct sq_udp *udp)
     }
 }
 
-static void dispose(struct sq_udp *udp)
+void sq_udp_dispose(struct sq_udp *udp)
 {
     flush_queued(udp);
     if (udp->fd >= 0) {
@@ -184,14 +168,6 @@ static void dispose(struct sq_udp *udp)
     if (!udp->receiving) {
         sq_free(udp);
     }
-}
-
-static void on_link_idle(void *ctx)
-{
-    struct sq_udp *udp = ctx;
-    sq_free(udp->port);
-    udp->port = NULL;
-    dispose(udp);
 }
 
 void sq_udp_close(struct sq_udp *udp)
@@ -205,7 +181,7 @@ void sq_udp_close(struct sq_udp *udp)
     if (udp->port) {
         sq_link_port_close(udp->port); /* on_link_idle comes, now or later */
     } else {
-        dispose(udp);
+        sq_udp_dispose(udp);
     }
 }
 
@@ -296,30 +272,6 @@ static struct control read_control(struct sq_udp *udp, struct msghdr *msg)
     return c;
 }
 
-/* It came off the network and is to come over the socket's link, or may pass. */
-static bool passes_link(struct sq_udp *udp, const struct sq_datagram *d)
-{
-    const struct sq_link_datagram offered = {
-        .data = d->data,
-        .len = d->len,
-        .addr = d->from,
-        .ipv6 = sq_addr_family(&udp->local) == AF_INET6,
-        .at_ns = d->recv_ns,
-    };
-    return !udp->port || sq_link_offer(udp->port, SQ_DOWN, &offered) == SQ_LINK_PASS;
-}
-
-static bool leave_down(void *ctx, struct sq_held *held)
-{
-    struct sq_udp *udp = ctx;
-    const struct sq_datagram d = {
-        .data = held->data, .len = held->len, .from = &held->addr, .recv_ns = held->due_ns};
-    if (udp->fn && !udp->closed) {
-        udp->fn(udp->ctx, &d);
-    }
-    return false;
-}
-
 /* Hands over what was read, cut into the datagrams that were sent. */
 void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *data, size_t len,
                     struct msghdr *msg)
@@ -333,7 +285,7 @@ void sq_udp_deliver(struct sq_udp *udp, const struct sq_addr *from, uint8_t *dat
         udp->counters.received++;
         udp->counters.received_bytes += n;
         at += n;
-        if (udp->fn && passes_link(udp, &d)) {
+        if (udp->fn && sq_udp_passes_down(udp, &d)) {
             udp->fn(udp->ctx, &d);
         }
     } while (at < len && !udp->closed);
@@ -499,7 +451,7 @@ static const struct sq_addr *effective_to(const struct sq_udp *udp, const struct
     return udp->connected && (!to || sq_addr_equal(to, &udp->remote)) ? NULL : to;
 }
 
-static int send_one(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
+int sq_udp_send_one(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
 {
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
     to = effective_to(udp, to);
@@ -523,31 +475,10 @@ static int send_one(struct sq_udp *udp, const struct sq_addr *to, const void *da
     return 0;
 }
 
-static bool leave_up(void *ctx, struct sq_held *held)
-{
-    struct sq_udp *udp = ctx;
-    const struct sq_addr *to = sq_addr_family(&held->addr) != AF_UNSPEC ? &held->addr : NULL;
-    int err = send_one(udp, to, held->data, held->len);
-    (void)err; /* counted, as of any other */
-    return false;
-}
-
-static bool passes_up(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagram)
-{
-    const struct sq_link_datagram offered = {
-        .data = datagram->iov_base,
-        .len = datagram->iov_len,
-        .addr = to,
-        .ipv6 = sq_addr_family(&udp->local) == AF_INET6,
-        .at_ns = sq_loop_now(udp->loop),
-    };
-    return !udp->port || sq_link_offer(udp->port, SQ_UP, &offered) == SQ_LINK_PASS;
-}
-
 int sq_udp_send(struct sq_udp *udp, const struct sq_addr *to, const void *data, size_t len)
 {
     const struct iovec datagram = sq_udp_datagram(data, len);
-    return passes_up(udp, to, &datagram) ? send_one(udp, to, data, len) : 0;
+    return sq_udp_passes_up(udp, to, &datagram) ? sq_udp_send_one(udp, to, data, len) : 0;
 }
 
 size_t sq_udp_gso_run(const struct sq_udp *udp, const struct iovec *d, size_t n)
@@ -650,7 +581,7 @@ size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to
     return at;
 }
 
-static size_t send_together(struct sq_udp *udp, const struct sq_addr *to,
+size_t sq_udp_send_together(struct sq_udp *udp, const struct sq_addr *to,
                             const struct iovec *datagrams, size_t n)
 {
     struct sq_udp_batch *batch = sq_udp_batch_of(udp->loop);
@@ -674,16 +605,16 @@ size_t sq_udp_send_batch(struct sq_udp *udp, const struct sq_addr *to,
     size_t at = 0;
     while (udp->port && at < n) {
         size_t run = 0;
-        while (at + run < n && passes_up(udp, to, &datagrams[at + run])) {
+        while (at + run < n && sq_udp_passes_up(udp, to, &datagrams[at + run])) {
             run++;
         }
-        size_t sent = run > 0 ? send_together(udp, to, datagrams + at, run) : 0;
+        size_t sent = run > 0 ? sq_udp_send_together(udp, to, datagrams + at, run) : 0;
         if (sent < run) {
             return at + sent;
         }
         at += run + (at + run < n);
     }
-    return udp->port ? n : send_together(udp, to, datagrams, n);
+    return udp->port ? n : sq_udp_send_together(udp, to, datagrams, n);
 }
 
 void sq_udp_get_counters(const struct sq_udp *udp, struct sq_udp_counters *ret_counters)

@@ -70,6 +70,22 @@ int sq_udp_count_failure(struct sq_udp *udp, int error, size_t datagrams);
 size_t sq_udp_send_now(struct sq_udp *udp, int earlier, const struct sq_addr *to,
                        const struct iovec *datagrams, size_t n);
 
+/* As sq_udp_send and sq_udp_send_batch, past the link. */
+int sq_udp_send_one(struct sq_udp *udp, const struct sq_addr *to, const void *data,
+                    size_t len) SQ_MUST_USE;
+size_t sq_udp_send_together(struct sq_udp *udp, const struct sq_addr *to,
+                            const struct iovec *datagrams, size_t n);
+/* Closes the descriptor, and frees the socket unless it is being delivered to. */
+void sq_udp_dispose(struct sq_udp *udp);
+
+/* ---- udp_link.c ---- */
+
+int sq_udp_open_port(struct sq_udp *udp, struct sq_link *link) SQ_MUST_USE;
+/* It came off the network and is to come over the socket's link, or may pass. */
+bool sq_udp_passes_down(struct sq_udp *udp, const struct sq_datagram *datagram);
+/* The same of what is to be sent. */
+bool sq_udp_passes_up(struct sq_udp *udp, const struct sq_addr *to, const struct iovec *datagram);
+
 /* ---- udp_batch.c ---- */
 
 struct sq_udp_batch;
