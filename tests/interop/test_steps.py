@@ -2,11 +2,18 @@
 who leaves; and a server that answers what nobody expects."""
 import http.server
 import json
+import re
+import statistics
+import subprocess
 import threading
+from datetime import datetime
 
 from harness import test
 from harness.proc import check
-from harness.squall import Lab
+from harness.sandbox import need
+from harness.squall import CONSTANT, Lab
+from test_dtmf import keys_on_the_wire
+from test_wire import Capture, one_packet_at_a_time
 
 TOKEN = "sesame-7"
 
@@ -147,5 +154,116 @@ token: ${token}
     check(said["squall-4"] == at + "status 503; expected 200 to 299; it says: busy", f"{said}")
 
 
+EFFECTS = """
+load: {peers: 2, rate: 20/s, duration: 12500ms}
+groups:
+  talker:
+    per_room: 1
+    role: publish
+    steps:
+      - wait: 500ms
+      - dtmf: "15#"
+      - wait: 1500ms
+      - mute: all
+      - wait: 1500ms
+      - unmute: all
+      - wait: 1500ms
+      - restart_ice
+      - wait: 1500ms
+      - network: delay=30ms
+      - wait: 2500ms
+      - network: up.rate=300k
+  listener: {role: watch}
+"""
+AUDIO, EVENTS, VIDEO = 111, 110, 96  # payload types; repairs (97) of what came before may come later
+KEYS, KEY_DURATIONS = "15#", [960, 1920, 2880, 3840, 4800, 4800, 4800]  # 100 ms at 48 kHz (RFC 4733, section 2.5.1.2)
+
+
+def on_the_wire(path, end, pair):
+    """(time, bytes of the IP packet, RTP's payload type or None, its time-stamp, STUN's user name) of what left a peer, or came to it."""
+    port = re.search(r":(\d+) ->", pair)[1]
+    out = subprocess.run([need("tshark"), "-n", "-r", path, "--enable-heuristic", "rtp_udp", "-Y", f"{end} == {port}", "-T", "fields",
+                          "-e", "frame.time_epoch", "-e", "ip.len", "-e", "rtp.p_type", "-e", "rtp.timestamp", "-e", "stun.att.username"],
+                         capture_output=True, text=True, check=True).stdout
+    rows = [line.split("\t") for line in out.splitlines()]
+    return [(float(time), int(size), int(rtp) if rtp else None, int(ts) if ts else None, user) for time, size, rtp, ts, user in rows]
+
+
+def seconds(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def steps_effects(t):
+    """What steps do to a call, seen from outside: on the wire, and by who listens."""
+    one_packet_at_a_time("lo")
+    file = t.folder / "effects.yaml"
+    file.write_text(EFFECTS)
+    capture = Capture(t)
+    results = t.run(str(file), Lab(t).room(), "--dump", 1, "--record", 2, "--record-sent", "--record-format", "pcap", "--lateness-max", "500", *CONSTANT).finish(40)
+    capture.finish()
+    results.all_ok(2)
+    talker = next(p for p in results.peers if p["role"] == "talker")
+    listener = next(p for p in results.peers if p["role"] == "listener")
+    at = {e["value"].split()[0]: seconds(e["time"]) for e in results.events("step")}
+    changed = {e["value"]: seconds(e["time"]) for e in results.events("network")}
+    packets = on_the_wire(capture.path, "udp.srcport", talker["pair"])
+    media = [time for time, _, rtp, _, _ in packets if rtp in (AUDIO, EVENTS, VIDEO)]
+
+    # dtmf: who listens hears the keys, from their begin to their end as long as they were pressed.
+    keys = {}
+    sent = next((results.folder / "record").glob(f"{talker['peer']}*.pcap"))
+    for ts, event, _, duration, _ in keys_on_the_wire(sent):
+        keys.setdefault((ts, "0123456789*#ABCD"[event]), []).append(duration)
+    heard = {}
+    for time, _, rtp, ts, _ in on_the_wire(capture.path, "udp.dstport", listener["pair"]):
+        if rtp == EVENTS:
+            heard.setdefault(ts, []).append(time)
+    took = [1e3 * (times[-1] - times[0]) for times in heard.values()]
+    test.note(f"{talker['peer']} pressed {''.join(key for _, key in keys)}, {listener['peer']} heard {listener['dtmf']}; "
+              f"{', '.join(f'{ms:.1f}' for ms in took)} ms from the first packet to the last, 80 sent")
+    check(listener["dtmf"] == "".join(key for _, key in keys) == KEYS, f"heard {listener['dtmf']}, sent {keys}")
+    check(all(d == KEY_DURATIONS for d in keys.values()), f"durations of keys {keys}")
+    check([len(times) for times in heard.values()] == [len(KEY_DURATIONS)] * len(KEYS), f"packets of keys {heard}")
+    check(abs(statistics.median(took) - 80) < 10, f"{took} ms from a key's first packet to its last")  # a busy machine stalls one
+    starts = sorted(heard)
+    check(all(abs(b - a - 48 * 170) < 48 * 20 for a, b in zip(starts, starts[1:])), f"time-stamps of keys {starts}, 170 ms apart")
+
+    # mute: nothing of it leaves, and all of it before and after.
+    quiet = [time for time in media if at["mute"] + 0.15 < time < at["unmute"]]
+    loud = [sum(begin <= time < begin + 1 for time in media) for begin in (at["mute"] - 1, at["unmute"] + 0.3)]
+    test.note(f"{len(quiet)} packets while muted, {loud} in the second before and after")
+    check(not quiet and min(loud) > 100, f"{len(quiet)} packets while muted, {loud} in the second before and after")
+
+    # restart_ice: new credentials both ways, and media go on.
+    restart = at["restart"]
+    users = [{user for time, _, _, _, user in packets if user and begin < time < end} for begin, end in ((0, restart), (restart + 0.3, restart + 1e3))]
+    gap = max(b - a for a, b in zip(media, media[1:]) if restart - 0.5 < a < restart + 1.4)
+    test.note(f"STUN user names {users[0]}, then {users[1]}; {1e3 * gap:.0f} ms without a packet at most")
+    before, after = [user.split(":") for half in users for user in half][:2]
+    check(len(users[0]) == len(users[1]) == 1 and before[0] != after[0] and before[1] != after[1], f"STUN user names {users}")
+    check(gap < 0.25, f"{1e3 * gap:.0f} ms without a packet at a restart of ICE")
+
+    # network: the round trip and the rate that were set, from then on.
+    slow, narrow = changed["delay=30ms"], changed["up.rate=300k"]
+    trips = {when: [] for when in ("before", "after")}
+    dump = json.loads(next((results.folder / "webrtc-internals").glob("*.json")).read_text())
+    for connection in dump["PeerConnections"].values():
+        for key, value in connection["stats"].items():
+            if value["statsType"] == "remote-inbound-rtp" and key.endswith("-roundTripTime"):
+                stamps = json.loads(connection["stats"][key.replace("-roundTripTime", "-timestamp")]["values"])
+                for time, trip in zip(stamps, json.loads(value["values"])):
+                    time = time / 1e3
+                    if trip and restart + 0.5 < time < slow:
+                        trips["before"].append(1e3 * trip)
+                    elif trip and slow + 1.2 < time < narrow:
+                        trips["after"].append(1e3 * trip)
+    longer = statistics.median(trips["after"]) - statistics.median(trips["before"])
+    rates = [sum(size for time, size, *_ in packets if begin <= time < end) * 8 / (end - begin) / 1e3
+             for begin, end in ((slow + 0.5, narrow), (narrow + 0.5, narrow + 2.5))]
+    test.note(f"round trip {longer:.2f} ms longer, 60 set; {rates[0]:.0f} kbit/s on the wire, then {rates[1]:.1f}, 300 set")
+    check(abs(longer - 60) < 2, f"the round trip is {longer:.2f} ms longer, 60 were set: {trips}")
+    check(abs(rates[1] / 300 - 1) < 0.02 and rates[0] > 900, f"{rates} kbit/s on the wire, the last was set to 300")
+
+
 if __name__ == "__main__":
-    test.run([steps_token, steps_wrong])
+    test.run([steps_token, steps_wrong, steps_effects])
