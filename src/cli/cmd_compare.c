@@ -16,7 +16,7 @@
 
 struct session {
     bool help, all, strict, quiet;
-    const char *threshold, *json, *junit, *markdown;
+    const char *threshold, *html, *json, *junit, *markdown;
     struct sq_option_list metrics, words;
     struct sq_compare_figure figures[SQ_OPTION_LIST_MAX];
     struct sq_store_runs sides[SQ_COMPARE_SIDES_MAX];
@@ -42,6 +42,7 @@ static void make_table(struct session *s, struct sq_option rows[static ROWS_MAX]
         {"strict", SQ_OPTION_FLAG, &s->strict, NULL,
          "refuse runs whose configurations, versions or machines differ", 0, 0},
         {.name = "Results", .type = SQ_OPTION_HEADING},
+        {"html", SQ_OPTION_TEXT, &s->html, "FILE", "a page to read, to print and to pass on", 0, 0},
         {"json", SQ_OPTION_TEXT, &s->json, "FILE", "all of it; - is standard output", 0, 0},
         {"markdown", SQ_OPTION_TEXT, &s->markdown, "FILE", "tables for the page of a job", 0, 0},
         {"junit", SQ_OPTION_TEXT, &s->junit, "FILE", "a test case a figure", 0, 0},
@@ -74,8 +75,8 @@ static int refuse(struct session *s, const char *what)
 
 static int check(struct session *s)
 {
-    static const char *const names[] = {"json", "markdown", "junit"};
-    const char *const paths[] = {s->json, s->markdown, s->junit};
+    static const char *const names[] = {"html", "json", "markdown", "junit"};
+    const char *const paths[] = {s->html, s->json, s->markdown, s->junit};
     if (s->words.n < 2) {
         return refuse(s, "compare: expected two results directories, BEFORE and AFTER");
     }
@@ -87,7 +88,7 @@ static int check(struct session *s)
         return refuse(s, "--all and --metric contradict each other: give one of them");
     }
     int err = 0;
-    for (size_t i = 0; !err && i < 3; i++) {
+    for (size_t i = 0; !err && i < sizeof(names) / sizeof(*names); i++) {
         for (size_t k = 0; k < i; k++) {
             if (sq_places_same(paths[i], paths[k])) {
                 snprintf(s->why, sizeof(s->why), "--%s and --%s: both are %.200s", names[k],
@@ -140,9 +141,11 @@ static void put(struct session *s, const char *path,
 
 static int tell(struct session *s)
 {
-    bool to_stdout = (s->json && strcmp(s->json, "-") == 0) ||
-                     (s->markdown && strcmp(s->markdown, "-") == 0) ||
-                     (s->junit && strcmp(s->junit, "-") == 0);
+    const char *const paths[] = {s->html, s->json, s->markdown, s->junit};
+    bool to_stdout = false;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        to_stdout = to_stdout || (paths[i] && strcmp(paths[i], "-") == 0);
+    }
     FILE *out = to_stdout ? stderr : stdout;
     int err = 0;
     if (!s->quiet) {
@@ -160,6 +163,7 @@ static int tell(struct session *s)
         sq_report_text_words(s->compare->reason, stderr);
         fputc('\n', stderr);
     }
+    put(s, s->html, sq_compare_html, &err);
     put(s, s->json, sq_compare_json, &err);
     put(s, s->markdown, sq_compare_markdown, &err);
     put(s, s->junit, sq_compare_junit, &err);

@@ -2,38 +2,21 @@
 #include "report/capacity.h"
 #include "report/html_int.h"
 #include <math.h>
-#include <string.h>
-
-extern const unsigned char sq_asset_report_css[];
+#include <stdio.h>
 
 #define PLOT_WIDTH  420.0
 #define PLOT_HEIGHT 170.0
 #define PLOT_LEFT   44.0
 #define PLOT_FOOT   22.0
 
-/* Nothing may be fetched, and nothing is run. */
-static const char head_before_title[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta name=\"color-scheme\" content=\"light dark\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-    "style-src 'unsafe-inline'\">\n<title>Capacity · Squall ";
-
 static void put_head(const struct sq_capacity_report *r, struct sq_buf *out)
 {
-    sq_buf_puts(out, head_before_title);
-    sq_html_text(out, r->head->run_id);
-    sq_buf_puts(out, "</title>\n<style>\n");
-    sq_buf_puts(out, (const char *)sq_asset_report_css);
-    sq_buf_puts(out, "</style>\n</head>\n<body>\n<header class=\"top\"><div class=\"wrap\">"
-                     "<span class=\"brand\">Squall</span><p>");
-    if (r->head->target) {
-        sq_html_text(out, r->head->target);
-        sq_buf_puts(out, " · ");
-    }
-    sq_buf_puts(out, "capacity ");
-    sq_html_text(out, r->head->run_id);
-    sq_buf_puts(out, "</p></div></header>\n<main class=\"wrap\">\n");
+    char title[SQ_RUN_ID_SIZE + 32];
+    char what[SQ_RUN_ID_SIZE + 16];
+    snprintf(title, sizeof(title), "Capacity · Squall %s", r->head->run_id);
+    snprintf(what, sizeof(what), "capacity %s", r->head->run_id);
+    sq_html_begin(&(struct sq_html_frame){title, r->head->target, what, false}, out);
+    sq_buf_puts(out, "<main class=\"wrap\">\n");
 }
 
 static void put_limit(const struct sq_capacity_level *limit, struct sq_buf *out)
@@ -295,9 +278,7 @@ void sq_capacity_html(const struct sq_capacity_report *r, struct sq_buf *out)
     sq_buf_puts(out, "<footer><p><a href=\"capacity.json\">capacity.json</a> · "
                      "<a href=\"capacity.csv\">capacity.csv</a></p>\n<p><code>");
     sq_html_text(out, r->head->command);
-    sq_buf_puts(out, "</code></p>\n<p>Made by Squall ");
-    sq_html_text(out, r->head->tool_version);
-    sq_buf_puts(out, " (");
-    sq_html_text(out, r->head->tool_commit);
-    sq_buf_puts(out, ").</p></footer>\n</main>\n</body>\n</html>\n");
+    sq_buf_puts(out, "</code></p>\n");
+    sq_html_made_by(r->head->tool_version, r->head->tool_commit, out);
+    sq_buf_puts(out, "</main>\n</body>\n</html>\n");
 }

@@ -161,9 +161,8 @@ static int choose_figures(struct comparing *w)
 
 /* ---- One figure of two sides ---- */
 
-/* Of each run that is used and has it; returns how many. */
-static size_t values_of(const struct sq_compare_side *side, struct sq_compare_figure f,
-                        double values[static SQ_STORE_RUNS_MAX])
+size_t sq_compare_values(const struct sq_compare_side *side, struct sq_compare_figure f,
+                         double values[static SQ_STORE_RUNS_MAX])
 {
     size_t n = 0;
     for (size_t i = 0; i < side->n; i++) {
@@ -259,8 +258,8 @@ static int measure(const struct sq_compare *c, const struct sq_compare_pair *pai
     double a[SQ_STORE_RUNS_MAX], b[SQ_STORE_RUNS_MAX];
     const struct sq_compare_side *before = &c->sides[0];
     const struct sq_compare_side *after = &c->sides[pair->side];
-    size_t n = values_of(before, row->figure, a);
-    size_t m = values_of(after, row->figure, b);
+    size_t n = sq_compare_values(before, row->figure, a);
+    size_t m = sq_compare_values(after, row->figure, b);
     int err = 0;
     row->before = sq_rank_median(a, n); /* sorts them */
     row->after = sq_rank_median(b, m);

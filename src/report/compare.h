@@ -135,5 +135,7 @@ void sq_compare_text(const struct sq_compare *c, const struct sq_compare_text_op
 void sq_compare_markdown(const struct sq_compare *c, struct sq_buf *out);
 void sq_compare_json(const struct sq_compare *c, struct sq_buf *out);
 void sq_compare_junit(const struct sq_compare *c, struct sq_buf *out);
+/* One page, without scripts: nothing is fetched. */
+void sq_compare_html(const struct sq_compare *c, struct sq_buf *out);
 
 #endif

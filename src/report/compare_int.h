@@ -15,5 +15,24 @@ int sq_compare_tell_differences(struct sq_compare *c) SQ_MUST_USE;
 const char *sq_compare_runs_word(size_t n, char out[static 32]);
 /* The change for people: "+12.3 %", or in the unit where it was 0. */
 void sq_compare_put_change(const struct sq_compare_row *row, struct sq_buf *out);
+/* The interval of the change, in the same: "+46.8 … +286". */
+void sq_compare_put_span(const struct sq_compare_row *row, struct sq_buf *out);
+/* "0.011", "<0.001"; a dash for NAN. */
+void sq_compare_put_p(double p, struct sq_buf *out);
+/* How much the comparison can tell, in sentences with `between` between them. */
+void sq_compare_put_power(const struct sq_compare *c, const struct sq_compare_pair *pair,
+                          const char *between, struct sq_buf *out);
+/* "✗" of a figure that is worse. Static. */
+const char *sq_compare_mark(enum sq_compare_call call);
+/* "✗ WORSE". Static. */
+const char *sq_compare_headline(enum sq_compare_verdict v);
+/* Whether a setting of two runs differs in what matters; *ret_a and *ret_b are its values, NULL
+ * where it is not set. */
+bool sq_compare_setting_differs(const struct sq_stored_run *first,
+                                const struct sq_stored_run *other, const char *key,
+                                const char **ret_a, const char **ret_b);
+/* The figure of each run that is used and has it; returns how many. */
+size_t sq_compare_values(const struct sq_compare_side *side, struct sq_compare_figure f,
+                         double values[static SQ_STORE_RUNS_MAX]);
 
 #endif

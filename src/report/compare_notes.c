@@ -90,16 +90,27 @@ static const char *shown(const char *value)
     return value ? value : "not set";
 }
 
-static int tell_setting(struct sq_compare *c, const struct sq_stored_run *first,
-                        const struct sq_stored_run *other, const char *key)
+bool sq_compare_setting_differs(const struct sq_stored_run *first,
+                                const struct sq_stored_run *other, const char *key,
+                                const char **ret_a, const char **ret_b)
 {
     const char *a = sq_store_setting(first, key);
     const char *b = sq_store_setting(other, key);
+    *ret_a = a;
+    *ret_b = b;
     if (is_of_no_matter(key) || (a && b && strcmp(a, b) == 0)) {
-        return 0;
+        return false;
     }
     /* A setting that the other version did not know yet is no difference of the two runs. */
-    if ((!a || !b) && strcmp(first->version, other->version) != 0) {
+    return (a && b) || strcmp(first->version, other->version) == 0;
+}
+
+static int tell_setting(struct sq_compare *c, const struct sq_stored_run *first,
+                        const struct sq_stored_run *other, const char *key)
+{
+    const char *a = NULL;
+    const char *b = NULL;
+    if (!sq_compare_setting_differs(first, other, key, &a, &b)) {
         return 0;
     }
     c->differences += c->notes_count < SQ_COMPARE_NOTES_MAX;

@@ -52,7 +52,7 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     return "";
 }
 
-static const char *mark_of(enum sq_compare_call call)
+const char *sq_compare_mark(enum sq_compare_call call)
 {
     static const char *const marks[] = {"=", "~", "+", "✗", "?", "?", "–"};
     return marks[call];
@@ -95,7 +95,7 @@ void sq_compare_put_change(const struct sq_compare_row *row, struct sq_buf *out)
     }
 }
 
-static void put_span(const struct sq_compare_row *row, struct sq_buf *out)
+void sq_compare_put_span(const struct sq_compare_row *row, struct sq_buf *out)
 {
     if (isnan(row->low)) {
         sq_buf_puts(out, "–");
@@ -106,7 +106,7 @@ static void put_span(const struct sq_compare_row *row, struct sq_buf *out)
     put_delta(row, row->high, out);
 }
 
-static void put_p(double p, struct sq_buf *out)
+void sq_compare_put_p(double p, struct sq_buf *out)
 {
     if (isnan(p)) {
         sq_buf_puts(out, "–");
@@ -168,7 +168,7 @@ static void put_row(const struct table *t, const struct sq_compare_pair *pair,
     struct sq_buf cell = {0};
     sq_buf_puts(t->out, "  ");
     paint(t, color_of(row->call));
-    sq_buf_printf(t->out, "%s ", mark_of(row->call));
+    sq_buf_printf(t->out, "%s ", sq_compare_mark(row->call));
     paint(t, "0");
     put_text_cell(t, row->name, NAME_WIDTH, true);
     put_text_cell(t, row->unit, UNIT_WIDTH, true);
@@ -177,19 +177,17 @@ static void put_row(const struct table *t, const struct sq_compare_pair *pair,
     sq_compare_put_change(row, &cell);
     put_cell(t, &cell, CELL_WIDTH + 3, false);
     if (pair->repeated) {
-        put_span(row, &cell);
+        sq_compare_put_span(row, &cell);
         put_cell(t, &cell, SPAN_WIDTH, false);
     }
-    put_p(row->p_adjusted, &cell);
+    sq_compare_put_p(row->p_adjusted, &cell);
     put_cell(t, &cell, 7, false);
     sq_buf_printf(t->out, " %s\n", sq_compare_call_words(pair, row));
 }
 
-/* How much the comparison can tell; `between` sentences. */
-static void put_power(const struct sq_compare *c, const struct sq_compare_pair *pair,
-                      const char *between, const char *first, struct sq_buf *out)
+void sq_compare_put_power(const struct sq_compare *c, const struct sq_compare_pair *pair,
+                          const char *between, struct sq_buf *out)
 {
-    sq_buf_puts(out, first);
     if (!pair->repeated) {
         sq_buf_printf(
             out,
@@ -237,11 +235,12 @@ static void put_pair(const struct table *t, const struct sq_compare *c,
     for (size_t i = 0; i < pair->rows_count; i++) {
         put_row(t, pair, &pair->rows[i]);
     }
-    put_power(c, pair, "\n  ", "  ", t->out);
+    sq_buf_puts(t->out, "  ");
+    sq_compare_put_power(c, pair, "\n  ", t->out);
     sq_buf_puts(t->out, "\n");
 }
 
-static const char *headline(enum sq_compare_verdict v)
+const char *sq_compare_headline(enum sq_compare_verdict v)
 {
     static const char *const words[] = {"✓ NOT WORSE", "✗ WORSE", "? INVALID", "! ERROR"};
     return words[v];
@@ -260,7 +259,7 @@ void sq_compare_text(const struct sq_compare *c, const struct sq_compare_text_op
         sq_buf_puts(out, "\n  ");
     }
     paint(&t, colors[c->verdict]);
-    sq_buf_puts(out, headline(c->verdict));
+    sq_buf_puts(out, sq_compare_headline(c->verdict));
     paint(&t, "0");
     sq_buf_puts(out, "  ");
     sq_escape_terminal(out, c->reason);
@@ -309,26 +308,26 @@ static void put_md_pair(const struct sq_compare *c, const struct sq_compare_pair
                   sq_compare_runs_word(c->sides[pair->side].used, word));
     for (size_t i = 0; i < pair->rows_count; i++) {
         const struct sq_compare_row *row = &pair->rows[i];
-        sq_buf_printf(out, "| %s | `%s` | ", mark_of(row->call), row->name);
+        sq_buf_printf(out, "| %s | `%s` | ", sq_compare_mark(row->call), row->name);
         sq_report_human_unit(out, row->before, row->unit);
         sq_buf_puts(out, " | ");
         sq_report_human_unit(out, row->after, row->unit);
         sq_buf_puts(out, " | ");
         sq_compare_put_change(row, out);
         sq_buf_puts(out, " | ");
-        put_span(row, out);
+        sq_compare_put_span(row, out);
         sq_buf_puts(out, " | ");
-        put_p(row->p_adjusted, out);
+        sq_compare_put_p(row->p_adjusted, out);
         sq_buf_printf(out, " | %s |\n", sq_compare_call_words(pair, row));
     }
     sq_buf_puts(out, "\n");
-    put_power(c, pair, " ", "", out);
+    sq_compare_put_power(c, pair, " ", out);
     sq_buf_puts(out, "\n");
 }
 
 void sq_compare_markdown(const struct sq_compare *c, struct sq_buf *out)
 {
-    sq_buf_printf(out, "### %s\n\n", headline(c->verdict));
+    sq_buf_printf(out, "### %s\n\n", sq_compare_headline(c->verdict));
     put_safe(out, c->reason);
     sq_buf_puts(out, "\n");
     for (size_t k = 0; k < c->pairs_count; k++) {

@@ -1,20 +1,11 @@
 /* report.html: the page's frame, and the verdict at one glance. Tables and verdict are plain HTML,
  * so that they are there without scripts too; the charts are drawn by share/report/report.js. */
-#include "report/escape.h"
 #include "report/html_int.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-extern const unsigned char sq_asset_report_css[];
 extern const unsigned char sq_asset_report_js[];
-
-/* Nothing may be fetched: what a peer called itself cannot make a browser call home. */
-static const char head_before_title[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta name=\"color-scheme\" content=\"light dark\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n<title>";
 
 static const char timeline_section[] =
     "<section id=\"timeline\" aria-labelledby=\"h-timeline\"><h2 id=\"h-timeline\">Timeline</h2>\n"
@@ -37,18 +28,6 @@ static const char files_beside[] =
     "<a href=\"peers.csv\">peers.csv</a> (every peer) · <a href=\"timeline.csv\">timeline.csv</a> "
     "(every second) · <a href=\"junit.xml\">junit.xml</a></p>\n";
 
-void sq_html_text(struct sq_buf *out, const char *text)
-{
-    sq_escape_xml(out, text);
-}
-
-void sq_html_number_cell(struct sq_buf *out, double number)
-{
-    sq_buf_puts(out, "<td class=\"n\">");
-    sq_report_human(out, number);
-    sq_buf_puts(out, "</td>");
-}
-
 static const char *verdict_title(const struct sq_result *r)
 {
     static const char *const titles[] = {"PASS: it held", "FAIL: it did not hold",
@@ -66,20 +45,11 @@ static const char *verdict_title(const struct sq_result *r)
 static void put_head(const struct sq_result *r, struct sq_buf *out)
 {
     static const char *const words[] = {"PASS", "FAIL", "INVALID", "ERROR"};
-    sq_buf_puts(out, head_before_title);
-    sq_buf_printf(out, "%s · Squall run ", words[r->verdict]);
-    sq_html_text(out, r->run_id);
-    sq_buf_puts(out, "</title>\n<style>\n");
-    sq_buf_puts(out, (const char *)sq_asset_report_css);
-    sq_buf_puts(out, "</style>\n</head>\n<body>\n<header class=\"top\"><div class=\"wrap\">"
-                     "<span class=\"brand\">Squall</span><p>");
-    if (r->target) {
-        sq_html_text(out, r->target);
-        sq_buf_puts(out, " · ");
-    }
-    sq_buf_puts(out, "run ");
-    sq_html_text(out, r->run_id);
-    sq_buf_puts(out, "</p></div></header>\n");
+    char title[SQ_RUN_ID_SIZE + 32];
+    char what[SQ_RUN_ID_SIZE + 8];
+    snprintf(title, sizeof(title), "%s · Squall run %s", words[r->verdict], r->run_id);
+    snprintf(what, sizeof(what), "run %s", r->run_id);
+    sq_html_begin(&(struct sq_html_frame){title, r->target, what, true}, out);
     sq_buf_puts(out, navigation);
 }
 
@@ -196,11 +166,7 @@ static void put_footer(const struct sq_result *r, const struct sq_report_html_op
     if (options->in_directory) {
         sq_buf_puts(out, files_beside);
     }
-    sq_buf_puts(out, "<p>Made by Squall ");
-    sq_html_text(out, r->tool_version);
-    sq_buf_puts(out, " (");
-    sq_html_text(out, r->tool_commit);
-    sq_buf_puts(out, ").</p></footer>\n");
+    sq_html_made_by(r->tool_version, r->tool_commit, out);
 }
 
 void sq_report_html(const struct sq_result *r, const struct sq_report_html_options *options,

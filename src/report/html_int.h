@@ -7,6 +7,17 @@
 #define SQ_HTML_POINTS_MAX 600 /* of a chart; longer runs are drawn in steps of several seconds */
 #define SQ_HTML_EVENTS_MAX 40  /* of one peer's story */
 
+struct sq_html_frame {
+    const char *title;  /* of the window */
+    const char *target; /* nullable */
+    const char *what;   /* "run 20261126-…" */
+    bool scripts;       /* the page has scripts of its own within it */
+};
+
+/* The page's head, its style, and the line on top; <body> is open. */
+void sq_html_begin(const struct sq_html_frame *frame, struct sq_buf *out);
+/* Who made it, and the end of <footer>; the commit is nullable. */
+void sq_html_made_by(const char *version, const char *commit, struct sq_buf *out);
 /* Text as HTML content: escaped. */
 void sq_html_text(struct sq_buf *out, const char *text);
 /* A table cell with a number for people. */

@@ -616,6 +616,91 @@ static void names_are_harmless(void **state)
     free_sides(&s);
 }
 
+/* A reader of its own: tests/report/check_html.py. */
+static void check_html(const char *page)
+{
+    FILE *python = popen("python3 -B " SQ_SOURCE_DIR "/tests/report/check_html.py", "w");
+    assert_non_null(python);
+    assert_int_equal(fwrite(page, 1, strlen(page), python), strlen(page));
+    assert_int_equal(pclose(python), 0);
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what)) {
+        n++;
+    }
+    return n;
+}
+
+static void the_page_has_what_was_compared(void **state)
+{
+    struct sides s;
+    struct sq_buf page = {0};
+    (void)state;
+    sq_rand_seed(&rand_state, 18);
+    make_sides(&s, 6, 5, 0.05, 0);
+    shift_by(&s, SQ_METRIC_VIDEO_IN_RTT, 3);
+    shift_by(&s, SQ_METRIC_AUDIO_IN_LOSS, 0.2);
+    set_setting(s.a[0], "network", "\"wifi\"");
+    struct sq_compare *c = compare(&s, &usual);
+    sq_compare_html(c, &page);
+    assert_int_equal(page.err, 0);
+    check_html(page.text);
+    assert_non_null(strstr(page.text, "<h1 id=\"h-verdict\">WORSE</h1>"));
+    assert_non_null(strstr(page.text, "<dt>Exit code</dt><dd>1</dd>"));
+    assert_non_null(strstr(page.text, "<h2>What is worse</h2>\n<ul>\n<li><code>video.in.rtt"));
+    assert_non_null(strstr(page.text, "<h2>What is better</h2>\n<ul>\n<li><code>audio.in.loss"));
+    /* A dot a run for each figure, where it belongs: the slower runs lie to the right. */
+    size_t rows = c->pairs[0].rows_count;
+    assert_int_equal(count_of(page.text, "<circle class=\"before\""), 6 * rows);
+    assert_int_equal(count_of(page.text, "<circle class=\"after\""), 5 * rows);
+    const char *at = strstr(page.text, "aria-label=\"video.in.rtt of both sides: before 6 from ");
+    assert_non_null(at);
+    for (unsigned i = 0; i < 11; i++) {
+        at = strstr(at, "cx=\"") + 4;
+        assert_true((strtod(at, NULL) > 120) == (i >= 6));
+    }
+    /* What differs, of both sides. */
+    assert_non_null(strstr(page.text, "<code>network</code></th><td class=\"text\"><small "
+                                      "class=\"what\">before </small>&quot;wifi&quot;"));
+    assert_non_null(strstr(page.text, "after </small>not set</td></tr>"));
+    assert_int_equal(count_of(page.text, ">compared</td>"), 11);
+    sq_compare_free(c);
+    sq_buf_free(&page);
+    free_sides(&s);
+}
+
+/* Few runs: a dot a peer; names of others are text. */
+static void the_page_of_few_runs_has_their_peers(void **state)
+{
+    struct sides s;
+    struct sq_compare *c = NULL;
+    struct sq_buf page = {0};
+    (void)state;
+    make_sides(&s, 1, 2, 0, 0);
+    give_peers(s.a[0], SQ_METRIC_VIDEO_IN_RTT, 300, 100, 0.01);
+    give_peers(s.b[0], SQ_METRIC_VIDEO_IN_RTT, 7, 300, 0.01);
+    s.b[1]->verdict = SQ_VERDICT_INVALID;
+    SQ_RESULT_SET(s.b[1]->reason, "timers came <late>");
+    const struct sq_compare_input inputs[] = {{"a\033[2J|b", s.a, 1}, {"<b>&\"\n", s.b, 2}};
+    const struct sq_compare_figure rtt = {SQ_METRIC_VIDEO_IN_RTT, {SQ_AGG_AVG, 0}};
+    const struct sq_compare_options one = {
+        .threshold_percent = NAN, .figures = &rtt, .figures_count = 1};
+    assert_int_equal(sq_compare_make(inputs, 2, &one, &c, why), 0);
+    sq_compare_html(c, &page);
+    check_html(page.text);
+    assert_null(strstr(page.text, "<b>&"));
+    assert_null(strstr(page.text, "<late>"));
+    assert_int_equal(count_of(page.text, "<circle class=\"before\""), 120); /* thinned out */
+    assert_int_equal(count_of(page.text, "<circle class=\"after\""), 7);
+    assert_int_equal(count_of(page.text, "left out: it was INVALID: timers came &lt;late&gt;"), 1);
+    sq_compare_free(c);
+    sq_buf_free(&page);
+    free_sides(&s);
+}
+
 static void survives_want_of_memory(void **state)
 {
     struct sides s;
@@ -654,6 +739,8 @@ int main(void)
         cmocka_unit_test(the_json_follows_its_schema),
         cmocka_unit_test(a_baseline_follows_the_schema),
         cmocka_unit_test(names_are_harmless),
+        cmocka_unit_test(the_page_has_what_was_compared),
+        cmocka_unit_test(the_page_of_few_runs_has_their_peers),
         cmocka_unit_test(survives_want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
