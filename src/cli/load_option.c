@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
-#define JITTER_MAX_NS       (3600 * SQ_NS_PER_SEC)
-#define LEAVE_EACH_NS       (10 * SQ_NS_PER_MS) /* at the end; all of them take so long each, … */
-#define LEAVE_ALL_NS        (2 * SQ_NS_PER_SEC) /* … but this at most */
+#define JITTER_MAX_NS (3600 * SQ_NS_PER_SEC)
+#define LEAVE_EACH_NS (10 * SQ_NS_PER_MS) /* at the end; all of them take so long each, … */
+#define LEAVE_ALL_NS  (2 * SQ_NS_PER_SEC) /* … but this at most */
 
 _Static_assert(SQ_SHAPE_ARRIVALS_MAX == SQ_RESULT_PEERS_MAX, "results are kept of all that begin");
 _Static_assert(SQ_SHAPE_PEERS_MAX == SQ_PLAN_PEERS_MAX, "a shape asks for no more than a plan may");
@@ -52,7 +51,7 @@ static int read_load(struct sq_load_option *o, const struct sq_load_others *othe
                      size_t why_room)
 {
     struct sq_shape_error error;
-    uint64_t duration_ns = others->duration_ns ? others->duration_ns : DURATION_DEFAULT_NS;
+    uint64_t duration_ns = others->duration_ns ? others->duration_ns : SQ_LOAD_DURATION_DEFAULT_NS;
     int err = sq_shape_parse(o->load, duration_ns, &o->shape, &error);
     if (err && error.column) {
         return refuse(why, why_room, "--load '%.200s', column %zu: %s", o->load, error.column,
@@ -111,7 +110,7 @@ static int check_senseless(const struct sq_load_option *o, const struct sq_load_
                          : o->load           ? sq_shape_length_ns(&o->shape)
                          : o->arrivals       ? SQ_NEVER
                          : others->hold_ns   ? SQ_NEVER
-                                             : DURATION_DEFAULT_NS;
+                                             : SQ_LOAD_DURATION_DEFAULT_NS;
     if (o->jitter_ns >= length_ns) {
         return refuse(why, why_room,
                       "--jitter is as long as the run: expected less, or most peers would never "

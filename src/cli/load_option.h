@@ -4,10 +4,13 @@
 #ifndef SQ_CLI_LOAD_OPTION_H
 #define SQ_CLI_LOAD_OPTION_H
 
+#include "base/time.h"
 #include "cli/options.h"
 #include "run/plan.h"
 #include "run/result.h"
 #include "scenario/shape.h"
+
+#define SQ_LOAD_DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC) /* of a run of which nothing is said */
 
 struct sq_load_option {
     const char *load, *arrivals, *think; /* as given; NULL: not */

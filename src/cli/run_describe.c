@@ -166,6 +166,9 @@ int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan
     if (o->scenario && o->scenario->name[0]) {
         put_text(r, "scenario", o->scenario->name);
     }
+    if (o->scale) {
+        put_number(r, "scale", o->scale_factor);
+    }
     put_target(r, o);
     put_load(r, o, plan);
     if (o->users) {

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/run_table.h"
 #include "net/link_profile.h"
+#include "scenario/scale.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,22 @@ static int read_groups(struct sq_run_options *o, int argc, char **argv, char *wh
     return err;
 }
 
+static int scale_file(const struct sq_run_options *o, struct sq_scenario *scenario,
+                      struct sq_yaml_error *error)
+{
+    return o->scale ? sq_scenario_scale(scenario, o->scale_factor, error) : 0;
+}
+
+/* The time that a run lasts of which neither file nor line says anything. */
+static void scale_default(struct sq_run_options *o)
+{
+    bool said = o->duration_ns || o->hold_ns || o->load.arrivals ||
+                (o->load.load && strchr(o->load.load, ':'));
+    if (o->scale && !said) {
+        o->duration_ns = (uint64_t)((double)SQ_LOAD_DURATION_DEFAULT_NS * o->scale_factor);
+    }
+}
+
 int sq_run_file_read(struct sq_run_options *o, const char *file, int argc, char **argv, char *why,
                      size_t why_room)
 {
@@ -163,18 +180,21 @@ int sq_run_file_read(struct sq_run_options *o, const char *file, int argc, char 
         snprintf(why, why_room, "%s: %s", file, error.message);
         return err;
     }
+    o->scenario = scenario;
+    err = err ? err : scale_file(o, scenario, &error);
     if (err) {
         snprintf(why, why_room, "%s:%u:%u: %s", file, error.at.line, error.at.column,
                  error.message[0] ? error.message : sq_err_name(err));
         return err;
     }
     bool line_target = o->target_url != NULL;
-    o->scenario = scenario;
     struct sq_run_options whole = {0};
     err = layer(o, NULL, argc, argv, &whole, why, why_room);
     if (err) {
         return err;
     }
+    whole.scale_factor = o->scale_factor;
+    scale_default(&whole);
     whole.scenario = scenario;
     whole.file = file;
     whole.line_target = line_target;

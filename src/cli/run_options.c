@@ -6,6 +6,7 @@
 #include "cli/network_option.h"
 #include "cli/run_file.h"
 #include "cli/run_table.h"
+#include "scenario/scale.h"
 #include "signal/target.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,33 @@ static int check(const struct sq_run_options *o, char *why, size_t why_room)
     return sq_run_options_check(&whole, why, why_room);
 }
 
+/* --scale 0.1, or 10% */
+static int read_scale(struct sq_run_options *o, const char *file, char *why, size_t why_room)
+{
+    if (!o->scale) {
+        return 0;
+    }
+    char *end;
+    double factor = strtod(o->scale, &end);
+    bool percent = end != o->scale && strcmp(end, "%") == 0;
+    factor = percent ? factor / 100 : factor;
+    if (end == o->scale || (*end && !percent) || !(factor >= SQ_SCENARIO_SCALE_MIN) ||
+        !(factor <= SQ_SCENARIO_SCALE_MAX)) {
+        snprintf(why, why_room,
+                 "--scale %.60s: expected a factor from %g to %g, such as 0.1 or 10%%", o->scale,
+                 SQ_SCENARIO_SCALE_MIN, SQ_SCENARIO_SCALE_MAX);
+        return SQ_ERR_INVALID;
+    }
+    if (!file) {
+        snprintf(why, why_room,
+                 "--scale is of what a scenario says, and there is none; expected FILE.yaml, or "
+                 "--peers and --duration");
+        return SQ_ERR_INVALID;
+    }
+    o->scale_factor = factor;
+    return 0;
+}
+
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room)
 {
@@ -171,6 +199,7 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
         return err;
     }
     err = take_words(o, &rest, &file, why, why_room);
+    err = err ? err : read_scale(o, file, why, why_room);
     err = err || !file ? err : sq_run_file_read(o, file, argc, argv, why, why_room);
     err = err ? err : check(o, why, why_room);
     const struct sq_load_others others = sq_run_options_load_others(o);

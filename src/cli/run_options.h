@@ -35,6 +35,8 @@ struct sq_run_options {
     struct sq_expect *expectations[SQ_RUN_EXPECT_MAX]; /* owned */
     size_t expectations_len;
 
+    const char *scale;             /* as it was given; NULL: the file holds as it is */
+    double scale_factor;           /* ... of what the file says; 0: as it is */
     const char *file;              /* of the scenario; NULL: there is none */
     struct sq_scenario *scenario;  /* owned; what is in it */
     bool line_target;              /* the command line names a target, too */

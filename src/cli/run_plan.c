@@ -15,11 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DURATION_DEFAULT_NS (30 * SQ_NS_PER_SEC)
-#define RAMP_DEFAULT_S      10.0
-#define RAMP_DEFAULT_SHARE  (1.0 / 3) /* of the duration at most */
-#define RATE_DEFAULT_MAX    100.0
-#define RAMP_DOWN_MAX_NS    (2 * SQ_NS_PER_SEC)
+#define RAMP_DEFAULT_S     10.0
+#define RAMP_DEFAULT_SHARE (1.0 / 3) /* of the duration at most */
+#define RATE_DEFAULT_MAX   100.0
+#define RAMP_DOWN_MAX_NS   (2 * SQ_NS_PER_SEC)
 
 static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_ns)
 {
@@ -70,7 +69,7 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
     }
     plan->peers = peers_of(o, plan);
     plan->hold_ns = o->hold_ns;
-    plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : DURATION_DEFAULT_NS;
+    plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : SQ_LOAD_DURATION_DEFAULT_NS;
     plan->rate_per_s = o->rate_per_s;
     if (plan->rate_per_s <= 0) {
         double over_s = up_ns ? (double)up_ns / 1e9 : RAMP_DEFAULT_S;

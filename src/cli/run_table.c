@@ -203,6 +203,10 @@ static void add_other(struct sq_run_table *table)
     struct sq_run_options *o = table->options;
     const struct sq_option rows[] = {
         {.name = "Other", .type = SQ_OPTION_HEADING},
+        {"scale", SQ_OPTION_TEXT, &o->scale, "F",
+         "of a scenario: so much of its peers, rooms and times, such as 0.1; options given beside "
+         "it hold as they are",
+         0, 0},
         {"seed", SQ_OPTION_COUNT, &o->seed, "N", "of every random choice (default: by the clock)",
          0, SQ_RUN_SEED_MAX},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},

@@ -330,6 +330,9 @@ void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FIL
         row(&t, "Scenario", "%s%s%s%s", o->scenario->file, o->scenario->name[0] ? " (" : "",
             o->scenario->name, o->scenario->name[0] ? ")" : "");
     }
+    if (o->scale) {
+        row(&t, "Scale", "%.6g of its peers, rooms and times", o->scale_factor);
+    }
     tell_targets(&t);
     tell_rooms(&t, &count);
     if (plan->users) {

@@ -65,6 +65,8 @@ const char *sq_scenario_step_json(struct sq_scenario_reader *r, const struct sq_
                                   int *ret_err);
 int sq_scenario_step_duration(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                               uint64_t *ret_ns) SQ_MUST_USE;
+/* "wait 2s to 3s". */
+void sq_scenario_wait_words(const struct sq_step *step, struct sq_buf *out);
 bool sq_scenario_is_a_step_name(const char *name, size_t len);
 int sq_scenario_read_http(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                           struct sq_step *step) SQ_MUST_USE;

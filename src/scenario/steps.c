@@ -289,19 +289,26 @@ static int read_by_word(struct sq_scenario_reader *r, const struct sq_yaml_node 
 
 /* ---- A step ---- */
 
+void sq_scenario_wait_words(const struct sq_step *step, struct sq_buf *out)
+{
+    char least[32], most[32];
+    sq_format_duration(step->least_ns, least);
+    sq_format_duration(step->most_ns, most);
+    sq_buf_printf(out, "wait %s%s%s", least, step->most_ns > step->least_ns ? " to " : "",
+                  step->most_ns > step->least_ns ? most : "");
+}
+
 static void put_words(const struct sq_step *step, const char *written, struct sq_buf *b)
 {
     const char *word = sq_scenario_step_words[step->kind];
-    char least[32], most[32];
-    sq_format_duration(step->least_ns, least);
+    char most[32];
     sq_format_duration(step->most_ns, most);
     switch (step->kind) {
     case SQ_STEP_HTTP:
         sq_buf_printf(b, "http %s %s", step->http->method, written);
         break;
     case SQ_STEP_WAIT:
-        sq_buf_printf(b, "wait %s%s%s", least, step->most_ns > step->least_ns ? " to " : "",
-                      step->most_ns > step->least_ns ? most : "");
+        sq_scenario_wait_words(step, b);
         break;
     case SQ_STEP_WAIT_FOR:
         sq_buf_printf(b, "wait for %s of the %s, %s at most", step->name,

@@ -497,18 +497,52 @@ static void what_it_would_do_in_words(void **state)
     drop(&w);
 }
 
+static void in_small(void **state)
+{
+    (void)state;
+    static const char text[] = "target: lab\nrooms: {size: 5}\nload: {peers: 100, rate: 5/s}\n";
+    struct whole w = made(text, "--scale|0.2");
+    assert_int_equal(w.plan.peers, 20);
+    assert_float_equal(w.plan.rate_per_s, 5, 1e-9);
+    assert_int_equal(w.plan.duration_ns, 6 * SQ_NS_PER_SEC); /* of the 30 s that are not said */
+    drop(&w);
+    w = made(text, "--scale|20%|--peers|7|--duration|2s"); /* these are meant as they are */
+    assert_int_equal(w.plan.peers, 7);
+    assert_int_equal(w.plan.duration_ns, 2 * SQ_NS_PER_SEC);
+    drop(&w);
+    w = made("target: lab\nload: {shape: '10s:20, 20s:20', hold: 5s}\n", "--scale|0.1");
+    assert_int_equal(w.plan.peers, 2);
+    assert_int_equal(w.plan.duration_ns, 3 * SQ_NS_PER_SEC);
+    assert_int_equal(w.plan.hold_ns, SQ_NS_PER_SEC / 2);
+    drop(&w);
+    static const char *const wrong[] = {"0", "-1", "x", "0.1x", "101", "nan", "1e-4", "%", ""};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "--scale=%s", wrong[i]);
+        assert_int_not_equal(make(text, line, &w), 0);
+        assert_non_null(strstr(w.why, "expected a factor from 0.001 to 100"));
+        drop(&w);
+    }
+    char words[3][8] = {"lab:", "--scale", "0.1"};
+    char *argv[] = {words[0], words[1], words[2]};
+    w = (struct whole){.why = ""};
+    assert_int_not_equal(sq_run_options_parse(&w.o, 3, argv, w.why, sizeof(w.why)), 0);
+    assert_non_null(strstr(w.why, "--scale is of what a scenario says, and there is none"));
+    drop(&w);
+}
+
 /* Whatever has a flag has a key, and the other way round. */
 static void every_option_has_its_key(void **state)
 {
     (void)state;
-    static const char *const without[] = {"help"};
+    static const char *const without[] = {"help", "scale"}; /* neither is of what a file says */
     struct sq_run_options o;
     struct sq_run_table table;
     sq_run_table_defaults(&o);
     sq_run_table_make(&o, &table);
     for (const struct sq_option *row = table.rows; row->name; row++) {
         if (row->type != SQ_OPTION_HEADING && strcmp(row->name, without[0]) != 0 &&
-            !sq_scenario_key_of(row->name)) {
+            strcmp(row->name, without[1]) != 0 && !sq_scenario_key_of(row->name)) {
             fail_msg("--%s has no key in src/scenario/keys.c", row->name);
         }
     }
@@ -532,6 +566,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_known_by_its_end),
         cmocka_unit_test(the_command_line_wins),
+        cmocka_unit_test(in_small),
         cmocka_unit_test(groups_have_options_of_their_own),
         cmocka_unit_test(targets_of_groups),
         cmocka_unit_test(rooms_by_count_and_size),
