@@ -141,14 +141,18 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     }
     user->row.outcome = outcome;
     user->row.cause = cause;
-    SQ_RESULT_SET(user->row.message, text);
+    char why[SQ_PEER_TEXT_MAX] = "";
+    if (outcome != SQ_OUTCOME_OK) {
+        sq_user_network_explain(user, cause, text, why);
+    }
+    SQ_RESULT_SET(user->row.message, why);
     user->row.end_ms = run_ms(user, sq_loop_now(user->env->loop));
     if (outcome == SQ_OUTCOME_OK) {
         tally->ok++;
     } else if (outcome == SQ_OUTCOME_FAILED) {
         tally->failed++;
         tally->failed_by_cause[cause]++;
-        sq_user_tell(user, "failed", "%s: %s", sq_failure_name(cause), text);
+        sq_user_tell(user, "failed", "%s: %s", sq_failure_name(cause), why);
     } else {
         tally->pending++;
     }

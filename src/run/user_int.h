@@ -134,6 +134,7 @@ struct sq_user {
     struct sq_timer network_timer;               /* until its network changes next */
     const struct sq_plan_network *network;       /* NULL: the machine's own */
     const struct sq_link_change *network_change; /* in force; NULL: what it began with */
+    const char *network_name;                    /* of what is in force; NULL: the machine's own */
     uint64_t switch_ns;                          /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
@@ -239,6 +240,13 @@ int sq_user_network_create(struct sq_user *user) SQ_MUST_USE;
 /* The user starts: its network changes from now on. */
 void sq_user_network_begin(struct sq_user *user);
 void sq_user_network_destroy(struct sq_user *user);
+/* A step's: `name` is borrowed for the run. As sq_link_set. */
+int sq_user_network_set(struct sq_user *user, const struct sq_link_config *config,
+                        const char *name) SQ_MUST_USE;
+/* What failed, and what the user's own network has to do with it, lest its server is blamed: `text`
+ * and that, or `text` alone. */
+void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,
+                             char ret_text[static SQ_PEER_TEXT_MAX]);
 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */

@@ -278,7 +278,7 @@ static void do_network(struct sq_user_steps *s, const struct sq_step *step)
     struct sq_link_config config;
     char why[200] = "";
     int err = sq_link_parse(step->name, &config, why, sizeof(why));
-    err = err ? err : sq_link_set(user->link, &config);
+    err = err ? err : sq_user_network_set(user, &config, step->name);
     if (err) {
         sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s", why[0] ? why : sq_err_name(err));
     } else {

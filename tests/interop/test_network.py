@@ -13,9 +13,10 @@ from test_wire import Capture, one_packet_at_a_time
 CALM = ("--rate", "20/s", "--lateness-max", "500")
 
 
-def packets_of(path, port):
-    """(time, bytes of the IP packet) of each that left this port."""
-    out = subprocess.run([need("tshark"), "-n", "-r", path, "-Y", f"udp.srcport == {port}", "-T", "fields", "-e", "frame.time_epoch",
+def packets_of(path, port, transport="udp"):
+    """(time, bytes of the IP packet) of each that left this port, but for TCP's that carry nothing."""
+    asked = f"{transport}.srcport == {port}" + (" and tcp.len > 0" if transport == "tcp" else "")
+    out = subprocess.run([need("tshark"), "-n", "-r", path, "-Y", asked, "-T", "fields", "-e", "frame.time_epoch",
                           "-e", "ip.len"], capture_output=True, text=True, check=True).stdout
     return [(float(time), int(size)) for time, size in (line.split() for line in out.splitlines())]
 
@@ -110,6 +111,37 @@ def network_changes(t):
     check([value for value, _ in told] == [text, "up.rate=300k", "down 1500ms", "up"], f"{told}")
 
 
+def network_tcp(t):
+    """UDP blocked: media over TCP to the service (ICE-TCP) have the rate of the link, and by TCP to a TURN server its delay."""
+    coturn = Coturn(t)
+    straight, behind = t.lab("--ice-tcp", "only", address=ADDRESS), t.lab(address=ADDRESS)
+    words = ("--peers", 2, "--duration", "7s", *CONSTANT, *CALM)
+    turn = ("--ice", "relay", "--turn", coturn.url("tcp"), "--turn-user", USER, "--turn-password", PASSWORD)
+    capture = Capture(t, f"udp port 9 or (tcp and src host {ADDRESS})")
+    runs = {}
+
+    def start(name, lab, *options):
+        runs[name] = t.run(lab.room(), *words, *options)
+    start("rate", straight, "--network", "UDP blocked,up.rate=400k")
+    start("plain", behind, *turn)
+    start("slow", behind, *turn, "--network", "UDP blocked,up.delay=40ms,down.delay=60ms")
+    results = {name: run.finish() for name, run in runs.items()}
+    capture.finish()
+    for one in results.values():
+        one.all_ok(2)
+    for peer in results["rate"].peers:
+        check(peer["pair"].startswith("tcp "), peer["pair"])
+        packets = packets_of(capture.path, re.search(r":(\d+) ->", peer["pair"])[1], "tcp")
+        begin = packets[0][0] + 2
+        rate = sum(size for time, size in packets if begin <= time < begin + 3.5) * 8 / 3.5 / 1e3
+        test.note(f"ICE-TCP: {rate:.1f} kbit/s on the wire, 400 set")
+        check(abs(rate / 400 - 1) < 0.02, f"{rate:.1f} kbit/s of TCP on the wire, 400 were set")
+    check({p["local_candidate"] for p in results["slow"].peers} == {"relay"}, f"{[p['pair'] for p in results['slow'].peers]}")
+    longer = results["slow"].metric("audio.out.rtt", "p50") - results["plain"].metric("audio.out.rtt", "p50")
+    test.note(f"TURN by TCP: audio.out.rtt {longer:.2f} ms longer, 100 set")
+    check(abs(longer - 100) < 2, f"audio.out.rtt is {longer:.2f} ms longer, 100 were set, to within 1 each way")
+
+
 def network_whip(t):
     """WHIP over the link: connecting takes one round trip more, TLS another; UDP blocked lets it through and its media not, and a
     firewall for port 443 alone stops it."""
@@ -127,10 +159,12 @@ def network_whip(t):
         check(abs(longer - 100) < bound, f"{metric} is {longer:.2f} ms longer, 100 were set")
     blocked = t.run(*words, "--peers", 2, "--duration", "4s", "--network", "UDP blocked", "--connect-timeout", "2s").finish()
     check(blocked.causes() == {"ice": 2}, f"{blocked.causes()}")
+    fault = "its own network, UDP blocked, lets no UDP out"
+    check(blocked.message("ice").endswith(fault) and fault in blocked.summary["reason"], f"{blocked.message('ice')}; {blocked.summary['reason']}")
     shut = t.run(*words, "--peers", 2, "--duration", "3s", "--network", "HTTPS only", "--answer-timeout", "1s").finish()
     check(shut.code == 3 and shut.causes() == {"connect": 2}, f"exit code {shut.code}, {shut.causes()}")
     check(f"cannot connect to {lab.host}:{lab.port}: no answer within 1000ms" in shut.message("connect"), shut.message("connect"))
 
 
 if __name__ == "__main__":
-    test.run([network_rate, network_delay, network_loss, network_shares, network_firewall, network_changes, network_whip])
+    test.run([network_rate, network_delay, network_loss, network_shares, network_firewall, network_changes, network_tcp, network_whip])
