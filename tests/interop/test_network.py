@@ -1,4 +1,5 @@
 """Networks that --network puts under each peer, held against what was set: on the wire where it can be seen there."""
+import json
 import math
 import re
 import subprocess
@@ -21,11 +22,22 @@ def packets_of(path, port, transport="udp"):
     return [(float(time), int(size)) for time, size in (line.split() for line in out.splitlines())]
 
 
+def came_in(results, begin, end):
+    """kbit/s of the IP packets that came to the first peer between these seconds of it, by the counters of its transport."""
+    dump = json.loads(next((results.folder / "webrtc-internals").glob("*.json")).read_text())
+    stats = next(connection for connection in dump["PeerConnections"].values())["stats"]
+    name = next(key[:-len("-bytesReceived")] for key, value in stats.items() if value["statsType"] == "transport" and key.endswith("-bytesReceived"))
+    times, octets, packets = (json.loads(stats[f"{name}-{member}"]["values"]) for member in ("timestamp", "bytesReceived", "packetsReceived"))
+    first, last = (min(range(len(times)), key=lambda i: abs(times[i] - times[0] - 1e3 * when)) for when in (begin, end))
+    return (octets[last] - octets[first] + 28 * (packets[last] - packets[first])) * 8 / (times[last] - times[first])
+
+
 def network_rate(t):
-    """What leaves a peer whose clip needs more than its link has is the link's rate, to 2 %."""
+    """What leaves a peer whose clip needs more than its link has is the link's rate, to 2 %; so is what comes back to it."""
     one_packet_at_a_time("lo")
     capture = Capture(t)
-    results = t.run("lab:echo", "--peers", 1, "--duration", "12s", "--network", "up.rate=400k", *CONSTANT, *CALM).finish()
+    network = "up.rate=400k,down.rate=300k"
+    results = t.run("lab:echo", "--peers", 1, "--duration", "12s", "--network", network, "--dump", 1, *CONSTANT, *CALM).finish()
     capture.finish()
     local = re.search(r":(\d+) ->", results.peers[0]["pair"])[1]
     packets = packets_of(capture.path, local)
@@ -34,7 +46,10 @@ def network_rate(t):
     rate = sum(inside) * 8 / 8 / 1e3
     test.note(f"{rate:.1f} kbit/s on the wire, 400 set, in {len(inside)} packets")
     check(abs(rate / 400 - 1) < 0.02, f"{rate:.1f} kbit/s on the wire, 400 were set")
-    check(results.peers[0]["network"] == "up.rate=400k", results.peers[0]["network"])
+    back = came_in(results, 3, 10)
+    test.note(f"{back:.1f} kbit/s came back, 300 set")
+    check(abs(back / 300 - 1) < 0.02, f"{back:.1f} kbit/s came back, 300 were set")
+    check(results.peers[0]["network"] == network, results.peers[0]["network"])
 
 
 def network_delay(t):
@@ -86,6 +101,7 @@ def network_firewall(t):
     results = t.run(lab.room(), *words, "--connect-timeout", "3s", "--turn", coturn.url(), "--turn-user", USER, "--turn-password",
                     PASSWORD).finish()
     check(results.code == 3 and results.summary["peers"]["ok"] == 0, f"exit code {results.code}: {results.summary['reason']}")
+    check("its own network, HTTPS only, lets no UDP out" in results.summary["reason"], results.summary["reason"])
     check(coturn.count("session .* new") <= 2 and f"{ADDRESS}:{coturn.port}" in results.text + results.summary["reason"], results.text)
 
 
@@ -137,7 +153,8 @@ def network_tcp(t):
     test.note(f"ICE-TCP: {rate:.1f} kbit/s on the wire, 400 set")
     check(abs(rate / 400 - 1) < 0.02, f"{rate:.1f} kbit/s of TCP on the wire, 400 were set")
     check({p["local_candidate"] for p in results["slow"].peers} == {"relay"}, f"{[p['pair'] for p in results['slow'].peers]}")
-    longer = results["slow"].metric("audio.out.rtt", "p50") - results["plain"].metric("audio.out.rtt", "p50")
+    # The least: programs that other work keeps from the CPU stand at either end, and TCP has no time-stamps of arrival.
+    longer = results["slow"].metric("audio.out.rtt", "min") - results["plain"].metric("audio.out.rtt", "min")
     test.note(f"TURN by TCP: audio.out.rtt {longer:.2f} ms longer, 100 set")
     check(abs(longer - 100) < 2, f"audio.out.rtt is {longer:.2f} ms longer, 100 were set, to within 1 each way")
 

@@ -157,6 +157,36 @@ static void datagrams_have_rate_and_delay_each_way(void **state)
     }
 }
 
+/* Ten of a burst fit into a queue of 10 kB or of 80 ms at 1 Mbit/s, the one that is passing
+ * included, and one more for each that leaves before the last comes. */
+static void a_queue_is_full_each_way(void **state)
+{
+    static const char *const settings[] = {"rate=1M,queue=10kB", "rate=1M,queue=80ms"};
+    for (int i = 0; i < 2 * WAYS; i++) {
+        enum way way = i / 2;
+        open_net(settings[i % 2], 1);
+        uint64_t start_ns = sq_clock_ns();
+        struct sq_link_counters c[WAYS] = {0};
+        uint8_t data[972] = {0};
+        const struct end *from = &net.ends[way == UP ? DOWN : UP];
+        for (uint32_t k = 0; k < 30; k++) {
+            payload_of(k, data);
+            assert_int_equal(
+                sq_udp_send(from->udp, sq_udp_local(net.ends[way].udp), data, sizeof(data)), 0);
+        }
+        uint64_t took_ns = sq_clock_ns() - start_ns;
+        RUN_UNTIL(loop, all_are_through(way, 30));
+        sq_link_get_counters(net.link, &c[UP], &c[DOWN]);
+        assert_in_range(net.ends[way].count, 10, 10 + (took_ns + 8 * MS - 1) / (8 * MS));
+        assert_int_equal(net.ends[way].count + c[way].queue_dropped, 30);
+        assert_int_equal(net.ends[way].behind, 0);
+        for (uint32_t k = 0; k < 10; k++) { /* the first ones: what comes last is dropped */
+            assert_int_equal(net.ends[way].seen[k], 1);
+        }
+        close_net();
+    }
+}
+
 /* ---- Loss ---- */
 
 static size_t lost_of(enum way way)
@@ -493,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(datagrams_have_rate_and_delay_each_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_is_full_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(datagrams_are_lost_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(bursts_are_lost_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(some_come_twice_each_way, setup, teardown),
