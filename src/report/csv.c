@@ -140,7 +140,7 @@ static void peers_header(struct sq_buf *out)
                      "audio.in.concealment_stddev,audio.in.delay_stddev_ms,video.in.agreed,"
                      "video.in.loss_stddev,video.in.delay_stddev_ms,video.in.watched_s,"
                      "video.in.target_share,video.in.target_share_stddev,video.out.target_share,"
-                     "video.out.target_share_stddev\r\n");
+                     "video.out.target_share_stddev,away_ms\r\n");
 }
 
 /* Score and MOS, and what they are made of that has no column among the flows'. */
@@ -241,6 +241,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_integer(out, p->returns);
         comma_number(out, p->gap_ms);
         put_score(out, p);
+        comma_number(out, p->away_ms);
         sq_buf_puts(out, "\r\n");
     }
 }

@@ -192,6 +192,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
     row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
     row->data.latency_ms = row->data.rtt_ms = NAN;
     row->score.score = row->mos = NAN;
+    row->dropped_ms = row->back_ms = row->gap_ms = row->away_ms = NAN;
     return row;
 }
 

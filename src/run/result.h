@@ -185,9 +185,10 @@ struct sq_peer_row {
     char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
     uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
     /* --reconnect: how often it was dropped after it was up, and came back; when media last came
-     * before the first time, and first after the last; the longest time without. NAN: never. */
+     * before the first time, and first after the last; the longest time without, and all of them
+     * together. NAN: never. */
     uint32_t drops, returns;
-    double dropped_ms, back_ms, gap_ms;
+    double dropped_ms, back_ms, gap_ms, away_ms;
 };
 
 struct sq_latency_second {

@@ -327,6 +327,7 @@ static void get_up(struct sq_user *user)
     uint64_t now_ns = sq_loop_now(user->env->loop);
     bool first = user->up_ns == 0;
     user->state = SQ_USER_UP;
+    user->up_session = user->sessions;
     user->up_ns = first ? now_ns : user->up_ns;
     sq_user_slices_event(user, SQ_EVENT_UP);
     sq_user_begin_samples(user, now_ns);
@@ -433,7 +434,9 @@ static void on_timer(void *ctx, uint64_t now_ns)
     } else if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
         sq_user_is_out(user); /* without an answer */
     } else if (user->state == SQ_USER_AWAY) {
-        try_again(user);
+        if (!sq_user_waits_for_goodbye(user, now_ns)) {
+            try_again(user);
+        }
     } else if (user->state == SQ_USER_LEAVING) {
         finish(user);
     }
@@ -486,11 +489,11 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
         }
         if (user->state == SQ_USER_UP) {
             note_connected(user);
-            sq_user_path_found(user);
+            sq_user_path_found(peer);
         }
         check_up(user);
     } else if (event->state == SQ_PEER_DISCONNECTED) {
-        sq_user_path_lost(user);
+        sq_user_path_lost(peer);
     } else if (event->state == SQ_PEER_FAILED) {
         fail(user, cause_of(event->cause), event->text);
     }
@@ -605,6 +608,16 @@ static void host_joined(void *ctx)
     check_up(user);
 }
 
+/* The user is out by a step of its own, or comes back. */
+static void old_session_is_over(struct sq_user *user)
+{
+    if (user->out == SQ_USER_GOES_OUT) {
+        sq_user_is_out(user);
+    } else if (user->out == SQ_USER_NOT_OUT) {
+        sq_user_goodbye_is_said(user);
+    }
+}
+
 static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 {
     struct sq_user *user = ctx;
@@ -613,8 +626,8 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
         finish(user);
         return;
     }
-    if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
-        sq_user_is_out(user);
+    if (user->state == SQ_USER_AWAY) {
+        old_session_is_over(user);
         return;
     }
     if (cause == SQ_CAUSE_EXHAUSTED) {
@@ -632,9 +645,9 @@ static void host_left(void *ctx)
 {
     struct sq_user *user = ctx;
     user->session_over = true;
-    if (user->state == SQ_USER_AWAY && user->out == SQ_USER_GOES_OUT) {
-        sq_user_is_out(user);
-    } else if (user->state != SQ_USER_AWAY) { /* that one comes back */
+    if (user->state == SQ_USER_AWAY) {
+        old_session_is_over(user);
+    } else {
         finish(user);
     }
 }

@@ -57,6 +57,7 @@ struct sq_user_peer {
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
     bool switching;                 /* an ICE restart that leaves the relay is under way */
     uint64_t direct_ns;             /* when a direct pair was nominated; 0: not yet */
+    uint64_t lost_ns;               /* when ICE called it disconnected; 0: not, or media are back */
 };
 
 /* Mean and spread over the seconds of a call. */
@@ -69,6 +70,7 @@ struct sq_user_spread {
 struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
     bool agreed;          /* in: a track was negotiated */
+    unsigned session;     /* whose tracks are counted in the row */
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
     uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
     uint64_t expected, lost;     /* out: of the packets that reports tell of */
@@ -88,8 +90,9 @@ struct sq_flow_sums {
 
 /* Of a user that was dropped and comes back. */
 struct sq_user_away {
-    uint64_t since_ns; /* the last media before; 0: it is there */
-    uint64_t restarted_ns;
+    uint64_t since_ns;   /* the last media before; 0: it is there */
+    uint64_t due_ns;     /* its next session is */
+    uint64_t told_by_ns; /* the old one's goodbye is not waited for beyond */
     unsigned tries;
     enum sq_failure cause;
     char text[160];
@@ -144,6 +147,7 @@ struct sq_user {
     uint64_t replay_end_ns;   /* of both; 0: not yet */
     unsigned asked, refused;  /* bits: enum sq_asked */
     unsigned sessions;        /* begun so far */
+    unsigned up_session;      /* the latest that got up; 0: none */
 };
 
 /* user.c */
@@ -186,9 +190,13 @@ bool sq_user_is_dropped(const struct sq_user *user);
 void sq_user_is_back(struct sq_user *user, uint64_t now_ns);
 /* What came of it, where it never is. */
 void sq_user_tell_away(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* Its next session is due. True: the service has not answered yet that the old one is left. */
+bool sq_user_waits_for_goodbye(struct sq_user *user, uint64_t now_ns);
+/* ... and now it has. */
+void sq_user_goodbye_is_said(struct sq_user *user);
 /* ICE calls a connection disconnected, and connected again. */
-void sq_user_path_lost(struct sq_user *user);
-void sq_user_path_found(struct sq_user *user);
+void sq_user_path_lost(struct sq_user_peer *peer);
+void sq_user_path_found(struct sq_user_peer *peer);
 /* Once a second while it is up: do media come again? */
 void sq_user_reconnect_sample(struct sq_user *user);
 
@@ -222,6 +230,8 @@ void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns);
 void sq_user_switch_event(struct sq_user_peer *peer, const struct sq_peer_event *event);
 /* The user ends: what was measured so far is kept. */
 void sq_user_switch_end(struct sq_user *user);
+/* A connection is lost. A switch that is under way ends; one that has not begun waits. */
+void sq_user_switch_lost(struct sq_user *user);
 
 /* user_dump.c */
 /* Statistics of one of its peers for the dump, if it has one: once a second. */

@@ -584,6 +584,17 @@ static bool is_blank(const struct sq_user *user, const struct sq_track *track,
            now_ns >= sq_max_u64(in->receiving_since_ns, user->up_ns) + BLANK_NS;
 }
 
+/* Those of one session: whoever came back by a new one has not got the tracks of both. */
+static void count_track(struct sq_user *user, enum sq_flow flow)
+{
+    struct sq_flow_totals *totals = &user->row.flow[flow];
+    if (user->sums[flow].session != user->sessions) {
+        user->sums[flow].session = user->sessions;
+        totals->tracks = 0;
+    }
+    totals->tracks++;
+}
+
 static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t freezes,
                      uint64_t now_ns)
 {
@@ -597,7 +608,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     if (in.packets_received == 0) {
         return;
     }
-    totals->tracks++;
+    count_track(user, flow);
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
     totals->lost += lost_for_good(&in);
@@ -632,7 +643,7 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
     if (out.packets_sent == 0) {
         return;
     }
-    totals->tracks++;
+    count_track(user, flow);
     totals->packets += out.packets_sent;
     totals->bytes += out.bytes_sent;
     totals->lost += out.remote_packets_lost;
@@ -701,7 +712,8 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     if (!user->row.connected) {
         return;
     }
-    sq_user_record(user, metrics->channels, totals->tracks);
+    bool at_last = sums->session >= user->up_session; /* and not only in a session before */
+    sq_user_record(user, metrics->channels, at_last ? totals->tracks : 0);
     if (totals->tracks == 0) {
         return;
     }

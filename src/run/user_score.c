@@ -174,15 +174,15 @@ static double call_s(const struct sq_peer_row *row)
 }
 
 /* Whoever was dropped and came back (--reconnect) stood still meanwhile: a freeze each time, of all
- * its pictures; and where it has none, of the call. */
+ * its pictures, for as long as it was away; and where it has none, of the call. */
 static void put_freezes(const struct sq_peer_row *row, struct sq_score_input *in)
 {
     const struct sq_flow_totals *video = &row->flow[SQ_FLOW_VIDEO_IN];
     double call = call_s(row);
     double pictures = video->watched_s > call ? video->watched_s / call : 1;
-    double gap_ms = row->returns > 0 ? row->gap_ms : 0;
+    double away_ms = row->returns > 0 ? row->away_ms : 0;
     in->freezes = (double)video->freezes + row->drops * pictures;
-    in->freeze_s = (video->freeze_ms + gap_ms * pictures) / 1e3;
+    in->freeze_s = (video->freeze_ms + away_ms * pictures) / 1e3;
     in->watched_s = isnan(video->watched_s) ? call : video->watched_s;
 }
 

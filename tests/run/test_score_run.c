@@ -117,7 +117,7 @@ static double dropped_once(double pictures)
     row->stage_ms[SQ_STAGE_TOTAL] = 500;
     row->end_ms = 1500 + CALL_S * 1e3;
     row->drops = row->returns = 1;
-    row->gap_ms = 5000;
+    row->gap_ms = row->away_ms = 5000;
     row->flow[SQ_FLOW_VIDEO_IN].freeze_ms = 0;
     user.sums[SQ_FLOW_VIDEO_IN].watched_s = pictures * CALL_S;
     sq_user_finish_score(&user);
