@@ -663,7 +663,7 @@ static void the_page_has_what_was_compared(void **state)
         assert_true((strtod(at, NULL) > 120) == (i >= 6));
     }
     /* What differs, of both sides. */
-    assert_non_null(strstr(page.text, "<code>network</code></th><td class=\"text\"><small "
+    assert_non_null(strstr(page.text, "<code>network</code></th><td class=\"text wide\"><small "
                                       "class=\"what\">before </small>&quot;wifi&quot;"));
     assert_non_null(strstr(page.text, "after </small>not set</td></tr>"));
     assert_int_equal(count_of(page.text, ">compared</td>"), 11);
