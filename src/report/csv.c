@@ -41,7 +41,7 @@ static void timeline_header(struct sq_buf *out)
     }
     sq_buf_puts(out, ",data.in.messages,data.out.messages,data.in.throughput_kbps,"
                      "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms,peers_wanted,"
-                     "arrivals_per_s\r\n");
+                     "arrivals_per_s,score,mos\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -88,6 +88,8 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, t->data.rtt_ms);
         comma_number(out, t->wanted);
         comma_number(out, t->rate_per_s);
+        comma_number(out, t->score);
+        comma_number(out, t->mos);
         sq_buf_puts(out, "\r\n");
     }
 }

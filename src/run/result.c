@@ -214,6 +214,7 @@ void sq_timeline_row_init(struct sq_timeline_row *row)
     }
     row->data = (struct sq_data_second){0, 0, 0, 0, NAN, NAN};
     row->fps_in = NAN;
+    row->score = row->mos = NAN;
     row->setup_p50_ms = NAN;
     row->setup_p95_ms = NAN;
     row->lateness_p99_ms = NAN;

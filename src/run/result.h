@@ -223,8 +223,9 @@ struct sq_timeline_row {
     double rtt_p95_ms;
     struct sq_latency_second latency[2]; /* audio, video: one way, of all that came in it */
     struct sq_data_second data;
-    double fps_in;                           /* mean over incoming video tracks */
-    uint64_t freezes;                        /* in this second */
+    double fps_in;     /* mean over incoming video tracks */
+    uint64_t freezes;  /* in this second */
+    double score, mos; /* of this second by itself, mean over peers; NAN without one */
     double setup_p50_ms, setup_p95_ms;       /* setup.total of those that connected in it */
     double lateness_p99_ms, lateness_max_ms; /* the generator's timers, in this second */
     double cpu_percent;                      /* of the busiest generator thread */

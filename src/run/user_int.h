@@ -25,7 +25,7 @@ enum sq_user_state {
 
 struct sq_track_mark {
     uint64_t in_bytes, in_packets, in_expected, in_freezes, in_emitted;
-    uint64_t in_nack, in_pli, in_dropped, in_samples, in_concealed;
+    uint64_t in_nack, in_pli, in_dropped, in_samples, in_concealed, in_gaps, in_played;
     double in_playout_s, in_freeze_s;
     int64_t in_lost;
     uint64_t out_bytes, out_packets, out_expected, out_lost, out_rtt_count, out_nack, out_pli;
@@ -82,6 +82,9 @@ struct sq_flow_sums {
     double last_rtt_ms, seen_latency_ms; /* newest; how much of latency_ms went into delay_ms */
     uint64_t seen_latency_n;
     double second_bits, second_target_bits; /* of the second at hand */
+    double second_delay_ms;                 /* the worst of a track; 0: none is known */
+    unsigned second_pictures;               /* video tracks that had a rate */
+    double recent_bits, recent_target_bits; /* each second before counts a tenth less */
     double share_bits, target_bits;         /* of all that had a target */
     double watched_s;
     uint64_t gaps, played_packets;
@@ -317,6 +320,19 @@ void sq_user_score_playout(struct sq_user *user, enum sq_flow flow, double playo
 /* The second of a flow is over; `lost` of `all` in any unit. `telling`: it is long enough. */
 void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, double all,
                           bool telling);
+/* What a second of a user had that is up, for its own score and MOS in the time line. */
+struct sq_user_second {
+    struct {
+        double lost, all;    /* sound: samples that were made up, and all; pictures: packets */
+        bool agreed, any;    /* a track of it is there; it has carried something so far */
+        double gaps, played; /* sound: stretches that were made up, packets */
+        double freezes, freeze_ms;
+    } sound, video;
+};
+/* Once all its flows are closed. */
+void sq_user_score_tell(struct sq_user *user, const struct sq_user_second *second);
+/* One that was dropped and is not back: a second of nothing. */
+void sq_user_score_away(struct sq_user *user);
 /* … of each track at its end, and at last the two themselves, recorded. */
 void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
                           const struct sq_inbound_stats *in);
