@@ -206,7 +206,7 @@ static void a_second_by_itself(void **state)
          .mos = NAN},
         /* agreed, and nothing ever came: sound and picture are all loss, and no bit rate */
         {.of = {.sound.agreed = true, .video.agreed = true},
-         .score = 10 * exp(-(9.5 + 3 + 5) / 10),
+         .score = 10 * exp(-(95.0 * 100 / (100 + 10) / 10 + 3 + 5) / 10),
          .mos = 1},
         {.dropped = true, .score = 0, .mos = 1},
         /* nothing is known */
