@@ -176,6 +176,30 @@ uint64_t sq_user_leave_ns(const struct sq_user *user);
 /* Closes its peers, and leaves where the session goes on; that is destroyed before the next. */
 void sq_user_go_away(struct sq_user *user);
 
+/* Neither set up nor up any more: it comes back (--reconnect), or has failed and leaves. */
+void sq_user_fail(struct sq_user *user, enum sq_failure cause, const char *text);
+/* Is over: its owner is told. */
+void sq_user_end(struct sq_user *user);
+/* A user that this machine had no sockets, ports or memory for is not the service's failure. `why`
+ * is the errno of an SQ_ERR_IO. */
+void sq_user_note_starved(struct sq_user *user, int err, int why);
+
+/* user_setup.c */
+void sq_user_record_stage(struct sq_user *user, enum sq_stage stage, double ms);
+/* ICE and DTLS, as far as they were passed. */
+void sq_user_record_transport(struct sq_user *user);
+/* Of one that is up: whether it is among the connected ones now. */
+void sq_user_note_connected(struct sq_user *user);
+/* One that comes back is not waited for beyond its time to leave. */
+void sq_user_set_up_within(struct sq_user *user, uint64_t limit_ns);
+/* Something that a set-up waits for has come: is it over? */
+void sq_user_check_up(struct sq_user *user);
+void sq_user_set_up_took_too_long(struct sq_user *user);
+
+/* user_host.c */
+/* Fills in user->host: what its signalling calls. */
+void sq_user_host(struct sq_user *user);
+
 /* user_wait.c */
 /* A data channel of its own that is not open yet. */
 bool sq_user_waits_for_channel(const struct sq_user_peer *peer);
