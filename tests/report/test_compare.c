@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "report/compare.h"
+#include "report/page.h"
 #include "report/report.h"
 #include "report/sample.h"
 #include "report/schema.h"
@@ -614,24 +615,6 @@ static void names_are_harmless(void **state)
     sq_buf_free(&out);
     sq_compare_free(c);
     free_sides(&s);
-}
-
-/* A reader of its own: tests/report/check_html.py. */
-static void check_html(const char *page)
-{
-    FILE *python = popen("python3 -B " SQ_SOURCE_DIR "/tests/report/check_html.py", "w");
-    assert_non_null(python);
-    assert_int_equal(fwrite(page, 1, strlen(page), python), strlen(page));
-    assert_int_equal(pclose(python), 0);
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-    size_t n = 0;
-    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what)) {
-        n++;
-    }
-    return n;
 }
 
 static void the_page_has_what_was_compared(void **state)
