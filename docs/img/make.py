@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the pictures of the pages out of real runs: live.png (the terminal view), report.png, and of a run over
-bad networks report-metrics.png and report-peer.png.
+bad networks report-metrics.png and report-peer.png, and of six runs over each of two networks compare.png.
 
-Usage: docs/img/make.py [SQUALL]. Needs tmux, chromium and pngquant.
+Usage: docs/img/make.py [SQUALL [compare]], with the word for that picture alone. Needs tmux, chromium and pngquant.
 """
 import html
 import os
@@ -23,6 +23,9 @@ CHROMIUM = ["/usr/lib/chromium/chromium", "--headless=new", "--no-sandbox", "--h
 NETWORKS = [SQUALL, "run", "lab:", "--peers", "40", "--room-size", "5", "--publishers", "2", "--duration", "30s",
             "--network", "UDP blocked@10%", "--network", "Wifi High packet loss@30%", "--network", "DSL", "--connect-timeout", "8s",
             "--no-tui", "--expect", "video.in.loss.p95 < 1%"]
+COMPARED = ["--peers", "12", "--room-size", "4", "--rate", "10/s", "--duration", "6s", "--quiet"]
+# In turn, as docs/compare.md has it.
+SIDES = {"before": "up.delay=20ms,down.delay=20ms", "after": "up.delay=20ms,down.delay=30ms,down.loss=1%"}
 # What else there is would be above it.
 ALONE = "<style>header, nav, main > :not(%s) { display: none } body { padding-top: 1px }</style>"
 COLORS = {"31": "#f2777a", "32": "#7bc67e", "2": "#8b949e", "1": "#ffffff;font-weight:bold"}
@@ -65,7 +68,19 @@ def as_html(text):
             "<span style='color:#8b949e'>$ ./demo.sh\n</span><span>" + "".join(out) + "</span></pre>")
 
 
+def compare(work):
+    for i in range(6):
+        for side, network in SIDES.items():
+            subprocess.run([SQUALL, "run", "lab:", *COMPARED, "--network", network, "--out", f"{side}/{i + 1}"], cwd=work)
+    subprocess.run([SQUALL, "compare", "before", "after", "--html", "compare.html"], cwd=work)
+    screenshot(work, f"{work}/compare.html", "1280,1160", os.path.join(HERE, "compare.png"))
+
+
 def main():
+    with tempfile.TemporaryDirectory() as work:
+        compare(work)
+    if sys.argv[2:] == ["compare"]:
+        return
     with tempfile.TemporaryDirectory() as work:
         page = os.path.join(work, "live.html")
         with open(page, "w", encoding="utf-8") as f:

@@ -70,6 +70,8 @@
         { name: "started", color: "--ink", values: data.started },
         { name: "planned", color: "--ink", dash: "2 4", values: data.planned } ] },
       { title: "Failed so far, by cause", unit: "peers", whole: true, lines: causes, empty: "No peer failed." },
+      { title: "Score of each second, mean over peers", unit: "of 10", lines: [ { name: "score", color: "--c1", area: true, values: data.score } ], top: 10 },
+      { title: "MOS of each second, mean over peers", unit: "1 to 5", lines: [ { name: "MOS", color: "--c1", area: true, values: data.mos } ], top: 5 },
       { title: "Bit rate, all peers together", unit: mega ? "Mbit/s" : "kbit/s", lines: four(data.bitrate, mega ? 0.001 : 1) },
       { title: "Set-up time of those that connected", unit: "ms", lines: [
         { name: "p50", color: "--c1", values: data.setup50 }, { name: "p95", color: "--c5", values: data.setup95 } ], dots: true },

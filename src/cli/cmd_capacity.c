@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cli/capacity_options.h"
 #include "cli/capacity_server.h"
+#include "cli/capacity_units.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/expect_option.h"
@@ -34,7 +35,6 @@
 #define RATE_MOST        50.0
 #define WAIT_MOST_NS     (35 * SQ_NS_PER_SEC) /* for the last to come, once all have begun */
 #define LEAVE_A_SECOND   100.0
-#define SIZE_OF_ROOMS    10
 #define INVALID_AGAIN    1    /* others on this machine may have been in the way for a moment */
 #define OTHERS_PERCENT   10.0 /* of a core: more is worth a word */
 #define SPARE_NS         (5 * SQ_NS_PER_SEC)
@@ -336,45 +336,9 @@ static int trial(void *ctx, struct sq_capacity_level *level)
 
 /* ---- The search ---- */
 
-/* Levels of rooms are counted in rooms. */
 static uint64_t in_units(const struct session *s, enum sq_grow grow, uint64_t peers)
 {
-    if (grow != SQ_GROW_ROOMS) {
-        return peers;
-    }
-    struct sq_plan plan = s->base;
-    struct sq_plan_place last;
-    plan.room_size = s->capacity->room_size ? s->capacity->room_size : plan.room_size;
-    sq_plan_place(&plan, peers - 1, &last);
-    bool whole = sq_plan_users(&plan, last.room + 1) <= peers;
-    return sq_max_u64(last.room + (whole ? 1 : 0), 1);
-}
-
-/* So that each has somebody to hear. */
-static uint64_t least_of(const struct session *s, enum sq_grow grow)
-{
-    bool watches = false;
-    for (size_t i = 0; i < s->base.groups_len; i++) {
-        const struct sq_target *t = s->base.groups[i].target;
-        const char *plugin = sq_target_param(t, "plugin");
-        bool echo =
-            strcmp(s->base.room, "echo") == 0 || (plugin && strcmp(plugin, "echotest") == 0);
-        watches =
-            watches || (s->base.groups[i].watches && !echo && strncmp(t->scheme, "wh", 2) != 0);
-    }
-    return grow != SQ_GROW_ROOMS && watches ? 2 : 1;
-}
-
-/* Rooms of ten, where nobody says: or of as many as one holds. */
-static void choose_room_size(struct session *s)
-{
-    struct sq_capacity *c = s->capacity;
-    if (sq_plan_has_rooms(&s->base)) {
-        c->room_size = s->base.sizes_len == 0 ? s->base.room_size : 0;
-        return;
-    }
-    uint64_t held = c->searches_len > 0 ? c->searches[0].held : 0;
-    c->room_size = held > 0 ? sq_min_u64(held, SIZE_OF_ROOMS) : SIZE_OF_ROOMS;
+    return sq_capacity_in_units(s->capacity, &s->base, grow, peers);
 }
 
 static int search(struct session *s)
@@ -385,12 +349,13 @@ static int search(struct session *s)
     for (size_t i = 0; i < s->options.grow_len && !err; i++) {
         enum sq_grow grow = s->options.grow[i];
         if (grow == SQ_GROW_ROOMS) {
-            choose_room_size(s);
+            s->capacity->room_size = sq_capacity_room_size(s->capacity, &s->base);
         }
+        uint64_t least = sq_capacity_least(&s->base, grow);
         const struct sq_search_config config = {
-            .least = least_of(s, grow),
-            .from = sq_max_u64(in_units(s, grow, s->options.from), least_of(s, grow)),
-            .most = sq_max_u64(in_units(s, grow, s->options.most), least_of(s, grow)),
+            .least = least,
+            .from = sq_max_u64(in_units(s, grow, s->options.from), least),
+            .most = sq_max_u64(in_units(s, grow, s->options.most), least),
             .growth = 2,
             .resolution = s->options.resolution,
             .confirms = (unsigned)s->options.confirms,

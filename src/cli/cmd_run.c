@@ -56,6 +56,7 @@ struct session {
     struct sq_run_paths paths;
     char why[WHY_MAX];
     bool finished, interrupted, paused;
+    bool written;            /* the results directory is whole */
     int collected;           /* an error: the result is not complete */
     struct sq_places places; /* of --json and its like */
     int results_lock;        /* open while the results directory is this run's; -1: none */
@@ -235,30 +236,64 @@ static void tell_github(const struct session *s, FILE *out)
     sq_buf_free(&lines);
 }
 
-static int tell_record(struct session *s, FILE *out)
+/* What is wrong with them has been told. */
+static void tell_recorded(struct session *s, FILE *out)
 {
-    return sq_record_option_tell(&s->record, out, s->why, sizeof(s->why));
+    char why[sizeof(s->why)];
+    int err = sq_record_option_tell(&s->record, out, why, sizeof(why));
+    (void)err;
+}
+
+/* The closing text and the files say the exit code that it comes to. */
+static int note_unfinished(struct session *s, int err)
+{
+    if (err && s->result->exit_code == SQ_EXIT_HELD) {
+        s->result->exit_code = SQ_EXIT_USAGE;
+    }
+    return err;
+}
+
+/* Before the closing text, which is to say what came of them. What cannot be written is told, and
+ * does not keep the rest from being written. */
+static int write_files(struct session *s, const char *dir)
+{
+    struct sq_report_error error;
+    int err = s->collected ? refuse(s, s->collected, "the results are not complete: %s",
+                                    sq_err_name(s->collected))
+                           : 0;
+    if (!err) {
+        err = sq_record_option_tell(&s->record, NULL, s->why, sizeof(s->why));
+    }
+    err = note_unfinished(s, err);
+    int failed = sq_report_write(s->result, dir, &error);
+    s->written = !failed;
+    if (failed) {
+        if (err) {
+            fprintf(stderr, "squall: %s\n", s->why); /* both are told */
+        }
+        err = note_unfinished(s, refuse(s, failed, "%s", error.message));
+    }
+    write_others(s, false, &err);
+    return note_unfinished(s, err);
 }
 
 static int write_results(struct session *s)
 {
     char dir[DIR_MAX];
-    struct sq_report_error error;
-    int err = 0;
     results_dir(s, dir);
-    err = name_report(s, dir);
+    int err = name_report(s, dir);
     if (err) {
         return refuse(s, err, "no memory");
     }
+    err = write_files(s, dir);
     bool to_stdout = (s->options.json && strcmp(s->options.json, "-") == 0) ||
                      (s->options.markdown && strcmp(s->options.markdown, "-") == 0);
     FILE *out = to_stdout ? stderr : stdout;
-    /* The text first: whatever happens to the disk, the verdict was seen. */
     if (!s->options.quiet) {
         const struct sq_report_text_options text = {.color = isatty(fileno(out)),
                                                     .all = s->options.verbose};
         sq_report_text(s->result, &text, out);
-        err = tell_record(s, out);
+        tell_recorded(s, out);
         sq_baseline_tell(&s->baseline, text.color, out);
         sq_dtmf_option_tell(&s->plan, s->result, out);
         errno = 0;
@@ -270,23 +305,11 @@ static int write_results(struct session *s)
         sq_report_text_words(s->result->verdict_reason, stderr);
         fputc('\n', stderr);
     }
-    if (s->options.quiet) {
-        err = tell_record(s, NULL);
-    }
     tell_github(s, out);
-    /* What cannot be written is told, and does not keep the rest from being written. */
-    int failed = sq_report_write(s->result, dir, &error);
-    if (!failed && !s->options.quiet) {
+    if (s->written && !s->options.quiet) {
         sq_report_text_place(dir, out);
         fflush(out);
     }
-    if (failed) {
-        if (err) {
-            fprintf(stderr, "squall: %s\n", s->why); /* both are told */
-        }
-        err = refuse(s, failed, "%s", error.message);
-    }
-    write_others(s, false, &err);
     sq_control_let_go();
     write_others(s, true, &err);
     return err;
@@ -435,10 +458,6 @@ int sq_cmd_run(int argc, char **argv)
         code = s->result->exit_code;
         err = write_results(s);
         sq_run_metrics_finish(&s->metrics, s->result, s->options.quiet ? NULL : stderr);
-    }
-    if (!err && s->collected) {
-        err =
-            refuse(s, s->collected, "the results are not complete: %s", sq_err_name(s->collected));
     }
     code = sq_exit_code(code, err, s->why);
 out:

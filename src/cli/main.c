@@ -37,8 +37,9 @@ int sq_exit_code(int code, int err, const char *why)
     if (!err) {
         return code;
     }
-    fprintf(stderr, "squall: %s\n", why[0] ? why : sq_err_name(err));
-    return code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
+    int ends = code == SQ_EXIT_HELD ? SQ_EXIT_USAGE : code;
+    fprintf(stderr, "squall: %s (exit code %d)\n", why[0] ? why : sq_err_name(err), ends);
+    return ends;
 }
 
 static int print_help(FILE *out)

@@ -20,7 +20,8 @@
 #define MOVES_DIFF                                                                                 \
     0.3 /* mean difference of luma between two frames that are not the same picture */
 #define MOVES_SHARE 0.05
-#define BLACK_LUMA  32 /* limited range: black is 16 */
+#define STILL_SHARE 0.5 /* of its time, in stretches of a second or more: slides stand longer */
+#define BLACK_LUMA  32  /* limited range: black is 16 */
 #define SLICE_BYTES 1100
 
 struct coder {
@@ -55,6 +56,7 @@ struct sq_picture {
     uint32_t next_key;
     unsigned keys;
     uint32_t moved;
+    uint32_t still, still_in_all; /* frames in a row that did not move; in stretches of a second */
     uint8_t brightest;
 };
 
@@ -417,6 +419,17 @@ static int drain(struct sq_picture *p, struct coder *c)
 
 /* ---- What goes in ---- */
 
+/* A freeze is told by pictures that stop: a stretch below a second is how a film goes. */
+static void end_stretch(struct sq_picture *p, bool ends)
+{
+    if (!ends) {
+        p->still++;
+        return;
+    }
+    p->still_in_all += p->still >= p->job->want->fps ? p->still : 0;
+    p->still = 0;
+}
+
 /* Whether anything is to be seen, and moves: in the lowest step, where grain is gone. */
 static void look(struct sq_picture *p, const AVFrame *frame)
 {
@@ -431,7 +444,9 @@ static void look(struct sq_picture *p, const AVFrame *frame)
         }
     }
     double mean = (double)sum / ((double)frame->width * frame->height);
-    p->moved += p->frames > 0 && mean > MOVES_DIFF;
+    bool moves = p->frames > 0 && mean > MOVES_DIFF;
+    p->moved += moves;
+    end_stretch(p, moves);
 }
 
 /* The held frame into the step's: scaled, and put upright. */
@@ -554,6 +569,14 @@ int sq_picture_end(struct sq_picture *p, int64_t end_ns)
             "its picture stands still: %u of %u frames differ from the one before, "
             "expected %.0f %%",
             p->moved, p->frames, 100 * MOVES_SHARE);
+    }
+    end_stretch(p, true);
+    if (p->still_in_all > STILL_SHARE * p->frames) {
+        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                               "its picture stands still for %.0f %% of its time, in stretches of "
+                               "a second or more; expected %.0f %% at most, since a freeze could "
+                               "not be told from that",
+                               100.0 * p->still_in_all / p->frames, 100 * STILL_SHARE);
     }
     return 0;
 }

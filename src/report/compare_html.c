@@ -319,9 +319,9 @@ static void put_difference(const char *what, const char *a, const char *b, struc
 {
     sq_buf_puts(out, "<tr><th scope=\"row\" class=\"wide\"><code>");
     sq_html_text(out, what);
-    sq_buf_puts(out, "</code></th><td class=\"text\"><small class=\"what\">before </small>");
+    sq_buf_puts(out, "</code></th><td class=\"text wide\"><small class=\"what\">before </small>");
     sq_html_text(out, a ? a : "not set");
-    sq_buf_puts(out, "</td><td class=\"text\"><small class=\"what\">after </small>");
+    sq_buf_puts(out, "</td><td class=\"text wide\"><small class=\"what\">after </small>");
     sq_html_text(out, b ? b : "not set");
     sq_buf_puts(out, "</td></tr>\n");
 }
@@ -411,9 +411,9 @@ static void put_run(const struct sq_compare_side *side, const struct sq_compare_
     const struct sq_stored_run *r = run->run;
     sq_buf_puts(out, "<tr><th scope=\"row\" class=\"wide text\">");
     sq_html_text(out, r->dir);
-    sq_buf_puts(out, "</th><td class=\"text\"><small class=\"what\">side </small>");
+    sq_buf_puts(out, "</th><td class=\"text wide\"><small class=\"what\">side </small>");
     sq_html_text(out, side->name);
-    sq_buf_puts(out, "</td><td><small class=\"what\">began </small>");
+    sq_buf_puts(out, "</td><td class=\"wide\"><small class=\"what\">began </small>");
     sq_html_text(out, r->started);
     sq_buf_printf(out,
                   "</td><td><span class=\"badge is-%s\">%s</span></td><td class=\"n\">"

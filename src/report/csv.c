@@ -41,7 +41,7 @@ static void timeline_header(struct sq_buf *out)
     }
     sq_buf_puts(out, ",data.in.messages,data.out.messages,data.in.throughput_kbps,"
                      "data.out.throughput_kbps,data.in.latency_ms,data.rtt_ms,peers_wanted,"
-                     "arrivals_per_s\r\n");
+                     "arrivals_per_s,score,mos\r\n");
 }
 
 void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
@@ -88,6 +88,8 @@ void sq_report_timeline_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, t->data.rtt_ms);
         comma_number(out, t->wanted);
         comma_number(out, t->rate_per_s);
+        comma_number(out, t->score);
+        comma_number(out, t->mos);
         sq_buf_puts(out, "\r\n");
     }
 }
@@ -140,7 +142,7 @@ static void peers_header(struct sq_buf *out)
                      "audio.in.concealment_stddev,audio.in.delay_stddev_ms,video.in.agreed,"
                      "video.in.loss_stddev,video.in.delay_stddev_ms,video.in.watched_s,"
                      "video.in.target_share,video.in.target_share_stddev,video.out.target_share,"
-                     "video.out.target_share_stddev\r\n");
+                     "video.out.target_share_stddev,away_ms\r\n");
 }
 
 /* Score and MOS, and what they are made of that has no column among the flows'. */
@@ -241,6 +243,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_integer(out, p->returns);
         comma_number(out, p->gap_ms);
         put_score(out, p);
+        comma_number(out, p->away_ms);
         sq_buf_puts(out, "\r\n");
     }
 }

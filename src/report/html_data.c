@@ -41,6 +41,8 @@ static const struct column columns[] = {
     {"dataLatency", AT(data.latency_ms), false, FOLD_MEAN},
     {"dataRtt", AT(data.rtt_ms), false, FOLD_MEAN},
     {"fps", AT(fps_in), false, FOLD_MEAN},
+    {"score", AT(score), false, FOLD_MEAN},
+    {"mos", AT(mos), false, FOLD_MEAN},
     {"freezes", AT(freezes), true, FOLD_MAX},
     {"setup50", AT(setup_p50_ms), false, FOLD_MEAN},
     {"setup95", AT(setup_p95_ms), false, FOLD_MAX},

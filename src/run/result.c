@@ -192,6 +192,7 @@ struct sq_peer_row *sq_result_add_peer(struct sq_result *r)
     row->data.in_kbps = row->data.out_kbps = row->data.loss_percent = NAN;
     row->data.latency_ms = row->data.rtt_ms = NAN;
     row->score.score = row->mos = NAN;
+    row->dropped_ms = row->back_ms = row->gap_ms = row->away_ms = NAN;
     return row;
 }
 
@@ -213,6 +214,7 @@ void sq_timeline_row_init(struct sq_timeline_row *row)
     }
     row->data = (struct sq_data_second){0, 0, 0, 0, NAN, NAN};
     row->fps_in = NAN;
+    row->score = row->mos = NAN;
     row->setup_p50_ms = NAN;
     row->setup_p95_ms = NAN;
     row->lateness_p99_ms = NAN;

@@ -185,9 +185,10 @@ struct sq_peer_row {
     char dtmf[40];         /* keys that were heard (RFC 4733), the latest 15 of each track */
     uint32_t dtmf_pressed; /* how many were pressed (--dtmf) */
     /* --reconnect: how often it was dropped after it was up, and came back; when media last came
-     * before the first time, and first after the last; the longest time without. NAN: never. */
+     * before the first time, and first after the last; the longest time without, and all of them
+     * together. NAN: never. */
     uint32_t drops, returns;
-    double dropped_ms, back_ms, gap_ms;
+    double dropped_ms, back_ms, gap_ms, away_ms;
 };
 
 struct sq_latency_second {
@@ -222,8 +223,9 @@ struct sq_timeline_row {
     double rtt_p95_ms;
     struct sq_latency_second latency[2]; /* audio, video: one way, of all that came in it */
     struct sq_data_second data;
-    double fps_in;                           /* mean over incoming video tracks */
-    uint64_t freezes;                        /* in this second */
+    double fps_in;     /* mean over incoming video tracks */
+    uint64_t freezes;  /* in this second */
+    double score, mos; /* of this second by itself, mean over peers; NAN without one */
     double setup_p50_ms, setup_p95_ms;       /* setup.total of those that connected in it */
     double lateness_p99_ms, lateness_max_ms; /* the generator's timers, in this second */
     double cpu_percent;                      /* of the busiest generator thread */

@@ -87,6 +87,10 @@ static void add_second(struct sq_second *to, const struct sq_second *from)
     to->fps_sum += from->fps_sum;
     to->fps_n += from->fps_n;
     to->freezes += from->freezes;
+    to->score_sum += from->score_sum;
+    to->score_n += from->score_n;
+    to->mos_sum += from->mos_sum;
+    to->mos_n += from->mos_n;
     add_data(to, from);
     sq_hist_small_merge(&to->rtt_us, &from->rtt_us);
     for (int i = 0; i < 2; i++) {
@@ -172,6 +176,8 @@ static void fill_flows(struct sq_timeline_row *row, const struct sq_second *sum)
     };
     row->fps_in = ratio(sum->fps_sum, sum->fps_n);
     row->freezes = sum->freezes;
+    row->score = ratio(sum->score_sum, sum->score_n);
+    row->mos = ratio(sum->mos_sum, sum->mos_n);
     if (sum->setup_ms.sums.count > 0) {
         row->setup_p50_ms = (double)sq_hist_small_quantile(&sum->setup_ms, 0.5);
         row->setup_p95_ms = (double)sq_hist_small_quantile(&sum->setup_ms, 0.95);

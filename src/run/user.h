@@ -61,7 +61,9 @@ struct sq_second {
         uint64_t latency_n, rtt_n;
     } data;                             /* of data channels */
     struct sq_hist_small latency_us[2]; /* audio, video */
-    struct sq_hist_small setup_ms;      /* setup.total of those who got up in it */
+    double score_sum, mos_sum;          /* of the second alone, of each peer */
+    uint64_t score_n, mos_n;
+    struct sq_hist_small setup_ms; /* setup.total of those who got up in it */
 };
 
 /* What a user needs of its shard. */

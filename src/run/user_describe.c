@@ -45,7 +45,7 @@ void sq_user_describe(struct sq_user *user)
     user->row.start_ms = ((double)user->intended_ns - (double)user->env->start_ns) / 1e6;
     user->row.end_ms = NAN;
     user->row.data.in_kbps = user->row.data.out_kbps = NAN;
-    user->row.dropped_ms = user->row.back_ms = user->row.gap_ms = NAN;
+    user->row.dropped_ms = user->row.back_ms = user->row.gap_ms = user->row.away_ms = NAN;
     user->row.data.loss_percent = user->row.data.latency_ms = user->row.data.rtt_ms = NAN;
     for (int i = 0; i < SQ_STAGE_COUNT; i++) {
         user->row.stage_ms[i] = NAN;

@@ -25,7 +25,7 @@ enum sq_user_state {
 
 struct sq_track_mark {
     uint64_t in_bytes, in_packets, in_expected, in_freezes, in_emitted;
-    uint64_t in_nack, in_pli, in_dropped, in_samples, in_concealed;
+    uint64_t in_nack, in_pli, in_dropped, in_samples, in_concealed, in_gaps, in_played;
     double in_playout_s, in_freeze_s;
     int64_t in_lost;
     uint64_t out_bytes, out_packets, out_expected, out_lost, out_rtt_count, out_nack, out_pli;
@@ -57,6 +57,7 @@ struct sq_user_peer {
     struct sq_user_decode *decodes; /* owned; NULL where nothing is decoded */
     bool switching;                 /* an ICE restart that leaves the relay is under way */
     uint64_t direct_ns;             /* when a direct pair was nominated; 0: not yet */
+    uint64_t lost_ns;               /* when ICE called it disconnected; 0: not, or media are back */
 };
 
 /* Mean and spread over the seconds of a call. */
@@ -69,6 +70,7 @@ struct sq_user_spread {
 struct sq_flow_sums {
     double jitter_ms, rtt_ms, fps, playout_ms, latency_ms;
     bool agreed;          /* in: a track was negotiated */
+    unsigned session;     /* whose tracks are counted in the row */
     double bits, seconds; /* of the samples taken: RTP payload, retransmissions left out */
     uint64_t jitter_n, rtt_n, fps_n, playout_n, latency_n;
     uint64_t expected, lost;     /* out: of the packets that reports tell of */
@@ -80,6 +82,9 @@ struct sq_flow_sums {
     double last_rtt_ms, seen_latency_ms; /* newest; how much of latency_ms went into delay_ms */
     uint64_t seen_latency_n;
     double second_bits, second_target_bits; /* of the second at hand */
+    double second_delay_ms;                 /* the worst of a track; 0: none is known */
+    unsigned second_pictures;               /* video tracks that had a rate */
+    double recent_bits, recent_target_bits; /* each second before counts a tenth less */
     double share_bits, target_bits;         /* of all that had a target */
     double watched_s;
     uint64_t gaps, played_packets;
@@ -88,8 +93,9 @@ struct sq_flow_sums {
 
 /* Of a user that was dropped and comes back. */
 struct sq_user_away {
-    uint64_t since_ns; /* the last media before; 0: it is there */
-    uint64_t restarted_ns;
+    uint64_t since_ns;   /* the last media before; 0: it is there */
+    uint64_t due_ns;     /* its next session is */
+    uint64_t told_by_ns; /* the old one's goodbye is not waited for beyond */
     unsigned tries;
     enum sq_failure cause;
     char text[160];
@@ -145,6 +151,7 @@ struct sq_user {
     uint64_t replay_end_ns;   /* of both; 0: not yet */
     unsigned asked, refused;  /* bits: enum sq_asked */
     unsigned sessions;        /* begun so far */
+    unsigned up_session;      /* the latest that got up; 0: none */
 };
 
 /* user.c */
@@ -170,6 +177,30 @@ uint64_t sq_user_leave_ns(const struct sq_user *user);
 /* Closes its peers, and leaves where the session goes on; that is destroyed before the next. */
 void sq_user_go_away(struct sq_user *user);
 
+/* Neither set up nor up any more: it comes back (--reconnect), or has failed and leaves. */
+void sq_user_fail(struct sq_user *user, enum sq_failure cause, const char *text);
+/* Is over: its owner is told. */
+void sq_user_end(struct sq_user *user);
+/* A user that this machine had no sockets, ports or memory for is not the service's failure. `why`
+ * is the errno of an SQ_ERR_IO. */
+void sq_user_note_starved(struct sq_user *user, int err, int why);
+
+/* user_setup.c */
+void sq_user_record_stage(struct sq_user *user, enum sq_stage stage, double ms);
+/* ICE and DTLS, as far as they were passed. */
+void sq_user_record_transport(struct sq_user *user);
+/* Of one that is up: whether it is among the connected ones now. */
+void sq_user_note_connected(struct sq_user *user);
+/* One that comes back is not waited for beyond its time to leave. */
+void sq_user_set_up_within(struct sq_user *user, uint64_t limit_ns);
+/* Something that a set-up waits for has come: is it over? */
+void sq_user_check_up(struct sq_user *user);
+void sq_user_set_up_took_too_long(struct sq_user *user);
+
+/* user_host.c */
+/* Fills in user->host: what its signalling calls. */
+void sq_user_host(struct sq_user *user);
+
 /* user_wait.c */
 /* A data channel of its own that is not open yet. */
 bool sq_user_waits_for_channel(const struct sq_user_peer *peer);
@@ -187,9 +218,13 @@ bool sq_user_is_dropped(const struct sq_user *user);
 void sq_user_is_back(struct sq_user *user, uint64_t now_ns);
 /* What came of it, where it never is. */
 void sq_user_tell_away(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* Its next session is due. True: the service has not answered yet that the old one is left. */
+bool sq_user_waits_for_goodbye(struct sq_user *user, uint64_t now_ns);
+/* ... and now it has. */
+void sq_user_goodbye_is_said(struct sq_user *user);
 /* ICE calls a connection disconnected, and connected again. */
-void sq_user_path_lost(struct sq_user *user);
-void sq_user_path_found(struct sq_user *user);
+void sq_user_path_lost(struct sq_user_peer *peer);
+void sq_user_path_found(struct sq_user_peer *peer);
 /* Once a second while it is up: do media come again? */
 void sq_user_reconnect_sample(struct sq_user *user);
 
@@ -223,6 +258,8 @@ void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns);
 void sq_user_switch_event(struct sq_user_peer *peer, const struct sq_peer_event *event);
 /* The user ends: what was measured so far is kept. */
 void sq_user_switch_end(struct sq_user *user);
+/* A connection is lost. A switch that is under way ends; one that has not begun waits. */
+void sq_user_switch_lost(struct sq_user *user);
 
 /* user_dump.c */
 /* Statistics of one of its peers for the dump, if it has one: once a second. */
@@ -315,6 +352,19 @@ void sq_user_score_playout(struct sq_user *user, enum sq_flow flow, double playo
 /* The second of a flow is over; `lost` of `all` in any unit. `telling`: it is long enough. */
 void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, double all,
                           bool telling);
+/* What a second of a user had that is up, for its own score and MOS in the time line. */
+struct sq_user_second {
+    struct {
+        double lost, all;    /* sound: samples that were made up, and all; pictures: packets */
+        bool agreed, any;    /* a track of it is there; it has carried something so far */
+        double gaps, played; /* sound: stretches that were made up, packets */
+        double freezes, freeze_ms;
+    } sound, video;
+};
+/* Once all its flows are closed. */
+void sq_user_score_tell(struct sq_user *user, const struct sq_user_second *second);
+/* One that was dropped and is not back: a second of nothing. */
+void sq_user_score_away(struct sq_user *user);
 /* … of each track at its end, and at last the two themselves, recorded. */
 void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
                           const struct sq_inbound_stats *in);

@@ -74,6 +74,7 @@ struct flow_delta {
     bool any;          /* a track of it has carried something so far */
     unsigned channels; /* tracks that carried something in it */
     double nack, pli, freezes, freeze_ms, dropped;
+    double gaps, played; /* audio in */
 };
 
 struct sampling {
@@ -130,6 +131,11 @@ static uint64_t ended_freezes(const struct sq_inbound_stats *in)
     return in->freeze_count - (in->freezing_s > 0);
 }
 
+static uint64_t played_packets(const struct sq_inbound_stats *in)
+{
+    return in->packets_received - sq_min_u64(in->packets_discarded, in->packets_received);
+}
+
 static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *in)
 {
     mark->in_bytes = in->bytes_received - in->retransmitted_bytes_received;
@@ -145,6 +151,8 @@ static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *i
     mark->in_playout_s = in->jitter_buffer_delay_s;
     mark->in_samples = in->total_samples_received;
     mark->in_concealed = in->concealed_samples;
+    mark->in_gaps = in->concealment_events;
+    mark->in_played = played_packets(in);
 }
 
 static void mark_out(struct sq_track_mark *mark, const struct sq_outbound_stats *out)
@@ -224,6 +232,8 @@ static void count_in(struct flow_delta *delta, const struct sq_inbound_stats *in
     delta->freezes += (double)ended_freezes(in) - (double)mark->in_freezes;
     delta->freeze_ms += 1e3 * (in->total_freezes_duration_s - mark->in_freeze_s);
     delta->dropped += (double)in->frames_dropped - (double)mark->in_dropped;
+    delta->gaps += (double)in->concealment_events - (double)mark->in_gaps;
+    delta->played += (double)played_packets(in) - (double)mark->in_played;
 }
 
 static void count_out(struct flow_delta *delta, const struct sq_outbound_stats *out,
@@ -274,6 +284,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     if (video && !ended && !begins) {
         sq_user_score_video_in(s->user, &in, in_bytes - mark->in_bytes, s->seconds);
     }
+    s->user->sums[flow].codec = sq_codec_info(in.codec)->name;
     if (in_bytes > mark->in_bytes) {
         note_jitter(s, flow, in.jitter_s * 1e3);
     }
@@ -536,8 +547,36 @@ static void note_strip(struct sampling *s)
     (void)err; /* without memory the strip is missing */
 }
 
+/* Score and MOS of this second. What begins in it says nothing yet. */
+static void tell_score(struct sampling *s)
+{
+    const struct flow_delta *sound = &s->flows[SQ_FLOW_AUDIO_IN];
+    const struct flow_delta *video = &s->flows[SQ_FLOW_VIDEO_IN];
+    if (!s->telling || !s->user->row.connected) {
+        return;
+    }
+    const struct sq_user_second second = {
+        .sound = {.lost = sound->concealed,
+                  .all = sound->samples,
+                  .agreed = sound->agreed && (sound->any || !sound->begins),
+                  .any = sound->any,
+                  .gaps = sound->gaps,
+                  .played = sound->played},
+        .video = {.lost = video->lost,
+                  .all = (double)video->packets,
+                  .agreed = video->agreed && (video->any || !video->begins),
+                  .any = video->any,
+                  .freezes = video->freezes,
+                  .freeze_ms = video->freeze_ms},
+    };
+    sq_user_score_tell(s->user, &second);
+}
+
 void sq_user_sample(struct sq_user *user, uint64_t now_ns)
 {
+    if (user->state != SQ_USER_UP && sq_user_is_dropped(user)) {
+        sq_user_score_away(user);
+    }
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].endpoint) {
             sq_endpoint_poll(user->peers[i].endpoint);
@@ -565,6 +604,7 @@ void sq_user_sample(struct sq_user *user, uint64_t now_ns)
         close_flow(&s, (enum sq_flow)flow);
         tell_parts(&s, (enum sq_flow)flow);
     }
+    tell_score(&s);
     sq_user_data_sample(user, s.seconds, s.telling);
     note_strip(&s);
     sq_user_reconnect_sample(user);
@@ -584,6 +624,17 @@ static bool is_blank(const struct sq_user *user, const struct sq_track *track,
            now_ns >= sq_max_u64(in->receiving_since_ns, user->up_ns) + BLANK_NS;
 }
 
+/* Those of one session: whoever came back by a new one has not got the tracks of both. */
+static void count_track(struct sq_user *user, enum sq_flow flow)
+{
+    struct sq_flow_totals *totals = &user->row.flow[flow];
+    if (user->sums[flow].session != user->sessions) {
+        user->sums[flow].session = user->sessions;
+        totals->tracks = 0;
+    }
+    totals->tracks++;
+}
+
 static void total_in(struct sq_user *user, const struct sq_track *track, uint64_t freezes,
                      uint64_t now_ns)
 {
@@ -597,7 +648,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     if (in.packets_received == 0) {
         return;
     }
-    totals->tracks++;
+    count_track(user, flow);
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
     totals->lost += lost_for_good(&in);
@@ -632,7 +683,7 @@ static void total_out(struct sq_user *user, const struct sq_track *track, uint64
     if (out.packets_sent == 0) {
         return;
     }
-    totals->tracks++;
+    count_track(user, flow);
     totals->packets += out.packets_sent;
     totals->bytes += out.bytes_sent;
     totals->lost += out.remote_packets_lost;
@@ -701,7 +752,8 @@ static void finish_flow(struct sq_user *user, enum sq_flow flow)
     if (!user->row.connected) {
         return;
     }
-    sq_user_record(user, metrics->channels, totals->tracks);
+    bool at_last = sums->session >= user->up_session; /* and not only in a session before */
+    sq_user_record(user, metrics->channels, at_last ? totals->tracks : 0);
     if (totals->tracks == 0) {
         return;
     }

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define RECENT_KEPT 0.9 /* of the bit rate so far: a clip's own seconds differ */
+
 static void spread_add(struct sq_user_spread *s, double value)
 {
     /* Welford's: the sum of squares alone loses what a small spread of large figures is. */
@@ -58,6 +60,7 @@ void sq_user_score_video_in(struct sq_user *user, const struct sq_inbound_stats 
     struct sq_flow_sums *sums = &user->sums[SQ_FLOW_VIDEO_IN];
     double bps = received_bps(user, in->codec);
     sums->watched_s += seconds;
+    sums->second_pictures++;
     if (bps > 0) {
         sums->second_target_bits += bps * seconds;
         sums->second_bits += (double)bytes * 8;
@@ -89,6 +92,7 @@ void sq_user_score_playout(struct sq_user *user, enum sq_flow flow, double playo
     }
     if (known) {
         spread_add(&sums->delay_ms, path_ms + playout_ms);
+        sums->second_delay_ms = fmax(sums->second_delay_ms, path_ms + playout_ms);
     }
 }
 
@@ -102,9 +106,93 @@ void sq_user_score_second(struct sq_user *user, enum sq_flow flow, double lost, 
     if (telling && sums->second_target_bits > 0) {
         spread_add(&sums->share, sums->second_bits / sums->second_target_bits);
     }
+    if (telling) {
+        sums->recent_bits = RECENT_KEPT * sums->recent_bits + sums->second_bits;
+        sums->recent_target_bits =
+            RECENT_KEPT * sums->recent_target_bits + sums->second_target_bits;
+    }
     sums->share_bits += sums->second_bits;
     sums->target_bits += sums->second_target_bits;
     sums->second_bits = sums->second_target_bits = 0;
+}
+
+static double percent_of(double part, double all)
+{
+    return all > 0 ? 100 * fmin(fmax(part / all, 0), 1) : NAN;
+}
+
+static double recent_share(const struct sq_flow_sums *sums)
+{
+    return sums->recent_target_bits > 0 ? sums->recent_bits / sums->recent_target_bits : NAN;
+}
+
+static void add_mos(struct sq_second *to, const struct sq_mos_input *in)
+{
+    double mos = in->loss_percent >= 100 ? SQ_MOS_LEAST : sq_mos(in);
+    if (!isnan(mos)) {
+        to->mos_sum += mos;
+        to->mos_n++;
+    }
+}
+
+/* A second of which nothing is known is no good one. */
+static bool tells_something(const struct sq_score_input *in)
+{
+    return !isnan(in->audio_loss.mean) || !isnan(in->video_loss.mean) || !isnan(in->bitrate.mean) ||
+           in->delay_ms.mean > 0;
+}
+
+/* The call's formula over one second: what is agreed and never came is all loss, a spread within it
+ * is none, and the set-up is no second's. */
+void sq_user_score_tell(struct sq_user *user, const struct sq_user_second *second)
+{
+    struct sq_flow_sums *sound = &user->sums[SQ_FLOW_AUDIO_IN];
+    struct sq_flow_sums *video = &user->sums[SQ_FLOW_VIDEO_IN];
+    const bool deaf = second->sound.agreed && !second->sound.any;
+    const bool blind = second->video.agreed && !second->video.any;
+    double pictures = fmax(video->second_pictures, 1);
+    double packet = (second->sound.all - second->sound.lost) / second->sound.played;
+    double sent = recent_share(&user->sums[SQ_FLOW_VIDEO_OUT]);
+    double came = blind ? 0 : recent_share(video);
+    const struct sq_mos_input heard = {
+        .delay_ms = sound->second_delay_ms,
+        .loss_percent = deaf ? 100 : percent_of(second->sound.lost, second->sound.all),
+        .burst_ratio = second->sound.all > 0
+                           ? sq_mos_burst_ratio(second->sound.gaps, second->sound.lost,
+                                                second->sound.all, packet)
+                           : NAN,
+        .codec = sq_mos_codec(sound->codec ? sound->codec : "opus")};
+    const struct sq_score_input in = {
+        .audio_loss = {heard.loss_percent, 0},
+        .audio_burst_ratio = heard.burst_ratio,
+        .audio_codec = heard.codec,
+        .video_loss = {blind ? 100 : percent_of(second->video.lost, second->video.all), 0},
+        .freezes = second->video.freezes / pictures,
+        .freeze_s = second->video.freeze_ms / 1e3 / pictures,
+        .watched_s = 1,
+        .delay_ms = {fmax(sound->second_delay_ms, video->second_delay_ms), 0},
+        .bitrate = {isnan(came) || sent < came ? sent : came, 0},
+    };
+    if (tells_something(&in)) {
+        struct sq_score score;
+        sq_score(&in, &score);
+        user->env->second->score_sum += score.score;
+        user->env->second->score_n++;
+    }
+    if (second->sound.agreed) {
+        add_mos(user->env->second, &heard);
+    }
+    sound->second_delay_ms = video->second_delay_ms = 0;
+    video->second_pictures = 0;
+}
+
+void sq_user_score_away(struct sq_user *user)
+{
+    user->env->second->score_n++;
+    if (user->want.recv_audio) {
+        user->env->second->mos_sum += SQ_MOS_LEAST;
+        user->env->second->mos_n++;
+    }
 }
 
 void sq_user_score_totals(struct sq_user *user, const struct sq_track *track,
@@ -174,15 +262,15 @@ static double call_s(const struct sq_peer_row *row)
 }
 
 /* Whoever was dropped and came back (--reconnect) stood still meanwhile: a freeze each time, of all
- * its pictures; and where it has none, of the call. */
+ * its pictures, for as long as it was away; and where it has none, of the call. */
 static void put_freezes(const struct sq_peer_row *row, struct sq_score_input *in)
 {
     const struct sq_flow_totals *video = &row->flow[SQ_FLOW_VIDEO_IN];
     double call = call_s(row);
     double pictures = video->watched_s > call ? video->watched_s / call : 1;
-    double gap_ms = row->returns > 0 ? row->gap_ms : 0;
+    double away_ms = row->returns > 0 ? row->away_ms : 0;
     in->freezes = (double)video->freezes + row->drops * pictures;
-    in->freeze_s = (video->freeze_ms + gap_ms * pictures) / 1e3;
+    in->freeze_s = (video->freeze_ms + away_ms * pictures) / 1e3;
     in->watched_s = isnan(video->watched_s) ? call : video->watched_s;
 }
 

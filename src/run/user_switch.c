@@ -31,15 +31,16 @@ static void begin(struct sq_user *user, uint64_t now_ns)
     }
 }
 
-static void finish(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_ns)
+static void finish(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_ns, bool lost)
 {
     struct sq_peer *rtc = sq_endpoint_peer(peer->endpoint);
     double gap_ms = (double)sq_peer_gap_ns(rtc, now_ns) / 1e6;
     peer->switching = false;
     sq_peer_watch_gap(rtc, now_ns, false);
     if (!peer->direct_ns) {
-        sq_user_tell(user, "iceswitch", "%s: no direct path was found; it stays with the relay",
-                     peer->label);
+        sq_user_tell(user, "iceswitch", "%s: %s", peer->label,
+                     lost ? "the connection was lost before a direct path was found"
+                          : "no direct path was found; it stays with the relay");
         return;
     }
     double took_ms = (double)(peer->direct_ns - user->switch_ns) / 1e6;
@@ -63,7 +64,7 @@ static uint64_t work_off(struct sq_user *user, uint64_t now_ns)
         uint64_t due_ns = peer->direct_ns ? peer->direct_ns + SWITCH_SETTLE_NS
                                           : user->switch_ns + SWITCH_GIVE_UP_NS;
         if (now_ns >= due_ns) {
-            finish(user, peer, now_ns);
+            finish(user, peer, now_ns, false);
         } else {
             next_ns = sq_min_u64(next_ns, due_ns);
         }
@@ -77,7 +78,9 @@ static void on_timer(void *ctx, uint64_t now_ns)
     if (user->state != SQ_USER_UP) {
         return;
     }
-    if (user->switch_ns == 0) {
+    if (sq_user_is_dropped(user)) {
+        start_timer(user, now_ns + SWITCH_AFTER_NS); /* until its media are back and have settled */
+    } else if (user->switch_ns == 0) {
         begin(user, now_ns);
     } else {
         start_timer(user, work_off(user, now_ns));
@@ -113,13 +116,25 @@ void sq_user_switch_event(struct sq_user_peer *peer, const struct sq_peer_event 
     start_timer(user, work_off(user, event->now_ns));
 }
 
-void sq_user_switch_end(struct sq_user *user)
+static void finish_all(struct sq_user *user, bool lost)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
     sq_timer_stop(&user->switch_timer);
     for (size_t i = 0; i < user->peers_len; i++) {
         if (user->peers[i].switching && user->peers[i].endpoint) {
-            finish(user, &user->peers[i], now_ns);
+            finish(user, &user->peers[i], now_ns, lost);
         }
+    }
+}
+
+void sq_user_switch_end(struct sq_user *user)
+{
+    finish_all(user, false);
+}
+
+void sq_user_switch_lost(struct sq_user *user)
+{
+    if (user->switch_ns) {
+        finish_all(user, true);
     }
 }

@@ -211,8 +211,10 @@ def bad_folder(t):
     test.note(said.strip().splitlines()[-1])
     check(str(t.folder / "later") in said, f"the folder is not named: {said}")
     check("2 ok" in run.process.stdout() and "PASS" in run.process.stdout(), "the verdict was not shown")
-    check("Report:" not in run.process.stdout(), "a report is claimed that was not written")
+    check("(exit code 2)" in run.process.stdout() and "(exit code 0)" not in run.process.stdout(), "another exit code is told than comes")
     check(json_file.exists(), "--json FILE was not written, though it could be")
+    check(json.loads(json_file.read_text())["exit_code"] == 2, "--json FILE has another exit code than comes")
+    check("Report:" not in run.process.stdout(), "a report is claimed that was not written")
 
 
 def bad_family(t):

@@ -99,20 +99,12 @@ def check_dump(results):
     test.note(f"a dump's objects: { {kind: len(found) for kind, found in objects.items()} }")
 
 
-def report_chromium(t):
-    results = t.run("lab:", "--peers", 8, "--duration", "5s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
-                    "--network", "wifi", "--connect-timeout", "3s", "--lateness-max", "500", "--dump", 2).finish()
-    check_dump(results)
-    check(results.summary["peers"]["failed"] == 4, f"{results.summary['peers']}")
-    page = Chromium(t).open((results.folder / "report.html").as_uri())
-    page.eval(f"(() => {{ {OPEN} }})()")
-    check_page(page, results)
-    check_reading(page)
+def check_looks(page, what):
+    """In each look it fits, axe-core has nothing serious against it, and it fetches nothing."""
     # By the debugger: the page itself lets no other script in.
-    axe = AXE.read_text()
-    page.browser.call("Runtime.evaluate", {"expression": axe}, 30, sessionId=page.browser.sessions[page.ident])
+    page.browser.call("Runtime.evaluate", {"expression": AXE.read_text()}, 30, sessionId=page.browser.sessions[page.ident])
     for scheme, width, height, media, judge in LOOKS:
-        name = f"{scheme}, {width} px{', ' + media if media else ''}"
+        name = f"{what}, {scheme}, {width} px{', ' + media if media else ''}"
         look(page, scheme, width, height, media)
         wide = page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         beyond = page.eval("[...document.querySelectorAll('body *')].filter((e) => !e.closest('nav') && (matchMedia('print').matches || !e.closest('.scroll')) && "
@@ -122,7 +114,39 @@ def report_chromium(t):
         if judge:
             judged(page, name)
     loaded = page.eval("performance.getEntriesByType('resource').map((e) => e.name)")
-    check(loaded == [], f"the page loads {loaded}")
+    check(loaded == [], f"{what} loads {loaded}")
+
+
+def check_compare_page(t, browser, first, second):
+    """squall compare --html: what the page shows is what --json has."""
+    html, data = t.folder / "compare.html", t.folder / "compare.json"
+    t.start("compare", [t.squall, "compare", first.folder, second.folder, "--html", html, "--json", data]).wait(20)
+    said = json.loads(data.read_text())
+    page = browser.open(html.as_uri())
+    shown = page.eval("[...document.querySelectorAll('.compared tbody tr')].map((r) => [r.querySelector('code').textContent, "
+                      "r.querySelectorAll('circle.before').length, r.querySelectorAll('circle.after').length])")
+    figures = [f["figure"] for f in said["comparisons"][0]["figures"]]
+    check([row[0] for row in shown] == figures, f"figures: {shown}, {figures}")
+    check(all(before > 0 for name, before, _ in shown if not name.startswith("peers.")), f"figures without a dot: {shown}")
+    check(page.eval("[...document.querySelectorAll('.tiles div')].pop().innerText").split()[-1] == str(said["exit_code"]), "the exit code")
+    differ = page.eval("document.querySelector('main').innerText")
+    check("UDP blocked@50%" in differ and "not set" in differ, "the other network is not told")
+    check_looks(page, "the comparison")
+
+
+def report_chromium(t):
+    results = t.run("lab:", "--peers", 8, "--duration", "5s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
+                    "--network", "wifi", "--connect-timeout", "3s", "--lateness-max", "500", "--dump", 2).finish()
+    check_dump(results)
+    check(results.summary["peers"]["failed"] == 4, f"{results.summary['peers']}")
+    other = t.run("lab:", "--peers", 8, "--duration", "3s", "--rate", "20/s", "--data", "5/s:100", "--lateness-max", "500").finish()
+    browser = Chromium(t)
+    check_compare_page(t, browser, results, other)
+    page = browser.open((results.folder / "report.html").as_uri())
+    page.eval(f"(() => {{ {OPEN} }})()")
+    check_page(page, results)
+    check_reading(page)
+    check_looks(page, "the report")
 
 
 # ---- Prometheus ----

@@ -61,7 +61,7 @@ def penalties(p):
     call_s = (p["end_ms"] - p["start_ms"] - p["setup.total_ms"]) / 1e3
     watched_s = p["video.in.watched_s"]
     pictures = watched_s / call_s if watched_s > call_s > 0 else 1  # a drop stops them all
-    stood_ms = known(p["video.in.freeze_ms"]) + known(p["gap_ms"]) * pictures
+    stood_ms = known(p["video.in.freeze_ms"]) + known(p["away_ms"]) * pictures
     stood = p["video.in.freezes"] + p["drops"] * pictures
     windows = max(known(call_s if math.isnan(watched_s) else watched_s) / 30, 1)
     later = "video" if delay(p, "video") > delay(p, "audio") else "audio"

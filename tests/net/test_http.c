@@ -4,7 +4,6 @@
 #include "net/http.h"
 #include "net/httpd.h"
 #include "net/net.h"
-#include "net/on_loop.h"
 #include "net/until.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -19,9 +18,7 @@
 
 #include <cmocka.h>
 
-static struct sq_httpd *server;
-static uint16_t server_port;
-static char base[64];
+#include "net/http_rig.h"
 
 /* --- the server's routes --- */
 
@@ -113,16 +110,7 @@ static void on_request(void *ctx, struct sq_httpd_request *r)
 
 static void start_server(const struct test_cert *cert)
 {
-    struct sq_httpd_options o = {.body_max_bytes = 1000};
-    if (cert) {
-        o.cert_pem = cert->cert_pem;
-        o.key_pem = cert->key_pem;
-    }
-    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &o.listen), 0);
-    assert_int_equal(sq_httpd_new(loop, &o, on_request, NULL, &server), 0);
-    struct sq_addr local = sq_httpd_local(server);
-    server_port = sq_addr_port(&local);
-    snprintf(base, sizeof(base), "http%s://127.0.0.1:%u", cert ? "s" : "", server_port);
+    serve(cert, 1000, on_request);
 }
 
 static int setup_server(void **state)
@@ -139,36 +127,6 @@ static int stop_server(void **state)
 }
 
 /* --- the client --- */
-
-struct result {
-    struct sq_http_times times;
-    int calls, err, status;
-    enum sq_stream_phase during;
-    unsigned redirects;
-    uint16_t port;
-    bool third_link;
-    char text[400], url[200], body[4096], link[2][64];
-};
-
-static void on_response(void *ctx, const struct sq_http_response *a)
-{
-    struct result *r = ctx;
-    r->calls++;
-    r->err = a->err;
-    r->status = a->status;
-    r->during = a->during;
-    r->redirects = a->redirects;
-    r->times = a->times;
-    r->port = sq_addr_family(&a->remote) ? sq_addr_port(&a->remote) : 0;
-    snprintf(r->text, sizeof(r->text), "%s", a->text);
-    snprintf(r->url, sizeof(r->url), "%s", a->final_url);
-    snprintf(r->body, sizeof(r->body), "%s", a->body);
-    for (size_t i = 0; i < 2; i++) {
-        const char *link = sq_http_header(a, "link", i);
-        snprintf(r->link[i], sizeof(r->link[i]), "%s", link ? link : "");
-    }
-    r->third_link = sq_http_header(a, "link", 2) != NULL;
-}
 
 static struct result ask_with(struct sq_http_options o, const char *method, const char *path)
 {
@@ -199,7 +157,7 @@ static void methods_bodies_and_headers_arrive(void **state)
     assert_string_equal(r.link[0], "<a>; rel=\"ice-server\"");
     assert_string_equal(r.link[1], "<b>; rel=\"ice-server\"");
     assert_false(r.third_link);
-    assert_int_equal(r.port, server_port);
+    assert_int_equal(sq_addr_port(&r.remote), server_port);
     assert_true(r.times.total_ns >= r.times.first_byte_ns && r.times.first_byte_ns > 0);
     const char *const sdp[] = {"Content-Type: application/sdp", NULL};
     struct sq_http_options o = {.headers = sdp, .body = "v=0", .body_len = 3, .bearer = "secret"};

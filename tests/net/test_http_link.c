@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "net/on_loop.h"
+#include "net/http_rig.h"
 
 #define MS SQ_NS_PER_MS
 
@@ -27,10 +27,8 @@ static const struct sq_link_config open_link = {.up = {.delay_ns = 20 * MS},
 static const struct sq_link_config shut_link = {
     .up = {.delay_ns = 20 * MS}, .down = {.delay_ns = 10 * MS}, .firewall = SQ_FIREWALL_HTTPS};
 
-static struct sq_httpd *server;
 static struct sq_link *own_link;
 static struct sq_http_kept *kept;
-static char base[64];
 static uint16_t client_port;
 static size_t requests;
 
@@ -52,15 +50,7 @@ static void on_request(void *ctx, struct sq_httpd_request *r)
 
 static void start_server(const struct test_cert *cert)
 {
-    struct sq_httpd_options o = {.body_max_bytes = 400000};
-    if (cert) {
-        o.cert_pem = cert->cert_pem;
-        o.key_pem = cert->key_pem;
-    }
-    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &o.listen), 0);
-    assert_int_equal(sq_httpd_new(loop, &o, on_request, NULL, &server), 0);
-    struct sq_addr local = sq_httpd_local(server);
-    snprintf(base, sizeof(base), "http%s://127.0.0.1:%u", cert ? "s" : "", sq_addr_port(&local));
+    serve(cert, 400000, on_request);
 }
 
 static int begin(void **state)
@@ -78,29 +68,6 @@ static int end(void **state)
     sq_link_release(own_link);
     sq_httpd_free(server);
     return teardown(state);
-}
-
-struct result {
-    struct sq_http_times times;
-    int calls, err, status;
-    enum sq_stream_phase during;
-    struct sq_addr remote;
-    size_t len;
-    char text[400], body[400];
-};
-
-static void on_response(void *ctx, const struct sq_http_response *a)
-{
-    struct result *r = ctx;
-    r->calls++;
-    r->err = a->err;
-    r->status = a->status;
-    r->during = a->during;
-    r->times = a->times;
-    r->remote = a->remote;
-    r->len = a->body_len;
-    snprintf(r->text, sizeof(r->text), "%s", a->text);
-    snprintf(r->body, sizeof(r->body), "%s", a->body);
 }
 
 /* Over the link, unless the options name none and say so. */

@@ -238,6 +238,8 @@ static void what_is_refused(void **state)
          "it is silent: 0 % of it is louder"},
         {"frozen.mkv", COLOUR("red") " " TONE, "3", SQ_ERR_INVALID,
          "its picture stands still: 0 of"},
+        {"tenth.mkv", MOVING ",trim=0:0.5,tpad=stop=-1:stop_mode=clone " TONE, "5", SQ_ERR_INVALID,
+         "its picture stands still for 90 % of its time, in stretches of a second or more"},
         {"black.mkv", COLOUR("black") " " TONE, "3", SQ_ERR_INVALID, "its picture is black"},
         {"mute.mkv", MOVING, "3", SQ_ERR_FORMAT, "it has no voice"},
         {"blind.mkv", TONE, "3", SQ_ERR_FORMAT, "it has no picture"},

@@ -244,6 +244,8 @@ static void fill_second(struct sample *s, unsigned t)
         double p50 = spread(s, i ? 44 : 38, 1) * sqrt(trouble);
         row->latency[i] = (struct sq_latency_second){p50, p50 * 1.3, p50 * 1.8};
     }
+    row->score = trouble > 1 ? 5.5 : 9.4;
+    row->mos = trouble > 1 ? 2.9 : 4.3;
     row->fps_in = spread(s, trouble > 1 ? 26 : 29.8, 0.2);
     row->freezes = trouble > 1 ? 3 + sq_rand_below(&s->rand, 9) : 0;
     if (t < 9) {

@@ -90,6 +90,7 @@ static void csv_is_rfc_4180(void **state)
         assert_true(strncmp(timeline, "t_s,planned,started,connected,ok,failed,failed.dns", 50) ==
                     0);
         free(peers);
+        assert_non_null(strstr(timeline, "arrivals_per_s,score,mos\r\n"));
         free(timeline);
         sq_result_destroy(r);
     }

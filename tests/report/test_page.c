@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "report/page.h"
 #include "report/report.h"
 #include "report/sample.h"
 #include "run/worst.h"
@@ -32,24 +33,6 @@ static char *page_of(const struct sq_result *r)
     sq_report_render(r, SQ_REPORT_HTML, &out);
     assert_int_equal(out.err, 0);
     return sq_buf_take(&out);
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-    size_t n = 0;
-    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what)) {
-        n++;
-    }
-    return n;
-}
-
-/* A reader of its own: tests/report/check_html.py. */
-static void check_html(const char *page)
-{
-    FILE *python = popen("python3 -B " SQ_SOURCE_DIR "/tests/report/check_html.py", "w");
-    assert_non_null(python);
-    assert_int_equal(fwrite(page, 1, strlen(page), python), strlen(page));
-    assert_int_equal(pclose(python), 0);
 }
 
 /* Stories of all that connected: longer than the drawing has points, with loss and freezes. */

@@ -93,10 +93,10 @@ static void the_table_of_peers_has_it(void **state)
                      "audio.in.burst_ratio,audio.in.concealment_stddev,audio.in.delay_stddev_ms,"
                      "video.in.agreed,video.in.loss_stddev,video.in.delay_stddev_ms,"
                      "video.in.watched_s,video.in.target_share,video.in.target_share_stddev,"
-                     "video.out.target_share,video.out.target_share_stddev\r\nsquall-0,");
-    assert_has(&out, ",5.5,3.2,0,0,0,4,0.9,0,0,opus,,,,0,,,,,,,\r\nsquall-3,");
-    assert_has(&out, ",0,1,0,0,0,0,0,0,0,,,,,0,,,,,,,\r\nsquall-4,");
-    assert_has(&out, ",,,0,0,0,0,0,0,0,,,,,0,,,,,,,\r\n");
+                     "video.out.target_share,video.out.target_share_stddev,away_ms\r\nsquall-0,");
+    assert_has(&out, ",5.5,3.2,0,0,0,4,0.9,0,0,opus,,,,0,,,,,,,,\r\nsquall-3,");
+    assert_has(&out, ",0,1,0,0,0,0,0,0,0,,,,,0,,,,,,,,\r\nsquall-4,");
+    assert_has(&out, ",,,0,0,0,0,0,0,0,,,,,0,,,,,,,,\r\n");
     sq_buf_free(&out);
     sq_result_destroy(r);
 }

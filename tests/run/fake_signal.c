@@ -39,11 +39,12 @@ struct sq_signal {
     struct sq_timer timer;
     uint64_t opened_ns;
     bool up, leaving, stands, hung_up;
-    bool over; /* failed() was told: no answer to leave() */
+    bool answered; /* leave() */
+    bool over;     /* failed() was told: no answer to leave() */
 };
 
 static enum fake_how (*script)(uint64_t index);
-static atomic_uint sessions, leaves;
+static atomic_uint sessions, leaves, cut_short;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `servers` */
 static struct server servers[SERVERS_MAX];
 
@@ -51,11 +52,17 @@ void fake_begin(enum fake_how (*how)(uint64_t index))
 {
     script = how;
     atomic_store(&leaves, 0);
+    atomic_store(&cut_short, 0);
 }
 
 unsigned fake_sessions(void)
 {
     return atomic_load(&sessions);
+}
+
+unsigned fake_cut_short(void)
+{
+    return atomic_load(&cut_short);
 }
 
 unsigned fake_leaves(void)
@@ -246,16 +253,22 @@ static void fail(struct sq_signal *s, enum sq_cause cause, const char *text)
     s->host->failed(s->ctx, cause, text);
 }
 
+static bool hangs_up(const struct sq_signal *s)
+{
+    return s->how == FAKE_HANGS_UP || s->how == FAKE_HANGS_UP_MUTE;
+}
+
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     struct sq_signal *s = ctx;
     if (s->leaving) {
+        s->answered = true;
         s->host->left(s->ctx);
     } else if (s->how == FAKE_REFUSED) {
         fail(s, SQ_CAUSE_SIGNALING, "the service said no");
     } else if (s->how == FAKE_DROPS && s->up) {
         fail(s, SQ_CAUSE_CONNECT, "the service closed the connection");
-    } else if (s->how == FAKE_HANGS_UP && s->up) {
+    } else if (hangs_up(s) && s->up) {
         hang_up(s, now_ns);
     } else if (s->how == FAKE_STANDS && s->up) {
         int err = stand(s, now_ns);
@@ -318,7 +331,7 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
         if (s->how == FAKE_STANDS && first) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
         }
-        bool drops = s->how == FAKE_DROPS || (s->how == FAKE_HANGS_UP && first);
+        bool drops = s->how == FAKE_DROPS || (hangs_up(s) && first);
         if (drops || s->how == FAKE_FALLS_SILENT) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer,
                            event->now_ns + (drops ? DROP_NS : SILENT_NS));
@@ -335,10 +348,11 @@ static void fake_leave(struct sq_signal *s)
     atomic_fetch_add(&leaves, 1);
     s->leaving = true;
     sq_timer_stop(&s->timer);
-    if (s->how == FAKE_NEVER_LEFT) {
+    if (s->how == FAKE_NEVER_LEFT || s->how == FAKE_HANGS_UP_MUTE) {
         return;
     }
     if (s->user->index % 2) {
+        s->answered = true;
         s->host->left(s->ctx);
     } else {
         sq_timer_start(sq_loop_timers(s->host->loop), &s->timer,
@@ -351,6 +365,7 @@ static void fake_destroy(struct sq_signal *s)
     if (!s) {
         return;
     }
+    atomic_fetch_add(&cut_short, s->leaving && !s->answered);
     sq_timer_stop(&s->timer);
     sq_endpoint_close(s->far);
     sq_link_release(s->link);

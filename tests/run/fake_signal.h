@@ -20,6 +20,7 @@ enum fake_how {
     FAKE_NO_MEDIA,          /* connects, promises media and sends none */
     FAKE_DROPS,             /* failed() once the user is up: connect */
     FAKE_HANGS_UP,          /* closes the connection alone, and goes on speaking of it */
+    FAKE_HANGS_UP_MUTE,     /* the same, and leave() gets no answer */
     FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
     FAKE_FALLS_SILENT, /* sends nothing any more 1.5 s after the user is up, and the user passes
@@ -31,6 +32,8 @@ void fake_begin(enum fake_how (*how)(uint64_t index));
 /* Sessions opened and not yet destroyed; sessions that were told to leave. */
 unsigned fake_sessions(void);
 unsigned fake_leaves(void);
+/* Sessions that were destroyed before they could answer that they are left. */
+unsigned fake_cut_short(void);
 
 extern const struct sq_signal_ops fake_signal;
 

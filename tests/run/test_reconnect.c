@@ -105,8 +105,13 @@ static void or_comes_back_at_once(void **state)
         assert_true(p->dropped_ms > p->start_ms && p->back_ms < p->end_ms);
         /* What both sessions received is one sum. */
         assert_true(p->flow[SQ_FLOW_AUDIO_IN].packets > 50);
-        assert_int_equal(p->flow[SQ_FLOW_AUDIO_IN].tracks, 2);
+        /* and its tracks are those that it has now. */
+        assert_int_equal(p->flow[SQ_FLOW_AUDIO_IN].tracks, 1);
     }
+    const struct sq_metric_row *channels = sq_result_metric(b.result, SQ_METRIC_AUDIO_IN);
+    assert_float_equal(
+        sq_metric_aggregate(channels->hist, SQ_METRIC_AUDIO_IN, (struct sq_agg){SQ_AGG_MAX, 0}), 1,
+        0);
     sq_result_reconnects(b.result, &all);
     assert_int_equal(all.peers, USERS);
     assert_int_equal(all.back, USERS);
@@ -131,6 +136,56 @@ static void a_session_that_outlives_its_connection_is_left(void **state)
     assert_int_equal(fake_leaves(), 2 * USERS);
     assert_int_equal(fake_sessions(), 0);
     bench_free(&b);
+}
+
+static enum fake_how hangs_up_mute_once(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_HANGS_UP_MUTE : FAKE_WELL;
+}
+
+/* The new session begins when the service has answered that the old one is left, and not in the
+ * midst of it. */
+static void the_old_session_is_left_before_the_new_one_begins(void **state)
+{
+    (void)state;
+    struct bench b;
+    run(&b, hangs_up_once, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOW}, 1500 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(fake_leaves(), 2 * USERS);
+    assert_int_equal(fake_cut_short(), 0);
+    for (size_t i = 0; i < USERS; i++) {
+        assert_int_equal(b.result->peers[i].returns, 1);
+        assert_true(b.result->peers[i].gap_ms < 1000);
+    }
+    bench_free(&b);
+}
+
+/* One that does not answer is not waited for beyond a second. */
+static void but_a_mute_service_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct bench b;
+    run(&b, hangs_up_mute_once, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOW}, 2600 * MS);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(fake_cut_short(), USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        assert_int_equal(b.result->peers[i].returns, 1);
+        assert_true(b.result->peers[i].gap_ms >= 1000);
+    }
+    bench_free(&b);
+}
+
+/* The score counts all of the time away, and not the longest of it. */
+static void check_time_away(const struct sq_peer_row *p)
+{
+    const struct sq_flow_totals *video = &p->flow[SQ_FLOW_VIDEO_IN];
+    double call_s = (p->end_ms - p->start_ms - p->stage_ms[SQ_STAGE_TOTAL]) / 1e3;
+    double pictures = fmax(video->watched_s / call_s, 1);
+    double stood_s = (video->freeze_ms + p->away_ms * pictures) / 1e3;
+    double stood = (double)video->freezes + 2 * pictures;
+    assert_true(p->away_ms > p->gap_ms && p->away_ms < 2 * p->gap_ms);
+    assert_float_equal(p->score.penalties[SQ_SCORE_FREEZES],
+                       6 * (1 - exp(-0.15 * stood_s - 0.19 * stood)), 1e-9);
 }
 
 static void waits_grow_from_attempt_to_attempt(void **state)
@@ -164,6 +219,9 @@ static void each_session_has_its_own_label(void **state)
     run(&b, drops_twice, reconnect, 1500 * MS);
     assert_int_equal(b.result->peers[0].drops, 2);
     assert_int_equal(b.result->peers[0].returns, 2);
+    for (size_t i = 0; i < USERS; i++) {
+        check_time_away(&b.result->peers[i]);
+    }
     assert_int_equal(b.result->trace_count, 1);
     const char *const ids[] = {"T01-peer", "T01-peer.3", "T01-peer.4"};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
@@ -239,6 +297,8 @@ int main(void)
         cmocka_unit_test(who_is_dropped_has_failed),
         cmocka_unit_test(or_comes_back_at_once),
         cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
+        cmocka_unit_test(the_old_session_is_left_before_the_new_one_begins),
+        cmocka_unit_test(but_a_mute_service_is_not_waited_for),
         cmocka_unit_test(waits_grow_from_attempt_to_attempt),
         cmocka_unit_test(each_session_has_its_own_label),
         cmocka_unit_test(who_is_not_back_at_the_end_has_failed),

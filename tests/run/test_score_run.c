@@ -117,7 +117,7 @@ static double dropped_once(double pictures)
     row->stage_ms[SQ_STAGE_TOTAL] = 500;
     row->end_ms = 1500 + CALL_S * 1e3;
     row->drops = row->returns = 1;
-    row->gap_ms = 5000;
+    row->gap_ms = row->away_ms = 5000;
     row->flow[SQ_FLOW_VIDEO_IN].freeze_ms = 0;
     user.sums[SQ_FLOW_VIDEO_IN].watched_s = pictures * CALL_S;
     sq_user_finish_score(&user);
@@ -137,11 +137,92 @@ static void a_drop_is_held_against_the_whole_call(void **state)
     assert_float_equal(dropped_once(0), one, 1e-9);
 }
 
+/* One second of one peer, for the time line; of docs/score.md's worked examples where it names one.
+ */
+struct moment {
+    struct sq_user_second of;
+    double delay_ms, share; /* 0: not known */
+    bool dropped;
+    double score, mos; /* NAN: none */
+};
+
+static void check_moment(const struct moment *m)
+{
+    struct sq_second second = {0};
+    struct sq_user_env env = {.second = &second};
+    struct sq_user user = {.env = &env, .want.recv_audio = true};
+    user.sums[SQ_FLOW_AUDIO_IN].second_delay_ms = m->delay_ms;
+    user.sums[SQ_FLOW_AUDIO_IN].codec = "opus";
+    user.sums[SQ_FLOW_VIDEO_IN].second_pictures = 2;
+    if (m->share > 0) {
+        user.sums[SQ_FLOW_VIDEO_IN].second_bits = m->share * 1e6;
+        user.sums[SQ_FLOW_VIDEO_IN].second_target_bits = 1e6;
+        sq_user_score_second(&user, SQ_FLOW_VIDEO_IN, 0, 0, true);
+    }
+    if (m->dropped) {
+        sq_user_score_away(&user);
+    } else {
+        sq_user_score_tell(&user, &m->of);
+    }
+    assert_int_equal(second.score_n, !isnan(m->score));
+    assert_int_equal(second.mos_n, !isnan(m->mos));
+    if (second.score_n) {
+        assert_float_equal(second.score_sum, m->score, 0.005);
+    }
+    if (second.mos_n) {
+        assert_float_equal(second.mos_sum, m->mos, 0.005);
+    }
+    /* Nothing of it is left for the next one. */
+    assert_float_equal(user.sums[SQ_FLOW_AUDIO_IN].second_delay_ms, m->dropped ? m->delay_ms : 0,
+                       0);
+}
+
+/* G.107, Annex B: a point is 10 of R. */
+static double mos_of_points(double lost)
+{
+    double r = 93.2 - 10 * lost;
+    return 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r);
+}
+
+static void a_second_by_itself(void **state)
+{
+    (void)state;
+    const struct moment moments[] = {
+        /* "steady loss": 2 % of the sound in gaps of a packet, 60 ms */
+        {.of.sound =
+             {.lost = 20, .all = 1000, .agreed = true, .any = true, .gaps = 2, .played = 98},
+         .delay_ms = 60 + 2.5,
+         .score = 8.39,
+         .mos = mos_of_points(0.17 + 1.58)},
+        /* one of two pictures froze for all of it: half a freeze of a second in half a minute */
+        {.of.video = {.all = 100, .agreed = true, .any = true, .freezes = 1, .freeze_ms = 1000},
+         .share = 1,
+         .score = 10 * exp(-0.6 * (1 - exp(-0.15 / 2 - 0.19 / 2))),
+         .mos = NAN},
+        /* "a third of the bit rate" */
+        {.of.video = {.all = 100, .agreed = true, .any = true},
+         .share = 0.33,
+         .score = 10 * exp(-0.2007),
+         .mos = NAN},
+        /* agreed, and nothing ever came: sound and picture are all loss, and no bit rate */
+        {.of = {.sound.agreed = true, .video.agreed = true},
+         .score = 10 * exp(-(95.0 * 100 / (100 + 10) / 10 + 3 + 5) / 10),
+         .mos = 1},
+        {.dropped = true, .score = 0, .mos = 1},
+        /* nothing is known */
+        {.score = NAN, .mos = NAN},
+    };
+    for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
+        check_moment(&moments[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_vanishes),
         cmocka_unit_test(video_alone_has_no_mos),
+        cmocka_unit_test(a_second_by_itself),
         cmocka_unit_test(a_drop_is_held_against_the_whole_call),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);

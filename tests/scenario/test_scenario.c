@@ -1,6 +1,7 @@
 /* A scenario file: what it says, by the file alone, and what is wrong with it. */
 #include "base/mem.h"
 #include "scenario/scenario.h"
+#include "scenario/wrong.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,11 +171,7 @@ static void variables_stay_secret(void **state)
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        unsigned line, column;
-        const char *words;
-    } cases[] = {
+    static const struct wrong cases[] = {
         {"", 1, 1, "an empty file; expected keys"},
         {"- a\n", 1, 1, "a list; expected keys"},
         {"lab\n", 1, 1, "a text; expected keys"},
@@ -256,11 +253,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         struct sq_yaml_error error = {.message = ""};
         const char *text = cases[i].text;
         int err = sq_scenario_parse("t.yaml", text, strlen(text), env, NULL, &s, &error);
-        if (!err || error.at.line != cases[i].line || error.at.column != cases[i].column ||
-            !strstr(error.message, cases[i].words)) {
-            fail_msg("%s gives %d, %u:%u: '%s'", text, err, error.at.line, error.at.column,
-                     error.message);
-        }
+        check_wrong(&cases[i], err, &error);
         assert_null(s);
     }
 }

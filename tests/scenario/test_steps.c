@@ -1,6 +1,7 @@
 /* Steps of a scenario file: what they are read as, and what is wrong with them. */
 #include "base/time.h"
 #include "scenario/scenario.h"
+#include "scenario/wrong.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,11 +109,7 @@ static void each_kind_is_read(void **state)
 
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line, column;
-        const char *what;
-    } cases[] = {
+    static const struct wrong cases[] = {
         {"steps: []\n", 1, 8, "expected a list of 1 to 256 steps"},
         {"steps: leave\n", 1, 8, "expected a list"},
         {"steps: [[]]\n", 1, 9, "one step: a word and what it needs"},
@@ -178,11 +175,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         struct sq_yaml_error error = {.message = ""};
         int err = sq_scenario_parse("t.yaml", cases[i].text, strlen(cases[i].text), env, NULL, &s,
                                     &error);
-        if (!err || error.at.line != cases[i].line || error.at.column != cases[i].column ||
-            !strstr(error.message, cases[i].what)) {
-            fail_msg("%s\n%d, %u:%u: %s\nexpected %u:%u: … %s", cases[i].text, err, error.at.line,
-                     error.at.column, error.message, cases[i].line, cases[i].column, cases[i].what);
-        }
+        check_wrong(&cases[i], err, &error);
     }
 }
 

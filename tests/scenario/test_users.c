@@ -1,6 +1,7 @@
 /* Rows of users: what a CSV may look like, which row is whose, and what is wrong with one. */
 #include "base/mem.h"
 #include "scenario/users.h"
+#include "scenario/wrong.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,11 +85,7 @@ static void rows_in_their_order(void **state)
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        unsigned line, column;
-        const char *words;
-    } cases[] = {
+    static const struct wrong cases[] = {
         {"", 1, 1, "no row"},
         {"\n\n", 1, 1, "no row"},
         {"a,b\n", 1, 1, "no row"},
@@ -106,11 +103,8 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         struct sq_users *users = NULL;
         struct sq_yaml_error error = {.message = ""};
         int err = sq_users_parse(cases[i].text, strlen(cases[i].text), &users, &error);
-        if (err != SQ_ERR_FORMAT || error.at.line != cases[i].line ||
-            error.at.column != cases[i].column || !strstr(error.message, cases[i].words)) {
-            fail_msg("%s gives %d, %u:%u: '%s'", cases[i].text, err, error.at.line, error.at.column,
-                     error.message);
-        }
+        assert_int_equal(err, SQ_ERR_FORMAT);
+        check_wrong(&cases[i], err, &error);
         assert_null(users);
     }
     struct sq_users *users = NULL;

@@ -1,5 +1,6 @@
 /* YAML as a tree: kinds and places of values, and what is refused. */
 #include "base/mem.h"
+#include "scenario/wrong.h"
 #include "scenario/yaml.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,11 +83,7 @@ static void values_know_their_places(void **state)
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        unsigned line, column;
-        const char *words;
-    } cases[] = {
+    static const struct wrong cases[] = {
         {"a: b:\n", 1, 5, "quotes round a text that ends with a colon"},
         {"a:\n  b: 1\n\tc: 2\n", 3, 1, "a tab: expected blanks"},
         {"a: 1\nb: &x 2\n", 2, 4, "the anchor &x"},
@@ -113,11 +110,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         struct sq_yaml yaml = {0};
         struct sq_yaml_error error = {.message = ""};
         int err = sq_yaml_parse(cases[i].text, strlen(cases[i].text), &yaml, &error);
-        if (!err || error.at.line != cases[i].line || error.at.column != cases[i].column ||
-            !strstr(error.message, cases[i].words)) {
-            fail_msg("%s gives %d, %u:%u: '%s'", cases[i].text, err, error.at.line, error.at.column,
-                     error.message);
-        }
+        check_wrong(&cases[i], err, &error);
         assert_null(yaml.root);
     }
 }

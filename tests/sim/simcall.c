@@ -135,3 +135,32 @@ void without_lines(char *sdp, const char *word)
     }
     *to = '\0';
 }
+
+void change_ssrc(struct sq_track *track)
+{
+    struct sq_encoding *e = &track->tx->encodings[0];
+    track->ssrc = e->rtp.ssrc += 0x1234567;
+    e->rtx_ssrc += 0x1234567;
+    e->acked = e->rtx_acked = false; /* the MID goes out again */
+    assert_int_equal(sq_encoding_apply(track, e), 0);
+    e->rtp.next_seq = (uint16_t)(e->rtp.next_seq - 30000) & 0x7fff;
+    e->rtp.ts_base -= 0x70000000;
+    e->rtp.started = false;
+}
+
+struct pair make_puppets(uint64_t seed, const struct sq_peer_config *config)
+{
+    static const struct sq_peer_config plain = {0};
+    struct pair p = {.net = simnet_new(seed, 2)};
+    p.a = simnet_add(p.net, config ? config : &plain, false, NULL, NULL);
+    p.b = simnet_add(p.net, config ? config : &plain, false, NULL, NULL);
+    /* who only receives offers FlexFEC, too */
+    int err = sq_peer_add_track(simnode_peer(p.a), SQ_MEDIA_VIDEO, SQ_DIR_RECVONLY, NULL, NULL);
+    assert_int_equal(err, 0);
+    err = sq_peer_add_track(simnode_peer(p.b), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY, NULL, NULL);
+    assert_int_equal(err, 0);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 2 * SEC);
+    assert_connected(p.a);
+    return p;
+}

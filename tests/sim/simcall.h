@@ -38,6 +38,13 @@ void assert_connected(struct simnode *node);
 /* Both ways for so long, without loss. */
 void assert_media_flows(struct pair *p, double seconds);
 
+/* As a browser that restarts its encoder, or an SFU that switches sources without rewriting. */
+void change_ssrc(struct sq_track *track);
+
+/* A pair with one video track from b to a, whose sender's packets the test makes by itself: up for
+ * two seconds. config may be NULL. */
+struct pair make_puppets(uint64_t seed, const struct sq_peer_config *config);
+
 /* Takes the lines with `word` out of a description. */
 void without_lines(char *sdp, const char *word);
 

@@ -42,19 +42,7 @@ static uint8_t pt_of(const struct sq_track *track, enum sq_jsep_codec_id id)
 
 static struct puppet start(enum how how, const struct sq_peer_config *config)
 {
-    static const struct sq_peer_config plain = {0};
-    struct puppet s = {.how = how, .seq = 65400, .fec_seq = 9};
-    s.p.net = simnet_new(60 + how, 2);
-    s.p.a = simnet_add(s.p.net, config ? config : &plain, false, NULL, NULL);
-    s.p.b = simnet_add(s.p.net, config ? config : &plain, false, NULL, NULL);
-    /* who only receives offers FlexFEC, too */
-    int err = sq_peer_add_track(simnode_peer(s.p.a), SQ_MEDIA_VIDEO, SQ_DIR_RECVONLY, NULL, NULL);
-    assert_int_equal(err, 0);
-    err = sq_peer_add_track(simnode_peer(s.p.b), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY, NULL, NULL);
-    assert_int_equal(err, 0);
-    simnet_negotiate(s.p.net, s.p.a, s.p.b, false);
-    run_for(s.p.net, 2 * SEC);
-    assert_connected(s.p.a);
+    struct puppet s = {.p = make_puppets(60 + how, config), .how = how, .seq = 65400, .fec_seq = 9};
     s.track = sq_peer_track(simnode_peer(s.p.a), 0);
     s.vp8 = pt_of(s.track, SQ_JSEP_VP8);
     s.red = pt_of(s.track, SQ_JSEP_VIDEO_RED);

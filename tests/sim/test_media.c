@@ -703,19 +703,6 @@ static void memory_of_a_peer(void **state)
 
 /* ---- A source that changes ---- */
 
-/* As an SFU that switches sources without rewriting, or a browser that restarts its encoder. */
-static void change_ssrc(struct sq_track *track)
-{
-    struct sq_encoding *e = &track->tx->encodings[0];
-    track->ssrc = e->rtp.ssrc += 0x1234567;
-    e->rtx_ssrc += 0x1234567;
-    e->acked = e->rtx_acked = false; /* the MID goes out again */
-    assert_int_equal(sq_encoding_apply(track, e), 0);
-    e->rtp.next_seq = (uint16_t)(e->rtp.next_seq - 30000) & 0x7fff;
-    e->rtp.ts_base -= 0x70000000;
-    e->rtp.started = false;
-}
-
 static void ssrc_changes(void **state)
 {
     (void)state;

@@ -23,18 +23,7 @@ struct puppet {
 
 static struct puppet start(void)
 {
-    static const struct sq_peer_config plain = {0};
-    struct puppet s = {.seq = 65400};
-    s.p.net = simnet_new(71, 2);
-    s.p.a = simnet_add(s.p.net, &plain, false, NULL, NULL);
-    s.p.b = simnet_add(s.p.net, &plain, false, NULL, NULL);
-    int err = sq_peer_add_track(simnode_peer(s.p.a), SQ_MEDIA_VIDEO, SQ_DIR_RECVONLY, NULL, NULL);
-    assert_int_equal(err, 0);
-    err = sq_peer_add_track(simnode_peer(s.p.b), SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY, NULL, NULL);
-    assert_int_equal(err, 0);
-    simnet_negotiate(s.p.net, s.p.a, s.p.b, false);
-    run_for(s.p.net, 2 * SEC);
-    assert_connected(s.p.a);
+    struct puppet s = {.p = make_puppets(71, NULL), .seq = 65400};
     s.track = sq_peer_track(simnode_peer(s.p.a), 0);
     return s;
 }

@@ -133,19 +133,6 @@ static void viewers_keep_their_numbers_when_the_source_changes(void **state)
     sfu_close_room(room);
 }
 
-/* As a browser that restarts its encoder, or an SFU that switches sources. */
-static void change_ssrc(struct sq_track *track)
-{
-    struct sq_encoding *e = &track->tx->encodings[0];
-    track->ssrc = e->rtp.ssrc += 0x1234567;
-    e->rtx_ssrc += 0x1234567;
-    e->acked = e->rtx_acked = false; /* the MID goes out again */
-    assert_int_equal(sq_encoding_apply(track, e), 0);
-    e->rtp.next_seq = (uint16_t)(e->rtp.next_seq - 30000) & 0x7fff;
-    e->rtp.ts_base -= 0x70000000;
-    e->rtp.started = false;
-}
-
 /* The publisher takes another SSRC: viewers see their one stream go on, and no number twice. */
 static void viewers_keep_their_numbers_when_the_ssrc_changes(void **state)
 {
