@@ -65,7 +65,7 @@ def accounts(t):
 
 
 def call_centre(t):
-    results = short(t, "call-centre.yaml", "--scale", "0.1", "--hold", "5s", "--peers", 8, "--rate", "4/s")
+    results = short(t, "call-centre.yaml", "--scale", "0.1", "--hold", "4s", "--peers", 24, "--rate", "4/s")
     agents = of_role(results, "agents")
     check("142#" in [p["dtmf"] for p in agents], f"agents heard {[p['dtmf'] for p in agents]}")
     check(all(p["audio.in.codec"] == "PCMU" for p in agents), f"{[p['audio.in.codec'] for p in agents]}")
