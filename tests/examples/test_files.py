@@ -198,7 +198,7 @@ def upgrade(t):
 
 
 def webinar(t):
-    results = short(t, "webinar.yaml", "--scale", "0.06", "--duration", "6s")
+    results = short(t, "webinar.yaml", "--scale", "0.06", "--duration", "8s")
     check(sum(p["network"] == "3g@10%" for p in results.peers) == 3, f"{[p['network'] for p in results.peers]}")
 
 
