@@ -94,7 +94,7 @@ def commuter(t):
 
 
 def data_chat(t):
-    short(t, "data-chat.yaml", "--scale", "0.2", "--peers", 10, "--rate", "10/s")
+    short(t, "data-chat.yaml", "--scale", "0.15", "--peers", 10, "--rate", "10/s")
 
 
 def gallery(t):
@@ -102,11 +102,11 @@ def gallery(t):
 
 
 def meetings(t):
-    short(t, "meetings.yaml", "--scale", "0.1", "--peers", 12, "--duration", "4s")
+    short(t, "meetings.yaml", "--scale", "0.1", "--peers", 12, "--duration", "3s")
 
 
 def moderator(t):
-    results = short(t, "moderator.yaml", "--scale", "0.2")
+    results = short(t, "moderator.yaml", "--scale", "0.15")
     check(len({p["room"] for p in results.peers}) == 1, f"{[p['room'] for p in results.peers]}")
     check(results.summary["timers"]["waited"]["count"] == 3, f"{results.summary['timers']}")
 
@@ -154,7 +154,7 @@ def restart(t):
 
 
 def rooms_of_ten(t):
-    results = short(t, "rooms-of-ten.yaml", "--scale", "0.04", "--duration", "4s")
+    results = short(t, "rooms-of-ten.yaml", "--scale", "0.04", "--duration", "3s")
     check(len({p["room"] for p in results.peers}) == 4 and len(results.peers) == 40, f"{len(results.peers)} peers")
 
 
@@ -173,14 +173,14 @@ def spike(t):
 
 def token(t):
     api = Api(t, lambda *_: (200, json.dumps({"token": TOKEN}), {}))
-    results = short(t, "token.yaml", "--scale", "0.15", "--peers", 5, target=Lab(t, "--token", TOKEN).room(), env={"API": api.url, "KEY": "k-1"})
+    results = short(t, "token.yaml", "--scale", "0.1", "--peers", 5, target=Lab(t, "--token", TOKEN).room(), env={"API": api.url, "KEY": "k-1"})
     asked = [json.loads(body) for _, _, body, _ in api.requests]
     check(sorted(a["user"] for a in asked) == sorted(p["peer"] for p in results.peers), f"{asked}")
 
 
 def turn_only(t):
     Coturn(t, rest=True)
-    results = short(t, "turn-only.yaml", "--scale", "0.2", "--peers", 4, target=Lab(t, address=ADDRESS).room(),
+    results = short(t, "turn-only.yaml", "--scale", "0.15", "--peers", 4, target=Lab(t, address=ADDRESS).room(),
                     env={"TURN_HOST": ADDRESS, "TURN_SECRET": SECRET})
     check(all(p["local_candidate"] == "relay" for p in results.peers), f"{[p['pair'] for p in results.peers]}")
 
@@ -198,12 +198,12 @@ def upgrade(t):
 
 
 def webinar(t):
-    results = short(t, "webinar.yaml", "--scale", "0.06", "--duration", "8s")
+    results = short(t, "webinar.yaml", "--scale", "0.06", "--duration", "7s")
     check(sum(p["network"] == "3g@10%" for p in results.peers) == 3, f"{[p['network'] for p in results.peers]}")
 
 
 def whip_to_whep(t):
-    short(t, "whip-to-whep.yaml", "--scale", "0.2")
+    short(t, "whip-to-whep.yaml", "--scale", "0.15")
 
 
 CASES = [accounts, call_centre, churn, class_, commuter, data_chat, gallery, meetings, moderator, nightly_smoke, office, one_to_one,
