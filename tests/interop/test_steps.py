@@ -1,14 +1,13 @@
 """Steps of a scenario: tokens of an HTTP server that a lab demands, a room that its moderator makes known, who is muted and
 who leaves; and a server that answers what nobody expects."""
-import http.server
 import json
 import re
 import statistics
 import subprocess
-import threading
 from datetime import datetime
 
 from harness import test
+from harness.api import Api
 from harness.proc import check
 from harness.sandbox import need
 from harness.squall import CONSTANT, Lab
@@ -60,34 +59,6 @@ groups:
       - wait: 3s
       - count: watched
 """
-
-
-class Api:
-    """What asks an application of its users: a room, a token. `answer(method, path, body)` gives status and text."""
-
-    def __init__(self, t, answer):
-        api = self
-        self.requests = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def reply(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                api.requests.append((self.command, self.path, body, dict(self.headers)))
-                status, text, headers = answer(self.command, self.path, body)
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": len(text)}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            do_GET = do_POST = reply
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 def scenario(t, text, target, api, *options):
