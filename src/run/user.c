@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "peer/ice/ice.h"
+#include "run/ice_servers.h"
 #include "run/user_int.h"
 #include <errno.h>
 #include <math.h>
@@ -577,8 +578,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                                                    : &endpoint_ops;
     int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
     err = err ? err
-              : sq_endpoint_create_with(user->env->carrier, &config, group->ice_policy, user->link,
-                                        ops, peer, &peer->endpoint);
+              : sq_user_ice_endpoint(peer, &config, ops);
     if (err) {
         note_starved(user, err, errno);
         sq_user_end_record(peer);
@@ -762,6 +762,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_user_data_destroy(user);
     sq_user_release(user);
     sq_user_own_destroy(user);
+    sq_ice_servers_free(user->ice);
     sq_user_network_destroy(user);
     sq_slice_user_destroy(user->slices);
     sq_trace_clear(&user->trace);
