@@ -525,7 +525,9 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
     }
     track->media = media;
     sq_track_change_media(track, now_ns);
-    sq_track_want_layers(track);
+    track->tx->stepped_ns = 0; /* where it begins is no step */
+    sq_track_allocate(track, track->tx->allocated_bps, now_ns);
+    track->tx->stepped_ns = 0;
     sq_peer_due(peer, sq_track_next_send_ns(track));
     return sq_cc_apply(peer);
 }

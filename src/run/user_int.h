@@ -331,6 +331,11 @@ void sq_user_record(struct sq_user *user, enum sq_metric_id id, double value);
 /* One of the time since then. */
 void sq_user_record_since(struct sq_user *user, enum sq_metric_id id, double value,
                           uint64_t from_ns, uint64_t to_ns);
+/* A timer or counter that its steps name: into the tally by its number, and into what expectations
+ * ask for by its name. */
+void sq_user_record_time(struct sq_user *user, size_t timer, const char *name, uint64_t from_ns,
+                         uint64_t to_ns);
+void sq_user_record_count(struct sq_user *user, size_t counter, const char *name, uint64_t add);
 void sq_user_slices_event(struct sq_user *user, enum sq_event_kind kind);
 /* Its row is final. */
 void sq_user_slices_end(struct sq_user *user);

@@ -362,7 +362,7 @@ static void do_timer(struct sq_user_steps *s, const struct sq_step *step)
     if (step->start) {
         *began_ns = now_ns;
     } else if (*began_ns) {
-        sq_tally_time(s->user->env->tally, step->figure, now_ns - *began_ns);
+        sq_user_record_time(s->user, step->figure, step->name, *began_ns, now_ns);
         *began_ns = 0;
     } else {
         sq_user_tell(s->user, "step", "timer %s is stopped, and was not started", step->name);
@@ -422,7 +422,7 @@ static void begin(struct sq_user_steps *s, const struct sq_step *step)
         do_timer(s, step);
         break;
     case SQ_STEP_COUNT:
-        s->user->env->tally->counts[step->figure] += step->add;
+        sq_user_record_count(s->user, step->figure, step->name, step->add);
         break;
     case SQ_STEP_EVENT:
         sq_user_mark(s->user, step->name);
@@ -448,8 +448,8 @@ static void all_done(struct sq_user_steps *s)
     struct sq_user *user = s->user;
     s->list = NULL;
     if (user->state == SQ_USER_PREPARING) {
-        sq_tally_time(user->env->tally, SQ_STEP_SET_UP_TIMER,
-                      sq_loop_now(user->env->loop) - user->started_ns);
+        sq_user_record_time(user, SQ_STEP_SET_UP_TIMER, SQ_STEP_SET_UP_NAME, user->started_ns,
+                            sq_loop_now(user->env->loop));
         sq_user_steps_ready(user);
     }
 }

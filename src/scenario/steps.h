@@ -22,7 +22,8 @@
 #define SQ_STEP_NAME_MAX      40 /* bytes of a name that steps give */
 #define SQ_STEP_NAMES_MAX     64 /* values of a file */
 #define SQ_STEP_FIGURES_MAX   32 /* timers; counters */
-#define SQ_STEP_SET_UP_TIMER  0  /* of timers: how long steps before signing in take */
+#define SQ_STEP_SET_UP_NAME   "before"
+#define SQ_STEP_SET_UP_TIMER  0 /* of timers: how long steps before signing in take */
 #define SQ_STEP_HTTP_BODY_MAX (1024 * 1024)
 #define SQ_STEP_SOCKETS_MAX   4      /* WebSockets of a user at a time */
 #define SQ_STEP_MATCHES_MAX   8      /* places of a message that are looked at */
