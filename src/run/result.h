@@ -341,6 +341,7 @@ struct sq_turn_row {
     char server[128]; /* as it was given */
     uint64_t asked, relays;
     uint64_t failed, unanswered; /* no relay: by an error, or without a word */
+    bool of_steps;               /* of all servers that steps gave: asked counts each of them */
     uint64_t lost;               /* relays that were gone before they were given back */
     char example[256];           /* a sentence on what went wrong; "" */
 };

@@ -382,10 +382,10 @@ static const struct sq_metric table[SQ_METRIC_ALL_COUNT] = {
                                    "full, and sends the kernel refused.",
                                    ""},
     [SQ_METRIC_OWN_TIMER] = {"timer", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
-                             SQ_SAMPLING_PEER_ONCE, 1000,
+                             SQ_SAMPLING_STEP, 1000,
                              "A timer of a scenario's steps: from its start to its stop.", ""},
     [SQ_METRIC_OWN_COUNTER] = {"counter", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
-                               SQ_BETTER_NEITHER, SQ_SAMPLING_PEER_ONCE, 1,
+                               SQ_BETTER_NEITHER, SQ_SAMPLING_STEP, 1,
                                "A counter of a scenario's steps: what each adds to it.", ""},
 };
 

@@ -128,6 +128,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
     SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */
     SQ_SAMPLING_RETURN,     /* each time that a dropped peer came back */
+    SQ_SAMPLING_STEP,       /* each time that a peer comes to a step of its scenario */
     SQ_SAMPLING_THREAD_SECOND, /* each second of each generator thread */
 };
 

@@ -85,6 +85,12 @@ static void taken(void **state)
 static void refused_with_a_column(void **state)
 {
     static const struct wrong cases[] = {
+        {"timer. < 3s", 7, "expected the name of a timer of the steps"},
+        {"timer.login.p0 < 3s", 13, "'p0' is no aggregate of timer.login"},
+        {"timer.login.total < 3s", 13, "a sum of times says nothing"},
+        {"timer.login < 3M", 16, "the unit M does not fit timer, which is in ms"},
+        {"counter.joined == 3 ms", 21, "the unit ms does not fit"},
+        {"time(timer.login < 3s) < 1s", 6, "is not measured each second of a peer"},
         {"video.in > 1 between", 21, "expected an event: a time of the run such as 30s, start"},
         {"video.in > 1 between 10 and 20s", 22, "'10' is no time since the run's start"},
         {"video.in > 1 between 10s20 and end", 22, "'10s20' is no time"},
