@@ -6,6 +6,7 @@ import hmac
 import http.server
 import json
 import re
+import ssl
 import statistics
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from harness import test
 from harness.proc import check
 from harness.sandbox import ADDRESS, need
 from harness.squall import CONSTANT, Lab
-from harness.turn import SECRET, Coturn
+from harness.turn import SECRET, Coturn, certificate
 from harness.ws import Served
 from test_dtmf import keys_on_the_wire
 from test_wire import Capture, one_packet_at_a_time
@@ -71,7 +72,7 @@ groups:
 class Api:
     """What asks an application of its users: a room, a token. `answer(method, path, body)` gives status and text."""
 
-    def __init__(self, t, answer, socket=None):
+    def __init__(self, t, answer, socket=None, tls=None):
         api = self
         self.requests = []
 
@@ -94,9 +95,14 @@ class Api:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        host = ADDRESS if tls else "127.0.0.1"
+        self.server = http.server.ThreadingHTTPServer((host, 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"http{'s' if tls else ''}://{host}:{self.server.server_port}"
 
 
 def scenario(t, text, target, api, *options):
@@ -299,7 +305,8 @@ def steps_turn_rest(t):
             ws.receive()
         closed.append(ws.code)
 
-    api = Api(t, answer, socket)
+    ca, *own = certificate(t.folder)
+    api = Api(t, answer, socket, own)
     results = scenario(t, """
 load: {peers: 6, rate: 20/s, duration: 7s}
 media: small
@@ -324,7 +331,7 @@ expect:
   - counter.seated == 4
   - timer.seat.count == 4
   - timer.seat.max < 2s
-""", Lab(t, "--token", TOKEN, address=ADDRESS).room(), api)
+""", Lab(t, "--token", TOKEN, address=ADDRESS).room(), api, "--ca", ca)
     said = {p["peer"]: p["message"] for p in results.peers}
     check(results.code == 0 and results.causes() == {"auth": 1, "signaling": 1}, f"exit code {results.code}, {said}, {results.text}")
     test.note(said["squall-4"])
@@ -336,6 +343,9 @@ expect:
     for number in range(4):
         check(coturn.count(rf"username=<\d+:{number}>[^\n]*lifetime=600|user <\d+:{number}>: incoming packet ALLOCATE processed, success") >= 1,
               f"no allocation of peer {number}: {coturn.said()}")
+    # Nobody knows that authority: neither HTTP nor WebSocket goes on.
+    results = scenario(t, "load: {peers: 1, duration: 1s}\nbefore: [websocket: '${WS}/chat']\n", "lab:", api)
+    check(results.causes() == {"tls": 1} and "step 1 of before, websocket connect ${WS}/chat" in results.message("tls"), results.text)
     check(sorted(closed) == [1000] * 4 + [1001], f"closed: {closed}")
 
 
