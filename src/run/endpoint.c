@@ -505,9 +505,8 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
 }
 
 int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_config *config,
-                            enum sq_ice_policy policy,
-                            const struct sq_endpoint_servers *servers, struct sq_link *link,
-                            const struct sq_endpoint_ops *ops, void *ctx,
+                            enum sq_ice_policy policy, const struct sq_endpoint_servers *servers,
+                            struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                             struct sq_endpoint **ret_endpoint)
 {
     if (ops->resend && !ops->rtp) {
@@ -561,8 +560,7 @@ int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_con
 static void count_stun(const struct sq_endpoint *endpoint, uint64_t now_ns)
 {
     const struct sq_ice *ice = sq_peer_ice(endpoint->peer);
-    for (size_t i = 0; !endpoint->own_servers && i < endpoint->carrier->stun_servers_len;
-         i++) {
+    for (size_t i = 0; !endpoint->own_servers && i < endpoint->carrier->stun_servers_len; i++) {
         struct sq_stun_counts *counts = &endpoint->carrier->stun_counts[i];
         enum sq_ice_asked asked = sq_ice_server_asked(ice, i, now_ns);
         counts->asked += asked != SQ_ICE_NOT_ASKED;

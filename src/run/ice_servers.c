@@ -126,7 +126,8 @@ static int read_root(struct reading *r, json_t *root)
         return inner ? read_root(r, inner) : add_server(r, root);
     }
     if (!json_is_array(root) || json_array_size(root) == 0) {
-        snprintf(r->why, r->why_room, "expected a list of ICE servers: [{urls, username, credential}]");
+        snprintf(r->why, r->why_room,
+                 "expected a list of ICE servers: [{urls, username, credential}]");
         return SQ_ERR_FORMAT;
     }
     json_array_foreach(root, i, one)
@@ -150,7 +151,8 @@ int sq_ice_servers_parse(const char *json, size_t len, struct sq_ice_servers **r
     int err = r.servers ? read_root(&r, root) : SQ_ERR_NOMEM;
     json_decref(root);
     if (!err && r.servers->n == 0) {
-        snprintf(why, why_room, "none of the ICE servers can be used: expected stun:, turn: or turns:");
+        snprintf(why, why_room,
+                 "none of the ICE servers can be used: expected stun:, turn: or turns:");
         err = SQ_ERR_FORMAT;
     }
     if (err) {

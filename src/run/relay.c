@@ -444,8 +444,8 @@ static struct sq_relay_server *copy_of(const struct sq_relay_server *server)
         own->user = server->user ? sq_strdup(server->user) : NULL;
         own->password = server->password ? sq_strdup(server->password) : NULL;
     }
-    if (own && (!own->text || (server->user && !own->user) ||
-                (server->password && !own->password))) {
+    if (own &&
+        (!own->text || (server->user && !own->user) || (server->password && !own->password))) {
         free_own(own);
         own = NULL;
     }

@@ -25,7 +25,7 @@ struct sq_relays; /* what the relays of a thread share */
 struct sq_relay_server {
     const char *text; /* as the user wrote it, for sentences */
     struct sq_turn_url url;
-    struct sq_addr addr; /* of url.host, with the port */
+    struct sq_addr addr;         /* of url.host, with the port */
     const char *user, *password; /* nullable: in the place of those below */
 };
 
@@ -33,7 +33,7 @@ struct sq_relay_server {
 struct sq_relays_config {
     const struct sq_relay_server *servers;
     size_t servers_len;
-    bool others; /* endpoints bring servers of their own, too */
+    bool others;                 /* endpoints bring servers of their own, too */
     const char *user, *password; /* nullable */
     const char *secret; /* nullable: time-limited credentials are made of it, with `user` as name */
     bool insecure;      /* do not verify certificates */
@@ -81,7 +81,8 @@ struct sq_relay_events {
 int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
                   struct sq_link *link, const struct sq_relay_events *events, void *ctx,
                   struct sq_relay **ret_relay) SQ_MUST_USE;
-/* The same towards another server than those of the configuration; copied. `number` is for events. */
+/* The same towards another server than those of the configuration; copied. `number` is for events.
+ */
 int sq_relay_open_to(struct sq_relays *relays, const struct sq_relay_server *server, int number,
                      const struct sq_addr *bind, struct sq_link *link,
                      const struct sq_relay_events *events, void *ctx,

@@ -110,9 +110,8 @@ static void on_end(void *ctx, const struct sq_stream_end *end)
 static struct sq_tls_options tls_options(const struct sq_relay *relay)
 {
     const struct sq_relays_config *cfg = &relay->relays->cfg;
-    return (struct sq_tls_options){.insecure = cfg->insecure,
-                                   .ca_file = cfg->ca_file,
-                                   .server_name = relay->to->url.host};
+    return (struct sq_tls_options){
+        .insecure = cfg->insecure, .ca_file = cfg->ca_file, .server_name = relay->to->url.host};
 }
 
 static int open_stream(struct sq_relay *relay)

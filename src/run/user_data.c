@@ -219,8 +219,7 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
         break;
     }
     case SQ_PEER_EV_BUFFERED_LOW:
-        if (event->channel == d->channel && plan_of(d)->rate_per_s <= 0 &&
-            !plan_of(d)->silent) {
+        if (event->channel == d->channel && plan_of(d)->rate_per_s <= 0 && !plan_of(d)->silent) {
             fill(d);
         }
         break;

@@ -11,7 +11,8 @@
 
 #define CLOSE_NORMAL 1000 /* RFC 6455, section 7.4.1 */
 #define CLOSE_AWAY   1001
-#define FULL_BYTES   (1024 * 1024) /* that wait on a data channel: no more is sent until they left */
+#define FULL_BYTES   (1024 * 1024) /* that wait on a data channel: no more is sent until they left \
+                                    */
 #define FULL_WAIT_NS (10 * SQ_NS_PER_MS)
 #define AT_ONCE      64 /* messages of a peer until others have their turn */
 
@@ -91,8 +92,8 @@ static void fail_late(struct sq_user_steps *s, const struct sq_step_talk *t)
 {
     char others[64] = "";
     if (s->passed_over) {
-        snprintf(others, sizeof(others), "; %llu other%s came",
-                 (unsigned long long)s->passed_over, s->passed_over > 1 ? "s" : "");
+        snprintf(others, sizeof(others), "; %llu other%s came", (unsigned long long)s->passed_over,
+                 s->passed_over > 1 ? "s" : "");
     }
     sq_user_step_fail(s, SQ_FAILURE_TIMEOUT, "no such message within %.3g s%s",
                       (double)patience_ns(s, t) / 1e9, others);
@@ -365,8 +366,9 @@ static bool send_one(struct sq_user_steps *s, const struct sq_step_talk *t,
     err = err ? err : sq_channel_send(channel, now_ns, t->hex || t->made_bytes, bytes, len);
     sq_free(bytes);
     if (err && !missing[0]) {
-        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "the data channel '%.40s' does not take %zu bytes: %s",
-                          label_of(s, t), len, sq_err_name(err));
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL,
+                          "the data channel '%.40s' does not take %zu bytes: %s", label_of(s, t),
+                          len, sq_err_name(err));
     } else if (err) {
         fail_missing(s, missing, err);
     } else {
@@ -382,9 +384,8 @@ static bool send_all(struct sq_user_steps *s, const struct sq_step_talk *t)
     uint64_t now_ns = sq_loop_now(s->user->env->loop);
     struct sq_channel *channel = channel_of(s->user, label_of(s, t), others, sizeof(others));
     if (!channel) {
-        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL,
-                          "the call has no open data channel '%.40s'%s%s", label_of(s, t),
-                          others[0] ? "; there is " : "", others);
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "the call has no open data channel '%.40s'%s%s",
+                          label_of(s, t), others[0] ? "; there is " : "", others);
         return false;
     }
     s->sent_from_ns = s->sent_from_ns ? s->sent_from_ns : now_ns;

@@ -164,13 +164,27 @@ static void messages_are_read(void **state)
 #define WS   "before: [{websocket: {"
 #define DATA "steps: [{data: {"
 
+struct wrong {
+    const char *text;
+    unsigned line, column;
+    const char *what;
+};
+
+static void refuses(const struct wrong *c)
+{
+    struct sq_scenario *s = NULL;
+    struct sq_yaml_error error = {.message = ""};
+    int err = sq_scenario_parse("t.yaml", c->text, strlen(c->text), env, NULL, &s, &error);
+    if (!err || error.at.line != c->line || error.at.column != c->column ||
+        !strstr(error.message, c->what)) {
+        fail_msg("%s\n%d, %u:%u: %s\nexpected %u:%u: … %s", c->text, err, error.at.line,
+                 error.at.column, error.message, c->line, c->column, c->what);
+    }
+}
+
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line, column;
-        const char *what;
-    } cases[] = {
+    static const struct wrong cases[] = {
         {"steps: []\n", 1, 8, "expected a list of 1 to 256 steps"},
         {"steps: leave\n", 1, 8, "expected a list"},
         {"steps: [[]]\n", 1, 9, "one step: a word and what it needs"},
@@ -218,6 +232,27 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         {HTTP "url: 'http://x', take: {a: {regex: 'a'}}}}]\n", 1, 53, "it has 0 groups"},
         {HTTP "url: 'http://x', take: {a: {xpath: 'a'}}}}]\n", 1, 46, "json, regex or header"},
         {HTTP "url: 'http://x', retry: 3}}]\n", 1, 35, "expected method, url"},
+        {"before: [http: 'http://x/${NOBODY}']\n", 1, 26, "no step takes a value of that name"},
+        {"before: [http: 'http://x/${peer.id}']\n", 1, 26, "expected ${peer.name}"},
+        {"before: [http: 'http://x/${']\n", 1, 26, "'${' without a name"},
+        {"before:\n- http: 'http://x/${t}'\n- http: {url: 'http://y', take: {t: /t}}\n", 2, 3,
+         "${t}: no step before this one takes it"},
+        {"token: ${t}\nsteps: [http: {url: 'http://y', take: {t: /t}}]\n", 1, 8,
+         "${t}: no step of before takes it"},
+        {"rooms: {name: '${t}'}\nbefore: [http: {url: 'http://y', take: {t: /t}}]\n", 1, 16,
+         "rooms.name"},
+        {"groups: {a: {room: '${t}'}, b: {before: [http: {url: 'http://y', take: {t: /t}}]}}\n", 1,
+         10, "${t}: no step of before takes it"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        refuses(&cases[i]);
+    }
+}
+
+static void wrong_messages_are_told_with_their_place(void **state)
+{
+    static const struct wrong cases[] = {
         {WS "url: http://x}}]\n", 1, 28, "begins with ws:// or wss://"},
         {WS "urll: ws://x}}]\n", 1, 23, "did you mean url?"},
         {WS "timeout: 3s}}]\n", 1, 22, "websocket with nothing to do"},
@@ -249,29 +284,10 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         {"before: [{share: hd}]\n", 1, 10, "share before signing in"},
         {"before: [ice_servers: turn]\n", 1, 23, "expected ICE servers"},
         {"before: [ice_servers: []]\n", 1, 23, "expected ICE servers"},
-        {"before: [http: 'http://x/${NOBODY}']\n", 1, 26, "no step takes a value of that name"},
-        {"before: [http: 'http://x/${peer.id}']\n", 1, 26, "expected ${peer.name}"},
-        {"before: [http: 'http://x/${']\n", 1, 26, "'${' without a name"},
-        {"before:\n- http: 'http://x/${t}'\n- http: {url: 'http://y', take: {t: /t}}\n", 2, 3,
-         "${t}: no step before this one takes it"},
-        {"token: ${t}\nsteps: [http: {url: 'http://y', take: {t: /t}}]\n", 1, 8,
-         "${t}: no step of before takes it"},
-        {"rooms: {name: '${t}'}\nbefore: [http: {url: 'http://y', take: {t: /t}}]\n", 1, 16,
-         "rooms.name"},
-        {"groups: {a: {room: '${t}'}, b: {before: [http: {url: 'http://y', take: {t: /t}}]}}\n", 1,
-         10, "${t}: no step of before takes it"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct sq_scenario *s = NULL;
-        struct sq_yaml_error error = {.message = ""};
-        int err = sq_scenario_parse("t.yaml", cases[i].text, strlen(cases[i].text), env, NULL, &s,
-                                    &error);
-        if (!err || error.at.line != cases[i].line || error.at.column != cases[i].column ||
-            !strstr(error.message, cases[i].what)) {
-            fail_msg("%s\n%d, %u:%u: %s\nexpected %u:%u: … %s", cases[i].text, err, error.at.line,
-                     error.at.column, error.message, cases[i].line, cases[i].column, cases[i].what);
-        }
+        refuses(&cases[i]);
     }
 }
 
@@ -282,6 +298,7 @@ int main(void)
         cmocka_unit_test(each_kind_is_read),
         cmocka_unit_test(messages_are_read),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
+        cmocka_unit_test(wrong_messages_are_told_with_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
