@@ -28,7 +28,9 @@ struct sq_run_sources {
     struct sq_target targets[SQ_PLAN_GROUPS_MAX];
     char lab_urls[SQ_PLAN_GROUPS_MAX][SQ_LAB_URL_MAX + 64];
     size_t targets_len;
-    struct sq_run_clip clips[SQ_PLAN_GROUPS_MAX];
+    struct sq_run_clip clips[SQ_PLAN_GROUPS_MAX + SQ_PLAN_SHARES_MAX];
+    struct sq_plan_share shares[SQ_PLAN_SHARES_MAX]; /* of steps */
+    size_t shares_len;
     size_t clips_len;
     struct sq_run_replay replays[SQ_PLAN_GROUPS_MAX];
     size_t replays_len;

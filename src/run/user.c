@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "peer/ice/ice.h"
+#include "run/ice_servers.h"
 #include "run/user_int.h"
 #include <errno.h>
 #include <math.h>
@@ -385,6 +386,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_user_data_destroy(user);
     sq_user_release(user);
     sq_user_own_destroy(user);
+    sq_ice_servers_free(user->ice);
     sq_user_network_destroy(user);
     sq_slice_user_destroy(user->slices);
     sq_trace_clear(&user->trace);

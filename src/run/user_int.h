@@ -109,6 +109,8 @@ struct sq_user_own {
     struct sq_target target;
 };
 
+struct sq_ice_servers; /* run/ice_servers.h */
+
 struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
@@ -127,6 +129,7 @@ struct sq_user {
     const struct sq_target *target; /* its group's, or its own */
     struct sq_user_own *own;        /* user_own.c; NULL: it has nothing of its own */
     struct sq_user_steps *steps;    /* user_steps.c; NULL: none */
+    struct sq_ice_servers *ice;     /* owned; that steps gave, in the place of the plan's */
     uint64_t room_no;               /* of the plan's rooms */
     char name[48], room[48];
     struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
@@ -248,6 +251,8 @@ void sq_user_steps_up(struct sq_user *user, bool first);
 void sq_user_steps_left(struct sq_user *user);
 /* At which step it is, where it is not signed in yet. */
 void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* A message of somebody else's making came on a data channel. */
+void sq_user_steps_message(struct sq_user *user, const struct sq_peer_event *event);
 void sq_user_steps_stop(struct sq_user *user);
 void sq_user_steps_destroy(struct sq_user *user);
 
@@ -285,6 +290,12 @@ int sq_user_network_set(struct sq_user *user, const struct sq_link_config *confi
 void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,
                              char ret_text[static SQ_PEER_TEXT_MAX]);
 
+/* user_steps_ice.c */
+/* The peer's endpoint, with the ICE servers that steps gave its user, if they did. The errors of
+ * sq_endpoint_create_with. */
+int sq_user_ice_endpoint(struct sq_user_peer *peer, const struct sq_peer_config *config,
+                         const struct sq_endpoint_ops *ops) SQ_MUST_USE;
+
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */
 void sq_user_dump_ice(struct sq_user_peer *peer, uint64_t now_ns);
@@ -300,6 +311,8 @@ void sq_user_data_begin(struct sq_user *user);
 void sq_user_data_away(struct sq_user *user);
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
+/* A step sent a message by itself. */
+void sq_user_data_sent(struct sq_user *user, size_t bytes);
 void sq_user_data_stop(struct sq_user *user);
 void sq_user_data_destroy(struct sq_user *user);
 
@@ -376,6 +389,11 @@ void sq_user_record(struct sq_user *user, enum sq_metric_id id, double value);
 /* One of the time since then. */
 void sq_user_record_since(struct sq_user *user, enum sq_metric_id id, double value,
                           uint64_t from_ns, uint64_t to_ns);
+/* A timer or counter that its steps name: into the tally by its number, and into what expectations
+ * ask for by its name. */
+void sq_user_record_time(struct sq_user *user, size_t timer, const char *name, uint64_t from_ns,
+                         uint64_t to_ns);
+void sq_user_record_count(struct sq_user *user, size_t counter, const char *name, uint64_t add);
 void sq_user_slices_event(struct sq_user *user, enum sq_event_kind kind);
 /* Its row is final. */
 void sq_user_slices_end(struct sq_user *user);

@@ -155,9 +155,10 @@ const char *const sq_scenario_network_keys[] = {"profile",  "rate", "queue", "de
                                                 "firewall", "up",   "down",  "share",     NULL};
 const char *const sq_scenario_roles[] = {"both",  "publish", "watch", "audio",
                                          "video", "data",    NULL};
-const char *const sq_scenario_step_words[] = {"http",   "wait",    "wait_for",    "set",   "mute",
-                                              "unmute", "network", "restart_ice", "leave", "rejoin",
-                                              "dtmf",   "timer",   "count",       "event", NULL};
+const char *const sq_scenario_step_words[] = {
+    "http",        "wait",  "wait_for",    "set",   "mute",    "unmute", "network",
+    "restart_ice", "leave", "rejoin",      "dtmf",  "timer",   "count",  "event",
+    "websocket",   "data",  "ice_servers", "share", "unshare", NULL};
 const char *const sq_scenario_levels[] = {"error", "warn", NULL};
 
 const struct sq_scenario_key *sq_scenario_keys(size_t *ret_n)

@@ -192,7 +192,7 @@ static void relayed_call(enum sq_turn_carrier carrier)
     struct call call;
     begin(&call, carrier);
     const struct sq_carrier_config config = {
-        .seed = 1, .ice_policy = SQ_ICE_POLICY_RELAY, .relays = &call.relays};
+        .seed = 1, .ice_policy = SQ_ICE_POLICY_RELAY, NULL, .relays = &call.relays};
     make_side(&call, &call.a, config);
     make_side(&call, &call.b, config);
     negotiate(&call);
