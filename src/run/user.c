@@ -644,6 +644,11 @@ static void host_note(void *ctx, const char *text)
     sq_user_tell(ctx, "signaling", "%s", text);
 }
 
+static const struct sq_signal_run *group_run(const struct sq_plan_group *group)
+{
+    return group->script ? &sq_user_script_run : NULL;
+}
+
 /* ---- Life ---- */
 
 int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
@@ -670,6 +675,7 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
         .failed = host_failed,
         .left = host_left,
         .note = host_note,
+        .run = group_run(place.group),
     };
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
@@ -761,6 +767,7 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
+    sq_user_script_destroy(user);
     sq_user_own_destroy(user);
     sq_user_network_destroy(user);
     sq_slice_user_destroy(user->slices);

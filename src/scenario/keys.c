@@ -84,6 +84,8 @@ static const struct sq_scenario_key keys[] = {
     {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
     {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
      "bearer token; better as ${NAME}"},
+    {"", "script", "script", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "of a lua target: the script that speaks its protocol"},
     {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
      "send candidates as they come (default true)"},
     {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
