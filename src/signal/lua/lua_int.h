@@ -109,7 +109,7 @@ struct sl_pc {
     char label[12];
     bool audio, video, data; /* of the user's, which it takes up */
     struct sl_candidate *candidates;
-    size_t candidates_len, candidates_max, given, in_local;
+    size_t candidates_len, candidates_max, given;
     bool gathered, closed, made;
     char *local; /* the description that was made last */
     const char *local_type, *signaling;
@@ -214,6 +214,8 @@ void sl_channel_event(struct sl_pc *pc, const struct sq_peer_event *event);
 struct sl_channel *sl_channel_add(struct sl_pc *pc, struct sq_channel *channel);
 
 void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer_event *event);
+/* Those that stand in a description of ours already are told as the others are. */
+void sl_pc_keep_candidates(struct sl_pc *pc, const char *sdp);
 /* The host has closed them. */
 void sl_pcs_forget(struct sq_signal *p);
 void sl_pcs_free(struct sq_signal *p);

@@ -120,7 +120,7 @@ static void keep_local(struct sl_pc *pc, const char *type, char *sdp)
     sq_free(pc->local);
     pc->local = sdp;
     pc->local_type = type;
-    pc->in_local = pc->candidates_len;
+    sl_pc_keep_candidates(pc, sdp);
 }
 
 static int refuse(lua_State *L, const char *what, int err, const char *why)

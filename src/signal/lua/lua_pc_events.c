@@ -4,8 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static void keep_candidate(struct sl_pc *pc, const struct sq_peer_event *event)
+/* mid: of the section, up to the line's end */
+static void keep_candidate(struct sl_pc *pc, struct sq_view text, struct sq_view mid, int mline)
 {
+    for (size_t i = 0; i < pc->candidates_len; i++) {
+        if (sq_view_is(text, pc->candidates[i].text)) {
+            return;
+        }
+    }
     if (pc->candidates_len == pc->candidates_max) {
         size_t max = pc->candidates_max ? 2 * pc->candidates_max : 4;
         struct sl_candidate *more = sq_realloc(pc->candidates, max * sizeof(*more));
@@ -16,10 +22,24 @@ static void keep_candidate(struct sl_pc *pc, const struct sq_peer_event *event)
         pc->candidates_max = max;
     }
     struct sl_candidate *c = &pc->candidates[pc->candidates_len];
-    c->text = sq_strdup(event->text);
-    c->mline = event->mline;
-    snprintf(c->mid, sizeof(c->mid), "%s", event->mid ? event->mid : "");
+    c->text = sq_strndup(text.at, text.len);
+    c->mline = mline;
+    snprintf(c->mid, sizeof(c->mid), SQ_VIEW_FMT, SQ_VIEW_ARG(mid));
     pc->candidates_len += c->text != NULL;
+}
+
+static struct sq_view line_at(const char *at)
+{
+    return (struct sq_view){at, strcspn(at, "\r\n")};
+}
+
+void sl_pc_keep_candidates(struct sl_pc *pc, const char *sdp)
+{
+    static const char line[] = "\na=candidate:";
+    const char *mid = strstr(sdp, "\na=mid:"); /* of the first section: all are bundled there */
+    for (const char *at = sdp; mid && (at = strstr(at, line)); at++) {
+        keep_candidate(pc, line_at(at + strlen("\na=")), line_at(mid + strlen("\na=mid:")), 0);
+    }
 }
 
 void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer_event *event)
@@ -33,7 +53,8 @@ void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer
     }
     switch (event->type) {
     case SQ_PEER_EV_LOCAL_CANDIDATE:
-        keep_candidate(pc, event);
+        keep_candidate(pc, sq_view_of(event->text), sq_view_of(event->mid ? event->mid : ""),
+                       event->mline);
         break;
     case SQ_PEER_EV_GATHERING_DONE:
         pc->gathered = true;

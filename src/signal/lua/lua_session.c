@@ -26,6 +26,7 @@ static int l_set(lua_State *L)
 {
     struct sq_signal *p = sl_user(L);
     const char *name = luaL_checkstring(L, 2);
+    lua_settop(L, 4);
     const char *value = luaL_tolstring(L, 3, NULL);
     if (run_of(L, p)->set(p->s.ctx, is_whole_test(L, 4), name, value) != 0) {
         return luaL_error(L, "not enough memory");

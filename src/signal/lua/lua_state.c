@@ -26,9 +26,7 @@ static void *allocate(void *ctx, void *block, size_t old, size_t size)
         return NULL;
     }
     void *moved = sq_realloc(block, size);
-    if (!moved && size <= old) {
-        return block; /* Lua takes it for granted that less is always to be had */
-    }
+    moved = !moved && size <= old ? block : moved; /* Lua counts on it that less is to be had */
     shard->bytes = moved ? after : shard->bytes;
     return moved;
 }
@@ -66,24 +64,16 @@ static int load_file(lua_State *L, const struct sq_lua_file *file)
 
 void sl_push_file(lua_State *L, const struct sq_lua_file *file)
 {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, file) == LUA_TFUNCTION) {
-        return;
+    lua_getfield(L, LUA_REGISTRYINDEX, "squall.files");
+    if (lua_rawgeti(L, -1, (lua_Integer)file->id) != LUA_TFUNCTION) {
+        lua_pop(L, 1);
+        if (load_file(L, file) != LUA_OK) {
+            lua_error(L);
+        }
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, (lua_Integer)file->id);
     }
-    lua_pop(L, 1);
-    if (load_file(L, file) != LUA_OK) {
-        lua_error(L);
-    }
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, file);
-}
-
-static int check_file(lua_State *L)
-{
-    const struct sq_lua_file *file = lua_touserdata(L, 1);
-    if (load_file(L, file) != LUA_OK) {
-        return lua_error(L);
-    }
-    return 0;
+    lua_remove(L, -2);
 }
 
 int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room)
@@ -93,9 +83,7 @@ int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room)
     if (!L) {
         return SQ_ERR_NOMEM;
     }
-    lua_pushcfunction(L, check_file);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)file);
-    int status = lua_pcall(L, 1, 0, 0);
+    int status = load_file(L, file); /* raises nothing itself */
     if (status == LUA_ERRSYNTAX) {
         snprintf(why, why_room, "%.300s", lua_tostring(L, -1));
     }
@@ -281,6 +269,8 @@ static int open_state(lua_State *L)
     lua_getfield(L, -1, "math");
     sl_freeze(L);
     lua_setfield(L, -2, "math");
+    lua_newtable(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "squall.files");
     lua_createtable(L, 0, 2); /* of every environment */
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "__index");

@@ -151,8 +151,8 @@ static bool resume(struct sl_task *task)
     if (status == LUA_YIELD) {
         lua_pop(task->co, results);
         if (!task->waits) { /* coroutine.yield(): it goes on with the loop's next turn */
-            task->ready = true;
-            sl_run_soon(task->peer);
+            struct sq_loop *loop = task->peer->s.host->loop;
+            sq_timer_start(sq_loop_timers(loop), &task->timer, 0);
         }
         return true;
     }

@@ -5,6 +5,7 @@
 #include "signal/lua/lua_int.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,7 +167,9 @@ static int add_file(struct sq_lua_script *s, const char *path, struct sq_view mo
     if (err) {
         return err;
     }
+    static atomic_uint_fast64_t last_id;
     s->files_len++;
+    file->id = atomic_fetch_add(&last_id, 1) + 1;
     const char *slash = strrchr(path, '/');
     file->module = sq_strndup(module.at, module.len);
     file->name = sq_strdup(slash ? slash + 1 : path);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include <stddef.h>
+#include <stdint.h>
 
 #define SQ_LUA_FILES_MAX   32 /* the script, and what it requires */
 #define SQ_LUA_FILE_MAX    (1024 * 1024)
@@ -12,6 +13,7 @@
 #define SQ_LUA_NAME_MAX    40 /* bytes of a figure's name */
 
 struct sq_lua_file {
+    uint64_t id; /* no other file of the process has it */
     char *module; /* as it is required; "" for the script itself; owned, as the others */
     char *name;   /* for people: "room.lua" */
     char *text;
