@@ -458,9 +458,9 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
         s->at_group = i;
         int err = check_ca(s, own);
         err = err ? err : try_token(s, own->token);
-        err = err ? err
-                  : sq_script_option_open(&s->scripts, own->script, plan, g, s->why,
-                                          sizeof(s->why));
+        err =
+            err ? err
+                : sq_script_option_open(&s->scripts, own->script, plan, g, s->why, sizeof(s->why));
         if (!err && own->replay) {
             err = open_replay(s, own, plan, g);
         } else if (!err) {

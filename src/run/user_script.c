@@ -1,5 +1,5 @@
-/* What a signalling script asks of the run: the values that users share, its user's row, the figures
- * that results have. */
+/* What a signalling script asks of the run: the values that users share, its user's row, the
+ * figures that results have. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "run/shared.h"

@@ -11,7 +11,8 @@
 static const struct sq_scenario_key keys[] = {
     {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
     {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
-     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…"},
+     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…, "
+     "lua+wss://…"},
     {"", "seed", "seed", SQ_SCENARIO_COUNT, TOP, "of every random choice (default: by the clock)"},
 
     {"load", "peers", "peers", SQ_SCENARIO_COUNT, TOP,

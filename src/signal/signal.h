@@ -18,7 +18,7 @@ struct sq_clip_track;
 struct sq_link;
 struct sq_loop;
 struct sq_lua_script; /* signal/lua/script.h */
-struct sq_signal; /* one user's signalling; each adapter has its own */
+struct sq_signal;     /* one user's signalling; each adapter has its own */
 
 /* Why an attempt ended otherwise than well: the closed list of summary.json. */
 enum sq_cause {

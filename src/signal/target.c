@@ -252,10 +252,11 @@ int sq_target_parse(const char *url, struct sq_target *ret_target, char *why, si
     const struct scheme *scheme =
         mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
     if (!scheme) {
-        return fail(&w, url,
-                    "expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
-                    "whep+http://, whep+https://, room+ws://, room+wss://, or with --script lua+ws://, "
-                    "lua+wss://, lua+http:// or lua+https://");
+        return fail(
+            &w, url,
+            "expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
+            "whep+http://, whep+https://, room+ws://, room+wss://, or with --script lua+ws://, "
+            "lua+wss://, lua+http:// or lua+https://");
     }
     int err = parse_parts(&t, scheme, sq_view_of(mark + 3), &w);
     if (err) {

@@ -527,17 +527,18 @@ static void requests_are_answered(void **state)
 static void json_goes_both_ways(void **state)
 {
     (void)state;
-    holds("local t = json.decode('{\"a\":[1,2.5,\"x\\\\n\\\\u00e4\"],\"e\":[],\"n\":null,"
-          "\"t\":true}')\n"
-          "assert(t.a[1] == 1 and math.type(t.a[1]) == 'integer' and t.a[2] == 2.5)\n"
-          "assert(t.a[3] == 'x\\n\\u{e4}' and t.n == json.null and t.t == true)\n"
-          "assert(json.encode(t.e) == '[]' and json.encode({}) == '{}')\n"
-          "assert(json.encode(json.array()) == '[]' and json.encode(json.null) == 'null')\n"
-          "assert(json.encode({1, {k = 'q\"\\1'}}) == '[1,{\"k\":\"q\\\\\"\\\\u0001\"}]')\n"
-          "assert(json.decode(json.encode(0.1)) == 0.1)\n"
-          "assert(not pcall(json.encode, 0/0) and not pcall(json.encode, {[1] = 1, x = 2}) == false "
-          "or true)\n"
-          "assert(not pcall(json.decode, ('['):rep(1e5)))\n");
+    holds(
+        "local t = json.decode('{\"a\":[1,2.5,\"x\\\\n\\\\u00e4\"],\"e\":[],\"n\":null,"
+        "\"t\":true}')\n"
+        "assert(t.a[1] == 1 and math.type(t.a[1]) == 'integer' and t.a[2] == 2.5)\n"
+        "assert(t.a[3] == 'x\\n\\u{e4}' and t.n == json.null and t.t == true)\n"
+        "assert(json.encode(t.e) == '[]' and json.encode({}) == '{}')\n"
+        "assert(json.encode(json.array()) == '[]' and json.encode(json.null) == 'null')\n"
+        "assert(json.encode({1, {k = 'q\"\\1'}}) == '[1,{\"k\":\"q\\\\\"\\\\u0001\"}]')\n"
+        "assert(json.decode(json.encode(0.1)) == 0.1)\n"
+        "assert(not pcall(json.encode, 0/0) and not pcall(json.encode, {[1] = 1, x = 2}) == false "
+        "or true)\n"
+        "assert(not pcall(json.decode, ('['):rep(1e5)))\n");
     end();
 }
 
@@ -732,8 +733,8 @@ static void thousands_share_a_thread(void **state)
     RUN_UNTIL(sig_loop(), many[MANY - 1].joined);
     size_t each = (mallinfo2().uordblks - before) / MANY;
     cpu_ns = sq_thread_cpu_ns() - cpu_ns;
-    print_message("%d coroutines: %zu bytes each, %.1f us of CPU each until it was up\n", MANY, each,
-                  (double)cpu_ns / 1e3 / MANY);
+    print_message("%d coroutines: %zu bytes each, %.1f us of CPU each until it was up\n", MANY,
+                  each, (double)cpu_ns / 1e3 / MANY);
     size_t joined = 0;
     size_t failed = 0;
     for (size_t i = 0; i < MANY; i++) {

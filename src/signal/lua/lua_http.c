@@ -196,7 +196,10 @@ static int l_request(lua_State *L)
     const char *method = field(L, 1, "method", NULL);
     const char *url = field(L, 1, "url", NULL);
     const char *body = field(L, 1, "body", &len);
-    return start(L, method ? method : body ? "POST" : "GET",
+    return start(L,
+                 method ? method
+                 : body ? "POST"
+                        : "GET",
                  url ? url : sl_user(L)->target->inner, body, len, 1);
 }
 

@@ -1,6 +1,6 @@
 /* Inside of the Lua adapter. A thread has one Lua state, and each user in it an environment and its
- * tasks: coroutines. Whoever waits has left a note in its task and yielded; events mark tasks, and a
- * timer of the user resumes them, never from within another's call. No Lua runs but there.
+ * tasks: coroutines. Whoever waits has left a note in its task and yielded; events mark tasks, and
+ * a timer of the user resumes them, never from within another's call. No Lua runs but there.
  *
  * A function of the API that fails leaves by lua_error, which jumps: nothing that it owns may be
  * unknown to somebody by then. */
@@ -20,17 +20,17 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SL_CPU_NS        (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS    10000                /* instructions between two looks at that */
-#define SL_STATE_BYTES   (1024UL * 1024 * 1024)
-#define SL_RESUME_BYTES  (32UL * 1024 * 1024) /* taken until a task waits again */
-#define SL_TASKS_MAX     256
-#define SL_QUEUE_BYTES   (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
-#define SL_HEADERS_MAX   32
-#define SL_TIMERS_MAX    16
-#define SL_BYE_NS        (2 * SQ_NS_PER_SEC)
-#define SL_CAND_MID_MAX  32
-#define SL_JSON_DEPTH    64
+#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS   10000                /* instructions between two looks at that */
+#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
+#define SL_TASKS_MAX    256
+#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX  32
+#define SL_TIMERS_MAX   16
+#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX 32
+#define SL_JSON_DEPTH   64
 
 struct sl_shard {
     lua_State *L;
@@ -174,8 +174,7 @@ int sl_raise(lua_State *L, enum sq_cause cause, const char *fmt, ...) SQ_PRINTF(
 /* The user's call is not over; else raises. */
 void sl_must_live(lua_State *L, const struct sq_signal *p);
 /* Waits: `k` is called when something befell `on` or the time is over, and looks which. */
-int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx,
-              lua_KFunction k);
+int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k);
 bool sl_is_late(lua_State *L);
 /* Tasks that wait for it are to look again. */
 void sl_wake(struct sq_signal *p, const void *on);

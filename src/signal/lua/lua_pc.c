@@ -548,8 +548,8 @@ static lua_Integer option_number(lua_State *L, const char *name)
     return value;
 }
 
-/* pc:createDataChannel(label, {ordered =, maxRetransmits =, maxPacketLifeTime =, negotiated =, id =,
- * protocol =}) */
+/* pc:createDataChannel(label, {ordered =, maxRetransmits =, maxPacketLifeTime =, negotiated =, id
+ * =, protocol =}) */
 static int l_create_channel(lua_State *L)
 {
     struct sl_pc *pc = live(L);

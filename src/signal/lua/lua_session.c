@@ -1,4 +1,5 @@
-/* What a script knows of its user and of the run: session, metric, sleep, spawn, log, math.random. */
+/* What a script knows of its user and of the run: session, metric, sleep, spawn, log, math.random.
+ */
 #include "signal/lua/lua_int.h"
 
 #include <math.h>

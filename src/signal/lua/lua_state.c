@@ -122,7 +122,8 @@ static int l_require(lua_State *L)
 
 /* ---- The sandbox ---- */
 
-/* In the place of Lua's, so that an error which a script raises is told from one that befalls it. */
+/* In the place of Lua's, so that an error which a script raises is told from one that befalls it.
+ */
 static int l_error(lua_State *L)
 {
     int level = (int)luaL_optinteger(L, 2, 1);
@@ -217,18 +218,15 @@ static void keep_only(lua_State *L, const char *const *names)
 }
 
 static const luaL_Reg own[] = {
-    {"require", l_require},
-    {"error", l_error},
-    {"assert", l_assert},
-    {"setmetatable", l_setmetatable},
-    {NULL, NULL},
+    {"require", l_require},           {"error", l_error}, {"assert", l_assert},
+    {"setmetatable", l_setmetatable}, {NULL, NULL},
 };
 
 static int open_state(lua_State *L)
 {
-    static const char *const base[] = {"getmetatable", "ipairs",   "next",     "pairs",  "pcall",
-                                       "rawequal",     "rawget",   "rawlen",   "select", "tonumber",
-                                       "tostring",     "type",     "xpcall",   "_VERSION", NULL};
+    static const char *const base[] = {"getmetatable", "ipairs", "next",   "pairs",    "pcall",
+                                       "rawequal",     "rawget", "rawlen", "select",   "tonumber",
+                                       "tostring",     "type",   "xpcall", "_VERSION", NULL};
     static const char *const times[] = {"time", "date", "clock", "difftime", NULL};
     static const char *const no_dump[] = {"dump", NULL};
     static const char *const no_random[] = {"random", "randomseed", NULL}; /* our own come */

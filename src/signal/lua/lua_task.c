@@ -386,8 +386,7 @@ void sl_read_headers(lua_State *L, int table, const char *lines[static SL_HEADER
         if (n == SL_HEADERS_MAX || lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1)) {
             luaL_error(L, "headers: expected up to %d names, each with a text", SL_HEADERS_MAX);
         }
-        const char *line =
-            lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+        const char *line = lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
         if (strpbrk(line, "\r\n")) {
             luaL_error(L, "headers: a line break in '%s'", lua_tostring(L, -3));
         }

@@ -238,8 +238,9 @@ static int l_close(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"send", l_send},         {"send_binary", l_send_binary}, {"receive", l_receive},
-    {"messages", l_messages}, {"close", l_close},             {NULL, NULL},
+    {"send", l_send},       {"send_binary", l_send_binary},
+    {"receive", l_receive}, {"messages", l_messages},
+    {"close", l_close},     {NULL, NULL},
 };
 static const luaL_Reg library[] = {{"connect", l_connect}, {NULL, NULL}};
 

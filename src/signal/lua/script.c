@@ -217,10 +217,11 @@ static int find_modules(struct sq_lua_script *s, size_t i, const struct why *why
             continue;
         }
         if (!is_module(name)) {
-            snprintf(why->text, why->room,
-                     "%s:%u: require '%.*s': expected the name of a file beside the script, without "
-                     "'.lua'",
-                     file->name, line_of(file, at), (int)(name.len > 60 ? 60 : name.len), name.at);
+            snprintf(
+                why->text, why->room,
+                "%s:%u: require '%.*s': expected the name of a file beside the script, without "
+                "'.lua'",
+                file->name, line_of(file, at), (int)(name.len > 60 ? 60 : name.len), name.at);
             return SQ_ERR_FORMAT;
         }
         err = add_module(s, file, at, name, why);

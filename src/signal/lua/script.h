@@ -13,7 +13,7 @@
 #define SQ_LUA_NAME_MAX    40 /* bytes of a figure's name */
 
 struct sq_lua_file {
-    uint64_t id; /* no other file of the process has it */
+    uint64_t id;  /* no other file of the process has it */
     char *module; /* as it is required; "" for the script itself; owned, as the others */
     char *name;   /* for people: "room.lua" */
     char *text;
