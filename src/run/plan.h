@@ -21,7 +21,7 @@
 
 struct sq_clip;
 struct sq_expect;
-struct sq_lua_script; /* signal/lua/script.h */
+struct sq_lua_script;    /* signal/lua/script.h */
 struct sq_decode_thread; /* run/decode.h */
 struct sq_record_plan;
 struct sq_replay;

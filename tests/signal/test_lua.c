@@ -29,16 +29,11 @@ static struct {
     char event[32];
 } run;
 
-static void key_of(char out[static 32], bool whole_test, const char *name)
-{
-    snprintf(out, 32, "%s%.28s", whole_test ? "*" : "", name);
-}
-
 static int fake_set(void *ctx, bool whole_test, const char *name, const char *value)
 {
     struct sig_host *h = ctx;
     assert_true(run.n < VALUES_MAX);
-    key_of(run.names[run.n], whole_test, name);
+    snprintf(run.names[run.n], 32, "%s%.28s", whole_test ? "*" : "", name);
     snprintf(run.texts[run.n++], sizeof(run.texts[0]), "%s", value);
     if (run.watched) {
         h->ops->woken(h->signal);
@@ -50,7 +45,7 @@ static int fake_get(void *ctx, bool whole_test, const char *name, char **ret_val
 {
     (void)ctx;
     char key[32];
-    key_of(key, whole_test, name);
+    snprintf(key, sizeof(key), "%s%.28s", whole_test ? "*" : "", name);
     for (size_t i = run.n; i > 0; i--) {
         if (strcmp(run.names[i - 1], key) == 0) {
             *ret_value = sq_strdup(run.texts[i - 1]);
@@ -527,18 +522,16 @@ static void requests_are_answered(void **state)
 static void json_goes_both_ways(void **state)
 {
     (void)state;
-    holds(
-        "local t = json.decode('{\"a\":[1,2.5,\"x\\\\n\\\\u00e4\"],\"e\":[],\"n\":null,"
-        "\"t\":true}')\n"
-        "assert(t.a[1] == 1 and math.type(t.a[1]) == 'integer' and t.a[2] == 2.5)\n"
-        "assert(t.a[3] == 'x\\n\\u{e4}' and t.n == json.null and t.t == true)\n"
-        "assert(json.encode(t.e) == '[]' and json.encode({}) == '{}')\n"
-        "assert(json.encode(json.array()) == '[]' and json.encode(json.null) == 'null')\n"
-        "assert(json.encode({1, {k = 'q\"\\1'}}) == '[1,{\"k\":\"q\\\\\"\\\\u0001\"}]')\n"
-        "assert(json.decode(json.encode(0.1)) == 0.1)\n"
-        "assert(not pcall(json.encode, 0/0) and not pcall(json.encode, {[1] = 1, x = 2}) == false "
-        "or true)\n"
-        "assert(not pcall(json.decode, ('['):rep(1e5)))\n");
+    holds("local t = json.decode('{\"a\":[1,2.5,\"x\\\\n\\\\u00e4\"],\"e\":[],\"n\":null,"
+          "\"t\":true}')\n"
+          "assert(t.a[1] == 1 and math.type(t.a[1]) == 'integer' and t.a[2] == 2.5)\n"
+          "assert(t.a[3] == 'x\\n\\u{e4}' and t.n == json.null and t.t == true)\n"
+          "assert(json.encode(t.e) == '[]' and json.encode({}) == '{}')\n"
+          "assert(json.encode(json.array()) == '[]' and json.encode(json.null) == 'null')\n"
+          "assert(json.encode({1, {k = 'q\"\\1'}}) == '[1,{\"k\":\"q\\\\\"\\\\u0001\"}]')\n"
+          "assert(json.decode(json.encode(0.1)) == 0.1)\n"
+          "assert(not pcall(json.encode, 0/0) and not pcall(json.encode, {[true] = 1}))\n"
+          "assert(not pcall(json.decode, ('['):rep(1e5)))\n");
     end();
 }
 
