@@ -9,6 +9,7 @@ pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_search_module(LUA REQUIRED IMPORTED_TARGET lua5.4 lua-5.4 lua54)
 
 # `squall media prepare` needs libav as of FFmpeg 5.1; all else does without.
 pkg_check_modules(LIBAV IMPORTED_TARGET libavformat>=59.27 libavcodec>=59.37 libavutil>=57.28 libswscale libswresample)
@@ -88,7 +89,7 @@ set(SQ_LIBS_net PkgConfig::CURL ${WSLAY_LIB} PkgConfig::MHD PkgConfig::CARES Ope
 set(SQ_LIBS_stats)
 set(SQ_LIBS_media $<$<BOOL:${SQ_HAVE_LIBAV}>:PkgConfig::AVCODEC>)
 set(SQ_LIBS_peer OpenSSL::SSL OpenSSL::Crypto $<$<BOOL:${SQ_HAVE_IPSEC_MB}>:${IPSEC_MB_LIB}>)
-set(SQ_LIBS_signal PkgConfig::JANSSON)
+set(SQ_LIBS_signal PkgConfig::JANSSON PkgConfig::LUA)
 set(SQ_LIBS_scenario PkgConfig::YAML)
 set(SQ_LIBS_run PkgConfig::JANSSON)
 set(SQ_LIBS_store PkgConfig::JANSSON)

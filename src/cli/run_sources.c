@@ -322,7 +322,8 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
         g->target = &s->targets[at];
         g->target_text = is_own(url) ? url : NULL;
         g->adapter = sq_signal_find(g->target->scheme);
-        err = settle_ways(s, o, i, plan);
+        err = sq_script_option_check(g, options_of(o, i)->script, s->why, sizeof(s->why));
+        err = err ? err : settle_ways(s, o, i, plan);
         err = err ? err : check_adapter(s, url, g->target, g->adapter);
         if (err) {
             return err;
@@ -499,6 +500,9 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
         s->at_group = i;
         int err = check_ca(s, own);
         err = err ? err : try_token(s, own->token);
+        err =
+            err ? err
+                : sq_script_option_open(&s->scripts, own->script, plan, g, s->why, sizeof(s->why));
         if (!err && own->replay) {
             err = open_replay(s, own, plan, g);
         } else if (!err) {
@@ -527,6 +531,7 @@ void sq_run_sources_close(struct sq_run_sources *s)
 {
     sq_lab_stop(s->lab);
     sq_users_free(s->users);
+    sq_script_option_close(&s->scripts);
     for (size_t i = 0; i < s->first_urls_len; i++) {
         sq_free(s->first_urls[i]);
     }

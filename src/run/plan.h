@@ -21,6 +21,7 @@
 
 struct sq_clip;
 struct sq_expect;
+struct sq_lua_script;    /* signal/lua/script.h */
 struct sq_decode_thread; /* run/decode.h */
 struct sq_record_plan;
 struct sq_replay;
@@ -97,6 +98,7 @@ struct sq_plan_group {
     struct sq_peer_bwe bwe;                           /* how fast peers send */
     const char *token;                                /* may have columns of `users` in it */
     const char *ca_file;
+    const struct sq_lua_script *script;    /* of lua targets; NULL for others */
     const char *room;                      /* its own, of steps' values; NULL: the plan's */
     const struct sq_steps *before, *steps; /* NULL: neither; else both are there */
     struct sq_plan_data data;

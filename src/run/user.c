@@ -385,6 +385,7 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
+    sq_user_script_destroy(user);
     sq_user_own_destroy(user);
     sq_ice_servers_free(user->ice);
     sq_user_network_destroy(user);

@@ -228,5 +228,6 @@ void sq_user_host(struct sq_user *user)
         .failed = host_failed,
         .left = host_left,
         .note = host_note,
+        .run = user->group->script ? &sq_user_script_run : NULL,
     };
 }

@@ -130,6 +130,7 @@ struct sq_user {
     struct sq_user_own *own;        /* user_own.c; NULL: it has nothing of its own */
     struct sq_user_steps *steps;    /* user_steps.c; NULL: none */
     struct sq_ice_servers *ice;     /* owned; that steps gave, in the place of the plan's */
+    struct sq_user_script *script;  /* user_script.c; NULL: none */
     uint64_t room_no;               /* of the plan's rooms */
     char name[48], room[48];
     struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
@@ -242,6 +243,10 @@ void sq_user_is_out(struct sq_user *user);
 void sq_user_step_failed(struct sq_user *user, enum sq_failure cause, const char *text);
 /* The steps before signing in are done. */
 void sq_user_steps_ready(struct sq_user *user);
+
+/* user_script.c: what a signalling script asks of the run. */
+extern const struct sq_signal_run sq_user_script_run;
+void sq_user_script_destroy(struct sq_user *user);
 
 /* user_steps.c */
 int sq_user_steps_create(struct sq_user *user) SQ_MUST_USE;

@@ -11,7 +11,8 @@
 static const struct sq_scenario_key keys[] = {
     {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
     {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
-     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…"},
+     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…, "
+     "lua+wss://…"},
     {"", "seed", "seed", SQ_SCENARIO_COUNT, TOP, "of every random choice (default: by the clock)"},
 
     {"load", "peers", "peers", SQ_SCENARIO_COUNT, TOP,
@@ -84,6 +85,8 @@ static const struct sq_scenario_key keys[] = {
     {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
     {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
      "bearer token; better as ${NAME}"},
+    {"", "script", "script", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "of a lua target: the script that speaks its protocol"},
     {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
      "send candidates as they come (default true)"},
     {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
