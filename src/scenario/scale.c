@@ -31,7 +31,7 @@ static uint64_t scaled_ns(const struct scaler *s, uint64_t ns)
 
 static void put_duration(struct sq_buf *out, uint64_t ns)
 {
-    double ms = (double)(ns / SQ_NS_PER_MS);
+    double ms = (double)ns / 1e6; /* whole: scaled_ns rounds */
     bool small = ms > 0 && ms < 1000;
     sq_buf_printf(out, "%.12g%s", small ? ms : ms / 1000, small ? "ms" : "s");
 }
