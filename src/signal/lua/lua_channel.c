@@ -173,7 +173,7 @@ void sl_open_channel(lua_State *L)
 
 void sl_push_channel(lua_State *L, struct sl_channel *c)
 {
-    struct sl_channel **box = lua_newuserdatauv(L, sizeof(*box), 0);
+    struct sl_channel **box = lua_newuserdatauv(L, sizeof(void *), 0);
     *box = c;
     luaL_setmetatable(L, META);
 }

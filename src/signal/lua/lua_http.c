@@ -98,7 +98,7 @@ static void push_headers(lua_State *L, const char *at)
 
 static int answered(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_request *q = (struct sl_request *)ctx;
+    struct sl_request *q = lua_touserdata(L, -1);
     struct sq_signal *p = sl_user(L);
     (void)status;
     if (!q->done) {
@@ -184,7 +184,8 @@ static int start(lua_State *L, const char *method, const char *url, const char *
                         err == SQ_ERR_INVALID ? "the URL is not one of http:// or https://"
                                               : sq_err_name(err));
     }
-    return answered(L, LUA_OK, (lua_KContext)q);
+    lua_pushlightuserdata(L, q);
+    return answered(L, LUA_OK, 0);
 }
 
 /* http.request{url =, method =, headers =, body =, bearer =, timeout =, redirects =} */

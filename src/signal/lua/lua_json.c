@@ -11,7 +11,7 @@
 
 /* ---- Reading ---- */
 
-static void push_json(lua_State *L, const json_t *v)
+static void push_json(lua_State *L, json_t *v)
 {
     const char *key;
     json_t *item;
@@ -20,7 +20,7 @@ static void push_json(lua_State *L, const json_t *v)
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         lua_createtable(L, 0, (int)json_object_size(v));
-        json_object_foreach((json_t *)(uintptr_t)v, key, item)
+        json_object_foreach(v, key, item)
         {
             push_json(L, item);
             lua_setfield(L, -2, key);

@@ -25,7 +25,7 @@ static const char *state_name(const struct sl_pc *pc)
 struct sl_pc *sl_push_pc(lua_State *L, struct sq_signal *p, const char *label)
 {
     const struct sq_signal_user *u = p->s.user;
-    struct sl_pc **box = lua_newuserdatauv(L, sizeof(*box), 0);
+    struct sl_pc **box = lua_newuserdatauv(L, sizeof(void *), 0);
     *box = NULL;
     luaL_setmetatable(L, META);
     struct sl_pc *pc = sq_zalloc(sizeof(*pc));

@@ -315,7 +315,8 @@ static int l_random(lua_State *L)
     luaL_argcheck(L, least <= most, lua_gettop(L) > 1 ? 2 : 1, "interval is empty");
     uint64_t range = (uint64_t)most - (uint64_t)least + 1; /* 0: all of them */
     uint64_t drawn = sq_rand_u64(rand);
-    lua_pushinteger(L, (lua_Integer)((uint64_t)least + (range ? drawn % range : drawn)));
+    uint64_t sum = (uint64_t)least + (range ? drawn % range : drawn);
+    lua_pushinteger(L, (lua_Integer)sum);
     return 1;
 }
 

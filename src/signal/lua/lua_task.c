@@ -380,7 +380,7 @@ void sl_read_headers(lua_State *L, int table, const char *lines[static SL_HEADER
     }
     luaL_checktype(L, -1, LUA_TTABLE);
     int headers = lua_gettop(L);
-    luaL_checkstack(L, SL_HEADERS_MAX + 4, "headers");
+    luaL_checkstack(L, SL_HEADERS_MAX + LUA_MINSTACK, "headers"); /* and what comes on top */
     lua_pushnil(L);
     while (lua_next(L, headers)) {
         if (n == SL_HEADERS_MAX || lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1)) {

@@ -68,10 +68,10 @@ static const struct sq_ws_events events = {
 
 static int connected(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_socket *s = (struct sl_socket *)ctx;
+    struct sl_socket *s = *(struct sl_socket **)lua_touserdata(L, -1);
     (void)status;
     if (s->open) {
-        return 1; /* the socket is on top */
+        return 1;
     }
     if (s->ended) {
         return sl_raise(L, s->cause ? s->cause : SQ_CAUSE_SIGNALING, "ws.connect: %s", s->text);
@@ -123,7 +123,7 @@ static int l_connect(lua_State *L)
         .timeout_ns = read_timeout(L, p, 2),
         .link = p->s.user->link,
     };
-    struct sl_socket **box = lua_newuserdatauv(L, sizeof(*box), 0);
+    struct sl_socket **box = lua_newuserdatauv(L, sizeof(void *), 0);
     *box = NULL;
     luaL_setmetatable(L, META);
     struct sl_socket *s = sq_zalloc(sizeof(*s));
@@ -141,7 +141,7 @@ static int l_connect(lua_State *L)
                         err == SQ_ERR_INVALID ? "the URL is not one of ws:// or wss://"
                                               : sq_err_name(err));
     }
-    return connected(L, LUA_OK, (lua_KContext)s);
+    return connected(L, LUA_OK, 0);
 }
 
 /* ---- The socket ---- */
