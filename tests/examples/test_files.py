@@ -1,5 +1,8 @@
 """Every scenario file of examples/ in short form (squall run FILE --scale …) against a lab, Janus or coturn: it holds, and what it is
 there to show is seen. A file without a case here fails."""
+import base64
+import hashlib
+import hmac
 import json
 import pathlib
 import signal
@@ -158,6 +161,12 @@ def rooms_of_ten(t):
     check(len({p["room"] for p in results.peers}) == 4 and len(results.peers) == 40, f"{len(results.peers)} peers")
 
 
+def screen_share(t):
+    """The longer run of interop/steps-share looks at the picture; here everybody is told of it."""
+    results = short(t, "screen-share.yaml", "--scale", "0.25", "--peers", 5, "--rate", "20/s")
+    check(results.summary["counters"]["saw_all"] == 4, f"{results.summary['counters']}")
+
+
 def sizing(t):
     short(t, "sizing.yaml", "--scale", "0.07")
 
@@ -185,6 +194,21 @@ def turn_only(t):
     check(all(p["local_candidate"] == "relay" for p in results.peers), f"{[p['pair'] for p in results.peers]}")
 
 
+def turn_rest(t):
+    """The application's service hands out credentials as coturn's REST API has them."""
+    coturn = Coturn(t, rest=True)
+
+    def answer(_, path, body):
+        name = f"{int(time.time()) + 60}:{path.rsplit('=', 1)[1]}"
+        credential = base64.b64encode(hmac.new(SECRET.encode(), name.encode(), hashlib.sha1).digest()).decode()
+        return 200, json.dumps({"iceServers": [{"urls": [coturn.url()], "username": name, "credential": credential}]}), {}
+
+    api = Api(t, answer)
+    results = short(t, "turn-rest.yaml", "--scale", "0.15", "--peers", 4, target=Lab(t, address=ADDRESS).room(), env={"API": api.url})
+    check(all(p["local_candidate"] == "relay" for p in results.peers), f"{[p['pair'] for p in results.peers]}")
+    check(len(api.requests) == len(results.peers), f"{len(api.requests)} requests of {len(results.peers)} peers")
+
+
 def upgrade(t):
     lab = Lab(t, "--drain", "500ms")
     run = start(t, "upgrade.yaml", "--scale", "0.12", "--peers", 8, target=lab.room())
@@ -207,7 +231,8 @@ def whip_to_whep(t):
 
 
 CASES = [accounts, call_centre, churn, class_, commuter, data_chat, gallery, meetings, moderator, nightly_smoke, office, one_to_one,
-         poor_4g, recording, restart, rooms_of_ten, sizing, spike, token, turn_only, upgrade, webinar, whip_to_whep]
+         poor_4g, recording, restart, rooms_of_ten, screen_share, sizing, spike, token, turn_only,
+         turn_rest, upgrade, webinar, whip_to_whep]
 class_.__name__ = "class"
 
 if __name__ == "__main__":
