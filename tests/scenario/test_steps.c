@@ -169,9 +169,9 @@ static void refuses(const struct wrong *wrong)
 {
     struct sq_scenario *s = NULL;
     struct sq_yaml_error error = {.message = ""};
-    check_wrong(wrong,
-                sq_scenario_parse("t.yaml", wrong->text, strlen(wrong->text), env, NULL, &s, &error),
-                &error);
+    check_wrong(
+        wrong, sq_scenario_parse("t.yaml", wrong->text, strlen(wrong->text), env, NULL, &s, &error),
+        &error);
 }
 
 static void what_is_wrong_is_told_with_its_place(void **state)
