@@ -394,6 +394,10 @@ static int search(struct session *s)
     }
     if (s->capacity->end == SQ_CAPACITY_GONE || s->capacity->end == SQ_CAPACITY_DIED) {
         s->capacity->died_s = (double)(sq_clock_ns() - s->begun_ns) / 1e9;
+        const struct sq_capacity_level *last = &s->capacity->levels[s->capacity->levels_len - 1];
+        if (s->capacity->end == SQ_CAPACITY_DIED) {
+            sq_capacity_note(s->capacity, "From then on nobody could connect: %s", last->example);
+        }
     }
     return err;
 }

@@ -100,12 +100,16 @@ int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
         struct sq_capacity_level *level = begin_level(c, grow, at);
         level->confirms = sq_search_confirms(s);
         int told = trial(ctx, level);
-        if (told == SQ_TRIAL_TOLD || told == SQ_TRIAL_LAST) {
-            c->levels_len++;
-            sq_search_tell(s, level->outcome);
+        if (told != SQ_TRIAL_TOLD && told != SQ_TRIAL_LAST) {
+            return told == SQ_TRIAL_STOP ? 0 : told;
         }
+        c->levels_len++;
         if (told == SQ_TRIAL_TOLD && level->outcome == SQ_TRIAL_FAILED && level->connected == 0) {
             told = probe(c, grow, least, trial, ctx);
+        }
+        /* A dead service has failed at the level at which it died, and at none after it. */
+        if (c->end != SQ_CAPACITY_DIED && !level->no_sample) {
+            sq_search_tell(s, level->outcome);
         }
         if (told != SQ_TRIAL_TOLD) {
             return told == SQ_TRIAL_STOP || told == SQ_TRIAL_LAST ? 0 : told;

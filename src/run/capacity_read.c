@@ -206,6 +206,7 @@ int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *e
             r->counts.started > 0 && r->counts.ok == r->counts.started && !is_blank(r) &&
             level->outcome == SQ_TRIAL_FAILED && !level->no_sample) {
             level->no_sample = true;
+            level->outcome = SQ_TRIAL_INVALID;
             char text[sizeof(level->reason)];
             snprintf(text, sizeof(text), "%s: %s", found->expr, found->message);
             SQ_RESULT_SET(level->reason, text);
