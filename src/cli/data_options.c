@@ -31,6 +31,11 @@ static int parse_size(const char *text, size_t *ret_size)
 static int parse_data(const char *text, struct sq_plan_data *d)
 {
     char rate[32];
+    if (strcmp(text, "open") == 0) {
+        d->silent = true;
+        d->size_bytes = SQ_DATA_SIZE_MIN;
+        return 0;
+    }
     const char *colon = strchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || len == 0 || len >= sizeof(rate)) {
@@ -121,8 +126,9 @@ int sq_data_options_parse(const char *data, const char *mode, struct sq_plan_dat
     }
     if (data && parse_data(data, &d) != 0) {
         snprintf(why, why_room,
-                 "--data %.60s: expected RATE:SIZE, such as 10/s:200 or max:16k; the rate up to "
-                 "%d/s, the size from %d to %d bytes",
+                 "--data %.60s: expected RATE:SIZE, such as 10/s:200 or max:16k (the rate up to "
+                 "%d/s, the size from %d to %d bytes), or open for a channel that only steps send "
+                 "on",
                  data, RATE_MAX_PER_S, SQ_DATA_SIZE_MIN, SIZE_MAX_BYTES);
         return SQ_ERR_INVALID;
     }

@@ -151,6 +151,9 @@ static void put_group(struct rows *r, const struct sq_run_options *o,
     if (o->ca_file) {
         put_text(r, "ca", o->ca_file);
     }
+    if (o->script) {
+        put_text(r, "script", o->script);
+    }
     put_list(r, "network", &o->networks);
     if (o->reconnect) {
         put_text(r, "reconnect", o->reconnect);

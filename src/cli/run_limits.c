@@ -35,7 +35,7 @@ static uint64_t endpoints_a_peer(const struct sq_plan *plan)
 int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *plan, bool lab,
                         char *why, size_t why_room)
 {
-    uint64_t media = plan->addrs_len + plan->relays.servers_len;
+    uint64_t media = plan->addrs_len + plan->relays.servers_len + plan->relays.others;
     uint64_t each = FDS_A_PEER + endpoints_a_peer(plan) * media + (lab ? LAB_FDS_A_PEER : 0);
     uint64_t needed = plan->peers * each + recordings(o, plan) + SPARE_FDS;
     uint64_t limit = 0;

@@ -22,6 +22,7 @@ struct sq_run_options {
     const char *data, *data_mode, *dtmf, *users, *users_order;
     const char *ramp, *room, *media, *token, *ca_file, *out, *json, *junit, *html, *markdown, *srtp,
         *record_format, *replay, *replay_pt, *bwe;
+    const char *script;
     const char *report_url, *prometheus, *prometheus_push;
     bool github;
     bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;

@@ -2,6 +2,7 @@
 
 #include "cli/find_host.h"
 #include "cli/local_ip.h"
+#include "cli/run_steps.h"
 #include "net/ifaddr.h"
 #include "net/route.h"
 #include <stdarg.h>
@@ -206,6 +207,7 @@ static int find_turn(struct finder *f)
     f->plan->relays = (struct sq_relays_config){
         .servers = f->paths->turn,
         .servers_len = list->n,
+        .others = sq_run_steps_give_ice(f->options),
         .user = f->options->turn_user,
         .password = f->options->turn_password,
         .secret = f->options->turn_secret,

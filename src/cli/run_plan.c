@@ -130,7 +130,7 @@ static int plan_ice(const struct sq_run_options *o, struct sq_plan_group *group,
         snprintf(why, why_room, "--ice %s: expected all, relay or relay-first", o->ice);
         return SQ_ERR_INVALID;
     }
-    if (i > 0 && o->turn.n == 0) {
+    if (i > 0 && o->turn.n == 0 && !sq_run_steps_give_ice(o)) {
         snprintf(why, why_room, "--ice %s: give the TURN server with --turn", o->ice);
         return SQ_ERR_INVALID;
     }

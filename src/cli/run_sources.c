@@ -322,7 +322,8 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
         g->target = &s->targets[at];
         g->target_text = is_own(url) ? url : NULL;
         g->adapter = sq_signal_find(g->target->scheme);
-        err = settle_ways(s, o, i, plan);
+        err = sq_script_option_check(g, options_of(o, i)->script, s->why, sizeof(s->why));
+        err = err ? err : settle_ways(s, o, i, plan);
         err = err ? err : check_adapter(s, url, g->target, g->adapter);
         if (err) {
             return err;
@@ -349,34 +350,76 @@ static int check_codecs(struct sq_run_sources *s, const struct sq_plan_group *g,
     return 0;
 }
 
-static int open_clip(struct sq_run_sources *s, const struct sq_run_options *own,
-                     struct sq_plan_group *g)
+/* A clip by its name, opened once; `what` is the option or the step, for messages. */
+static int named_clip(struct sq_run_sources *s, const char *what, const char *name, bool tags,
+                      const struct sq_clip **ret_clip)
 {
     char path[SQ_CLIP_PATH_MAX];
     char why[SQ_CLIP_WHY_MAX];
     for (size_t i = 0; i < s->clips_len; i++) {
-        if (strcmp(s->clips[i].name, own->media) == 0 && s->clips[i].tags == g->latency) {
-            g->clip = s->clips[i].clip;
+        if (strcmp(s->clips[i].name, name) == 0 && s->clips[i].tags == tags) {
+            *ret_clip = s->clips[i].clip;
             return 0;
         }
     }
-    if (sq_clip_builtin(own->media, path) != 0) {
+    if (sq_clip_builtin(name, path) != 0) {
         return refuse(
             s, SQ_ERR_NOTFOUND,
-            "--media %s: no such clip; expected default, small, hd or a .sqclip file (looked in "
+            "%s%s: no such clip; expected default, small, hd or a .sqclip file (looked in "
             "$SQUALL_SHARE, ../share beside the program, ./share and /usr/local/share/squall)",
-            own->media);
+            what, name);
     }
     struct sq_run_clip *clip = &s->clips[s->clips_len];
-    const struct sq_clip_opts opts = {.tags = g->latency};
+    const struct sq_clip_opts opts = {.tags = tags};
     if (sq_clip_open_with(path, &opts, &clip->clip, why) != 0) {
-        return refuse(s, SQ_ERR_FORMAT, "--media: %s", why);
+        return refuse(s, SQ_ERR_FORMAT, "%.*s: %s", (int)strcspn(what, " "), what, why);
     }
-    clip->name = own->media;
-    clip->tags = g->latency;
-    g->clip = clip->clip;
+    clip->name = name;
+    clip->tags = tags;
+    *ret_clip = clip->clip;
     s->clips_len++;
     return 0;
+}
+
+/* The clip of one step `share`, for whoever has it; its place is told with what is wrong. */
+static int open_share(struct sq_run_sources *s, const struct sq_run_options *o,
+                      const struct sq_plan_group *g, const struct sq_step *step)
+{
+    const struct sq_clip *clip = NULL;
+    for (size_t i = 0; i < s->shares_len; i++) {
+        if (strcmp(s->shares[i].name, step->name) == 0) {
+            return 0;
+        }
+    }
+    char why[sizeof(s->why)];
+    int err = 0;
+    if (s->shares_len == SQ_PLAN_SHARES_MAX) {
+        err = refuse(s, SQ_ERR_UNSUPPORTED, "share: more than %d clips", SQ_PLAN_SHARES_MAX);
+    }
+    err = err ? err : named_clip(s, "share ", step->name, g->latency, &clip);
+    if (err) {
+        snprintf(why, sizeof(why), "%s", s->why);
+        sq_run_file_refuse(o, &step->at, s->why, sizeof(s->why), "%s", why);
+        return err;
+    }
+    s->shares[s->shares_len++] = (struct sq_plan_share){step->name, clip};
+    return 0;
+}
+
+static int open_shares(struct sq_run_sources *s, const struct sq_run_options *o,
+                       struct sq_plan *plan)
+{
+    int err = 0;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        for (size_t k = 0; !err && g->steps && k < g->steps->n; k++) {
+            const struct sq_step *step = &g->steps->items[k];
+            err = step->kind == SQ_STEP_SHARE ? open_share(s, o, g, step) : 0;
+        }
+    }
+    plan->shares = s->shares;
+    plan->shares_len = s->shares_len;
+    return err;
 }
 
 static struct sq_peer_codecs only(enum sq_codec codec)
@@ -457,10 +500,13 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
         s->at_group = i;
         int err = check_ca(s, own);
         err = err ? err : try_token(s, own->token);
+        err =
+            err ? err
+                : sq_script_option_open(&s->scripts, own->script, plan, g, s->why, sizeof(s->why));
         if (!err && own->replay) {
             err = open_replay(s, own, plan, g);
         } else if (!err) {
-            err = open_clip(s, own, g);
+            err = named_clip(s, "--media ", own->media, g->latency, &g->clip);
             err = err || !sq_plan_publishes(plan) || (o->groups_len > 0 && !g->publishes)
                       ? err
                       : check_codecs(s, g, own->media);
@@ -469,7 +515,7 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
             return err;
         }
     }
-    return 0;
+    return open_shares(s, o, plan);
 }
 
 void sq_run_sources_explain(const struct sq_run_sources *s, const struct sq_run_options *o,
@@ -485,6 +531,7 @@ void sq_run_sources_close(struct sq_run_sources *s)
 {
     sq_lab_stop(s->lab);
     sq_users_free(s->users);
+    sq_script_option_close(&s->scripts);
     for (size_t i = 0; i < s->first_urls_len; i++) {
         sq_free(s->first_urls[i]);
     }

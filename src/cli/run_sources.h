@@ -3,6 +3,7 @@
 #define SQ_CLI_RUN_SOURCES_H
 
 #include "cli/run_options.h"
+#include "cli/script_option.h"
 #include "lab/lab.h"
 
 struct sq_clip;
@@ -28,11 +29,14 @@ struct sq_run_sources {
     struct sq_target targets[SQ_PLAN_GROUPS_MAX];
     char lab_urls[SQ_PLAN_GROUPS_MAX][SQ_LAB_URL_MAX + 64];
     size_t targets_len;
-    struct sq_run_clip clips[SQ_PLAN_GROUPS_MAX];
+    struct sq_run_clip clips[SQ_PLAN_GROUPS_MAX + SQ_PLAN_SHARES_MAX];
+    struct sq_plan_share shares[SQ_PLAN_SHARES_MAX]; /* of steps */
+    size_t shares_len;
     size_t clips_len;
     struct sq_run_replay replays[SQ_PLAN_GROUPS_MAX];
     size_t replays_len;
     struct sq_users *users;
+    struct sq_run_scripts scripts;
     char *first_urls[2 * SQ_PLAN_GROUPS_MAX]; /* owned: of targets with columns or values of steps,
                                                  those of the first row */
     size_t first_urls_len;

@@ -32,6 +32,25 @@ bool sq_run_steps_any(const struct sq_plan *plan)
     return any;
 }
 
+static bool give_ice(const struct sq_steps *steps)
+{
+    bool any = false;
+    for (size_t i = 0; i < steps->n; i++) {
+        any = any || steps->items[i].kind == SQ_STEP_ICE_SERVERS;
+    }
+    return any;
+}
+
+bool sq_run_steps_give_ice(const struct sq_run_options *o)
+{
+    const struct sq_scenario *s = o->scenario;
+    bool any = s && (give_ice(&s->before) || give_ice(&s->steps));
+    for (size_t i = 0; s && i < s->groups_len; i++) {
+        any = any || give_ice(&s->groups[i].before) || give_ice(&s->groups[i].steps);
+    }
+    return any;
+}
+
 /* ---- Columns ---- */
 
 struct check {
@@ -83,13 +102,47 @@ static int check_network(const struct check *c, const struct sq_step *step)
     return err;
 }
 
-static int check_steps(const struct check *c, const struct sq_steps *steps)
+/* What a call has to have for a step. */
+static int check_call(const struct check *c, const struct sq_plan_group *g,
+                      const struct sq_step *step)
+{
+    const char *what = NULL;
+    if (step->kind == SQ_STEP_DATA && !g->data.on) {
+        what = "data: these peers have no data channel; expected data: open, or a rate and a size, "
+               "beside the steps";
+    } else if (step->kind == SQ_STEP_SHARE && (!g->publishes || !g->video || g->replay)) {
+        what = "share: these peers send no video of a clip";
+    }
+    if (what) {
+        sq_run_file_refuse(c->o, &step->at, c->why, c->why_room, "%s", what);
+    }
+    return what ? SQ_ERR_INVALID : 0;
+}
+
+static int check_talk(const struct check *c, const struct sq_step *step)
+{
+    const struct sq_step_talk *t = step->talk;
+    int err = check_text(c, step, t->url);
+    err = err ? err : check_text(c, step, t->send);
+    for (size_t i = 0; !err && i < t->headers_len; i++) {
+        err = check_text(c, step, t->headers[i]);
+    }
+    for (size_t i = 0; !err && i < t->match.at_len; i++) {
+        err = check_text(c, step, t->match.at[i].value);
+    }
+    return err;
+}
+
+static int check_steps(const struct check *c, const struct sq_plan_group *g,
+                       const struct sq_steps *steps)
 {
     int err = 0;
     for (size_t i = 0; !err && steps && i < steps->n; i++) {
         const struct sq_step *step = &steps->items[i];
         const struct sq_step_http *http = step->http;
         err = check_text(c, step, step->value);
+        err = err ? err : check_call(c, g, step);
+        err = err || !step->talk ? err : check_talk(c, step);
         err = err || step->kind != SQ_STEP_NETWORK ? err : check_network(c, step);
         err = err || !http ? err : check_text(c, step, http->url);
         err = err || !http ? err : check_text(c, step, http->body);
@@ -106,8 +159,8 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
     const struct check c = {o, plan, why, why_room};
     int err = 0;
     for (size_t i = 0; !err && i < plan->groups_len; i++) {
-        err = check_steps(&c, plan->groups[i].before);
-        err = err ? err : check_steps(&c, plan->groups[i].steps);
+        err = check_steps(&c, &plan->groups[i], plan->groups[i].before);
+        err = err ? err : check_steps(&c, &plan->groups[i], plan->groups[i].steps);
     }
     return err;
 }

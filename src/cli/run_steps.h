@@ -13,6 +13,8 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
 /* A target with something likely in the place of what steps will put into it, to see whether it is
  * one. Owned (sq_free); NULL: no memory. */
 char *sq_run_steps_probe(const char *text) SQ_MUST_USE;
+/* A step gives ICE servers, so that none need be given otherwise. */
+bool sq_run_steps_give_ice(const struct sq_run_options *o);
 /* Has anybody steps? */
 bool sq_run_steps_any(const struct sq_plan *plan);
 

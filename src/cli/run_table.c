@@ -157,6 +157,8 @@ static void add_connection(struct sq_run_table *table)
          0, 0},
         {"insecure", SQ_OPTION_FLAG, &o->insecure, NULL, "do not verify the server's certificate",
          0, 0},
+        {"script", SQ_OPTION_TEXT, &o->script, "FILE.lua",
+         "of a lua target: the script that speaks its protocol", 0, 0},
         {"ca", SQ_OPTION_TEXT, &o->ca_file, "FILE",
          "PEM file of an authority to trust besides the system's", 0, 0},
         {"no-trickle", SQ_OPTION_NO_FLAG, &o->trickle, NULL,

@@ -50,6 +50,7 @@ static const char *way_of(const struct sq_target *target)
     return strncmp(target->scheme, "whip", 4) == 0    ? "by WHIP"
            : strncmp(target->scheme, "whep", 4) == 0  ? "by WHEP"
            : strncmp(target->scheme, "janus", 5) == 0 ? "by Janus' protocol"
+           : strncmp(target->scheme, "lua", 3) == 0   ? "by a script"
                                                       : "by the lab's room protocol";
 }
 

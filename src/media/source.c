@@ -187,6 +187,17 @@ static bool begun(const struct sq_source *s)
     return s->packet != s->track->frames[s->frame].first_packet;
 }
 
+void sq_source_go_on_from(struct sq_source *s, const struct sq_source *before)
+{
+    s->picture_id0 = before->picture_id0;
+    s->tl0 = before->tl0;
+    s->slot = before->slot + begun(before); /* what is left of that frame is not sent */
+    for (unsigned i = 0; i < SQ_SOURCE_TOPS; i++) {
+        s->tops[i].slot = s->slot;
+    }
+    memcpy(s->base, before->base, sizeof(s->base));
+}
+
 void sq_source_set_step(struct sq_source *s, const struct sq_clip_track *step)
 {
     if (sq_clip_lowest(step) == sq_clip_lowest(s->track)) {

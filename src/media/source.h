@@ -80,6 +80,11 @@ void sq_source_init(struct sq_source *s, const struct sq_clip_track *track, unsi
 void sq_source_init_beside(struct sq_source *s, const struct sq_clip_track *track, unsigned flags,
                            const struct sq_source *other, struct sq_rand *rand);
 
+/* Goes on with the numbers of another source, which has sent until now, of whatever clip:
+ * PictureIDs, frame numbers and TL0PICIDX have no gap. Before it sends. Packets of `before` cannot
+ * be made again by it. */
+void sq_source_go_on_from(struct sq_source *s, const struct sq_source *before);
+
 /* When the next packet is due. */
 static inline uint64_t sq_source_due_ns(const struct sq_source *s)
 {

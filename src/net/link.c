@@ -380,8 +380,12 @@ static uint64_t round_trip_ns(const struct sq_link *link)
 bool sq_link_has_room(struct sq_link_port *port, enum sq_direction direction, bool ipv6, size_t len)
 {
     struct sq_link *link = port->link;
-    return sq_way_has_room(&link->ways[direction], len + headers_of(ipv6, SQ_TCP_BYTES),
-                           sq_loop_now(link->links->loop));
+    struct sq_way *way = &link->ways[direction];
+    bool room =
+        sq_way_has_room(way, len + headers_of(ipv6, SQ_TCP_BYTES), sq_loop_now(link->links->loop));
+    /* A connection has one segment on its way at least, as congestion control leaves it: else those
+     * that fill the queue would keep it out for good. */
+    return room || (port->held == 0 && way->held < SQ_LINK_HELD_MAX);
 }
 
 bool sq_link_offer_segment(struct sq_link_port *port, enum sq_direction direction, bool ipv6,

@@ -153,7 +153,8 @@ bool sq_way_has_room(struct sq_way *way, size_t wire_bytes, uint64_t now_ns)
 
 bool sq_way_enter(struct sq_way *way, struct sq_held *held, uint64_t now_ns)
 {
-    if (!sq_way_has_room(way, held->wire_bytes, now_ns)) {
+    bool room = sq_way_has_room(way, held->wire_bytes, now_ns) || held->order_ns;
+    if (!room || way->held >= SQ_LINK_HELD_MAX) {
         way->counters.queue_dropped++;
         sq_held_free(way->pool, held);
         return false;

@@ -40,7 +40,8 @@ void sq_way_pass(struct sq_way *way, size_t wire_bytes);
 bool sq_way_loses(struct sq_way *way);
 /* Is there room before the bottleneck for one of so many bytes? */
 bool sq_way_has_room(struct sq_way *way, size_t wire_bytes, uint64_t now_ns);
-/* Takes one in, filled but for due_ns; it is freed if the queue is full (false). */
+/* Takes one in, filled but for due_ns; it is freed if the queue is full (false), unless it is of a
+ * stream, which has asked before. */
 bool sq_way_enter(struct sq_way *way, struct sq_held *held, uint64_t now_ns);
 /* When the next one may be due; SQ_NEVER: it holds nothing. */
 uint64_t sq_way_next_ns(const struct sq_way *way);

@@ -516,7 +516,7 @@ int sq_ws_connect(struct sq_loop *loop, const struct sq_ws_options *options,
         .timeout_ns = options->timeout_ns,
         .queue_max_bytes = STREAM_QUEUE,
         .link = options->link,
-        .past_firewall = true,
+        .past_firewall = !options->through_firewall,
     };
     int err = sq_ws_upgrade_new(options, &ws->upgrade);
     err = err ? err : sq_stream_connect(loop, &so, &stream_events, ws, &ws->stream);

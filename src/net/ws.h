@@ -21,7 +21,8 @@ struct sq_ws_options {
     uint64_t timeout_ns;      /* until open; 0: SQ_STREAM_TIMEOUT_DEFAULT_NS */
     size_t message_max_bytes; /* 0: default; a longer message closes with 1009 */
     size_t queue_max_bytes;   /* unsent messages; 0: default */
-    struct sq_link *link;     /* nullable: it goes over that, past its firewall; client only */
+    struct sq_link *link;     /* nullable: it goes over that, past its firewall ...; client only */
+    bool through_firewall;    /* ... or where that lets it */
 };
 
 struct sq_ws_end {

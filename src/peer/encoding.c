@@ -106,6 +106,14 @@ static int write_rtx_header(const struct sq_track *track, const struct sq_encodi
     return sq_rtp_template_init(ret_header, &opts, &track->ids);
 }
 
+static void begin_anew(struct sq_encoding *e, uint64_t now_ns)
+{
+    e->rtp.ts_base = sq_rtp_sender_ts_at(&e->rtp, now_ns);
+    e->rtp.history_used = 0; /* its packets are of what was sent before */
+    e->source = (struct sq_source){0};
+    e->source_runs = false;
+}
+
 /* Another codec than before: the clip begins anew, and media time goes on. */
 static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
 {
@@ -115,11 +123,8 @@ static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t
     if (rate == e->rtp.clock_rate && !other_media) {
         return;
     }
-    e->rtp.ts_base = sq_rtp_sender_ts_at(&e->rtp, now_ns);
+    begin_anew(e, now_ns);
     e->rtp.clock_rate = rate;
-    e->rtp.history_used = 0; /* its packets were of the codec before */
-    e->source = (struct sq_source){0};
-    e->source_runs = false;
 }
 
 int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e)
@@ -214,6 +219,26 @@ void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
                 sq_source_skip(&e->source, now_ns); /* and a key frame */
             }
             e->source_runs = true;
+        }
+    }
+}
+
+void sq_track_change_media(struct sq_track *track, uint64_t now_ns)
+{
+    struct sq_track_tx *tx = track->tx;
+    struct sq_source before[SQ_JSEP_RIDS_MAX];
+    for (size_t i = 0; i < tx->n; i++) {
+        before[i] = tx->encodings[i].source;
+        begin_anew(&tx->encodings[i], now_ns);
+    }
+    if (!sq_peer_may_send(track->peer)) {
+        return; /* the sources begin when it may */
+    }
+    sq_track_sync_sources(track, now_ns);
+    for (size_t i = 0; i < tx->n; i++) {
+        struct sq_encoding *e = &tx->encodings[i];
+        if (before[i].track && e->source.track) {
+            sq_source_go_on_from(&e->source, &before[i]);
         }
     }
 }

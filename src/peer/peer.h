@@ -341,6 +341,11 @@ int sq_track_set_media(struct sq_track *track, const struct sq_clip *clip) SQ_MU
 void sq_track_receive_simulcast(struct sq_track *track, bool wanted);
 /* Which codecs the track may use from the next description on, in the place of the peer's. */
 int sq_track_set_codecs(struct sq_track *track, const struct sq_peer_codecs *codecs) SQ_MUST_USE;
+/* Sends another clip from now on, as replaceTrack does (W3C WebRTC, section 5.2): by the same
+ * SSRCs, with a key frame, time-stamps and PictureIDs go on. `clip` is borrowed. SQ_ERR_STATE: it
+ * sends no clip; SQ_ERR_UNSUPPORTED: the clip has nothing of the codec that was agreed on;
+ * SQ_ERR_NOMEM. */
+int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip *clip) SQ_MUST_USE;
 /* Sends nothing of its clip until it is unmuted, as RTCRtpSender.replaceTrack(null) has it; the
  * time of the clip goes on, and a video begins again with a key frame. Reports and RTCP go on. */
 void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted);

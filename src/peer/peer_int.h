@@ -353,6 +353,8 @@ size_t sq_track_tx_bytes(size_t encodings);
 int sq_track_make_tx(struct sq_track *track) SQ_MUST_USE;
 void sq_track_free_tx(struct sq_track_tx *tx);
 int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e) SQ_MUST_USE;
+/* track->media is another: the sources begin anew, and their numbers go on. */
+void sq_track_change_media(struct sq_track *track, uint64_t now_ns);
 /* Starts, goes on with, or halts the clip, as the direction and the layer's state have it. */
 void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns);
 /* The stream of one of our SSRCs; NULL for an SSRC that does not send. */

@@ -508,6 +508,30 @@ void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted)
     }
 }
 
+int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip *clip)
+{
+    struct sq_peer *peer = track->peer;
+    if (!track->jsep || !track->tx || !track->can_send || !track->media) {
+        return SQ_ERR_STATE;
+    }
+    const struct sq_clip_track *media =
+        sq_choose_media(clip, &track->jsep->codecs[0], &peer->codecs[track->kind]);
+    if (!media) {
+        return SQ_ERR_UNSUPPORTED;
+    }
+    track->clip = clip;
+    if (media == track->media) {
+        return 0;
+    }
+    track->media = media;
+    sq_track_change_media(track, now_ns);
+    track->tx->stepped_ns = 0; /* where it begins is no step */
+    sq_track_allocate(track, track->tx->allocated_bps, now_ns);
+    track->tx->stepped_ns = 0;
+    sq_peer_due(peer, sq_track_next_send_ns(track));
+    return sq_cc_apply(peer);
+}
+
 void sq_peer_stop_sources(struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {

@@ -165,8 +165,10 @@ void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out)
     }
     sq_buf_printf(out, "%s ", row->server);
     if (without > 0) {
-        sq_buf_printf(out, "gave no relay to %llu of %llu peers", (unsigned long long)without,
-                      (unsigned long long)row->asked);
+        sq_buf_printf(out,
+                      row->of_steps ? "gave no relay %llu of %llu times"
+                                    : "gave no relay to %llu of %llu peers",
+                      (unsigned long long)without, (unsigned long long)row->asked);
     }
     if (row->lost > 0) {
         sq_buf_printf(out, "%s%llu relay%s", without > 0 ? ", and lost " : "lost ",

@@ -63,7 +63,7 @@ static void free_carrier(struct sq_carrier *carrier)
 
 static int make_relays(struct sq_carrier *carrier, const struct sq_carrier_config *config)
 {
-    if (!config->relays || config->relays->servers_len == 0) {
+    if (!config->relays || (config->relays->servers_len == 0 && !config->relays->others)) {
         return 0;
     }
     struct sq_relays_config relays = *config->relays;
@@ -466,7 +466,8 @@ int endpoint_open_paths(struct sq_endpoint *endpoint)
     return 0;
 }
 
-static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *config)
+static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *config,
+                     const struct sq_endpoint_servers *servers)
 {
     static const struct sq_peer_ops plain = {.send = on_peer_send,
                                              .arm = on_peer_arm,
@@ -487,8 +488,8 @@ static int make_peer(struct sq_endpoint *endpoint, const struct sq_peer_config *
                                                   .resend = on_peer_resend};
     struct sq_peer_config with_stun = *config;
     with_stun.ice_tcp = !config->ice_lite;
-    with_stun.stun_servers = endpoint->carrier->stun_servers;
-    with_stun.stun_servers_len = endpoint->carrier->stun_servers_len;
+    with_stun.stun_servers = servers ? servers->stun : endpoint->carrier->stun_servers;
+    with_stun.stun_servers_len = servers ? servers->stun_len : endpoint->carrier->stun_servers_len;
     const struct sq_peer_ops *ops = endpoint->ops->resend ? &forwarding
                                     : endpoint->ops->rtp  ? &listening
                                                           : &plain;
@@ -499,13 +500,13 @@ int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *
                        struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint)
 {
-    return sq_endpoint_create_with(carrier, config, carrier->ice_policy, link, ops, ctx,
+    return sq_endpoint_create_with(carrier, config, carrier->ice_policy, NULL, link, ops, ctx,
                                    ret_endpoint);
 }
 
 int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_config *config,
-                            enum sq_ice_policy policy, struct sq_link *link,
-                            const struct sq_endpoint_ops *ops, void *ctx,
+                            enum sq_ice_policy policy, const struct sq_endpoint_servers *servers,
+                            struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                             struct sq_endpoint **ret_endpoint)
 {
     if (ops->resend && !ops->rtp) {
@@ -517,6 +518,7 @@ int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_con
     }
     endpoint->carrier = carrier;
     endpoint->ice_policy = (uint8_t)policy;
+    endpoint->own_servers = servers != NULL;
     endpoint->link = link;
     endpoint->ops = ops;
     endpoint->ctx = ctx;
@@ -525,14 +527,14 @@ int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_con
     carrier->addr_next += carrier->addr_stride;
     sq_timer_init(&endpoint->timer, on_timer, endpoint);
     sq_timer_init(&endpoint->settle, on_settled, endpoint);
-    int err = make_peer(endpoint, config);
+    int err = make_peer(endpoint, config, servers);
     endpoint->timer.reads = endpoint->peer;
     endpoint->timer.ahead = sq_peer_fetch_timeout;
     if (!err && policy == SQ_ICE_POLICY_ALL && !carrier->no_udp) {
         err = endpoint_open_paths(endpoint);
     }
     err = err || !carrier->tcp_listen ? err : endpoint_add_listeners(endpoint);
-    err = err || !carrier->relays ? err : endpoint_open_relays(endpoint);
+    err = err || !carrier->relays ? err : endpoint_open_relays(endpoint, servers);
     if (err) {
         sq_timer_stop(&endpoint->timer);
         sq_timer_stop(&endpoint->settle);
@@ -558,7 +560,7 @@ int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_con
 static void count_stun(const struct sq_endpoint *endpoint, uint64_t now_ns)
 {
     const struct sq_ice *ice = sq_peer_ice(endpoint->peer);
-    for (size_t i = 0; i < endpoint->carrier->stun_servers_len; i++) {
+    for (size_t i = 0; !endpoint->own_servers && i < endpoint->carrier->stun_servers_len; i++) {
         struct sq_stun_counts *counts = &endpoint->carrier->stun_counts[i];
         enum sq_ice_asked asked = sq_ice_server_asked(ice, i, now_ns);
         counts->asked += asked != SQ_ICE_NOT_ASKED;

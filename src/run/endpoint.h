@@ -119,10 +119,19 @@ struct sq_endpoint_ops {
 int sq_endpoint_create(struct sq_carrier *carrier, const struct sq_peer_config *config,
                        struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                        struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
-/* With a policy of its own in the place of the carrier's. */
+/* ICE servers of one endpoint, in the place of the carrier's; borrowed for the call. The carrier
+ * was created with relays->others. */
+struct sq_endpoint_servers {
+    const struct sq_relay_server *turn;
+    size_t turn_len; /* SQ_RELAY_SERVERS_MAX at most */
+    const struct sq_addr *stun;
+    size_t stun_len;
+};
+/* With a policy of its own in the place of the carrier's, and with servers of its own (nullable).
+ */
 int sq_endpoint_create_with(struct sq_carrier *carrier, const struct sq_peer_config *config,
-                            enum sq_ice_policy policy, struct sq_link *link,
-                            const struct sq_endpoint_ops *ops, void *ctx,
+                            enum sq_ice_policy policy, const struct sq_endpoint_servers *servers,
+                            struct sq_link *link, const struct sq_endpoint_ops *ops, void *ctx,
                             struct sq_endpoint **ret_endpoint) SQ_MUST_USE;
 /* Says goodbye to the other side and closes, from any callback: memory goes with the loop's present
  * iteration, no event comes any more. NULL is allowed. */

@@ -85,6 +85,7 @@ struct sq_endpoint {
     int nominated;
     uint32_t addr_turn; /* which of the addresses in a row are this one's */
     uint8_t ice_policy; /* enum sq_ice_policy */
+    bool own_servers;   /* asks other STUN servers than the carrier's */
     bool has_pair;      /* the selected pair, nominated or not yet */
     int pair_base;
     struct sq_addr pair_remote;
@@ -123,7 +124,8 @@ size_t endpoint_send_tcp(struct sq_endpoint *endpoint, int base, const struct sq
 
 /* endpoint_relay.c */
 /* Starts towards all TURN servers; candidates come later. */
-int endpoint_open_relays(struct sq_endpoint *endpoint) SQ_MUST_USE;
+int endpoint_open_relays(struct sq_endpoint *endpoint,
+                         const struct sq_endpoint_servers *servers) SQ_MUST_USE;
 void endpoint_close_relays(struct sq_endpoint *endpoint);
 /* A change of the peer's state while its data go by a relay: asks the relay's server when they stay
  * unanswered; true where they are lost, and a sentence that names the server. */

@@ -21,7 +21,7 @@ static void on_allocated(void *ctx, int number, const struct sq_addr *relayed,
     bool late = sq_ice_gathering_is_done(sq_peer_ice(endpoint->peer));
     int err =
         sq_peer_add_relay(endpoint->peer, sq_loop_now(carrier->loop), ENDPOINT_BASE_RELAY + number,
-                          relayed, mapped, sq_relay_local_pref(carrier->relays, number));
+                          relayed, mapped, sq_relay_local_pref(endpoint->more->relays[number]));
     snprintf(text, sizeof(text), "relay %s for %s%s%s", sq_addr_format(relayed, where),
              sq_addr_format(mapped, seen), err || late ? ": " : "",
              err    ? sq_err_name(err)
@@ -84,18 +84,22 @@ static bool bind_for(const struct sq_endpoint *endpoint, const struct sq_addr *s
     return false;
 }
 
-int endpoint_open_relays(struct sq_endpoint *endpoint)
+int endpoint_open_relays(struct sq_endpoint *endpoint, const struct sq_endpoint_servers *servers)
 {
     struct sq_relays *relays = endpoint->carrier->relays;
     struct endpoint_more *more = endpoint_more(endpoint);
     if (!more) {
         return SQ_ERR_NOMEM;
     }
-    for (size_t i = 0; i < sq_relays_servers(relays); i++) {
+    size_t n = servers ? servers->turn_len : sq_relays_servers(relays);
+    for (size_t i = 0; i < n; i++) {
         struct sq_addr local;
-        bool bound = bind_for(endpoint, sq_relays_server(relays, i), &local);
-        int err = sq_relay_open(relays, (int)i, bound ? &local : NULL, endpoint->link, &events,
-                                endpoint, &more->relays[i]);
+        const struct sq_addr *to = servers ? &servers->turn[i].addr : sq_relays_server(relays, i);
+        const struct sq_addr *bind = bind_for(endpoint, to, &local) ? &local : NULL;
+        int err = servers ? sq_relay_open_to(relays, &servers->turn[i], (int)i, bind,
+                                             endpoint->link, &events, endpoint, &more->relays[i])
+                          : sq_relay_open(relays, (int)i, bind, endpoint->link, &events, endpoint,
+                                          &more->relays[i]);
         if (err) {
             return err;
         }

@@ -116,14 +116,18 @@ void sq_expect_count(struct sq_expect_live *n, const struct sq_peer_row *p,
     }
 }
 
+static void term_name(const struct sq_expect_node *n, char *out, size_t size);
+
 static void put_none_judged(const struct judging *j, char *text, size_t size)
 {
+    char name[96];
     const struct sq_expect_node *first = NULL;
     for (int i = j->e->node_count; i-- > 0;) {
         first = j->e->nodes[i].kind == SQ_EXPECT_TERM ? &j->e->nodes[i] : first;
     }
     if (j->e->window.on && first) {
-        put_no_sample(j, first, sq_metric_get(first->metric)->name, text, size);
+        term_name(first, name, sizeof(name));
+        put_no_sample(j, first, name, text, size);
     } else {
         snprintf(text, size, "no sample: no peer had a value of it");
     }
@@ -303,6 +307,10 @@ static double slice_value(const struct judging *j, const struct sq_expect_node *
     if (n->agg.kind == SQ_AGG_LAST) {
         return row->last;
     }
+    if (n->metric == SQ_METRIC_OWN_COUNTER && n->agg.kind == SQ_AGG_TOTAL &&
+        row->hist->sums.count == 0) {
+        return 0; /* nobody came to that step */
+    }
     double value = sq_metric_aggregate(row->hist, n->metric, n->agg);
     return n->agg.kind != SQ_AGG_RATE  ? value
            : row->hist->sums.count > 0 ? value / j->r->duration_s
@@ -385,6 +393,10 @@ static void term_name(const struct sq_expect_node *n, char *out, size_t size)
 {
     const char *name = sq_metric_get(n->metric)->name;
     const char *dot = strrchr(name, '.');
+    if (sq_expect_is_own(n->metric)) {
+        snprintf(out, size, "%s.%s", name, n->own);
+        return;
+    }
     if (!n->timed && n->track && dot) {
         snprintf(out, size, "%.*s.track%s", (int)(dot - name), name, dot);
         return;

@@ -12,9 +12,10 @@
  *   EVENT       = a time since the start | start ramped draining end | joined up leaving | a tag
  *   ABORT       = EXPECTATION ["@" DELAY]
  *
- * METRIC: names of stats/metrics.h and peers.ok|failed|dropped; those of testRTC that differ are
- * taken too (packetloss = loss, roundtrip = rtt, channel = track). AGG: avg (default) min max
- * p1...p99 p99.9 stddev rstddev count total rate last, k6's p(95), Loadero's 95th. OP: == != < <= >
+ * METRIC: names of stats/metrics.h and peers.ok|failed|dropped, timer.NAME and counter.NAME of
+ * steps; those of testRTC that differ are taken too (packetloss = loss, roundtrip = rtt, channel =
+ * track). AGG: avg (default) min max p1...p99 p99.9 stddev rstddev count total rate last, k6's
+ * p(95), Loadero's 95th. OP: == != < <= >
  * >=. UNIT: %, ms, s, kbit/s (also k, M), fps; without one, the metric's own unit.
  *
  * What a term is about:

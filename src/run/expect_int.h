@@ -13,6 +13,7 @@ struct sq_expect_node {
     int left, right; /* of AND and OR: indexes of nodes */
     /* of a term */
     enum sq_metric_id metric;
+    char own[SQ_OWN_NAME_MAX + 1]; /* timer.NAME, counter.NAME: the name; else "" */
     struct sq_agg agg;
     bool has_agg; /* the user wrote one */
     char agg_text[12];
@@ -44,6 +45,11 @@ struct sq_expect {
     uint64_t abort_after_ns;
 };
 
+/* A timer or counter of steps. */
+static inline bool sq_expect_is_own(enum sq_metric_id id)
+{
+    return id == SQ_METRIC_OWN_TIMER || id == SQ_METRIC_OWN_COUNTER;
+}
 /* "<=" and the like. */
 const char *sq_expect_op_text(enum sq_expect_op op);
 /* peers.ok, peers.failed, peers.dropped. */

@@ -30,6 +30,7 @@ bool sq_expect_slice(const struct sq_expect *e, const struct sq_expect_node *nod
                          .live = live,
                          .window = e->window,
                          .where = e->where};
+    memcpy(s.own, node->own, sizeof(s.own));
     if (sq_expect_counts_peers(node->metric) || node->metric == SQ_METRIC_GENERATOR_DROPS) {
         return false;
     }
@@ -49,7 +50,8 @@ bool sq_expect_slice(const struct sq_expect *e, const struct sq_expect_node *nod
         if (!s.window.on && !live) {
             return false;
         }
-    } else if (!s.window.on && s.where.n == 0 && !live && !node->track) {
+    } else if (!s.window.on && s.where.n == 0 && !live && !node->track &&
+               !sq_expect_is_own(node->metric)) {
         return false;
     }
     *ret_slice = s;
@@ -258,6 +260,34 @@ static int check_event(const struct checking *c, size_t which)
                   event->name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
+/* A timer or counter is one that steps have. */
+static int check_own(const struct checking *c, const struct sq_expect_node *node)
+{
+    const struct sq_step_figures *f = c->plan->figures;
+    bool timer = node->metric == SQ_METRIC_OWN_TIMER;
+    const char *what = timer ? "timer" : "counter";
+    const char *const *names = f ? timer ? f->timers : f->counters : NULL;
+    size_t n = f ? timer ? f->timers_len : f->counters_len : 0;
+    char list[200] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], node->own) == 0) {
+            return 0;
+        }
+        int put = snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "", names[i]);
+        len = put > 0 && len + (size_t)put < sizeof(list) ? len + (size_t)put : len;
+        list[len] = '\0';
+    }
+    if (n == 0) {
+        return refuse(c, node->at, "no %s is called '%s': the steps of this run have none", what,
+                      node->own);
+    }
+    const char *near = sq_expect_nearest(sq_view_of(node->own), names, n);
+    return refuse(c, node->at, "no %s is called '%s'; the steps of this run have %s%s%s%s", what,
+                  node->own, list, near ? "; did you mean " : "", near ? near : "",
+                  near ? "?" : "");
+}
+
 int sq_expect_check(const struct sq_expect *e, const struct sq_plan *plan,
                     struct sq_expect_error *ret_error)
 {
@@ -268,6 +298,10 @@ int sq_expect_check(const struct sq_expect *e, const struct sq_plan *plan,
     }
     for (size_t i = 0; i < 2 && e->window.on && !err; i++) {
         err = check_event(&c, i);
+    }
+    for (int i = 0; i < e->node_count && !err; i++) {
+        bool own = e->nodes[i].kind == SQ_EXPECT_TERM && sq_expect_is_own(e->nodes[i].metric);
+        err = own ? check_own(&c, &e->nodes[i]) : 0;
     }
     return err;
 }

@@ -180,6 +180,48 @@ static int check_track(struct sq_expect_parser *p, struct sq_expect_node *node, 
     return 0;
 }
 
+/* timer.NAME[.AGG], counter.NAME[.AGG]; false: it is another metric. Whether the name is one that
+ * steps have is for sq_expect_check. */
+static bool is_own(const char *name, enum sq_metric_id *ret_id, size_t *ret_head)
+{
+    bool timer = strncmp(name, "timer.", 6) == 0;
+    bool counter = strncmp(name, "counter.", 8) == 0;
+    *ret_id = timer ? SQ_METRIC_OWN_TIMER : SQ_METRIC_OWN_COUNTER;
+    *ret_head = timer ? 6 : 8;
+    return timer || counter;
+}
+
+static int parse_own(struct sq_expect_parser *p, struct sq_expect_node *node, const char *name,
+                     size_t head, const char *at)
+{
+    size_t len = strcspn(name + head, ".");
+    const char *agg = name[head + len] ? name + head + len + 1 : NULL;
+    if (len == 0 || len > SQ_OWN_NAME_MAX) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at + head,
+                              "expected the name of a %.*s of the steps, 1 to %d letters, digits "
+                              "and '_'",
+                              (int)head - 1, name, SQ_OWN_NAME_MAX);
+    }
+    memcpy(node->own, name + head, len);
+    node->own[len] = '\0';
+    bool counter = node->metric == SQ_METRIC_OWN_COUNTER;
+    node->agg = (struct sq_agg){counter ? SQ_AGG_TOTAL : SQ_AGG_AVG, 0};
+    node->has_agg = agg != NULL;
+    if (agg && sq_agg_parse(sq_view_of(agg), &node->agg) != 0) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at + head + len + 1,
+                              "'%.40s' is no aggregate of %.*s: expected avg, min, max, p1 to p99, "
+                              "p99.9, stddev, rstddev, count, total, rate or last",
+                              agg, (int)(head + len), name);
+    }
+    if (!counter && node->agg.kind >= SQ_AGG_RATE && node->agg.kind != SQ_AGG_LAST &&
+        node->agg.kind != SQ_AGG_RSTDDEV) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at + head + len + 1,
+                              "a sum of times says nothing: .%.20s is of counters", agg);
+    }
+    SQ_RESULT_SET(node->agg_text, agg ? agg : "");
+    return 0;
+}
+
 static int parse_metric(struct sq_expect_parser *p, struct sq_expect_node *node)
 {
     char shown[48];
@@ -192,6 +234,12 @@ static int parse_metric(struct sq_expect_parser *p, struct sq_expect_node *node)
                               sq_expect_found(p->at, shown));
     }
     size_t len = read_name(p, name);
+    size_t head;
+    if (is_own(name, &node->metric, &head)) {
+        const char *at = word.at;
+        p->at += len;
+        return parse_own(p, node, name, head, at);
+    }
     translate(name, sizeof(name));
     node->track = cut_track(name);
     if (sq_metric_parse(sq_view_of(name), &node->metric, &node->agg) != 0) {
@@ -379,6 +427,7 @@ static int parse_time(struct sq_expect_parser *p, struct sq_expect_node *node)
     p->at++;
     node->timed = true;
     node->metric = inner.metric;
+    memcpy(node->own, inner.own, sizeof(node->own));
     node->track = inner.track;
     node->time_op = inner.op;
     node->time_number = inner.number;

@@ -55,7 +55,7 @@ struct place {
     int of; /* enum sq_flow or enum sq_stage */
 };
 
-static const struct place places[SQ_METRIC_COUNT] = {
+static const struct place places[SQ_METRIC_ALL_COUNT] = {
     [SQ_METRIC_AUDIO_IN] = {FIGURE_TRACKS, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_IN_BITRATE] = {FIGURE_BITRATE, SQ_FLOW_AUDIO_IN},
     [SQ_METRIC_AUDIO_IN_LOSS] = {FIGURE_LOSS, SQ_FLOW_AUDIO_IN},

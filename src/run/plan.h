@@ -21,6 +21,7 @@
 
 struct sq_clip;
 struct sq_expect;
+struct sq_lua_script;    /* signal/lua/script.h */
 struct sq_decode_thread; /* run/decode.h */
 struct sq_record_plan;
 struct sq_replay;
@@ -30,6 +31,7 @@ struct sq_replay;
 /* Messages on a data channel of each user. */
 struct sq_plan_data {
     bool on;
+    bool silent;       /* the channel is there, and only steps send on it */
     double rate_per_s; /* 0: as many as go through */
     size_t size_bytes;
     struct sq_channel_config channel;
@@ -62,6 +64,12 @@ struct sq_plan_reconnect {
                                    between the half and the whole of it */
 };
 
+struct sq_plan_share {
+    const char *name; /* as the step has it */
+    const struct sq_clip *clip;
+};
+
+#define SQ_PLAN_SHARES_MAX 8
 #define SQ_PLAN_GROUPS_MAX 16
 #define SQ_PLAN_REST       UINT64_MAX
 
@@ -90,6 +98,7 @@ struct sq_plan_group {
     struct sq_peer_bwe bwe;                           /* how fast peers send */
     const char *token;                                /* may have columns of `users` in it */
     const char *ca_file;
+    const struct sq_lua_script *script;    /* of lua targets; NULL for others */
     const char *room;                      /* its own, of steps' values; NULL: the plan's */
     const struct sq_steps *before, *steps; /* NULL: neither; else both are there */
     struct sq_plan_data data;
@@ -150,6 +159,8 @@ struct sq_plan {
 
     struct sq_expect *const *expects; /* what is kept for them, and who of them may end the run */
     size_t expects_len;
+    const struct sq_plan_share *shares; /* clips that steps share */
+    size_t shares_len;
     const char *const *tags; /* marks that steps of its users may make (sq_user_mark) */
     size_t tags_len;
 

@@ -17,7 +17,7 @@ static void let_go(struct sq_relay *relay);
 
 static struct sq_relay_counts *counts_of(const struct sq_relay *relay)
 {
-    return &relay->relays->counts[relay->number];
+    return &relay->relays->counts[relay->own ? SQ_RELAY_SERVERS_MAX : relay->number];
 }
 
 void relay_tell_failed(struct sq_relay *relay, enum sq_peer_cause cause, const char *text)
@@ -298,12 +298,23 @@ int sq_relays_create(struct sq_loop *loop, const struct sq_relays_config *config
     return 0;
 }
 
+static void free_own(struct sq_relay_server *own)
+{
+    if (own) {
+        sq_free((char *)own->text);
+        sq_free((char *)own->user);
+        sq_free((char *)own->password);
+        sq_free(own);
+    }
+}
+
 static void free_relay(struct sq_relay *relay)
 {
     relay_close_carrier(relay);
     sq_turn_destroy(relay->turn);
     sq_framing_free(&relay->framing);
     sq_link_release(relay->link);
+    free_own(relay->own);
     sq_free(relay);
 }
 
@@ -354,13 +365,14 @@ static int make_turn(struct sq_relay *relay)
     const struct sq_relays_config *cfg = &relay->relays->cfg;
     char user[SQ_TURN_CRED_MAX + 1], password[SQ_TURN_REST_PASSWORD_ROOM];
     struct sq_turn_config turn;
-    enum sq_turn_carrier carrier = cfg->servers[relay->number].url.carrier;
+    const struct sq_relay_server *to = relay->to;
+    enum sq_turn_carrier carrier = to->url.carrier;
     sq_turn_config_init(&turn, &relay->relays->rand);
-    turn.user = cfg->user;
-    turn.password = cfg->password;
+    turn.user = to->user ? to->user : cfg->user;
+    turn.password = to->user ? to->password : cfg->password;
     turn.stream = carrier == SQ_TURN_TCP || carrier == SQ_TURN_TLS;
     turn.family = sq_addr_family(&relay->server);
-    if (cfg->secret) {
+    if (cfg->secret && !to->user) {
         uint64_t wall_s = (sq_loop_now(relay->relays->loop) +
                            (uint64_t)sq_loop_wall_offset_ns(relay->relays->loop)) /
                           SQ_NS_PER_SEC;
@@ -375,20 +387,25 @@ static int make_turn(struct sq_relay *relay)
     return sq_turn_create(&turn, &turn_callbacks, relay, &relay->turn);
 }
 
-int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
-                  struct sq_link *link, const struct sq_relay_events *events, void *ctx,
-                  struct sq_relay **ret_relay)
+/* Owns `own` (nullable), also on failure. */
+static int open_relay(struct sq_relays *relays, const struct sq_relay_server *to,
+                      struct sq_relay_server *own, int number, const struct sq_addr *bind,
+                      struct sq_link *link, const struct sq_relay_events *events, void *ctx,
+                      struct sq_relay **ret_relay)
 {
     struct sq_relay *relay = sq_zalloc(sizeof(*relay));
     if (!relay) {
+        free_own(own);
         return SQ_ERR_NOMEM;
     }
     relay->relays = relays;
+    relay->to = to;
+    relay->own = own;
     relay->number = number;
     relay->opened_ns = sq_loop_now(relays->loop);
     relay->events = events;
     relay->ctx = ctx;
-    relay->server = relays->cfg.servers[number].addr;
+    relay->server = to->addr;
     relay->framing.kind = SQ_FRAMING_TURN;
     if (bind) {
         relay->bind = *bind;
@@ -416,6 +433,40 @@ int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bi
     }
     *ret_relay = relay;
     return 0;
+}
+
+static struct sq_relay_server *copy_of(const struct sq_relay_server *server)
+{
+    struct sq_relay_server *own = sq_malloc(sizeof(*own));
+    if (own) {
+        *own = *server;
+        own->text = sq_strdup(server->text);
+        own->user = server->user ? sq_strdup(server->user) : NULL;
+        own->password = server->password ? sq_strdup(server->password) : NULL;
+    }
+    if (own &&
+        (!own->text || (server->user && !own->user) || (server->password && !own->password))) {
+        free_own(own);
+        own = NULL;
+    }
+    return own;
+}
+
+int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
+                  struct sq_link *link, const struct sq_relay_events *events, void *ctx,
+                  struct sq_relay **ret_relay)
+{
+    return open_relay(relays, &relays->cfg.servers[number], NULL, number, bind, link, events, ctx,
+                      ret_relay);
+}
+
+int sq_relay_open_to(struct sq_relays *relays, const struct sq_relay_server *server, int number,
+                     const struct sq_addr *bind, struct sq_link *link,
+                     const struct sq_relay_events *events, void *ctx, struct sq_relay **ret_relay)
+{
+    struct sq_relay_server *own = copy_of(server);
+    return own ? open_relay(relays, own, own, number, bind, link, events, ctx, ret_relay)
+               : SQ_ERR_NOMEM;
 }
 
 /* Who waited and goes without an answer. */
@@ -447,11 +498,11 @@ struct sq_udp *sq_relay_udp(const struct sq_relay *relay)
     return relay->dtls ? sq_udp_tls_socket(relay->dtls) : relay->udp;
 }
 
-uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number)
+uint16_t sq_relay_local_pref(const struct sq_relay *relay)
 {
     static const uint16_t first[] = {[SQ_TURN_UDP] = 0x7fff,
                                      [SQ_TURN_TCP] = 0x5fff,
                                      [SQ_TURN_DTLS] = 0x4fff,
                                      [SQ_TURN_TLS] = 0x3fff};
-    return (uint16_t)(first[relays->cfg.servers[number].url.carrier] - number);
+    return (uint16_t)(first[relay->to->url.carrier] - relay->number);
 }

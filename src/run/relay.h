@@ -25,13 +25,15 @@ struct sq_relays; /* what the relays of a thread share */
 struct sq_relay_server {
     const char *text; /* as the user wrote it, for sentences */
     struct sq_turn_url url;
-    struct sq_addr addr; /* of url.host, with the port */
+    struct sq_addr addr;         /* of url.host, with the port */
+    const char *user, *password; /* nullable: in the place of those below */
 };
 
 /* Copied, texts and tables are borrowed. */
 struct sq_relays_config {
     const struct sq_relay_server *servers;
     size_t servers_len;
+    bool others;                 /* endpoints bring servers of their own, too */
     const char *user, *password; /* nullable */
     const char *secret; /* nullable: time-limited credentials are made of it, with `user` as name */
     bool insecure;      /* do not verify certificates */
@@ -54,6 +56,7 @@ struct sq_relay_counts {
     uint64_t lost;                  /* made, and gone before they were given back */
     char example[SQ_PEER_TEXT_MAX]; /* of what went wrong: the latest sentence; "" */
 };
+/* Of the configuration's servers; SQ_RELAY_SERVERS_MAX: of all others together. */
 const struct sq_relay_counts *sq_relays_counts(const struct sq_relays *relays, size_t number);
 const struct sq_addr *sq_relays_server(const struct sq_relays *relays, size_t number);
 /* Nobody waits for a server any more: all relays are over, or were closed and given back. */
@@ -78,6 +81,12 @@ struct sq_relay_events {
 int sq_relay_open(struct sq_relays *relays, int number, const struct sq_addr *bind,
                   struct sq_link *link, const struct sq_relay_events *events, void *ctx,
                   struct sq_relay **ret_relay) SQ_MUST_USE;
+/* The same towards another server than those of the configuration; copied. `number` is for events.
+ */
+int sq_relay_open_to(struct sq_relays *relays, const struct sq_relay_server *server, int number,
+                     const struct sq_addr *bind, struct sq_link *link,
+                     const struct sq_relay_events *events, void *ctx,
+                     struct sq_relay **ret_relay) SQ_MUST_USE;
 /* Datagrams to one peer; how many were sent. */
 size_t sq_relay_send(struct sq_relay *relay, const struct sq_addr *to,
                      const struct sq_dgram *dgrams, size_t n);
@@ -99,6 +108,6 @@ void sq_relay_probe(struct sq_relay *relay);
  * lost. */
 void sq_relay_tell_lost(struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
 /* RFC 8445, section 5.1.2.1: UDP to the server before TCP, TCP before DTLS and TLS. */
-uint16_t sq_relay_local_pref(const struct sq_relays *relays, int number);
+uint16_t sq_relay_local_pref(const struct sq_relay *relay);
 
 #endif

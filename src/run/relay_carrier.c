@@ -110,17 +110,15 @@ static void on_end(void *ctx, const struct sq_stream_end *end)
 static struct sq_tls_options tls_options(const struct sq_relay *relay)
 {
     const struct sq_relays_config *cfg = &relay->relays->cfg;
-    return (struct sq_tls_options){.insecure = cfg->insecure,
-                                   .ca_file = cfg->ca_file,
-                                   .server_name = cfg->servers[relay->number].url.host};
+    return (struct sq_tls_options){
+        .insecure = cfg->insecure, .ca_file = cfg->ca_file, .server_name = relay->to->url.host};
 }
 
 static int open_stream(struct sq_relay *relay)
 {
     static const struct sq_stream_events events = {
         .on_open = on_open, .on_data = on_stream_data, .on_end = on_end};
-    const struct sq_relays_config *cfg = &relay->relays->cfg;
-    const struct sq_turn_url *url = &cfg->servers[relay->number].url;
+    const struct sq_turn_url *url = &relay->to->url;
     char ip[SQ_ADDR_TEXT_MAX];
     const struct sq_stream_options options = {
         .host = sq_addr_format_ip(&relay->server, ip),
@@ -176,7 +174,7 @@ static int open_dtls(struct sq_relay *relay)
 
 int relay_open_carrier(struct sq_relay *relay)
 {
-    switch (relay->relays->cfg.servers[relay->number].url.carrier) {
+    switch (relay->to->url.carrier) {
     case SQ_TURN_UDP:
         return open_udp(relay);
     case SQ_TURN_TCP:

@@ -16,7 +16,7 @@ struct sq_relays {
     struct sq_loop *loop;
     struct sq_relays_config cfg;
     struct sq_rand rand;
-    struct sq_relay_counts counts[SQ_RELAY_SERVERS_MAX];
+    struct sq_relay_counts counts[SQ_RELAY_SERVERS_MAX + 1];
     struct sq_relay *alive; /* closed ones that wait for the server's last answer included */
     struct sq_relay *dead;  /* freed when the batches are worked off */
     uint8_t *scratch;       /* SQ_UDP_BATCH_MAX slots for wrapped datagrams */
@@ -26,6 +26,8 @@ struct sq_relay {
     struct sq_relays *relays;
     struct sq_relay *next, **prev;
     int number;
+    const struct sq_relay_server *to; /* the configuration's, or `own` */
+    struct sq_relay_server *own;      /* owned, with its texts */
     uint64_t opened_ns;
     uint64_t probed_ns;      /* 0: never */
     uint64_t refused_before; /* what ICMP had refused by then */
@@ -51,7 +53,7 @@ struct sq_relay {
 /* As the user wrote the server. */
 static inline const char *relay_name(const struct sq_relay *relay)
 {
-    return relay->relays->cfg.servers[relay->number].text;
+    return relay->to->text;
 }
 
 /* relay.c */

@@ -32,7 +32,7 @@
 #define SQ_RESULT_SLICES_MAX   128
 #define SQ_RESULT_CONFIG_MAX   512
 #define SQ_RESULT_TRACES_MAX   1000 /* peers with a dump */
-#define SQ_RESULT_TURN_MAX     4
+#define SQ_RESULT_TURN_MAX     5
 #define SQ_RESULT_STUN_MAX     8
 #define SQ_RESULT_STORIES_MAX  1280 /* SQ_PLAN_THREADS_MAX times SQ_LEDGER_STORIES_MAX */
 #define SQ_TRACE_EVENTS_MAX    400  /* of one peer; later ones are counted as dropped */
@@ -343,6 +343,7 @@ struct sq_turn_row {
     char server[128]; /* as it was given */
     uint64_t asked, relays;
     uint64_t failed, unanswered; /* no relay: by an error, or without a word */
+    bool of_steps;               /* of all servers that steps gave: asked counts each of them */
     uint64_t lost;               /* relays that were gone before they were given back */
     char example[256];           /* a sentence on what went wrong; "" */
 };

@@ -595,10 +595,14 @@ static int collect_timeline(struct sq_run *run, struct sq_result *result)
 static void collect_turn(struct sq_run *run, struct sq_result *result)
 {
     const struct sq_relays_config *config = &run->plan->relays;
-    _Static_assert(SQ_RESULT_TURN_MAX >= SQ_RELAY_SERVERS_MAX, "a row for each server");
-    for (size_t i = 0; i < config->servers_len; i++) {
+    _Static_assert(SQ_RESULT_TURN_MAX > SQ_RELAY_SERVERS_MAX, "a row for each server");
+    size_t rows = config->servers_len + config->others;
+    for (size_t at = 0; at < rows; at++) {
+        size_t i = at < config->servers_len ? at : SQ_RELAY_SERVERS_MAX;
         struct sq_turn_row *row = &result->turn[result->turn_count++];
-        SQ_RESULT_SET(row->server, config->servers[i].text);
+        SQ_RESULT_SET(row->server,
+                      at < config->servers_len ? config->servers[i].text : "servers of the steps");
+        row->of_steps = at == config->servers_len;
         for (unsigned k = 0; k < run->shards_len; k++) {
             const struct sq_relay_counts *counts =
                 sq_relays_counts(sq_shard_relays(run->shards[k]), i);

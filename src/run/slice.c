@@ -351,7 +351,7 @@ static void add_to_cell(struct cell *cell, const struct sq_slice *s, double valu
 }
 
 static void sample(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
-                   bool track, double value, uint64_t from_ns, uint64_t to_ns)
+                   const char *own, bool track, double value, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t left = t->slices ? t->slices->of_metric[id] : 0;
     if (isnan(value)) {
@@ -361,7 +361,7 @@ static void sample(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq
         size_t i = (size_t)__builtin_ctzll(left);
         const struct sq_slice *s = &t->slices->list[i];
         bool celled = t->slices->celled & bit(i);
-        if (s->track != track || (celled && (!user || by_parts(s))) ||
+        if (s->track != track || strcmp(s->own, own) != 0 || (celled && (!user || by_parts(s))) ||
             !is_inside(t, user, &s->window, from_ns, to_ns)) {
             continue;
         }
@@ -379,13 +379,19 @@ static void sample(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq
 void sq_slices_sample(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
                       double value, uint64_t from_ns, uint64_t to_ns)
 {
-    sample(t, user, id, false, value, from_ns, to_ns);
+    sample(t, user, id, "", false, value, from_ns, to_ns);
 }
 
 void sq_slices_track(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
                      double value, uint64_t from_ns, uint64_t to_ns)
 {
-    sample(t, user, id, true, value, from_ns, to_ns);
+    sample(t, user, id, "", true, value, from_ns, to_ns);
+}
+
+void sq_slices_own(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
+                   const char *name, double value, uint64_t from_ns, uint64_t to_ns)
+{
+    sample(t, user, id, name, false, value, from_ns, to_ns);
 }
 
 void sq_slices_part(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
@@ -435,6 +441,9 @@ static double aggregate_of(const struct cell *cell, const struct sq_slice *s)
     double deviation = cell->n ? sqrt(fmax(0, cell->squares) / (double)cell->n) : NAN;
     if (s->agg.kind == SQ_AGG_COUNT) {
         return (double)cell->n;
+    }
+    if (s->agg.kind == SQ_AGG_TOTAL) {
+        return cell->n > 0 || s->metric == SQ_METRIC_OWN_COUNTER ? cell->sum : NAN;
     }
     if (cell->n == 0) {
         return NAN;

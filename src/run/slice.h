@@ -22,10 +22,10 @@
 struct sq_slices {
     struct sq_slice list[SQ_SLICES_MAX];
     size_t n;
-    uint64_t of_metric[SQ_METRIC_COUNT]; /* a bit for each slice that the metric feeds */
-    uint64_t celled;                     /* a peer has a cell for it */
-    uint64_t live;                       /* shown once a second */
-    uint64_t timed;                      /* SQ_SLICE_TIME */
+    uint64_t of_metric[SQ_METRIC_ALL_COUNT]; /* a bit for each slice that the metric feeds */
+    uint64_t celled;                         /* a peer has a cell for it */
+    uint64_t live;                           /* shown once a second */
+    uint64_t timed;                          /* SQ_SLICE_TIME */
     char tags[SQ_TAGS_MAX][SQ_EVENT_NAME_MAX + 1];
     size_t tags_len;
 };
@@ -88,6 +88,9 @@ void sq_slice_user_tag(const struct sq_slice_tally *t, struct sq_slice_user *use
  * which all of that time lies. `user` NULL: of no peer (generator.*). */
 void sq_slices_sample(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
                       double value, uint64_t from_ns, uint64_t to_ns);
+/* The same of a timer (in ms) or a counter of that name. */
+void sq_slices_own(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
+                   const char *name, double value, uint64_t from_ns, uint64_t to_ns);
 /* The same of one track, for slices of tracks. */
 void sq_slices_track(struct sq_slice_tally *t, struct sq_slice_user *user, enum sq_metric_id id,
                      double value, uint64_t from_ns, uint64_t to_ns);

@@ -138,3 +138,32 @@ int sq_step_take(const struct sq_step_take *take, const struct sq_http_response 
         return take_header(take, answer, ret_value, why, why_room);
     }
 }
+
+/* ---- Messages ---- */
+
+/* Texts without their quotes, all else as JSON writes it. */
+static bool is_value(json_t *at, const char *value)
+{
+    char *text = at ? text_of(at) : NULL;
+    bool same = text && strcmp(text, value) == 0;
+    sq_free(text);
+    return same;
+}
+
+bool sq_step_matches(const struct sq_step_match *match, char *const *values, const char *text,
+                     size_t len)
+{
+    if (match->pattern && regexec(&match->regex, text, 0, NULL, 0) != 0) {
+        return false;
+    }
+    if (match->at_len == 0) {
+        return true;
+    }
+    json_t *root = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+    bool all = root != NULL;
+    for (size_t i = 0; all && i < match->at_len; i++) {
+        all = is_value(sq_json_at(root, match->at[i].pointer), values[i]);
+    }
+    json_decref(root);
+    return all;
+}

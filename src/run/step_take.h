@@ -15,4 +15,9 @@ int sq_step_take(const struct sq_step_take *take, const struct sq_http_response 
                  json_t *root, const char *json_why, char **ret_value, char *why,
                  size_t why_room) SQ_MUST_USE;
 
+/* The message is the one that is waited for; `values`: of the match's places, filled in. `text`
+ * ends with a NUL behind its len bytes. */
+bool sq_step_matches(const struct sq_step_match *match, char *const *values, const char *text,
+                     size_t len);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "peer/ice/ice.h"
+#include "run/ice_servers.h"
 #include "run/user_int.h"
 #include <errno.h>
 #include <math.h>
@@ -107,14 +108,18 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     }
     user->row.outcome = outcome;
     user->row.cause = cause;
-    SQ_RESULT_SET(user->row.message, text);
+    char why[SQ_PEER_TEXT_MAX] = "";
+    if (outcome != SQ_OUTCOME_OK) {
+        sq_user_network_explain(user, cause, text, why);
+    }
+    SQ_RESULT_SET(user->row.message, why);
     user->row.end_ms = run_ms(user, sq_loop_now(user->env->loop));
     if (outcome == SQ_OUTCOME_OK) {
         tally->ok++;
     } else if (outcome == SQ_OUTCOME_FAILED) {
         tally->failed++;
         tally->failed_by_cause[cause]++;
-        sq_user_tell(user, "failed", "%s: %s", sq_failure_name(cause), text);
+        sq_user_tell(user, "failed", "%s: %s", sq_failure_name(cause), why);
     } else {
         tally->pending++;
     }
@@ -380,7 +385,9 @@ void sq_user_destroy(struct sq_user *user)
     close_peers(user);
     sq_user_data_destroy(user);
     sq_user_release(user);
+    sq_user_script_destroy(user);
     sq_user_own_destroy(user);
+    sq_ice_servers_free(user->ice);
     sq_user_network_destroy(user);
     sq_slice_user_destroy(user->slices);
     sq_trace_clear(&user->trace);

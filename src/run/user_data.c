@@ -58,6 +58,22 @@ static void write_message(struct sq_user_data *d, uint64_t now_ns)
     sq_wire_put_u64(&w, now_ns);
 }
 
+static void count_out(struct sq_user_data *d, size_t size)
+{
+    d->out++;
+    d->out_bytes += size;
+    d->user->env->tally->sent_messages++;
+    d->user->env->second->data.messages_out++;
+    d->user->env->second->data.bytes_out += size;
+}
+
+void sq_user_data_sent(struct sq_user *user, size_t bytes)
+{
+    if (user->data) {
+        count_out(user->data, bytes);
+    }
+}
+
 /* False where no more can be sent now. */
 static bool send_one(struct sq_user_data *d, uint64_t now_ns)
 {
@@ -68,11 +84,7 @@ static bool send_one(struct sq_user_data *d, uint64_t now_ns)
         return false;
     }
     d->next_number++;
-    d->out++;
-    d->out_bytes += size;
-    d->user->env->tally->sent_messages++;
-    d->user->env->second->data.messages_out++;
-    d->user->env->second->data.bytes_out += size;
+    count_out(d, size);
     return true;
 }
 
@@ -105,7 +117,7 @@ static void start(struct sq_user_data *d, struct sq_channel *channel)
     const struct sq_plan_data *plan = plan_of(d);
     uint64_t now_ns = sq_loop_now(d->user->env->loop);
     d->channel = channel;
-    if (!d->user->want.send_data) {
+    if (!d->user->want.send_data || plan->silent) {
         return;
     }
     if (plan->rate_per_s <= 0) {
@@ -149,7 +161,8 @@ static struct heard *heard_of(struct sq_user_data *d, uint32_t sender, uint32_t 
     return h;
 }
 
-static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
+/* False: somebody else's, whose clock is not ours. */
+static bool measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
 {
     struct sq_user *user = d->user;
     bool ours = sq_wire_u32(w) == MAGIC && sq_wire_u32(w) == plan_of(d)->nonce;
@@ -157,7 +170,7 @@ static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
     uint32_t number = sq_wire_u32(w);
     uint64_t sent_ns = sq_wire_u64(w);
     if (w->err || !ours || sent_ns > now_ns + SQ_NS_PER_SEC) {
-        return; /* somebody else's, whose clock is not ours */
+        return false;
     }
     struct heard *h = heard_of(d, sender, number);
     if (h) {
@@ -179,6 +192,7 @@ static void measure(struct sq_user_data *d, struct sq_wire *w, uint64_t now_ns)
         user->env->second->data.latency_ms_sum += ms;
         user->env->second->data.latency_n++;
     }
+    return true;
 }
 
 void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
@@ -199,11 +213,13 @@ void sq_user_data_event(struct sq_user *user, const struct sq_peer_event *event)
         d->in_bytes += event->data_len;
         user->env->second->data.messages_in++;
         user->env->second->data.bytes_in += event->data_len;
-        measure(d, &w, event->now_ns);
+        if (!measure(d, &w, event->now_ns)) {
+            sq_user_steps_message(user, event);
+        }
         break;
     }
     case SQ_PEER_EV_BUFFERED_LOW:
-        if (event->channel == d->channel && plan_of(d)->rate_per_s <= 0) {
+        if (event->channel == d->channel && plan_of(d)->rate_per_s <= 0 && !plan_of(d)->silent) {
             fill(d);
         }
         break;
@@ -301,7 +317,7 @@ void sq_user_data_sample(struct sq_user *user, double seconds, bool telling)
     double out_kbit = (double)(d->out_bytes - d->marked_out_bytes) * 8 / 1e3;
     double in_kbit = (double)(d->in_bytes - d->marked_in_bytes) * 8 / 1e3;
     d->seconds += seconds;
-    if (telling && d->channel && user->want.send_data) {
+    if (telling && d->channel && user->want.send_data && !plan_of(d)->silent) {
         sq_user_record_since(user, SQ_METRIC_DATA_OUT_THROUGHPUT, out_kbit / seconds,
                              user->sampled_ns, now_ns);
     }

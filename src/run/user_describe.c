@@ -33,6 +33,9 @@ void sq_user_describe(struct sq_user *user)
         .trickle = group->trickle,
         .timeout_ns = plan->answer_timeout_ns,
         .link = user->link,
+        .role = sq_plan_role(group),
+        .seed = plan->seed + (user->index << 16),
+        .script = group->script,
     };
     SQ_RESULT_SET(user->row.id, user->name);
     SQ_RESULT_SET(user->row.room, user->room);

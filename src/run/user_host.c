@@ -142,9 +142,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                         : sq_user_is_decoded(user) ? &decoded_ops
                                                                    : &endpoint_ops;
     int err = sq_user_is_recorded(user) ? sq_user_begin_record(peer) : 0;
-    err = err ? err
-              : sq_endpoint_create_with(user->env->carrier, &config, group->ice_policy, user->link,
-                                        ops, peer, &peer->endpoint);
+    err = err ? err : sq_user_ice_endpoint(peer, &config, ops);
     if (err) {
         sq_user_note_starved(user, err, errno);
         sq_user_end_record(peer);
@@ -230,5 +228,6 @@ void sq_user_host(struct sq_user *user)
         .failed = host_failed,
         .left = host_left,
         .note = host_note,
+        .run = user->group->script ? &sq_user_script_run : NULL,
     };
 }

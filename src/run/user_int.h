@@ -109,6 +109,8 @@ struct sq_user_own {
     struct sq_target target;
 };
 
+struct sq_ice_servers; /* run/ice_servers.h */
+
 struct sq_user {
     const struct sq_user_env *env;
     const struct sq_plan_group *group;
@@ -127,6 +129,8 @@ struct sq_user {
     const struct sq_target *target; /* its group's, or its own */
     struct sq_user_own *own;        /* user_own.c; NULL: it has nothing of its own */
     struct sq_user_steps *steps;    /* user_steps.c; NULL: none */
+    struct sq_ice_servers *ice;     /* owned; that steps gave, in the place of the plan's */
+    struct sq_user_script *script;  /* user_script.c; NULL: none */
     uint64_t room_no;               /* of the plan's rooms */
     char name[48], room[48];
     struct sq_link *link; /* owned; what all of it goes over; NULL: nothing */
@@ -140,6 +144,7 @@ struct sq_user {
     struct sq_timer network_timer;               /* until its network changes next */
     const struct sq_plan_network *network;       /* NULL: the machine's own */
     const struct sq_link_change *network_change; /* in force; NULL: what it began with */
+    const char *network_name;                    /* of what is in force; NULL: the machine's own */
     uint64_t switch_ns;                          /* when the restart began; 0: not yet */
     struct sq_peer_row row;
     struct sq_flow_sums sums[SQ_FLOW_COUNT];
@@ -239,6 +244,10 @@ void sq_user_step_failed(struct sq_user *user, enum sq_failure cause, const char
 /* The steps before signing in are done. */
 void sq_user_steps_ready(struct sq_user *user);
 
+/* user_script.c: what a signalling script asks of the run. */
+extern const struct sq_signal_run sq_user_script_run;
+void sq_user_script_destroy(struct sq_user *user);
+
 /* user_steps.c */
 int sq_user_steps_create(struct sq_user *user) SQ_MUST_USE;
 /* Begins with those before signing in; false: there are none. */
@@ -247,6 +256,8 @@ void sq_user_steps_up(struct sq_user *user, bool first);
 void sq_user_steps_left(struct sq_user *user);
 /* At which step it is, where it is not signed in yet. */
 void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* A message of somebody else's making came on a data channel. */
+void sq_user_steps_message(struct sq_user *user, const struct sq_peer_event *event);
 void sq_user_steps_stop(struct sq_user *user);
 void sq_user_steps_destroy(struct sq_user *user);
 
@@ -276,6 +287,19 @@ int sq_user_network_create(struct sq_user *user) SQ_MUST_USE;
 /* The user starts: its network changes from now on. */
 void sq_user_network_begin(struct sq_user *user);
 void sq_user_network_destroy(struct sq_user *user);
+/* A step's: `name` is borrowed for the run. As sq_link_set. */
+int sq_user_network_set(struct sq_user *user, const struct sq_link_config *config,
+                        const char *name) SQ_MUST_USE;
+/* What failed, and what the user's own network has to do with it, lest its server is blamed: `text`
+ * and that, or `text` alone. */
+void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,
+                             char ret_text[static SQ_PEER_TEXT_MAX]);
+
+/* user_steps_ice.c */
+/* The peer's endpoint, with the ICE servers that steps gave its user, if they did. The errors of
+ * sq_endpoint_create_with. */
+int sq_user_ice_endpoint(struct sq_user_peer *peer, const struct sq_peer_config *config,
+                         const struct sq_endpoint_ops *ops) SQ_MUST_USE;
 
 /* user_ice.c */
 /* Candidates, pairs and the transport of a peer, for its dump. */
@@ -292,6 +316,8 @@ void sq_user_data_begin(struct sq_user *user);
 void sq_user_data_away(struct sq_user *user);
 void sq_user_data_sample(struct sq_user *user, double seconds, bool telling);
 void sq_user_data_finish(struct sq_user *user);
+/* A step sent a message by itself. */
+void sq_user_data_sent(struct sq_user *user, size_t bytes);
 void sq_user_data_stop(struct sq_user *user);
 void sq_user_data_destroy(struct sq_user *user);
 
@@ -368,6 +394,11 @@ void sq_user_record(struct sq_user *user, enum sq_metric_id id, double value);
 /* One of the time since then. */
 void sq_user_record_since(struct sq_user *user, enum sq_metric_id id, double value,
                           uint64_t from_ns, uint64_t to_ns);
+/* A timer or counter that its steps name: into the tally by its number, and into what expectations
+ * ask for by its name. */
+void sq_user_record_time(struct sq_user *user, size_t timer, const char *name, uint64_t from_ns,
+                         uint64_t to_ns);
+void sq_user_record_count(struct sq_user *user, size_t counter, const char *name, uint64_t add);
 void sq_user_slices_event(struct sq_user *user, enum sq_event_kind kind);
 /* Its row is final. */
 void sq_user_slices_end(struct sq_user *user);

@@ -1,6 +1,11 @@
 /* --network: the link that all of a user's traffic goes over, and how it changes. */
 #include "net/loop.h"
 #include "run/user_int.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Less than that is what connections get along with: it explains no failure. */
+#define LOSS_TOLD 0.05
 
 static uint64_t begin_ns(const struct sq_user *user)
 {
@@ -21,6 +26,7 @@ static void follow(struct sq_user *user, uint64_t now_ns)
         (void)err; /* its numbers were checked when it was read */
         sq_user_tell(user, "network", "%s", change ? change->text : "again");
         user->network_change = change;
+        user->network_name = change ? change->text : network->name;
     }
     if (next_ns != SQ_NEVER) {
         sq_timer_start(sq_loop_timers(user->env->loop), &user->network_timer, from_ns + next_ns);
@@ -43,6 +49,7 @@ int sq_user_network_create(struct sq_user *user)
         return 0;
     }
     SQ_RESULT_SET(user->row.network, user->network->name);
+    user->network_name = user->network->name;
     return sq_link_create(user->env->loop, &user->network->link,
                           user->env->plan->seed + user->index, &user->link);
 }
@@ -53,6 +60,60 @@ void sq_user_network_begin(struct sq_user *user)
         sq_user_tell(user, "network", "%s", user->network->name);
         follow(user, sq_loop_now(user->env->loop));
     }
+}
+
+int sq_user_network_set(struct sq_user *user, const struct sq_link_config *config, const char *name)
+{
+    int err = sq_link_set(user->link, config);
+    user->network_name = err ? user->network_name : name;
+    return err;
+}
+
+/* Of what was to go over a way. */
+static double lost_share(const struct sq_link_counters *way)
+{
+    double lost = (double)(way->lost + way->queue_dropped);
+    return way->offered > 0 ? lost / (double)way->offered : 0;
+}
+
+/* What is wrong with it, as far as it explains such a failure: a firewall stops media, and a
+ * connection of signalling tells of its own (net/stream.c). */
+static bool network_fault(const struct sq_user *user, enum sq_failure cause, char *text,
+                          size_t size)
+{
+    struct sq_link_counters up, down;
+    bool of_media = cause == SQ_FAILURE_NONE || /* it still waits */
+                    (cause >= SQ_FAILURE_ICE && cause <= SQ_FAILURE_TIMEOUT);
+    if (cause == SQ_FAILURE_AUTH || cause == SQ_FAILURE_PROTOCOL) {
+        return false; /* an answer came, and said so */
+    }
+    if (sq_link_is_out(user->link)) {
+        snprintf(text, size, "is down");
+        return true;
+    }
+    if (of_media && user->joined && !sq_link_lets_udp(user->link)) {
+        snprintf(text, size, "lets no UDP out");
+        return true;
+    }
+    sq_link_get_counters(user->link, &up, &down);
+    if (lost_share(&up) < LOSS_TOLD && lost_share(&down) < LOSS_TOLD) {
+        return false;
+    }
+    snprintf(text, size, "lost %.3g %% of what it sent and %.3g %% of what came",
+             100 * lost_share(&up), 100 * lost_share(&down));
+    return true;
+}
+
+void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,
+                             char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    char fault[80];
+    char note[160] = "";
+    if (user->link && network_fault(user, cause, fault, sizeof(fault))) {
+        snprintf(note, sizeof(note), "; its own network, %.47s, %s", user->network_name, fault);
+    }
+    snprintf(ret_text, SQ_PEER_TEXT_MAX, "%.*s%s", (int)(SQ_PEER_TEXT_MAX - 1 - strlen(note)), text,
+             note);
 }
 
 void sq_user_network_destroy(struct sq_user *user)

@@ -137,7 +137,9 @@ bool sq_user_comes_back(struct sq_user *user, enum sq_failure cause, const char 
     user->away.cause = cause;
     SQ_RESULT_SET(user->away.text, text);
     uint64_t after_ns = wait_ns(user);
-    sq_user_tell(user, "dropped", "%s: %.160s; tries again in %.3g s", sq_failure_name(cause), text,
+    char why[SQ_PEER_TEXT_MAX];
+    sq_user_network_explain(user, cause, text, why);
+    sq_user_tell(user, "dropped", "%s: %.210s; tries again in %.3g s", sq_failure_name(cause), why,
                  (double)after_ns / 1e9);
     user->away.due_ns = now_ns + after_ns;
     user->away.told_by_ns = now_ns + TOLD_WITHIN_NS;

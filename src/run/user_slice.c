@@ -41,3 +41,19 @@ void sq_user_slices_end(struct sq_user *user)
     sq_slices_end(user->env->slices, user->slices, user->index, &user->row);
     sq_watch_end(user->env->watch, user->slices, &user->row, sq_loop_now(user->env->loop));
 }
+
+void sq_user_record_time(struct sq_user *user, size_t timer, const char *name, uint64_t from_ns,
+                         uint64_t to_ns)
+{
+    sq_tally_time(user->env->tally, timer, to_ns - from_ns);
+    sq_slices_own(user->env->slices, user->slices, SQ_METRIC_OWN_TIMER, name,
+                  (double)(to_ns - from_ns) / 1e6, from_ns, to_ns);
+}
+
+void sq_user_record_count(struct sq_user *user, size_t counter, const char *name, uint64_t add)
+{
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    user->env->tally->counts[counter] += add;
+    sq_slices_own(user->env->slices, user->slices, SQ_METRIC_OWN_COUNTER, name, (double)add, now_ns,
+                  now_ns);
+}

@@ -130,6 +130,11 @@ static void run_soon(struct sq_user_steps *s)
     sq_timer_start(sq_loop_timers(loop), &s->timer, sq_loop_now(loop));
 }
 
+void sq_user_step_soon(struct sq_user_steps *s)
+{
+    run_soon(s);
+}
+
 void sq_user_step_done(struct sq_user_steps *s)
 {
     s->called = false;
@@ -143,6 +148,8 @@ static void stop(struct sq_user_steps *s)
     sq_http_cancel(s->request);
     s->request = NULL;
     sq_shared_leave(&s->wait);
+    sq_user_step_hang_up(s);
+    sq_user_step_ice_stop(s);
     s->list = NULL;
 }
 
@@ -259,6 +266,28 @@ static unsigned apply_mute(struct sq_user_steps *s)
     return tracks;
 }
 
+/* The video of all its peers. SQ_ERR_NOTFOUND: there is none. */
+static int apply_share(struct sq_user_steps *s)
+{
+    struct sq_user *user = s->user;
+    const struct sq_clip *clip = s->shared ? s->shared : user->group->clip;
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    int err = SQ_ERR_NOTFOUND;
+    for (size_t i = 0; i < user->peers_len; i++) {
+        struct sq_peer *rtc =
+            user->peers[i].endpoint ? sq_endpoint_peer(user->peers[i].endpoint) : NULL;
+        for (size_t k = 0; rtc && k < sq_peer_track_count(rtc); k++) {
+            struct sq_track *track = sq_peer_track(rtc, k);
+            if (sq_track_kind(track) == SQ_MEDIA_VIDEO &&
+                (sq_track_current_direction(track) & SQ_DIR_SENDONLY)) {
+                int bad = sq_track_share(track, now_ns, clip);
+                err = bad ? bad : err == SQ_ERR_NOTFOUND ? 0 : err;
+            }
+        }
+    }
+    return err;
+}
+
 static void do_mute(struct sq_user_steps *s, const struct sq_step *step)
 {
     bool mutes = step->kind == SQ_STEP_MUTE;
@@ -271,6 +300,32 @@ static void do_mute(struct sq_user_steps *s, const struct sq_step *step)
     (void)apply_mute(s);
 }
 
+/* The clip of a name that the plan has open. */
+static const struct sq_clip *clip_of(const struct sq_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->shares_len; i++) {
+        if (strcmp(plan->shares[i].name, name) == 0) {
+            return plan->shares[i].clip;
+        }
+    }
+    return NULL;
+}
+
+/* What its video tracks send from now on. */
+static void do_share(struct sq_user_steps *s, const struct sq_step *step)
+{
+    struct sq_user *user = s->user;
+    s->shared = step->kind == SQ_STEP_SHARE ? clip_of(user->env->plan, step->name) : NULL;
+    int err = apply_share(s);
+    if (err) {
+        sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s",
+                          err == SQ_ERR_UNSUPPORTED
+                              ? "the clip has nothing in the codec that was agreed on for video"
+                          : err == SQ_ERR_NOTFOUND ? "the call sends no video"
+                                                   : sq_err_name(err));
+    }
+}
+
 static void do_network(struct sq_user_steps *s, const struct sq_step *step)
 {
     struct sq_user *user = s->user;
@@ -278,7 +333,7 @@ static void do_network(struct sq_user_steps *s, const struct sq_step *step)
     struct sq_link_config config;
     char why[200] = "";
     int err = sq_link_parse(step->name, &config, why, sizeof(why));
-    err = err ? err : sq_link_set(user->link, &config);
+    err = err ? err : sq_user_network_set(user, &config, step->name);
     if (err) {
         sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s", why[0] ? why : sq_err_name(err));
     } else {
@@ -307,7 +362,7 @@ static void do_timer(struct sq_user_steps *s, const struct sq_step *step)
     if (step->start) {
         *began_ns = now_ns;
     } else if (*began_ns) {
-        sq_tally_time(s->user->env->tally, step->figure, now_ns - *began_ns);
+        sq_user_record_time(s->user, step->figure, step->name, *began_ns, now_ns);
         *began_ns = 0;
     } else {
         sq_user_tell(s->user, "step", "timer %s is stopped, and was not started", step->name);
@@ -317,14 +372,16 @@ static void do_timer(struct sq_user_steps *s, const struct sq_step *step)
 static bool needs_a_call(enum sq_step_kind kind)
 {
     return kind == SQ_STEP_MUTE || kind == SQ_STEP_UNMUTE || kind == SQ_STEP_RESTART_ICE ||
-           kind == SQ_STEP_LEAVE || kind == SQ_STEP_DTMF;
+           kind == SQ_STEP_LEAVE || kind == SQ_STEP_DTMF || kind == SQ_STEP_DATA ||
+           kind == SQ_STEP_SHARE || kind == SQ_STEP_UNSHARE;
 }
 
 /* True: something else says when it is over. */
 static bool lasts(enum sq_step_kind kind)
 {
     return kind == SQ_STEP_HTTP || kind == SQ_STEP_WAIT || kind == SQ_STEP_WAIT_FOR ||
-           kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN;
+           kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN || kind == SQ_STEP_WEBSOCKET ||
+           kind == SQ_STEP_DATA || kind == SQ_STEP_ICE_SERVERS;
 }
 
 static void begin(struct sq_user_steps *s, const struct sq_step *step)
@@ -365,10 +422,21 @@ static void begin(struct sq_user_steps *s, const struct sq_step *step)
         do_timer(s, step);
         break;
     case SQ_STEP_COUNT:
-        s->user->env->tally->counts[step->figure] += step->add;
+        sq_user_record_count(s->user, step->figure, step->name, step->add);
         break;
     case SQ_STEP_EVENT:
         sq_user_mark(s->user, step->name);
+        break;
+    case SQ_STEP_WEBSOCKET:
+    case SQ_STEP_DATA:
+        sq_user_step_talk(s, step);
+        break;
+    case SQ_STEP_ICE_SERVERS:
+        sq_user_step_ice(s, step);
+        break;
+    case SQ_STEP_SHARE:
+    case SQ_STEP_UNSHARE:
+        do_share(s, step);
         break;
     }
 }
@@ -380,8 +448,8 @@ static void all_done(struct sq_user_steps *s)
     struct sq_user *user = s->user;
     s->list = NULL;
     if (user->state == SQ_USER_PREPARING) {
-        sq_tally_time(user->env->tally, SQ_STEP_SET_UP_TIMER,
-                      sq_loop_now(user->env->loop) - user->started_ns);
+        sq_user_record_time(user, SQ_STEP_SET_UP_TIMER, SQ_STEP_SET_UP_NAME, user->started_ns,
+                            sq_loop_now(user->env->loop));
         sq_user_steps_ready(user);
     }
 }
@@ -398,6 +466,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
         } else {
             if (step->kind == SQ_STEP_WAIT_FOR) {
                 do_wait_for(s, step);
+            } else if (step->kind == SQ_STEP_WEBSOCKET || step->kind == SQ_STEP_DATA) {
+                sq_user_step_talk_on(s, step);
             }
             return;
         }
@@ -455,9 +525,13 @@ void sq_user_steps_up(struct sq_user *user, bool first)
     if (s->muted[SQ_MEDIA_AUDIO] || s->muted[SQ_MEDIA_VIDEO]) {
         (void)apply_mute(s); /* its new session does not send what the old one did not */
     }
+    if (s->shared && apply_share(s) != 0) {
+        sq_user_tell(user, "step", "what was shared is not shared in the new session");
+    }
     if (s->list && s->at < s->list->n && s->called && sq_user_step(s)->kind == SQ_STEP_REJOIN) {
         sq_user_step_done(s);
-    } else if (s->list && !s->called) {
+    } else if (s->list && s->at < s->list->n &&
+               (!s->called || sq_user_step(s)->kind == SQ_STEP_DATA)) {
         run_soon(s);
     }
 }
@@ -496,6 +570,7 @@ int sq_user_steps_create(struct sq_user *user)
     s->wait.woken = on_woken;
     s->wait.ctx = s;
     sq_timer_init(&s->timer, on_timer, s);
+    s->hears_data = sq_user_steps_hear(group->before) || sq_user_steps_hear(group->steps);
     sq_rand_seed(&s->rand, user->env->plan->seed + (user->index << 16) + SEED_MIX);
     if (!user->link && (changes_network(group->before) || changes_network(group->steps))) {
         static const struct sq_link_config open;
@@ -520,6 +595,7 @@ void sq_user_steps_destroy(struct sq_user *user)
         for (size_t i = 0; i < s->values_len; i++) {
             sq_free(s->values[i].text);
         }
+        sq_free(s->sockets);
         sq_free(s);
         user->steps = NULL;
     }

@@ -36,31 +36,39 @@ static void told_status(struct sq_user_steps *s, const struct sq_step_http *http
     }
 }
 
-static bool takes_json(const struct sq_step_http *http)
+static bool takes_json(const struct sq_step_take *takes, size_t n)
 {
     bool any = false;
-    for (size_t i = 0; i < http->takes_len; i++) {
-        any = any || http->takes[i].how == SQ_STEP_TAKE_JSON;
+    for (size_t i = 0; i < n; i++) {
+        any = any || takes[i].how == SQ_STEP_TAKE_JSON;
     }
     return any;
+}
+
+int sq_user_step_take_all(struct sq_user_steps *s, const struct sq_step_take *takes, size_t n,
+                          const struct sq_http_response *answer, char *why, size_t why_room)
+{
+    char json_why[160] = "";
+    json_error_t error = {.text = ""};
+    json_t *root = takes_json(takes, n) ? json_loadb(answer->body ? answer->body : "",
+                                                     answer->body_len, JSON_DECODE_ANY, &error)
+                                        : NULL;
+    snprintf(json_why, sizeof(json_why), "line %d: %.100s", error.line, error.text);
+    int err = 0;
+    for (size_t i = 0; !err && i < n; i++) {
+        char *text = NULL;
+        err = sq_step_take(&takes[i], answer, root, json_why, &text, why, why_room);
+        err = err ? err : sq_user_step_keep(s, takes[i].name, text);
+    }
+    json_decref(root);
+    return err;
 }
 
 static void take_all(struct sq_user_steps *s, const struct sq_step_http *http,
                      const struct sq_http_response *r)
 {
-    char why[200] = "", json_why[160] = "";
-    json_error_t error = {.text = ""};
-    json_t *root = takes_json(http)
-                       ? json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY, &error)
-                       : NULL;
-    snprintf(json_why, sizeof(json_why), "line %d: %.100s", error.line, error.text);
-    int err = 0;
-    for (size_t i = 0; !err && i < http->takes_len; i++) {
-        char *text = NULL;
-        err = sq_step_take(&http->takes[i], r, root, json_why, &text, why, sizeof(why));
-        err = err ? err : sq_user_step_keep(s, http->takes[i].name, text);
-    }
-    json_decref(root);
+    char why[200] = "";
+    int err = sq_user_step_take_all(s, http->takes, http->takes_len, r, why, sizeof(why));
     if (err) {
         sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s", why[0] ? why : sq_err_name(err));
     } else {

@@ -136,6 +136,6 @@ bool sq_slice_same(const struct sq_slice *a, const struct sq_slice *b)
     bool agg = a->kind != SQ_SLICE_PEER || (a->agg.kind == b->agg.kind && a->agg.q == b->agg.q);
     bool timed = a->kind != SQ_SLICE_TIME || (a->op == b->op && a->number == b->number);
     return a->kind == b->kind && a->metric == b->metric && agg && timed && a->track == b->track &&
-           a->live == b->live && sq_window_same(&a->window, &b->window) &&
-           sq_where_same(&a->where, &b->where);
+           a->live == b->live && strcmp(a->own, b->own) == 0 &&
+           sq_window_same(&a->window, &b->window) && sq_where_same(&a->where, &b->where);
 }

@@ -10,6 +10,7 @@
 
 struct sq_peer_row;
 
+#define SQ_OWN_NAME_MAX   40 /* of a timer or counter of steps */
 #define SQ_EVENT_NAME_MAX 31
 #define SQ_WHERE_TEXT_MAX 63
 #define SQ_WHERE_MAX      8 /* conditions of one expectation */
@@ -88,8 +89,9 @@ enum sq_slice_kind {
 struct sq_slice {
     enum sq_slice_kind kind;
     enum sq_metric_id metric;
-    struct sq_agg agg;    /* SQ_SLICE_PEER */
-    enum sq_expect_op op; /* SQ_SLICE_TIME */
+    char own[SQ_OWN_NAME_MAX + 1]; /* of SQ_METRIC_OWN_TIMER and its like: which one; "" */
+    struct sq_agg agg;             /* SQ_SLICE_PEER */
+    enum sq_expect_op op;          /* SQ_SLICE_TIME */
     double number;
     bool track; /* samples of each track by itself */
     bool live;  /* told while the run goes on, of peers that are there, too */

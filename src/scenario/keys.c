@@ -11,7 +11,8 @@
 static const struct sq_scenario_key keys[] = {
     {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
     {"", "target", "target", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
-     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…"},
+     "the service: lab, janus+wss://…, whip+https://…, whep+https://…, room+wss://…, "
+     "lua+wss://…"},
     {"", "seed", "seed", SQ_SCENARIO_COUNT, TOP, "of every random choice (default: by the clock)"},
 
     {"load", "peers", "peers", SQ_SCENARIO_COUNT, TOP,
@@ -84,6 +85,8 @@ static const struct sq_scenario_key keys[] = {
     {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
     {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
      "bearer token; better as ${NAME}"},
+    {"", "script", "script", SQ_SCENARIO_TEXT, BOTH | VARS,
+     "of a lua target: the script that speaks its protocol"},
     {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
      "send candidates as they come (default true)"},
     {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
@@ -155,9 +158,10 @@ const char *const sq_scenario_network_keys[] = {"profile",  "rate", "queue", "de
                                                 "firewall", "up",   "down",  "share",     NULL};
 const char *const sq_scenario_roles[] = {"both",  "publish", "watch", "audio",
                                          "video", "data",    NULL};
-const char *const sq_scenario_step_words[] = {"http",   "wait",    "wait_for",    "set",   "mute",
-                                              "unmute", "network", "restart_ice", "leave", "rejoin",
-                                              "dtmf",   "timer",   "count",       "event", NULL};
+const char *const sq_scenario_step_words[] = {
+    "http",        "wait",  "wait_for",    "set",   "mute",    "unmute", "network",
+    "restart_ice", "leave", "rejoin",      "dtmf",  "timer",   "count",  "event",
+    "websocket",   "data",  "ice_servers", "share", "unshare", NULL};
 const char *const sq_scenario_levels[] = {"error", "warn", NULL};
 
 const struct sq_scenario_key *sq_scenario_keys(size_t *ret_n)

@@ -31,9 +31,9 @@ static uint64_t scaled_ns(const struct scaler *s, uint64_t ns)
 
 static void put_duration(struct sq_buf *out, uint64_t ns)
 {
-    uint64_t ms = ns / SQ_NS_PER_MS;
-    bool whole = ms % 1000 == 0;
-    sq_buf_printf(out, "%llu%s", (unsigned long long)(whole ? ms / 1000 : ms), whole ? "s" : "ms");
+    double ms = (double)ns / 1e6; /* whole: scaled_ns rounds */
+    bool small = ms > 0 && ms < 1000;
+    sq_buf_printf(out, "%.12g%s", small ? ms : ms / 1000, small ? "ms" : "s");
 }
 
 /* ---- Texts ---- */

@@ -68,6 +68,31 @@ int sq_scenario_step_duration(struct sq_scenario_reader *r, const struct sq_yaml
 /* "wait 2s to 3s". */
 void sq_scenario_wait_words(const struct sq_step *step, struct sq_buf *out);
 bool sq_scenario_is_a_step_name(const char *name, size_t len);
+/* The values of a map's keys, each at most once; `words` ends with NULL. */
+int sq_scenario_read_parts(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                           const char *const *words, const struct sq_yaml_node **ret_parts,
+                           const char *expected) SQ_MUST_USE;
+/* *ret_i is the name's place among those of its kind, where it stands once. */
+int sq_scenario_list_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                          const char **names, size_t *len, size_t max, const char *name,
+                          size_t *ret_i) SQ_MUST_USE;
+int sq_scenario_read_step_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                               const char **ret_name) SQ_MUST_USE;
+/* steps_http.c; `headers`: a header may be taken, too. */
+int sq_scenario_read_takes(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                           bool headers, struct sq_step_take *takes, size_t *len) SQ_MUST_USE;
+int sq_scenario_read_headers(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                             const char **headers, size_t *len) SQ_MUST_USE;
+bool sq_scenario_is_pointer(const char *text); /* a JSON pointer: RFC 6901 */
+void sq_scenario_free_takes(struct sq_step_take *takes, size_t len);
+/* steps_talk.c */
+int sq_scenario_read_websocket(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                               struct sq_step *step) SQ_MUST_USE;
+int sq_scenario_read_data(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                          struct sq_step *step) SQ_MUST_USE;
+/* What it does, without its word: "connect ws://…, send, expect". */
+void sq_scenario_put_talk(const struct sq_step_talk *talk, const char *written, struct sq_buf *b);
+void sq_scenario_free_talk(struct sq_step_talk *talk);
 int sq_scenario_read_http(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                           struct sq_step *step) SQ_MUST_USE;
 /* setting.c: where "${" is within the node's text. */

@@ -32,8 +32,8 @@ bool sq_scenario_is_a_step_name(const char *name, size_t len)
            strspn(name, more) >= len;
 }
 
-static int read_step_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                          const char **ret_name)
+int sq_scenario_read_step_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                               const char **ret_name)
 {
     if (node->kind != SQ_YAML_TEXT || !sq_scenario_is_a_step_name(node->text, strlen(node->text)) ||
         strspn(node->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") !=
@@ -47,10 +47,9 @@ static int read_step_name(struct sq_scenario_reader *r, const struct sq_yaml_nod
     return *ret_name ? 0 : SQ_ERR_NOMEM;
 }
 
-/* The values of a map's keys, each at most once; `words` ends with NULL. */
-static int read_parts(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                      const char *const *words, const struct sq_yaml_node **ret_parts,
-                      const char *expected)
+int sq_scenario_read_parts(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                           const char *const *words, const struct sq_yaml_node **ret_parts,
+                           const char *expected)
 {
     if (node->kind != SQ_YAML_MAP || !node->first) {
         return sq_scenario_refuse_kind(r, node, expected);
@@ -77,17 +76,17 @@ static int read_scope(struct sq_scenario_reader *r, const struct sq_yaml_node *n
     return err;
 }
 
-/* *ret_i is the name's place among those of its kind, where it stands once. */
-static int list_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                     const char **names, size_t *len, const char *name, size_t *ret_i)
+int sq_scenario_list_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                          const char **names, size_t *len, size_t max, const char *name,
+                          size_t *ret_i)
 {
     size_t i = 0;
     while (i < *len && strcmp(names[i], name) != 0) {
         i++;
     }
-    if (i == SQ_STEP_FIGURES_MAX) {
+    if (i == max) {
         return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, node->at,
-                                  "more than %d names of this kind", SQ_STEP_FIGURES_MAX);
+                                  "more than %zu names of this kind", max);
     }
     if (i == *len) {
         names[(*len)++] = name;
@@ -100,7 +99,7 @@ static int figure_of(struct sq_scenario_reader *r, const struct sq_yaml_node *no
                      struct sq_step *step)
 {
     struct sq_step_figures *f = &r->scenario->figures;
-    int err = read_step_name(r, node, &step->name);
+    int err = sq_scenario_read_step_name(r, node, &step->name);
     if (!err && timer && strcmp(step->name, f->timers[SQ_STEP_SET_UP_TIMER]) == 0) {
         return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                   "the timer '%s' is Squall's own: how long the steps of before "
@@ -108,8 +107,9 @@ static int figure_of(struct sq_scenario_reader *r, const struct sq_yaml_node *no
                                   step->name);
     }
     return err ? err
-               : list_name(r, node, timer ? f->timers : f->counters,
-                           timer ? &f->timers_len : &f->counters_len, step->name, &step->figure);
+               : sq_scenario_list_name(r, node, timer ? f->timers : f->counters,
+                                       timer ? &f->timers_len : &f->counters_len,
+                                       SQ_STEP_FIGURES_MAX, step->name, &step->figure);
 }
 
 /* ---- Kinds ---- */
@@ -142,7 +142,7 @@ static int read_wait_for(struct sq_scenario_reader *r, const struct sq_yaml_node
     step->most_ns = WAIT_FOR_DEFAULT_NS;
     if (node->kind != SQ_YAML_TEXT) {
         parts[0] = NULL;
-        int err = read_parts(r, node, words, parts, expected);
+        int err = sq_scenario_read_parts(r, node, words, parts, expected);
         if (err) {
             return err;
         }
@@ -151,7 +151,7 @@ static int read_wait_for(struct sq_scenario_reader *r, const struct sq_yaml_node
         return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                   "wait_for without a name: expected %s", expected);
     }
-    int err = read_step_name(r, parts[0], &step->name);
+    int err = sq_scenario_read_step_name(r, parts[0], &step->name);
     err = err ? err : read_scope(r, parts[1], step);
     return err || !parts[2] ? err : sq_scenario_step_duration(r, parts[2], &step->most_ns);
 }
@@ -161,13 +161,14 @@ static int read_set(struct sq_scenario_reader *r, const struct sq_yaml_node *nod
 {
     static const char *const words[] = {"name", "value", "in", NULL};
     const struct sq_yaml_node *parts[3] = {NULL};
-    int err = read_parts(r, node, words, parts, "{name: room_url, value: ${url}, in: room}");
+    int err =
+        sq_scenario_read_parts(r, node, words, parts, "{name: room_url, value: ${url}, in: room}");
     if (!err && (!parts[0] || !parts[1])) {
         return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                   "set without a %s: expected {name: room_url, value: ${url}}",
                                   parts[0] ? "value" : "name");
     }
-    err = err ? err : read_step_name(r, parts[0], &step->name);
+    err = err ? err : sq_scenario_read_step_name(r, parts[0], &step->name);
     err = err ? err : sq_scenario_need_text(r, parts[1], "a text");
     step->value = err ? NULL : sq_scenario_step_text(r, parts[1], false, &err);
     return err ? err : read_scope(r, parts[2], step);
@@ -220,7 +221,7 @@ static int read_timer(struct sq_scenario_reader *r, const struct sq_yaml_node *n
 {
     static const char *const words[] = {"start", "stop", NULL};
     const struct sq_yaml_node *parts[2] = {NULL};
-    int err = read_parts(r, node, words, parts, "{start: NAME} or {stop: NAME}");
+    int err = sq_scenario_read_parts(r, node, words, parts, "{start: NAME} or {stop: NAME}");
     if (!err && parts[0] && parts[1]) {
         return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                   "start and stop in one step: expected one of them");
@@ -238,7 +239,7 @@ static int read_count_step(struct sq_scenario_reader *r, const struct sq_yaml_no
     step->add = 1;
     if (node->kind != SQ_YAML_TEXT) {
         parts[0] = NULL;
-        err = read_parts(r, node, words, parts, "a name, or {name: messages, add: 2}");
+        err = sq_scenario_read_parts(r, node, words, parts, "a name, or {name: messages, add: 2}");
         if (!err && !parts[0]) {
             return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                       "count without a name: expected {name: messages, add: 2}");
@@ -254,7 +255,7 @@ static int read_event(struct sq_scenario_reader *r, const struct sq_yaml_node *n
     static const char *const own[] = {"start",  "ramped", "draining", "end",
                                       "joined", "up",     "leaving"};
     struct sq_step_figures *f = &r->scenario->figures;
-    int err = read_step_name(r, node, &step->name);
+    int err = sq_scenario_read_step_name(r, node, &step->name);
     for (size_t i = 0; !err && i < sizeof(own) / sizeof(*own); i++) {
         if (strcmp(step->name, own[i]) == 0) {
             return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
@@ -262,7 +263,38 @@ static int read_event(struct sq_scenario_reader *r, const struct sq_yaml_node *n
                                       step->name);
         }
     }
-    return err ? err : list_name(r, node, f->events, &f->events_len, step->name, &step->figure);
+    return err ? err
+               : sq_scenario_list_name(r, node, f->events, &f->events_len, SQ_STEP_FIGURES_MAX,
+                                       step->name, &step->figure);
+}
+
+/* W3C's iceServers: a list, one server, or a text that a step took them in. */
+static int read_ice_servers(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                            struct sq_step *step)
+{
+    static const char expected[] =
+        "ICE servers, such as [{urls: \"turn:host:3478\", username: u, credential: c}], or "
+        "${servers} that a step took";
+    int err = 0;
+    bool empty = node->kind == SQ_YAML_TEXT ? !node->text[0] : !node->first;
+    if (empty) {
+        return sq_scenario_refuse_kind(r, node, expected);
+    }
+    step->json = node->kind != SQ_YAML_TEXT;
+    step->value = step->json ? sq_scenario_step_json(r, node, &err)
+                             : sq_scenario_step_text(r, node, false, &err);
+    if (!err && !step->json && !sq_step_asks(step->value)) {
+        return sq_scenario_refuse_kind(r, node, expected);
+    }
+    return err;
+}
+
+static int read_share(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                      struct sq_step *step)
+{
+    int err = sq_scenario_need_text(r, node, "a clip, such as screen or talk.sqclip");
+    step->name = err ? NULL : sq_scenario_keep(r, node->text);
+    return err ? err : step->name ? 0 : SQ_ERR_NOMEM;
 }
 
 static int read_by_word(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
@@ -283,6 +315,11 @@ static int read_by_word(struct sq_scenario_reader *r, const struct sq_yaml_node 
         [SQ_STEP_TIMER] = read_timer,
         [SQ_STEP_COUNT] = read_count_step,
         [SQ_STEP_EVENT] = read_event,
+        [SQ_STEP_WEBSOCKET] = sq_scenario_read_websocket,
+        [SQ_STEP_DATA] = sq_scenario_read_data,
+        [SQ_STEP_ICE_SERVERS] = read_ice_servers,
+        [SQ_STEP_SHARE] = read_share,
+        [SQ_STEP_UNSHARE] = read_bare,
     };
     return readers[step->kind](r, node, step);
 }
@@ -333,6 +370,17 @@ static void put_words(const struct sq_step *step, const char *written, struct sq
     case SQ_STEP_RESTART_ICE:
         sq_buf_puts(b, "restart ICE");
         break;
+    case SQ_STEP_WEBSOCKET:
+    case SQ_STEP_DATA:
+        sq_buf_printf(b, "%s ", word);
+        sq_scenario_put_talk(step->talk, written, b);
+        break;
+    case SQ_STEP_ICE_SERVERS:
+        sq_buf_puts(b, "take ICE servers");
+        break;
+    case SQ_STEP_UNSHARE:
+        sq_buf_puts(b, "share no more");
+        break;
     default:
         sq_buf_printf(b, "%s%s%s", word, step->name ? " " : "", step->name ? step->name : "");
         break;
@@ -357,7 +405,9 @@ static int check_phase(struct sq_scenario_reader *r, const struct sq_steps *step
     bool before = strcmp(steps->phase, "before") == 0;
     bool of_a_call = step->kind == SQ_STEP_MUTE || step->kind == SQ_STEP_UNMUTE ||
                      step->kind == SQ_STEP_RESTART_ICE || step->kind == SQ_STEP_LEAVE ||
-                     step->kind == SQ_STEP_REJOIN || step->kind == SQ_STEP_DTMF;
+                     step->kind == SQ_STEP_REJOIN || step->kind == SQ_STEP_DTMF ||
+                     step->kind == SQ_STEP_DATA || step->kind == SQ_STEP_SHARE ||
+                     step->kind == SQ_STEP_UNSHARE;
     if (before && of_a_call) {
         return sq_scenario_refuse(r, SQ_ERR_INVALID, step->at,
                                   "%s before signing in: there is no call yet; expected it in "
@@ -396,7 +446,8 @@ static int read_step(struct sq_scenario_reader *r, const struct sq_yaml_node *no
         return err;
     }
     step->kind = (enum sq_step_kind)kind;
-    bool bare = kind == SQ_STEP_RESTART_ICE || kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN;
+    bool bare = kind == SQ_STEP_RESTART_ICE || kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN ||
+                kind == SQ_STEP_UNSHARE;
     if (!map && !bare) {
         return sq_scenario_refuse(r, SQ_ERR_FORMAT, node->at,
                                   "'%s' alone: expected what it needs behind it, as in wait: 2s",
@@ -446,18 +497,17 @@ int sq_scenario_read_steps(struct sq_scenario_reader *r, const struct sq_yaml_no
 
 static void free_http(struct sq_step_http *http)
 {
-    for (size_t i = 0; http && i < http->takes_len; i++) {
-        if (http->takes[i].how == SQ_STEP_TAKE_REGEX) {
-            regfree(&http->takes[i].regex);
-        }
+    if (http) {
+        sq_scenario_free_takes(http->takes, http->takes_len);
+        sq_free(http);
     }
-    sq_free(http);
 }
 
 void sq_steps_free(struct sq_steps *steps)
 {
     for (size_t i = 0; i < steps->n; i++) {
         free_http(steps->items[i].http);
+        sq_scenario_free_talk(steps->items[i].talk);
     }
     sq_free(steps->items);
     *steps = (struct sq_steps){0};

@@ -22,8 +22,12 @@
 #define SQ_STEP_NAME_MAX      40 /* bytes of a name that steps give */
 #define SQ_STEP_NAMES_MAX     64 /* values of a file */
 #define SQ_STEP_FIGURES_MAX   32 /* timers; counters */
-#define SQ_STEP_SET_UP_TIMER  0  /* of timers: how long steps before signing in take */
+#define SQ_STEP_SET_UP_NAME   "before"
+#define SQ_STEP_SET_UP_TIMER  0 /* of timers: how long steps before signing in take */
 #define SQ_STEP_HTTP_BODY_MAX (1024 * 1024)
+#define SQ_STEP_SOCKETS_MAX   4      /* WebSockets of a user at a time */
+#define SQ_STEP_MATCHES_MAX   8      /* places of a message that are looked at */
+#define SQ_STEP_MESSAGE_MAX   262144 /* bytes of one on a data channel: what browsers take */
 
 enum sq_step_kind {
     SQ_STEP_HTTP,
@@ -40,6 +44,11 @@ enum sq_step_kind {
     SQ_STEP_TIMER,
     SQ_STEP_COUNT,
     SQ_STEP_EVENT,
+    SQ_STEP_WEBSOCKET,
+    SQ_STEP_DATA,
+    SQ_STEP_ICE_SERVERS,
+    SQ_STEP_SHARE,
+    SQ_STEP_UNSHARE,
 };
 
 /* A value out of an answer. */
@@ -62,12 +71,47 @@ struct sq_step_http {
     size_t takes_len;
 };
 
+/* Which message is waited for; others are passed over. Neither: any. */
+struct sq_step_match {
+    const char *pattern; /* of `regex`; NULL: none */
+    regex_t regex;
+    struct {
+        const char *pointer, *value; /* what has to be there, as taken values are written */
+    } at[SQ_STEP_MATCHES_MAX];
+    size_t at_len; /* all of them */
+};
+
+/* Messages out and in: of a WebSocket, of a data channel. What is there is done in this order:
+ * connect, send, expect, close. */
+struct sq_step_talk {
+    const char *name;              /* of the WebSocket; of a data channel its label, NULL: the
+                                      peer's own */
+    size_t number;                 /* the WebSocket's */
+    const char *url, *subprotocol; /* to connect to; NULL: nothing */
+    const char *headers[SQ_STEP_HEADERS_MAX + 2]; /* as of a request */
+    size_t headers_len;
+    const char *send; /* NULL: nothing, or `made_bytes` of them */
+    size_t made_bytes;
+    bool json; /* what is put into it is escaped */
+    bool hex;  /* it is binary, written in hexadecimal digits */
+    bool expects, closes;
+    uint64_t times;
+    double rate_per_s; /* 0: as fast as they go out */
+    struct sq_step_match match;
+    struct sq_step_take takes[SQ_STEP_TAKES_MAX];
+    size_t takes_len;
+    uint64_t timeout_ns; /* of the whole step; 0: as for each answer of the signalling */
+};
+
 struct sq_step {
     enum sq_step_kind kind;
     struct sq_yaml_place at;
     const char *words;          /* what it does, for people: "http POST https://host/token" */
     struct sq_step_http *http;  /* owned; NULL but in SQ_STEP_HTTP */
-    const char *name, *value;   /* of what is set, waited for, timed, counted or told; of dtmf */
+    struct sq_step_talk *talk;  /* owned; NULL but in SQ_STEP_WEBSOCKET and SQ_STEP_DATA */
+    const char *name, *value;   /* of what is set, waited for, timed, counted or told; of dtmf; the
+                                   clip that is shared; value: ICE servers as W3C has them */
+    bool json;                  /* the value is JSON: what is put into it is escaped */
     bool whole_test;            /* a value of all rooms, not of the peer's own */
     bool start;                 /* a timer: starts, or else stops */
     bool audio, video;          /* that are muted */
@@ -88,6 +132,8 @@ struct sq_step_figures {
     size_t events_len;
     const char *timers[SQ_STEP_FIGURES_MAX], *counters[SQ_STEP_FIGURES_MAX];
     size_t timers_len, counters_len;
+    const char *sockets[SQ_STEP_SOCKETS_MAX]; /* WebSockets */
+    size_t sockets_len;
 };
 
 /* The text has a mark. NULL is none. */

@@ -8,7 +8,7 @@
 /* ---- What is taken ---- */
 
 /* RFC 6901, section 3: "" or "/…", and "~" only as "~0" and "~1". */
-static bool is_pointer(const char *text)
+bool sq_scenario_is_pointer(const char *text)
 {
     bool well = text[0] == '\0' || text[0] == '/';
     for (const char *p = text; well && (p = strchr(p, '~')); p++) {
@@ -39,24 +39,24 @@ static int read_regex(struct sq_scenario_reader *r, const struct sq_yaml_node *n
     return 0;
 }
 
-static int read_pointer(struct sq_scenario_reader *r, const struct sq_yaml_node *node)
+static int read_pointer(struct sq_scenario_reader *r, const struct sq_yaml_node *node, bool headers)
 {
-    if (!is_pointer(node->text)) {
+    if (!sq_scenario_is_pointer(node->text)) {
         return sq_scenario_refuse(r, SQ_ERR_FORMAT, node->at,
                                   "'%.100s': expected a JSON pointer (RFC 6901) such as /token or "
-                                  "/iceServers/0/username, or {regex: …} or {header: …}",
-                                  node->text);
+                                  "/iceServers/0/username, or {regex: …}%s",
+                                  node->text, headers ? " or {header: …}" : "");
     }
     return 0;
 }
 
-static int read_take(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                     struct sq_step_http *http)
+static int read_take(struct sq_scenario_reader *r, const struct sq_yaml_node *node, bool headers,
+                     struct sq_step_take *takes, size_t *len)
 {
-    static const char *const words[] = {"json", "regex", "header", NULL};
+    const char *const words[] = {"json", "regex", headers ? "header" : NULL, NULL};
     const struct sq_yaml_node *what = node;
     size_t how = 0;
-    if (http->takes_len == SQ_STEP_TAKES_MAX) {
+    if (*len == SQ_STEP_TAKES_MAX) {
         return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, node->key->at,
                                   "more than %d values of one answer", SQ_STEP_TAKES_MAX);
     }
@@ -69,12 +69,14 @@ static int read_take(struct sq_scenario_reader *r, const struct sq_yaml_node *no
     }
     if (what->kind != SQ_YAML_TEXT || (how > 0 && !what->text[0])) {
         return sq_scenario_refuse_kind(r, node,
-                                       "a JSON pointer such as /token, or one of {json: …}, "
-                                       "{regex: …} and {header: …}");
+                                       headers
+                                           ? "a JSON pointer such as /token, or one of {json: …}, "
+                                             "{regex: …} and {header: …}"
+                                           : "a JSON pointer such as /token, or {regex: …}");
     }
-    struct sq_step_take *take = &http->takes[http->takes_len++];
+    struct sq_step_take *take = &takes[(*len)++];
     int err = how == SQ_STEP_TAKE_REGEX ? read_regex(r, what, take) : 0;
-    err = err || how != SQ_STEP_TAKE_JSON ? err : read_pointer(r, what);
+    err = err || how != SQ_STEP_TAKE_JSON ? err : read_pointer(r, what, headers);
     if (!err) {
         take->how = how == 0   ? SQ_STEP_TAKE_JSON
                     : how == 1 ? SQ_STEP_TAKE_REGEX
@@ -86,8 +88,8 @@ static int read_take(struct sq_scenario_reader *r, const struct sq_yaml_node *no
     return err;
 }
 
-static int read_takes(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                      struct sq_step_http *http)
+int sq_scenario_read_takes(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                           bool headers, struct sq_step_take *takes, size_t *len)
 {
     if (node->kind != SQ_YAML_MAP || !node->first) {
         return sq_scenario_refuse_kind(r, node,
@@ -95,9 +97,18 @@ static int read_takes(struct sq_scenario_reader *r, const struct sq_yaml_node *n
     }
     int err = 0;
     for (const struct sq_yaml_node *item = node->first; !err && item; item = item->next) {
-        err = read_take(r, item, http);
+        err = read_take(r, item, headers, takes, len);
     }
     return err;
+}
+
+void sq_scenario_free_takes(struct sq_step_take *takes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (takes[i].how == SQ_STEP_TAKE_REGEX) {
+            regfree(&takes[i].regex);
+        }
+    }
 }
 
 /* ---- The request ---- */
@@ -111,19 +122,19 @@ static bool is_token(const char *text) /* RFC 9110, section 5.6.2 */
     return p > text && *p == '\0';
 }
 
-static int add_header(struct sq_scenario_reader *r, struct sq_step_http *http, const char *name,
-                      const char *value)
+static int add_header(struct sq_scenario_reader *r, const char **headers, size_t *len,
+                      const char *name, const char *value)
 {
     struct sq_buf line = {0};
     sq_buf_printf(&line, "%s: %s", name, value);
     const char *kept = sq_scenario_keep_buf(r, &line);
-    http->headers[http->headers_len] = kept;
-    http->headers_len += kept != NULL;
+    headers[*len] = kept;
+    *len += kept != NULL;
     return kept ? 0 : SQ_ERR_NOMEM;
 }
 
-static int read_headers(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
-                        struct sq_step_http *http)
+int sq_scenario_read_headers(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
+                             const char **headers, size_t *len)
 {
     if (node->kind != SQ_YAML_MAP) {
         return sq_scenario_refuse_kind(r, node, "headers: {X-Key: ${KEY}}");
@@ -134,7 +145,7 @@ static int read_headers(struct sq_scenario_reader *r, const struct sq_yaml_node 
             return sq_scenario_refuse(r, SQ_ERR_FORMAT, item->key->at,
                                       "'%.60s' is no name of a header", item->key->text);
         }
-        if (http->headers_len == SQ_STEP_HEADERS_MAX) {
+        if (*len == SQ_STEP_HEADERS_MAX) {
             return sq_scenario_refuse(r, SQ_ERR_UNSUPPORTED, item->key->at, "more than %d headers",
                                       SQ_STEP_HEADERS_MAX);
         }
@@ -144,7 +155,7 @@ static int read_headers(struct sq_scenario_reader *r, const struct sq_yaml_node 
             return sq_scenario_refuse(r, SQ_ERR_FORMAT, item->at,
                                       "a header's value on several lines; expected one");
         }
-        err = err ? err : add_header(r, http, item->key->text, value);
+        err = err ? err : add_header(r, headers, len, item->key->text, value);
     }
     return err;
 }
@@ -224,14 +235,14 @@ static int read_item(struct sq_scenario_reader *r, const struct sq_yaml_node *it
     case 1:
         return read_url(r, item, http);
     case 2:
-        return read_headers(r, item, http);
+        return sq_scenario_read_headers(r, item, http->headers, &http->headers_len);
     case 3:
     case 4:
         return read_body(r, item, i == 3, http);
     case 5:
         return read_status(r, item, http);
     case 6:
-        return read_takes(r, item, http);
+        return sq_scenario_read_takes(r, item, true, http->takes, &http->takes_len);
     default:
         return sq_scenario_step_duration(r, item, &http->timeout_ns);
     }
@@ -273,7 +284,7 @@ int sq_scenario_read_http(struct sq_scenario_reader *r, const struct sq_yaml_nod
         http->method = http->body ? "POST" : "GET";
     }
     if (!err && http->json && !has_header(http, "Content-Type")) {
-        err = add_header(r, http, "Content-Type", "application/json");
+        err = add_header(r, http->headers, &http->headers_len, "Content-Type", "application/json");
     }
     return err;
 }

@@ -51,13 +51,17 @@ static const struct sq_yaml_node *child(const struct sq_yaml_node *node, const c
 
 static int find_in_step(struct sq_scenario_reader *r, const struct sq_yaml_node *step)
 {
-    const struct sq_yaml_node *take = child(child(step, "http"), "take");
+    static const char *const taking[] = {"http", "websocket", "data"};
     const struct sq_yaml_node *wait = child(step, "wait_for");
     int err = add_name(r, child(child(step, "set"), "name"));
     err = err ? err : add_name(r, wait && wait->kind == SQ_YAML_MAP ? child(wait, "name") : wait);
-    for (const struct sq_yaml_node *item = take && take->kind == SQ_YAML_MAP ? take->first : NULL;
-         !err && item; item = item->next) {
-        err = add_name(r, item->key);
+    for (size_t i = 0; i < sizeof(taking) / sizeof(*taking); i++) {
+        const struct sq_yaml_node *take = child(child(step, taking[i]), "take");
+        for (const struct sq_yaml_node *item = take && take->kind == SQ_YAML_MAP ? take->first
+                                                                                 : NULL;
+             !err && item; item = item->next) {
+            err = add_name(r, item->key);
+        }
     }
     return err;
 }
@@ -124,20 +128,50 @@ static int check_text(struct sq_scenario_reader *r, const struct known *k, const
     return 0;
 }
 
+static const char before_it[] = "before this one";
+
+static int check_headers(struct sq_scenario_reader *r, const struct known *k,
+                         const char *const *headers, size_t len, struct sq_yaml_place at)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < len; i++) {
+        err = check_text(r, k, headers[i], at, before_it);
+    }
+    return err;
+}
+
+static void learn_takes(struct known *k, const struct sq_step_take *takes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        learn(k, takes[i].name);
+    }
+}
+
+static int check_talk(struct sq_scenario_reader *r, struct known *k, const struct sq_step *step)
+{
+    const struct sq_step_talk *t = step->talk;
+    int err = check_text(r, k, t->url, step->at, before_it);
+    err = err ? err : check_text(r, k, t->send, step->at, before_it);
+    err = err ? err : check_headers(r, k, t->headers, t->headers_len, step->at);
+    for (size_t i = 0; !err && i < t->match.at_len; i++) {
+        err = check_text(r, k, t->match.at[i].value, step->at, before_it);
+    }
+    learn_takes(k, t->takes, t->takes_len);
+    return err;
+}
+
 static int check_step(struct sq_scenario_reader *r, struct known *k, const struct sq_step *step)
 {
-    static const char when[] = "before this one";
     const struct sq_step_http *http = step->http;
-    int err = check_text(r, k, step->value, step->at, when);
+    int err = check_text(r, k, step->value, step->at, before_it);
+    if (!err && step->talk) {
+        err = check_talk(r, k, step);
+    }
     if (!err && http) {
-        err = check_text(r, k, http->url, step->at, when);
-        err = err ? err : check_text(r, k, http->body, step->at, when);
-        for (size_t i = 0; !err && i < http->headers_len; i++) {
-            err = check_text(r, k, http->headers[i], step->at, when);
-        }
-        for (size_t i = 0; i < http->takes_len; i++) {
-            learn(k, http->takes[i].name);
-        }
+        err = check_text(r, k, http->url, step->at, before_it);
+        err = err ? err : check_text(r, k, http->body, step->at, before_it);
+        err = err ? err : check_headers(r, k, http->headers, http->headers_len, step->at);
+        learn_takes(k, http->takes, http->takes_len);
     }
     if (step->kind == SQ_STEP_SET || step->kind == SQ_STEP_WAIT_FOR) {
         learn(k, step->name);

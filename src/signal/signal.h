@@ -17,7 +17,8 @@ struct sq_clip;
 struct sq_clip_track;
 struct sq_link;
 struct sq_loop;
-struct sq_signal; /* one user's signalling; each adapter has its own */
+struct sq_lua_script; /* signal/lua/script.h */
+struct sq_signal;     /* one user's signalling; each adapter has its own */
 
 /* Why an attempt ended otherwise than well: the closed list of summary.json. */
 enum sq_cause {
@@ -66,6 +67,25 @@ struct sq_signal_user {
     uint64_t timeout_ns; /* for each answer of the server */
     struct sq_link *link; /* what the signalling goes over: WebSocket past its firewall, HTTP
                              through it; NULL: none */
+    const char *role;     /* its group's name, or what it does */
+    uint64_t seed;        /* of its own random choices */
+    const struct sq_lua_script *script; /* of lua targets; else NULL */
+};
+
+/* What a script may ask of the run; each with the host's context. */
+struct sq_signal_run {
+    /* Values that users share: of the room, or of the whole test. SQ_ERR_NOMEM. */
+    int (*set)(void *ctx, bool whole_test, const char *name, const char *value);
+    /* A copy (sq_free). SQ_ERR_NOTFOUND: nobody has set it yet; SQ_ERR_NOMEM. */
+    int (*get)(void *ctx, bool whole_test, const char *name, char **ret_value);
+    /* While on, `woken` of the adapter's operations comes when any value was set. SQ_ERR_NOMEM. */
+    int (*watch)(void *ctx, bool on);
+    /* A column of the user's row; a copy (sq_free). SQ_ERR_NOTFOUND, SQ_ERR_NOMEM. */
+    int (*column)(void *ctx, const char *name, char **ret_value);
+    /* Custom timers and counters, told by name; false: the run knows none of that name. */
+    bool (*time)(void *ctx, const char *name, uint64_t took_ns);
+    bool (*count)(void *ctx, const char *name, uint64_t add);
+    void (*event)(void *ctx, const char *name);
 };
 
 /* The run's face to an adapter. */
@@ -87,6 +107,7 @@ struct sq_signal_host {
     void (*left)(void *ctx);
     /* A line for the peer's story ("janus: attached, handle 123"). */
     void (*note)(void *ctx, const char *text);
+    const struct sq_signal_run *run; /* NULL: there is none */
 };
 
 struct sq_signal_ops {
@@ -108,6 +129,8 @@ struct sq_signal_ops {
     void (*destroy)(struct sq_signal *signal);
     /* Restarts ICE of all its peers; NULL where the protocol has no way. */
     int (*restart_ice)(struct sq_signal *signal);
+    /* A value was set (sq_signal_run.watch); nullable. Nothing may be called back from here. */
+    void (*woken)(struct sq_signal *signal);
 };
 
 /* The adapter of a target's scheme, or NULL. */

@@ -20,6 +20,8 @@ static const struct scheme schemes[] = {
     {"room+ws", "ws", 80, false, true},      {"room+wss", "wss", 443, true, true},
     {"whip+http", "http", 80, false, false}, {"whip+https", "https", 443, true, false},
     {"whep+http", "http", 80, false, false}, {"whep+https", "https", 443, true, false},
+    {"lua+ws", "ws", 80, false, false},      {"lua+wss", "wss", 443, true, false},
+    {"lua+http", "http", 80, false, false},  {"lua+https", "https", 443, true, false},
 };
 
 struct why {
@@ -250,9 +252,11 @@ int sq_target_parse(const char *url, struct sq_target *ret_target, char *why, si
     const struct scheme *scheme =
         mark ? find_scheme((struct sq_view){url, (size_t)(mark - url)}) : NULL;
     if (!scheme) {
-        return fail(&w, url,
-                    "expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
-                    "whep+http://, whep+https://, room+ws:// or room+wss://");
+        return fail(
+            &w, url,
+            "expected lab:, janus+ws://, janus+wss://, whip+http://, whip+https://, "
+            "whep+http://, whep+https://, room+ws://, room+wss://, or with --script lua+ws://, "
+            "lua+wss://, lua+http:// or lua+https://");
     }
     int err = parse_parts(&t, scheme, sq_view_of(mark + 3), &w);
     if (err) {

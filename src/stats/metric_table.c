@@ -1,7 +1,7 @@
 /* The table alone; what is done with it stands in metrics.c. */
 #include "stats/metrics.h"
 
-static const struct sq_metric table[SQ_METRIC_COUNT] = {
+static const struct sq_metric table[SQ_METRIC_ALL_COUNT] = {
     [SQ_METRIC_AUDIO_IN] =
         {"audio.in", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_IN, SQ_BETTER_HIGH,
          SQ_SAMPLING_PEER_TOTAL, 1,
@@ -381,9 +381,15 @@ static const struct sq_metric table[SQ_METRIC_COUNT] = {
                                    "Packets the generator itself lost: receive buffers that were "
                                    "full, and sends the kernel refused.",
                                    ""},
+    [SQ_METRIC_OWN_TIMER] = {"timer", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
+                             SQ_SAMPLING_STEP, 1000,
+                             "A timer of a scenario's steps: from its start to its stop.", ""},
+    [SQ_METRIC_OWN_COUNTER] = {"counter", SQ_UNIT_COUNT, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
+                               SQ_BETTER_NEITHER, SQ_SAMPLING_STEP, 1,
+                               "A counter of a scenario's steps: what each adds to it.", ""},
 };
 
 const struct sq_metric *sq_metric_get(enum sq_metric_id id)
 {
-    return (unsigned)id < SQ_METRIC_COUNT ? &table[id] : NULL;
+    return (unsigned)id < SQ_METRIC_ALL_COUNT ? &table[id] : NULL;
 }

@@ -76,6 +76,8 @@ const char *sq_metric_sampling_text(enum sq_metric_sampling sampling)
         return "each frame (video) or packet (audio) that carries a time-tag";
     case SQ_SAMPLING_RETURN:
         return "each time that a dropped peer came back";
+    case SQ_SAMPLING_STEP:
+        return "each time that a peer comes to such a step of its scenario";
     case SQ_SAMPLING_THREAD_SECOND:
         return "each second of each generator thread";
     }

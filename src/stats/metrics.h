@@ -87,7 +87,12 @@ enum sq_metric_id {
     SQ_METRIC_GENERATOR_LATENESS,
     SQ_METRIC_GENERATOR_CPU,
     SQ_METRIC_GENERATOR_DROPS,
-    SQ_METRIC_COUNT
+    SQ_METRIC_COUNT,
+    /* Not of the table: what users of Squall name themselves, any number of each. Their names are
+     * kept beside. */
+    SQ_METRIC_OWN_TIMER = SQ_METRIC_COUNT, /* timer.NAME */
+    SQ_METRIC_OWN_COUNTER,                 /* counter.NAME */
+    SQ_METRIC_ALL_COUNT
 };
 
 enum sq_metric_unit {
@@ -123,6 +128,7 @@ enum sq_metric_sampling {
     SQ_SAMPLING_TIMER,      /* each timer of the generator that fires */
     SQ_SAMPLING_FRAME,      /* each frame (video) or packet (audio) that carries a time-tag */
     SQ_SAMPLING_RETURN,     /* each time that a dropped peer came back */
+    SQ_SAMPLING_STEP,       /* each time that a peer comes to a step of its scenario */
     SQ_SAMPLING_THREAD_SECOND, /* each second of each generator thread */
 };
 

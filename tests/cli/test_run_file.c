@@ -107,6 +107,52 @@ static void the_command_line_wins(void **state)
     drop(&w);
 }
 
+/* Of lua targets: each group has its own, what compiles not is told by its place, and the names of
+ * figures are those of steps and scripts together. */
+static void scripts_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *script, *says;
+    } wrong[] = {
+        {"lua+ws://h/", "", "the target is lua+ws, whose protocol is a script"},
+        {"lab", "a.lua", "needs none: expected lua+ws://"},
+        {"lua+ws://h/", "nowhere.lua", "nowhere.lua: No such file"},
+        {"lua+ws://h/", "bad.lua", "t.yaml:2:9: script: bad.lua:2: "},
+    };
+    struct whole w;
+    char text[1024];
+    FILE *f = fopen(in("a.lua"), "w");
+    assert_true(f && fputs("metric.start('up') metric.event('met') metric.count('n')", f) >= 0);
+    fclose(f);
+    f = fopen(in("bad.lua"), "w");
+    assert_true(f && fputs("\nx = = 1", f) >= 0);
+    fclose(f);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        snprintf(text, sizeof(text), "target: %s\n%s%s\n", wrong[i].target,
+                 wrong[i].script[0] ? "script: " : "",
+                 wrong[i].script[0] ? in(wrong[i].script) : "");
+        assert_int_not_equal(make(text, "", &w), 0);
+        if (!strstr(w.why, wrong[i].says)) {
+            fail_msg("%s (expected %s)", w.why, wrong[i].says);
+        }
+        drop(&w);
+    }
+    snprintf(text, sizeof(text),
+             "target: lua+wss://h/x\nscript: %s\n"
+             "steps: [{timer: {start: call}}, {wait: 1s}, {timer: {stop: call}}]\n",
+             in("a.lua"));
+    assert_int_equal(make(text, "", &w), 0);
+    assert_non_null(w.plan.groups[0].script);
+    assert_int_equal(w.plan.figures->timers_len, 3);
+    assert_string_equal(w.plan.figures->timers[1], "call");
+    assert_string_equal(w.plan.figures->timers[2], "up");
+    assert_int_equal(w.plan.figures->counters_len, 1);
+    assert_int_equal(w.plan.tags_len, 1);
+    assert_string_equal(w.plan.tags[0], "met");
+    drop(&w);
+}
+
 static void groups_have_options_of_their_own(void **state)
 {
     (void)state;
@@ -287,6 +333,11 @@ static const struct wrong wrongs[] = {
     {LAB "groups: {a: {target: ftp://x/}}\n", "2:22", "expected lab:"},
     {LAB "load: {peers: 0}\n", "2:15", "load.peers 0: expected a whole number from 1"},
     {LAB "steps: [{wait: 1s}, {network: Poor 6G}]\n", "2:21", "network 'Poor 6G'"},
+    {LAB "steps: [{wait: 1s}, {data: hi}]\n", "2:21", "these peers have no data channel"},
+    {LAB "audio: false\nmedia: nowhere\nsteps: [share: hd]\n", "3:8", "no such clip"},
+    {LAB "steps: [share: nowhere]\n", "2:9", "share nowhere: no such clip"},
+    {LAB "video: false\nsteps: [share: hd]\n", "3:9", "these peers send no video"},
+    {LAB "before: [websocket: 'ws://x/${user.id}']\n", "2:10", "asks for a column of users"},
     {LAB "before: [http: 'http://x/${user.id}']\n", "2:10", "asks for a column of users"},
     {"target: 'lab:${t}'\nbefore: [set: {name: t, value: v}]\n", "1:9", "for other services"},
     {"target: ${t}\nbefore: [set: {name: t, value: v}]\n", "1:9", "expected its kind before it"},
@@ -609,6 +660,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_known_by_its_end),
         cmocka_unit_test(the_command_line_wins),
+        cmocka_unit_test(scripts_are_read),
         cmocka_unit_test(in_small),
         cmocka_unit_test(groups_have_options_of_their_own),
         cmocka_unit_test(targets_of_groups),

@@ -622,6 +622,13 @@ def scenario_seeds():
     put("scenario", "refused", "a: &b !c\n--- \n\t- {d: *b, d}\n")
 
 
+def steps_seeds():
+    put("steps", "pointer", '/a~1b/0/x\n{"a/b": [{"x": "t"}]}')
+    put("steps", "regex", 'id=([0-9])\nroom id=7 ok')
+    put("steps", "ice", '/0/urls\n[{"urls": ["turn:h:3478?transport=tcp", "stun:s"], "username": "1:u", "credential": "c"}]')
+    put("steps", "ice_text", '\n{"iceServers": [{"url": "[\\"turns:[::1]:5349\\"]", "username": "u", "credential": "c"}]}')
+
+
 def users_seeds():
     put("users", "plain", "name,token\nann,t1\nbob,t2\n")
     put("users", "quoted", '\xef\xbb\xbf"a ""b""",c\r\n"x, y",""\r\n\r\n1,2'.encode("latin-1"))
@@ -672,6 +679,7 @@ def main():
     sctp_seeds()
     timetag_seeds()
     scenario_seeds()
+    steps_seeds()
     users_seeds()
     store_seeds()
     for folder in sorted(corpus.iterdir()):

@@ -1,4 +1,5 @@
 """Networks that --network puts under each peer, held against what was set: on the wire where it can be seen there."""
+import json
 import math
 import re
 import subprocess
@@ -13,18 +14,30 @@ from test_wire import Capture, one_packet_at_a_time
 CALM = ("--rate", "20/s", "--lateness-max", "500")
 
 
-def packets_of(path, port):
-    """(time, bytes of the IP packet) of each that left this port."""
-    out = subprocess.run([need("tshark"), "-n", "-r", path, "-Y", f"udp.srcport == {port}", "-T", "fields", "-e", "frame.time_epoch",
+def packets_of(path, port, transport="udp"):
+    """(time, bytes of the IP packet) of each that left this port, but for TCP's that carry nothing."""
+    asked = f"{transport}.srcport == {port}" + (" and tcp.len > 0" if transport == "tcp" else "")
+    out = subprocess.run([need("tshark"), "-n", "-r", path, "-Y", asked, "-T", "fields", "-e", "frame.time_epoch",
                           "-e", "ip.len"], capture_output=True, text=True, check=True).stdout
     return [(float(time), int(size)) for time, size in (line.split() for line in out.splitlines())]
 
 
+def came_in(results, begin, end):
+    """kbit/s of the IP packets that came to the first peer between these seconds of it, by the counters of its transport."""
+    dump = json.loads(next((results.folder / "webrtc-internals").glob("*.json")).read_text())
+    stats = next(connection for connection in dump["PeerConnections"].values())["stats"]
+    name = next(key[:-len("-bytesReceived")] for key, value in stats.items() if value["statsType"] == "transport" and key.endswith("-bytesReceived"))
+    times, octets, packets = (json.loads(stats[f"{name}-{member}"]["values"]) for member in ("timestamp", "bytesReceived", "packetsReceived"))
+    first, last = (min(range(len(times)), key=lambda i: abs(times[i] - times[0] - 1e3 * when)) for when in (begin, end))
+    return (octets[last] - octets[first] + 28 * (packets[last] - packets[first])) * 8 / (times[last] - times[first])
+
+
 def network_rate(t):
-    """What leaves a peer whose clip needs more than its link has is the link's rate, to 2 %."""
+    """What leaves a peer whose clip needs more than its link has is the link's rate, to 2 %; so is what comes back to it."""
     one_packet_at_a_time("lo")
     capture = Capture(t)
-    results = t.run("lab:echo", "--peers", 1, "--duration", "12s", "--network", "up.rate=400k", *CONSTANT, *CALM).finish()
+    network = "up.rate=400k,down.rate=300k"
+    results = t.run("lab:echo", "--peers", 1, "--duration", "12s", "--network", network, "--dump", 1, *CONSTANT, *CALM).finish()
     capture.finish()
     local = re.search(r":(\d+) ->", results.peers[0]["pair"])[1]
     packets = packets_of(capture.path, local)
@@ -33,7 +46,10 @@ def network_rate(t):
     rate = sum(inside) * 8 / 8 / 1e3
     test.note(f"{rate:.1f} kbit/s on the wire, 400 set, in {len(inside)} packets")
     check(abs(rate / 400 - 1) < 0.02, f"{rate:.1f} kbit/s on the wire, 400 were set")
-    check(results.peers[0]["network"] == "up.rate=400k", results.peers[0]["network"])
+    back = came_in(results, 3, 10)
+    test.note(f"{back:.1f} kbit/s came back, 300 set")
+    check(abs(back / 300 - 1) < 0.02, f"{back:.1f} kbit/s came back, 300 were set")
+    check(results.peers[0]["network"] == network, results.peers[0]["network"])
 
 
 def network_delay(t):
@@ -85,6 +101,7 @@ def network_firewall(t):
     results = t.run(lab.room(), *words, "--connect-timeout", "3s", "--turn", coturn.url(), "--turn-user", USER, "--turn-password",
                     PASSWORD).finish()
     check(results.code == 3 and results.summary["peers"]["ok"] == 0, f"exit code {results.code}: {results.summary['reason']}")
+    check("its own network, HTTPS only, lets no UDP out" in results.summary["reason"], results.summary["reason"])
     check(coturn.count("session .* new") <= 2 and f"{ADDRESS}:{coturn.port}" in results.text + results.summary["reason"], results.text)
 
 
@@ -110,6 +127,38 @@ def network_changes(t):
     check([value for value, _ in told] == [text, "up.rate=300k", "down 1500ms", "up"], f"{told}")
 
 
+def network_tcp(t):
+    """UDP blocked: media over TCP to the service (ICE-TCP) have the rate of the link, and by TCP to a TURN server its delay."""
+    coturn = Coturn(t)
+    straight, behind = t.lab("--ice-tcp", "only", address=ADDRESS), t.lab(address=ADDRESS)
+    words = ("--echo", "--duration", "8s", *CONSTANT, *CALM)
+    turn = ("--peers", 2, "--ice", "relay", "--turn", coturn.url("tcp"), "--turn-user", USER, "--turn-password", PASSWORD)
+    capture = Capture(t, f"udp port 9 or (tcp and src host {ADDRESS})")
+    runs = {}
+
+    def start(name, lab, *options):
+        runs[name] = t.run("whip+" + lab.http("/whip/echo"), *words, *options)
+    start("rate", straight, "--peers", 1, "--network", "UDP blocked,up.rate=400k")
+    start("plain", behind, *turn)
+    start("slow", behind, *turn, "--network", "UDP blocked,up.delay=40ms,down.delay=60ms")
+    results = {name: run.finish() for name, run in runs.items()}
+    capture.finish()
+    for name in "plain", "slow":
+        results[name].all_ok(2)
+    peer = results["rate"].peers[0]
+    check(peer["pair"].startswith("tcp ") and peer["audio.in.packets"] > 50, f"{peer['pair']}, {peer['audio.in.packets']} packets came back")
+    packets = packets_of(capture.path, re.search(r":(\d+) ->", peer["pair"])[1], "tcp")
+    begin = packets[0][0] + 2
+    rate = sum(size for time, size in packets if begin <= time < begin + 5) * 8 / 5 / 1e3
+    test.note(f"ICE-TCP: {rate:.1f} kbit/s on the wire, 400 set")
+    check(abs(rate / 400 - 1) < 0.02, f"{rate:.1f} kbit/s of TCP on the wire, 400 were set")
+    check({p["local_candidate"] for p in results["slow"].peers} == {"relay"}, f"{[p['pair'] for p in results['slow'].peers]}")
+    # The least: programs that other work keeps from the CPU stand at either end, and TCP has no time-stamps of arrival.
+    longer = results["slow"].metric("audio.out.rtt", "min") - results["plain"].metric("audio.out.rtt", "min")
+    test.note(f"TURN by TCP: audio.out.rtt {longer:.2f} ms longer, 100 set")
+    check(abs(longer - 100) < 2, f"audio.out.rtt is {longer:.2f} ms longer, 100 were set, to within 1 each way")
+
+
 def network_whip(t):
     """WHIP over the link: connecting takes one round trip more, TLS another; UDP blocked lets it through and its media not, and a
     firewall for port 443 alone stops it."""
@@ -127,10 +176,12 @@ def network_whip(t):
         check(abs(longer - 100) < bound, f"{metric} is {longer:.2f} ms longer, 100 were set")
     blocked = t.run(*words, "--peers", 2, "--duration", "4s", "--network", "UDP blocked", "--connect-timeout", "2s").finish()
     check(blocked.causes() == {"ice": 2}, f"{blocked.causes()}")
+    fault = "its own network, UDP blocked, lets no UDP out"
+    check(blocked.message("ice").endswith(fault) and fault in blocked.summary["reason"], f"{blocked.message('ice')}; {blocked.summary['reason']}")
     shut = t.run(*words, "--peers", 2, "--duration", "3s", "--network", "HTTPS only", "--answer-timeout", "1s").finish()
     check(shut.code == 3 and shut.causes() == {"connect": 2}, f"exit code {shut.code}, {shut.causes()}")
     check(f"cannot connect to {lab.host}:{lab.port}: no answer within 1000ms" in shut.message("connect"), shut.message("connect"))
 
 
 if __name__ == "__main__":
-    test.run([network_rate, network_delay, network_loss, network_shares, network_firewall, network_changes, network_whip])
+    test.run([network_rate, network_delay, network_loss, network_shares, network_firewall, network_changes, network_tcp, network_whip])

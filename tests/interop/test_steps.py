@@ -1,17 +1,22 @@
 """Steps of a scenario: tokens of an HTTP server that a lab demands, a room that its moderator makes known, who is muted and
-who leaves; and a server that answers what nobody expects."""
-import http.server
+who leaves; a server that answers what nobody expects; credentials of a TURN server, messages, and a clip that is shared."""
+import base64
+import hashlib
+import hmac
 import json
 import re
 import statistics
 import subprocess
-import threading
+import time
 from datetime import datetime
 
 from harness import test
+from harness.api import Api
 from harness.proc import check
-from harness.sandbox import need
+from harness.sandbox import ADDRESS, need
 from harness.squall import CONSTANT, Lab
+from harness.turn import SECRET, Coturn, certificate
+from harness.ws import Served
 from test_dtmf import keys_on_the_wire
 from test_wire import Capture, one_packet_at_a_time
 
@@ -62,38 +67,10 @@ groups:
 """
 
 
-class Api:
-    """What asks an application of its users: a room, a token. `answer(method, path, body)` gives status and text."""
-
-    def __init__(self, t, answer):
-        api = self
-        self.requests = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def reply(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                api.requests.append((self.command, self.path, body, dict(self.headers)))
-                status, text, headers = answer(self.command, self.path, body)
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": len(text)}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            do_GET = do_POST = reply
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 def scenario(t, text, target, api, *options):
     file = t.folder / "steps.yaml"
     file.write_text(text)
-    return t.run(str(file), target, "--lateness-max", "300", *options, env={"API": api.url, "KEY": "k-1"}).finish(40)
+    return t.run(str(file), target, "--lateness-max", "300", *options, env={"API": api.url, "KEY": "k-1", "WS": api.url.replace("http", "ws")}).finish(40)
 
 
 def steps_token(t):
@@ -265,5 +242,108 @@ def steps_effects(t):
     check(abs(rates[1] / 300 - 1) < 0.02 and rates[0] > 900, f"{rates} kbit/s on the wire, the last was set to 300")
 
 
+def steps_turn_rest(t):
+    """Each peer asks for TURN credentials of its own, as browsers do (time-limited: draft-uberti-behave-turn-rest), and goes by the
+    relay alone; its token comes by a WebSocket. One is given a wrong credential, one is told no by the WebSocket."""
+    coturn = Coturn(t, rest=True)
+    closed = []
+
+    def answer(method, path, body):
+        peer = path.rsplit("/", 1)[1]
+        name = f"{int(time.time()) + 60}:{peer}"
+        key = b"another" if peer == "4" else SECRET.encode()
+        credential = base64.b64encode(hmac.new(key, name.encode(), hashlib.sha1).digest()).decode()
+        servers = [{"urls": [coturn.url(), coturn.url("tcp")], "username": name, "credential": credential}]
+        return 200, json.dumps({"iceServers": servers, "ttl": 60}), {}
+
+    def socket(path, ws):
+        hello = json.loads(ws.receive())
+        ws.send(json.dumps({"type": "news"}))
+        if hello["join"] == "squall-5":
+            return ws.send("", 8)
+        ws.send(json.dumps({"type": "welcome", "to": hello["join"], "auth": {"token": TOKEN}}))
+        if ws.receive() == "seat?":
+            ws.send("seat=7;")
+            ws.receive()
+        closed.append(ws.code)
+
+    ca, *own = certificate(t.folder)
+    api = Api(t, answer, socket, own)
+    results = scenario(t, """
+load: {peers: 6, rate: 20/s, duration: 7s}
+media: small
+ice: relay
+before:
+  - http: {url: "${API}/turn/${peer.number}", take: {ice: /iceServers}}
+  - ice_servers: ${ice}
+  - websocket:
+      url: ${WS}/chat
+      json: {join: "${peer.name}"}
+      expect: {/type: welcome, /to: "${peer.name}"}
+      take: {token: /auth/token}
+token: ${token}
+steps:
+  - timer: {start: seat}
+  - websocket: {send: "seat?", expect: "^seat=", take: {seat: {regex: "=([0-9]+)"}}}
+  - timer: {stop: seat}
+  - count: seated
+  - websocket: {close: true}
+expect:
+  - peers.failed == 2
+  - counter.seated == 4
+  - timer.seat.count == 4
+  - timer.seat.max < 2s
+""", Lab(t, "--token", TOKEN, address=ADDRESS).room(), api, "--ca", ca)
+    said = {p["peer"]: p["message"] for p in results.peers}
+    check(results.code == 0 and results.causes() == {"auth": 1, "signaling": 1}, f"exit code {results.code}, {said}, {results.text}")
+    test.note(said["squall-4"])
+    test.note(said["squall-5"])
+    check("step 3 of before, websocket connect ${WS}/chat, send, expect" in said["squall-5"] and
+          "the server closed the WebSocket" in said["squall-5"], f"{said}")
+    well = [p for p in results.peers if p["outcome"] == "ok"]
+    check(len(well) == 4 and all(p["local_candidate"] == "relay" and p["video.in.frames"] > 20 for p in well), f"{well}")
+    for number in range(4):
+        check(coturn.count(rf"username=<\d+:{number}>[^\n]*lifetime=600|user <\d+:{number}>: incoming packet ALLOCATE processed, success") >= 1,
+              f"no allocation of peer {number}: {coturn.said()}")
+    # Nobody knows that authority: neither HTTP nor WebSocket goes on.
+    results = scenario(t, "load: {peers: 1, duration: 1s}\nbefore: [websocket: '${WS}/chat']\n", "lab:", api)
+    check(results.causes() == {"tls": 1} and "step 1 of before, websocket connect ${WS}/chat" in results.message("tls"), results.text)
+    check(sorted(closed) == [1000] * 4 + [1001], f"closed: {closed}")
+
+
+def steps_share(t):
+    """A screen is shared and no longer shared, and a chat goes over a data channel: receivers see the other picture at once."""
+    results = scenario(t, """
+load: {peers: 3, rate: 20/s, duration: 8s}
+media: small
+data: open
+rooms: {count: 1}
+steps:
+  - wait: 2s
+  - event: shared
+  - share: hd
+  - data: {send: "look ${peer.name}", times: 3, rate: 10/s}
+  - data: {bytes: 5000}
+  - data: {expect: "^look squall-[0-9]+$", take: {who: {regex: "look (.*)"}}, timeout: 2s}
+  - count: {name: looks, add: 2}
+  - wait: 2s
+  - unshare
+expect:
+  - counter.looks == 6
+  - video.in.freezes == 0
+  - video.in.loss == 0
+  - video.in.fps >= 12 for 100% of peers
+  - data.in.messages == 8
+""", Lab(t).room(), Api(t, None), "--dump", 3)
+    results.all_ok(3)
+    widths = [[v for _, v in s.members["frameWidth"]] for series in results.dumps() for s in series
+              if s.kind == "inbound-rtp" and s.video]
+    check(len(widths) == 6, f"{len(widths)} videos were received, expected 6")
+    for seen in widths:
+        first, most, last = seen[0], max(seen), seen[-1]
+        check(first == last == 320 and most > 320, f"widths of a video by the second: {seen}")
+    test.note(f"widths by the second: {widths[0]}")
+
+
 if __name__ == "__main__":
-    test.run([steps_token, steps_wrong, steps_effects])
+    test.run([steps_token, steps_wrong, steps_effects, steps_turn_rest, steps_share])

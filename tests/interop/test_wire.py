@@ -44,9 +44,9 @@ def one_packet_at_a_time(interface):
 class Capture:
     """dumpcap on loopback. A marker datagram proves that it sees packets, and that it saw the last."""
 
-    def __init__(self, t):
+    def __init__(self, t, what="udp"):
         self.path = t.folder / "wire.pcap"
-        self.process = t.start("dumpcap", [need("dumpcap"), "-q", "-P", "-i", "lo", "-f", "udp", "-B", "64",
+        self.process = t.start("dumpcap", [need("dumpcap"), "-q", "-P", "-i", "lo", "-f", what, "-B", "64",
                                            "-w", self.path])
         self.mark(b"squall-interop-begins")
 

@@ -500,6 +500,34 @@ static void encodings_stand_side_by_side(void **state)
 }
 
 /* A step of another ladder, or the one at hand again, changes nothing. */
+static void numbers_go_on_with_another_clip(void **state)
+{
+    struct help_file first_file = help_make(0, 50, 10);
+    struct help_file other_file = help_make(0, 30, 5);
+    struct sq_clip *first = made(&first_file);
+    struct sq_clip *other = made(&other_file);
+    struct sq_rand rand;
+    struct sq_source before, after;
+    struct sq_source_packet p;
+    (void)state;
+    sq_rand_seed(&rand, 9);
+    sq_source_init(&before, sq_clip_track(first, SQ_CLIP_VIDEO), 0, START, &rand);
+    int32_t id = -1;
+    uint64_t now = START + 400 * SQ_NS_PER_MS;
+    while (sq_source_next(&before, now, &p)) {
+        id = picture_id(&p);
+    }
+    sq_source_init(&after, sq_clip_track(other, SQ_CLIP_VIDEO), 0, now, &rand);
+    sq_source_go_on_from(&after, &before);
+    assert_true(sq_source_next(&after, now + 50 * SQ_NS_PER_MS, &p));
+    assert_true(p.key && p.begin);
+    assert_int_equal(picture_id(&p), (id + 1) & 0x7fff);
+    sq_clip_close(first);
+    sq_clip_close(other);
+    free(first_file.bytes);
+    free(other_file.bytes);
+}
+
 static void steps_of_other_ladders_are_ignored(void **state)
 {
     struct sq_clip *c = help_open("default", 0);
@@ -535,6 +563,7 @@ int main(void)
         cmocka_unit_test(rates_are_as_told),
         cmocka_unit_test(encodings_stand_side_by_side),
         cmocka_unit_test(steps_of_other_ladders_are_ignored),
+        cmocka_unit_test(numbers_go_on_with_another_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,36 @@ static void datagrams_have_rate_and_delay_each_way(void **state)
     }
 }
 
+/* Ten of a burst fit into a queue of 10 kB or of 80 ms at 1 Mbit/s, the one that is passing
+ * included, and one more for each that leaves before the last comes. */
+static void a_queue_is_full_each_way(void **state)
+{
+    static const char *const settings[] = {"rate=1M,queue=10kB", "rate=1M,queue=80ms"};
+    for (int i = 0; i < 2 * WAYS; i++) {
+        enum way way = i / 2;
+        open_net(settings[i % 2], 1);
+        uint64_t start_ns = sq_clock_ns();
+        struct sq_link_counters c[WAYS] = {0};
+        uint8_t data[972] = {0};
+        const struct end *from = &net.ends[way == UP ? DOWN : UP];
+        for (uint32_t k = 0; k < 30; k++) {
+            payload_of(k, data);
+            assert_int_equal(
+                sq_udp_send(from->udp, sq_udp_local(net.ends[way].udp), data, sizeof(data)), 0);
+        }
+        uint64_t took_ns = sq_clock_ns() - start_ns;
+        RUN_UNTIL(loop, all_are_through(way, 30));
+        sq_link_get_counters(net.link, &c[UP], &c[DOWN]);
+        assert_in_range(net.ends[way].count, 10, 10 + (took_ns + 8 * MS - 1) / (8 * MS));
+        assert_int_equal(net.ends[way].count + c[way].queue_dropped, 30);
+        assert_int_equal(net.ends[way].behind, 0);
+        for (uint32_t k = 0; k < 10; k++) { /* the first ones: what comes last is dropped */
+            assert_int_equal(net.ends[way].seen[k], 1);
+        }
+        close_net();
+    }
+}
+
 /* ---- Loss ---- */
 
 static size_t lost_of(enum way way)
@@ -380,15 +410,11 @@ static bool try_accept(int fd)
     return accepted >= 0;
 }
 
-static uint64_t open_streams(const char *settings)
+/* Both ends of a connection over that link; how long it took to open. */
+static uint64_t open_pair(struct sq_link *link, struct stream_end pair[static WAYS])
 {
-    struct sq_link_config config;
     struct sq_addr addr;
     socklen_t len = sizeof(addr);
-    char why[200] = "";
-    memset(ends, 0, sizeof(ends));
-    assert_int_equal(sq_link_parse(settings, &config, why, sizeof(why)), 0);
-    assert_int_equal(sq_link_create(loop, &config, 1, &stream_link), 0);
     assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addr), 0);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(fd, &addr.sa, sq_addr_len(&addr)), 0);
@@ -396,18 +422,28 @@ static uint64_t open_streams(const char *settings)
     assert_int_equal(getsockname(fd, &addr.sa, &len), 0);
     struct sq_stream_options o = {.host = "127.0.0.1",
                                   .port = sq_addr_port(&addr),
-                                  .link = stream_link,
+                                  .link = link,
                                   .timeout_ns = 5 * SQ_NS_PER_SEC};
     uint64_t start_ns = sq_loop_refresh_now(loop);
-    struct stream_end *client = &ends[DOWN];
+    struct stream_end *client = &pair[DOWN];
     assert_int_equal(sq_stream_connect(loop, &o, &stream_events, client, &client->stream), 0);
     RUN_UNTIL(loop, try_accept(fd));
     assert_int_equal(sq_stream_from_fd(loop, accepted, NULL, 0, NULL, NULL, &stream_events,
-                                       &ends[UP], &ends[UP].stream),
+                                       &pair[UP], &pair[UP].stream),
                      0);
     RUN_UNTIL(loop, client->opened);
     close(fd);
     return client->opened_ns - start_ns;
+}
+
+static uint64_t open_streams(const char *settings)
+{
+    struct sq_link_config config;
+    char why[200] = "";
+    memset(ends, 0, sizeof(ends));
+    assert_int_equal(sq_link_parse(settings, &config, why, sizeof(why)), 0);
+    assert_int_equal(sq_link_create(loop, &config, 1, &stream_link), 0);
+    return open_pair(stream_link, ends);
 }
 
 static void close_streams(void)
@@ -464,10 +500,30 @@ static void tcp_has_the_rate_each_way(void **state)
     }
 }
 
+/* A connection that fills the queue, as media do, leaves room for the next: signalling gets through
+ * in some queues' time (0.1 s each), and not after all that the other has to send (6 s). */
+static void tcp_gets_through_beside_a_full_queue(void **state)
+{
+    static const uint8_t bytes[400000];
+    static struct stream_end others[WAYS];
+    memset(others, 0, sizeof(others));
+    (void)open_streams("rate=500k,queue=6kB");
+    (void)open_pair(stream_link, others);
+    assert_int_equal(sq_stream_send(ends[DOWN].stream, bytes, sizeof(bytes)), 0);
+    RUN_UNTIL(loop, ends[UP].got > 20000);
+    assert_int_equal(sq_stream_send(others[DOWN].stream, bytes, 5000), 0);
+    RUN_UNTIL(loop, others[UP].got == 5000);
+    assert_true(ends[UP].got < 100000);
+    sq_stream_free(others[UP].stream);
+    sq_stream_free(others[DOWN].stream);
+    close_streams();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(datagrams_have_rate_and_delay_each_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_is_full_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(datagrams_are_lost_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(bursts_are_lost_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(some_come_twice_each_way, setup, teardown),
@@ -479,6 +535,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(tcp_has_the_delay_of_each_way, setup, teardown),
         cmocka_unit_test_setup_teardown(tcp_has_the_rate_each_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(tcp_gets_through_beside_a_full_queue, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

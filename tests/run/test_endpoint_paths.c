@@ -238,7 +238,7 @@ static void each_has_its_own_policy(void **state)
             .seed = 1 + i, .ice_policy = SQ_ICE_POLICY_ALL, .relays = &call.relays};
         assert_int_equal(make_carrier(&call, sides[i], config), 0);
         assert_int_equal(sq_endpoint_create_with(sides[i]->carrier, &peer, SQ_ICE_POLICY_RELAY,
-                                                 NULL, &ops, sides[i], &sides[i]->endpoint),
+                                                 NULL, NULL, &ops, sides[i], &sides[i]->endpoint),
                          0);
     }
     negotiate(&call);

@@ -85,6 +85,12 @@ static void taken(void **state)
 static void refused_with_a_column(void **state)
 {
     static const struct wrong cases[] = {
+        {"timer. < 3s", 7, "expected the name of a timer of the steps"},
+        {"timer.login.p0 < 3s", 13, "'p0' is no aggregate of timer.login"},
+        {"timer.login.total < 3s", 13, "a sum of times says nothing"},
+        {"timer.login < 3M", 16, "the unit M does not fit timer, which is in ms"},
+        {"counter.joined == 3 ms", 21, "the unit ms does not fit"},
+        {"time(timer.login < 3s) < 1s", 6, "is not measured each second of a peer"},
         {"video.in > 1 between", 21, "expected an event: a time of the run such as 30s, start"},
         {"video.in > 1 between 10 and 20s", 22, "'10' is no time since the run's start"},
         {"video.in > 1 between 10s20 and end", 22, "'10s20' is no time"},
@@ -216,6 +222,7 @@ static void what_a_plan_has(void **state)
         "video.in > 0 between muted and unmuted",
         "video.in > 0 between ramped and 29s",
         "video.in > 0 between 29s and 100s",
+        "timer.login.p95 < 800ms and counter.joined == 10 where group is viewer",
     };
     static const struct wrong wrong[] = {
         {"video.in > 0 where group is viewers", 29,
@@ -231,14 +238,22 @@ static void what_a_plan_has(void **state)
         {"video.in > 0 between mutd and end", 22, "did you mean muted?"},
         {"video.in > 0 between up and foul", 29,
          "no event is called 'foul'; there are start, ramped"},
+        {"timer.logn < 1s", 1,
+         "no timer is called 'logn'; the steps of this run have before, login; did you mean "
+         "login?"},
+        {"peers.ok > 1 and counter.login > 1", 18,
+         "no counter is called 'login'; the steps of this run have joined"},
         {"video.in > 0 between 30s and 40s", 22, "the run is over after 30s: it has no 30s"},
     };
+    static const struct sq_step_figures figures = {
+        .timers = {"before", "login"}, .timers_len = 2, .counters = {"joined"}, .counters_len = 1};
     struct sq_plan plan;
     struct sq_expect_error error;
     (void)state;
     make_plan(&plan);
     plan.tags = marks;
     plan.tags_len = 2;
+    plan.figures = &figures;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         if (check(&plan, good[i], &error) != 0) {
             fail_msg("%s: column %zu: %s", good[i], error.column, error.message);

@@ -653,7 +653,8 @@ static void preferences(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct bench b;
         set_up(&b, order[i]);
-        uint16_t pref = sq_relay_local_pref(b.relays, 0);
+        start(&b);
+        uint16_t pref = sq_relay_local_pref(b.relay);
         assert_true(pref < before);
         before = pref;
         tear_down(&b);

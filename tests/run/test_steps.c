@@ -1,5 +1,8 @@
 /* Steps: values out of answers, values that are shared, and users that do them. */
 #include "base/mem.h"
+#include "run/expect.h"
+#include "run/ice_servers.h"
+#include "run/inbox.h"
 #include "run/rig.h"
 #include "run/shard_bench.h"
 #include "run/shared.h"
@@ -82,6 +85,137 @@ static void a_value_is_of_its_room(void **state)
     sq_shared_destroy(shared);
 }
 
+/* ---- Messages ---- */
+
+static void messages_come_in_turn_and_the_oldest_go(void **state)
+{
+    struct sq_inbox inbox = {.n = 0};
+    char text[16];
+    (void)state;
+    assert_null(sq_inbox_take(&inbox));
+    for (int i = 0; i < SQ_INBOX_MESSAGES_MAX + 3; i++) {
+        snprintf(text, sizeof(text), "m%d", i);
+        sq_inbox_put(&inbox, i % 2 ? "odd" : NULL, text, strlen(text));
+    }
+    assert_int_equal(inbox.n, SQ_INBOX_MESSAGES_MAX);
+    assert_int_equal(inbox.dropped, 3);
+    struct sq_inbox_message *m = sq_inbox_take(&inbox);
+    assert_string_equal(m->text, "m3");
+    assert_string_equal(m->label, "odd");
+    sq_free(m);
+    char *much = sq_zalloc(SQ_INBOX_BYTES_MAX + 1);
+    sq_inbox_put(&inbox, NULL, much, SQ_INBOX_BYTES_MAX + 1); /* there is no room for it at all */
+    assert_int_equal(inbox.n, SQ_INBOX_MESSAGES_MAX - 1);
+    sq_inbox_put(&inbox, NULL, much, SQ_INBOX_BYTES_MAX); /* … for nothing else */
+    assert_int_equal(inbox.n, 1);
+    assert_int_equal(inbox.bytes, SQ_INBOX_BYTES_MAX);
+    sq_free(much);
+    sq_inbox_clear(&inbox);
+    assert_int_equal(inbox.n + inbox.bytes, 0);
+}
+
+static void a_message_is_known_by_its_places(void **state)
+{
+    static const struct {
+        const char *text;
+        bool matches;
+    } cases[] = {
+        {"{\"type\":\"welcome\",\"n\":3}", true},
+        {"{\"n\":3,\"type\":\"welcome\"}", true},
+        {"{\"type\":\"welcome\",\"n\":\"3\"}", true},
+        {"{\"type\":\"welcome\",\"n\":4}", false},
+        {"{\"type\":\"welcome\"}", false},
+        {"{\"type\":\"bye\",\"n\":3}", false},
+        {"[\"welcome\"]", false},
+        {"welcome", false},
+        {"", false},
+    };
+    char welcome[] = "welcome", three[] = "3";
+    char *values[] = {welcome, three};
+    const struct sq_step_match match = {.at = {{.pointer = "/type"}, {.pointer = "/n"}},
+                                        .at_len = 2};
+    struct sq_step_match by_regex = {.pattern = "^w.l"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const char *text = cases[i].text;
+        if (sq_step_matches(&match, values, text, strlen(text)) != cases[i].matches) {
+            fail_msg("%s", text);
+        }
+    }
+    assert_int_equal(regcomp(&by_regex.regex, by_regex.pattern, REG_EXTENDED | REG_NOSUB), 0);
+    assert_true(sq_step_matches(&by_regex, NULL, "welcome", 7));
+    assert_false(sq_step_matches(&by_regex, NULL, "no welcome", 10));
+    regfree(&by_regex.regex);
+    assert_true(sq_step_matches(&(struct sq_step_match){.at_len = 0}, NULL, "x", 1));
+}
+
+/* ---- ICE servers ---- */
+
+static void ice_servers_are_those_of_w3c(void **state)
+{
+    static const char json[] =
+        "[{\"urls\":\"stun:stun.example:19302\"},"
+        "{\"urls\":[\"turn:t.example?transport=udp\",\"turns:t.example:443?transport=tcp\"],"
+        "\"username\":\"1700000000:ann\",\"credential\":\"c2VjcmV0\"},"
+        "{\"url\":\"turn:[2001:db8::1]:3479\",\"username\":\"u\",\"credential\":\"c\"},"
+        "{\"urls\":\"[\\\"turn:x\\\"]\",\"username\":\"u\",\"credential\":\"c\"},"
+        "{\"urls\":\"turn:fifth\",\"username\":\"u\",\"credential\":\"c\"}]";
+    struct sq_ice_servers *s = NULL;
+    char why[160] = "", whole[sizeof(json) + 32];
+    (void)state;
+    assert_int_equal(sq_ice_servers_parse(json, strlen(json), &s, why, sizeof(why)), 0);
+    assert_int_equal(s->n, 5);
+    assert_int_equal(s->left_out, 1); /* a peer asks four TURN servers at most */
+    assert_true(s->list[0].stun);
+    assert_string_equal(s->list[0].url.host, "stun.example");
+    assert_int_equal(s->list[0].url.port, 19302);
+    assert_int_equal(s->list[1].url.carrier, SQ_TURN_UDP);
+    assert_int_equal(s->list[1].url.port, 3478);
+    assert_string_equal(s->list[1].user, "1700000000:ann");
+    assert_int_equal(s->list[2].url.carrier, SQ_TURN_TLS);
+    assert_string_equal(s->list[2].password, "c2VjcmV0");
+    assert_string_equal(s->list[3].url.host, "2001:db8::1");
+    assert_string_equal(s->list[4].text, "turn:x");
+    sq_ice_servers_free(s);
+    /* One server; and all of an RTCConfiguration. */
+    snprintf(whole, sizeof(whole), "{\"iceServers\":%s}", json);
+    assert_int_equal(sq_ice_servers_parse(whole, strlen(whole), &s, why, sizeof(why)), 0);
+    assert_int_equal(s->n, 5);
+    sq_ice_servers_free(s);
+    static const char one[] = "{\"urls\":\"stun:a\"}";
+    assert_int_equal(sq_ice_servers_parse(one, strlen(one), &s, why, sizeof(why)), 0);
+    assert_int_equal(s->list[0].url.port, 3478);
+    sq_ice_servers_free(s);
+}
+
+static void wrong_ice_servers_are_told(void **state)
+{
+    static const char *const cases[][2] = {
+        {"turn:host", "ICE servers are no JSON"},
+        {"[]", "expected a list of ICE servers"},
+        {"3", "ICE servers are no JSON"},
+        {"[3]", "ICE server 1: expected {urls, username, credential}"},
+        {"[{\"urls\":\"stun:a\"},{}]", "ICE server 2: no urls"},
+        {"[{\"urls\":[]}]", "no urls"},
+        {"[{\"urls\":[3]}]", "one of urls is no text"},
+        {"[{\"urls\":\"[\"}]", "urls begin with '[', and are no JSON"},
+        {"[{\"urls\":\"http://a\"}]", "expected turn:HOST"},
+        {"[{\"urls\":\"stun:a?transport=udp\"}]", "expected stun:host"},
+        {"[{\"urls\":\"turn:a\"}]", "turn:a without username"},
+        {"[{\"urls\":\"turn:a\",\"username\":\"u\"}]", "turn:a without credential"},
+        {"[{\"urls\":\"stuns:a\"}]", "none of the ICE servers can be used"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_ice_servers *s = NULL;
+        char why[160] = "";
+        int err = sq_ice_servers_parse(cases[i][0], strlen(cases[i][0]), &s, why, sizeof(why));
+        if (err != SQ_ERR_FORMAT || s || !strstr(why, cases[i][1])) {
+            fail_msg("%s: %d, %s", cases[i][0], err, why);
+        }
+    }
+}
+
 /* ---- Users ---- */
 
 struct steps_bench {
@@ -146,6 +280,75 @@ static void steps_are_done_in_turn(void **state)
     /* What is done before signing in is what a user waits for, too. */
     assert_true(r->peers[0].stage_ms[SQ_STAGE_TOTAL] >= 100);
     finish(&s);
+}
+
+static bool judged(const struct sq_result *r, const struct sq_expect *e)
+{
+    struct sq_expectation out = {.ok = false};
+    sq_expect_eval(e, r, &out);
+    if (!out.ok) {
+        print_message("%s: %s\n", sq_expect_text(e), out.message);
+    }
+    return out.ok;
+}
+
+static void timers_and_counters_are_judged(void **state)
+{
+    static const char *const holding[] = {
+        "counter.said == 18",
+        "counter.said.total == 18",
+        "counter.said.count == 12",
+        "counter.said.max == 2",
+        "counter.said >= 3 for 100% of peers",
+        "counter.never == 0",
+        "counter.never == 0 for 100% of peers",
+        "counter.said == 12 between leapt and leaving",
+        "timer.t.min >= 50ms",
+        "timer.t.count == 6",
+        "timer.t.p95 < 2s for 100% of peers",
+        "timer.t < 2s where group is participant",
+    };
+    enum { N = sizeof(holding) / sizeof(*holding) };
+    struct sq_expect *list[N];
+    struct steps_bench s;
+    struct sq_yaml_error error = {.message = ""};
+    struct bench *b = &s.b;
+    static const char yaml[] =
+        "steps: [{timer: {start: t}}, {count: said}, {wait: 50ms}, {event: leapt}, "
+        "{timer: {stop: t}}, {count: {name: said, add: 2}}, {wait: 1h}, {count: never}]\n";
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        struct sq_expect_error wrong = {.column = 0};
+        if (sq_expect_parse(holding[i], &list[i], &wrong) != 0) {
+            fail_msg("%s: %s", holding[i], wrong.message);
+        }
+    }
+    assert_int_equal(
+        sq_scenario_parse("t.yaml", yaml, strlen(yaml), NULL, NULL, &s.scenario, &error), 0);
+    bench_make(b, NULL);
+    b->plan.peers = 6;
+    b->plan.rate_per_s = 100;
+    b->plan.duration_ns = SEC;
+    b->plan.groups[0].before = &s.scenario->before;
+    b->plan.groups[0].steps = &s.scenario->steps;
+    b->plan.figures = &s.scenario->figures;
+    b->plan.tags = s.scenario->figures.events;
+    b->plan.tags_len = s.scenario->figures.events_len;
+    b->plan.expects = list;
+    b->plan.expects_len = N;
+    bench_start(b);
+    bench_finish(b);
+    unsigned ok = 0;
+    for (size_t i = 0; i < N; i++) {
+        ok += judged(b->result, list[i]);
+    }
+    assert_int_equal(ok, N);
+    /* Against what the result tells of them by itself. */
+    assert_int_equal(timer(&s, "t")->figures.count, 6);
+    finish(&s);
+    for (size_t i = 0; i < N; i++) {
+        sq_expect_destroy(list[i]);
+    }
 }
 
 static void who_leaves_comes_back(void **state)
@@ -237,7 +440,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pointers_are_those_of_the_rfc),
         cmocka_unit_test(a_value_is_of_its_room),
+        cmocka_unit_test(messages_come_in_turn_and_the_oldest_go),
+        cmocka_unit_test(a_message_is_known_by_its_places),
+        cmocka_unit_test(ice_servers_are_those_of_w3c),
+        cmocka_unit_test(wrong_ice_servers_are_told),
         cmocka_unit_test(steps_are_done_in_turn),
+        cmocka_unit_test(timers_and_counters_are_judged),
         cmocka_unit_test(who_leaves_comes_back),
         cmocka_unit_test(who_is_out_at_the_end_is_well),
         cmocka_unit_test(values_go_from_thread_to_thread),

@@ -88,6 +88,77 @@ static void a_course_goes_round(void **state)
     bench_free(&b);
 }
 
+/* ---- Whose fault it is ---- */
+
+static void fails_in(struct bench *b, const char *text, enum fake_how (*how)(uint64_t index))
+{
+    char why[200] = "";
+    bench_make(b, how);
+    assert_int_equal(sq_plan_add_network(&b->plan.groups[0], text, text, 1, why, sizeof(why)), 0);
+    b->plan.peers = 2;
+    b->plan.rate_per_s = 50;
+    b->plan.duration_ns = 1500 * MS;
+    b->plan.connect_timeout_ns = 700 * MS;
+    bench_start(b);
+    bench_finish(b);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text);
+    return n >= strlen(end) && strcmp(text + n - strlen(end), end) == 0;
+}
+
+/* Who fails by its own network is told that, in its row and in the reason of the run: nobody
+ * looks for it at the server. */
+static void its_own_network_is_to_blame(void **state)
+{
+    static const struct {
+        const char *network, *fault;
+    } cases[] = {
+        {"UDP blocked", "; its own network, UDP blocked, lets no UDP out"},
+        {"HTTPS only", "; its own network, HTTPS only, lets no UDP out"},
+        {"wifi, 1ms: down", "; its own network, down, is down"},
+        {"100packet", "; its own network, 100packet, lost 100 % of what it sent and 100 % of what "
+                      "came"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct bench b;
+        fails_in(&b, cases[i].network, NULL);
+        const struct sq_result *r = b.result;
+        assert_int_equal(r->counts.failed, 2);
+        assert_int_equal(r->failures[SQ_FAILURE_ICE].count, 2);
+        if (!ends_with(r->peers[0].message, cases[i].fault)) {
+            fail_msg("%s: %s", cases[i].network, r->peers[0].message);
+        }
+        assert_int_equal(sq_verdict(b.result), 3);
+        assert_non_null(strstr(r->verdict_reason, cases[i].fault));
+        bench_free(&b);
+    }
+}
+
+static enum fake_how refused(uint64_t index)
+{
+    return index == 0 ? FAKE_REFUSED_AT_ONCE : FAKE_NOBODY_THERE;
+}
+
+/* A server's no is its own, however bad the network; and a network that loses next to nothing
+ * explains nothing. */
+static void the_servers_fault_stays_its_own(void **state)
+{
+    struct bench b;
+    (void)state;
+    fails_in(&b, "20packet", refused);
+    assert_int_equal(b.result->peers[0].cause, SQ_FAILURE_AUTH);
+    assert_null(strstr(b.result->peers[0].message, "its own network"));
+    bench_free(&b);
+    fails_in(&b, "delay=1ms", refused);
+    assert_int_equal(b.result->peers[1].cause, SQ_FAILURE_ICE);
+    assert_null(strstr(b.result->peers[1].message, "its own network"));
+    bench_free(&b);
+}
+
 static void a_group_has_room_for_so_many(void **state)
 {
     (void)state;
@@ -114,6 +185,8 @@ int main(void)
         cmocka_unit_test(each_has_its_own_clock),
         cmocka_unit_test(all_may_have_the_runs),
         cmocka_unit_test(a_course_goes_round),
+        cmocka_unit_test(its_own_network_is_to_blame),
+        cmocka_unit_test(the_servers_fault_stays_its_own),
         cmocka_unit_test(a_group_has_room_for_so_many),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);

@@ -57,6 +57,7 @@ static void each_value(void **state)
         {"load: {rate: 25/s}", "rate", "25/s"},
         {"load: {duration: 1m}", "duration", "6s"},
         {"load: {duration: 1m30s}", "duration", "9s"},
+        {"load: {duration: 35s}", "duration", "3.5s"},
         {"load: {hold: 5s}", "hold", "500ms"},
         {"load: {hold: 1ms}", "hold", "1ms"},
         {"load: {jitter: 2s}", "jitter", "200ms"},

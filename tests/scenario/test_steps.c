@@ -14,7 +14,10 @@
 static const char *env(void *ctx, const char *name)
 {
     (void)ctx;
-    return strcmp(name, "KEY") == 0 ? "k\"1" : strcmp(name, "API") == 0 ? "https://api" : NULL;
+    return strcmp(name, "KEY") == 0   ? "k\"1"
+           : strcmp(name, "API") == 0 ? "https://api"
+           : strcmp(name, "WS") == 0  ? "wss://api"
+                                      : NULL;
 }
 
 static struct sq_scenario *parsed(const char *text)
@@ -105,7 +108,71 @@ static void each_kind_is_read(void **state)
     sq_scenario_free(s);
 }
 
+static void messages_are_read(void **state)
+{
+    static const char *const words[] = {
+        "websocket connect ${WS}/chat, send, expect /type /n",
+        "websocket expect id=",
+        "websocket close",
+        "data send",
+        "data send 100 bytes 5 times at 2/s",
+        "data send",
+        "data expect bye",
+        "share hd",
+        "share no more",
+        "take ICE servers",
+    };
+    (void)state;
+    struct sq_scenario *s =
+        parsed("steps:\n"
+               "- websocket: {url: '${WS}/chat?k=${KEY}', headers: {A: b}, subprotocol: chat.1, "
+               "json: {name: '${peer.name}'}, expect: {/type: welcome, /n: 3}, take: {sid: /sid}, "
+               "timeout: 3s}\n"
+               "- websocket: {expect: 'id=', take: {id: {regex: 'id=([0-9]+)'}}}\n"
+               "- websocket: {close: true}\n"
+               "- data: 'hello ${sid}'\n"
+               "- data: {channel: chat, bytes: 100, times: 5, rate: 2/s}\n"
+               "- data: {hex: 00ff10}\n"
+               "- data: {expect: {regex: bye}, timeout: 4s}\n"
+               "- share: hd\n- unshare\n"
+               "- ice_servers: [{urls: 'turn:${id}', username: u, credential: '${sid}'}]\n");
+    assert_int_equal(s->steps.n, sizeof(words) / sizeof(*words));
+    for (size_t i = 0; i < s->steps.n; i++) {
+        assert_string_equal(s->steps.items[i].words, words[i]);
+    }
+    const struct sq_step_talk *t = s->steps.items[0].talk;
+    assert_string_equal(t->url, "wss://api/chat?k=k\"1");
+    assert_string_equal(t->headers[0], "A: b");
+    assert_string_equal(t->subprotocol, "chat.1");
+    assert_string_equal(t->send, "{\"name\":\"\x01peer.name\x02\"}");
+    assert_true(t->json && t->expects && !t->closes && t->timeout_ns == 3 * SQ_NS_PER_SEC);
+    assert_int_equal(t->match.at_len, 2);
+    assert_string_equal(t->match.at[1].pointer, "/n");
+    assert_string_equal(t->match.at[1].value, "3");
+    assert_int_equal(s->steps.items[1].talk->number, t->number);
+    assert_int_equal(s->steps.items[4].talk->made_bytes, 100);
+    assert_int_equal(s->steps.items[4].talk->times, 5);
+    assert_string_equal(s->steps.items[4].talk->name, "chat");
+    assert_true(s->steps.items[5].talk->hex);
+    assert_string_equal(s->steps.items[9].value,
+                        "[{\"urls\":\"turn:\x01id\x02\",\"username\":\"u\",\"credential\":"
+                        "\"\x01sid\x02\"}]");
+    assert_true(s->steps.items[9].json);
+    sq_scenario_free(s);
+}
+
 #define HTTP "before: [{http: {"
+#define WS   "before: [{websocket: {"
+#define DATA "steps: [{data: {"
+
+static void refuses(const struct wrong *wrong)
+{
+    struct sq_scenario *s = NULL;
+    struct sq_yaml_error error = {.message = ""};
+    check_wrong(wrong,
+                sq_scenario_parse("t.yaml", wrong->text, strlen(wrong->text), env, NULL, &s, &error),
+                &error);
+}
 
 static void what_is_wrong_is_told_with_its_place(void **state)
 {
@@ -171,11 +238,48 @@ static void what_is_wrong_is_told_with_its_place(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct sq_scenario *s = NULL;
-        struct sq_yaml_error error = {.message = ""};
-        int err = sq_scenario_parse("t.yaml", cases[i].text, strlen(cases[i].text), env, NULL, &s,
-                                    &error);
-        check_wrong(&cases[i], err, &error);
+        refuses(&cases[i]);
+    }
+}
+
+static void wrong_messages_are_told_with_their_place(void **state)
+{
+    static const struct wrong cases[] = {
+        {WS "url: http://x}}]\n", 1, 28, "begins with ws:// or wss://"},
+        {WS "urll: ws://x}}]\n", 1, 23, "did you mean url?"},
+        {WS "timeout: 3s}}]\n", 1, 22, "websocket with nothing to do"},
+        {WS "send: hello}}]\n", 1, 22, "no step before this one connects the WebSocket"},
+        {WS "headers: {a: b}, send: x}}]\n", 1, 22, "headers without a url"},
+        {WS "url: 'ws://x', name: 'a b'}}]\n", 1, 44, "expected a name"},
+        {WS "url: 'ws://x', send: a, json: {}}}]\n", 1, 47, "json besides another message"},
+        {WS "url: 'ws://x', expect: '(a'}}]\n", 1, 46, "regex '(a':"},
+        {WS "url: 'ws://x', expect: {type: a}}}]\n", 1, 47, "expected a JSON pointer"},
+        {WS "url: 'ws://x', expect: {/type: [a]}}}]\n", 1, 54, "what stands there"},
+        {WS "url: 'ws://x', expect: []}}]\n", 1, 46, "a regex, or JSON pointers"},
+        {WS "url: 'ws://x', take: {a: {header: b}}}}]\n", 1, 49, "expected json"},
+        {WS "url: 'ws://x', take: {a: b}}}]\n", 1, 48, "expected a JSON pointer"},
+        {WS "url: 'ws://x', close: yes}}]\n", 1, 45, "expected true"},
+        {WS "url: 'ws://x', timeout: 5}}]\n", 1, 47, "expected a duration"},
+        {"before: [websocket: []]\n", 1, 21, "expected {url:"},
+        {"before: [data: hello]\n", 1, 10, "data before signing in"},
+        {"steps: [data: []]\n", 1, 15, "expected a text"},
+        {DATA "channel: a}}]\n", 1, 16, "data with nothing to do"},
+        {DATA "expect: a, times: 3}}]\n", 1, 16, "times without a message"},
+        {DATA "send: a, bytes: 3}}]\n", 1, 26, "bytes besides another message"},
+        {DATA "hex: 0g}}]\n", 1, 22, "bytes in hexadecimal digits"},
+        {DATA "bytes: 262145}}]\n", 1, 24, "262144"},
+        {DATA "bytes: 3, times: 0}}]\n", 1, 34, "a whole number from 1"},
+        {DATA "bytes: 3, rate: 10}}]\n", 1, 33, "a rate such as 10/s"},
+        {DATA "send: '${x}'}}]\n", 1, 24, "no step takes a value of that name"},
+        {"steps: [{share: {a: b}}]\n", 1, 17, "expected a clip"},
+        {"steps: [unshare: 3]\n", 1, 18, "expected nothing behind it"},
+        {"before: [{share: hd}]\n", 1, 10, "share before signing in"},
+        {"before: [ice_servers: turn]\n", 1, 23, "expected ICE servers"},
+        {"before: [ice_servers: []]\n", 1, 23, "expected ICE servers"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        refuses(&cases[i]);
     }
 }
 
@@ -184,7 +288,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_read),
         cmocka_unit_test(each_kind_is_read),
+        cmocka_unit_test(messages_are_read),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
+        cmocka_unit_test(wrong_messages_are_told_with_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "sim/simcall.h"
 
+#include "peer/peer_int.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -31,7 +31,9 @@ static void each_row_is_whole(void **state)
             fail_msg("%s has no note in src/stats/metric_notes.c", m->name);
         }
     }
-    assert_null(sq_metric_get(SQ_METRIC_COUNT));
+    assert_string_equal(sq_metric_get(SQ_METRIC_OWN_TIMER)->name, "timer");
+    assert_string_equal(sq_metric_get(SQ_METRIC_OWN_COUNTER)->name, "counter");
+    assert_null(sq_metric_get(SQ_METRIC_ALL_COUNT));
 }
 
 static void the_contract_is_in_it(void **state)

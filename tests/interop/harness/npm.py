@@ -41,12 +41,12 @@ def ensure():
 
 
 def node(script):
-    """The command that runs a script of tests/interop/node, its packages found in build/npm."""
+    """The command that runs a script of tests/interop/node, or another by its whole path; its packages are in build/npm."""
     program = need("node")
     major = int(re.match(r"v(\d+)", subprocess.run([program, "--version"], capture_output=True, text=True).stdout).group(1))
     if major < 18:
         skip(f"Node {major} is too old: 18 is needed")
-    return [program, WANTED.with_name(script)]
+    return [program, WANTED.parent / script]
 
 
 def environment():

@@ -1,4 +1,4 @@
-"""A WebSocket client (RFC 6455), for the browsers' debugging ports and for Janus' admin interface."""
+"""A WebSocket client (RFC 6455), for the browsers' debugging ports and for Janus' admin interface; and a server's side."""
 import base64
 import hashlib
 import json
@@ -91,3 +91,38 @@ class WebSocket:
 
     def close(self):
         self.sock.close()
+
+
+class Served:
+    """A server's side of one WebSocket: it answers the upgrade that `handler` (of http.server) was asked for."""
+
+    def __init__(self, handler):
+        self.rfile, self.wfile = handler.rfile, handler.wfile
+        accept = base64.b64encode(hashlib.sha1((handler.headers["Sec-WebSocket-Key"] + GUID).encode()).digest()).decode()
+        lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}"]
+        if handler.headers.get("Sec-WebSocket-Protocol"):
+            lines.append("Sec-WebSocket-Protocol: " + handler.headers["Sec-WebSocket-Protocol"])
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode())
+
+    def send(self, text, opcode=TEXT):
+        payload = text.encode()
+        size = struct.pack("!B", len(payload)) if len(payload) < 126 else struct.pack("!BH", 126, len(payload))
+        self.wfile.write(bytes([0x80 | opcode]) + size + payload)
+        self.wfile.flush()
+
+    def receive(self):
+        """The next text; None once the client has closed, with its code in `code`."""
+        while True:
+            head = self.rfile.read(2)
+            if len(head) < 2:
+                self.code = None
+                return None
+            n = head[1] & 0x7f
+            n = struct.unpack("!H", self.rfile.read(2))[0] if n == 126 else n
+            mask, data = self.rfile.read(4), self.rfile.read(n)
+            data = bytes(b ^ mask[i % 4] for i, b in enumerate(data))
+            if head[0] & 15 == CLOSE:
+                self.code = struct.unpack("!H", data[:2])[0] if data else 1005
+                return None
+            if head[0] & 15 == TEXT:
+                return data.decode()

@@ -1,0 +1,226 @@
+/* Inside of the Lua adapter. A thread has one Lua state, and each user in it an environment and its
+ * tasks: coroutines. Whoever waits has left a note in its task and yielded; events mark tasks, and
+ * a timer of the user resumes them, never from within another's call. No Lua runs but there.
+ *
+ * A function of the API that fails leaves by lua_error, which jumps: nothing that it owns may be
+ * unknown to somebody by then. */
+#ifndef SQ_SIGNAL_LUA_LUA_INT_H
+#define SQ_SIGNAL_LUA_LUA_INT_H
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "net/ws.h"
+#include "signal/lua/script.h"
+#include "signal/session.h"
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS   10000                /* instructions between two looks at that */
+#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
+#define SL_TASKS_MAX    256
+#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX  32
+#define SL_TIMERS_MAX   16
+#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX 32
+#define SL_JSON_DEPTH   64
+
+struct sl_shard {
+    lua_State *L;
+    unsigned users;
+    struct sl_task *task; /* that runs; NULL: none */
+    size_t bytes, bytes_at_resume;
+    uint64_t cpu_until_ns; /* of the thread's own clock */
+    bool too_long, too_much;
+};
+
+struct sl_task {
+    struct sl_task *next;
+    struct sq_signal *peer;
+    lua_State *co;
+    int ref, args; /* args: to be passed when it begins */
+    struct sq_timer timer;
+    const void *on; /* what it waits for; NULL: its time alone */
+    uint64_t deadline_ns;
+    bool waits, ready, over;
+};
+
+struct sl_message {
+    struct sl_message *next;
+    size_t len;
+    bool is_text;
+    char bytes[]; /* with a NUL behind them */
+};
+
+struct sl_queue {
+    struct sl_message *first, *last;
+    size_t bytes;
+};
+
+struct sl_socket {
+    struct sl_socket *next;
+    struct sq_signal *peer;
+    struct sq_ws *ws; /* NULL once it has ended */
+    struct sl_queue in;
+    bool open, ended, flooded;
+    enum sq_cause cause; /* NONE: closed in order */
+    int code;
+    char text[160];
+};
+
+struct sl_request {
+    struct sl_request *next;
+    struct sq_signal *peer;
+    struct sq_http *http;
+    bool done;
+    int err, status;
+    enum sq_cause cause;
+    char text[160];
+    char *body, *headers, *url; /* owned; headers: "name\0value\0…\0" */
+    size_t body_len;
+};
+
+struct sl_candidate {
+    char *text; /* owned */
+    char mid[SL_CAND_MID_MAX];
+    int mline;
+};
+
+struct sl_channel {
+    struct sl_channel *next;
+    struct sq_signal *peer;
+    struct sq_channel *channel; /* NULL once it is closed */
+    struct sl_queue in;
+    bool open, taken; /* taken: the script has it */
+    char label[64];
+};
+
+struct sl_pc {
+    struct sl_pc *next;
+    struct sq_signal *p;
+    struct sq_peer *peer; /* NULL: not made yet, or not to be touched any more */
+    char label[12];
+    bool audio, video, data; /* of the user's, which it takes up */
+    struct sl_candidate *candidates;
+    size_t candidates_len, candidates_max, given;
+    bool gathered, closed, made;
+    char *local; /* the description that was made last */
+    const char *local_type, *signaling;
+    enum sq_peer_state state;
+    struct sl_channel *channels;
+};
+
+struct sl_timer {
+    const char *name; /* of the script's list */
+    uint64_t began_ns;
+};
+
+struct sq_signal {
+    struct sq_session s;
+    const struct sq_target *target;
+    struct sl_shard *shard;
+    struct sl_task *tasks, *main, *leaver;
+    struct sq_timer soon, bye;
+    int env_ref;
+    struct sl_pc *pcs;
+    struct sl_socket *sockets;
+    struct sl_request *requests;
+    struct sq_rand rand;
+    struct sl_timer timers[SL_TIMERS_MAX];
+    size_t timers_len;
+    uint64_t thrown; /* hash of the words of the error that has a cause */
+    enum sq_cause thrown_cause;
+    bool leave_due, closing, watching, asked;
+};
+
+/* lua_state.c */
+
+/* The thread's state, made where there is none. NULL: no memory. */
+struct sl_shard *sl_shard_take(void);
+void sl_shard_release(struct sl_shard *shard);
+/* Does it compile? SQ_ERR_FORMAT: `why` is "FILE:LINE: what"; SQ_ERR_NOMEM. */
+int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room) SQ_MUST_USE;
+/* Pushes the function of a file, compiled once a state. Raises. */
+void sl_push_file(lua_State *L, const struct sq_lua_file *file);
+/* Makes the table on top read-only: an empty one in its place looks into it. */
+void sl_freeze(lua_State *L);
+/* Pushes a new environment of a user. Raises. */
+void sl_push_env(lua_State *L, struct sq_signal *p);
+
+/* sl_task.c */
+
+static inline struct sl_shard *sl_shard_of(lua_State *L)
+{
+    return *(struct sl_shard **)lua_getextraspace(L);
+}
+/* The user that runs. */
+static inline struct sq_signal *sl_user(lua_State *L)
+{
+    return sl_shard_of(L)->task->peer;
+}
+static inline uint64_t sl_now(const struct sq_signal *p)
+{
+    return sq_loop_now(p->s.host->loop);
+}
+/* Raises "FILE:LINE: words" of the script's line at hand; a user that ends by it has this cause. */
+int sl_raise(lua_State *L, enum sq_cause cause, const char *fmt, ...) SQ_PRINTF(3, 4);
+/* The user's call is not over; else raises. */
+void sl_must_live(lua_State *L, const struct sq_signal *p);
+/* Waits: `k` is called when something befell `on` or the time is over, and looks which. */
+int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k);
+bool sl_is_late(lua_State *L);
+/* Tasks that wait for it are to look again. */
+void sl_wake(struct sq_signal *p, const void *on);
+/* A task of function and `args` arguments on top of the stack, which it takes. Raises. */
+struct sl_task *sl_spawn(lua_State *L, struct sq_signal *p, int args);
+void sl_run_soon(struct sq_signal *p);
+/* Runs all tasks that are ready; false: the session is over by it. */
+bool sl_run_tasks(struct sq_signal *p);
+void sl_stop_tasks(struct sq_signal *p);
+void sl_free_tasks(struct sq_signal *p);
+/* An argument that is a time: seconds, or "500ms"; none: `otherwise`. Gives when it is over. */
+uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
+/* Remembers the cause of the error that is on top of the stack. */
+void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
+
+/* Messages that came. False: no memory, or too many. */
+bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);
+/* Pushes the first one, and frees it. */
+void sl_queue_push(lua_State *L, struct sl_queue *q);
+void sl_queue_free(struct sl_queue *q);
+/* A table of headers at `arg`'s field as lines; they stay on the stack. Raises. */
+void sl_read_headers(lua_State *L, int table, const char *lines[static SL_HEADERS_MAX + 1]);
+
+/* Each opens a part of the API: leaves a table or a function on the stack. */
+void sl_open_session(lua_State *L); /* sets session, metric, sleep, log, … in the table on top */
+void sl_open_ws(lua_State *L);
+void sl_open_http(lua_State *L);
+void sl_open_json(lua_State *L);
+void sl_open_pc(lua_State *L);
+/* Pushes a new connection of the user. Raises. */
+struct sl_pc *sl_push_pc(lua_State *L, struct sq_signal *p, const char *label);
+void sl_open_channel(lua_State *L);
+void sl_push_channel(lua_State *L, struct sl_channel *c);
+/* Of the connection's events, those of channels. */
+void sl_channel_event(struct sl_pc *pc, const struct sq_peer_event *event);
+struct sl_channel *sl_channel_add(struct sl_pc *pc, struct sq_channel *channel);
+
+void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer_event *event);
+/* Those that stand in a description of ours already are told as the others are. */
+void sl_pc_keep_candidates(struct sl_pc *pc, const char *sdp);
+/* The host has closed them. */
+void sl_pcs_forget(struct sq_signal *p);
+void sl_pcs_free(struct sq_signal *p);
+/* Begins to close; true: none is open any more. */
+bool sl_sockets_close(struct sq_signal *p);
+void sl_sockets_free(struct sq_signal *p);
+void sl_requests_free(struct sq_signal *p);
+
+#endif

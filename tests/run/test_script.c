@@ -1,0 +1,142 @@
+/* Scripts in Lua within a run: two users of two threads call each other, and no server is between
+ * them but the values that they share. */
+#include "base/mem.h"
+#include "run/rig.h"
+#include "run/shard_bench.h"
+#include "scenario/users.h"
+#include "signal/lua/lua_signal.h"
+#include "signal/lua/script.h"
+#include "signal/target.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char call[] =
+    "local first = session.index % 2 == 0\n"
+    "metric.start('met')\n"
+    "if first then\n"
+    "  pc:setLocalDescription()\n"
+    "  session:set('offer', json.encode(pc:gathered()))\n"
+    "  session:set('who', session.user.name, 'test')\n"
+    "  pc:setRemoteDescription(json.decode(session:wait_for('answer', '10s')))\n"
+    "else\n"
+    "  pc:setRemoteDescription(json.decode(session:wait_for('offer', '10s')))\n"
+    "  pc:setLocalDescription()\n"
+    "  session:set('answer', json.encode(pc:gathered()))\n"
+    "  assert(session:get('who', 'test') == 'ann' and session.user.name == 'bob')\n"
+    "end\n"
+    "metric.stop('met')\n"
+    "pc:wait('connected', '10s')\n"
+    "metric.count('met', 3) metric.event('met')\n"
+    "if session.index == 3 then sleep('300ms') error('enough') end\n";
+
+struct script_bench {
+    struct bench b;
+    struct sq_lua_script *script;
+    struct sq_target target;
+    struct sq_users *users;
+    struct sq_step_figures figures;
+};
+
+static void make(struct script_bench *s, const char *text)
+{
+    static const char rows[] = "name\nann\nbob\n";
+    char path[] = "/tmp/squall-script-XXXXXX";
+    char why[512] = "";
+    struct sq_yaml_error error;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+    memset(s, 0, sizeof(*s));
+    bench_make(&s->b, NULL);
+    if (sq_lua_script_load(path, &s->script, why, sizeof(why)) != 0) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(sq_target_parse("lua+ws://127.0.0.1:1/", &s->target, why, sizeof(why)), 0);
+    assert_int_equal(sq_users_parse(rows, strlen(rows), &s->users, &error), 0);
+    for (size_t i = 0; i < s->script->timers_len; i++) {
+        s->figures.timers[s->figures.timers_len++] = s->script->timers[i];
+    }
+    for (size_t i = 0; i < s->script->counters_len; i++) {
+        s->figures.counters[s->figures.counters_len++] = s->script->counters[i];
+    }
+    struct sq_plan *plan = &s->b.plan;
+    plan->groups[0].adapter = &sq_signal_lua;
+    plan->groups[0].target = &s->target;
+    plan->groups[0].script = s->script;
+    plan->users = s->users;
+    plan->figures = &s->figures;
+    plan->rate_per_s = 100;
+    plan->room_size = 2;
+}
+
+static void finish(struct script_bench *s)
+{
+    bench_free(&s->b);
+    sq_users_free(s->users);
+    sq_lua_script_free(s->script);
+    sq_target_free(&s->target);
+}
+
+static void users_call_each_other(void **state)
+{
+    struct script_bench s;
+    (void)state;
+    make(&s, call);
+    s.b.plan.peers = 4;
+    s.b.plan.duration_ns = 3 * SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    const struct sq_result *r = s.b.result;
+    assert_int_equal(r->counts.failed, 2); /* one by its script, and whom it called by that */
+    assert_int_equal(r->counts.ok, 2);
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *row = &r->peers[i];
+        assert_int_equal(row->outcome == SQ_OUTCOME_FAILED, bench_index_of(row) >= 2);
+        if (bench_index_of(row) == 3) {
+            assert_int_equal(row->cause, SQ_FAILURE_SIGNALING);
+            assert_non_null(strstr(row->message, ":17: enough"));
+        }
+        assert_true(row->connected);
+    }
+    assert_int_equal(r->timers_len, 1);
+    assert_string_equal(r->timers[0].name, "met");
+    assert_int_equal(r->timers[0].figures.count, 4);
+    assert_int_equal(r->counters_len, 1);
+    assert_int_equal(r->counters[0].count, 12);
+    finish(&s);
+}
+
+static void a_loop_is_its_own_users_end(void **state)
+{
+    struct script_bench s;
+    (void)state;
+    make(&s, "if session.index == 1 then while true do end end\n"
+             "session:joined() while true do sleep('10ms') end");
+    s.b.plan.peers = 4;
+    s.b.plan.threads = 1;
+    s.b.plan.duration_ns = 3 * SEC; /* a busy machine gives no 100 ms of CPU within one */
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    assert_int_equal(s.b.result->counts.ok, 3);
+    assert_int_equal(s.b.result->counts.failed, 1);
+    finish(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(users_call_each_other),
+        cmocka_unit_test(a_loop_is_its_own_users_end),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}
