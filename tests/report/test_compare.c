@@ -209,7 +209,7 @@ static void a_known_shift_is_found(void **state)
 static void changes_are_possible(void **state)
 {
     static const enum sq_metric_id noisy[] = {SQ_METRIC_VIDEO_IN_RTT, SQ_METRIC_VIDEO_IN_JITTER,
-                                            SQ_METRIC_VIDEO_IN_LOSS};
+                                              SQ_METRIC_VIDEO_IN_LOSS};
     (void)state;
     sq_rand_seed(&rand_state, 11);
     for (unsigned round = 0; round < 300; round++) {
@@ -565,6 +565,30 @@ static void what_cannot_be_compared_is_refused(void **state)
     assert_int_equal(sq_compare_make(&alone, 1, &usual, &c, why), SQ_ERR_INVALID);
 }
 
+/* Of long settings, such as the steps of a scenario, it is told where they begin to differ. */
+static void long_settings_are_told_from_where_they_differ(void **state)
+{
+    static char steps[2][400];
+    struct sides s;
+    (void)state;
+    sq_rand_seed(&rand_state, 21);
+    make_sides(&s, 1, 1, 0.01, 0);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(steps[i], sizeof(steps[i]), "%0250d; press 1; %s", 0,
+                 i == 0 ? "wait 1s" : "wait 2s; mute audio");
+        set_setting(i == 0 ? s.a[0] : s.b[0], "steps", steps[i]);
+    }
+    struct sq_compare *c = compare(&s, &usual);
+    bool told = false;
+    for (size_t i = 0; i < c->notes_count; i++) {
+        told = told || (strstr(c->notes[i], "steps differs: … wait 1s in ") &&
+                        strstr(c->notes[i], ", … wait 2s; mute audio in "));
+    }
+    assert_true(told);
+    sq_compare_free(c);
+    free_sides(&s);
+}
+
 /* ---- What is written ---- */
 
 static void the_json_follows_its_schema(void **state)
@@ -767,6 +791,7 @@ int main(void)
         cmocka_unit_test(a_stall_is_not_a_slow_service),
         cmocka_unit_test(unlike_runs_are_told),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
+        cmocka_unit_test(long_settings_are_told_from_where_they_differ),
         cmocka_unit_test(the_json_follows_its_schema),
         cmocka_unit_test(a_baseline_follows_the_schema),
         cmocka_unit_test(names_are_harmless),
