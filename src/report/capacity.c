@@ -249,8 +249,10 @@ void sq_capacity_text_level(const struct sq_capacity_level *l, FILE *out)
     put_number(out, l->server_cpu_percent, 7, "%");
     fputs(l->probes ? "  is it there?\n" : l->confirms ? "  again\n" : "\n", out);
     if (l->outcome == SQ_TRIAL_INVALID) { /* by which figure it is, whatever the columns say */
+        static const char said[] = "about the service: "; /* that it is invalid: the mark has it */
+        const char *at = strstr(l->reason, said);
         fputs("      ", out);
-        sq_report_text_words(l->reason, out);
+        sq_report_text_words(at ? at + strlen(said) : l->reason, out);
         fputc('\n', out);
     }
     sq_buf_free(&amount);

@@ -40,11 +40,17 @@ def capacity_full_lab(t):
 def capacity_dead_lab(t):
     """Ended in mid-search, and nobody says which process it is: that is a death, and no limit."""
     lab = Lab(t)
+    blind = t.start("blind", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "2", "--no-video", "--hold", "1s",
+                              "--lateness-max", "300", "--expect", "video.in.fps > 20", "--out", t.folder / "blind"])
+    check(blind.wait(15) == 2 and "video.in.fps > 20: no sample" in blind.stdout(), blind.stdout())
+    check("failed from" not in blind.stdout(), blind.stdout())
     out = t.folder / "capacity"
     search = t.start("search", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "2", "--rate", "40/s", "--no-video",
                                 "--hold", "1s", "--hold-most", "1s", "--pause", "50ms", "--expect", "peers.ok == 100%",
                                 "--lateness-max", "300", "--out", out])
     until("a level that held", lambda: "held" in search.stdout(), 15)
+    other = t.start("other", [t.squall, "run", lab.room(), "--peers", "2", "--duration", "1s", "--out", out])
+    check(other.wait(10) == 2 and "writes its results into" in other.stderr(), other.stderr())
     lab.process.stop()
     code = search.wait(30)
     check(code == 1, f"exit code {code}: {search.stderr()}")

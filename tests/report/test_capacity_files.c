@@ -205,8 +205,19 @@ static void terminal_text_has_no_control_characters_of_others(void **state)
     for (size_t i = 0; i < r->capacity->levels_len; i++) {
         sq_capacity_text_level(&r->capacity->levels[i], out);
     }
+    /* Late is not what its column says, but what it was invalid for. */
+    struct sq_capacity_level late = r->capacity->levels[0];
+    late.outcome = SQ_TRIAL_INVALID;
+    SQ_RESULT_SET(late.reason, "it says nothing about the service: timers were 23.2 ms late");
+    sq_capacity_text_level(&late, out);
+    late.probes = true;
+    sq_capacity_text_level(&late, out);
+    r->implied_len = 1;
     sq_capacity_text(r, out);
     assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "\n      timers were 23.2 ms late\n"));
+    assert_non_null(strstr(text, "is it there?\n"));
+    assert_non_null(strstr(text, "(always, unless peers.ok or peers.failed is expected)"));
     assert_null(strchr(text, '\x1b'));
     assert_null(strchr(text, '\a'));
     assert_non_null(strstr(text, "What broke first: ✗ peers.ok == 100%, or so: 90"));
