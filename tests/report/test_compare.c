@@ -568,16 +568,13 @@ static void what_cannot_be_compared_is_refused(void **state)
 /* Of long settings, such as the steps of a scenario, it is told where they begin to differ. */
 static void long_settings_are_told_from_where_they_differ(void **state)
 {
-    static char steps[2][400];
     struct sides s;
     (void)state;
     sq_rand_seed(&rand_state, 21);
     make_sides(&s, 1, 1, 0.01, 0);
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(steps[i], sizeof(steps[i]), "%0250d; press 1; %s", 0,
-                 i == 0 ? "wait 1s" : "wait 2s; mute audio");
-        set_setting(i == 0 ? s.a[0] : s.b[0], "steps", steps[i]);
-    }
+#define WAITS "wait 1s; wait 10s; wait 100s; wait 1000s; wait 1s; wait 10s; wait 100s; wait 1000s; "
+    set_setting(s.a[0], "steps", WAITS WAITS WAITS "press 1; wait 1s");
+    set_setting(s.b[0], "steps", WAITS WAITS WAITS "press 1; wait 2s; mute audio");
     struct sq_compare *c = compare(&s, &usual);
     bool told = false;
     for (size_t i = 0; i < c->notes_count; i++) {
