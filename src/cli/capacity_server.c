@@ -129,6 +129,13 @@ void sq_capacity_server_second(struct sq_capacity_server *s)
     }
 }
 
+bool sq_capacity_server_is_gone(struct sq_capacity_server *s)
+{
+    struct sq_server_sample sample;
+    s->gone = s->gone || (s->pid && sq_server_sample_pid("/proc", s->pid, &sample) != 0);
+    return s->gone;
+}
+
 void sq_capacity_server_read(struct sq_capacity_server *s, struct sq_capacity_level *level)
 {
     level->server_cpu_percent = sq_server_load_percent(&s->load);

@@ -35,6 +35,8 @@ int sq_capacity_server_start(struct sq_capacity_server *s, char *why, size_t why
 void sq_capacity_server_hold(struct sq_capacity_server *s);
 /* Once a second. */
 void sq_capacity_server_second(struct sq_capacity_server *s);
+/* Its process has ended. Looks, since a second may not be over yet. */
+bool sq_capacity_server_is_gone(struct sq_capacity_server *s);
 /* What was seen since sq_capacity_server_hold. */
 void sq_capacity_server_read(struct sq_capacity_server *s, struct sq_capacity_level *level);
 void sq_capacity_server_stop(struct sq_capacity_server *s);

@@ -35,10 +35,11 @@
 #define RATE_MOST        50.0
 #define WAIT_MOST_NS     (35 * SQ_NS_PER_SEC) /* for the last to come, once all have begun */
 #define LEAVE_A_SECOND   100.0
-#define INVALID_AGAIN    1    /* others on this machine may have been in the way for a moment */
+#define INVALID_AGAIN    1 /* others on this machine may have been in the way for a moment */
+#define FAIL_AGAIN       2 /* what failed: a hiccup is no limit (docs/capacity.md has the figures) */
 #define OTHERS_PERCENT   10.0 /* of a core: more is worth a word */
 #define SPARE_NS         (5 * SQ_NS_PER_SEC)
-#define EXPECT_TEXTS_MAX SQ_RUN_EXPECT_MAX
+#define EXPECT_TEXTS_MAX (SQ_RUN_EXPECT_MAX + 1)
 
 struct session {
     struct sq_capacity_options options;
@@ -54,7 +55,8 @@ struct session {
     struct sq_timer pause;
     uint64_t begun_ns;
     unsigned interrupts;
-    bool reached; /* a peer connected once */
+    int results_lock; /* open while the results directory is this search's; -1: none */
+    bool reached;     /* a peer connected once */
     char why[WHY_MAX];
     char dir[DIR_MAX];
 
@@ -276,7 +278,30 @@ static int beyond_limits(struct session *s, struct sq_capacity_level *level)
     return SQ_TRIAL_TOLD;
 }
 
-/* What the trial says of the search as a whole. */
+/* The level counts; what the trial says of the search as a whole. */
+static int conclude_level(struct session *s, struct sq_capacity_level *level)
+{
+    struct sq_capacity *c = s->capacity;
+    if (!s->options.run.quiet) {
+        sq_capacity_text_level(level, stdout);
+        fflush(stdout);
+    }
+    if (sq_capacity_server_is_gone(&s->server)) {
+        c->end = SQ_CAPACITY_GONE;
+        return SQ_TRIAL_LAST;
+    }
+    if (level->no_sample) {
+        c->end = SQ_CAPACITY_NO_SAMPLE;
+        sq_capacity_note(c,
+                         "All %llu peers came through, and an expectation has nothing to be judged "
+                         "by: %.350s. That is of how the search was set up, and not of the "
+                         "service: expect what these peers measure.",
+                         (unsigned long long)level->peers, level->reason);
+        return SQ_TRIAL_LAST;
+    }
+    return SQ_TRIAL_TOLD;
+}
+
 static int conclude(struct session *s, struct sq_capacity_level *level)
 {
     struct sq_capacity *c = s->capacity;
@@ -292,11 +317,7 @@ static int conclude(struct session *s, struct sq_capacity_level *level)
         sq_capacity_note(c, "%s", s->result->verdict_reason);
         return SQ_TRIAL_STOP;
     }
-    if (!s->options.run.quiet) {
-        sq_capacity_text_level(level, stdout);
-        fflush(stdout);
-    }
-    return SQ_TRIAL_TOLD;
+    return conclude_level(s, level);
 }
 
 static int trial(void *ctx, struct sq_capacity_level *level)
@@ -359,6 +380,7 @@ static int search(struct session *s)
             .growth = 2,
             .resolution = s->options.resolution,
             .confirms = (unsigned)s->options.confirms,
+            .fail_again = FAIL_AGAIN,
             .invalid_again = INVALID_AGAIN};
         if (!s->options.run.quiet) {
             printf("%s%s\n", i > 0 ? "\n" : "", titles[grow]);
@@ -368,6 +390,13 @@ static int search(struct session *s)
         err = sq_capacity_search(s->capacity, grow, &config, trial, s);
         if (s->capacity->end != SQ_CAPACITY_FOUND) {
             break;
+        }
+    }
+    if (s->capacity->end == SQ_CAPACITY_GONE || s->capacity->end == SQ_CAPACITY_DIED) {
+        s->capacity->died_s = (double)(sq_clock_ns() - s->begun_ns) / 1e9;
+        const struct sq_capacity_level *last = &s->capacity->levels[s->capacity->levels_len - 1];
+        if (s->capacity->end == SQ_CAPACITY_DIED) {
+            sq_capacity_note(s->capacity, "From then on nobody could connect: %s", last->example);
         }
     }
     return err;
@@ -399,6 +428,30 @@ static int make_head(struct session *s, int argc, char **argv)
     return err ? err : sq_run_options_describe(run, &s->base, s->head);
 }
 
+/* Nobody else writes into it: a run, or another search. */
+static int lock_results(struct session *s)
+{
+    pid_t holder = 0;
+    int err = sq_place_lock(s->dir, &s->results_lock, &holder);
+    if (err == SQ_ERR_STATE) {
+        char process[32] = "";
+        if (holder > 0) {
+            snprintf(process, sizeof(process), ", process %d,", (int)holder);
+        }
+        snprintf(s->why, sizeof(s->why),
+                 "--out %.300s: another run%s writes its results into it: wait for its end, or "
+                 "give another folder",
+                 s->dir, process);
+        return SQ_ERR_INVALID;
+    }
+    if (err) {
+        snprintf(s->why, sizeof(s->why), "--out: cannot open the folder %.300s: %s", s->dir,
+                 strerror(errno));
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
 /* A folder of its own: what an earlier search found is not overwritten. */
 static int begin_results(struct session *s)
 {
@@ -423,12 +476,14 @@ static int begin_results(struct session *s)
                  s->dir);
         return SQ_ERR_INVALID;
     }
-    if (sq_place_make_folders(earlier, failed)) {
+    int err = 0;
+    if (sq_place_make_folders(s->dir, failed) ||
+        ((err = lock_results(s)) == 0 && sq_place_make_folders(earlier, failed))) {
         snprintf(s->why, sizeof(s->why), "--out: cannot make the folder %.300s: %s", failed,
                  strerror(errno));
         return SQ_ERR_INVALID;
     }
-    return 0;
+    return err;
 }
 
 static int start_server(struct session *s)
@@ -500,13 +555,20 @@ static int tell(struct session *s)
 {
     const char *texts[EXPECT_TEXTS_MAX];
     const struct sq_run_options *run = &s->options.run;
+    bool about_peers = false;
+    size_t texts_len = run->expectations_len;
     for (size_t i = 0; i < run->expectations_len; i++) {
         texts[i] = sq_expect_text(run->expectations[i]);
+        about_peers = about_peers || sq_expect_about_peers(run->expectations[i]);
+    }
+    if (!about_peers) {
+        texts[texts_len++] = SQ_EXPECT_DEFAULT; /* as sq_expect_judge adds it */
     }
     const struct sq_capacity_report report = {.capacity = s->capacity,
                                               .head = s->head,
                                               .expectations = texts,
-                                              .expectations_len = run->expectations_len,
+                                              .expectations_len = texts_len,
+                                              .implied_len = about_peers ? 0 : 1,
                                               .expectations_given = s->options.expectations_given};
     struct sq_report_error error;
     if (!run->quiet) {
@@ -537,6 +599,9 @@ static void clean_up(struct session *s)
     sq_result_destroy(s->head);
     sq_capacity_options_free(&s->options);
     sq_free(s->capacity);
+    if (s->results_lock >= 0) {
+        close(s->results_lock);
+    }
 }
 
 static int go(struct session *s)
@@ -562,6 +627,7 @@ int sq_cmd_capacity(int argc, char **argv)
     if (!s) {
         return sq_usage("capacity", "no memory");
     }
+    s->results_lock = -1;
     s->capacity = sq_zalloc(sizeof(*s->capacity));
     sq_timer_init(&s->pause, on_pause_over, s);
     int err = s->capacity

@@ -74,6 +74,55 @@ static void put_target(struct rows *r, const struct sq_run_options *o)
     sq_free(shown);
 }
 
+/* The words of a step: of a URL neither its query, which they lack in any case, nor a password. */
+static void put_step_words(const char *words, struct sq_buf *b)
+{
+    const char *scheme = strstr(words, "://");
+    const char *host = scheme ? scheme + 3 : words;
+    size_t before_path = strcspn(host, "/ ");
+    const char *at = scheme ? memchr(host, '@', before_path) : NULL;
+    sq_buf_add(b, words, (size_t)(host - words));
+    sq_buf_puts(b, at ? at + 1 : host);
+}
+
+/* What else an HTTP step is, by names alone: values may be secret. */
+static void put_step_http(const struct sq_step_http *http, struct sq_buf *b)
+{
+    for (size_t i = 0; i < http->headers_len; i++) {
+        sq_buf_printf(b, "%s%.*s", i ? "," : " with ", (int)strcspn(http->headers[i], ":"),
+                      http->headers[i]);
+    }
+    sq_buf_puts(b, !http->body ? "" : http->json ? " and a body of JSON" : " and a body");
+    sq_buf_printf(b, ", status %d", http->status_least);
+    if (http->status_most != http->status_least) {
+        sq_buf_printf(b, "-%d", http->status_most);
+    }
+    for (size_t i = 0; i < http->takes_len; i++) {
+        sq_buf_printf(b, "%s%s", i ? "," : ", takes ", http->takes[i].name);
+    }
+}
+
+static void put_steps(struct rows *r, const char *key, const struct sq_steps *steps)
+{
+    struct sq_buf b = {0};
+    for (size_t i = 0; steps && i < steps->n; i++) {
+        const struct sq_step *step = &steps->items[i];
+        sq_buf_puts(&b, i ? "; " : "");
+        put_step_words(step->words, &b);
+        if (step->http) {
+            put_step_http(step->http, &b);
+        }
+        if (step->add > 1) {
+            sq_buf_printf(&b, " by %llu", (unsigned long long)step->add);
+        }
+    }
+    r->err = r->err ? r->err : b.err;
+    if (b.len > 0) {
+        put_text(r, key, b.text);
+    }
+    sq_buf_free(&b);
+}
+
 /* What users send and receive, and how. */
 static void put_group(struct rows *r, const struct sq_run_options *o,
                       const struct sq_plan_group *group)
@@ -110,6 +159,8 @@ static void put_group(struct rows *r, const struct sq_run_options *o,
         put_text(r, "reconnect", o->reconnect);
     }
     put_text(r, "ice", policies[group->ice_policy]);
+    put_steps(r, "before", group->before);
+    put_steps(r, "steps", group->steps);
 }
 
 static void put_groups(struct rows *r, const struct sq_run_options *o, const struct sq_plan *plan)

@@ -22,12 +22,14 @@ static void put_level(struct sq_json *j, const char *key, const struct sq_capaci
     sq_json_text(j, "outcome", sq_trial_name(l->outcome));
     sq_json_text(j, "reason", l->reason);
     sq_json_flag(j, "confirms", l->confirms);
+    sq_json_flag(j, "probes", l->probes);
     sq_json_flag(j, "steady", l->steady);
     sq_json_number(j, "wait_s", l->wait_s);
     sq_json_number(j, "held_s", l->held_s);
     sq_json_integer(j, "ok", l->counts.ok);
     sq_json_integer(j, "failed", l->counts.failed);
     sq_json_integer(j, "pending", l->counts.pending);
+    sq_json_integer(j, "connected", l->connected);
     sq_json_number(j, "score", l->score);
     sq_json_number(j, "setup_p95_ms", l->setup_p95_ms);
     sq_json_number(j, "loss_percent", l->loss_percent);
@@ -90,6 +92,7 @@ static void put_search(struct sq_json *j, const struct sq_capacity *c, size_t i)
         sq_json_integer(j, "rooms", held->rooms);
         sq_json_integer(j, "trials", sq_search_tried(s, held->level));
         sq_json_integer(j, "times", sq_search_count(s, held->level, SQ_TRIAL_HELD));
+        sq_json_integer(j, "invalid", sq_search_count(s, held->level, SQ_TRIAL_INVALID));
         sq_json_close(j, '}');
     } else {
         sq_json_null(j, "held");
@@ -99,7 +102,8 @@ static void put_search(struct sq_json *j, const struct sq_capacity *c, size_t i)
         sq_json_integer(j, "peers", limit->peers);
         sq_json_integer(j, "rooms", limit->rooms);
         sq_json_integer(j, "trials", sq_search_tried(s, limit->level));
-        sq_json_integer(j, "times", sq_search_count(s, limit->level, limit->outcome));
+        sq_json_integer(j, "times", sq_search_count(s, limit->level, SQ_TRIAL_FAILED));
+        sq_json_integer(j, "invalid", sq_search_count(s, limit->level, SQ_TRIAL_INVALID));
         sq_json_close(j, '}');
     } else {
         sq_json_null(j, "limit");
@@ -132,11 +136,17 @@ static void put_head(struct sq_json *j, const struct sq_capacity_report *r)
     sq_json_close(j, '}');
     sq_json_integer(j, "exit_code", (uint64_t)r->capacity->exit_code);
     sq_json_text(j, "end", sq_capacity_end_name(r->capacity->end));
+    if (r->capacity->died_s > 0) {
+        sq_json_number(j, "died_s", r->capacity->died_s);
+    } else {
+        sq_json_null(j, "died_s");
+    }
     sq_json_open(j, "expectations", '[');
     for (size_t i = 0; i < r->expectations_len; i++) {
         sq_json_text(j, NULL, r->expectations[i]);
     }
     sq_json_close(j, ']');
+    sq_json_integer(j, "expectations_implied", r->implied_len);
     sq_json_flag(j, "expectations_by_default", !r->expectations_given);
     sq_buf_free(&started);
 }
@@ -237,7 +247,14 @@ void sq_capacity_text_level(const struct sq_capacity_level *l, FILE *out)
     put_number(out, l->lateness_p99_ms, 8, " ms");
     put_number(out, l->cpu_percent, 6, "%");
     put_number(out, l->server_cpu_percent, 7, "%");
-    fputs(l->confirms ? "  again\n" : "\n", out);
+    fputs(l->probes ? "  is it there?\n" : l->confirms ? "  again\n" : "\n", out);
+    if (l->outcome == SQ_TRIAL_INVALID) { /* by which figure it is, whatever the columns say */
+        static const char said[] = "about the service: "; /* that it is invalid: the mark has it */
+        const char *at = strstr(l->reason, said);
+        fputs("      ", out);
+        sq_report_text_words(at ? at + strlen(said) : l->reason, out);
+        fputc('\n', out);
+    }
     sq_buf_free(&amount);
 }
 
@@ -289,7 +306,9 @@ void sq_capacity_text(const struct sq_capacity_report *r, FILE *out)
     fputs("\nExpected of each level", out);
     fputs(r->expectations_given ? ":\n" : " (by default; --expect says otherwise):\n", out);
     for (size_t i = 0; i < r->expectations_len; i++) {
-        fprintf(out, "  %s\n", r->expectations[i]);
+        bool implied = i + r->implied_len >= r->expectations_len;
+        fprintf(out, "  %s%s\n", r->expectations[i],
+                implied ? "  (always, unless peers.ok or peers.failed is expected)" : "");
     }
     for (size_t i = 0; i < c->notes_len; i++) {
         fputs(i == 0 ? "\nTo bear in mind:\n  " : "  ", out);

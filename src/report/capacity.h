@@ -16,6 +16,7 @@ struct sq_capacity_report {
     const struct sq_result *head; /* run id, start, tool, host, seed, command, target, config */
     const char *const *expectations;
     size_t expectations_len;
+    size_t implied_len;      /* of them the last so many are judged unless others say otherwise */
     bool expectations_given; /* else they are the defaults */
 };
 

@@ -252,6 +252,35 @@ static void name_row(struct sq_compare_row *row)
     row->unit = is_peers_share(row->figure.id) ? "%" : sq_metric_unit_text(m->unit);
 }
 
+/* How far b lies from a, as an interval about the medians that are shown: where all values are
+ * above 0 by what factor (so that it ends at -100 %), else by how much. What cannot be below 0
+ * cannot fall by more than all of it. The interval of the shift need not hold the change of the
+ * medians; it is widened to it, and so says no more than is known. a and b are sorted. */
+static int find_interval(double *a, size_t n, double *b, size_t m, struct sq_compare_row *row)
+{
+    struct sq_rank_shift shift;
+    bool factor = a[0] > 0 && b[0] > 0;
+    bool never_below = a[0] >= 0 && b[0] >= 0;
+    for (size_t i = 0; factor && i < n + m; i++) {
+        double *value = i < n ? &a[i] : &b[i - n];
+        *value = log(*value);
+    }
+    int err = sq_rank_shift(a, n, b, m, &shift);
+    if (err) {
+        return err;
+    }
+    double low = factor ? row->before * expm1(shift.low) : shift.low;
+    double high = factor ? row->before * expm1(shift.high) : shift.high;
+    if (never_below) {
+        low = fmax(low, -row->before);
+        high = fmax(high, -row->before);
+    }
+    row->low = fmin(low, row->change);
+    row->high = fmax(high, row->change);
+    row->contrary = shift.shift * row->change < 0;
+    return 0;
+}
+
 static int measure(const struct sq_compare *c, const struct sq_compare_pair *pair,
                    struct sq_compare_row *row)
 {
@@ -271,14 +300,8 @@ static int measure(const struct sq_compare *c, const struct sq_compare_pair *pai
     }
     row->separated = a[n - 1] < b[0] || b[m - 1] < a[0];
     if (pair->repeated) {
-        struct sq_rank_shift shift;
         err = test_values(a, n, b, m, &row->p);
-        err = err ? err : sq_rank_shift(a, n, b, m, &shift);
-        if (!err) {
-            row->change = shift.shift;
-            row->low = shift.low;
-            row->high = shift.high;
-        }
+        err = err ? err : find_interval(a, n, b, m, row);
     } else {
         err = test_peers(before, after, row);
     }
@@ -352,6 +375,9 @@ static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_
     bool beyond = pair->repeated || row->separated;
     if (isnan(row->p)) {
         return big && row->separated ? SQ_CALL_UNKNOWN : SQ_CALL_SAME;
+    }
+    if (row->contrary) {
+        return SQ_CALL_SAME; /* the medians and most of the pairs of runs point apart */
     }
     if (!beyond || row->p_adjusted > c->alpha) {
         /* As far apart as can be, of too few runs: that it is noise is not known either. */

@@ -43,9 +43,11 @@ struct sq_compare_row {
     struct sq_compare_figure figure;
     const char *unit;         /* static; of peers.ok and its like "%" */
     double before, after;     /* medians over the runs; NAN: not measured */
-    double change, low, high; /* in the unit; low and high are its interval, NAN without repeats */
+    double change, low, high; /* of the medians, in the unit; low and high are its interval, NAN
+                                 without repeats */
     double change_percent;    /* NAN where it was 0 */
     double p, p_adjusted;     /* NAN: not tested */
+    bool contrary;            /* most pairs of runs changed the other way than the medians */
     bool separated;           /* each run of the one lies beyond each of the other */
     enum sq_compare_call call;
 };

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LONG_SETTING 100 /* bytes; of longer ones what comes before a difference is left out */
+
 int sq_compare_note(struct sq_compare *c, const char *fmt, ...)
 {
     char text[1024];
@@ -105,6 +107,19 @@ bool sq_compare_setting_differs(const struct sq_stored_run *first,
     return (a && b) || strcmp(first->version, other->version) == 0;
 }
 
+/* Where two long texts begin to differ, at the beginning of an item of a list. */
+static size_t differ_from(const char *a, const char *b)
+{
+    size_t from = 0;
+    if (!a || !b || (strlen(a) < LONG_SETTING && strlen(b) < LONG_SETTING)) {
+        return 0;
+    }
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++) {
+        from = a[i] == ';' ? i + 1 : from;
+    }
+    return from;
+}
+
 static int tell_setting(struct sq_compare *c, const struct sq_stored_run *first,
                         const struct sq_stored_run *other, const char *key)
 {
@@ -114,8 +129,10 @@ static int tell_setting(struct sq_compare *c, const struct sq_stored_run *first,
         return 0;
     }
     c->differences += c->notes_count < SQ_COMPARE_NOTES_MAX;
-    return sq_compare_note(c, "%.60s differs: %.200s in %.200s, %.200s in %.200s", key, shown(a),
-                           first->dir, shown(b), other->dir);
+    size_t from = differ_from(a, b);
+    return sq_compare_note(c, "%.60s differs: %s%.200s in %.200s, %s%.200s in %.200s", key,
+                           from > 0 ? "…" : "", shown(a) + from, first->dir, from > 0 ? "…" : "",
+                           shown(b) + from, other->dir);
 }
 
 static int tell_config(struct sq_compare *c, const struct sq_stored_run *first,

@@ -22,8 +22,8 @@ const char *sq_trial_name(enum sq_trial_outcome outcome)
 
 const char *sq_capacity_end_name(enum sq_capacity_end end)
 {
-    static const char *const names[] = {"found", "time-limit", "interrupted", "unreached",
-                                        "server-gone"};
+    static const char *const names[] = {"found",       "time-limit",   "interrupted", "unreached",
+                                        "server-gone", "service-died", "no-sample"};
     return names[end];
 }
 
@@ -38,6 +38,52 @@ void sq_capacity_note(struct sq_capacity *c, const char *fmt, ...)
     va_end(args);
 }
 
+/* The next of c->levels, as a trial of it is begun. */
+static struct sq_capacity_level *begin_level(struct sq_capacity *c, enum sq_grow grow, uint64_t at)
+{
+    struct sq_capacity_level *level = &c->levels[c->levels_len];
+    *level = (struct sq_capacity_level){.grow = grow, .level = at};
+    return level;
+}
+
+/* The least level to which anybody connected; of another kind of search it is no number of this
+ * one's, and tells only that the service was there. 0: none did. */
+static uint64_t least_alive(const struct sq_capacity *c, enum sq_grow grow, uint64_t least)
+{
+    uint64_t alive = 0;
+    for (size_t i = 0; i < c->levels_len; i++) {
+        const struct sq_capacity_level *l = &c->levels[i];
+        uint64_t at = l->grow == grow ? l->level : least;
+        if (l->connected > 0 && (alive == 0 || at < alive)) {
+            alive = at;
+        }
+    }
+    return alive;
+}
+
+/* After a trial to which nobody connected: what the probe is told, or SQ_TRIAL_LAST where the
+ * service has died. One that lives is a trial like another: the level's failure stands. */
+static int probe(struct sq_capacity *c, enum sq_grow grow, uint64_t least, sq_trial_fn trial,
+                 void *ctx)
+{
+    uint64_t alive = least_alive(c, grow, least);
+    if (alive == 0 || c->levels_len == SQ_CAPACITY_LEVELS_MAX) {
+        return SQ_TRIAL_TOLD;
+    }
+    struct sq_capacity_level *level = begin_level(c, grow, alive);
+    level->probes = true;
+    int told = trial(ctx, level);
+    if (told != SQ_TRIAL_TOLD && told != SQ_TRIAL_LAST) {
+        return told;
+    }
+    c->levels_len++;
+    if (told == SQ_TRIAL_TOLD && level->outcome == SQ_TRIAL_FAILED && level->connected == 0) {
+        c->end = SQ_CAPACITY_DIED;
+        return SQ_TRIAL_LAST;
+    }
+    return told;
+}
+
 int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
                        const struct sq_search_config *config, sq_trial_fn trial, void *ctx)
 {
@@ -45,20 +91,29 @@ int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
         return SQ_ERR_INVALID;
     }
     struct sq_search *s = &c->searches[c->searches_len];
+    uint64_t least = config->least > 0 ? config->least : 1;
     uint64_t at;
     sq_search_init(s, config);
     c->grow[c->searches_len++] = grow;
     c->end = SQ_CAPACITY_FOUND;
     while (c->levels_len < SQ_CAPACITY_LEVELS_MAX && sq_search_next(s, &at)) {
-        struct sq_capacity_level *level = &c->levels[c->levels_len];
-        *level = (struct sq_capacity_level){
-            .grow = grow, .level = at, .confirms = sq_search_confirms(s)};
+        struct sq_capacity_level *level = begin_level(c, grow, at);
+        level->confirms = sq_search_confirms(s);
         int told = trial(ctx, level);
-        if (told != SQ_TRIAL_TOLD) {
+        if (told != SQ_TRIAL_TOLD && told != SQ_TRIAL_LAST) {
             return told == SQ_TRIAL_STOP ? 0 : told;
         }
         c->levels_len++;
-        sq_search_tell(s, level->outcome);
+        if (told == SQ_TRIAL_TOLD && level->outcome == SQ_TRIAL_FAILED && level->connected == 0) {
+            told = probe(c, grow, least, trial, ctx);
+        }
+        /* A dead service has failed at the level at which it died, and at none after it. */
+        if (c->end != SQ_CAPACITY_DIED && !level->no_sample) {
+            sq_search_tell(s, level->outcome);
+        }
+        if (told != SQ_TRIAL_TOLD) {
+            return told == SQ_TRIAL_STOP || told == SQ_TRIAL_LAST ? 0 : told;
+        }
     }
     return 0;
 }
@@ -93,6 +148,16 @@ const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, s
     return s->invalid == UINT64_MAX ? NULL : trial_of(c, search, s->invalid, SQ_TRIAL_INVALID);
 }
 
+const struct sq_capacity_level *sq_capacity_died_at(const struct sq_capacity *c)
+{
+    for (size_t i = c->levels_len; i > 0; i--) {
+        if (c->levels[i - 1].connected > 0) {
+            return &c->levels[i - 1];
+        }
+    }
+    return NULL;
+}
+
 /* What was measured ends at what Squall itself can do, and not at what the service can. */
 static bool is_own_limit(const struct sq_search *s)
 {
@@ -107,10 +172,13 @@ static int exit_code(const struct sq_capacity *c)
     if (c->end == SQ_CAPACITY_UNREACHED || c->searches_len == 0) {
         return SQ_EXIT_UNREACHED;
     }
+    if (c->end == SQ_CAPACITY_NO_SAMPLE) {
+        return SQ_EXIT_USAGE;
+    }
     /* The last search is of users, where there are two. */
     const struct sq_search *s = &c->searches[c->searches_len - 1];
     const struct sq_capacity_level *held = sq_capacity_held(c, c->searches_len - 1);
-    if (c->end == SQ_CAPACITY_GONE) {
+    if (c->end == SQ_CAPACITY_GONE || c->end == SQ_CAPACITY_DIED) {
         return SQ_EXIT_EXPECTATION;
     }
     if (held && c->at_least > 0 && held->peers >= c->at_least) {
@@ -146,7 +214,12 @@ static void put_count(const struct sq_search *s, uint64_t level, enum sq_trial_o
 {
     unsigned tried = sq_search_tried(s, level);
     unsigned n = sq_search_count(s, level, outcome);
-    sq_buf_printf(out, " (%u of %u trial%s)", n, tried, tried == 1 ? "" : "s");
+    unsigned own = sq_search_count(s, level, SQ_TRIAL_INVALID);
+    sq_buf_printf(out, " (%u of %u trial%s", n, tried, tried == 1 ? "" : "s");
+    if (own > 0) { /* it says nothing of the service, for or against */
+        sq_buf_printf(out, "; %u more at Squall's own limit", own);
+    }
+    sq_buf_puts(out, ")");
 }
 
 static void put_held(const struct sq_capacity *c, size_t search, struct sq_buf *out)
@@ -198,14 +271,39 @@ static void put_limit(const struct sq_capacity *c, size_t search, struct sq_buf 
     }
 }
 
+/* "the service died: …", with the load and the time. */
+static void put_death(const struct sq_capacity *c, struct sq_buf *out)
+{
+    const struct sq_capacity_level *last = sq_capacity_died_at(c);
+    bool gone = c->end == SQ_CAPACITY_GONE;
+    sq_buf_puts(out, gone ? ". The server's process is gone" : ". The service died");
+    if (last) {
+        sq_buf_puts(out, gone ? ": it ended at or after the trial of "
+                              : ": nobody could connect any more after the trial of ");
+        sq_capacity_amount(last, out);
+    }
+    if (c->died_s > 0) {
+        sq_buf_printf(out, ", noticed %.0f s after the search began", c->died_s);
+    }
+}
+
 void sq_capacity_answer(const struct sq_capacity *c, size_t search, struct sq_buf *out)
 {
     const struct sq_search *s = &c->searches[search];
+    bool dead = c->end == SQ_CAPACITY_GONE || c->end == SQ_CAPACITY_DIED;
+    bool last = search + 1 == c->searches_len;
     put_held(c, search, out);
     put_limit(c, search, out);
-    if (!sq_search_is_confirmed(s) && !s->done && c->end != SQ_CAPACITY_FOUND) {
-        static const char *const ends[] = {"", "time ran out (--time-limit)", "interrupted",
-                                           "no peer connected", "the server's process is gone"};
+    if (dead && last) {
+        put_death(c, out);
+    } else if (!sq_search_is_confirmed(s) && !s->done && c->end != SQ_CAPACITY_FOUND) {
+        static const char *const ends[] = {"",
+                                           "time ran out (--time-limit)",
+                                           "interrupted",
+                                           "no peer connected",
+                                           "",
+                                           "",
+                                           "an expectation is about what is not measured here"};
         sq_buf_printf(out, ". The search did not end: %s", ends[c->end]);
     }
     sq_buf_puts(out, ".");

@@ -40,13 +40,16 @@ struct sq_capacity_level {
     double server_cpu_percent, server_rss_bytes;            /* 100: a core */
     double others_percent; /* the same, of other programs on the server's cores */
     struct sq_peer_counts counts;
+    uint64_t connected; /* peers that ever were */
     uint64_t failures[SQ_FAILURE_COUNT];
     struct sq_capacity_broke broke[SQ_CAPACITY_BROKE_MAX];
     size_t broke_len;
     enum sq_grow grow;
     enum sq_trial_outcome outcome;
     bool confirms, steady;
-    char dir[64]; /* of its results, within those of the search */
+    bool probes;    /* made to see whether the service is there at all; not of the search */
+    bool no_sample; /* all peers came through, and yet an expectation has nothing to be judged by */
+    char dir[64];   /* of its results, within those of the search */
     char reason[840];
     char example[256]; /* of a failure; "" */
 };
@@ -58,6 +61,8 @@ enum sq_capacity_end {
     SQ_CAPACITY_INTERRUPTED,
     SQ_CAPACITY_UNREACHED, /* no peer ever connected, and so nothing was measured */
     SQ_CAPACITY_GONE,      /* the server's process ended */
+    SQ_CAPACITY_DIED,      /* nobody could connect any more, where peers had before */
+    SQ_CAPACITY_NO_SAMPLE, /* an expectation is about what is not measured here */
 };
 
 struct sq_capacity {
@@ -68,6 +73,7 @@ struct sq_capacity {
     size_t levels_len;
     uint64_t at_least, room_size; /* peers, 0: whatever; 0: no rooms of one size */
     double duration_s;
+    double died_s; /* since the search began, when the service was found dead; else 0 */
     enum sq_capacity_end end;
     int exit_code; /* set by sq_capacity_close */
     char notes[SQ_CAPACITY_NOTES_MAX][512];
@@ -76,15 +82,18 @@ struct sq_capacity {
 
 enum sq_trial_told {
     SQ_TRIAL_TOLD, /* the level's outcome counts */
+    SQ_TRIAL_LAST, /* it counts, and the search is ended for c->end, which the trial has set */
     SQ_TRIAL_STOP, /* the level does not count; ended for c->end, which the trial has set */
 };
 
-/* Makes a trial of a level (with `grow`, `level` and `confirms` set) and fills in the rest. A
- * negative error ends the search. */
+/* Makes a trial of a level (with `grow`, `level`, `confirms` and `probes` set) and fills in the
+ * rest. A negative error ends the search. */
 typedef int (*sq_trial_fn)(void *ctx, struct sq_capacity_level *level);
 
 /* Searches: c->levels and the next of c->searches are filled. 0, also when a trial ended it early;
- * or the trial's error. */
+ * or the trial's error. A trial to which nobody at all connected, though peers did before, is
+ * followed by one of the least level at which they did: where nobody connects there either, the
+ * service has died, and the search is ended (SQ_CAPACITY_DIED). */
 int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
                        const struct sq_search_config *config, sq_trial_fn trial,
                        void *ctx) SQ_MUST_USE;
@@ -97,6 +106,8 @@ int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *e
 /* The lowest level above what held at which the service failed, or, where it never did, the
  * generator was at its limit: the trial that says why. NULL: none. */
 const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, size_t search);
+/* The last trial to which anybody connected: the load at which the service died. NULL: none. */
+const struct sq_capacity_level *sq_capacity_died_at(const struct sq_capacity *c);
 /* The last trial of the level that held; NULL: none held. */
 const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, size_t search);
 /* Why the level did not hold: the sentence on its failures by cause. */

@@ -28,9 +28,14 @@ static void read_figures(struct sq_capacity_level *level, const struct sq_result
     }
     level->fps = figure(r, SQ_METRIC_VIDEO_IN_FPS, 0);
     level->in_kbps = figure(r, SQ_METRIC_VIDEO_IN_BITRATE, 0);
-    level->lateness_p99_ms = r->generator.lateness_p99_ms;
+    /* As it is judged: a thread's peers are its own. */
+    level->lateness_p99_ms = fmax(r->generator.lateness_p99_ms, r->generator.lateness_worst_ms);
     level->cpu_percent = r->generator.cpu_percent;
     level->counts = r->counts;
+    level->connected = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        level->connected += r->peers[i].connected;
+    }
     for (size_t i = 0; i < SQ_FAILURE_COUNT; i++) {
         level->failures[i] = r->failures[i].count;
         if (r->failures[i].count > 0 && !level->example[0]) {
@@ -171,6 +176,16 @@ static int read_broke(struct sq_capacity_level *level, const struct sq_expect *e
     return err;
 }
 
+/* Video was agreed and did not come: that is the service's. */
+static bool is_blank(const struct sq_result *r)
+{
+    uint64_t blank = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        blank += r->peers[i].flow[SQ_FLOW_VIDEO_IN].blank;
+    }
+    return blank > 0;
+}
+
 int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *expectations,
                      size_t n, const struct sq_result *r)
 {
@@ -185,6 +200,16 @@ int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *e
         const struct sq_expect *e = NULL;
         for (size_t j = 0; j < n; j++) {
             e = strcmp(sq_expect_text(expectations[j]), found->expr) == 0 ? expectations[j] : e;
+        }
+        /* With everybody there, what has no value is none that this service could fail by. */
+        if (!found->ok && found->level == SQ_LEVEL_ERROR && isnan(found->value) &&
+            r->counts.started > 0 && r->counts.ok == r->counts.started && !is_blank(r) &&
+            level->outcome == SQ_TRIAL_FAILED && !level->no_sample) {
+            level->no_sample = true;
+            level->outcome = SQ_TRIAL_INVALID;
+            char text[sizeof(level->reason)];
+            snprintf(text, sizeof(text), "%s: %s", found->expr, found->message);
+            SQ_RESULT_SET(level->reason, text);
         }
         if (!found->ok && found->level == SQ_LEVEL_ERROR && level->outcome == SQ_TRIAL_FAILED &&
             level->broke_len < SQ_CAPACITY_BROKE_MAX) {

@@ -74,7 +74,7 @@ static double p99_of(const struct sq_hist *lateness)
 
 static void fill_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
 {
-    h->lateness_p50_ms = h->lateness_p99_ms = h->lateness_max_ms = NAN;
+    h->lateness_p50_ms = h->lateness_p99_ms = h->lateness_max_ms = h->lateness_worst_ms = NAN;
     if (in->lateness && in->lateness->sums.count > 0) {
         enum sq_metric_id id = SQ_METRIC_GENERATOR_LATENESS;
         h->lateness_p50_ms = sq_metric_value(id, (double)sq_hist_quantile(in->lateness, 0.5));
@@ -175,6 +175,7 @@ static void judge_lateness(const struct sq_health_input *in, struct sq_generator
     bool few = worst->sums.count < SQ_HEALTH_TIMERS_MIN;
     double max_ms = in->plan->lateness_p99_max_ms * (few ? SQ_HEALTH_FEW_FACTOR : 1);
     double p99_ms = p99_of(worst);
+    h->lateness_worst_ms = p99_ms;
     if (p99_ms > max_ms) {
         blame(h, "timers %swere %.1f ms late (p99; the bound is %.1f ms): %s",
               in->threads > 1 && p99_ms > h->lateness_p99_ms ? "of a generator thread " : "",

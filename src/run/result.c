@@ -51,6 +51,7 @@ int sq_result_create(struct sq_result **ret_result)
     r->generator.ok = true;
     r->generator.lateness_p50_ms = NAN;
     r->generator.lateness_p99_ms = NAN;
+    r->generator.lateness_worst_ms = NAN;
     r->generator.lateness_max_ms = NAN;
     r->generator.cpu_percent = NAN;
     *ret_result = r;

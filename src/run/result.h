@@ -373,7 +373,8 @@ struct sq_asked_row {
 
 struct sq_generator_health {
     double lateness_p50_ms, lateness_p99_ms, lateness_max_ms; /* timers: done minus due */
-    double cpu_percent; /* of the busiest thread, 100 = one whole core */
+    double lateness_worst_ms; /* p99 of the latest of its threads: what is judged; NAN: not known */
+    double cpu_percent;       /* of the busiest thread, 100 = one whole core */
     uint64_t send_errors;
     uint64_t receive_drops; /* datagrams that the kernel dropped at full socket buffers */
     uint32_t threads;

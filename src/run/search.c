@@ -32,9 +32,53 @@ static bool is_narrow(const struct sq_search *s)
            (double)(above - s->held) <= s->config.resolution * (double)s->held;
 }
 
+/* How much more often it held than it failed. */
+static int64_t balance(const struct sq_search *s, uint64_t level)
+{
+    return (int64_t)sq_search_count(s, level, SQ_TRIAL_HELD) -
+           (int64_t)sq_search_count(s, level, SQ_TRIAL_FAILED);
+}
+
+static bool is_own(const struct sq_search *s, uint64_t level)
+{
+    return sq_search_count(s, level, SQ_TRIAL_INVALID) >
+           s->config.invalid_again + sq_search_tried(s, level);
+}
+
+/* The level above which nothing is tried has failed often enough to be believed. */
+static bool is_bound_sure(const struct sq_search *s)
+{
+    uint64_t above = bound(s);
+    return above == UINT64_MAX || above == s->invalid ||
+           balance(s, above) < -(int64_t)s->config.fail_again;
+}
+
+static bool is_held_sure(const struct sq_search *s)
+{
+    return s->held > 0 && balance(s, s->held) > (int64_t)s->config.confirms;
+}
+
+/* Nothing is left between what held and what did not. */
+static bool is_at_edge(const struct sq_search *s)
+{
+    return s->held > 0 ? is_narrow(s) : bound(s) <= least(s);
+}
+
+/* The level of the last trial, where it held as often as it failed: there is no telling yet. */
+static bool is_open(const struct sq_search *s, uint64_t *ret_level)
+{
+    if (s->trials_len == 0) {
+        return false;
+    }
+    uint64_t last = s->trials[s->trials_len - 1].level;
+    *ret_level = last;
+    return balance(s, last) == 0 && !is_own(s, last);
+}
+
 bool sq_search_confirms(const struct sq_search *s)
 {
-    return s->held > 0 && is_narrow(s);
+    uint64_t at;
+    return sq_search_next(s, &at) && sq_search_tried(s, at) > 0;
 }
 
 static uint64_t grown(const struct sq_search *s)
@@ -49,8 +93,11 @@ bool sq_search_next(const struct sq_search *s, uint64_t *ret_level)
     if (s->done) {
         return false;
     }
-    if (sq_search_confirms(s)) {
-        *ret_level = s->held;
+    if (is_open(s, ret_level)) {
+        return true;
+    }
+    if (is_at_edge(s)) {
+        *ret_level = is_bound_sure(s) ? s->held : above;
     } else if (s->held == 0) {
         uint64_t half = above / 2 > least(s) ? above / 2 : least(s); /* the first was too high */
         *ret_level = above == UINT64_MAX ? s->config.from : half;
@@ -60,17 +107,32 @@ bool sq_search_next(const struct sq_search *s, uint64_t *ret_level)
     return true;
 }
 
-/* The highest level below `level` that held and never failed. */
-static uint64_t held_below(const struct sq_search *s, uint64_t level)
+/* What all trials together say. A level that held more often than not holds; nothing is said of
+ * what lies above one that failed more often than not. */
+static void sum_up(struct sq_search *s)
 {
-    uint64_t best = 0;
+    s->held = 0;
+    s->failed = s->invalid = UINT64_MAX;
     for (size_t i = 0; i < s->trials_len; i++) {
-        const struct sq_trial *t = &s->trials[i];
-        if (t->outcome == SQ_TRIAL_HELD && t->level < level && t->level > best) {
-            best = t->level;
+        uint64_t level = s->trials[i].level;
+        if (balance(s, level) < 0 && level < s->failed) {
+            s->failed = level;
+        }
+        if (is_own(s, level) && level < s->invalid) {
+            s->invalid = level;
         }
     }
-    return best;
+    for (size_t i = 0; i < s->trials_len; i++) {
+        uint64_t level = s->trials[i].level;
+        if (balance(s, level) > 0 && level > s->held && level < bound(s)) {
+            s->held = level;
+        }
+    }
+}
+
+static bool is_found(const struct sq_search *s)
+{
+    return is_at_edge(s) && is_bound_sure(s) && (s->held == 0 || is_held_sure(s));
 }
 
 void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome)
@@ -79,27 +141,17 @@ void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome)
     if (!sq_search_next(s, &level)) {
         return;
     }
-    bool confirms = sq_search_confirms(s);
-    s->trials[s->trials_len++] =
-        (struct sq_trial){.level = level, .outcome = outcome, .confirms = confirms};
-    if (outcome == SQ_TRIAL_HELD) {
-        s->held = level;
-        s->confirmed = confirms ? s->confirmed + 1 : 0;
-    } else if (outcome == SQ_TRIAL_FAILED ||
-               sq_search_count(s, level, SQ_TRIAL_INVALID) > s->config.invalid_again) {
-        /* What held before and does not now is too much: the search goes on below. */
-        uint64_t *lowest = outcome == SQ_TRIAL_FAILED ? &s->failed : &s->invalid;
-        *lowest = level < *lowest ? level : *lowest;
-        s->held = held_below(s, level);
-        s->confirmed = 0;
-    }
-    s->done = (s->held == 0 && bound(s) <= least(s)) || s->trials_len == SQ_SEARCH_TRIALS_MAX ||
-              (sq_search_confirms(s) && s->confirmed >= s->config.confirms);
+    s->trials[s->trials_len] =
+        (struct sq_trial){.level = level, .outcome = outcome, .confirms = sq_search_confirms(s)};
+    s->trials_len++;
+    sum_up(s);
+    uint64_t open;
+    s->done = s->trials_len == SQ_SEARCH_TRIALS_MAX || (!is_open(s, &open) && is_found(s));
 }
 
 bool sq_search_is_confirmed(const struct sq_search *s)
 {
-    return s->done && s->held > 0 && sq_search_confirms(s) && s->confirmed >= s->config.confirms;
+    return s->done && s->held > 0 && is_found(s);
 }
 
 unsigned sq_search_count(const struct sq_search *s, uint64_t level, enum sq_trial_outcome outcome)
@@ -115,7 +167,7 @@ unsigned sq_search_tried(const struct sq_search *s, uint64_t level)
 {
     unsigned n = 0;
     for (size_t i = 0; i < s->trials_len; i++) {
-        n += s->trials[i].level == level;
+        n += s->trials[i].level == level && s->trials[i].outcome != SQ_TRIAL_INVALID;
     }
     return n;
 }

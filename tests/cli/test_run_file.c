@@ -516,6 +516,49 @@ static void secrets_are_never_told(void **state)
     unsetenv("SQ_TEST_SECRET");
 }
 
+static const char *config_text(const struct sq_result *r, const char *key)
+{
+    for (size_t i = 0; i < r->config_count; i++) {
+        if (strcmp(r->config[i].key, key) == 0) {
+            return r->config[i].text;
+        }
+    }
+    return NULL;
+}
+
+/* So that a comparison of two runs tells that their steps differ; without what may be secret. */
+static void steps_are_in_the_results(void **state)
+{
+    (void)state;
+    setenv("SQ_TEST_SECRET", "hunter2", 1);
+    struct whole w =
+        made("target: lab\n"
+             "before:\n"
+             "  - http: {method: POST, url: 'http://joe:geheim@api.test/token?key=geheim', "
+             "headers: {X-Key: 'geheim ${SQ_TEST_SECRET}'}, json: {pass: geheim}, "
+             "take: {token: {json: /t}}}\n"
+             "steps:\n"
+             "  - wait: 2s\n"
+             "  - mute: audio\n",
+             "");
+    struct sq_result *result = NULL;
+    assert_int_equal(sq_result_create(&result), 0);
+    assert_int_equal(sq_run_options_describe(&w.o, &w.plan, result), 0);
+    assert_string_equal(
+        config_text(result, "before"),
+        "http POST http://api.test/token with X-Key,Content-Type and a body of JSON, "
+        "status 200-299, takes token");
+    assert_string_equal(config_text(result, "steps"), "wait 2s; mute audio");
+    for (size_t i = 0; i < result->config_count; i++) {
+        const struct sq_config_row *row = &result->config[i];
+        assert_true(row->type != SQ_CONFIG_STRING ||
+                    (!strstr(row->text, "hunter2") && !strstr(row->text, "geheim")));
+    }
+    sq_result_destroy(result);
+    drop(&w);
+    unsetenv("SQ_TEST_SECRET");
+}
+
 static void what_it_would_do_in_words(void **state)
 {
     (void)state;
@@ -626,6 +669,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),
+        cmocka_unit_test(steps_are_in_the_results),
         cmocka_unit_test(what_it_would_do_in_words),
         cmocka_unit_test(every_option_has_its_key),
     };

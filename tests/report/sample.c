@@ -348,7 +348,7 @@ struct sq_result *sample_result(const struct sample_options *options)
         fill_second(&s, t);
     }
     struct sq_generator_health *g = &s.r->generator;
-    *g = (struct sq_generator_health){0.06, 0.41, 3.2, 41.5, 0, 0, 2, true, "", "", 0};
+    *g = (struct sq_generator_health){0.06, 0.41, 3.2, 0.41, 41.5, 0, 0, 2, true, "", "", 0};
     if (options->starved) {
         g->ok = false;
         g->lateness_p99_ms = 38;

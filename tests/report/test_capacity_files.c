@@ -149,6 +149,50 @@ static void page_is_safe_and_has_both_answers(void **state)
     unmake(r);
 }
 
+static size_t count(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) {
+        n++;
+    }
+    return n;
+}
+
+/* A line through what was tried, on a grid with numbers, and each trial a mark of its outcome. */
+static void curves_have_axes_a_grid_and_a_line(void **state)
+{
+    (void)state;
+    struct sq_capacity_report *r = made();
+    struct sq_buf text = {0};
+    size_t held = 0;
+    size_t failed = 0;
+    sq_capacity_html(r, &text);
+    assert_int_equal(text.err, 0);
+    const char *score = strstr(text.text, "<h3>Score</h3>");
+    const char *end = score ? strstr(score, "</figure>") : NULL;
+    assert_non_null(end);
+    char *figure = strndup(score, (size_t)(end - score));
+    for (size_t i = 0; i < r->capacity->levels_len; i++) {
+        const struct sq_capacity_level *l = &r->capacity->levels[i];
+        held += l->grow == SQ_GROW_ROOM && l->outcome == SQ_TRIAL_HELD;
+        failed += l->grow == SQ_GROW_ROOM && l->outcome == SQ_TRIAL_FAILED;
+    }
+    assert_int_equal(count(figure, "<circle"), held);
+    assert_int_equal(count(figure, "stroke:var(--fail)"), failed);
+    /* 0 to 10 in twos, and 0 to 20 peers in fives. */
+    assert_int_equal(count(figure, "class=\"axis\""), 2);
+    assert_int_equal(count(figure, "class=\"grid\""), 5 + 4);
+    assert_non_null(strstr(figure, ">10</text>"));
+    assert_non_null(strstr(figure, ">15</text>"));
+    const char *line = strstr(figure, "class=\"line\"");
+    assert_non_null(line);
+    /* 10, 12, 13 held with the same score; then 14, 15 and 20 did not: five pieces of a line. */
+    assert_int_equal(count(line, "L"), 5 - (strstr(figure, "12 peers") == NULL));
+    free(figure);
+    sq_buf_free(&text);
+    unmake(r);
+}
+
 static void terminal_text_has_no_control_characters_of_others(void **state)
 {
     (void)state;
@@ -161,8 +205,19 @@ static void terminal_text_has_no_control_characters_of_others(void **state)
     for (size_t i = 0; i < r->capacity->levels_len; i++) {
         sq_capacity_text_level(&r->capacity->levels[i], out);
     }
+    /* Late is not what its column says, but what it was invalid for. */
+    struct sq_capacity_level late = r->capacity->levels[0];
+    late.outcome = SQ_TRIAL_INVALID;
+    SQ_RESULT_SET(late.reason, "it says nothing about the service: timers were 23.2 ms late");
+    sq_capacity_text_level(&late, out);
+    late.probes = true;
+    sq_capacity_text_level(&late, out);
+    r->implied_len = 1;
     sq_capacity_text(r, out);
     assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "\n      timers were 23.2 ms late\n"));
+    assert_non_null(strstr(text, "is it there?\n"));
+    assert_non_null(strstr(text, "(always, unless peers.ok or peers.failed is expected)"));
     assert_null(strchr(text, '\x1b'));
     assert_null(strchr(text, '\a'));
     assert_non_null(strstr(text, "What broke first: ✗ peers.ok == 100%, or so: 90"));
@@ -178,6 +233,7 @@ int main(void)
         cmocka_unit_test(json_is_as_its_schema_says),
         cmocka_unit_test(csv_has_a_row_a_trial),
         cmocka_unit_test(page_is_safe_and_has_both_answers),
+        cmocka_unit_test(curves_have_axes_a_grid_and_a_line),
         cmocka_unit_test(terminal_text_has_no_control_characters_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,9 @@ struct fake {
     uint64_t limit, own, disturbed; /* the generator, at that level alone; 0: nowhere */
     size_t stop_at;                 /* trials; 0: never */
     enum sq_capacity_end end;
+    size_t dies_in;  /* the trial within which it dies: peers had connected; 0: never */
+    size_t away_for; /* so many trials; 0: it never comes back */
+    size_t trials;
 };
 
 static int fake_trial(void *ctx, struct sq_capacity_level *level)
@@ -32,6 +35,13 @@ static int fake_trial(void *ctx, struct sq_capacity_level *level)
     level->outcome = level->level > f->own || level->level == f->disturbed ? SQ_TRIAL_INVALID
                      : level->level > f->limit                             ? SQ_TRIAL_FAILED
                                                                            : SQ_TRIAL_HELD;
+    f->trials++;
+    bool dead = f->dies_in > 0 && f->trials > f->dies_in &&
+                (f->away_for == 0 || f->trials <= f->dies_in + f->away_for);
+    level->connected = dead ? 0 : level->peers;
+    if (dead || f->trials == f->dies_in) {
+        level->outcome = SQ_TRIAL_FAILED;
+    }
     return SQ_TRIAL_TOLD;
 }
 
@@ -170,7 +180,7 @@ static void a_search_that_is_ended_tells_what_it_has(void **state)
          "trial). The search did not end: interrupted."},
         {SQ_CAPACITY_GONE, SQ_EXIT_EXPECTATION,
          "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 of 1 "
-         "trial). The search did not end: the server's process is gone."},
+         "trial). The server's process is gone: it ended at or after the trial of 40 peers."},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct fake f = {.limit = 30, .own = UINT64_MAX, .stop_at = 4, .end = cases[i].end};
@@ -188,6 +198,131 @@ static void a_search_that_is_ended_tells_what_it_has(void **state)
         "No level was tried to its end; its limit was not met. The search did not end: no "
         "peer connected.");
     sq_free(c);
+}
+
+static void add_peer(struct sq_result *r, const char *role, const char *network, const char *room,
+                     bool ok);
+
+/* Nobody connects any more, nor where peers did before: that is no limit, it is a death. */
+static void a_service_that_died_is_told(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 100, .own = UINT64_MAX, .dies_in = 3};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->end, SQ_CAPACITY_DIED);
+    assert_int_equal(c->exit_code, SQ_EXIT_EXPECTATION);
+    /* 10 and 20 held, it died at 40; 30 met nobody, and 10 neither. */
+    assert_int_equal(c->levels_len, 5);
+    assert_int_equal(c->levels[4].level, 10);
+    assert_true(c->levels[4].probes);
+    assert_int_equal(sq_capacity_held(c, 0)->level, 20); /* what is known is kept */
+    assert_int_equal(sq_capacity_died_at(c)->level, 40);
+    c->died_s = 9;
+    assert_answer(c, 0,
+                  "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 "
+                  "of 1 trial). The service died: nobody could connect any more after the trial of "
+                  "40 peers, noticed 9 s after the search began.");
+    sq_free(c);
+    /* Within the least level: the next one is the same, and so is the last. */
+    f = (struct fake){.limit = 100, .own = UINT64_MAX, .dies_in = 1};
+    struct sq_search_config config = usual;
+    config.from = config.least = 2;
+    config.fail_again = 2;
+    f.c = c = sq_zalloc(sizeof(*c));
+    assert_non_null(c);
+    assert_int_equal(sq_capacity_search(c, SQ_GROW_PEERS, &config, fake_trial, &f), 0);
+    assert_int_equal(c->end, SQ_CAPACITY_DIED);
+    assert_int_equal(c->levels_len, 3);
+    assert_answer(c, 0,
+                  "No level held; it failed from 2 peers on (1 of 1 trial). The service died: "
+                  "nobody could connect any more after the trial of 2 peers.");
+    sq_free(c);
+}
+
+/* It was away for a moment, or lets none of so many in: the search goes on. */
+static void a_service_that_is_there_again_is_searched_on(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 100, .own = UINT64_MAX, .dies_in = 3, .away_for = 1};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->end, SQ_CAPACITY_FOUND);
+    assert_true(c->levels[4].probes && c->levels[4].outcome == SQ_TRIAL_HELD);
+    assert_false(c->levels[5].probes);
+    assert_non_null(sq_capacity_held(c, 0));
+    assert_int_equal(c->exit_code, SQ_EXIT_HELD);
+    sq_free(c);
+}
+
+static void the_servers_process_that_ended_is_told(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 100, .own = UINT64_MAX, .stop_at = 4, .end = SQ_CAPACITY_GONE};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    c->died_s = 12;
+    assert_answer(c, 0,
+                  "So far: the service held 40 peers (1 of 1 trial); its limit was not met. The "
+                  "server's process is gone: it ended at or after the trial of 40 peers, noticed "
+                  "12 s after the search began.");
+    sq_free(c);
+}
+
+/* What is expected is not measured here: that is the search's mistake, and no failure. */
+static void what_has_no_sample_is_not_the_services(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct sq_result *r = NULL;
+        struct sq_expect *e = NULL;
+        struct sq_capacity_level level = {.grow = SQ_GROW_PEERS};
+        bool all_came = i == 0;
+        assert_int_equal(sq_result_create(&r), 0);
+        add_peer(r, "participant", "", "squall", true);
+        add_peer(r, "participant", "", "squall", all_came);
+        assert_int_equal(sq_expect_parse("video.in.fps > 20", &e, NULL), 0);
+        sq_result_tally(r);
+        assert_int_equal(sq_expect_judge(&e, 1, r), 0);
+        assert_int_equal(sq_capacity_read(&level, &e, 1, r), 0);
+        assert_int_equal(level.connected, all_came ? 2 : 1);
+        assert_int_equal(level.no_sample, all_came);
+        if (all_came) {
+            assert_int_equal(level.outcome, SQ_TRIAL_INVALID);
+            assert_non_null(strstr(level.reason, "video.in.fps > 20: no sample"));
+        }
+        sq_expect_destroy(e);
+        sq_result_destroy(r);
+    }
+    struct fake f = {.limit = 100, .own = UINT64_MAX, .stop_at = 1, .end = SQ_CAPACITY_NO_SAMPLE};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->exit_code, SQ_EXIT_USAGE);
+    sq_free(c);
+}
+
+static int disturbed_once(void *ctx, struct sq_capacity_level *level)
+{
+    int told = fake_trial(ctx, level);
+    struct fake *f = ctx;
+    if (level->confirms && f->disturbed == 0) {
+        f->disturbed = 1;
+        level->outcome = SQ_TRIAL_INVALID;
+    }
+    return told;
+}
+
+/* Held, invalid, held: that is twice of two. */
+static void invalid_trials_are_not_among_those_that_count(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 13, .own = UINT64_MAX};
+    struct sq_search_config config = usual;
+    config.invalid_again = 1;
+    f.c = sq_zalloc(sizeof(*f.c));
+    assert_non_null(f.c);
+    assert_int_equal(sq_capacity_search(f.c, SQ_GROW_ROOM, &config, disturbed_once, &f), 0);
+    assert_answer(
+        f.c, 0,
+        "One room holds 13 peers (2 of 2 trials; 1 more at Squall's own limit); it failed "
+        "from 14 peers on (1 of 1 trial).");
+    sq_free(f.c);
 }
 
 static void an_error_of_a_trial_ends_the_search(void **state)
@@ -338,6 +473,11 @@ int main(void)
         cmocka_unit_test(nothing_holds),
         cmocka_unit_test(a_search_that_is_ended_tells_what_it_has),
         cmocka_unit_test(an_error_of_a_trial_ends_the_search),
+        cmocka_unit_test(a_service_that_died_is_told),
+        cmocka_unit_test(a_service_that_is_there_again_is_searched_on),
+        cmocka_unit_test(the_servers_process_that_ended_is_told),
+        cmocka_unit_test(what_has_no_sample_is_not_the_services),
+        cmocka_unit_test(invalid_trials_are_not_among_those_that_count),
         cmocka_unit_test(names_what_broke_for_whom_and_why),
         cmocka_unit_test(outcomes_follow_the_verdict),
         cmocka_unit_test(waits_until_figures_are_steady),

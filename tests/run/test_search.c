@@ -1,6 +1,7 @@
 /* The search for the largest load that holds, against services whose limit is known. */
 #include "base/rand.h"
 #include "run/search.h"
+#include "stats/rank.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -185,6 +186,115 @@ static void noisy_services_are_found_again(void **state)
     assert_true(least > 700 && most < 840);
 }
 
+/* As the command searches. */
+static const struct sq_search_config again = {.from = 10,
+                                              .most = 100000,
+                                              .growth = 2,
+                                              .resolution = 0.05,
+                                              .confirms = 1,
+                                              .fail_again = 2,
+                                              .invalid_again = 1};
+
+/* One hiccup at a low level, each where it hurts in turn: the number is found all the same. */
+static void a_hiccup_is_no_limit(void **state)
+{
+    (void)state;
+    for (size_t hiccup = 0; hiccup < 12; hiccup++) {
+        struct sq_search s;
+        uint64_t level;
+        sq_search_init(&s, &again);
+        for (size_t i = 0; sq_search_next(&s, &level); i++) {
+            sq_search_tell(&s, i == hiccup || level > 100 ? SQ_TRIAL_FAILED : SQ_TRIAL_HELD);
+            assert_true(s.trials_len <= 30);
+        }
+        assert_true(sq_search_is_confirmed(&s));
+        assert_true(s.held >= 95 && s.held <= 100 && s.failed > 100);
+        assert_true(sq_search_count(&s, s.failed, SQ_TRIAL_FAILED) >= 3);
+        assert_true(sq_search_count(&s, s.held, SQ_TRIAL_HELD) >= 2);
+    }
+}
+
+/* A limit that does not waver costs two trials more than one that is believed at once. */
+static void a_clear_limit_costs_two_trials_more(void **state)
+{
+    (void)state;
+    for (uint64_t limit = 1; limit < 90000; limit += 1 + limit / 7) {
+        struct sq_search once, thrice;
+        search(&once, &usual, limit, UINT64_MAX);
+        search(&thrice, &again, limit, UINT64_MAX);
+        assert_int_equal(thrice.held, once.held);
+        assert_int_equal(thrice.failed, once.failed);
+        assert_int_equal(thrice.trials_len, once.trials_len + 2);
+    }
+}
+
+/* Invalid trials are none of the service's: what held, was invalid and held, held twice of two. */
+static void invalid_trials_are_counted_apart(void **state)
+{
+    (void)state;
+    struct sq_search s;
+    uint64_t level;
+    bool disturbed = false;
+    sq_search_init(&s, &again);
+    while (sq_search_next(&s, &level)) {
+        bool now = !disturbed && sq_search_confirms(&s) && level == 13;
+        disturbed = disturbed || now;
+        sq_search_tell(&s, now ? SQ_TRIAL_INVALID : level > 13 ? SQ_TRIAL_FAILED : SQ_TRIAL_HELD);
+    }
+    assert_true(disturbed && sq_search_is_confirmed(&s));
+    assert_int_equal(s.held, 13);
+    assert_int_equal(sq_search_tried(&s, 13), 2);
+    assert_int_equal(sq_search_count(&s, 13, SQ_TRIAL_HELD), 2);
+    assert_int_equal(sq_search_count(&s, 13, SQ_TRIAL_INVALID), 1);
+}
+
+/* 1,000 searches of a service at which `noise` of the trials fail by chance wherever they are, and
+ * half of the rest at 800: how many of the answers are within 5 % of their median (so that any two
+ * of them are within 10 %), and how many trials it took on average. */
+static unsigned agree(const struct sq_search_config *config, double noise, double *ret_trials)
+{
+    static double held[1000];
+    unsigned within = 0;
+    *ret_trials = 0;
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        struct sq_search s;
+        struct sq_rand rand;
+        uint64_t level;
+        sq_rand_seed(&rand, seed);
+        sq_search_init(&s, config);
+        while (sq_search_next(&s, &level)) {
+            double limit = 1 / (1 + exp(-((double)level - 800) / 8.7));
+            bool fails = sq_rand_unit(&rand) < noise + (1 - noise) * limit;
+            sq_search_tell(&s, fails ? SQ_TRIAL_FAILED : SQ_TRIAL_HELD);
+        }
+        held[seed] = (double)s.held;
+        *ret_trials += (double)s.trials_len / 1000;
+    }
+    double middle = sq_rank_median(held, 1000);
+    for (size_t i = 0; i < 1000; i++) {
+        within += fabs(held[i] - middle) <= 0.05 * middle;
+    }
+    return within;
+}
+
+/* docs/capacity.md has these figures. */
+static void noise_does_not_move_the_answer(void **state)
+{
+    (void)state;
+    static const double noises[] = {0, 0.02, 0.1};
+    static const unsigned least[] = {1000, 998, 980}; /* of 1,000 */
+    for (size_t i = 0; i < 3; i++) {
+        double before, after;
+        unsigned once = agree(&usual, noises[i], &before);
+        unsigned thrice = agree(&again, noises[i], &after);
+        print_message("noise %g: within 10 %%: %u of 1000 in %.1f trials; failing again: %u in "
+                      "%.1f\n",
+                      noises[i], once, before, thrice, after);
+        assert_true(thrice >= least[i] && thrice > once);
+        assert_true(after < 28);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +307,10 @@ int main(void)
         cmocka_unit_test(counts_how_often_a_level_was_tried),
         cmocka_unit_test(a_disturbed_generator_is_tried_again),
         cmocka_unit_test(noisy_services_are_found_again),
+        cmocka_unit_test(a_hiccup_is_no_limit),
+        cmocka_unit_test(a_clear_limit_costs_two_trials_more),
+        cmocka_unit_test(invalid_trials_are_counted_apart),
+        cmocka_unit_test(noise_does_not_move_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
