@@ -567,6 +567,9 @@ const char *sq_asked_name(enum sq_asked what)
         [SQ_ASKED_STEREO] = "opus+stereo",
         [SQ_ASKED_DTX] = "opus+dtx",
         [SQ_ASKED_SIMULCAST] = "simulcast",
+        [SQ_ASKED_AUDIO] = "audio",
+        [SQ_ASKED_VIDEO] = "video",
+        [SQ_ASKED_DATA] = "data",
     };
     return names[what];
 }

@@ -8,7 +8,7 @@
 
 void janus_no_memory(struct sq_signal *j)
 {
-    sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "no memory");
+    sq_session_fail(&j->s, SQ_CAUSE_EXHAUSTED, "no memory");
 }
 
 /* ---- Out ---- */
@@ -243,7 +243,9 @@ void janus_read(struct sq_signal *j, const char *text, size_t len)
 {
     json_error_t error;
     json_t *message = json_loadb(text, len, 0, &error);
-    if (!json_is_object(message)) {
+    if (!message && !error.text[0]) { /* every fault of the text has words */
+        janus_no_memory(j);
+    } else if (!json_is_object(message)) {
         sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL,
                         "Janus sent what is not a JSON object (%.60s, at byte %d): '%.60s'",
                         message ? "another type" : error.text, message ? 0 : error.position, text);

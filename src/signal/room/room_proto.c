@@ -190,7 +190,8 @@ static int load(const char *text, size_t len, json_t **ret_root, char *why)
         return SQ_ERR_FORMAT;
     }
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory) {
+    /* Out of memory jansson often says nothing at all; every fault of the text has words. */
+    if (!root && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)) {
         return SQ_ERR_NOMEM;
     }
     if (!root) {
