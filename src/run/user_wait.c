@@ -54,7 +54,8 @@ bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_M
     for (size_t i = 0; i < user->peers_len; i++) {
         const struct sq_user_peer *peer = &user->peers[i];
         if (peer->endpoint && peer->connected && peer->heard_ns &&
-            now_ns - peer->heard_ns >= user->env->plan->silent_ns && sq_endpoint_is_lost(peer->endpoint, why)) {
+            now_ns - peer->heard_ns >= user->env->plan->silent_ns &&
+            sq_endpoint_is_lost(peer->endpoint, why)) {
             snprintf(text, SQ_PEER_TEXT_MAX,
                      "nothing came for %.3g s, when it was to leave: %.190s",
                      (double)(now_ns - peer->heard_ns) / 1e9, why);

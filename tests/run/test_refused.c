@@ -71,8 +71,7 @@ static void a_medium_that_is_refused_fails_who_sends_it(void **state)
         struct bench b;
         char why[SQ_PEER_TEXT_MAX];
         begin(&b, cases[i].how);
-        assert_int_equal(
-            sq_peer_codecs_parse("vp8", true, &b.plan.groups[0].video_codecs, why), 0);
+        assert_int_equal(sq_peer_codecs_parse("vp8", true, &b.plan.groups[0].video_codecs, why), 0);
         run(&b);
         all_failed(&b, SQ_FAILURE_SIGNALING, cases[i].words);
         asked_are(&b, cases[i].medium, USERS, USERS);

@@ -83,8 +83,8 @@ static void fail(struct sq_dtls *d, int err, const char *text)
     }
 }
 
-/* Somewhere below what OpenSSL says first ("decode error" of a certificate, say) it had no memory.
- * Empties its queue. */
+/* Somewhere below what OpenSSL says first it had no memory; or it has none now, and does not say so
+ * ("decode error" of a certificate, say). Empties its queue. */
 static bool lacked_memory(void)
 {
     bool lacked = false;
@@ -92,7 +92,7 @@ static bool lacked_memory(void)
     while ((code = ERR_get_error())) {
         lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
     }
-    return lacked;
+    return lacked || sq_mem_is_short();
 }
 
 /* Tells why OpenSSL gave up. */
