@@ -69,9 +69,9 @@ bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_M
  * leave, and with a hold or a shape each leaves at its own time. */
 static bool media_may_end(const struct sq_plan *plan)
 {
-    bool may = plan->hold_ns > 0 || plan->ramp_down_ns > 0 || plan->shape;
+    bool may = plan->hold_ns > 0 || plan->shape;
     for (size_t i = 0; i < plan->groups_len; i++) {
-        may = may || plan->groups[i].replay || plan->groups[i].steps;
+        may = may || plan->groups[i].replay || plan->groups[i].steps || plan->groups[i].script;
     }
     return may;
 }
@@ -111,7 +111,8 @@ static uint64_t last_heard_ns(const struct sq_user *user, enum sq_media_kind kin
 bool sq_user_is_unheard(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
 {
     const struct sq_plan *plan = user->env->plan;
-    uint64_t now_ns = sq_loop_now(user->env->loop);
+    /* From then on others may have left before. */
+    uint64_t now_ns = sq_min_u64(sq_loop_now(user->env->loop), user->env->drain_ns);
     if (media_may_end(plan)) {
         return false;
     }
