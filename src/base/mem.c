@@ -4,6 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define PROBE_BYTES                                                                                \
+    ((size_t)8 << 20) /* below this all sorts of things fail, one time or another                  \
+                       */
 
 static _Thread_local size_t fail_at;
 static _Thread_local size_t count;
@@ -63,4 +68,13 @@ char *sq_strndup(const char *text, size_t len)
 void sq_free(void *block)
 {
     free(block);
+}
+
+bool sq_mem_is_short(void)
+{
+    /* Past malloc, which would keep more of what is freed from then on. */
+    void *block = must_fail() ? MAP_FAILED
+                              : mmap(NULL, PROBE_BYTES, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED || munmap(block, PROBE_BYTES) != 0;
 }

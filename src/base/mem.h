@@ -3,6 +3,7 @@
 #define SQ_BASE_MEM_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Each returns memory owned by the caller, or NULL. sq_calloc and sq_zalloc zero it. */
@@ -15,6 +16,10 @@ char *sq_strdup(const char *text) SQ_MUST_USE;
 char *sq_strndup(const char *text, size_t len) SQ_MUST_USE;
 /* NULL is allowed. */
 void sq_free(void *block);
+
+/* For libraries that do not say that they had no memory, or do worse: are there less than 8 MiB
+ * left? Tries it. */
+bool sq_mem_is_short(void);
 
 /* Test hook: the allocation numbered `nth` from now (1 is the next) fails, and those after it
  * succeed; 0 turns it off. Of the calling thread only. */

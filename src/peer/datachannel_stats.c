@@ -1,6 +1,11 @@
 /* What is known of data channels: plain questions, and statistics by W3C's names. */
 #include "peer/datachannel_int.h"
 
+bool sq_peer_data_is_refused(const struct sq_peer *peer)
+{
+    return peer->data && !peer->data->sctp && sq_jsep_data(peer->jsep).refused;
+}
+
 enum sq_channel_state sq_channel_state(const struct sq_channel *channel)
 {
     return channel->state;

@@ -276,6 +276,13 @@ int sq_peer_create_answer(struct sq_peer *peer, uint64_t now_ns, char **ret_sdp,
     return create(peer, false, ret_sdp, why);
 }
 
+/* No section is left to connect by: without this the peer would wait for candidates. */
+static bool all_refused(const struct sq_peer *peer, const struct sq_jsep_result *result)
+{
+    return result->negotiated && !sq_jsep_remote(peer->jsep) && !peer->remote_applied &&
+           (peer->tracks_len > 0 || peer->data);
+}
+
 int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type type,
                        const char *sdp, char why[SQ_PEER_TEXT_MAX])
 {
@@ -301,9 +308,15 @@ int sq_peer_set_remote(struct sq_peer *peer, uint64_t now_ns, enum sq_sdp_type t
     peer->restarted = peer->restarted && type == SQ_SDP_OFFER;
     err = err ? err : apply_negotiated(peer, &result);
     err = err ? err : apply_candidates(peer, &result);
+    bool refused = !err && all_refused(peer, &result);
     sq_jsep_result_free(&result);
     if (err) {
         return say(why, err, &error);
+    }
+    if (refused) {
+        sq_peer_fail(peer, SQ_PEER_CAUSE_REFUSED,
+                     "the other side refused all that was offered: each m= line of its answer has "
+                     "port 0");
     }
     sq_peer_after_ice(peer);
     sq_peer_rearm(peer);

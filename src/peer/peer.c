@@ -261,6 +261,11 @@ static bool has_media(const struct sq_peer *peer)
     return t != NULL;
 }
 
+static enum sq_peer_cause dtls_cause(int err)
+{
+    return err == SQ_ERR_NOMEM ? SQ_PEER_CAUSE_EXHAUSTED : SQ_PEER_CAUSE_DTLS;
+}
+
 static void start_dtls(struct sq_peer *peer)
 {
     if (peer->dtls_started || !peer->has_path || !peer->remote_applied) {
@@ -275,7 +280,7 @@ static void start_dtls(struct sq_peer *peer)
     int err = sq_dtls_start(peer->dtls, role, peer->now_ns);
     sq_peer_left_dtls(peer);
     if (err) {
-        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "DTLS cannot start: %s", sq_err_name(err));
+        sq_peer_fail(peer, dtls_cause(err), "DTLS cannot start: %s", sq_err_name(err));
     }
 }
 
@@ -373,7 +378,7 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
         err = sq_srtp_create(peer->env->srtp, keys->profile, &keys->local, &keys->remote, &srtp);
     }
     if (err) {
-        sq_peer_fail(peer, SQ_PEER_CAUSE_DTLS, "SRTP keys of the handshake are of no use: %s",
+        sq_peer_fail(peer, dtls_cause(err), "SRTP keys of the handshake are of no use: %s",
                      sq_err_name(err));
         return;
     }
@@ -399,9 +404,8 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
 
 static void on_dtls_failed(void *ctx, int err, const char *text)
 {
-    (void)err;
     sq_data_transport_closed(ctx);
-    sq_peer_fail(ctx, SQ_PEER_CAUSE_DTLS, "%s", text);
+    sq_peer_fail(ctx, dtls_cause(err), "%s", text);
 }
 
 static void on_dtls_closed(void *ctx)

@@ -94,6 +94,8 @@ enum sq_peer_cause {
     SQ_PEER_CAUSE_DTLS,
     SQ_PEER_CAUSE_MEDIA_LOST, /* connected before, then consent expired (RFC 7675) */
     SQ_PEER_CAUSE_PROTOCOL,
+    SQ_PEER_CAUSE_REFUSED,   /* the answer turned down all that was offered */
+    SQ_PEER_CAUSE_EXHAUSTED, /* this machine had no memory for it */
     /* Of a relay that was the only way (sq_peer_give_up): */
     SQ_PEER_CAUSE_AUTH,
     SQ_PEER_CAUSE_CONNECT,
@@ -680,12 +682,19 @@ struct sq_codec_stats { /* RTCCodecStats: of the codec that was agreed on */
     uint32_t clock_rate_hz;
 };
 void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats);
-/* What beside the codec has been agreed for what an audio track sends. */
+/* What was wanted of a track and what came of it; current_direction has what was agreed. */
 struct sq_track_agreed {
+    enum sq_direction wanted; /* by its owner, as of the last exchange that was completed */
+    bool tried;               /* an exchange with its section was completed */
+    bool refused; /* its section was turned down (port 0), or no codec was in common: it was never
+                     agreed on */
+    /* Of what an audio track sends: */
     bool red;         /* RFC 2198 is among the codecs */
     bool stereo, dtx; /* the other side's Opus has stereo=1, usedtx=1 (RFC 7587, section 6.1) */
 };
 void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed);
+/* Data channels were offered, and their section was turned down (port 0). */
+bool sq_peer_data_is_refused(const struct sq_peer *peer);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);
 /* The agent of the peer, for its candidates and pairs (peer/ice/ice.h). Borrowed until the next
  * call. */

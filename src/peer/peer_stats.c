@@ -220,7 +220,9 @@ static bool param_is_one(const char *fmtp, const char *name)
 void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed)
 {
     const struct sq_jsep_transceiver *t = track->jsep;
-    struct sq_track_agreed agreed = {.red = false};
+    struct sq_track_agreed agreed = {.wanted = (enum sq_direction)track->wanted,
+                                     .tried = track->tried,
+                                     .refused = track->refused};
     for (size_t i = 0; t && t->negotiated && i < t->n_codecs; i++) {
         const struct sq_jsep_codec *c = &t->codecs[i];
         agreed.red = agreed.red || c->id == SQ_JSEP_RED;

@@ -245,6 +245,7 @@ int sq_track_stop(struct sq_track *track)
     if (!track->jsep) {
         return SQ_ERR_STATE;
     }
+    track->withdrawn = true;
     sq_jsep_stop(track->peer->jsep, track->jsep);
     return 0;
 }
@@ -451,6 +452,16 @@ static void forget_transceiver(struct sq_peer *peer, struct sq_track *track)
     }
 }
 
+/* What its owner wanted, and whether the section was ever agreed on. */
+static void note_agreed(struct sq_track *track)
+{
+    const struct sq_jsep_transceiver *t = track->jsep;
+    track->wanted = (uint8_t)t->direction;
+    track->agreed = track->agreed || t->negotiated;
+    track->refused = t->stopped && !track->agreed && !track->withdrawn;
+    track->tried = track->agreed || track->refused;
+}
+
 int sq_peer_apply_tracks(struct sq_peer *peer)
 {
     peer->ids = (struct sq_rtp_ext_ids){0};
@@ -464,6 +475,7 @@ int sq_peer_apply_tracks(struct sq_peer *peer)
         if (err) {
             return err;
         }
+        note_agreed(track);
         /* A stopped section may be used again by another transceiver: let go of this one. */
         if (track->jsep->stopped && !track->main_layer) {
             forget_transceiver(peer, track);

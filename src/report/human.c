@@ -236,7 +236,17 @@ void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct 
         [SQ_ASKED_SIMULCAST] = "fewer layers than were offered, or one stream alone",
     };
     const struct sq_asked_row *row = &r->asked[what];
-    if (row->refused > 0) {
+    if (row->refused > 0 && !instead[what]) {
+        const char *name = sq_asked_name(what);
+        sq_buf_printf(out,
+                      "%s was asked for and refused to %llu of %llu peers (m=%s with port 0, no "
+                      "codec in common, or not the wanted way)",
+                      name, (unsigned long long)row->refused, (unsigned long long)row->peers,
+                      what == SQ_ASKED_DATA ? "application" : name);
+        if (what != SQ_ASKED_DATA) {
+            sq_buf_printf(out, "; --no-%s asks for none", name);
+        }
+    } else if (row->refused > 0) {
         sq_buf_printf(out, "%s was asked for and not agreed with %llu of %llu peers: %s",
                       sq_asked_name(what), (unsigned long long)row->refused,
                       (unsigned long long)row->peers, instead[what]);

@@ -214,8 +214,8 @@ static void put_negotiation(struct sq_json *j, const struct sq_result *r)
     for (int what = 0; what < SQ_ASKED_COUNT; what++) {
         const struct sq_asked_row *row = &r->asked[what];
         struct sq_buf note = {0};
-        if (row->peers == 0) {
-            continue;
+        if (row->peers == 0 || (what >= SQ_ASKED_AUDIO && row->refused == 0)) {
+            continue; /* that media are agreed on is no news */
         }
         sq_report_asked_note(r, (enum sq_asked)what, &note);
         sq_json_open(j, NULL, '{');

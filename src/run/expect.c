@@ -576,6 +576,18 @@ static bool all_blank(const struct sq_result *r)
     return blank > 0 && frames == 0;
 }
 
+/* Every peer that wanted a medium was refused it, and not all of them have failed for that: those
+ * that were to send it have. */
+static bool all_refused(const struct sq_result *r, enum sq_asked medium, enum sq_flow flow)
+{
+    const struct sq_asked_row *row = &r->asked[medium];
+    uint64_t packets = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        packets += r->peers[i].flow[flow].packets;
+    }
+    return row->refused > r->counts.failed && row->refused == row->peers && packets == 0;
+}
+
 static int judge_implied(const char *text, struct sq_result *r)
 {
     struct sq_expect *implied = NULL;
@@ -588,6 +600,7 @@ static int judge_implied(const char *text, struct sq_result *r)
 int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r)
 {
     bool about_peers = false;
+    bool about_audio = false;
     bool about_video = false;
     int err = 0;
     for (size_t i = 0; i < r->expectation_count; i++) {
@@ -597,6 +610,7 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
     sq_result_tally(r);
     for (size_t i = 0; i < n && !err; i++) {
         about_peers = about_peers || sq_expect_about_peers(list[i]);
+        about_audio = about_audio || sq_expect_names_any(list[i], "audio.");
         about_video = about_video || sq_expect_names_any(list[i], "video.");
         err = judge_one(list[i], r);
         if (!err) {
@@ -604,7 +618,10 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
         }
     }
     err = err || about_peers ? err : judge_implied(SQ_EXPECT_DEFAULT, r);
-    err = err || about_video || !all_blank(r) ? err : judge_implied(SQ_EXPECT_VIDEO, r);
+    bool no_audio = all_refused(r, SQ_ASKED_AUDIO, SQ_FLOW_AUDIO_IN);
+    bool no_video = all_blank(r) || all_refused(r, SQ_ASKED_VIDEO, SQ_FLOW_VIDEO_IN);
+    err = err || about_audio || !no_audio ? err : judge_implied(SQ_EXPECT_AUDIO, r);
+    err = err || about_video || !no_video ? err : judge_implied(SQ_EXPECT_VIDEO, r);
     (void)sq_verdict(r);
     return err;
 }

@@ -92,12 +92,14 @@ void sq_expect_eval(const struct sq_expect *e, const struct sq_result *r,
 /* What holds when the user says nothing about it: a run in which peers failed is not a pass. */
 #define SQ_EXPECT_DEFAULT "peers.failed == 0"
 
-/* So is one in which video was agreed, and nobody ever saw a frame of any. */
+/* So is one in which video was agreed, and nobody ever saw a frame of any; or in which it was
+ * refused to everybody who asked. Audio only where that was refused. */
 #define SQ_EXPECT_VIDEO "video.in.fps > 0"
+#define SQ_EXPECT_AUDIO "audio.in.bitrate > 0"
 
 /* Judges all into the result's rows (earlier rows are dropped), SQ_EXPECT_DEFAULT as well unless
- * one of them names peers.ok or peers.failed, and SQ_EXPECT_VIDEO where it fails and none of them
- * is about video; and then calls sq_verdict. */
+ * one of them names peers.ok or peers.failed, and SQ_EXPECT_AUDIO and SQ_EXPECT_VIDEO where they
+ * fail and none of them is about that medium; and then calls sq_verdict. */
 int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r) SQ_MUST_USE;
 
 /* Sets verdict, exit_code and verdict_reason from what the result holds; returns the exit code. The

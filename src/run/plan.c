@@ -22,6 +22,7 @@ void sq_plan_defaults(struct sq_plan *plan)
         .answer_timeout_ns = 10 * SQ_NS_PER_SEC,
         .connect_timeout_ns = 15 * SQ_NS_PER_SEC,
         .media_timeout_ns = 10 * SQ_NS_PER_SEC,
+        .silent_ns = 5 * SQ_NS_PER_SEC,
         .hung_least_ns = 5 * SQ_NS_PER_SEC,
         .lateness_p99_max_ms = 20,
         .cpu_max_percent = 95,

@@ -168,6 +168,7 @@ struct sq_plan {
     uint64_t answer_timeout_ns;  /* each answer of the signalling server */
     uint64_t connect_timeout_ns; /* ICE and DTLS */
     uint64_t media_timeout_ns;   /* from connected to the first media */
+    uint64_t silent_ns;          /* who has heard nothing for so long when it leaves has failed */
     uint64_t hung_least_ns;      /* who has been getting up for less when the run ends is pending,
                                     whatever others needed */
     const struct sq_addr *addrs; /* to bind to */

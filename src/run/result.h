@@ -362,11 +362,14 @@ enum sq_asked {
     SQ_ASKED_STEREO, /* opus+stereo */
     SQ_ASKED_DTX,    /* opus+dtx */
     SQ_ASKED_SIMULCAST,
+    SQ_ASKED_AUDIO, /* the whole medium: to be sent or received */
+    SQ_ASKED_VIDEO,
+    SQ_ASKED_DATA,
     SQ_ASKED_COUNT
 };
 
-/* How many peers had it in what they negotiated to send; and of how many what came of that lacks
- * it (or some of the layers). */
+/* How many peers had it in what they negotiated to send, or of audio, video and data in what they
+ * negotiated at all; and of how many what came of that lacks it (or some of the layers). */
 struct sq_asked_row {
     uint64_t peers, refused;
 };

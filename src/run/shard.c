@@ -374,6 +374,7 @@ static void do_drain(void *ctx)
     const struct order order = read_order(shard);
     uint64_t ticks = order.over_ns / DRAIN_TICK_NS + 1;
     shard->env.hung_after_ns = order.hung_after_ns;
+    shard->env.drain_ns = sq_min_u64(shard->env.drain_ns, sq_loop_now(shard->loop));
     shard->draining = true;
     shard->drain_at = 0;
     shard->drain_step = shard->alive / ticks + 1;
@@ -545,6 +546,7 @@ int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_s
         .shared = &shard->shared,
         .start_ns = config->start_ns,
         .hung_after_ns = SQ_NEVER,
+        .drain_ns = SQ_NEVER,
         .done = on_user_done,
         .ctx = shard,
     };

@@ -206,7 +206,7 @@ static void settle_unfailed(struct sq_user *user)
         sq_user_settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");
     } else if (user->state != SQ_USER_UP) {
         settle_waiting(user);
-    } else if (sq_user_is_lost(user, text)) {
+    } else if (sq_user_is_lost(user, text) || sq_user_is_unheard(user, text)) {
         sq_user_settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_MEDIA_LOST, text);
     } else {
         sq_user_settle(user, SQ_OUTCOME_OK, SQ_FAILURE_NONE, "");

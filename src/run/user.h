@@ -80,6 +80,7 @@ struct sq_user_env {
     /* Who is told to leave and has tried to get up for so long, while others did within a part of
      * it, has failed (timeout); sooner, it is pending. */
     uint64_t hung_after_ns;
+    uint64_t drain_ns; /* when all were told to leave; SQ_NEVER: not yet */
     /* The user is over: its row is final. It is destroyed by the shard, later. */
     void (*done)(void *ctx, struct sq_user *user);
     void *ctx;

@@ -13,9 +13,12 @@ static enum sq_failure cause_of(enum sq_peer_cause cause)
     case SQ_PEER_CAUSE_ICE:
         return SQ_FAILURE_ICE;
     case SQ_PEER_CAUSE_DTLS:
+    case SQ_PEER_CAUSE_EXHAUSTED:
         return SQ_FAILURE_DTLS;
     case SQ_PEER_CAUSE_MEDIA_LOST:
         return SQ_FAILURE_MEDIA_LOST;
+    case SQ_PEER_CAUSE_REFUSED:
+        return SQ_FAILURE_SIGNALING;
     case SQ_PEER_CAUSE_AUTH:
         return SQ_FAILURE_AUTH;
     case SQ_PEER_CAUSE_CONNECT:
@@ -40,6 +43,8 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
     sq_user_tell(user, "connectionstatechange", "%s%s%s", state_name(event->state),
                  event->text[0] ? ": " : "", event->text);
     if (event->state == SQ_PEER_CONNECTED) {
+        bool first = !peer->connected;
+        char text[SQ_PEER_TEXT_MAX];
         peer->connected = true;
         user->row.reached = true;
         int err = sq_user_begin_replay(peer);
@@ -50,6 +55,10 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
                              : "the recording cannot be sent: no memory");
             return;
         }
+        if (first && sq_user_is_refused(peer, text)) {
+            sq_user_fail(user, SQ_FAILURE_SIGNALING, text);
+            return;
+        }
         if (user->state == SQ_USER_UP) {
             sq_user_note_connected(user);
             sq_user_path_found(peer);
@@ -58,6 +67,9 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
     } else if (event->state == SQ_PEER_DISCONNECTED) {
         sq_user_path_lost(peer);
     } else if (event->state == SQ_PEER_FAILED) {
+        if (event->cause == SQ_PEER_CAUSE_EXHAUSTED) {
+            sq_user_note_starved(user, SQ_ERR_NOMEM, 0);
+        }
         sq_user_fail(user, cause_of(event->cause), event->text);
     }
 }

@@ -213,6 +213,10 @@ void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT
 /* One of its connections is silent, and stays so: ICE alone would see it after 30 s (RFC 7675). */
 bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 
+/* Its connections stand, and one kind of its media, which came and is still agreed on, comes no
+ * more. Never where senders of the run itself may stop before. */
+bool sq_user_is_unheard(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+
 /* user_reconnect.c */
 /* One that is dropped, or whose attempt to come back failed, tries again: true. */
 bool sq_user_comes_back(struct sq_user *user, enum sq_failure cause, const char *text);
@@ -356,6 +360,9 @@ void sq_user_on_sent(void *ctx, struct sq_endpoint *endpoint, struct sq_track *t
 void sq_user_end_record(struct sq_user_peer *peer);
 
 /* user_agreed.c */
+/* Of a peer that has just connected: a medium that it is to send, or its data channel, was turned
+ * down. */
+bool sq_user_is_refused(struct sq_user_peer *peer, char text[static SQ_PEER_TEXT_MAX]);
 /* A peer of it ends: what it has negotiated. */
 void sq_user_look_at_agreed(struct sq_user *user, struct sq_peer *rtc);
 /* Into the tally, once. */

@@ -4,8 +4,6 @@
 #include "run/user_int.h"
 #include <stdio.h>
 
-#define SILENT_NS (5 * SQ_NS_PER_SEC)
-
 bool sq_user_waits_for_channel(const struct sq_user_peer *peer)
 {
     struct sq_channel *channel;
@@ -56,10 +54,75 @@ bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_M
     for (size_t i = 0; i < user->peers_len; i++) {
         const struct sq_user_peer *peer = &user->peers[i];
         if (peer->endpoint && peer->connected && peer->heard_ns &&
-            now_ns - peer->heard_ns >= SILENT_NS && sq_endpoint_is_lost(peer->endpoint, why)) {
+            now_ns - peer->heard_ns >= user->env->plan->silent_ns &&
+            sq_endpoint_is_lost(peer->endpoint, why)) {
             snprintf(text, SQ_PEER_TEXT_MAX,
                      "nothing came for %.3g s, when it was to leave: %.190s",
                      (double)(now_ns - peer->heard_ns) / 1e9, why);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those who send may stop in good order before the others leave: recordings end, steps mute and
+ * leave, and with a hold or a shape each leaves at its own time. */
+static bool media_may_end(const struct sq_plan *plan)
+{
+    bool may = plan->hold_ns > 0 || plan->shape;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        may = may || plan->groups[i].replay || plan->groups[i].steps || plan->groups[i].script;
+    }
+    return may;
+}
+
+/* Between words nothing at all comes of who sends nothing in silence. */
+static bool may_pause(const struct sq_plan *plan)
+{
+    bool may = false;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        may = may || plan->groups[i].audio_codecs.dtx;
+    }
+    return may;
+}
+
+/* When a packet of the kind last came, of all tracks that are still to receive; 0: none has, or
+ * none is to. */
+static uint64_t last_heard_ns(const struct sq_user *user, enum sq_media_kind kind)
+{
+    uint64_t last_ns = 0;
+    uint64_t now_ns = sq_loop_now(user->env->loop);
+    for (size_t i = 0; i < user->peers_len; i++) {
+        const struct sq_user_peer *peer = &user->peers[i];
+        struct sq_peer *rtc = peer->endpoint ? sq_endpoint_peer(peer->endpoint) : NULL;
+        for (size_t n = 0; rtc && n < sq_peer_track_count(rtc); n++) {
+            struct sq_track *track = sq_peer_track(rtc, n);
+            struct sq_inbound_stats in;
+            if (sq_track_kind(track) == kind &&
+                (sq_track_current_direction(track) & SQ_DIR_RECVONLY)) {
+                sq_track_inbound_stats(track, now_ns, &in);
+                last_ns = sq_max_u64(last_ns, in.last_packet_ns);
+            }
+        }
+    }
+    return last_ns;
+}
+
+bool sq_user_is_unheard(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    const struct sq_plan *plan = user->env->plan;
+    /* From then on others may have left before. */
+    uint64_t now_ns = sq_min_u64(sq_loop_now(user->env->loop), user->env->drain_ns);
+    if (media_may_end(plan)) {
+        return false;
+    }
+    for (int video = 1; video >= may_pause(plan); video--) {
+        uint64_t last_ns = last_heard_ns(user, video ? SQ_MEDIA_VIDEO : SQ_MEDIA_AUDIO);
+        if (last_ns && now_ns > last_ns && now_ns - last_ns >= plan->silent_ns) {
+            snprintf(text, SQ_PEER_TEXT_MAX,
+                     "no %s came for the last %.3g s, and it was agreed to the end: the connection "
+                     "stands, its media stopped",
+                     video ? "video" : "audio", (double)(now_ns - last_ns) / 1e9);
             return true;
         }
     }

@@ -83,9 +83,14 @@ void sq_session_left(struct sq_session *s)
     }
 }
 
+enum sq_cause sq_session_cause(int err, enum sq_cause otherwise)
+{
+    return err == SQ_ERR_NOMEM ? SQ_CAUSE_EXHAUSTED : otherwise;
+}
+
 enum sq_cause sq_session_net_cause(int err, enum sq_stream_phase during)
 {
-    if (err == SQ_ERR_NOMEM && during == SQ_STREAM_CONNECT) {
+    if (err == SQ_ERR_NOMEM) {
         return SQ_CAUSE_EXHAUSTED;
     }
     switch (during) {
@@ -107,7 +112,6 @@ enum sq_cause sq_session_net_cause(int err, enum sq_stream_phase during)
         return SQ_CAUSE_TIMEOUT;
     case SQ_ERR_FORMAT:
     case SQ_ERR_NOSPACE:
-    case SQ_ERR_NOMEM:
         return SQ_CAUSE_PROTOCOL;
     default:
         return SQ_CAUSE_SIGNALING;

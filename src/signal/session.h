@@ -36,6 +36,8 @@ static inline bool sq_session_is_done(const struct sq_session *s)
 {
     return s->over || s->leaving;
 }
+/* SQ_CAUSE_EXHAUSTED for SQ_ERR_NOMEM, else `otherwise`. */
+enum sq_cause sq_session_cause(int err, enum sq_cause otherwise);
 /* The cause for a connection that ended with this error (enum sq_err) in this phase. */
 enum sq_cause sq_session_net_cause(int err, enum sq_stream_phase during);
 /* What the user does of one kind; SQ_DIR_INACTIVE for neither. */

@@ -159,8 +159,30 @@ static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char 
     return err ? err : sq_peer_create_answer(far, now_ns, ret_answer, NULL);
 }
 
+/* As a server writes it that wants none of the kind. */
+static void refuse(char *answer_text, const char *kind)
+{
+    char line[16];
+    snprintf(line, sizeof(line), "m=%s ", kind);
+    char *port = strstr(answer_text, line);
+    for (port = port ? port + strlen(line) : NULL; port && *port != ' '; port++) {
+        *port = '0';
+    }
+}
+
 static void spoil(struct sq_signal *s, char *answer_text)
 {
+    if (s->how == FAKE_TAKES_NO_AUDIO || s->how == FAKE_TAKES_NOTHING) {
+        refuse(answer_text, "audio");
+    }
+    if (s->how == FAKE_TAKES_NO_VIDEO || s->how == FAKE_TAKES_NOTHING) {
+        refuse(answer_text, "video");
+    }
+    char *video = s->how == FAKE_WANTS_NO_VIDEO ? strstr(answer_text, "m=video ") : NULL;
+    char *way = video ? strstr(video, "a=sendrecv") : NULL;
+    if (way) {
+        memcpy(way, "a=sendonly", 10);
+    }
     if (s->how == FAKE_WRONG_CERTIFICATE) {
         char *digits = strstr(answer_text, "sha-256 ");
         if (digits) {
@@ -279,6 +301,8 @@ static void on_timer(void *ctx, uint64_t now_ns)
         sq_user_mark(s->ctx, "silent");
         sq_endpoint_close(s->far);
         s->far = NULL;
+    } else if (s->how == FAKE_LOSES_PICTURE && s->up) {
+        sq_track_set_muted(far_video(s), now_ns, true);
     } else if (s->how != FAKE_SILENT) {
         join(s, now_ns);
     }
@@ -329,6 +353,9 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
         bool first = !s->up;
         s->up = true;
         if (s->how == FAKE_STANDS && first) {
+            sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
+        }
+        if (s->how == FAKE_LOSES_PICTURE && first) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
         }
         bool drops = s->how == FAKE_DROPS || (hangs_up(s) && first);

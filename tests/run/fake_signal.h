@@ -23,8 +23,13 @@ enum fake_how {
     FAKE_HANGS_UP_MUTE,     /* the same, and leave() gets no answer */
     FAKE_STANDS,            /* its picture stands still, and then it ends it in good order */
     FAKE_NEVER_LEFT,        /* leave() gets no answer */
-    FAKE_FALLS_SILENT, /* sends nothing any more 1.5 s after the user is up, and the user passes
-                          the mark "silent" */
+    FAKE_FALLS_SILENT,   /* sends nothing any more 1.5 s after the user is up, and the user passes
+                            the mark "silent" */
+    FAKE_LOSES_PICTURE,  /* sends no video any more soon after the user is up; the rest stays */
+    FAKE_TAKES_NO_VIDEO, /* the answer's m=video has port 0 */
+    FAKE_TAKES_NO_AUDIO, /* … m=audio */
+    FAKE_TAKES_NOTHING,  /* all of them have */
+    FAKE_WANTS_NO_VIDEO, /* … a=sendonly: it sends video, and receives none */
 };
 
 /* Before a run: `how` is asked for each user's index, from several threads; NULL: all well. */

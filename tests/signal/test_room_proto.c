@@ -216,6 +216,9 @@ static void missing_memory_is_told(void **state)
     struct sq_room_msg msg;
     sq_mem_fail_at(1);
     assert_int_equal(sq_room_parse(text, strlen(text), &msg, why), SQ_ERR_NOMEM);
+    /* What jansson cannot read while there is no memory need not be the text's fault. */
+    sq_mem_fail_at(1);
+    assert_int_equal(sq_room_parse("{\"type\":", 8, &msg, why), SQ_ERR_NOMEM);
     sq_mem_fail_at(0);
     msg = parse(text);
     size_t nth = 1;

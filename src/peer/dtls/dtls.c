@@ -83,6 +83,18 @@ static void fail(struct sq_dtls *d, int err, const char *text)
     }
 }
 
+/* Somewhere below what OpenSSL says first it had no memory; or it has none now, and does not say so
+ * ("decode error" of a certificate, say). Empties its queue. */
+static bool lacked_memory(void)
+{
+    bool lacked = false;
+    unsigned long code;
+    while ((code = ERR_get_error())) {
+        lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+    }
+    return lacked || sq_mem_is_short();
+}
+
 /* Tells why OpenSSL gave up. */
 static void fail_ssl(struct sq_dtls *d)
 {
@@ -110,9 +122,11 @@ static void fail_ssl(struct sq_dtls *d)
         return;
     }
     const char *said = ERR_reason_error_string(code);
-    (void)snprintf(text, sizeof(text), "the DTLS %s failed: %s", what,
-                   said ? said : "OpenSSL does not say why");
-    fail(d, reason == ERR_R_MALLOC_FAILURE ? SQ_ERR_NOMEM : SQ_ERR_TLS, text);
+    bool lacked = lacked_memory();
+    (void)snprintf(text, sizeof(text), "the DTLS %s failed: %s%s", what,
+                   said ? said : "OpenSSL does not say why",
+                   lacked && reason != ERR_R_MALLOC_FAILURE ? " (no memory)" : "");
+    fail(d, lacked ? SQ_ERR_NOMEM : SQ_ERR_TLS, text);
 }
 
 /* A connected peer keeps OpenSSL's 18 KB of record buffers only while it reads or writes: OpenSSL

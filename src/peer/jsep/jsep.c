@@ -165,6 +165,7 @@ struct sq_jsep_data sq_jsep_data(const struct sq_jsep *j)
     struct sq_jsep_data data = {.negotiated = false};
     for (size_t i = 0; i < j->agreed.n; i++) {
         const struct jsep_section *s = &j->agreed.sections[i];
+        data.refused = data.refused || (s->kind == SQ_JSEP_DATA && s->rejected);
         if (s->kind == SQ_JSEP_DATA && !s->rejected) {
             data.negotiated = true;
             memcpy(data.mid, s->mid, sizeof(data.mid));
@@ -172,6 +173,7 @@ struct sq_jsep_data sq_jsep_data(const struct sq_jsep *j)
             data.remote_max_message_size_bytes = s->remote_max_message;
         }
     }
+    data.refused = data.refused && !data.negotiated;
     return data;
 }
 

@@ -13,7 +13,8 @@ bool janus_make_peer(struct sq_signal *j, struct janus_handle *handle)
 {
     int err = handle->peer ? 0 : j->s.host->make_peer(j->s.ctx, handle->label, &handle->peer);
     if (err) {
-        sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "no sockets for the peer: %s", sq_err_name(err));
+        sq_session_fail(&j->s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                        "no sockets for the peer: %s", sq_err_name(err));
     }
     return !err && !sq_session_is_done(&j->s);
 }
@@ -37,8 +38,8 @@ bool janus_add_tracks(struct sq_signal *j, struct janus_handle *handle, bool bot
     err = err ? err : add_track(j, handle, SQ_MEDIA_VIDEO, both);
     err = err ? err : sq_session_add_channel(j->s.user, handle->peer, sq_loop_now(j->s.host->loop));
     if (err) {
-        sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "a track could not be added: %s",
-                        sq_err_name(err));
+        sq_session_fail(&j->s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                        "a track could not be added: %s", sq_err_name(err));
     }
     return !err;
 }
@@ -167,8 +168,8 @@ void janus_offer(struct sq_signal *j, struct janus_handle *handle, bool ice_rest
     if (sq_session_is_done(&j->s)) {
         sq_free(text);
     } else if (err) {
-        sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "no offer could be made: %.200s",
-                        why[0] ? why : sq_err_name(err));
+        sq_session_fail(&j->s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                        "no offer could be made: %.200s", why[0] ? why : sq_err_name(err));
     } else {
         handle->offering = true;
         described_locally(j, handle, text, ready);
@@ -190,8 +191,8 @@ bool janus_take_answer(struct sq_signal *j, struct janus_handle *handle,
     handle->offering = false;
     int err = sq_peer_set_remote(handle->peer, now(j), SQ_SDP_ANSWER, reply->sdp, why);
     if (err && !sq_session_is_done(&j->s)) {
-        sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "Janus' answer is of no use: %.200s",
-                        why[0] ? why : sq_err_name(err));
+        sq_session_fail(&j->s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                        "Janus' answer is of no use: %.200s", why[0] ? why : sq_err_name(err));
     }
     return !err && !sq_session_is_done(&j->s);
 }
@@ -240,8 +241,8 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
     if (sq_session_is_done(&j->s)) {
         sq_free(text);
     } else if (err) {
-        sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "Janus' offer is of no use: %.200s",
-                        why[0] ? why : sq_err_name(err));
+        sq_session_fail(&j->s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                        "Janus' offer is of no use: %.200s", why[0] ? why : sq_err_name(err));
     } else {
         described_locally(j, handle, text, ready);
     }

@@ -1,5 +1,7 @@
 /* Janus' messages: JSON out and in, transactions and their time-outs. */
 #include "signal/janus/janus_int.h"
+
+#include "base/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,7 @@
 
 void janus_no_memory(struct sq_signal *j)
 {
-    sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL, "no memory");
+    sq_session_fail(&j->s, SQ_CAUSE_EXHAUSTED, "no memory");
 }
 
 /* ---- Out ---- */
@@ -241,9 +243,12 @@ static void dispatch(struct sq_signal *j, json_t *message)
 
 void janus_read(struct sq_signal *j, const char *text, size_t len)
 {
-    json_error_t error;
-    json_t *message = json_loadb(text, len, 0, &error);
-    if (!json_is_object(message)) {
+    json_error_t error = {.text = ""};
+    /* Without memory jansson (2.14) blames the text, and reads past the end of a string. */
+    json_t *message = sq_mem_is_short() ? NULL : json_loadb(text, len, 0, &error);
+    if (!message && !error.text[0]) {
+        janus_no_memory(j);
+    } else if (!json_is_object(message)) {
         sq_session_fail(&j->s, SQ_CAUSE_PROTOCOL,
                         "Janus sent what is not a JSON object (%.60s, at byte %d): '%.60s'",
                         message ? "another type" : error.text, message ? 0 : error.position, text);

@@ -135,8 +135,8 @@ static void send_msg(struct sq_signal *s, const struct sq_room_msg *msg)
     int err = text ? sq_ws_send_text(s->ws, text, strlen(text)) : SQ_ERR_NOMEM;
     sq_free(text);
     if (err) {
-        fail(s, SQ_CAUSE_SIGNALING, "room: \"%s\" cannot be sent: %s", sq_room_type_name(msg->type),
-             sq_err_name(err));
+        fail(s, sq_session_cause(err, SQ_CAUSE_SIGNALING), "room: \"%s\" cannot be sent: %s",
+             sq_room_type_name(msg->type), sq_err_name(err));
     }
 }
 
@@ -184,8 +184,8 @@ static void send_held(struct sq_signal *s)
     sq_free(s->held);
     s->held = NULL;
     if (err) {
-        fail(s, SQ_CAUSE_SIGNALING, "room: the answer cannot be made complete: %s",
-             sq_err_name(err));
+        fail(s, sq_session_cause(err, SQ_CAUSE_SIGNALING),
+             "room: the answer cannot be made complete: %s", sq_err_name(err));
         return;
     }
     send_answer(s, sdp);
@@ -246,7 +246,8 @@ static bool make_peer(struct sq_signal *s)
 {
     int err = s->peer ? 0 : s->host->make_peer(s->host_ctx, "room", &s->peer);
     if (err) {
-        fail(s, SQ_CAUSE_SIGNALING, "room: a peer connection cannot be made: %s", sq_err_name(err));
+        fail(s, sq_session_cause(err, SQ_CAUSE_SIGNALING),
+             "room: a peer connection cannot be made: %s", sq_err_name(err));
     }
     return err == 0;
 }
@@ -265,7 +266,8 @@ static void on_offer(struct sq_signal *s, const struct sq_room_msg *msg)
     }
     err = err ? err : sq_peer_create_answer(s->peer, now(s), &sdp, why);
     if (err) {
-        fail(s, err == SQ_ERR_FORMAT ? SQ_CAUSE_PROTOCOL : SQ_CAUSE_SIGNALING,
+        fail(s,
+             sq_session_cause(err, err == SQ_ERR_FORMAT ? SQ_CAUSE_PROTOCOL : SQ_CAUSE_SIGNALING),
              "room: the server's offer cannot be answered: %s", why);
         return;
     }
@@ -361,8 +363,9 @@ static void on_message(void *ctx, const char *text, size_t len, bool is_text)
         return;
     }
     if (err) {
-        fail(s, err == SQ_ERR_NOMEM ? SQ_CAUSE_SIGNALING : SQ_CAUSE_PROTOCOL,
-             "room: the server sent a message that makes no sense: %s", why);
+        fail(s, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+             "room: the server sent a message that %s: %s",
+             err == SQ_ERR_NOMEM ? "cannot be read" : "makes no sense", why);
         return;
     }
     dispatch(s, &msg);

@@ -189,8 +189,12 @@ static int load(const char *text, size_t len, json_t **ret_root, char *why)
                  SQ_ROOM_MESSAGE_MAX);
         return SQ_ERR_FORMAT;
     }
+    /* Without memory jansson (2.14) blames the text, and reads past the end of a string. */
+    if (sq_mem_is_short()) {
+        return SQ_ERR_NOMEM;
+    }
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory) {
+    if (!root && !error.text[0]) {
         return SQ_ERR_NOMEM;
     }
     if (!root) {

@@ -71,7 +71,7 @@ static void give_up(struct sq_signal *w, enum sq_cause cause, const char *fmt, .
 
 static void no_memory(struct sq_signal *w)
 {
-    give_up(w, SQ_CAUSE_PROTOCOL, "no memory");
+    give_up(w, SQ_CAUSE_EXHAUSTED, "no memory");
 }
 
 static void refuse(struct sq_signal *w, const struct sq_http_response *answer, const char *expected)
@@ -164,8 +164,8 @@ static void take_answer(struct sq_signal *w, const struct sq_http_response *answ
         return; /* the peer failed over it, and the host is leaving */
     }
     if (err) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "%s: the answer is of no use: %.200s", w->kind->name,
-                why[0] ? why : sq_err_name(err));
+        give_up(w, sq_session_cause(err, SQ_CAUSE_PROTOCOL), "%s: the answer is of no use: %.200s",
+                w->kind->name, why[0] ? why : sq_err_name(err));
         return;
     }
     if (nothing_comes(w)) {
@@ -206,8 +206,9 @@ static void take_counter_offer(struct sq_signal *w, const struct sq_http_respons
         return;
     }
     if (err) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "%s: the server's own offer is of no use: %.190s",
-                w->kind->name, why[0] ? why : sq_err_name(err));
+        give_up(w, sq_session_cause(err, SQ_CAUSE_PROTOCOL),
+                "%s: the server's own offer is of no use: %.190s", w->kind->name,
+                why[0] ? why : sq_err_name(err));
         return;
     }
     sq_free(w->local);
@@ -344,7 +345,8 @@ static void begin(struct sq_signal *w)
     char why[SQ_PEER_TEXT_MAX] = "";
     int err = w->s.host->make_peer(w->s.ctx, w->kind->peer_label, &w->peer);
     if (err) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "no sockets for the peer: %s", sq_err_name(err));
+        give_up(w, sq_session_cause(err, SQ_CAUSE_PROTOCOL), "no sockets for the peer: %s",
+                sq_err_name(err));
         return;
     }
     err = add_track(w, SQ_MEDIA_AUDIO);
@@ -361,7 +363,7 @@ static void begin(struct sq_signal *w)
         return;
     }
     if (err) {
-        give_up(w, SQ_CAUSE_PROTOCOL, "no offer could be made: %.200s",
+        give_up(w, sq_session_cause(err, SQ_CAUSE_PROTOCOL), "no offer could be made: %.200s",
                 why[0] ? why : sq_err_name(err));
         return;
     }

@@ -1,0 +1,150 @@
+/* Services that turn down what was asked of them, and media that stop in mid-call. */
+#include "run/rig.h"
+#include "run/shard_bench.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define USERS 2
+
+static enum fake_how current; /* set before a run begins */
+
+static enum fake_how all_so(uint64_t index)
+{
+    (void)index;
+    return current;
+}
+
+static void begin(struct bench *b, enum fake_how how)
+{
+    current = how;
+    bench_make(b, all_so);
+    b->plan.peers = USERS;
+    b->plan.rate_per_s = 100;
+    b->plan.threads = 1;
+    b->plan.duration_ns = 700 * MS;
+}
+
+static void run(struct bench *b)
+{
+    bench_start(b);
+    bench_finish(b);
+}
+
+static void all_failed(const struct bench *b, enum sq_failure cause, const char *words)
+{
+    assert_int_equal(b->result->counts.failed, USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b->result->peers[i];
+        if (p->cause != cause || !strstr(p->message, words)) {
+            fail_msg("%s: %s", sq_failure_name(p->cause), p->message);
+        }
+        assert_true(p->score.score == 0);
+    }
+}
+
+static void asked_are(const struct bench *b, enum sq_asked what, uint64_t peers, uint64_t refused)
+{
+    assert_int_equal(b->result->asked[what].peers, peers);
+    assert_int_equal(b->result->asked[what].refused, refused);
+}
+
+static void a_medium_that_is_refused_fails_who_sends_it(void **state)
+{
+    static const struct {
+        enum fake_how how;
+        enum sq_asked medium;
+        const char *words;
+    } cases[] = {
+        {FAKE_TAKES_NO_VIDEO, SQ_ASKED_VIDEO,
+         "the server refused video (m=video with port 0, or no codec in common); codecs offered: "
+         "VP8"},
+        {FAKE_TAKES_NO_AUDIO, SQ_ASKED_AUDIO, "the server refused audio (m=audio with port 0"},
+        {FAKE_WANTS_NO_VIDEO, SQ_ASKED_VIDEO, "the server takes no video from us"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench b;
+        char why[SQ_PEER_TEXT_MAX];
+        begin(&b, cases[i].how);
+        assert_int_equal(sq_peer_codecs_parse("vp8", true, &b.plan.groups[0].video_codecs, why), 0);
+        run(&b);
+        all_failed(&b, SQ_FAILURE_SIGNALING, cases[i].words);
+        asked_are(&b, cases[i].medium, USERS, USERS);
+        bench_free(&b);
+    }
+}
+
+/* Not "no candidate pair" half a minute later. */
+static void refusing_everything_is_told_at_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, FAKE_TAKES_NOTHING);
+    run(&b);
+    all_failed(&b, SQ_FAILURE_SIGNALING, "refused all that was offered");
+    asked_are(&b, SQ_ASKED_AUDIO, USERS, USERS);
+    asked_are(&b, SQ_ASKED_VIDEO, USERS, USERS);
+    bench_free(&b);
+}
+
+/* There may be no picture to see: it is a matter of the run, and the user may say otherwise. */
+static void who_only_watches_stays_and_the_run_fails(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_expect *own;
+    begin(&b, FAKE_TAKES_NO_VIDEO);
+    sq_plan_split(&b.plan, 0);
+    run(&b);
+    assert_int_equal(b.result->counts.ok, USERS);
+    asked_are(&b, SQ_ASKED_VIDEO, USERS, USERS);
+    asked_are(&b, SQ_ASKED_AUDIO, USERS, 0);
+    assert_int_equal(sq_expect_judge(NULL, 0, b.result), 0);
+    assert_int_equal(b.result->expectation_count, 2);
+    assert_string_equal(b.result->expectations[1].expr, SQ_EXPECT_VIDEO);
+    assert_false(b.result->expectations[1].ok);
+    assert_int_equal(sq_expect_parse("video.in.fps.count == 0", &own, NULL), 0);
+    assert_int_equal(sq_expect_judge(&own, 1, b.result), 0);
+    assert_int_equal(b.result->expectation_count, 2); /* that one, and about failed peers */
+    sq_expect_destroy(own);
+    bench_free(&b);
+}
+
+/* Sound goes on, and the connection stands. */
+static void a_picture_that_stopped_for_good_is_lost(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, FAKE_LOSES_PICTURE);
+    b.plan.duration_ns = 1900 * MS;
+    b.plan.silent_ns = 400 * MS;
+    run(&b);
+    assert_int_equal(b.result->counts.failed, USERS);
+    assert_int_equal(b.result->peers[0].cause, SQ_FAILURE_MEDIA_LOST);
+    assert_non_null(strstr(b.result->peers[0].message, "no video came for the last"));
+    bench_free(&b);
+    /* With a hold the senders of a room may have left before. */
+    begin(&b, FAKE_LOSES_PICTURE);
+    b.plan.duration_ns = 1900 * MS;
+    b.plan.hold_ns = 1800 * MS;
+    b.plan.silent_ns = 400 * MS;
+    run(&b);
+    assert_int_equal(b.result->counts.failed, 0);
+    bench_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_medium_that_is_refused_fails_who_sends_it),
+        cmocka_unit_test(refusing_everything_is_told_at_once),
+        cmocka_unit_test(who_only_watches_stays_and_the_run_fails),
+        cmocka_unit_test(a_picture_that_stopped_for_good_is_lost),
+    };
+    return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
+}
