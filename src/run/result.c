@@ -564,10 +564,10 @@ static const char *pick(const char *const *names, size_t n, size_t i)
 const char *sq_asked_name(enum sq_asked what)
 {
     static const char *const names[SQ_ASKED_COUNT] = {
-        [SQ_ASKED_RED] = "opus+red", [SQ_ASKED_STEREO] = "opus+stereo",
-        [SQ_ASKED_DTX] = "opus+dtx", [SQ_ASKED_SIMULCAST] = "simulcast",
-        [SQ_ASKED_AUDIO] = "audio",  [SQ_ASKED_VIDEO] = "video",
-        [SQ_ASKED_DATA] = "data",
+        [SQ_ASKED_RED] = "opus+red",        [SQ_ASKED_STEREO] = "opus+stereo",
+        [SQ_ASKED_DTX] = "opus+dtx",        [SQ_ASKED_FEC] = "opus+fec",
+        [SQ_ASKED_SIMULCAST] = "simulcast", [SQ_ASKED_AUDIO] = "audio",
+        [SQ_ASKED_VIDEO] = "video",         [SQ_ASKED_DATA] = "data",
     };
     return names[what];
 }
