@@ -258,6 +258,8 @@ void sq_user_steps_left(struct sq_user *user);
 void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 /* A message of somebody else's making came on a data channel. */
 void sq_user_steps_message(struct sq_user *user, const struct sq_peer_event *event);
+/* A step has muted it. */
+bool sq_user_steps_mute(const struct sq_user *user, enum sq_media_kind kind);
 void sq_user_steps_stop(struct sq_user *user);
 void sq_user_steps_destroy(struct sq_user *user);
 

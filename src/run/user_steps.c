@@ -583,6 +583,11 @@ int sq_user_steps_create(struct sq_user *user)
     return 0;
 }
 
+bool sq_user_steps_mute(const struct sq_user *user, enum sq_media_kind kind)
+{
+    return user->steps && user->steps->muted[kind];
+}
+
 void sq_user_steps_stop(struct sq_user *user)
 {
     if (user->steps) {

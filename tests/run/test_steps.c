@@ -460,8 +460,8 @@ static void who_is_muted_sends_silence(void **state)
     (void)state;
     run(&loud, "steps: [{count: x}]\n", 2, 3 * SEC);
     run(&s, "steps: [{mute: audio}]\n", 2, 3 * SEC);
-    const struct sq_peer_flow *with = &loud.b.result->peers[0].flow[SQ_FLOW_AUDIO_OUT];
-    const struct sq_peer_flow *without = &s.b.result->peers[0].flow[SQ_FLOW_AUDIO_OUT];
+    const struct sq_flow_totals *with = &loud.b.result->peers[0].flow[SQ_FLOW_AUDIO_OUT];
+    const struct sq_flow_totals *without = &s.b.result->peers[0].flow[SQ_FLOW_AUDIO_OUT];
     assert_true(with->packets > 50);
     assert_true(without->packets > with->packets / 2); /* at the same pace, as browsers do */
     assert_true(without->bytes < with->bytes / 4);
