@@ -179,8 +179,9 @@ static bool is_loopback(const struct sq_plan *plan)
 {
     for (size_t i = 0; i < plan->groups_len; i++) {
         const char *host = plan->groups[i].target->host;
-        if (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-            strcmp(host, "localhost") == 0) {
+        if (!plan->groups[i].host_of_user &&
+            (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+             strcmp(host, "localhost") == 0)) {
             return true;
         }
     }

@@ -1,5 +1,6 @@
 /* squall check: what a run would do, and what is wrong with its scenario, without running it. */
 #include "base/mem.h"
+#include "cli/baseline.h"
 #include "cli/cli.h"
 #include "cli/expect_option.h"
 #include "cli/network_option.h"
@@ -8,6 +9,7 @@
 #include "cli/run_metrics.h"
 #include "cli/run_notes.h"
 #include "cli/run_options.h"
+#include "cli/run_paths.h"
 #include "cli/run_places.h"
 #include "cli/run_sources.h"
 #include "cli/run_tell.h"
@@ -21,6 +23,7 @@ struct check {
     struct sq_run_options options;
     struct sq_plan plan;
     struct sq_run_sources sources;
+    struct sq_baseline_option baseline;
     char why[WHY_MAX];
 };
 
@@ -68,6 +71,10 @@ static int check(struct check *c)
                                      sizeof(c->why));
     err = err ? err : from_sources(c, sq_run_sources_open);
     err = err ? err : from_sources(c, sq_run_sources_targets);
+    err = err ? err : sq_run_paths_check(&c->options, c->why, sizeof(c->why));
+    err = err ? err
+              : sq_baseline_load(&c->baseline, &c->options.baselines, c->options.baseline_threshold,
+                                 c->why, sizeof(c->why));
     return err ? err : sq_expect_options_plan(&c->options, &c->plan, c->why, sizeof(c->why));
 }
 
@@ -99,6 +106,7 @@ int sq_cmd_check(int argc, char **argv)
             sq_run_notes(&c->options, &c->plan, stderr);
         }
     }
+    sq_baseline_free(&c->baseline);
     sq_run_sources_close(&c->sources);
     sq_run_options_free(&c->options);
     sq_free(c);

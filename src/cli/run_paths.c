@@ -55,12 +55,27 @@ static void note_family(struct finder *f, const struct sq_target *target)
 /* The target of a group, where no group before it has the same. */
 static const struct sq_target *new_target(const struct sq_plan *plan, size_t group)
 {
+    if (plan->groups[group].host_of_user) {
+        return NULL; /* nobody knows yet where that is */
+    }
     for (size_t i = 0; i < group; i++) {
         if (plan->groups[i].target == plan->groups[group].target) {
             return NULL;
         }
     }
     return plan->groups[group].target;
+}
+
+/* The addresses that a text names; what is wrong with it. */
+static int parse_ip(struct finder *f, const char *text, struct sq_addr *ret_addr,
+                    uint32_t *ret_count)
+{
+    return sq_addr_range_parse(text, ret_addr, ret_count) == 0
+               ? 0
+               : refuse(f, SQ_ERR_INVALID,
+                        "--local-ip %s: expected a numeric IPv4 or IPv6 address, or several as "
+                        "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
+                        text);
 }
 
 static int find_given(struct finder *f, const struct sq_option_list *ips)
@@ -73,11 +88,8 @@ static int find_given(struct finder *f, const struct sq_option_list *ips)
                       SQ_CARRIER_ADDRS_MAX);
     }
     for (size_t i = 0; i < ips->n; i++) {
-        if (sq_addr_range_parse(ips->items[i], &paths->addrs[i], &paths->addr_counts[i]) != 0) {
-            return refuse(f, SQ_ERR_INVALID,
-                          "--local-ip %s: expected a numeric IPv4 or IPv6 address, or several as "
-                          "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
-                          ips->items[i]);
+        if (parse_ip(f, ips->items[i], &paths->addrs[i], &paths->addr_counts[i]) != 0) {
+            return SQ_ERR_INVALID;
         }
         struct sq_addr last = sq_addr_step(&paths->addrs[i], paths->addr_counts[i] - 1);
         int err = sq_local_ip_try(f->loop, "local-ip", ips->items[i], &paths->addrs[i], f->why,
@@ -215,6 +227,26 @@ static int find_turn(struct finder *f)
         .ca_file = f->options->ca_file,
     };
     return 0;
+}
+
+int sq_run_paths_check(const struct sq_run_options *options, char *why, size_t why_room)
+{
+    struct finder f = {.options = options, .why = why, .why_room = why_room};
+    char what[160], shown[160];
+    int err = 0;
+    for (size_t i = 0; !err && i < options->local_ips.n; i++) {
+        struct sq_addr addr;
+        uint32_t count;
+        err = parse_ip(&f, options->local_ips.items[i], &addr, &count);
+    }
+    for (size_t i = 0; !err && i < options->turn.n; i++) {
+        struct sq_turn_url url;
+        if (sq_turn_url_parse(options->turn.items[i], &url, what, sizeof(what)) != 0) {
+            err = refuse(&f, SQ_ERR_INVALID, "--turn %s: %s",
+                         turn_shown(options->turn.items[i], shown), what);
+        }
+    }
+    return err;
 }
 
 int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options,

@@ -15,6 +15,9 @@ struct sq_run_paths {
     struct sq_relay_server turn[SQ_RELAY_SERVERS_MAX];
 };
 
+/* Whether addresses and TURN servers are written as such; nothing is looked up. */
+int sq_run_paths_check(const struct sq_run_options *options, char *why,
+                       size_t why_room) SQ_MUST_USE;
 /* Runs `loop` until all names are resolved; the plan has its targets; fills `paths` and the plan's
  * addresses and servers. On failure `why` says what is wrong. */
 int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options,

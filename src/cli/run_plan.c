@@ -1,4 +1,5 @@
 /* The plan that is made of what `squall run` is given. */
+#include "base/secret.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/data_options.h"
@@ -170,6 +171,9 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
         {"--turn-secret (or SQUALL_TURN_SECRET)", o->turn_secret, 16384}};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *value = all[i].value ? all[i].value : "";
+        if (i != 1 && !sq_step_asks(value) && !sq_users_asked(value)) {
+            sq_secret_add(value); /* a user's name is none */
+        }
         for (size_t k = 0; value[k]; k++) {
             const char *mark =
                 value + k; /* of a step's value, which is looked at when it is there */
@@ -359,6 +363,11 @@ int sq_run_options_room(const struct sq_run_options *o, const struct sq_target *
     bool janus = strncmp(target->scheme, "janus+", 6) == 0;
     bool rooms = janus || strncmp(target->scheme, "room+", 5) == 0;
     const char *named = rooms ? sq_target_param(target, "room") : NULL;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        if (plan->groups[i].target == target && plan->groups[i].room_of_target) {
+            named = NULL; /* another one for each user */
+        }
+    }
     if (!o->room && named && named[0]) {
         plan->room = named;
     }

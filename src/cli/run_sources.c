@@ -126,6 +126,14 @@ static int load_users(struct sq_run_sources *s, const struct sq_run_options *o,
     }
     plan->users = s->users;
     uint64_t rows = sq_users_rows(s->users);
+    if (plan->users_order == SQ_USERS_UNIQUE && sq_plan_arrivals(plan) == UINT64_MAX) {
+        return refuse(
+            s, SQ_ERR_INVALID,
+            "--users %.200s: it has %llu rows, each for one peer, and how many peers come "
+            "is open: those that end are replaced; expected --users-order sequential, or "
+            "a load whose peers can be counted",
+            o->users, (unsigned long long)rows);
+    }
     if (plan->users_order == SQ_USERS_UNIQUE && sq_plan_arrivals(plan) > rows) {
         return refuse(s, SQ_ERR_INVALID,
                       "--users %.200s: it has %llu rows, and %llu peers come, each with one of its "
@@ -206,6 +214,17 @@ static bool is_own(const char *given)
     return sq_users_asked(given) || sq_step_asks(given);
 }
 
+/* A target as its file has it, and what is wrong with it. */
+static int refuse_target(struct sq_run_sources *s, const char *given, const char *what)
+{
+    char *text = sq_run_steps_shown(given);
+    char *shown = text ? sq_target_shown(text) : NULL;
+    (void)refuse(s, SQ_ERR_INVALID, "target '%.300s': %s", shown ? shown : "***", what);
+    sq_free(shown);
+    sq_free(text);
+    return SQ_ERR_INVALID;
+}
+
 /* *ret_i is the target's place in s->targets. */
 static int find_target(struct sq_run_sources *s, const char *given, struct sq_plan *plan,
                        size_t *ret_i)
@@ -218,9 +237,8 @@ static int find_target(struct sq_run_sources *s, const char *given, struct sq_pl
     }
     const char *url = given;
     if (is_own(given) && sq_run_is_lab(given)) {
-        return refuse(
-            s, SQ_ERR_INVALID,
-            "target '%.100s': columns of users and values of steps are for other services", given);
+        return refuse_target(s, given,
+                             "columns of users and values of steps are for other services");
     }
     if (sq_step_asks(given)) {
         if (given[0] == SQ_STEP_MARK) {
@@ -247,6 +265,13 @@ static int find_target(struct sq_run_sources *s, const char *given, struct sq_pl
     }
     int err = sq_run_is_lab(given) ? find_lab(s, given, plan, &url) : 0;
     err = err ? err : sq_target_parse(url, &s->targets[s->targets_len], s->why, sizeof(s->why));
+    if (err == SQ_ERR_INVALID && sq_step_asks(given)) {
+        /* What stands in for the values is nobody's business. */
+        char *why = sq_strdup(s->why);
+        const char *said = why ? strstr(why, "': ") : NULL;
+        err = refuse_target(s, given, said ? said + 3 : "it is no target");
+        sq_free(why);
+    }
     if (err) {
         return err;
     }
@@ -262,11 +287,10 @@ static int check_adapter(struct sq_run_sources *s, const char *url, const struct
     if (!adapter) {
         return refuse(s, SQ_ERR_UNSUPPORTED, "there is no adapter for %s", target->scheme);
     }
-    int err = adapter->check ? adapter->check(target, why) : 0;
+    bool whole = sq_step_asks(url) && !strstr(url, "://"); /* each user's is held against it */
+    int err = adapter->check && !whole ? adapter->check(target, why) : 0;
     if (err) {
-        char *shown = sq_target_shown(url);
-        (void)refuse(s, err, "target '%.300s': %s", shown ? shown : "***", why);
-        sq_free(shown);
+        (void)refuse_target(s, url, why);
     }
     return err;
 }
@@ -321,6 +345,7 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
         }
         g->target = &s->targets[at];
         g->target_text = is_own(url) ? url : NULL;
+        g->host_of_user = sq_step_asks(url) && sq_run_steps_give_host(url);
         g->adapter = sq_signal_find(g->target->scheme);
         err = sq_script_option_check(g, options_of(o, i)->script, s->why, sizeof(s->why));
         err = err ? err : settle_ways(s, o, i, plan);
@@ -329,6 +354,9 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
             return err;
         }
         bool rooms = strncmp(g->target->scheme, "wh", 2) != 0;
+        bool named = strncmp(g->target->scheme, "room+", 5) == 0 ||
+                     strncmp(g->target->scheme, "janus+", 6) == 0;
+        g->room_of_target = g->target_text && named && !options_of(o, i)->room && !g->room;
         first = !first || (rooms && strncmp(first->scheme, "wh", 2) == 0) ? g->target : first;
         if (o->groups_len == 0 && strncmp(g->target->scheme, "whep", 4) == 0) {
             sq_plan_split(plan, 0); /* all of them watch */

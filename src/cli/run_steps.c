@@ -167,15 +167,46 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
 
 /* ---- Targets ---- */
 
+/* What a whole URL begins with that its kind takes: "room+${url}" is one of a WebSocket. */
+static const char *whole_url(const char *text, const char *mark)
+{
+    size_t len = (size_t)(mark - text);
+    bool socket = (len == 5 && strncmp(text, "room+", 5) == 0) ||
+                  (len == 6 && strncmp(text, "janus+", 6) == 0);
+    return socket ? "wss://step.invalid/x" : "https://step.invalid/x";
+}
+
+bool sq_run_steps_give_host(const char *text)
+{
+    const char *host = strstr(text, "://");
+    const char *mark = strchr(text, SQ_STEP_MARK);
+    return mark && (!host || mark < host + 3 + strcspn(host + 3, "/?#"));
+}
+
+char *sq_run_steps_shown(const char *text)
+{
+    struct sq_buf out = {0};
+    for (const char *p = text; *p; p++) {
+        if (*p == SQ_STEP_MARK) {
+            sq_buf_puts(&out, "${");
+        } else {
+            sq_buf_add(&out, *p == SQ_STEP_MARK_END ? "}" : p, 1);
+        }
+    }
+    return sq_buf_take(&out);
+}
+
 char *sq_run_steps_probe(const char *text)
 {
     struct sq_buf out = {0};
     char name[SQ_STEP_NAME_MAX + 8];
     const char *mark;
+    const char *begin = text;
     while ((mark = strchr(text, SQ_STEP_MARK))) {
-        bool whole = mark > text && mark[-1] == '+'; /* whip+${url} */
+        bool whole = mark > text && mark[-1] == '+' && text == begin; /* whip+${url} */
+        bool port = mark > text && mark[-1] == ':';
         sq_buf_add(&out, text, (size_t)(mark - text));
-        sq_buf_puts(&out, whole ? "https://step.invalid/x" : "x");
+        sq_buf_puts(&out, whole ? whole_url(begin, mark) : port ? "1" : "x");
         text = mark;
         if (sq_step_next_mark(&text, name) != 0) {
             break;

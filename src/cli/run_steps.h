@@ -13,6 +13,10 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
 /* A target with something likely in the place of what steps will put into it, to see whether it is
  * one. Owned (sq_free); NULL: no memory. */
 char *sq_run_steps_probe(const char *text) SQ_MUST_USE;
+/* The text as its file has it: "room+${url}". Owned (sq_free); NULL: no memory. */
+char *sq_run_steps_shown(const char *text) SQ_MUST_USE;
+/* Steps say where a target is: its host or all of its URL. */
+bool sq_run_steps_give_host(const char *text);
 /* A step gives ICE servers, so that none need be given otherwise. */
 bool sq_run_steps_give_ice(const struct sq_run_options *o);
 /* Has anybody steps? */

@@ -2,6 +2,7 @@
  * own. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "media/silence.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
 #include <math.h>
@@ -231,7 +232,8 @@ void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
         sq_source_set_red(&e->source, track->red_pt);
-        if (!track->can_send || track->muted || !e->active || !e->source.track) {
+        bool quiet = track->muted && !sq_silence_is_known(track->send_codec);
+        if (!track->can_send || quiet || !e->active || !e->source.track) {
             e->source_runs = false;
         } else if (!e->source_runs) {
             if (!fresh) {
@@ -493,16 +495,40 @@ static struct outgoing of_source(const struct sq_track *track,
     };
 }
 
+/* What is sent of a muted track in the place of a packet. Lost silence is not repaired. */
+static void hush(const struct sq_track *track, struct sq_source_packet *packet,
+                 uint8_t bytes[static SQ_SILENCE_MAX])
+{
+    packet->fragment_len =
+        (uint16_t)sq_silence_put(track->send_codec, packet->fragment, packet->fragment_len, bytes);
+    packet->fragment = bytes;
+    packet->head_len = 0;
+    if (track->red_pt) { /* RFC 2198, section 3: the primary block alone */
+        packet->head[0] = track->red_pt & 0x7f;
+        packet->head_len = 1;
+    }
+    packet->level = 127;
+    packet->voice = packet->marker = false;
+    packet->cookie = SQ_RTP_NO_COOKIE;
+}
+
 static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
 {
     static const uint8_t none[1];
+    uint8_t silence[SQ_SILENCE_MAX];
     struct sq_source_packet packet;
     unsigned sent = 0;
     bool video = track->kind == SQ_MEDIA_VIDEO;
     unsigned room = sq_pace_room(track->peer, now_ns, video);
     while (sent < room && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
+        if (track->muted) {
+            hush(track, &packet, silence);
+        }
         struct outgoing out = of_source(track, &packet, ts, 0);
+        if (track->muted) {
+            out.tag = (struct sq_latency_room){0};
+        }
         size_t payload_len = payload_bytes(&out);
         if (!fits(e, payload_len + ext_room(&out)) || sq_tones_sounds(track->tx->tones)) {
             continue;

@@ -172,6 +172,11 @@ static int check_room(const struct checking *c, size_t i)
     char first[SQ_PLAN_ROOM_MAX + 1];
     const struct sq_plan *plan = c->plan;
     const char *written = c->e->where.terms[i].text;
+    for (size_t k = 0; k < plan->groups_len; k++) {
+        if (plan->groups[k].room || plan->groups[k].room_of_target) {
+            return 0; /* that of each peer is known when it comes */
+        }
+    }
     uint64_t step = plan->room_size ? plan->room_size : UINT64_MAX;
     uint64_t peers = sq_plan_arrivals(plan);
     sq_plan_room_name(plan, 0, first);
@@ -204,6 +209,11 @@ static int check_name(const struct checking *c, size_t i)
     }
     if (term->field == SQ_WHERE_TARGET && is_port_of(c->plan, term->text)) {
         return 0;
+    }
+    for (size_t k = 0; term->field == SQ_WHERE_TARGET && k < c->plan->groups_len; k++) {
+        if (c->plan->groups[k].host_of_user) {
+            return 0;
+        }
     }
     char list[160] = "";
     size_t len = 0;

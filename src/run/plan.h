@@ -98,8 +98,10 @@ struct sq_plan_group {
     struct sq_peer_bwe bwe;                           /* how fast peers send */
     const char *token;                                /* may have columns of `users` in it */
     const char *ca_file;
-    const struct sq_lua_script *script;    /* of lua targets; NULL for others */
-    const char *room;                      /* its own, of steps' values; NULL: the plan's */
+    const struct sq_lua_script *script; /* of lua targets; NULL for others */
+    const char *room;                   /* its own, of steps' values; NULL: the plan's */
+    bool room_of_target; /* that which each user's own target names, if it names one */
+    bool host_of_user;   /* `target` has no host that could be looked up: each user has its own */
     const struct sq_steps *before, *steps; /* NULL: neither; else both are there */
     struct sq_plan_data data;
     char dtmf[SQ_PEER_TONES_MAX + 1]; /* keys that each user presses (RFC 4733); "": none */

@@ -28,6 +28,7 @@ void sq_user_tell(struct sq_user *user, const char *type, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(value, sizeof(value), fmt, args);
     va_end(args);
+    sq_user_mask(user, value);
     /* A story with a line missing for want of memory is better than none. */
     int err = sq_trace_event(&user->trace, run_ms(user, sq_loop_now(user->env->loop)), type, value);
     (void)err;
@@ -110,7 +111,10 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     user->row.cause = cause;
     char why[SQ_PEER_TEXT_MAX] = "";
     if (outcome != SQ_OUTCOME_OK) {
-        sq_user_network_explain(user, cause, text, why);
+        char masked[SQ_PEER_TEXT_MAX];
+        snprintf(masked, sizeof(masked), "%s", text);
+        sq_user_mask(user, masked);
+        sq_user_network_explain(user, cause, masked, why);
     }
     SQ_RESULT_SET(user->row.message, why);
     user->row.end_ms = run_ms(user, sq_loop_now(user->env->loop));
@@ -305,7 +309,9 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
     err = err ? err : sq_user_steps_create(user);
     if (!err) {
         sq_user_describe(user);
-        err = sq_user_own_waits(user) ? 0 : sq_user_own_fill(user, why);
+        err =
+            sq_user_own_waits(user) && user->group->before->n > 0 ? 0 : sq_user_own_fill(user, why);
+        err = sq_user_own_waits(user) && err != SQ_ERR_NOMEM ? 0 : err; /* it fails as it starts */
     }
     err = err ? err : sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
     if (err) {
@@ -347,6 +353,8 @@ void sq_user_start(struct sq_user *user)
     user->started_ns = sq_loop_now(user->env->loop);
     if (sq_user_steps_before(user)) {
         user->state = SQ_USER_PREPARING;
+    } else if (sq_user_own_waits(user)) {
+        sq_user_steps_ready(user); /* there are none: what it asks for is there already */
     } else {
         sq_user_open_session(user);
     }

@@ -41,7 +41,7 @@ void sq_user_describe(struct sq_user *user)
     SQ_RESULT_SET(user->row.room, user->room);
     SQ_RESULT_SET(user->row.role, sq_plan_role(group));
     user->row.sends_only = !listens;
-    if (group->target) {
+    if (group->target && !group->target_text) {
         snprintf(user->row.target, sizeof(user->row.target), "%s:%u", group->target->host,
                  group->target->port);
     }

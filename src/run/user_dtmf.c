@@ -20,7 +20,7 @@ static bool press(struct sq_user *user, struct sq_user_peer *peer, uint64_t now_
     return pressed;
 }
 
-void sq_user_dtmf_press(struct sq_user *user, const char *digits)
+bool sq_user_dtmf_press(struct sq_user *user, const char *digits)
 {
     uint64_t now_ns = sq_loop_now(user->env->loop);
     bool pressed = false;
@@ -29,17 +29,17 @@ void sq_user_dtmf_press(struct sq_user *user, const char *digits)
             pressed = press(user, &user->peers[i], now_ns, digits) || pressed;
         }
     }
-    if (!pressed) {
-        sq_user_tell(user, "dtmf", "no key can be pressed: telephone-event was not agreed");
-    }
+    return pressed;
 }
 
 static void on_timer(void *ctx, uint64_t now_ns)
 {
     (void)now_ns;
     struct sq_user *user = ctx;
-    if (user->state == SQ_USER_UP) {
-        sq_user_dtmf_press(user, user->group->dtmf);
+    if (user->state == SQ_USER_UP && !sq_user_dtmf_press(user, user->group->dtmf)) {
+        /* It was asked for, and what the service has behind it is never reached. */
+        sq_user_settle(user, SQ_OUTCOME_FAILED, SQ_FAILURE_PROTOCOL, SQ_USER_DTMF_REFUSED);
+        sq_user_leave_service(user);
     }
 }
 
@@ -51,7 +51,7 @@ void sq_user_dtmf_init(struct sq_user *user)
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns)
 {
     const struct sq_plan_group *group = user->group;
-    if (group->dtmf[0]) {
+    if (group->dtmf[0] && group->publishes && group->audio) {
         sq_timer_start(sq_loop_timers(user->env->loop), &user->dtmf_timer,
                        now_ns + group->dtmf_after_ns);
     }

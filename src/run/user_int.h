@@ -262,6 +262,8 @@ void sq_user_steps_left(struct sq_user *user);
 void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 /* A message of somebody else's making came on a data channel. */
 void sq_user_steps_message(struct sq_user *user, const struct sq_peer_event *event);
+/* A step has muted it. */
+bool sq_user_steps_mute(const struct sq_user *user, enum sq_media_kind kind);
 void sq_user_steps_stop(struct sq_user *user);
 void sq_user_steps_destroy(struct sq_user *user);
 
@@ -282,7 +284,10 @@ void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
 /* user_dtmf.c */
 void sq_user_dtmf_init(struct sq_user *user);
 void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
-void sq_user_dtmf_press(struct sq_user *user, const char *digits); /* now */
+/* Now. False: nobody agreed on keys, and none is pressed. */
+bool sq_user_dtmf_press(struct sq_user *user, const char *digits) SQ_MUST_USE;
+#define SQ_USER_DTMF_REFUSED                                                                       \
+    "no key can be pressed: telephone-event (RFC 4733) was not agreed on for audio that is sent"
 void sq_user_dtmf_heard(struct sq_user *user, const char *digits); /* on one of its tracks */
 
 /* user_network.c */
@@ -422,7 +427,11 @@ void sq_user_finish_row(struct sq_user *user);
 /* user_describe.c: after its group, its network and what it has of its own are known. */
 void sq_user_describe(struct sq_user *user);
 
-/* user_own.c: after its group is known. What a failure leaves goes with sq_user_own_destroy. */
+/* user_own.c */
+/* Puts *** for what no message may show: known values of the whole run, its token, and values that
+ * its steps and its row have. */
+void sq_user_mask(const struct sq_user *user, char *text);
+/* After its group is known. What a failure leaves goes with sq_user_own_destroy. */
 int sq_user_own_create(struct sq_user *user) SQ_MUST_USE;
 /* Values of a step are in it: it cannot be filled before they are there. */
 bool sq_user_own_waits(const struct sq_user *user);

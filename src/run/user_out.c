@@ -29,7 +29,7 @@ static void open_own_session(struct sq_user *user)
         sq_user_open_session(user);
         return;
     }
-    snprintf(text, sizeof(text), "what steps took is not what was expected: %s", why);
+    snprintf(text, sizeof(text), "what is put in for this peer is not what was expected: %s", why);
     sq_user_step_failed(user, SQ_FAILURE_PROTOCOL, text);
 }
 

@@ -1,6 +1,7 @@
 /* What a user has of its own, out of the plan's rows and of its steps: its token, its target, its
  * room. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 #include "run/user_steps_int.h"
 #include <stdio.h>
@@ -59,19 +60,33 @@ static int fill_target(struct sq_user *user, char why[static SQ_PEER_TEXT_MAX])
     sq_target_free(&own->target);
     own->target = target;
     user->target = &own->target;
-    if (sq_signal_find(target.scheme) != user->group->adapter) {
+    snprintf(user->row.target, sizeof(user->row.target), "%s:%u", target.host, target.port);
+    const struct sq_signal_ops *adapter = user->group->adapter;
+    if (sq_signal_find(target.scheme) != adapter) {
         snprintf(why, SQ_PEER_TEXT_MAX, "the target is %s, and was to be %s", target.scheme,
-                 user->group->adapter->name);
+                 adapter->name);
         return SQ_ERR_INVALID;
     }
-    return 0;
+    return adapter->check ? adapter->check(&own->target, why) : 0;
 }
 
+/* By `room` of its group, else by what its own target names. */
 static int fill_room(struct sq_user *user, char why[static SQ_PEER_TEXT_MAX])
 {
+    const struct sq_plan_group *group = user->group;
     char *room = NULL;
-    int err = put(user, user->group->room, &room, why);
-    if (!err && strlen(room) >= sizeof(user->room)) {
+    int err = 0;
+    if (group->room) {
+        err = put(user, group->room, &room, why);
+    } else {
+        const char *named = sq_target_param(user->target, "room");
+        room = sq_strdup(named && named[0] ? named : user->room);
+        err = room ? 0 : SQ_ERR_NOMEM;
+    }
+    if (!err && !room[0]) {
+        snprintf(why, SQ_PEER_TEXT_MAX, "the room's name is empty");
+        err = SQ_ERR_INVALID;
+    } else if (!err && strlen(room) >= sizeof(user->room)) {
         snprintf(why, SQ_PEER_TEXT_MAX, "the room's name '%.60s…' is too long: expected %zu bytes",
                  room, sizeof(user->room) - 1);
         err = SQ_ERR_INVALID;
@@ -95,7 +110,7 @@ int sq_user_own_fill(struct sq_user *user, char why[static SQ_PEER_TEXT_MAX])
     int err = group->token ? put(user, group->token, &own->token, why) : 0;
     err = err || !group->target_text ? err : put(user, group->target_text, &own->url, why);
     err = err || !own->url ? err : fill_target(user, why);
-    err = err || !group->room ? err : fill_room(user, why);
+    err = err || !(group->room || group->room_of_target) ? err : fill_room(user, why);
     user->want.token = own->token ? own->token : group->token;
     for (const char *c = own->token; !err && c && *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f) { /* no service takes it, and it ends a header */
@@ -108,6 +123,42 @@ int sq_user_own_fill(struct sq_user *user, char why[static SQ_PEER_TEXT_MAX])
         snprintf(why, SQ_PEER_TEXT_MAX, "%s", sq_err_name(err));
     }
     return err;
+}
+
+#define VALUE_LEAST 8 /* bytes of a value that may be none: "ada" stands in other words, too */
+
+static void mask_longer(char *text, const char *value)
+{
+    if (strlen(value) >= VALUE_LEAST) {
+        sq_secret_mask_value(text, value);
+    }
+}
+
+void sq_user_mask(const struct sq_user *user, char *text)
+{
+    const struct sq_plan *plan = user->env->plan;
+    const struct sq_user_steps *s = user->steps;
+    sq_secret_mask(text);
+    if (user->group->token && !sq_step_asks(user->group->token)) {
+        sq_secret_mask_value(text, user->group->token);
+    }
+    if (user->own && user->own->token) {
+        sq_secret_mask_value(text, user->own->token);
+    }
+    for (size_t i = 0; s && i < s->values_len; i++) {
+        if (strcmp(s->values[i].text, user->room) != 0) {
+            mask_longer(text, s->values[i].text);
+        }
+    }
+    if (plan->users) {
+        uint64_t row = sq_users_row(plan->users, plan->users_order, plan->seed, user->index);
+        for (size_t i = 0; i < sq_users_columns(plan->users); i++) {
+            const char *value = sq_users_value(plan->users, row, i);
+            if (strcmp(value, user->room) != 0) {
+                mask_longer(text, value);
+            }
+        }
+    }
 }
 
 bool sq_user_own_waits(const struct sq_user *user)

@@ -355,8 +355,10 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
-        sq_user_score_video_out(s->user, sq_track_media_codec(track),
-                                fresh_bytes(&out) - mark->out_bytes, s->seconds);
+        if (!sq_user_steps_mute(s->user, SQ_MEDIA_VIDEO)) { /* it sends no less than it is to */
+            sq_user_score_video_out(s->user, sq_track_media_codec(track),
+                                    fresh_bytes(&out) - mark->out_bytes, s->seconds);
+        }
         sample_video_out(s, track, &out, mark);
         mark_frames(mark, track, s->now_ns);
     }

@@ -161,6 +161,7 @@ void sq_user_step_fail(struct sq_user_steps *s, enum sq_failure cause, const cha
     va_start(args, fmt);
     vsnprintf(why, sizeof(why), fmt, args);
     va_end(args);
+    sq_user_mask(s->user, why);
     const char *slash = strrchr(s->list->file, '/');
     snprintf(text, sizeof(text), "%.60s:%u: step %zu of %s, %.90s: %s",
              slash ? slash + 1 : s->list->file, step->at.line, s->at + 1, s->list->phase,
@@ -416,7 +417,9 @@ static void begin(struct sq_user_steps *s, const struct sq_step *step)
         sq_user_step_back(s->user);
         break;
     case SQ_STEP_DTMF:
-        sq_user_dtmf_press(s->user, step->value);
+        if (!sq_user_dtmf_press(s->user, step->value)) {
+            sq_user_step_fail(s, SQ_FAILURE_PROTOCOL, "%s", SQ_USER_DTMF_REFUSED);
+        }
         break;
     case SQ_STEP_TIMER:
         do_timer(s, step);
@@ -578,6 +581,11 @@ int sq_user_steps_create(struct sq_user *user)
                               &user->link);
     }
     return 0;
+}
+
+bool sq_user_steps_mute(const struct sq_user *user, enum sq_media_kind kind)
+{
+    return user->steps && user->steps->muted[kind];
 }
 
 void sq_user_steps_stop(struct sq_user *user)

@@ -1,5 +1,6 @@
 /* The step `http`: a request of one user, and values taken out of its answer. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "run/step_take.h"
 #include "run/user_steps_int.h"
 #include "signal/session.h"
@@ -19,12 +20,30 @@ static void shown_body(const struct sq_http_response *r, char out[static TELL_BO
     out[n] = '\0';
 }
 
+/* What would have been taken out of the answer is no more for others to see than what was. */
+static void mask_takes(const struct sq_step_http *http, const struct sq_http_response *r,
+                       char *body)
+{
+    char why[160], json_why[] = "";
+    json_t *root = json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY, NULL);
+    for (size_t i = 0; i < http->takes_len; i++) {
+        char *text = NULL;
+        if (sq_step_take(&http->takes[i], r, root, json_why, &text, why, sizeof(why)) == 0) {
+            sq_secret_mask_value(body, text);
+            sq_free(text);
+        }
+    }
+    json_decref(root);
+}
+
 static void told_status(struct sq_user_steps *s, const struct sq_step_http *http,
                         const struct sq_http_response *r)
 {
     char body[TELL_BODY + 1];
     bool auth = r->status == 401 || r->status == 403;
     shown_body(r, body);
+    sq_user_mask(s->user, body);
+    mask_takes(http, r, body);
     if (http->status_least == http->status_most) {
         sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
                           "status %d; expected %d%s%s", r->status, http->status_least,

@@ -1,6 +1,7 @@
 /* Values of keys that are options of `squall run`, into the texts that the command line would have
  * had. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "scenario/scenario_int.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -76,6 +77,7 @@ static int put_variable(struct sq_scenario_reader *r, const struct sq_yaml_node 
                                   "${%s}: the variable %s is not set in the environment", name,
                                   name);
     }
+    sq_secret_add(value);
     sq_buf_puts(out, value);
     *at = begin + len + 1;
     return 0;

@@ -1,5 +1,6 @@
 /* Texts of steps, with marks for what is known only later; a JSON body out of YAML. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "scenario/scenario_int.h"
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,7 @@ static int put_variable(struct sq_scenario_reader *r, const struct sq_yaml_node 
                                   "is not set in the environment",
                                   name, name);
     }
+    sq_secret_add(value);
     put_text(out, value, strlen(value), json);
     return 0;
 }

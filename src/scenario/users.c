@@ -293,6 +293,16 @@ bool sq_users_asked(const char *text)
     return text && strstr(text, asks) != NULL;
 }
 
+size_t sq_users_columns(const struct sq_users *users)
+{
+    return users->columns;
+}
+
+const char *sq_users_value(const struct sq_users *users, uint64_t row, size_t column)
+{
+    return users->values[(row + 1) * users->columns + column];
+}
+
 int sq_users_put(const struct sq_users *users, uint64_t row, const char *text, struct sq_buf *out,
                  char ret_column[static 64])
 {

@@ -323,6 +323,10 @@ int sq_yaml_parse(const char *text, size_t len, struct sq_yaml *ret_yaml,
                   struct sq_yaml_error *ret_error)
 {
     struct sq_yaml yaml = {0};
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* some editors write one */
+        text += 3;
+        len -= 3;
+    }
     struct reader r = {.text = text, .len = len, .yaml = &yaml, .error = ret_error};
     if (len > SQ_YAML_SIZE_MAX) {
         return refuse(&r, SQ_ERR_UNSUPPORTED, (struct sq_yaml_place){1, 1},

@@ -318,6 +318,32 @@ static void rows_of_users(void **state)
     drop(&w);
 }
 
+/* Each peer's own room, and a whole URL out of an answer, of a WebSocket too. */
+static void targets_of_each_peer(void **state)
+{
+    (void)state;
+    struct whole w = made("target: 'room+ws://host/room?room=${rm}'\n"
+                          "before: [set: {name: rm, value: '${peer.name}'}]\n",
+                          "");
+    assert_true(w.plan.groups[0].room_of_target);
+    assert_string_equal(w.plan.room, "squall"); /* and not what stood in for the value */
+    drop(&w);
+    static const char *const kinds[] = {"room", "janus", "whip", "whep"};
+    for (size_t i = 0; i < 4; i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "target: '%s+${u}'\nbefore: [set: {name: u, value: v}]\n",
+                 kinds[i]);
+        w = made(text, "");
+        assert_true(w.plan.groups[0].host_of_user);
+        drop(&w);
+    }
+    assert_true(make("target: 'roam+${u}'\nbefore: [set: {name: u, value: v}]\n", "", &w) != 0);
+    assert_non_null(strstr(w.why, "target 'roam+${u}': expected lab:"));
+    drop(&w);
+    w = made("\xef\xbb\xbftarget: lab\n", ""); /* a byte order mark */
+    drop(&w);
+}
+
 struct wrong {
     const char *text, *place, *words;
 };
@@ -666,6 +692,7 @@ int main(void)
         cmocka_unit_test(targets_of_groups),
         cmocka_unit_test(rooms_by_count_and_size),
         cmocka_unit_test(rows_of_users),
+        cmocka_unit_test(targets_of_each_peer),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),

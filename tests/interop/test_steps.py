@@ -29,7 +29,7 @@ rooms: {count: 2, name: unused}
 media: small
 expect:
   - peers.ok == 100%
-  - audio.out.bitrate.max == 0 between muted and unmuted
+  - audio.out.bitrate.max < 3k between muted and unmuted
   - audio.in.bitrate.p50 > 10k between up and 2s where group is viewers
 groups:
   moderator:
@@ -95,14 +95,16 @@ def steps_token(t):
     for viewer, room in rooms.items():
         asked = [r[1] for r in gets if f"user={viewer}&" in r[1]]
         check(not asked or asked == [f"/token?user={viewer}&room={room}"], f"{viewer} in {room} asked {asked}")
-    # Who watches hears it: 3 of some 7 s without a sound.
+    # Who watches hears it: 3 of some 7 s of silence, at the pace of packets, and nothing is made up for what is missing.
     seconds = [s for series in results.dumps() for s in series if s.kind == "inbound-rtp" and not s.video]
     check(len(seconds) == 4, f"{len(seconds)} audio streams were received, expected 4")
     for s in seconds:
-        points = [v for _, v in s.members["packetsReceived"]]
+        points = [v for _, v in s.members["bytesReceived"]]
         gained = [b - a for a, b in zip(points, points[1:])]
-        check(sum(g == 0 for g in gained) in (2, 3), f"packets by the second while a peer was muted: {gained}")
-        check(sum(g > 40 for g in gained) >= 2, f"packets by the second, before and after: {gained}")
+        check(sum(100 < g < 200 for g in gained) in (2, 3), f"bytes by the second while a peer was muted, 3 a packet: {gained}")
+        check(sum(g > 1000 for g in gained) >= 2, f"bytes by the second, before and after: {gained}")
+    viewers = [p for p in results.peers if p["role"] == "viewers"]
+    check(all(float(p["audio.in.concealment_percent"]) < 3 and float(p["mos"]) > 4 for p in viewers), "a mute is no fault of the service")
     timers = results.summary["timers"]
     check(timers["muted"]["count"] == 2 and 3000 <= timers["muted"]["min"] <= timers["muted"]["max"] < 3300, f"{timers}")
     check(timers["before"]["count"] == 6 and results.summary["counters"] == {"watched": 4}, f"{timers}, {results.summary['counters']}")
@@ -185,6 +187,7 @@ def steps_effects(t):
     changed = {e["value"]: seconds(e["time"]) for e in results.events("network")}
     packets = on_the_wire(capture.path, "udp.srcport", talker["pair"])
     media = [time for time, _, rtp, _, _ in packets if rtp in (AUDIO, EVENTS, VIDEO)]
+    videos = [time for time, _, rtp, _, _ in packets if rtp == VIDEO]
 
     # dtmf: who listens hears the keys, from their begin to their end as long as they were pressed.
     keys = {}
@@ -205,8 +208,10 @@ def steps_effects(t):
     starts = sorted(heard)
     check(all(abs(b - a - 48 * 170) < 48 * 20 for a, b in zip(starts, starts[1:])), f"time-stamps of keys {starts}, 170 ms apart")
 
-    # mute: nothing of it leaves, and all of it before and after.
-    quiet = [time for time in media if at["mute"] + 0.15 < time < at["unmute"]]
+    # mute: no video leaves, of audio silence at the pace of packets, and all of it before and after.
+    quiet = [time for time in videos if at["mute"] + 0.15 < time < at["unmute"]]
+    hushed = [size for time, size, rtp, *_ in packets if rtp == AUDIO and at["mute"] + 0.15 < time < at["unmute"]]
+    check(len(hushed) > 55 and max(hushed) - min(hushed) < 12, f"sizes of audio packets while muted {hushed}")
     loud = [sum(begin <= time < begin + 1 for time in media) for begin in (at["mute"] - 1, at["unmute"] + 0.3)]
     test.note(f"{len(quiet)} packets while muted, {loud} in the second before and after")
     check(not quiet and min(loud) > 100, f"{len(quiet)} packets while muted, {loud} in the second before and after")
@@ -234,7 +239,7 @@ def steps_effects(t):
                         trips["before"].append(1e3 * trip)
                     elif trip and slow + 1.2 < time < narrow:
                         trips["after"].append(1e3 * trip)
-    longer = statistics.median(trips["after"]) - statistics.median(trips["before"])
+    longer = statistics.median(trips["after"]) - min(trips["before"])  # the last report before may come back on the slow way
     rates = [sum(size for time, size, *_ in packets if begin <= time < end) * 8 / (end - begin) / 1e3
              for begin, end in ((slow + 0.5, narrow), (narrow + 0.5, narrow + 2.5))]
     test.note(f"round trip {longer:.2f} ms longer, 60 set; {rates[0]:.0f} kbit/s on the wire, then {rates[1]:.1f}, 300 set")

@@ -1,0 +1,98 @@
+#include "base/secret.h"
+
+#include "base/mem.h"
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define VALUES_MAX 256
+
+static char *values[VALUES_MAX];
+static size_t values_len;
+
+void sq_secret_add(const char *value)
+{
+    if (!value || strlen(value) < SQ_SECRET_LEAST || values_len == VALUES_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < values_len; i++) {
+        if (strcmp(values[i], value) == 0) {
+            return;
+        }
+    }
+    char *copy = sq_strdup(value);
+    if (copy) {
+        values[values_len++] = copy;
+    }
+}
+
+void sq_secret_forget_all(void)
+{
+    while (values_len > 0) {
+        sq_free(values[--values_len]);
+    }
+}
+
+/* How many bytes of `text` may stand for the character c; 0: they stand for something else. */
+static size_t stands_for(const char *text, char c)
+{
+    char hex[8];
+    unsigned char byte = (unsigned char)c;
+    if (*text == c) {
+        return 1;
+    }
+    snprintf(hex, sizeof(hex), "%%%02x", byte);
+    if (strncasecmp(text, hex, 3) == 0) {
+        return 3;
+    }
+    if (*text == '\\' && text[1] == c && strchr("\"\\/", c)) {
+        return 2;
+    }
+    snprintf(hex, sizeof(hex), "\\u%04x", byte);
+    return byte < 0x80 && strncasecmp(text, hex, 6) == 0 ? 6 : 0;
+}
+
+/* The length of the value where it begins at `text`; 0: it does not. Host names know no case. */
+static size_t length_at(const char *text, const char *value)
+{
+    size_t at = 0;
+    size_t known = 0;
+    for (; value[known]; known++) {
+        size_t n = stands_for(text + at, value[known]);
+        n = n || tolower((unsigned char)text[at]) != tolower((unsigned char)value[known]) ? n : 1;
+        if (n == 0) {
+            break;
+        }
+        at += n;
+    }
+    bool cut = text[at] == '\0' && known >= SQ_SECRET_LEAST;
+    return !value[known] || cut ? at : 0;
+}
+
+void sq_secret_mask_value(char *text, const char *value)
+{
+    if (!value || strlen(value) < SQ_SECRET_LEAST) {
+        return;
+    }
+    char *to = text;
+    for (const char *p = text; *p;) {
+        size_t len = length_at(p, value);
+        if (len > 0) {
+            memcpy(to, "***", 3);
+            to += 3;
+            p += len;
+        } else {
+            *to++ = *p++;
+        }
+    }
+    *to = '\0';
+}
+
+void sq_secret_mask(char *text)
+{
+    for (size_t i = 0; i < values_len; i++) {
+        sq_secret_mask_value(text, values[i]);
+    }
+}

@@ -1,0 +1,22 @@
+/* Values that no message and no file may show: known ones are put out of a text again, however they
+ * came into it (an answer that repeats the request, the name of a host).
+ *
+ * The list is of the process. It is filled before threads begin, and only read from then on. */
+#ifndef SQ_BASE_SECRET_H
+#define SQ_BASE_SECRET_H
+
+#include <stddef.h>
+
+#define SQ_SECRET_LEAST 4 /* bytes; what is shorter stands in too many words by chance */
+
+/* The value is copied; NULL, and one that is too short or known, is left out. */
+void sq_secret_add(const char *value);
+void sq_secret_forget_all(void);
+/* Puts *** in the place of one value: as it is, percent-encoded (RFC 3986, section 2.1) and as in a
+ * JSON string (RFC 8259, section 7); and of what a text that was cut short has of it at its end.
+ * The text never gets longer. */
+void sq_secret_mask_value(char *text, const char *value);
+/* ... of all that were added. */
+void sq_secret_mask(char *text);
+
+#endif

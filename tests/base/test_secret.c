@@ -1,0 +1,43 @@
+/* Known values are put out of any text, however they were written into it. */
+#include "base/secret.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void values_are_masked(void **state)
+{
+    static const char *const cases[][2] = {
+        {"Bearer S3cret/+\"x", "Bearer ***"},
+        {"S3cret/+\"x and S3cret/+\"x", "*** and ***"},
+        {"?k=S3cret%2F%2b%22x&b", "?k=***&b"},
+        {"{\"k\":\"S3cret/+\\\"x\"}", "{\"k\":\"***\"}"},
+        {"S3cret\\/\\u002b\\u0022x", "***"},
+        {"nosuch-s3cret/+\"X.invalid", "nosuch-***.invalid"}, /* names of hosts know no case */
+        {"it was cut: S3cret", "it was cut: ***"},
+        {"it was cut: S3c", "it was cut: S3c"},
+        {"S3cre or so", "S3cre or so"},
+        {"ab", "ab"},
+        {"", ""},
+    };
+    (void)state;
+    sq_secret_add("S3cret/+\"x");
+    sq_secret_add("ab"); /* too short */
+    sq_secret_add(NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[80];
+        snprintf(text, sizeof(text), "%s", cases[i][0]);
+        sq_secret_mask(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+    sq_secret_forget_all();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_masked)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
