@@ -192,7 +192,7 @@ struct sq_track {
     uint32_t ssrc; /* local */
     uint32_t rtx_ssrc;
     enum sq_codec send_codec; /* agreed on */
-    bool can_send, can_receive, muted;
+    bool can_send, can_receive, muted, disabled;
     uint64_t receiving_since_ns; /* the latest time; 0: never */
     uint8_t pt, recv_pt;
     uint8_t red_pt; /* pt is that of RED (RFC 2198), and this the one of what is in it; 0: not so */
