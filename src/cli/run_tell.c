@@ -253,9 +253,9 @@ static void tell_load(struct teller *t)
                       duration, hold, (unsigned long long)sq_plan_arrivals(plan),
                       (unsigned long long)plan->peers);
     } else if (plan->hold_ns) {
-        sq_buf_printf(&b, ", all within %.3g s, and each stays for %s", all_s, hold);
+        sq_buf_printf(&b, ", all within %.6g s, and each stays for %s", all_s, hold);
     } else {
-        sq_buf_printf(&b, ", all within %.3g s; the run lasts %s, and then they leave over %s",
+        sq_buf_printf(&b, ", all within %.6g s; the run lasts %s, and then they leave over %s",
                       all_s, duration, down);
     }
     row(t, "Load", "%s", b.text && !b.err ? b.text : "");

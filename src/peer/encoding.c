@@ -232,7 +232,7 @@ void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
         sq_source_set_red(&e->source, track->red_pt);
-        bool quiet = track->muted && !sq_silence_is_known(track->send_codec);
+        bool quiet = track->muted || (track->disabled && !sq_silence_is_known(track->send_codec));
         if (!track->can_send || quiet || !e->active || !e->source.track) {
             e->source_runs = false;
         } else if (!e->source_runs) {
@@ -522,11 +522,11 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     unsigned room = sq_pace_room(track->peer, now_ns, video);
     while (sent < room && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
-        if (track->muted) {
+        if (track->disabled) {
             hush(track, &packet, silence);
         }
         struct outgoing out = of_source(track, &packet, ts, 0);
-        if (track->muted) {
+        if (track->disabled) {
             out.tag = (struct sq_latency_room){0};
         }
         size_t payload_len = payload_bytes(&out);

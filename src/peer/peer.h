@@ -353,6 +353,9 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
 /* Sends nothing of its clip until it is unmuted, as RTCRtpSender.replaceTrack(null) has it; the
  * time of the clip goes on, and a video begins again with a key frame. Reports and RTCP go on. */
 void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted);
+/* As MediaStreamTrack.enabled: of sound that is not enabled silence is sent, packet for packet.
+ * Video, and sound whose codec has no silence here (media/silence.h), is sent no more. */
+void sq_track_set_enabled(struct sq_track *track, uint64_t now_ns, bool enabled);
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;
 /* The track stays for its statistics after the section has ended; when a peer has had

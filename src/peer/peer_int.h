@@ -196,7 +196,7 @@ struct sq_track {
     uint32_t ssrc; /* local */
     uint32_t rtx_ssrc;
     enum sq_codec send_codec; /* agreed on */
-    bool can_send, can_receive, muted;
+    bool can_send, can_receive, muted, disabled;
     uint8_t wanted;              /* enum sq_direction: by its owner, as of the last exchange */
     bool tried, agreed, refused; /* struct sq_track_agreed */
     bool withdrawn;              /* its owner stopped it */

@@ -524,6 +524,18 @@ void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted)
     }
 }
 
+void sq_track_set_enabled(struct sq_track *track, uint64_t now_ns, bool enabled)
+{
+    if (track->disabled == !enabled) {
+        return;
+    }
+    track->disabled = !enabled;
+    if (track->tx && track->media && sq_peer_may_send(track->peer)) {
+        sq_track_sync_sources(track, now_ns);
+        sq_peer_due(track->peer, sq_track_next_send_ns(track));
+    }
+}
+
 int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip *clip)
 {
     struct sq_peer *peer = track->peer;

@@ -260,7 +260,7 @@ static unsigned apply_mute(struct sq_user_steps *s)
             user->peers[i].endpoint ? sq_endpoint_peer(user->peers[i].endpoint) : NULL;
         for (size_t k = 0; rtc && k < sq_peer_track_count(rtc); k++) {
             struct sq_track *track = sq_peer_track(rtc, k);
-            sq_track_set_muted(track, now_ns, s->muted[sq_track_kind(track)]);
+            sq_track_set_enabled(track, now_ns, !s->muted[sq_track_kind(track)]);
             tracks++;
         }
     }

@@ -3,6 +3,7 @@
 #include "base/temp_dir.h"
 #include "base/time.h"
 #include "cli/run_file.h"
+#include "cli/run_paths.h"
 #include "cli/run_sources.h"
 #include "cli/run_table.h"
 #include "cli/run_tell.h"
@@ -342,6 +343,22 @@ static void targets_of_each_peer(void **state)
     drop(&w);
     w = made("\xef\xbb\xbftarget: lab\n", ""); /* a byte order mark */
     drop(&w);
+}
+
+/* What run would refuse is refused by check, which looks nothing up. */
+static void paths_are_checked_as_written(void **state)
+{
+    static const char *const cases[][2] = {
+        {"target: lab\nturn: {url: 'turn:', user: a, password: b}\n", "--turn turn:"},
+        {"target: lab\nlocal_ip: 300.1.1.1\n", "--local-ip 300.1.1.1: expected a numeric"},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct whole w = made(cases[i][0], "");
+        assert_true(sq_run_paths_check(&w.o, w.why, sizeof(w.why)) != 0);
+        assert_non_null(strstr(w.why, cases[i][1]));
+        drop(&w);
+    }
 }
 
 struct wrong {
@@ -693,6 +710,7 @@ int main(void)
         cmocka_unit_test(rooms_by_count_and_size),
         cmocka_unit_test(rows_of_users),
         cmocka_unit_test(targets_of_each_peer),
+        cmocka_unit_test(paths_are_checked_as_written),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),

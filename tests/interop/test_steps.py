@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 from datetime import datetime
+from urllib.parse import quote
 
 from harness import test
 from harness.api import Api
@@ -116,7 +117,11 @@ def steps_wrong(t):
     # Of five peers: one is let in, and one each meets JSON without a token, none at all, a refusal, an error.
     answers = [(200, json.dumps({"token": TOKEN})), (200, json.dumps({"tokens": [TOKEN]})), (200, "<html>"),
                (403, "no such user"), (503, "busy")]
-    api = Api(t, lambda _, path, __: (*answers[int(path.rsplit("/", 1)[1])], {}))
+    def answer(_, path, __):  # the last one tells what it was called by, which is a secret of the environment
+        status, text = answers[int(path.rsplit("/", 1)[1])]
+        return status, text + (f" {api.url} {quote(api.url, safe='')}" if status == 503 else ""), {}
+
+    api = Api(t, answer)
     results = scenario(t, """
 load: {peers: 5, rate: 20/s, duration: 2s}
 before:
@@ -130,7 +135,7 @@ token: ${token}
     check(said["squall-1"] == at + "the JSON of the answer has nothing at /token, where token is expected", f"{said}")
     check(said["squall-2"].startswith(at + "the answer is no JSON: line 1:"), f"{said}")
     check(said["squall-3"] == at + "status 403; expected 200 to 299; it says: no such user", f"{said}")
-    check(said["squall-4"] == at + "status 503; expected 200 to 299; it says: busy", f"{said}")
+    check(said["squall-4"] == at + "status 503; expected 200 to 299; it says: busy *** ***", f"{said}")
 
 
 EFFECTS = """
