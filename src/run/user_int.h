@@ -283,7 +283,7 @@ void sq_user_dump(struct sq_user_peer *peer, uint64_t now_ns);
 
 /* user_dtmf.c */
 void sq_user_dtmf_init(struct sq_user *user);
-void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns);    /* the user is up */
+void sq_user_dtmf_begin(struct sq_user *user, uint64_t now_ns); /* the user is up */
 /* Now. False: nobody agreed on keys, and none is pressed. */
 bool sq_user_dtmf_press(struct sq_user *user, const char *digits) SQ_MUST_USE;
 #define SQ_USER_DTMF_REFUSED                                                                       \
