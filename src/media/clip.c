@@ -1,4 +1,4 @@
-/* The .sqclip file: mapped, and found in it what is asked for. Its format stands in clip.h, the
+/* The .sqclip file: read, and found in it what is asked for. Its format stands in clip.h, the
  * reading of it in clip_parse.c. */
 #include "media/clip.h"
 
@@ -26,7 +26,41 @@ static struct sq_clip *clip_new(const char *path, char *why)
     return c;
 }
 
-static int map_file(struct sq_clip *c, char *why)
+/* A file that was mapped instead would kill the run by SIGBUS as soon as somebody writes it anew. */
+static int read_all(struct sq_clip *c, int fd, size_t len, char *why)
+{
+    uint8_t *bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
+        (void)snprintf(why, SQ_CLIP_WHY_MAX, "%.200s: no memory for a clip of %zu bytes", c->path,
+                       len);
+        return SQ_ERR_NOMEM;
+    }
+    c->map = c->mapping = bytes;
+    c->map_bytes = len;
+    size_t got = 0;
+    while (got < len) {
+        ssize_t n = read(fd, bytes + got, len - got);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            (void)snprintf(why, SQ_CLIP_WHY_MAX, "%.200s: %s", c->path, strerror(errno));
+            return SQ_ERR_IO;
+        }
+        if (n == 0) {
+            (void)snprintf(why, SQ_CLIP_WHY_MAX,
+                           "%.200s: byte %zu: expected %zu bytes, but the file became shorter "
+                           "while it was read",
+                           c->path, got, len);
+            return SQ_ERR_TRUNCATED;
+        }
+        got += (size_t)n;
+    }
+    (void)mprotect(bytes, len, PROT_READ);
+    return 0;
+}
+
+static int read_file(struct sq_clip *c, char *why)
 {
     int err = SQ_ERR_IO;
     struct stat st;
@@ -46,14 +80,7 @@ static int map_file(struct sq_clip *c, char *why)
         err = st.st_size == 0 ? SQ_ERR_TRUNCATED : SQ_ERR_FORMAT;
         goto out;
     }
-    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        (void)snprintf(why, SQ_CLIP_WHY_MAX, "%.200s: %s", c->path, strerror(errno));
-        goto out;
-    }
-    c->map = c->mapping = map;
-    c->map_bytes = (size_t)st.st_size;
-    err = 0;
+    err = read_all(c, fd, (size_t)st.st_size, why);
 out:
     if (fd >= 0) {
         (void)close(fd);
@@ -69,7 +96,7 @@ int sq_clip_open_with(const char *path, const struct sq_clip_opts *opts, struct 
         return SQ_ERR_NOMEM;
     }
     c->tags = opts->tags;
-    int err = map_file(c, why);
+    int err = read_file(c, why);
     if (!err) {
         err = sq_clip_parse(c, opts->payload_max_bytes, why);
     }

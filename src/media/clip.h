@@ -1,5 +1,5 @@
 /* A clip: encoded audio and video, ready to be sent, in a file of Squall's own (.sqclip). The file
- * is mapped read-only once, checked once and cut into RTP payloads once, whatever the number of
+ * is read once, checked once and cut into RTP payloads once, whatever the number of
  * peers; after that it is constant and may be read from any thread.
  *
  * File format, version 2, numbers big-endian:
@@ -138,7 +138,7 @@ struct sq_clip {
     char *path;
     const uint8_t *map; /* the file */
     size_t map_bytes;
-    void *mapping; /* the same, to be unmapped; NULL: the bytes are borrowed */
+    void *mapping; /* our own copy, to be unmapped; NULL: the bytes are borrowed */
     size_t track_count;
     bool tags;
     struct sq_clip_track tracks[SQ_CLIP_TRACKS_MAX];

@@ -283,6 +283,26 @@ static void clips_are_found(void **state)
     assert_int_equal(sq_clip_builtin("small", path), 0);
 }
 
+/* Written anew by somebody while a run sends it: what was opened stays as it was. */
+static void a_clip_that_shrinks_is_still_whole(void **state)
+{
+    char path[] = "/tmp/squall-clip-XXXXXX";
+    char why[SQ_CLIP_WHY_MAX];
+    struct help_file f = help_read(SQ_SOURCE_DIR "/share/clips/small.sqclip");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, f.bytes, f.len), (ssize_t)f.len);
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(path, 0, &c, why), 0);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(c->map_bytes, f.len);
+    assert_memory_equal(c->map, f.bytes, f.len);
+    sq_clip_close(c);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(path), 0);
+    free(f.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test(files_that_are_no_files),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(clips_are_found),
+        cmocka_unit_test(a_clip_that_shrinks_is_still_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
