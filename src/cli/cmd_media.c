@@ -272,8 +272,9 @@ static int prepare(int argc, char **argv)
     }
     struct sq_prepare p = {.input = rest.items[0], .fps = (unsigned)o.fps};
     p.seconds = (unsigned)((o.seconds_ns + SQ_NS_PER_SEC - 1) / SQ_NS_PER_SEC);
-    if (p.seconds < 2 || p.seconds > SQ_PREPARE_SECONDS_MAX) {
-        return sq_usage("media", "--seconds: expected 2s to %ds", SQ_PREPARE_SECONDS_MAX);
+    if (p.seconds < SQ_PREPARE_SECONDS_MIN || p.seconds > SQ_PREPARE_SECONDS_MAX) {
+        return sq_usage("media", "--seconds: expected %ds to %ds", SQ_PREPARE_SECONDS_MIN,
+                        SQ_PREPARE_SECONDS_MAX);
     }
     int code = read_codecs(o.codecs, &p);
     code = code ? code : read_ladder(o.ladder, &p);

@@ -77,6 +77,11 @@ static void note_plain_codecs(const struct sq_run_options *o, const struct sq_pl
                 "sends silence as it is.\n",
                 o->media);
     }
+    unsigned fec = SQ_CLIP_FEC | (codecs->dtx ? SQ_CLIP_DTX : 0U);
+    if (codecs->opus_fec && group->clip && !has_opus(group->clip, fec, codecs->stereo ? 2 : 1)) {
+        fprintf(out, "Note: --media %s has no %s%sOpus with in-band FEC: opus+fec sends none.\n",
+                o->media, codecs->stereo ? "stereo " : "", codecs->dtx ? "DTX " : "");
+    }
     if (codecs->red && sq_run_is_lab(o->target_url)) {
         fputs("Note: the lab takes no RED: opus+red is sent as Opus alone.\n", out);
     }

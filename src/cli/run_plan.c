@@ -195,7 +195,9 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
     return 0;
 }
 
-#define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
+#define BWE_FIXED_MIN_BPS 10000                 /* speech with its headers takes more */
+#define BWE_FIXED_MAX_BPS UINT64_C(10000000000) /* ten times what any clip has, and a NIC carries  \
+                                                 */
 
 /* --bwe gcc, off, fixed:1.2M */
 static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
@@ -214,6 +216,14 @@ static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, s
                  "--bwe %s is %llu bit/s: expected 10k at least, with its unit, such as fixed:600k "
                  "or fixed:1.2M",
                  text, (unsigned long long)bwe.fixed_bps);
+        return SQ_ERR_INVALID;
+    }
+    if (known && bwe.mode == SQ_BWE_FIXED && bwe.fixed_bps > BWE_FIXED_MAX_BPS) {
+        snprintf(
+            why, why_room,
+            "--bwe %s: expected 10G at most, such as fixed:600k or fixed:1.2M; --bwe off sends "
+            "the most that the clip has",
+            text);
         return SQ_ERR_INVALID;
     }
     if (!known) {
@@ -247,6 +257,11 @@ static int plan_group(const struct sq_run_options *o, struct sq_plan_group *grou
         snprintf(why, why_room,
                  "--latency measures frames of audio and video, and there are none; messages' "
                  "latency is told by --data itself");
+        return SQ_ERR_INVALID;
+    }
+    if ((o->decode || o->record) && !o->in_group && !o->audio && !o->video) {
+        snprintf(why, why_room, "--%s is of audio and video, and there are none: leave it out",
+                 o->decode ? "decode" : "record");
         return SQ_ERR_INVALID;
     }
     if (o->replay_pt && !o->replay) {

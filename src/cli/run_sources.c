@@ -463,6 +463,13 @@ static int open_replay(struct sq_run_sources *s, const struct sq_run_options *ow
     g->video_codecs = only(streams[SQ_MEDIA_VIDEO].codec);
     g->audio = g->audio && streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
     g->video = g->video && streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+    if (!g->audio && !g->video && !g->data.on) {
+        bool video = streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+        return refuse(
+            s, SQ_ERR_INVALID,
+            "--replay %.200s has %s alone, and --no-%s leaves nothing to send: give it up",
+            own->replay, video ? "video" : "audio", video ? "video" : "audio");
+    }
     if (sq_replay_check(g->replay, g->audio, g->video, why) != 0) {
         return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", own->replay, why);
     }

@@ -65,8 +65,8 @@ static void add_media(struct sq_run_table *table)
         {"simulcast", SQ_OPTION_COUNT, &o->simulcast, "N",
          "send the video in 2 or 3 layers (RFC 8853)", 2, 3},
         {"codec", SQ_OPTION_LIST, &o->codecs, "KIND=LIST",
-         "the preferred one first: video=h264,vp9+svc or audio=opus+stereo+red,pcmu; may come "
-         "again",
+         "the preferred one first: video=h264,vp9+svc or audio=opus+stereo+red+fec,pcmu; may "
+         "come again",
          0, 0},
         {"replay", SQ_OPTION_TEXT, &o->replay, "FILE",
          "send this rtpdump or pcap in the place of a clip, as 'squall media replay' does", 0, 0},

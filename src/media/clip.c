@@ -26,7 +26,8 @@ static struct sq_clip *clip_new(const char *path, char *why)
     return c;
 }
 
-/* A file that was mapped instead would kill the run by SIGBUS as soon as somebody writes it anew. */
+/* A file that was mapped instead would kill the run by SIGBUS as soon as somebody writes it anew.
+ */
 static int read_all(struct sq_clip *c, int fd, size_t len, char *why)
 {
     uint8_t *bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -205,6 +205,14 @@ void sq_source_set_step(struct sq_source *s, const struct sq_clip_track *step)
     }
 }
 
+void sq_source_set_twin(struct sq_source *s, const struct sq_clip_track *twin)
+{
+    if (twin->kind == SQ_CLIP_AUDIO && twin->codec == s->track->codec &&
+        twin->channels == s->track->channels) {
+        s->want_track = twin == s->track ? NULL : twin;
+    }
+}
+
 void sq_source_set_max_tid(struct sq_source *s, unsigned tid)
 {
     s->want_tid = (uint8_t)(tid < SQ_CLIP_LAYERS_MAX ? tid : SQ_CLIP_LAYERS_MAX - 1);

@@ -109,6 +109,11 @@ static inline const struct sq_clip_track *sq_source_step(const struct sq_source 
     return s->want_track ? s->want_track : s->track;
 }
 
+/* Goes on with another encoding of the same sound, from the next packet on: Opus with in-band FEC
+ * or without. Time-stamps go on without a jump. A track that is not of the same codec and channels
+ * is ignored. */
+void sq_source_set_twin(struct sq_source *s, const struct sq_clip_track *twin);
+
 /* Leaves temporal layers above `tid` out, so that the frame rate falls. Less holds from the next
  * frame; more from where a decoder can follow: a key frame, or a frame of the next layer that
  * refers to the base layer alone. */

@@ -28,7 +28,8 @@ static const struct sq_clip_track *opus(const struct sq_clip *clip,
 {
     const uint8_t channels[] = {codecs->stereo ? 2 : 1, 0};
     for (size_t i = 0; i < sizeof(channels); i++) {
-        for (unsigned fec = 0; fec < 2; fec++) {
+        for (unsigned other = 0; other < 2; other++) {
+            bool fec = codecs->opus_fec != (other > 0);
             const struct sq_clip_want want = {.codec = SQ_CODEC_OPUS,
                                               .features = (codecs->dtx ? SQ_CLIP_DTX : 0U) |
                                                           (fec ? SQ_CLIP_FEC : 0U),
@@ -40,6 +41,16 @@ static const struct sq_clip_track *opus(const struct sq_clip *clip,
         }
     }
     return first_ladder(clip, SQ_CODEC_OPUS);
+}
+
+const struct sq_clip_track *sq_choose_fec(const struct sq_clip *clip,
+                                          const struct sq_clip_track *media)
+{
+    const struct sq_clip_want want = {.codec = SQ_CODEC_OPUS,
+                                      .features = media->features | SQ_CLIP_FEC,
+                                      .channels = media->channels};
+    bool may = media->codec == SQ_CODEC_OPUS && !(media->features & SQ_CLIP_FEC);
+    return may ? ladder(clip, &want) : NULL;
 }
 
 /* The scalable stream if it was asked for, else the plain one. */
@@ -221,7 +232,7 @@ static int refuse(const char *text, bool video, char why[SQ_PEER_TEXT_MAX])
     snprintf(why, SQ_PEER_TEXT_MAX, "%s=%.80s: expected a list of %s%s", video ? "video" : "audio",
              text, words,
              video ? "; vp9 may be followed by +svc"
-                   : "; opus may be followed by +stereo, +dtx, +red");
+                   : "; opus may be followed by +stereo, +dtx, +red, +fec");
     return SQ_ERR_INVALID;
 }
 
@@ -240,6 +251,8 @@ static bool read_features(struct sq_view rest, enum sq_codec codec, struct sq_pe
             codecs->dtx = true;
         } else if (sq_view_is_nocase(word, "red")) {
             codecs->red = true;
+        } else if (sq_view_is_nocase(word, "fec")) {
+            codecs->opus_fec = true;
         } else {
             return false;
         }

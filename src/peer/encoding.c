@@ -4,7 +4,14 @@
 #include "base/time.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include <math.h>
 #include <string.h>
+
+/* libwebrtc's ExpFilter of what reports tell of audio (PacketLossFractionSmoother), by ms; and what
+ * is 1 % once it is rounded (WebRtcOpus_SetPacketLossRate), from which on libopus, which speaks at
+ * 32 kbit/s, adds the frame before. */
+#define LOSS_KEPT_PER_MS 0.9999
+#define LOSS_FOR_FEC     0.005
 
 #define RTX_HEAD_MAX 64 /* bytes of a payload descriptor, with the two in front of it */
 
@@ -118,7 +125,7 @@ static void begin_anew(struct sq_encoding *e, uint64_t now_ns)
 static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
 {
     uint32_t rate = track->jsep->codecs[0].clock_rate_hz;
-    bool other_media = e->source.track && track->media &&
+    bool other_media = e->source.track && track->media && track->fec != e->source.track &&
                        sq_clip_lowest(track->media) != sq_clip_lowest(e->source.track);
     if (rate == e->rtp.clock_rate && !other_media) {
         return;
@@ -158,6 +165,18 @@ void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_
         e->acked = e->headers_mixed = true;
         e->acked_seq = e->rtp.next_seq;
         e->header = header;
+    }
+}
+
+void sq_encoding_on_loss(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                         double loss)
+{
+    double passed_ms = (double)(now_ns - e->loss_told_ns) / 1e6;
+    double kept = e->loss_told_ns ? pow(LOSS_KEPT_PER_MS, passed_ms) : 0;
+    e->loss = kept * e->loss + (1 - kept) * loss;
+    e->loss_told_ns = now_ns;
+    if (track->fec && e->source.track) {
+        sq_source_set_twin(&e->source, e->loss >= LOSS_FOR_FEC ? track->fec : track->media);
     }
 }
 

@@ -461,6 +461,7 @@ static void on_report(struct sq_peer *peer, uint64_t now_ns, const struct sq_rtc
         if (e && block.ssrc == e->rtp.ssrc) {
             report_loss(peer, now_ns, e, &block);
             sq_rtp_sender_on_block(&e->rtp, now_ns, ntp, &block);
+            sq_encoding_on_loss(track, e, now_ns, block.fraction_lost / 256.0);
         }
         if (e) {
             sq_encoding_on_block(track, e, block.ssrc);

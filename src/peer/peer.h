@@ -218,11 +218,13 @@ struct sq_peer_codecs {
     bool dtx;    /* Opus: nothing is sent in silence, and so it is asked for (usedtx=1) */
     bool red;    /* Opus: a clip is sent in RED (RFC 2198), each packet with the one before it; and
                     RED is preferred, so that the other side does so, too */
-    bool svc;    /* VP9: the scalable stream is sent, in spatial layers, where the clip has one */
-    bool no_fec; /* neither RED, ULPFEC nor FlexFEC is taken or sent */
+    bool opus_fec; /* Opus: in-band FEC from the first packet on; else once reports tell of loss,
+                      where the other side has useinbandfec=1 */
+    bool svc;      /* VP9: the scalable stream is sent, in spatial layers, where the clip has one */
+    bool no_fec;   /* neither RED, ULPFEC nor FlexFEC is taken or sent, nor in-band FEC sent */
 };
 
-/* Reads a list such as "h264,vp8", "vp9+svc" or "opus+stereo+dtx+red,pcmu". `video`
+/* Reads a list such as "h264,vp8", "vp9+svc" or "opus+stereo+dtx+red+fec,pcmu". `video`
  * says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
 int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
@@ -682,8 +684,9 @@ struct sq_codec_stats { /* RTCCodecStats: of the codec that was agreed on */
 void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *ret_stats);
 /* What beside the codec has been agreed for what an audio track sends. */
 struct sq_track_agreed {
-    bool red;         /* RFC 2198 is among the codecs */
-    bool stereo, dtx; /* the other side's Opus has stereo=1, usedtx=1 (RFC 7587, section 6.1) */
+    bool red; /* RFC 2198 is among the codecs */
+    /* The other side's Opus has stereo=1, usedtx=1, useinbandfec=1 (RFC 7587, section 6.1). */
+    bool stereo, dtx, fec;
 };
 void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed);
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats);

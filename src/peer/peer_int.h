@@ -111,6 +111,8 @@ struct sq_encoding {
     uint16_t acked_seq; /* the first packet without them */
     uint16_t rtx_seq;   /* next */
     uint32_t rtx_ssrc;  /* 0: none */
+    double loss;        /* that reports told, 0 to 1, smoothed: audio */
+    uint64_t loss_told_ns;                             /* the latest; 0: none yet */
     uint64_t rtx_packets, rtx_bytes, rtx_header_bytes; /* of the RTX stream; payload with OSN */
     uint64_t pad_packets, pad_bytes; /* of them: to fill the network, not asked for by a NACK */
     /* What stood in the header extensions, by sequence number: with AES-GCM a packet is only sent
@@ -188,6 +190,8 @@ struct sq_track {
     void *user;
     const struct sq_clip *clip;        /* NULL: sends by hand */
     const struct sq_clip_track *media; /* what of it fits the agreed codec; NULL before */
+    const struct sq_clip_track *fec;   /* the same sound with in-band FEC, where the other side
+                                          takes it (useinbandfec=1); NULL */
     enum sq_media_kind kind;
     uint32_t ssrc; /* local */
     uint32_t rtx_ssrc;
@@ -395,6 +399,9 @@ void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
                         const struct sq_rtp_resend *resend, uint64_t now_ns);
 void sq_encoding_send_key_frame(struct sq_encoding *e);
 /* A report came that names the stream. */
+/* A report told that this share of its packets was lost: with loss, Opus brings FEC. */
+void sq_encoding_on_loss(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                         double loss);
 void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc);
 
 /* The step of the ladder that layer i of n sends; NULL where the clip has fewer pictures. */
@@ -413,6 +420,11 @@ int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct 
 const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
                                             const struct sq_jsep_codec *codec,
                                             const struct sq_peer_codecs *codecs);
+/* The same sound in Opus with in-band FEC; NULL where the clip has none, or it is `media`. */
+const struct sq_clip_track *sq_choose_fec(const struct sq_clip *clip,
+                                          const struct sq_clip_track *media);
+/* Of a=fmtp's parameters, NULL for none. */
+bool sq_fmtp_is_one(const char *fmtp, const char *name);
 
 /* ---- Rates: what congestion control and a pacer hold on to ----
  *

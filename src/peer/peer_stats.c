@@ -211,7 +211,7 @@ void sq_track_codec_stats(const struct sq_track *track, struct sq_codec_stats *r
     }
 }
 
-static bool param_is_one(const char *fmtp, const char *name)
+bool sq_fmtp_is_one(const char *fmtp, const char *name)
 {
     struct sq_view value;
     return fmtp && sq_sdp_fmtp_param(sq_view_of(fmtp), name, &value) && sq_view_is(value, "1");
@@ -225,8 +225,9 @@ void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_a
         const struct sq_jsep_codec *c = &t->codecs[i];
         agreed.red = agreed.red || c->id == SQ_JSEP_RED;
         if (i == 0 && c->id == SQ_JSEP_OPUS) {
-            agreed.stereo = param_is_one(c->fmtp, "stereo");
-            agreed.dtx = param_is_one(c->fmtp, "usedtx");
+            agreed.stereo = sq_fmtp_is_one(c->fmtp, "stereo");
+            agreed.dtx = sq_fmtp_is_one(c->fmtp, "usedtx");
+            agreed.fec = sq_fmtp_is_one(c->fmtp, "useinbandfec");
         }
     }
     *ret_agreed = agreed;

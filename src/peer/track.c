@@ -401,6 +401,10 @@ static void apply_codec(struct sq_track *track)
     }
     track->media =
         track->clip ? sq_choose_media(track->clip, codec, &track->peer->codecs[track->kind]) : NULL;
+    bool takes_fec = sq_fmtp_is_one(codec->fmtp, "useinbandfec");
+    track->fec = track->media && takes_fec && !track->peer->codecs[track->kind].no_fec
+                     ? sq_choose_fec(track->clip, track->media)
+                     : NULL;
     track->can_send = t->can_send && (!track->clip || track->media);
     track->can_receive = t->can_receive;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define SQ_PREPARE_WHY_MAX     512
+#define SQ_PREPARE_SECONDS_MIN 2
 #define SQ_PREPARE_SECONDS_MAX 120
 #define SQ_PREPARE_FPS_MAX     60
 

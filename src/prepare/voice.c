@@ -180,7 +180,8 @@ static int16_t *at_rate(const struct sq_voice *v, int hz, size_t *ret_len)
 struct maker {
     const char *encoder;
     enum sq_codec codec;
-    int hz; /* it samples at */
+    int hz;   /* it samples at */
+    bool fec; /* Opus: each packet with the one before it, more coarsely */
 };
 
 static int open_encoder(const struct sq_voice *v, const struct maker *m, AVCodecContext **ret_ctx)
@@ -201,6 +202,10 @@ static int open_encoder(const struct sq_voice *v, const struct maker *m, AVCodec
         (void)av_dict_set(&options, "application", "voip", 0);
         (void)av_dict_set(&options, "frame_duration", "20", 0);
         (void)av_dict_set(&options, "vbr", "constrained", 0);
+    }
+    if (m->fec) { /* as the encoder of default.sqclip is told: it adds none where nothing is lost */
+        (void)av_dict_set(&options, "fec", "1", 0);
+        (void)av_dict_set(&options, "packet_loss", "10", 0);
     }
     int err = avcodec_open2(ctx, codec, &options);
     av_dict_free(&options);
@@ -290,6 +295,7 @@ static int encode(struct sq_voice *v, const struct maker *m)
     err = err ? err : open_encoder(v, m, &e.ctx);
     if (!err && e.ctx) {
         e.track->channels = 1;
+        e.track->features = m->fec ? SQ_CLIP_FEC : 0;
         err = encode_pcm(&e, other ? other : v->pcm, len);
     }
     avcodec_free_context(&e.ctx);
@@ -300,10 +306,11 @@ static int encode(struct sq_voice *v, const struct maker *m)
 
 int sq_voice_end(struct sq_voice *v)
 {
-    static const struct maker makers[] = {{"libopus", SQ_CODEC_OPUS, HZ},
-                                          {"pcm_mulaw", SQ_CODEC_PCMU, 8000},
-                                          {"pcm_alaw", SQ_CODEC_PCMA, 8000},
-                                          {"g722", SQ_CODEC_G722, 16000}};
+    static const struct maker makers[] = {{"libopus", SQ_CODEC_OPUS, HZ, false},
+                                          {"libopus", SQ_CODEC_OPUS, HZ, true},
+                                          {"pcm_mulaw", SQ_CODEC_PCMU, 8000, false},
+                                          {"pcm_alaw", SQ_CODEC_PCMA, 8000, false},
+                                          {"g722", SQ_CODEC_G722, 16000, false}};
     int err = judge(v);
     for (size_t i = 0; !err && i < sizeof(makers) / sizeof(*makers); i++) {
         if (v->job->want->codecs[makers[i].codec]) {

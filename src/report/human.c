@@ -233,6 +233,7 @@ void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct 
         [SQ_ASKED_RED] = "no RED among the codecs, so Opus was sent alone",
         [SQ_ASKED_STEREO] = "no stereo=1 from the other side (it was sent all the same)",
         [SQ_ASKED_DTX] = "no usedtx=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_FEC] = "no useinbandfec=1 from the other side (it was sent all the same)",
         [SQ_ASKED_SIMULCAST] = "fewer layers than were offered, or one stream alone",
     };
     const struct sq_asked_row *row = &r->asked[what];

@@ -132,15 +132,30 @@ static struct sq_relay *relay_in_use(const struct sq_endpoint *endpoint)
                : NULL;
 }
 
+/* Relays are its only way, and it failed: what is known of them. */
+static bool tell_relays(const struct sq_endpoint *endpoint, char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    const struct endpoint_more *more = endpoint->more;
+    if (more->relay_note[0]) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX, "%s", more->relay_note);
+        return true;
+    }
+    for (int i = 0; i < SQ_RELAY_SERVERS_MAX; i++) {
+        if (more->relays[i] && sq_relay_tell_nothing_came(more->relays[i], ret_text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool endpoint_relay_state(struct sq_endpoint *endpoint, const struct sq_peer_event *event,
                           char ret_text[static SQ_PEER_TEXT_MAX])
 {
     struct sq_relay *relay = relay_in_use(endpoint);
-    /* Relays are its only way, and a server has said where they do not lead to. */
+    char why[SQ_PEER_TEXT_MAX];
     if (event->state == SQ_PEER_FAILED && event->cause == SQ_PEER_CAUSE_ICE && endpoint->more &&
-        endpoint->more->relay_note[0] && !endpoint->paths[0].udp) {
-        snprintf(ret_text, SQ_PEER_TEXT_MAX, "%.90s; %.160s", event->text,
-                 endpoint->more->relay_note);
+        !endpoint->paths[0].udp && tell_relays(endpoint, why)) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX, "%.90s; %.160s", event->text, why);
         return true;
     }
     if (relay && event->state == SQ_PEER_DISCONNECTED) {

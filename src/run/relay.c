@@ -82,9 +82,39 @@ void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ
 {
     double waited_s = (double)(sq_loop_now(relay->relays->loop) - relay->opened_ns) / 1e9;
     bool refused = refused_requests(relay) > 0;
+    char unusable[SQ_TURN_TEXT_MAX];
+    if (sq_turn_tell_unusable(relay->turn, unusable)) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX,
+                 "the TURN server %.60s granted nothing in %.3g s: %.140s", relay_name(relay),
+                 waited_s, unusable);
+        return;
+    }
+    if (relay->stream_bytes > 0) {
+        snprintf(ret_text, SQ_PEER_TEXT_MAX,
+                 "the TURN server %.80s granted nothing in %.3g s: %llu bytes came that are no "
+                 "answer of TURN",
+                 relay_name(relay), waited_s, (unsigned long long)relay->stream_bytes);
+        return;
+    }
     snprintf(ret_text, SQ_PEER_TEXT_MAX, "the TURN server %.120s %s%s for %.3g s",
              relay_name(relay), refused ? "cannot be reached: " : "does not answer: ",
              refused ? refusal_of(relay) : "nobody answered", waited_s);
+}
+
+bool sq_relay_tell_nothing_came(const struct sq_relay *relay,
+                                char ret_text[static SQ_PEER_TEXT_MAX])
+{
+    struct sq_turn_stats stats;
+    sq_turn_get_stats(relay->turn, &stats);
+    if (!relay->had || stats.data_received > 0) {
+        return false;
+    }
+    uint64_t sent = stats.channel_sent + stats.indications_sent;
+    snprintf(ret_text, SQ_PEER_TEXT_MAX,
+             "the TURN server %.100s granted a relay, and nothing came by it (%llu datagrams were "
+             "sent)",
+             relay_name(relay), (unsigned long long)sent);
+    return true;
 }
 
 static uint64_t refused_sends(const struct sq_relay *relay)

@@ -100,6 +100,11 @@ struct sq_udp *sq_relay_udp(const struct sq_relay *relay);
  * section 6.2.1, takes one hard error for the end of a transaction; one that is asked again half a
  * second later tells a server that just starts from one that is not there. */
 void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX]);
+/* It has an allocation, and no datagram of a peer ever came by it: a sentence that names the
+ * server.
+ */
+bool sq_relay_tell_nothing_came(const struct sq_relay *relay,
+                                char ret_text[static SQ_PEER_TEXT_MAX]);
 /* What goes by this relay stays unanswered: asks the server for a sign of life, a Refresh ahead of
  * its time. */
 void sq_relay_probe(struct sq_relay *relay);

@@ -22,6 +22,7 @@ void relay_close_carrier(struct sq_relay *relay)
     relay->dtls = NULL;
     relay->open = false;
     relay->heard = false;
+    relay->stream_bytes = 0;
 }
 
 /* ---- What comes ---- */
@@ -77,6 +78,7 @@ static void on_open(void *ctx)
 static void on_stream_data(void *ctx, const uint8_t *data, size_t len)
 {
     struct sq_relay *relay = ctx;
+    relay->stream_bytes = relay->heard ? 0 : relay->stream_bytes + len;
     int err = relay->gone ? 0 : sq_framing_feed(&relay->framing, data, len, on_message, relay);
     if (err && !relay->gone && !relay->again) {
         char sentence[SQ_PEER_TEXT_MAX];

@@ -41,7 +41,8 @@ struct sq_relay {
     struct sq_stream *stream; /* open or opening */
     struct sq_udp_tls *dtls;  /* the same */
     struct sq_framing framing;
-    bool open;   /* the carrier is up */
+    uint64_t stream_bytes; /* that came by the present stream, with no message in them yet */
+    bool open;             /* the carrier is up */
     bool heard;  /* anything from the server, by the present carrier; since the last probe */
     bool missed; /* counted as lost */
     bool had;    /* an allocation */

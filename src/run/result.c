@@ -566,6 +566,7 @@ const char *sq_asked_name(enum sq_asked what)
         [SQ_ASKED_RED] = "opus+red",
         [SQ_ASKED_STEREO] = "opus+stereo",
         [SQ_ASKED_DTX] = "opus+dtx",
+        [SQ_ASKED_FEC] = "opus+fec",
         [SQ_ASKED_SIMULCAST] = "simulcast",
     };
     return names[what];

@@ -361,6 +361,7 @@ enum sq_asked {
     SQ_ASKED_RED,    /* opus+red */
     SQ_ASKED_STEREO, /* opus+stereo */
     SQ_ASKED_DTX,    /* opus+dtx */
+    SQ_ASKED_FEC,    /* opus+fec */
     SQ_ASKED_SIMULCAST,
     SQ_ASKED_COUNT
 };

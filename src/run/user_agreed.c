@@ -28,6 +28,9 @@ static void look_at_audio(struct sq_user *user, const struct sq_track *track)
     if (codecs->dtx) {
         note(user, SQ_ASKED_DTX, agreed.dtx);
     }
+    if (codecs->opus_fec) {
+        note(user, SQ_ASKED_FEC, agreed.fec);
+    }
 }
 
 static void look_at_video(struct sq_user *user, const struct sq_track *track)

@@ -341,6 +341,13 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--bwe|fixed:0", "--bwe fixed:0 is 0 bit/s: expected 10k at least");
     assert_refused("lab:|--bwe|fixed:9.9k", "--bwe fixed:9.9k is 9900 bit/s");
     plan_of("lab:|--bwe|fixed:10k");
+    assert_refused("lab:|--bwe|fixed:9999G", "--bwe fixed:9999G: expected 10G at most");
+    plan_of("lab:|--bwe|fixed:10G");
+    assert_refused("lab:|--no-audio|--no-video|--data|1/s:100|--decode|5",
+                   "--decode is of audio and video, and there are none");
+    assert_refused("lab:|--no-audio|--no-video|--data|1/s:100|--record|1",
+                   "--record is of audio and video, and there are none");
+    plan_of("lab:|--no-video|--data|1/s:100|--record|1|--decode|1");
     assert_refused("whep+http://h/x|--simulcast|3", "--simulcast is of what is sent, and WHEP");
     assert_refused("whep+https://h/x|--record|1|--record-sent", "--record-sent is of what is sent");
     assert_refused("whep+http://h/x|--bwe|fixed:2M", "WHEP only watches");

@@ -244,6 +244,8 @@ static void codecs_by_words(void **state)
         {"vp9, vp8 ,vp9", true, 2, SQ_CODEC_VP9},
         {"opus+stereo+dtx,pcmu", false, 2, SQ_CODEC_OPUS},
         {"pcma,opus+red", false, 2, SQ_CODEC_PCMA},
+        {"opus+fec+dtx", false, 1, SQ_CODEC_OPUS},
+        {"pcmu+fec", false, -1, SQ_CODEC_NONE},
         {"g722", false, 1, SQ_CODEC_G722},
         {"opus", true, -1, SQ_CODEC_NONE},
         {"vp8", false, -1, SQ_CODEC_NONE},
@@ -271,6 +273,7 @@ static void codecs_by_words(void **state)
             assert_int_equal(codecs.n, cases[i].n);
             assert_int_equal(codecs.order[0], cases[i].first);
             assert_int_equal(codecs.svc, strcasestr(cases[i].text, "+svc") != NULL);
+            assert_int_equal(codecs.opus_fec, strstr(cases[i].text, "+fec") != NULL);
         }
     }
 }

@@ -232,15 +232,25 @@ static void test_forged_answers(void **state)
     rig_init(&rig, 10);
     rig.server.wrong_key = true;
     rig_start(&rig);
+    char text[SQ_TURN_TEXT_MAX];
+    assert_false(sq_turn_tell_unusable(rig.turn, text));
     rig_run(&rig, 2 * SEC);
     assert_int_equal(rig.allocated, 0); /* as if they had never come */
     assert_int_equal(rig.failed, 0);
+    assert_true(sq_turn_tell_unusable(rig.turn, text)); /* sent at 0, 0.5 and 1.5 s */
+    assert_string_equal(text, "3 answers came, and could not be used: 3 with a wrong or missing "
+                              "MESSAGE-INTEGRITY");
+    rig_run(&rig, 60 * SEC);
+    assert_int_equal(rig.fault, SQ_TURN_FAULT_PROTOCOL);
+    assert_non_null(strstr(rig.text, "grants nothing: 7 answers came"));
     rig_free(&rig);
     rig_init(&rig, 10);
     rig.server.unsigned_answers = true;
     rig_start(&rig);
     rig_run(&rig, 2 * SEC);
     assert_int_equal(rig.allocated, 0);
+    assert_true(sq_turn_tell_unusable(rig.turn, text));
+    assert_non_null(strstr(text, "missing MESSAGE-INTEGRITY"));
     rig_free(&rig);
     rig_init(&rig, 10);
     rig.server.no_realm = true;

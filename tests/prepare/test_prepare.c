@@ -56,6 +56,21 @@ static struct sq_prepare usual(const char *input, const char *output)
     return p;
 }
 
+/* How many packets of an Opus track carry the one before: those of SILK and hybrid (RFC 6716, table
+ * 2) say so in the second bit of a frame of 20 ms (section 4.2.4). */
+static unsigned lbrr_packets(const struct sq_clip *c, unsigned features)
+{
+    const struct sq_clip_track *t;
+    const struct sq_clip_want want = {.codec = SQ_CODEC_OPUS, .features = features, .channels = 1};
+    assert_int_equal(sq_clip_ladder_with(c, &want, &t, 1), 1);
+    unsigned n = 0;
+    for (uint32_t i = 0; i < t->packet_count; i++) {
+        const uint8_t *at = t->data + t->packets[i].offset;
+        n += t->packets[i].len_bytes > 2 && at[0] >> 3 < 16 && (at[1] & 0x40);
+    }
+    return n;
+}
+
 static void every_codec_comes_out(void **state)
 {
     need();
@@ -71,7 +86,7 @@ static void every_codec_comes_out(void **state)
     }
     struct sq_clip *c = NULL;
     assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
-    assert_int_equal(c->track_count, 5 * 2 + 4);
+    assert_int_equal(c->track_count, 5 * 2 + 5); /* Opus twice */
     for (unsigned codec = SQ_CODEC_NONE + 1; codec < SQ_CODECS; codec++) {
         const struct sq_clip_track *t[SQ_CLIP_STEPS_MAX];
         size_t n = sq_clip_ladder(c, (enum sq_codec)codec, t, SQ_CLIP_STEPS_MAX);
@@ -94,6 +109,8 @@ static void every_codec_comes_out(void **state)
     const struct sq_clip_track *single[SQ_CLIP_STEPS_MAX];
     const struct sq_clip_want want = {.codec = SQ_CODEC_H264, .features = SQ_CLIP_SINGLE_NAL};
     assert_int_equal(sq_clip_ladder_with(c, &want, single, SQ_CLIP_STEPS_MAX), 2);
+    assert_int_equal(lbrr_packets(c, 0), 0);
+    assert_true(lbrr_packets(c, SQ_CLIP_FEC) > 104);
     sq_clip_close(c);
     assert_int_equal(access(DIR "/all.sqclip.part", F_OK), -1);
 }

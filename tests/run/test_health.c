@@ -327,6 +327,11 @@ static void drops_of_data_channels_alone(void **state)
     assert_well(&b);
     assert_non_null(strstr(b.health.note, "dropped 153 of 64827 datagrams"));
     assert_non_null(strstr(b.health.note, "throughput"));
+    b.input.timeline_count = 6; /* and no less where nothing of ours was late */
+    b.timeline[4].receive_drops = 153;
+    assert_well(&b);
+    assert_non_null(strstr(b.health.note, "dropped 153 of 64827 datagrams"));
+    b.timeline[4].receive_drops = 0;
     b.input.send_errors = 5000; /* what does not even leave is another matter */
     assert_blamed(&b, "could not be sent");
     b.input.send_errors = 0;

@@ -502,6 +502,31 @@ static void silence_has_a_name(void **state)
     tear_down(&b);
 }
 
+/* Who answers what cannot be used is not silent; nor is who grants a relay that leads nowhere. */
+static void answers_of_no_use_are_counted(void **state)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    struct bench b;
+    (void)state;
+    set_up(&b, SQ_TURN_UDP);
+    b.server.garbage = true;
+    start(&b);
+    assert_true(rig_until(b.loop, waited, &b, LIMIT_MS));
+    sq_relay_tell_silence(b.relay, text);
+    assert_non_null(strstr(text, b.entry.text));
+    assert_null(strstr(text, "nobody answered"));
+    assert_non_null(strstr(text, "could not be used: 2 that are no TURN"));
+    assert_false(sq_relay_tell_nothing_came(b.relay, text));
+    tear_down(&b);
+    set_up(&b, SQ_TURN_UDP);
+    start(&b);
+    assert_true(rig_until(b.loop, settled, &b, LIMIT_MS));
+    assert_true(sq_relay_tell_nothing_came(b.relay, text));
+    assert_non_null(strstr(text, b.entry.text));
+    assert_non_null(strstr(text, "nothing came by it (0 datagrams"));
+    tear_down(&b);
+}
+
 /* RFC 8489, section 6.2.1: an ICMP error ends it. Not the first one, but long before 39.5 s. */
 static void a_closed_port_ends_it(void **state)
 {
@@ -719,6 +744,7 @@ int main(void)
         cmocka_unit_test(closed_in_its_callbacks),
         cmocka_unit_test(destroyed_while_the_server_is_silent),
         cmocka_unit_test(silence_has_a_name),
+        cmocka_unit_test(answers_of_no_use_are_counted),
         cmocka_unit_test(a_closed_port_ends_it),
         cmocka_unit_test(a_server_that_dies),
         cmocka_unit_test(requests_pass_a_full_stream),

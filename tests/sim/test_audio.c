@@ -44,7 +44,8 @@ static struct sq_inbound_stats through_loss(const struct sq_peer_config *ca, boo
 /* Each packet carries the one before it: of those lost only what is lost twice in a row is gone. */
 static void redundancy_fills_holes(void **state)
 {
-    const struct sq_peer_config plain = {.audio = {.order = {SQ_CODEC_OPUS}, .n = 1}};
+    const struct sq_peer_config plain = {
+        .audio = {.order = {SQ_CODEC_OPUS}, .n = 1, .no_fec = true}};
     const struct sq_peer_config red = {.audio = {.order = {SQ_CODEC_OPUS}, .n = 1, .red = true}};
     bool is_red;
     struct sq_inbound_stats bare = through_loss(&plain, &is_red);
@@ -283,6 +284,94 @@ static void what_is_refused(void **state)
     simnet_free(net);
 }
 
+/* ---- In-band FEC ---- */
+
+static struct {
+    unsigned packets, lbrr; /* of Opus; of them with the one before */
+    uint32_t ts;
+    bool begun, leapt;
+} opus_sent;
+
+/* By the letter: 20 ms of SILK or hybrid (RFC 6716, table 2) begin with a bit of voice activity and
+ * one that says LBRR (section 4.2.4). */
+static void on_opus_sent(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
+                         uint64_t now_ns)
+{
+    struct sq_rtp_packet p;
+    assert_int_equal(sq_rtp_parse(rtp, len, &p), 0);
+    assert_true(p.payload_bytes > 0);
+    unsigned config = p.payload[0] >> 3;
+    bool speech = config < 16 && (p.payload[0] & 3) == 0 && p.payload_bytes > 2;
+    opus_sent.packets++;
+    opus_sent.lbrr += speech && (p.payload[1] & 0x40);
+    opus_sent.leapt |= opus_sent.begun && p.ts != opus_sent.ts + 960;
+    opus_sent.ts = p.ts;
+    opus_sent.begun = true;
+}
+
+static struct pair speak(uint64_t seed, const struct sq_peer_config *config)
+{
+    static const struct sq_peer_ops ops = {.sent = on_opus_sent};
+    static const struct sq_peer_config plain = {0};
+    memset(&opus_sent, 0, sizeof(opus_sent));
+    struct simnet *net = simnet_new(seed, 2);
+    struct pair p = {net, simnet_try_add(net, config, &ops, NULL, NULL),
+                     simnet_add(net, &plain, false, NULL, NULL)};
+    add(p.a, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    add(p.b, SQ_MEDIA_AUDIO, SQ_DIR_SENDRECV);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 10 * SEC);
+    assert_connected(p.a);
+    return p;
+}
+
+static void run_afresh(struct pair *p, uint64_t ns)
+{
+    opus_sent.packets = opus_sent.lbrr = 0;
+    run_for(p->net, ns);
+}
+
+/* As Chromium: none on a sound way, on once a report tells of loss, and off when the smoothed loss
+ * is below half a per cent. What is lost alone comes back. */
+static void fec_follows_loss(void **state)
+{
+    const struct sq_peer_config plain = {.audio = {.order = {SQ_CODEC_OPUS}, .n = 1}};
+    struct pair p = speak(95, &plain);
+    assert_int_equal(opus_sent.lbrr, 0);
+    assert_true(opus_sent.packets > 400);
+    simnode_link(p.a)->loss = LOSS;
+    run_for(p.net, 20 * SEC); /* reports of audio come 5 s apart */
+    run_afresh(&p, 20 * SEC);
+    print_message("           %u of %u packets with the one before\n", opus_sent.lbrr,
+                  opus_sent.packets);
+    assert_true(opus_sent.lbrr > opus_sent.packets / 2);
+    struct sq_inbound_stats in = in_stats(p.net, p.b, 0);
+    assert_true(in.restored_samples > 960 * 40);
+    simnode_link(p.a)->loss = 0;
+    run_for(p.net, 60 * SEC);
+    run_afresh(&p, 10 * SEC);
+    assert_int_equal(opus_sent.lbrr, 0);
+    assert_false(opus_sent.leapt);
+    simnet_free(p.net);
+}
+
+static void fec_that_was_asked_for_is_sent_at_once(void **state)
+{
+    char why[SQ_PEER_TEXT_MAX];
+    struct sq_peer_config fec = {0};
+    assert_int_equal(sq_peer_codecs_parse("opus+fec", false, &fec.audio, why), 0);
+    struct pair p = speak(96, &fec);
+    assert_true(opus_sent.packets > 400 && opus_sent.lbrr > opus_sent.packets / 2);
+    simnet_free(p.net);
+    const struct sq_peer_config none = {
+        .audio = {.order = {SQ_CODEC_OPUS}, .n = 1, .no_fec = true}};
+    p = speak(97, &none);
+    simnode_link(p.a)->loss = LOSS;
+    run_for(p.net, 20 * SEC);
+    assert_int_equal(opus_sent.lbrr, 0);
+    simnet_free(p.net);
+}
+
 /* ---- Feedback ---- */
 
 /* Chromium's encoder is set to 32 kbit/s for each channel of Opus, and goes by that: whatever the
@@ -318,6 +407,8 @@ int main(void)
         cmocka_unit_test(digits_through_loss),
         cmocka_unit_test(what_is_played),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(fec_follows_loss),
+        cmocka_unit_test(fec_that_was_asked_for_is_sent_at_once),
         cmocka_unit_test(who_sends_audio_alone_tells_as_often_as_chromium),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);

@@ -159,8 +159,8 @@ void sq_turn_on_timeout(struct sq_turn *turn, uint64_t now_ns)
 
 /* ---- What came ---- */
 
-int sq_turn_receive(struct sq_turn *turn, uint64_t now_ns, const void *buf, size_t len,
-                    struct sq_turn_data *ret_data)
+static int receive(struct sq_turn *turn, uint64_t now_ns, const void *buf, size_t len,
+                   struct sq_turn_data *ret_data)
 {
     const uint8_t *bytes = buf;
     if (turn->state == TURN_IDLE || turn->state == TURN_OVER) {
@@ -207,7 +207,43 @@ int sq_turn_receive(struct sq_turn *turn, uint64_t now_ns, const void *buf, size
     return SQ_ERR_NOTFOUND;
 }
 
+int sq_turn_receive(struct sq_turn *turn, uint64_t now_ns, const void *buf, size_t len,
+                    struct sq_turn_data *ret_data)
+{
+    int got = receive(turn, now_ns, buf, len, ret_data);
+    struct sq_turn_stats *stats = &turn->stats;
+    stats->data_received += got == 1;
+    stats->unverified += got == SQ_ERR_AUTH;
+    stats->strays += got == SQ_ERR_NOTFOUND;
+    stats->unreadable +=
+        got < 0 && got != SQ_ERR_AUTH && got != SQ_ERR_NOTFOUND && got != SQ_ERR_STATE;
+    return got;
+}
+
 /* ---- What it shows ---- */
+
+bool sq_turn_tell_unusable(const struct sq_turn *turn, char ret_text[static SQ_TURN_TEXT_MAX])
+{
+    const struct sq_turn_stats *s = &turn->stats;
+    const struct {
+        uint32_t n;
+        const char *what;
+    } kinds[] = {{s->unverified, "with a wrong or missing MESSAGE-INTEGRITY"},
+                 {s->unreadable, "that are no TURN"},
+                 {s->strays, "to what was not asked"}};
+    uint32_t all = s->unverified + s->unreadable + s->strays;
+    size_t len =
+        (size_t)snprintf(ret_text, SQ_TURN_TEXT_MAX,
+                         "%u answer%s came, and could not be used:", all, all == 1 ? "" : "s");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && len < SQ_TURN_TEXT_MAX; i++) {
+        if (kinds[i].n > 0) {
+            bool first = ret_text[len - 1] == ':';
+            len += (size_t)snprintf(ret_text + len, SQ_TURN_TEXT_MAX - len, "%s %u %s",
+                                    first ? "" : ",", kinds[i].n, kinds[i].what);
+        }
+    }
+    return all > 0;
+}
 
 void sq_turn_get_stats(const struct sq_turn *turn, struct sq_turn_stats *ret_stats)
 {

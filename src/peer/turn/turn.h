@@ -112,14 +112,21 @@ void sq_turn_on_timeout(struct sq_turn *turn, uint64_t now_ns);
 
 struct sq_turn_stats {
     uint32_t requests_sent, retransmissions, responses_received;
-    uint32_t stale_nonces;                            /* 438 */
-    uint32_t refreshes;                               /* of the allocation, answered */
+    uint32_t stale_nonces;  /* 438 */
+    uint32_t unverified;    /* answers whose MESSAGE-INTEGRITY is missing or wrong: passed over */
+    uint32_t unreadable;    /* what is no TURN, or breaks its rules: passed over */
+    uint32_t strays;        /* answers to nothing that was asked, and data of nobody we spoke to */
+    uint64_t data_received; /* from peers, datagrams */
+    uint32_t refreshes;     /* of the allocation, answered */
     uint32_t permissions, channels;                   /* in force */
     uint64_t channel_sent, indications_sent, dropped; /* datagrams */
     uint32_t lifetime_s;
     bool sha256; /* RFC 8489's password algorithms are in use */
 };
 void sq_turn_get_stats(const struct sq_turn *turn, struct sq_turn_stats *ret_stats);
+/* What came and was passed over, in words: "3 answers came, and could not be used: 3 with a wrong
+ * or missing MESSAGE-INTEGRITY". False: nothing did. */
+bool sq_turn_tell_unusable(const struct sq_turn *turn, char ret_text[static SQ_TURN_TEXT_MAX]);
 /* Bytes on the heap, itself included. */
 size_t sq_turn_memory_bytes(const struct sq_turn *turn);
 

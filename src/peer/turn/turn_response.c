@@ -318,6 +318,11 @@ void turn_unanswered(struct sq_turn *turn, uint64_t now_ns, const struct turn_tx
 {
     if (is_of_peer(tx)) {
         turn_peers_refused(turn, now_ns, tx->method, tx->peer, 0, "no answer");
+        return;
+    }
+    char unusable[SQ_TURN_TEXT_MAX];
+    if (turn->state == TURN_ALLOCATING && sq_turn_tell_unusable(turn, unusable)) {
+        turn_fail(turn, SQ_TURN_FAULT_PROTOCOL, 0, "grants nothing: %s", unusable);
     } else if (turn->state == TURN_ALLOCATING || turn->state == TURN_READY) {
         turn_fail(turn, SQ_TURN_FAULT_SILENT, 0,
                   turn->state == TURN_READY ? "no longer answers" : "does not answer");
