@@ -68,7 +68,7 @@ int sq_picture_new(struct sq_prepare_job *job, unsigned turns, struct sq_picture
     }
     p->job = job;
     p->turns = turns;
-    p->frames_max = job->want->seconds * job->want->fps;
+    p->frames_max = sq_prepare_frames(job->want);
     p->held = av_frame_alloc();
     p->packet = av_packet_alloc();
     if (!p->held || !p->packet) {

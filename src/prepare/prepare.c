@@ -209,6 +209,15 @@ static int run(struct pass *p)
     return err ? err : sq_voice_end(p->voice);
 }
 
+unsigned sq_prepare_least_frames(unsigned fps)
+{
+    unsigned frames = TURN;
+    while (frames * 1000 % (fps * PACKET_MS) != 0 || frames * SQ_NS_PER_SEC < fps * LOOP_MIN_NS) {
+        frames += TURN;
+    }
+    return frames;
+}
+
 /* One loop: a whole number of turns of the temporal layers and of audio packets, so that neither
  * has a seam; as long as both have something. */
 static int choose_loop(const struct pass *p)
@@ -225,13 +234,14 @@ static int choose_loop(const struct pass *p)
     }
     p->job->loop_ns = frames * SQ_NS_PER_SEC / fps;
     if (p->job->loop_ns < LOOP_MIN_NS) {
-        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
-                               "expected 2 s or more with picture and voice, found %.2f s: the "
-                               "picture lasts %.2f s and the voice %.2f s, and a clip is a whole "
-                               "number of turns of %d pictures and of packets of sound",
-                               (double)p->job->loop_ns / 1e9,
-                               (double)sq_picture_frames(p->picture) / fps,
-                               (double)packets * PACKET_MS / 1000, TURN);
+        return sq_prepare_fail(
+            p->job, SQ_ERR_INVALID,
+            "expected 2 s or more with picture and voice, found %.2f s: the "
+            "picture lasts %.2f s and the voice %.2f s, and a clip is a whole "
+            "number of turns of %d pictures and of packets of sound: %.2f s "
+            "are the least",
+            (double)p->job->loop_ns / 1e9, (double)sq_picture_frames(p->picture) / fps,
+            (double)packets * PACKET_MS / 1000, TURN, (double)sq_prepare_least_frames(fps) / fps);
     }
     return 0;
 }
@@ -289,7 +299,7 @@ static int check_output(struct sq_prepare_job *job)
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX])
 {
     struct sq_prepare_job job = {
-        .want = want, .why = why, .loop_ns = want->seconds * (uint64_t)SQ_NS_PER_SEC};
+        .want = want, .why = why, .loop_ns = sq_prepare_frames(want) * SQ_NS_PER_SEC / want->fps};
     struct input in = {.video.stream = -1, .audio.stream = -1};
     struct pass pass = {.job = &job, .in = &in};
     why[0] = '\0';

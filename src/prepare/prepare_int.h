@@ -15,6 +15,16 @@
 
 #define PACKET_MS 20
 
+/* How many frames make a loop of 2 s at least, in whole turns and packets. */
+unsigned sq_prepare_least_frames(unsigned fps);
+/* Of what is asked for: where that is less than a loop may be, the least. */
+static inline unsigned sq_prepare_frames(const struct sq_prepare *want)
+{
+    unsigned least = sq_prepare_least_frames(want->fps);
+    unsigned frames = want->seconds * want->fps;
+    return frames < least ? least : frames;
+}
+
 struct sq_prepare_job {
     const struct sq_prepare *want;
     char *why;

@@ -30,7 +30,7 @@ int sq_voice_new(struct sq_prepare_job *job, struct sq_voice **ret_voice)
         return SQ_ERR_NOMEM;
     }
     v->job = job;
-    v->room = (size_t)job->want->seconds * HZ;
+    v->room = (size_t)sq_prepare_frames(job->want) * HZ / job->want->fps;
     v->pcm = sq_calloc(v->room, sizeof(*v->pcm));
     if (!v->pcm) {
         sq_voice_free(v);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Not waiting for the reader of a FIFO; of files the flag says nothing. */
@@ -58,6 +59,13 @@ static void blame(struct sq_file *file, const char *why)
     }
 }
 
+/* It has no name any more, so that nobody will find it. */
+static bool is_gone(const struct sq_file *file)
+{
+    struct stat st;
+    return fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0;
+}
+
 static void serve(struct sq_filewriter *w, struct block *block)
 {
     struct sq_file *file = block->file;
@@ -65,6 +73,7 @@ static void serve(struct sq_filewriter *w, struct block *block)
     pthread_mutex_unlock(&w->lock);
     bool good = broken || sq_io_write_at(file->fd, block->bytes, block->len, block->at) == 0;
     int failed = good ? 0 : errno;
+    bool gone = block->close && is_gone(file);
     if (block->close && close(file->fd) != 0 && !failed && !broken) {
         failed = errno;
     }
@@ -72,6 +81,8 @@ static void serve(struct sq_filewriter *w, struct block *block)
     w->waiting -= block->len;
     if (failed) {
         blame(file, strerror(failed));
+    } else if (gone) {
+        blame(file, "it was removed while it was written");
     } else if (!broken) {
         w->stats.bytes += block->len;
     }

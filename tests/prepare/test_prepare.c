@@ -17,6 +17,7 @@
 
 #define DIR       SQ_BINARY_DIR "/prepare-test"
 #define TONE      "-f lavfi -i sine=300:r=44100"
+#define SYLLABLES "-f lavfi -i sine=300:r=44100,tremolo=f=4:d=0.9"
 #define SILENCE   "-f lavfi -i anullsrc=r=44100"
 #define MOVING    "-f lavfi -i testsrc2=s=320x240:r=30"
 #define COLOUR(c) "-f lavfi -i color=" c ":s=320x240:r=30"
@@ -74,7 +75,7 @@ static unsigned lbrr_packets(const struct sq_clip *c, unsigned features)
 static void every_codec_comes_out(void **state)
 {
     need();
-    make("all.mkv", MOVING " " TONE, "4.2");
+    make("all.mkv", MOVING " " SYLLABLES, "4.2"); /* a tone alone is no speech to SILK */
     struct sq_prepare p = usual(DIR "/all.mkv", DIR "/all.sqclip");
     char why[SQ_PREPARE_WHY_MAX];
     for (unsigned codec = SQ_CODEC_NONE + 1; codec < SQ_CODECS; codec++) {
@@ -277,6 +278,38 @@ static void what_is_refused(void **state)
     }
 }
 
+/* 2 s, the least that may be asked for, are no whole number of turns at 25 frames/s: a little more
+ * of the film is taken. */
+static void the_least_that_may_be_asked_for(void **state)
+{
+    need();
+    char why[SQ_PREPARE_WHY_MAX] = "";
+    make("three.mkv", MOVING " " TONE, "3");
+    struct sq_prepare p = usual(DIR "/three.mkv", DIR "/three.sqclip");
+    p.seconds = SQ_PREPARE_SECONDS_MIN;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    struct sq_clip *c = NULL;
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    assert_int_equal(c->tracks[0].duration_ticks * 100ULL / c->tracks[0].clock_hz, 208);
+    sq_clip_close(c);
+    const struct {
+        unsigned fps, frames;
+    } cases[] = {{25, 52}, {30, 60}, {10, 20}, {15, 36}, {24, 48}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        p.fps = cases[i].fps;
+        p.seconds = SQ_PREPARE_SECONDS_MIN;
+        (void)unlink(p.output);
+        if (sq_prepare_clip(&p, why) != 0) {
+            fail_msg("%u: %s", p.fps, why);
+        }
+        assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+        assert_int_equal(sq_clip_track(c, SQ_CLIP_VIDEO)->frame_count, cases[i].frames);
+        sq_clip_close(c);
+    }
+}
+
 static void files_that_are_none(void **state)
 {
     need();
@@ -369,6 +402,7 @@ int main(void)
         cmocka_unit_test(odd_shapes),
         cmocka_unit_test(outputs_that_are_refused),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(the_least_that_may_be_asked_for),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(a_build_without_libav_says_so),

@@ -140,6 +140,28 @@ static void a_place_that_is_not_there(void **state)
     sq_filewriter_free(w);
 }
 
+/* Somebody removes the results while they are written: that is told, and no file counted as whole.
+ */
+static void a_file_that_is_removed(void **state)
+{
+    (void)state;
+    struct sq_filewriter *w;
+    struct sq_file *file;
+    struct sq_filewriter_stats stats;
+    char problem[128];
+    assert_int_equal(sq_filewriter_new(0, &w), 0);
+    assert_int_equal(sq_file_new(w, path, &file), 0);
+    sq_file_append(file, "sound", 5);
+    assert_int_equal(unlink(path), 0);
+    sq_file_close(file);
+    sq_filewriter_drain(w);
+    sq_filewriter_get_stats(w, &stats);
+    assert_int_equal(stats.broken, 1);
+    snprintf(problem, sizeof(problem), "%s: it was removed while it was written", path);
+    assert_string_equal(stats.problem, problem);
+    sq_filewriter_free(w);
+}
+
 static void without_memory(void **state)
 {
     (void)state;
@@ -167,9 +189,9 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_and_patches),    cmocka_unit_test(a_full_disk_ends_the_file),
-        cmocka_unit_test(what_waits_is_bounded), cmocka_unit_test(a_place_that_is_not_there),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(blocks_and_patches),     cmocka_unit_test(a_full_disk_ends_the_file),
+        cmocka_unit_test(what_waits_is_bounded),  cmocka_unit_test(a_place_that_is_not_there),
+        cmocka_unit_test(a_file_that_is_removed), cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }

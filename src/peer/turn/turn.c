@@ -229,7 +229,7 @@ bool sq_turn_tell_unusable(const struct sq_turn *turn, char ret_text[static SQ_T
         uint32_t n;
         const char *what;
     } kinds[] = {{s->unverified, "with a wrong or missing MESSAGE-INTEGRITY"},
-                 {s->unreadable, "that are no TURN"},
+                 {s->unreadable, "that are no TURN or break its rules"},
                  {s->strays, "to what was not asked"}};
     uint32_t all = s->unverified + s->unreadable + s->strays;
     size_t len =
