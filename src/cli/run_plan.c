@@ -199,9 +199,10 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
     return 0;
 }
 
-#define BWE_FIXED_MIN_BPS 10000                 /* speech with its headers takes more */
-#define BWE_FIXED_MAX_BPS UINT64_C(10000000000) /* ten times what any clip has, and a NIC carries  \
-                                                 */
+#define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
+#define BWE_FIXED_MAX_BPS                                                                          \
+    UINT64_C(10000000000) /* ten times what any clip has, and a NIC carries                        \
+                           */
 
 /* --bwe gcc, off, fixed:1.2M */
 static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)
