@@ -71,7 +71,8 @@ static bool media_may_end(const struct sq_plan *plan)
 {
     bool may = plan->hold_ns > 0 || plan->shape;
     for (size_t i = 0; i < plan->groups_len; i++) {
-        may = may || plan->groups[i].replay || plan->groups[i].steps || plan->groups[i].script;
+        const struct sq_plan_group *group = &plan->groups[i];
+        may = may || group->replay || group->script || (group->steps && group->steps->n > 0);
     }
     return may;
 }

@@ -119,10 +119,12 @@ static void who_only_watches_stays_and_the_run_fails(void **state)
 static void a_picture_that_stopped_for_good_is_lost(void **state)
 {
     (void)state;
+    static const struct sq_steps none; /* as of a scenario file without any */
     struct bench b;
     begin(&b, FAKE_LOSES_PICTURE);
     b.plan.duration_ns = 1900 * MS;
     b.plan.silent_ns = 400 * MS;
+    b.plan.groups[0].before = b.plan.groups[0].steps = &none;
     run(&b);
     assert_int_equal(b.result->counts.failed, USERS);
     assert_int_equal(b.result->peers[0].cause, SQ_FAILURE_MEDIA_LOST);
