@@ -140,18 +140,21 @@ static double least_behind_ns(const uint64_t *at_ns, size_t from, size_t to, dou
     return least;
 }
 
-/* 1,000 bytes of a packet at 2 Mbit/s: one in 4 ms, and the delay on top. */
+/* 1,050 bytes of a packet at 2 Mbit/s: one in 4.2 ms, so that each has another part of a tick to
+ * wait for the tick's end; and the delay on top. */
+#define STEP_NS (4.2 * MS)
+
 static void datagrams_have_rate_and_delay_each_way(void **state)
 {
     for (int way = 0; way < WAYS; way++) {
         open_net("rate=2M,queue=1s,delay=15ms", 1);
         uint64_t start_ns = sq_clock_ns();
-        send_all(way, 60, 972);
+        send_all(way, 60, 1022);
         const uint64_t *at_ns = net.ends[way].first_ns;
-        double early = least_behind_ns(at_ns, 0, 30, 4.0 * MS);
-        double late = least_behind_ns(at_ns, 30, 60, 4.0 * MS);
-        assert_true(fabs(late - early) < 0.02 * 30 * 4 * MS);
-        double delay_ns = early - (double)start_ns - 4.0 * MS;
+        double early = least_behind_ns(at_ns, 0, 30, STEP_NS);
+        double late = least_behind_ns(at_ns, 30, 60, STEP_NS);
+        assert_true(fabs(late - early) < 0.02 * 30 * STEP_NS);
+        double delay_ns = early - (double)start_ns - STEP_NS;
         assert_true(delay_ns >= 15.0 * MS && delay_ns <= 16.0 * MS);
         close_net();
     }
@@ -453,6 +456,18 @@ static void close_streams(void)
     sq_link_release(stream_link);
 }
 
+/* What answers a timer is sent just behind its tick, and waits for the end of another one: a whole
+ * tick of 1 ms longer, each time. Now. */
+static uint64_t at_another_part_of_a_tick(int which)
+{
+    uint64_t now_ns = sq_loop_refresh_now(loop);
+    uint64_t begin_ns = now_ns + (uint64_t)which * MS / 6;
+    while (now_ns < begin_ns) {
+        now_ns = sq_loop_refresh_now(loop);
+    }
+    return now_ns;
+}
+
 static void tcp_has_the_delay_of_each_way(void **state)
 {
     static const uint64_t delay_ns[WAYS] = {[UP] = 30 * MS, [DOWN] = 10 * MS};
@@ -461,7 +476,7 @@ static void tcp_has_the_delay_of_each_way(void **state)
     for (int i = 0; i < 6; i++) {
         connect_ns = sq_min_u64(connect_ns, open_streams("up.delay=30ms,down.delay=10ms"));
         for (int way = 0; way < WAYS; way++) {
-            uint64_t sent_ns = sq_loop_refresh_now(loop);
+            uint64_t sent_ns = at_another_part_of_a_tick(i);
             size_t got = ends[way].got;
             assert_int_equal(sq_stream_send(ends[way == UP ? DOWN : UP].stream, "x", 1), 0);
             RUN_UNTIL(loop, ends[way].got > got);
