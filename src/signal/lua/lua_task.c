@@ -81,7 +81,7 @@ static void fail(struct sl_task *task)
     struct sq_signal *p = task->peer;
     lua_State *co = task->co;
     lua_Debug ar;
-    char place[128] = "";
+    char place[sizeof(ar.short_src) + 16] = "";
     char text[SQ_PEER_TEXT_MAX];
     bool is_text = lua_type(co, -1) == LUA_TSTRING;
     const char *words = is_text ? lua_tostring(co, -1) : NULL;
@@ -90,14 +90,14 @@ static void fail(struct sl_task *task)
         cause = p->thrown_cause != SQ_CAUSE_NONE ? p->thrown_cause : SQ_CAUSE_SIGNALING;
     }
     if ((!is_text || !has_place(p, words)) && find_line(co, &ar)) {
-        snprintf(place, sizeof(place), "%.60s:%d: ", ar.short_src, ar.currentline);
+        snprintf(place, sizeof(place), "%.59s:%d: ", ar.short_src, ar.currentline);
     }
     if (p->shard->too_much && is_text && strcmp(words, "not enough memory") == 0) {
         words = "the script took too much memory (32 MiB until it waits, 1 GiB of all users of "
                 "the thread)";
     }
     if (is_text) {
-        snprintf(text, sizeof(text), "%s%.200s", place, words);
+        snprintf(text, sizeof(text), "%s%.179s", place, words);
     } else {
         snprintf(text, sizeof(text), "%serror with a %s in the place of a text", place,
                  lua_typename(co, lua_type(co, -1)));
