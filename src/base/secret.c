@@ -96,3 +96,33 @@ void sq_secret_mask(char *text)
         sq_secret_mask_value(text, values[i]);
     }
 }
+
+static bool is_of_token(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("-._~+/=", c));
+}
+
+void sq_secret_mask_tokens(char *text, bool cut)
+{
+    char *to = text;
+    for (const char *p = text; *p;) {
+        size_t len = 0;
+        bool letter = false, digit = false;
+        for (; is_of_token(p[len]); len++) {
+            letter = letter || isalpha((unsigned char)p[len]);
+            digit = digit || isdigit((unsigned char)p[len]);
+        }
+        bool hidden = len >= SQ_SECRET_TOKEN && letter && digit;
+        if (hidden || (cut && len >= SQ_SECRET_LEAST && !p[len])) {
+            memcpy(to, "***", 3);
+            to += 3;
+            p += len;
+        } else {
+            len = len ? len : 1;
+            memmove(to, p, len);
+            to += len;
+            p += len;
+        }
+    }
+    *to = '\0';
+}

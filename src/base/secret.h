@@ -5,6 +5,7 @@
 #ifndef SQ_BASE_SECRET_H
 #define SQ_BASE_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SQ_SECRET_LEAST 4 /* bytes; what is shorter stands in too many words by chance */
@@ -18,5 +19,10 @@ void sq_secret_forget_all(void);
 void sq_secret_mask_value(char *text, const char *value);
 /* ... of all that were added. */
 void sq_secret_mask(char *text);
+/* Words that look like a token, known or not: SQ_SECRET_TOKEN bytes or more of letters, digits and
+ * "-._~+/=" (RFC 6750, section 2.1) with a letter and a digit among them. The last word of a text
+ * that `cut` says was cut short may be a token's beginning. */
+#define SQ_SECRET_TOKEN 12
+void sq_secret_mask_tokens(char *text, bool cut);
 
 #endif

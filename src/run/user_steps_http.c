@@ -36,23 +36,38 @@ static void mask_takes(const struct sq_step_http *http, const struct sq_http_res
     json_decref(root);
 }
 
-static void told_status(struct sq_user_steps *s, const struct sq_step_http *http,
-                        const struct sq_http_response *r)
+/* An answer that lets in has what nobody else may see; one that refuses says why. */
+static void tell_body(struct sq_user_steps *s, const struct sq_step_http *http,
+                      const struct sq_http_response *r, char out[static TELL_BODY + 48])
 {
     char body[TELL_BODY + 1];
-    bool auth = r->status == 401 || r->status == 403;
+    const char *type = sq_http_header(r, "Content-Type", 0);
+    out[0] = '\0';
+    if (r->status < 400) {
+        snprintf(out, TELL_BODY + 48, "; the answer has %zu bytes%s%.40s", r->body_len,
+                 type ? " of " : "", type ? type : "");
+        return;
+    }
     shown_body(r, body);
     sq_user_mask(s->user, body);
     mask_takes(http, r, body);
-    if (http->status_least == http->status_most) {
-        sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
-                          "status %d; expected %d%s%s", r->status, http->status_least,
-                          body[0] ? "; it says: " : "", body);
-    } else {
-        sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
-                          "status %d; expected %d to %d%s%s", r->status, http->status_least,
-                          http->status_most, body[0] ? "; it says: " : "", body);
+    sq_secret_mask_tokens(body, r->body_len > TELL_BODY);
+    if (body[0]) {
+        snprintf(out, TELL_BODY + 48, "; it says: %s", body);
     }
+}
+
+static void told_status(struct sq_user_steps *s, const struct sq_step_http *http,
+                        const struct sq_http_response *r)
+{
+    char body[TELL_BODY + 48], range[16] = "";
+    bool auth = r->status == 401 || r->status == 403;
+    tell_body(s, http, r, body);
+    if (http->status_least != http->status_most) {
+        snprintf(range, sizeof(range), " to %d", http->status_most);
+    }
+    sq_user_step_fail(s, auth ? SQ_FAILURE_AUTH : SQ_FAILURE_SIGNALING,
+                      "status %d; expected %d%s%s", r->status, http->status_least, range, body);
 }
 
 static bool takes_json(const struct sq_step_take *takes, size_t n)

@@ -1,5 +1,6 @@
 /* The steps `websocket` and `data`: what goes out, and a message that is waited for. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "net/loop.h"
 #include "net/ws.h"
@@ -169,11 +170,19 @@ static void on_end(void *ctx, const struct sq_ws_end *end)
     socket->open = false;
     socket->cause = cause_of(end);
     if (end->err) {
-        snprintf(socket->why, sizeof(socket->why), "%.120s%s%.60s", end->text,
-                 end->body[0] ? "; it says: " : "", end->body);
+        char body[64];
+        bool says = end->body[0] && end->http_status >= 400; /* else it may let in, with a token */
+        snprintf(body, sizeof(body), "%.60s", says ? end->body : "");
+        sq_user_mask(s->user, body);
+        sq_secret_mask_tokens(body, strlen(end->body) > 60);
+        snprintf(socket->why, sizeof(socket->why), "%.120s%s%s", end->text,
+                 body[0] ? "; it says: " : "", body);
     } else {
-        snprintf(socket->why, sizeof(socket->why), "the server closed the WebSocket (%u%s%.80s)",
-                 end->code, end->reason[0] ? ": " : "", end->reason);
+        char reason[84];
+        snprintf(reason, sizeof(reason), "%.80s", end->reason);
+        sq_secret_mask_tokens(reason, strlen(end->reason) > 80);
+        snprintf(socket->why, sizeof(socket->why), "the server closed the WebSocket (%u%s%s)",
+                 end->code, reason[0] ? ": " : "", reason);
     }
     sq_ws_free(socket->ws);
     socket->ws = NULL;

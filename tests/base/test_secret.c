@@ -2,6 +2,7 @@
 #include "base/secret.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,8 +37,36 @@ static void values_are_masked(void **state)
     sq_secret_forget_all();
 }
 
+/* Known to nobody before: what looks like a token is told by its form. */
+static void tokens_are_masked(void **state)
+{
+    static const struct {
+        const char *text;
+        bool cut;
+        const char *masked;
+    } cases[] = {
+        {"{\"token\": \"SECRETTOKEN-7\", \"n\": 5}", false, "{\"token\": \"***\", \"n\": 5}"},
+        {"no such user alice1", false, "no such user alice1"},
+        {"eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2ln_a-b was refused", false, "*** was refused"},
+        {"the conversation was unrecognizable", false, "the conversation was unrecognizable"},
+        {"call 012345678901234", false, "call 012345678901234"},
+        {"exactly abcdefghij-1 and abcdefghij1", false, "exactly *** and abcdefghij1"},
+        {"the token SECRETT", true, "the token ***"},
+        {"the token SEC", true, "the token SEC"},
+        {"", true, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[80];
+        snprintf(text, sizeof(text), "%s", cases[i].text);
+        sq_secret_mask_tokens(text, cases[i].cut);
+        assert_string_equal(text, cases[i].masked);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_masked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_masked),
+                                       cmocka_unit_test(tokens_are_masked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

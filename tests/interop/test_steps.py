@@ -114,28 +114,33 @@ def steps_token(t):
 
 
 def steps_wrong(t):
-    # Of five peers: one is let in, and one each meets JSON without a token, none at all, a refusal, an error.
-    answers = [(200, json.dumps({"token": TOKEN})), (200, json.dumps({"tokens": [TOKEN]})), (200, "<html>"),
-               (403, "no such user"), (503, "busy")]
+    # Of six peers: one is let in, and one each meets JSON without a token, none at all, a refusal, an error, and a
+    # status that was not expected with a token in it that no step takes.
+    later = "LATER-a7f3"
+    answers = [(201, json.dumps({"token": TOKEN})), (201, json.dumps({"tokens": [TOKEN]})), (201, "<html>"),
+               (403, "no such user"), (503, f"{later}9c1 busy"), (200, json.dumps({"later": later + "9c1"}))]
     def answer(_, path, __):  # the last one tells what it was called by, which is a secret of the environment
         status, text = answers[int(path.rsplit("/", 1)[1])]
         return status, text + (f" {api.url} {quote(api.url, safe='')}" if status == 503 else ""), {}
 
     api = Api(t, answer)
     results = scenario(t, """
-load: {peers: 5, rate: 20/s, duration: 2s}
+load: {peers: 6, rate: 20/s, duration: 2s}
 before:
-  - http: {url: "${API}/token/${peer.number}", take: {token: /token}}
+  - http: {url: "${API}/token/${peer.number}", expect: 201-299, take: {token: /token}}
 token: ${token}
 """, Lab(t, "--token", TOKEN).room(), api)
     check(results.code == 1 and results.summary["peers"]["ok"] == 1, f"exit code {results.code}, {results.summary['peers']}")
-    check(results.causes() == {"protocol": 2, "auth": 1, "signaling": 1}, f"causes {results.causes()}")
+    check(results.causes() == {"protocol": 2, "auth": 1, "signaling": 2}, f"causes {results.causes()}")
     said = {p["peer"]: p["message"] for p in results.peers}
     at = "steps.yaml:4: step 1 of before, http GET ${API}/token/${peer.number}: "
     check(said["squall-1"] == at + "the JSON of the answer has nothing at /token, where token is expected", f"{said}")
     check(said["squall-2"].startswith(at + "the answer is no JSON: line 1:"), f"{said}")
-    check(said["squall-3"] == at + "status 403; expected 200 to 299; it says: no such user", f"{said}")
-    check(said["squall-4"] == at + "status 503; expected 200 to 299; it says: busy *** ***", f"{said}")
+    check(said["squall-3"] == at + "status 403; expected 201 to 299; it says: no such user", f"{said}")
+    check(said["squall-4"] == at + "status 503; expected 201 to 299; it says: *** busy *** ***", f"{said}")
+    check(said["squall-5"].startswith(at + "status 200; expected 201 to 299; the answer has 26 bytes"), f"{said}")
+    check(all(later not in file.read_text(errors="replace") for file in results.folder.rglob("*") if file.is_file()),
+          "a token that a server repeats stands in the results")
 
 
 EFFECTS = """

@@ -1,5 +1,6 @@
 /* Requests of WHIP and WHEP, and what their answers say. */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "signal/whip/whip_int.h"
 #include <stdio.h>
 #include <string.h>
@@ -146,7 +147,8 @@ void whip_describe(const struct sq_signal *w, const struct sq_http_response *ans
     const struct status_text *status = find_status(answer->status);
     const char *retry = sq_http_header(answer, "Retry-After", 0);
     char line[BODY_SHOWN_BYTES + 1];
-    first_line(answer->body, line);
+    first_line(answer->status < 400 ? "" : answer->body, line); /* else it may have a token in it */
+    sq_secret_mask_tokens(line, strlen(line) == BODY_SHOWN_BYTES);
     int n = snprintf(ret_text, SQ_PEER_TEXT_MAX, "%s %.*s: %d%s%s, expected %s", methods[w->ask],
                      whip_shown(answer->final_url, URL_SHOWN_BYTES), answer->final_url,
                      answer->status, status->reason[0] ? " " : "", status->reason, expected);
