@@ -183,6 +183,10 @@ static void spoil(struct sq_signal *s, char *answer_text)
     if (way) {
         memcpy(way, "a=sendonly", 10);
     }
+    for (char *event = answer_text;
+         s->how == FAKE_NO_DTMF && (event = strstr(event, "telephone-event"));) {
+        memcpy(event, "telegraph-event", 15); /* a codec that nobody knows */
+    }
     if (s->how == FAKE_WRONG_CERTIFICATE) {
         char *digits = strstr(answer_text, "sha-256 ");
         if (digits) {

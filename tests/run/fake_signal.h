@@ -17,6 +17,7 @@ enum fake_how {
     FAKE_EMPTY_ROOM,        /* signs in, and is given no peer to connect to */
     FAKE_NO_VIDEO,          /* agrees on audio and video and sends audio only */
     FAKE_NO_RED,            /* takes neither RED nor any FEC */
+    FAKE_NO_DTMF,           /* takes no telephone-event */
     FAKE_NO_MEDIA,          /* connects, promises media and sends none */
     FAKE_DROPS,             /* failed() once the user is up: connect */
     FAKE_HANGS_UP,          /* closes the connection alone, and goes on speaking of it */

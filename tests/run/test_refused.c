@@ -1,6 +1,7 @@
 /* Services that turn down what was asked of them, and media that stop in mid-call. */
 #include "run/rig.h"
 #include "run/shard_bench.h"
+#include "scenario/scenario.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,6 +141,41 @@ static void a_picture_that_stopped_for_good_is_lost(void **state)
     bench_free(&b);
 }
 
+/* What stands behind the keys is never reached: by --dtmf, and by a step. */
+static void keys_that_nobody_agreed_on_fail_who_presses(void **state)
+{
+    static const char *const told = "no key can be pressed: telephone-event (RFC 4733) was not "
+                                    "agreed on for audio that is sent";
+    static const char yaml[] = "steps: [{dtmf: \"15#\"}]\n";
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct bench b;
+        struct sq_scenario *scenario = NULL;
+        struct sq_yaml_error error = {.message = ""};
+        bool refused = i < 2, by_step = i % 2;
+        assert_int_equal(
+            sq_scenario_parse("t.yaml", yaml, strlen(yaml), NULL, NULL, &scenario, &error), 0);
+        begin(&b, refused ? FAKE_NO_DTMF : FAKE_WELL);
+        b.plan.duration_ns = 1500 * MS;
+        if (by_step) {
+            b.plan.groups[0].before = &scenario->before;
+            b.plan.groups[0].steps = &scenario->steps;
+            b.plan.figures = &scenario->figures;
+        } else {
+            SQ_RESULT_SET(b.plan.groups[0].dtmf, "15#");
+        }
+        run(&b);
+        if (refused) {
+            all_failed(&b, SQ_FAILURE_PROTOCOL, told);
+        } else {
+            assert_int_equal(b.result->counts.ok, USERS);
+            assert_int_equal(b.result->peers[0].dtmf_pressed, 3);
+        }
+        bench_free(&b);
+        sq_scenario_free(scenario);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +183,7 @@ int main(void)
         cmocka_unit_test(refusing_everything_is_told_at_once),
         cmocka_unit_test(who_only_watches_stays_and_the_run_fails),
         cmocka_unit_test(a_picture_that_stopped_for_good_is_lost),
+        cmocka_unit_test(keys_that_nobody_agreed_on_fail_who_presses),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }
