@@ -139,7 +139,7 @@ static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
 static int find(const char *name, enum sq_metric_id *ret_id, struct sq_agg *ret_agg,
                 char why[static SQ_EXPLAIN_WHY_MAX])
 {
-    if (name[strcspn(name, " <>=!()")]) {
+    if (!name[0] || name[strcspn(name, " <>=!()")]) {
         snprintf(why, SQ_EXPLAIN_WHY_MAX,
                  "expected the name of a metric, for example video.in.loss.p95; found '%.60s'",
                  name);
@@ -210,14 +210,25 @@ int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_
     return 0;
 }
 
+/* Its length, without the stop. What stands in brackets does not end it. */
+static size_t first_sentence(const char *text)
+{
+    size_t n = 0;
+    for (int depth = 0; text[n]; n++) {
+        depth += (text[n] == '(') - (text[n] == ')');
+        bool stop = text[n] == ';' || (text[n] == '.' && (text[n + 1] == ' ' || !text[n + 1]));
+        if (stop && depth == 0) {
+            break;
+        }
+    }
+    return n;
+}
+
 void sq_explain_all(struct sq_buf *out)
 {
     for (int id = 0; id < SQ_METRIC_COUNT; id++) {
         const struct sq_metric *m = sq_metric_get((enum sq_metric_id)id);
-        size_t first = strcspn(m->text, ".:;(");
-        while (m->text[first] == '.' && m->text[first + 1] && m->text[first + 1] != ' ') {
-            first += 1 + strcspn(m->text + first + 1, ".:;(");
-        }
+        size_t first = first_sentence(m->text);
         sq_buf_printf(out, "%-*s %-*s %.*s\n", NAME_WIDTH, m->name, UNIT_WIDTH,
                       sq_metric_unit_text(m->unit), (int)first, m->text);
     }

@@ -474,6 +474,10 @@ static int map_error(struct sq_http *r, CURLcode code, enum sq_stream_phase *dur
         return SQ_ERR_TLS;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+        if (r->redirects > 0) {
+            *during = SQ_STREAM_OPEN; /* the server sent it there */
+            return SQ_ERR_FORMAT;
+        }
         return SQ_ERR_INVALID;
     case CURLE_OUT_OF_MEMORY:
         return SQ_ERR_NOMEM;

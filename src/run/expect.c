@@ -369,12 +369,20 @@ static struct finding judge_node(const struct judging *j, int index)
 
 /* ---- In words ---- */
 
+/* The sum over the seconds of the run is no time and no share. */
 static const char *term_unit(const struct sq_expect_node *n)
 {
+    static const char *const rates[][2] = {{"", "/s"},     {"ms", "ms/s"}, {"%", "%/s"},
+                                           {"px", "px/s"}, {"s", "s/s"},   {"points", "points/s"}};
     if (n->has_agg && n->agg.kind == SQ_AGG_COUNT) {
         return "";
     }
-    return n->share ? "%" : sq_metric_unit_text(sq_expect_unit(n));
+    const char *unit = n->share ? "%" : sq_metric_unit_text(sq_expect_unit(n));
+    for (size_t i = 0;
+         n->has_agg && n->agg.kind == SQ_AGG_RATE && i < sizeof(rates) / sizeof(*rates); i++) {
+        unit = strcmp(unit, rates[i][0]) == 0 ? rates[i][1] : unit;
+    }
+    return unit;
 }
 
 /* Short, unless that would make a value look like the bound it missed. */
@@ -432,10 +440,10 @@ static void describe_term(const struct judging *j, const struct finding *f, char
         snprintf(never, sizeof(never), "; %llu peer%s never got there",
                  (unsigned long long)f->never, f->never > 1 ? "s" : "");
     }
-    snprintf(text, size, "%s%s%s is %s%s%s%s, wanted %s %.9g%s%s%s", name, n->has_agg ? "." : "",
+    snprintf(text, size, "%s%s%s is %s%s%s%s, %s %s %.9g%s%s%s", name, n->has_agg ? "." : "",
              n->agg_text, value, isinf(f->value) ? "" : space, isinf(f->value) ? "" : unit,
-             every ? " at the worst peer" : "", sq_expect_op_text(n->op), n->number, space, unit,
-             never);
+             every ? " at the worst peer" : "", f->holds ? "as wanted:" : "wanted",
+             sq_expect_op_text(n->op), n->number, space, unit, never);
 }
 
 /* Terms that agree with the outcome: of one that holds those that hold, of one that does not those

@@ -435,7 +435,12 @@ static int share_out(struct sq_scenario_reader *r)
 static int read_groups(struct sq_scenario_reader *r, const struct sq_yaml_node *node)
 {
     r->scenario->groups_at = node->key->at;
-    if (node->kind == SQ_YAML_TEXT || !node->first) {
+    if (node->kind != SQ_YAML_TEXT && !node->first) {
+        return sq_scenario_refuse(r, SQ_ERR_FORMAT, node->at,
+                                  "groups: there is nothing in it; expected a group at least: "
+                                  "{NAME: {role: watch}}");
+    }
+    if (node->kind == SQ_YAML_TEXT) {
         return sq_scenario_refuse_kind(r, node, "groups: a map by name, or a list with names");
     }
     for (const struct sq_yaml_node *item = node->first; item; item = item->next) {

@@ -101,7 +101,7 @@ static void wrong_names_are_refused(void **state)
         {"video.in.loss.p0", "'p0' is no aggregate of video.in.loss"},
         {"peers.ok.p95", "it takes no aggregate"},
         {"video.in > 0", "expected the name of a metric"},
-        {"", "expected a"},
+        {"", "expected the name of a metric, for example video.in.loss.p95; found ''"},
         {"webrtc/video/packetsLost/in/100th", "'p100' is no aggregate"},
         {"webrtc/video/packetsLost/sideways", "no metric is called"},
         {"nothing.like.it", "expected one that begins with one of audio, video"},
@@ -162,6 +162,13 @@ static void all_are_listed(void **state)
         lines += out.text[i] == '\n';
     }
     assert_int_equal(lines, SQ_METRIC_COUNT);
+    /* Whole sentences: neither a bracket nor a colon ends one. */
+    assert_non_null(strstr(out.text,
+                           " From the first TCP SYN (or equivalent) towards the signalling "
+                           "server to the open connection\n"));
+    assert_non_null(
+        strstr(out.text, " With --reconnect: how long a dropped peer was without media"));
+    assert_null(strstr(out.text, " \n"));
     sq_buf_free(&out);
 }
 

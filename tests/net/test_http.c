@@ -79,7 +79,9 @@ static void reply_redirect(struct sq_httpd_request *r, const char *path)
         snprintf(location, sizeof(location), "Location: http://%s:%u/echo", host, server_port);
     } else {
         snprintf(location, sizeof(location), "Location: %s",
-                 sq_httpd_query(r, "loop") ? "?loop=1" : "../echo?q=moved");
+                 sq_httpd_query(r, "loop")   ? "?loop=1"
+                 : sq_httpd_query(r, "file") ? "file:///etc/hostname"
+                                             : "../echo?q=moved");
     }
     const char *const headers[] = {location, NULL};
     reply(r, status, headers, NULL, 0);
@@ -207,6 +209,9 @@ static void redirects_keep_or_change_the_method(void **state)
     r = ask("GET", "/to/302?loop=1", NULL);
     assert_int_equal(r.err, SQ_ERR_INVALID);
     assert_int_equal(r.redirects, 10);
+    r = ask("GET", "/to/302?file=1", NULL); /* by the server's fault, and not a name's */
+    assert_int_equal(r.err, SQ_ERR_FORMAT);
+    assert_int_equal(r.during, SQ_STREAM_OPEN);
 }
 
 /* Another host, though the same server, must not see the token. */

@@ -192,13 +192,16 @@ static void levels(void **state)
     assert_string_equal(judge(r, "setup.total.max < 500ms").message,
                         "setup.total.max is 800 ms, wanted < 500 ms");
     /* Every term that held, or every one that did not. */
-    assert_string_equal(judge(r, "peers.ok == 8 and setup.total.max < 2s").message,
-                        "peers.ok is 8, wanted == 8; setup.total.max is 800 ms, wanted < 2000 ms");
+    assert_string_equal(
+        judge(r, "peers.ok == 8 and setup.total.max < 2s").message,
+        "peers.ok is 8, as wanted: == 8; setup.total.max is 800 ms, as wanted: < 2000 ms");
     assert_string_equal(
         judge(r, "peers.ok > 8 and setup.total.max < 2s and peers.failed < 1").message,
         "peers.ok is 8, wanted > 8; peers.failed is 1, wanted < 1");
     assert_string_equal(judge(r, "peers.ok > 8 or setup.total.max < 2s").message,
-                        "setup.total.max is 800 ms, wanted < 2000 ms");
+                        "setup.total.max is 800 ms, as wanted: < 2000 ms");
+    assert_non_null(strstr(judge(r, "setup.total.rate < 0").message, " ms/s, wanted < 0 ms/s"));
+    assert_string_equal(judge(r, "setup.total.rate < 0").unit, "ms/s");
     assert_string_equal(judge(r, "peers.ok > 8 or video.in.loss < 2").message,
                         "peers.ok is 8, wanted > 8; no sample: nothing measured video.in.loss");
     assert_int_equal(judge(r, "peers.ok == 8 and peers.failed == 1").terms, 2);

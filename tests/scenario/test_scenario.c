@@ -226,7 +226,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
         {"rooms: {sizes: {2: 70%, 02: 30%}}\n", 1, 25, "rooms of 2 stand here twice"},
         {"rooms: {sizes: {2: 0%}}\n", 1, 20, "above 0"},
         {"rooms:\n  size: 3\n  sizes: {2: 100%}\n", 3, 10, "say the same in two ways"},
-        {"groups: {}\n", 1, 9, "a map by name, or a list"},
+        {"groups: {}\n", 1, 9, "groups: there is nothing in it; expected a group at least"},
         {"groups: a\n", 1, 9, "a map by name, or a list"},
         {"groups: {a: 3}\n", 1, 13, "expected a group"},
         {"groups: {a/b: {}}\n", 1, 10, "a name of 1 to 23"},
