@@ -300,7 +300,10 @@ static int write_results(struct session *s)
         if ((fflush(out) != 0 || ferror(out)) && !err) {
             err = refuse(s, SQ_ERR_IO, "cannot write the closing text: %s", strerror(errno));
         }
-    } else if (s->result->exit_code != SQ_EXIT_HELD) {
+    } else {
+        sq_report_text_notes(s->result, stderr);
+    }
+    if (s->options.quiet && s->result->exit_code != SQ_EXIT_HELD) {
         fprintf(stderr, "squall: %s: ", sq_verdict_name(s->result->verdict));
         sq_report_text_words(s->result->verdict_reason, stderr);
         fputc('\n', stderr);

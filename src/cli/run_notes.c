@@ -5,6 +5,7 @@
 #include "cli/run_sources.h"
 #include "media/clip.h"
 #include "run/replay.h"
+#include "scenario/steps.h"
 #include <string.h>
 
 /* A plan that cannot bring all its peers up is allowed, but hardly meant. */
@@ -168,10 +169,72 @@ static void note_late_changes(const struct sq_plan *plan, const struct sq_plan_g
     }
 }
 
+static bool is_set(const struct sq_steps *steps, const char *name)
+{
+    for (size_t i = 0; steps && i < steps->n; i++) {
+        if (steps->items[i].kind == SQ_STEP_SET && strcmp(steps->items[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It is waited for in vain, unless a script sets it. */
+static void note_never_set(const struct sq_plan *plan, const struct sq_steps *steps, FILE *out)
+{
+    for (size_t i = 0; steps && i < steps->n; i++) {
+        const struct sq_step *step = &steps->items[i];
+        bool set = step->kind != SQ_STEP_WAIT_FOR;
+        for (size_t g = 0; g < plan->groups_len; g++) {
+            const struct sq_plan_group *group = &plan->groups[g];
+            set = set || group->script || is_set(group->before, step->name) ||
+                  is_set(group->steps, step->name);
+        }
+        if (!set) {
+            fprintf(out, "Note: %s:%u: wait_for %s: no step sets it.\n", steps->file, step->at.line,
+                    step->name);
+        }
+    }
+}
+
+/* Groups that no peer falls to. */
+static void note_empty_groups(const struct sq_plan *plan, FILE *out)
+{
+    bool any[SQ_PLAN_GROUPS_MAX] = {false};
+    for (uint64_t i = 0; i < plan->peers; i++) {
+        struct sq_plan_place place;
+        sq_plan_place(plan, i, &place);
+        any[place.group - plan->groups] = true;
+    }
+    for (size_t g = 0; g < plan->groups_len; g++) {
+        if (!any[g] && plan->groups[g].name) {
+            fprintf(out, "Note: group %s has none of the %llu peers: its share is too small.\n",
+                    plan->groups[g].name, (unsigned long long)plan->peers);
+        }
+    }
+}
+
+/* Groups share steps that stand at the top of the file: each list is told once. */
+static void note_steps(const struct sq_plan *plan, FILE *out)
+{
+    for (size_t g = 0; g < plan->groups_len; g++) {
+        const struct sq_plan_group *group = &plan->groups[g];
+        bool before = true, steps = true;
+        for (size_t k = 0; k < g; k++) {
+            before = before && plan->groups[k].before != group->before;
+            steps = steps && plan->groups[k].steps != group->steps;
+        }
+        note_never_set(plan, before ? group->before : NULL, out);
+        note_never_set(plan, steps ? group->steps : NULL, out);
+    }
+}
+
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
     note_late_arrivals(plan, out);
     note_few_peers(o, plan, out);
+    note_empty_groups(plan, out);
+    note_steps(plan, out);
     /* Without a scenario's groups the others send the same as the first, or nothing. */
     for (size_t i = 0; i < sq_max_u64(o->groups_len, 1); i++) {
         const struct sq_plan_group *group = &plan->groups[i];

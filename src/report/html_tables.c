@@ -226,9 +226,14 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
         put_made(out, "Negotiation", &note);
         note = (struct sq_buf){0};
     }
+    sq_report_arrivals_note(r, &note);
+    put_made(out, "Arrivals", &note);
+    sq_report_steps_note(r, &note);
+    put_made(out, "Steps", &note);
     sq_report_video_note(r, &note);
     put_made(out, "Video", &note);
-    note = (struct sq_buf){0};
+    sq_report_still_note(r, &note);
+    put_made(out, "Video", &note);
     sq_report_data_note(r, &note);
     put_made(out, "Data channels", &note);
     sq_buf_puts(out, "</section>\n");

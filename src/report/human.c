@@ -227,6 +227,54 @@ void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
     }
 }
 
+void sq_report_still_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *example = NULL;
+    uint64_t tracks = 0, still = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_flow_totals *video = &r->peers[i].flow[SQ_FLOW_VIDEO_IN];
+        example = example || video->still == 0 ? example : &r->peers[i];
+        tracks += video->tracks;
+        still += video->still;
+    }
+    if (example) {
+        sq_buf_printf(
+            out,
+            "%llu of %llu stream%s of video stood still at the end, for a second or more: "
+            "for example one that %s received",
+            (unsigned long long)still, (unsigned long long)tracks, tracks == 1 ? "" : "s",
+            example->id);
+    }
+}
+
+void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_counts *c = &r->counts;
+    if (c->started < c->planned && !r->interrupted) {
+        sq_buf_printf(out,
+                      "%llu of %llu planned arrivals were missed: as many peers as allowed were "
+                      "there, or the run was over; figures are of the others alone",
+                      (unsigned long long)(c->planned - c->started),
+                      (unsigned long long)c->planned);
+    }
+}
+
+void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *example = NULL;
+    uint64_t peers = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        example = example || !r->peers[i].unfinished ? example : &r->peers[i];
+        peers += r->peers[i].unfinished;
+    }
+    if (example) {
+        sq_buf_printf(out,
+                      "%llu of %llu peers left before their steps were done: for example %s, %s",
+                      (unsigned long long)peers, (unsigned long long)r->counts.started, example->id,
+                      example->message);
+    }
+}
+
 void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out)
 {
     static const char *const instead[SQ_ASKED_COUNT] = {

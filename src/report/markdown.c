@@ -191,6 +191,17 @@ static void put_peers(const struct sq_result *r, struct sq_buf *out)
                       (unsigned long long)returns.peers, (unsigned long long)returns.back);
     }
     sq_buf_puts(out, "\n\n");
+    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {sq_report_arrivals_note,
+                                                                       sq_report_steps_note};
+    for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
+        struct sq_buf note = {0};
+        puts[i](r, &note);
+        if (note.text) {
+            put_text(out, note.text);
+            sq_buf_puts(out, "\n\n");
+        }
+        sq_buf_free(&note);
+    }
 }
 
 void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)

@@ -32,6 +32,12 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
 void sq_report_turn_note(const struct sq_turn_row *row, struct sq_buf *out);
 /* On video that was agreed and never came. */
 void sq_report_video_note(const struct sq_result *r, struct sq_buf *out);
+/* On video that stood still at the end: "1 of 3 streams of video stood still …". */
+void sq_report_still_note(const struct sq_result *r, struct sq_buf *out);
+/* On peers that were planned and never began; nothing of a run that a person ended. */
+void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out);
+/* On peers whose steps their end cut off. */
+void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out);
 /* On what peers asked for and the other side did not agree to. */
 void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out);
 /* The same of a STUN server. */

@@ -182,8 +182,33 @@ static void put_media_notes(struct sq_json *j, const struct sq_result *r)
     struct sq_buf data = {0};
     sq_report_video_note(r, &video);
     put_note(j, "video_note", &video);
+    sq_report_still_note(r, &video);
+    put_note(j, "still_note", &video);
     sq_report_data_note(r, &data);
     put_note(j, "data_note", &data);
+}
+
+/* Only where there is something to tell. */
+static void put_peer_notes(struct sq_json *j, const struct sq_result *r)
+{
+    struct sq_buf note = {0};
+    const struct sq_peer_row *example = NULL;
+    uint64_t peers = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        example = example || !r->peers[i].unfinished ? example : &r->peers[i];
+        peers += r->peers[i].unfinished;
+    }
+    if (example) {
+        sq_json_open(j, "unfinished_steps", '{');
+        sq_json_integer(j, "peers", peers);
+        sq_json_open(j, "example", '{');
+        sq_json_text(j, "peer", example->id);
+        sq_json_text(j, "message", example->message);
+        sq_json_close(j, '}');
+        sq_json_close(j, '}');
+    }
+    sq_report_arrivals_note(r, &note);
+    put_note(j, "arrivals_note", &note);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)
@@ -322,6 +347,7 @@ void sq_report_summary(const struct sq_result *r, struct sq_buf *out)
     put_negotiation(&j, r);
     put_stun(&j, r);
     put_turn(&j, r);
+    put_peer_notes(&j, r);
     put_media_notes(&j, r);
     put_generator(&j, &r->generator);
     put_baseline(&j, r->baseline);

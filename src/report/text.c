@@ -141,6 +141,29 @@ static void put_reconnects(struct text *t, const struct sq_reconnects *returns)
     sq_buf_puts(t->out, "\n");
 }
 
+static void put_warning(struct text *t, const char *note)
+{
+    sq_buf_puts(t->out, "  ");
+    paint(t, "33");
+    sq_buf_puts(t->out, "!");
+    paint(t, "0");
+    sq_buf_puts(t->out, " ");
+    sq_escape_terminal(t->out, note);
+    sq_buf_puts(t->out, "\n");
+}
+
+static void put_peers_note(struct text *t,
+                           void (*put)(const struct sq_result *r, struct sq_buf *out))
+{
+    struct sq_buf note = {0};
+    put(t->r, &note);
+    if (note.text) {
+        put_warning(t, note.text);
+    }
+    t->out->err = t->out->err ? t->out->err : note.err;
+    sq_buf_free(&note);
+}
+
 static void put_peers(struct text *t)
 {
     const struct sq_peer_counts *c = &t->r->counts;
@@ -164,12 +187,8 @@ static void put_peers(struct text *t)
         sq_escape_terminal(t->out, waiting->message);
         sq_buf_puts(t->out, "\n");
     }
-    if (c->started < c->planned && !t->r->interrupted) {
-        sq_buf_printf(t->out,
-                      "  %llu arrivals were missed: as many peers as allowed were there, or the "
-                      "run was over\n",
-                      (unsigned long long)(c->planned - c->started));
-    }
+    put_peers_note(t, sq_report_arrivals_note);
+    put_peers_note(t, sq_report_steps_note);
     if (without_rates(t->r)) {
         sq_buf_puts(t->out,
                     "  no rate of media was measured: nobody was up for the half second that "
@@ -340,17 +359,6 @@ static void put_failures(struct text *t)
     }
 }
 
-static void put_warning(struct text *t, const char *note)
-{
-    sq_buf_puts(t->out, "  ");
-    paint(t, "33");
-    sq_buf_puts(t->out, "!");
-    paint(t, "0");
-    sq_buf_puts(t->out, " ");
-    sq_escape_terminal(t->out, note);
-    sq_buf_puts(t->out, "\n");
-}
-
 /* A note, if there is one, under a heading that the first one writes; it is freed. */
 static void put_noted(struct text *t, const char *heading, struct sq_buf *note, size_t *told)
 {
@@ -376,6 +384,8 @@ static void put_media(struct text *t)
     }
     told = 0;
     sq_report_video_note(t->r, &video);
+    put_noted(t, "Video", &video, &told);
+    sq_report_still_note(t->r, &video);
     put_noted(t, "Video", &video, &told);
     told = 0;
     sq_report_data_note(t->r, &data);
@@ -472,4 +482,20 @@ void sq_report_text(const struct sq_result *r, const struct sq_report_text_optio
         (void)fwrite(text.text, 1, text.len, out);
     }
     sq_buf_free(&text);
+}
+
+void sq_report_text_notes(const struct sq_result *r, FILE *out)
+{
+    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {sq_report_arrivals_note,
+                                                                       sq_report_steps_note};
+    for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
+        struct sq_buf note = {0};
+        puts[i](r, &note);
+        if (note.text) {
+            fputs("squall: note: ", out);
+            sq_report_text_words(note.text, out);
+            fputc('\n', out);
+        }
+        sq_buf_free(&note);
+    }
 }

@@ -18,6 +18,9 @@ void sq_report_text(const struct sq_result *r, const struct sq_report_text_optio
 /* The same into memory. */
 void sq_report_text_render(const struct sq_result *r, const struct sq_report_text_options *options,
                            struct sq_buf *out);
+/* What a run that passed still has to tell, a line each: of peers that never began, of steps that
+ * were cut off. */
+void sq_report_text_notes(const struct sq_result *r, FILE *out);
 /* Words that may hold a server's own: control characters become U+FFFD. */
 void sq_report_text_words(const char *words, FILE *out);
 /* Where the report lies, once it is written there. */

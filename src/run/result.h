@@ -124,6 +124,7 @@ struct sq_flow_totals {
     uint64_t pli;        /* the same */
     uint64_t frames;     /* video: complete frames */
     uint32_t blank;      /* video in: agreed tracks of which no frame ever came, in 3 s or more */
+    uint32_t still;      /* video in: tracks that stood still for a second or more at its end */
     uint64_t key_frames; /* video */
     double fps;          /* video: average */
     uint64_t freezes;    /* video in: W3C freezeCount */
@@ -169,7 +170,9 @@ struct sq_peer_row {
     double end_ms;    /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
-    char message[256];     /* one sentence about the failure, or on what it still waits for; "" */
+    char message[256];     /* one sentence about the failure, or on what it still waits for, or on
+                              the step that its end cut off; "" */
+    bool unfinished;       /* it was ok, and steps of it were left to do: message says which */
     bool reached;          /* ICE and DTLS were through at least once */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok
                               without found nothing to connect to: an empty room */

@@ -96,6 +96,8 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
         sq_user_sample(user, sq_loop_now(user->env->loop)); /* what is left since the last one */
     }
     count_out(user);
+    char why[SQ_PEER_TEXT_MAX] = "";
+    user->row.unfinished = outcome == SQ_OUTCOME_OK && sq_user_steps_unfinished(user, why);
     sq_user_steps_stop(user);
     if (user->state == SQ_USER_SETTING_UP && user->up_ns == 0) {
         settle_set_up(user);
@@ -109,7 +111,6 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     }
     user->row.outcome = outcome;
     user->row.cause = cause;
-    char why[SQ_PEER_TEXT_MAX] = "";
     if (outcome != SQ_OUTCOME_OK) {
         char masked[SQ_PEER_TEXT_MAX];
         snprintf(masked, sizeof(masked), "%s", text);

@@ -260,6 +260,8 @@ void sq_user_steps_up(struct sq_user *user, bool first);
 void sq_user_steps_left(struct sq_user *user);
 /* At which step it is, where it is not signed in yet. */
 void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* Once it is up: steps are left to do; the one at hand is told. */
+bool sq_user_steps_unfinished(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 /* A message of somebody else's making came on a data channel. */
 void sq_user_steps_message(struct sq_user *user, const struct sq_peer_event *event);
 /* A step has muted it. */

@@ -17,6 +17,7 @@
 /* A video track from which no frame has come for so long is blank: a key frame is asked for at
  * once. */
 #define BLANK_NS (3 * SQ_NS_PER_SEC)
+#define STILL_S  1.0 /* a picture that stands still so long at the end is told */
 
 /* The metrics of a flow, so that audio and video, in and out, are one piece of code. */
 struct flow_metrics {
@@ -633,6 +634,7 @@ static void count_track(struct sq_user *user, enum sq_flow flow)
     if (user->sums[flow].session != user->sessions) {
         user->sums[flow].session = user->sessions;
         totals->tracks = 0;
+        totals->still = 0;
     }
     totals->tracks++;
 }
@@ -651,6 +653,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
         return;
     }
     count_track(user, flow);
+    totals->still += in.freezing_s >= STILL_S;
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
     totals->lost += lost_for_good(&in);

@@ -180,6 +180,18 @@ void sq_user_steps_tell(const struct sq_user *user, char text[static SQ_PEER_TEX
     }
 }
 
+bool sq_user_steps_unfinished(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    const struct sq_user_steps *s = user->steps;
+    if (!s || s->list != user->group->steps || s->at >= s->list->n) {
+        return false;
+    }
+    const struct sq_step *step = sq_user_step(s);
+    snprintf(text, SQ_PEER_TEXT_MAX, "cut off at step %zu of %s (line %u), %.120s", s->at + 1,
+             s->list->phase, step->at.line, step->words);
+    return true;
+}
+
 /* ---- Steps ---- */
 
 static void do_wait(struct sq_user_steps *s, const struct sq_step *step)

@@ -3,6 +3,7 @@
 #include "cli/run_notes.h"
 #include "media/clip.h"
 #include "run/replay.h"
+#include "scenario/steps.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,6 +69,42 @@ static void late_arrivals(void **state)
     notes_of(&o, &plan);
     says("1001 peers at 100/s need 10 s to arrive");
     plan.peers = 1000;
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
+static void values_that_nobody_sets(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX};
+    struct sq_plan plan = plan_of(10);
+    struct sq_step waits[] = {{.kind = SQ_STEP_WAIT_FOR, .name = "never", .at = {.line = 7}},
+                              {.kind = SQ_STEP_WAIT_FOR, .name = "url"}};
+    struct sq_step sets[] = {{.kind = SQ_STEP_SET, .name = "url"}};
+    struct sq_steps steps = {.file = "t.yaml", .items = waits, .n = 2};
+    struct sq_steps before = {.file = "t.yaml", .items = sets, .n = 1};
+    plan.groups[0].steps = &steps;
+    plan.groups[0].before = &before;
+    assert_string_equal(notes_of(&o, &plan), "Note: t.yaml:7: wait_for never: no step sets it.\n");
+    waits[0].name = "url";
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
+static void groups_without_peers(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX};
+    struct sq_plan plan = plan_of(100);
+    plan.groups[1] = plan.groups[0];
+    plan.groups_len = 2;
+    plan.groups[0].name = "few";
+    plan.groups[1].name = "many";
+    plan.groups[0].per_room = plan.groups[1].per_room = SQ_PLAN_REST;
+    plan.groups[0].share = 0.001;
+    plan.groups[1].share = 0.999;
+    assert_string_equal(notes_of(&o, &plan),
+                        "Note: group few has none of the 100 peers: its share is too small.\n");
+    plan.groups[0].share = 0.01;
+    plan.groups[1].share = 0.99;
     assert_string_equal(notes_of(&o, &plan), "");
 }
 
@@ -152,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_peers_than_wanted),
         cmocka_unit_test(late_arrivals),
+        cmocka_unit_test(values_that_nobody_sets),
+        cmocka_unit_test(groups_without_peers),
         cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(a_replay_that_was_cut_off),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),

@@ -240,6 +240,61 @@ static void video_that_never_came_is_told(void **state)
     sq_result_destroy(r);
 }
 
+/* A text, HTML, Markdown, and the key of the summary: each has the sentence, or none of them. */
+static void assert_noted(const struct sq_result *r, const char *key, const char *told, bool is)
+{
+    static const struct sq_report_text_options plain = {0};
+    json_t *value = summary_of(r);
+    assert_int_equal(json_object_get(value, key) != NULL, is);
+    assert_valid(value);
+    json_decref(value);
+    for (int kind = 0; kind < 2; kind++) {
+        struct sq_buf out = {0};
+        if (kind == 0) {
+            sq_report_text_render(r, &plain, &out);
+        } else {
+            sq_report_render(r, SQ_REPORT_HTML, &out);
+        }
+        assert_int_equal(strstr(out.text, told) != NULL, is);
+        sq_buf_free(&out);
+    }
+}
+
+/* A run that passes tells all the same what was not done. */
+static void what_was_not_done_is_told(void **state)
+{
+    static const char *const steps =
+        "2 of 20 peers left before their steps were done: for example ";
+    static const char *const arrivals = "5 of 25 planned arrivals were missed";
+    static const char *const still = "1 of 3 streams of video stood still at the end, for a second";
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    r->counts.planned = r->counts.started = 20;
+    r->interrupted = false;
+    for (int told = 0; told < 2; told++) {
+        assert_noted(r, "unfinished_steps", steps, told);
+        assert_noted(r, "arrivals_note", arrivals, told);
+        assert_noted(r, "still_note", still, told);
+        r->counts.planned = 25;
+        for (size_t i = 0; i < r->peer_count; i++) {
+            r->peers[i].flow[SQ_FLOW_VIDEO_IN].tracks = i == 7 ? 3 : 0;
+        }
+        r->peers[7].flow[SQ_FLOW_VIDEO_IN].still = 1;
+        for (size_t i = 3; i < 5; i++) {
+            r->peers[i].unfinished = true;
+            snprintf(r->peers[i].message, sizeof(r->peers[i].message), "cut off at step %zu", i);
+        }
+    }
+    json_t *value = summary_of(r);
+    json_t *unfinished = json_object_get(value, "unfinished_steps");
+    assert_int_equal(json_integer_value(json_object_get(unfinished, "peers")), 2);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(unfinished, "example"), "message")),
+        "cut off at step 3");
+    json_decref(value);
+    sq_result_destroy(r);
+}
+
 /* A STUN server that told nobody an address is noted wherever a person looks; the other is not. */
 static void a_dead_stun_server_is_told(void **state)
 {
@@ -323,6 +378,7 @@ int main(void)
         cmocka_unit_test(unheard_messages_are_told),
         cmocka_unit_test(what_was_not_agreed_is_told),
         cmocka_unit_test(video_that_never_came_is_told),
+        cmocka_unit_test(what_was_not_done_is_told),
         cmocka_unit_test(a_dead_stun_server_is_told),
         cmocka_unit_test(hostile_text_stays_text),
         cmocka_unit_test(survives_no_memory),

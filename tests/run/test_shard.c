@@ -360,13 +360,13 @@ static enum fake_how some_stand(uint64_t index)
 static void freezes_are_counted_once(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        bool cut_short = i == 1;
+    for (int i = 0; i < 3; i++) {
+        bool cut_short = i >= 1;
         struct bench b;
         bench_make(&b, some_stand);
         b.plan.peers = 4;
         b.plan.rate_per_s = 100;
-        b.plan.duration_ns = cut_short ? 1900 * MS : 3200 * MS;
+        b.plan.duration_ns = i == 2 ? 2150 * MS : cut_short ? 1900 * MS : 3200 * MS;
         bench_start(&b);
         bench_finish(&b);
         assert_int_equal(b.result->counts.ok, 4);
@@ -374,6 +374,7 @@ static void freezes_are_counted_once(void **state)
             const struct sq_flow_totals *video = &b.result->peers[k].flow[SQ_FLOW_VIDEO_IN];
             assert_true(video->frames > 5);
             assert_int_equal(video->freezes, cut_short && k % 2);
+            assert_int_equal(video->still, i == 2 && k % 2); /* for a second */
         }
         bench_free(&b);
     }

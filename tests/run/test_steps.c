@@ -419,6 +419,27 @@ static void who_still_waits_is_told_where(void **state)
     finish(&s);
 }
 
+/* It is well, and was not done: its row says where it was cut off. */
+static void who_is_cut_off_is_told_where(void **state)
+{
+    struct steps_bench s;
+    (void)state;
+    run(&s, "steps:\n- count: x\n- wait_for: never\n", 3, 3 * SEC);
+    assert_int_equal(s.b.result->counts.ok, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(s.b.result->peers[i].unfinished);
+        assert_string_equal(
+            s.b.result->peers[i].message,
+            "cut off at step 2 of steps (line 3), wait for never of the room, 30s at "
+            "most");
+    }
+    finish(&s);
+    run(&s, "steps:\n- count: x\n- wait: 100ms\n", 3, 3 * SEC);
+    assert_false(s.b.result->peers[0].unfinished);
+    assert_string_equal(s.b.result->peers[0].message, "");
+    finish(&s);
+}
+
 /* Without a step before it, too; what is no name of a room fails its peer. */
 static void rooms_are_filled_in_for_each(void **state)
 {
@@ -487,6 +508,7 @@ int main(void)
         cmocka_unit_test(values_go_from_thread_to_thread),
         cmocka_unit_test(what_nobody_sets_is_a_timeout),
         cmocka_unit_test(who_still_waits_is_told_where),
+        cmocka_unit_test(who_is_cut_off_is_told_where),
         cmocka_unit_test(rooms_are_filled_in_for_each),
         cmocka_unit_test(who_is_muted_sends_silence),
     };
