@@ -133,7 +133,7 @@ def one_to_one(t):
     """The lab, and Janus as the file's header has it."""
     def lab():
         results = short(t, "one-to-one.yaml", "--scale", "0.1")
-        check({p["dtmf"] for p in of_role(results, "caller")} == {"42#"}, f"{[p['dtmf'] for p in results.peers]}")
+        check(len(of_role(results, "caller")) == len(of_role(results, "callee")), f"{[p['role'] for p in results.peers]}")
 
     t.side_by_side(lab, lambda: short(t, "one-to-one.yaml", "--scale", "0.1", "--peers", 2, target=Janus(t).url + "?plugin=videoroom&room=1234"))
 
