@@ -28,10 +28,10 @@ static int parse_url(const char *url, bool stun, struct sq_turn_url *ret_url, ch
                      size_t room)
 {
     char as_turn[SQ_TURN_HOST_MAX + 64];
-    int len = snprintf(as_turn, sizeof(as_turn), "turn:%s", url + 5);
     if (!stun) {
         return sq_turn_url_parse(url, ret_url, why, room);
     }
+    int len = snprintf(as_turn, sizeof(as_turn), "turn:%s", url + 5);
     if (len < 0 || (size_t)len >= sizeof(as_turn) || strchr(url, '?')) {
         snprintf(why, room, "expected stun:host or stun:host:port");
         return SQ_ERR_FORMAT;
