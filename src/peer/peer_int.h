@@ -401,10 +401,10 @@ size_t sq_track_send_padding(struct sq_track *track, uint64_t now_ns, size_t byt
 void sq_encoding_resend(struct sq_track *track, struct sq_encoding *e,
                         const struct sq_rtp_resend *resend, uint64_t now_ns);
 void sq_encoding_send_key_frame(struct sq_encoding *e);
-/* A report came that names the stream. */
 /* A report told that this share of its packets was lost: with loss, Opus brings FEC. */
 void sq_encoding_on_loss(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
                          double loss);
+/* A report came that names the stream. */
 void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_t ssrc);
 
 /* The step of the ladder that layer i of n sends; NULL where the clip has fewer pictures. */

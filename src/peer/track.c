@@ -376,6 +376,21 @@ static void apply_receiving(struct sq_track *track, bool was)
     }
 }
 
+/* What of a clip fits the codec that was agreed on; NULL: nothing. */
+static const struct sq_clip_track *media_of(const struct sq_track *track,
+                                            const struct sq_clip *clip)
+{
+    return sq_choose_media(clip, &track->jsep->codecs[0], &track->peer->codecs[track->kind]);
+}
+
+static void set_media(struct sq_track *track, const struct sq_clip_track *media)
+{
+    bool takes_fec = sq_fmtp_is_one(track->jsep->codecs[0].fmtp, "useinbandfec");
+    bool may = media && takes_fec && !track->peer->codecs[track->kind].no_fec;
+    track->media = media;
+    track->fec = may ? sq_choose_fec(track->clip, media) : NULL;
+}
+
 /* The codec to send with, what repairs it, and what of the clip goes with it. */
 static void apply_codec(struct sq_track *track)
 {
@@ -400,12 +415,7 @@ static void apply_codec(struct sq_track *track)
             track->pt = t->codecs[i].pt;
         }
     }
-    track->media =
-        track->clip ? sq_choose_media(track->clip, codec, &track->peer->codecs[track->kind]) : NULL;
-    bool takes_fec = sq_fmtp_is_one(codec->fmtp, "useinbandfec");
-    track->fec = track->media && takes_fec && !track->peer->codecs[track->kind].no_fec
-                     ? sq_choose_fec(track->clip, track->media)
-                     : NULL;
+    set_media(track, track->clip ? media_of(track, track->clip) : NULL);
     track->can_send = t->can_send && (!track->clip || track->media);
     track->can_receive = t->can_receive;
 }
@@ -542,8 +552,7 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
     if (!track->jsep || !track->tx || !track->can_send || !track->media) {
         return SQ_ERR_STATE;
     }
-    const struct sq_clip_track *media =
-        sq_choose_media(clip, &track->jsep->codecs[0], &peer->codecs[track->kind]);
+    const struct sq_clip_track *media = media_of(track, clip);
     if (!media) {
         return SQ_ERR_UNSUPPORTED;
     }
@@ -551,7 +560,7 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
     if (media == track->media) {
         return 0;
     }
-    track->media = media;
+    set_media(track, media);
     sq_track_change_media(track, now_ns);
     track->tx->stepped_ns = 0; /* where it begins is no step */
     sq_track_allocate(track, track->tx->allocated_bps, now_ns);
