@@ -63,6 +63,9 @@ const char *sq_scenario_step_text(struct sq_scenario_reader *r, const struct sq_
                                   bool json, int *ret_err);
 const char *sq_scenario_step_json(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                                   int *ret_err);
+/* One of the two, of which `expected` ("the text of a message") is refused where it is no text. */
+int sq_scenario_read_body(struct sq_scenario_reader *r, const struct sq_yaml_node *node, bool json,
+                          const char *expected, const char **ret_body) SQ_MUST_USE;
 int sq_scenario_step_duration(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                               uint64_t *ret_ns) SQ_MUST_USE;
 /* "wait 2s to 3s". */

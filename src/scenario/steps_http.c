@@ -210,13 +210,8 @@ static int read_body(struct sq_scenario_reader *r, const struct sq_yaml_node *no
         return sq_scenario_refuse(r, SQ_ERR_INVALID, node->key->at,
                                   "json and body: expected one of them");
     }
-    int err = json ? 0 : sq_scenario_need_text(r, node, "the text of the body");
-    if (!err) {
-        http->body = json ? sq_scenario_step_json(r, node, &err)
-                          : sq_scenario_step_text(r, node, false, &err);
-    }
     http->json = json;
-    return err;
+    return sq_scenario_read_body(r, node, json, "the text of the body", &http->body);
 }
 
 static int read_item(struct sq_scenario_reader *r, const struct sq_yaml_node *item,

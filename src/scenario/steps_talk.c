@@ -101,14 +101,8 @@ static int read_bytes(struct sq_scenario_reader *r, const struct sq_yaml_node *n
 static int read_send(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                      struct sq_step_talk *t)
 {
-    bool json = node->key && strcmp(node->key->text, "json") == 0;
-    int err = json ? 0 : sq_scenario_need_text(r, node, "the text of a message");
-    if (!err) {
-        t->send = json ? sq_scenario_step_json(r, node, &err)
-                       : sq_scenario_step_text(r, node, false, &err);
-        t->json = json;
-    }
-    return err;
+    t->json = node->key && strcmp(node->key->text, "json") == 0;
+    return sq_scenario_read_body(r, node, t->json, "the text of a message", &t->send);
 }
 
 static int read_message(struct sq_scenario_reader *r, const struct sq_yaml_node *node,

@@ -187,3 +187,18 @@ const char *sq_scenario_step_json(struct sq_scenario_reader *r, const struct sq_
     *ret_err = err ? err : kept ? 0 : SQ_ERR_NOMEM;
     return kept;
 }
+
+int sq_scenario_read_body(struct sq_scenario_reader *r, const struct sq_yaml_node *node, bool json,
+                          const char *expected, const char **ret_body)
+{
+    int err = json ? 0 : sq_scenario_need_text(r, node, expected);
+    if (err) {
+        return err;
+    }
+    const char *body =
+        json ? sq_scenario_step_json(r, node, &err) : sq_scenario_step_text(r, node, false, &err);
+    if (!err) {
+        *ret_body = body;
+    }
+    return err;
+}

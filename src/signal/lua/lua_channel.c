@@ -74,10 +74,7 @@ static int received(lua_State *L, int status, lua_KContext ctx)
     struct sl_channel *c = check(L);
     (void)status;
     if (c->in.first) {
-        bool is_text = c->in.first->is_text;
-        sl_queue_push(L, &c->in);
-        lua_pushstring(L, is_text ? "text" : "binary");
-        return 2;
+        return sl_queue_push(L, &c->in);
     }
     if (!c->channel || sl_now(sl_user(L)) >= (uint64_t)ctx) {
         lua_pushnil(L);

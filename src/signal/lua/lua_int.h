@@ -192,8 +192,8 @@ void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
 
 /* Messages that came. False: no memory, or too many. */
 bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);
-/* Pushes the first one, and frees it. */
-void sl_queue_push(lua_State *L, struct sl_queue *q);
+/* Pushes the first one and "text" or "binary", and frees it. Gives 2. */
+int sl_queue_push(lua_State *L, struct sl_queue *q);
 void sl_queue_free(struct sl_queue *q);
 /* A table of headers at `arg`'s field as lines; they stay on the stack. Raises. */
 void sl_read_headers(lua_State *L, int table, const char *lines[static SL_HEADERS_MAX + 1]);

@@ -358,10 +358,12 @@ static void drop_first(struct sl_queue *q)
     sq_free(m);
 }
 
-void sl_queue_push(lua_State *L, struct sl_queue *q)
+int sl_queue_push(lua_State *L, struct sl_queue *q)
 {
     lua_pushlstring(L, q->first->bytes, q->first->len); /* raises: it stays in the queue */
+    lua_pushstring(L, q->first->is_text ? "text" : "binary");
     drop_first(q);
+    return 2;
 }
 
 void sl_queue_free(struct sl_queue *q)

@@ -178,10 +178,7 @@ static int received(lua_State *L, int status, lua_KContext ctx)
     (void)status;
     uint64_t until_ns = (uint64_t)ctx;
     if (s->in.first) {
-        bool is_text = s->in.first->is_text;
-        sl_queue_push(L, &s->in);
-        lua_pushstring(L, is_text ? "text" : "binary");
-        return 2;
+        return sl_queue_push(L, &s->in);
     }
     if (s->flooded) {
         return sl_raise(L, SQ_CAUSE_PROTOCOL,
