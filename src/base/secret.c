@@ -7,31 +7,33 @@
 #include <string.h>
 #include <strings.h>
 
-#define VALUES_MAX 256
-
-static char *values[VALUES_MAX];
-static size_t values_len;
-
-void sq_secret_add(const char *value)
+void sq_secrets_add(struct sq_secrets *secrets, const char *value)
 {
-    if (!value || strlen(value) < SQ_SECRET_LEAST || values_len == VALUES_MAX) {
+    if (!value || strlen(value) < SQ_SECRET_LEAST || secrets->n == SQ_SECRETS_MAX) {
         return;
     }
-    for (size_t i = 0; i < values_len; i++) {
-        if (strcmp(values[i], value) == 0) {
+    for (size_t i = 0; i < secrets->n; i++) {
+        if (strcmp(secrets->values[i], value) == 0) {
             return;
         }
     }
     char *copy = sq_strdup(value);
     if (copy) {
-        values[values_len++] = copy;
+        secrets->values[secrets->n++] = copy;
     }
 }
 
-void sq_secret_forget_all(void)
+void sq_secrets_add_all(struct sq_secrets *secrets, const struct sq_secrets *others)
 {
-    while (values_len > 0) {
-        sq_free(values[--values_len]);
+    for (size_t i = 0; i < others->n; i++) {
+        sq_secrets_add(secrets, others->values[i]);
+    }
+}
+
+void sq_secrets_free(struct sq_secrets *secrets)
+{
+    while (secrets->n > 0) {
+        sq_free(secrets->values[--secrets->n]);
     }
 }
 
@@ -90,10 +92,10 @@ void sq_secret_mask_value(char *text, const char *value)
     *to = '\0';
 }
 
-void sq_secret_mask(char *text)
+void sq_secrets_mask(const struct sq_secrets *secrets, char *text)
 {
-    for (size_t i = 0; i < values_len; i++) {
-        sq_secret_mask_value(text, values[i]);
+    for (size_t i = 0; secrets && i < secrets->n; i++) {
+        sq_secret_mask_value(text, secrets->values[i]);
     }
 }
 

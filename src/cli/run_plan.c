@@ -1,5 +1,4 @@
 /* The plan that is made of what `squall run` is given. */
-#include "base/secret.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/data_options.h"
@@ -171,9 +170,6 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
         {"--turn-secret (or SQUALL_TURN_SECRET)", o->turn_secret, 16384}};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *value = all[i].value ? all[i].value : "";
-        if (i != 1 && !sq_step_asks(value) && !sq_users_asked(value)) {
-            sq_secret_add(value); /* a user's name is none */
-        }
         for (size_t k = 0; value[k]; k++) {
             const char *mark =
                 value + k; /* of a step's value, which is looked at when it is there */
@@ -199,10 +195,8 @@ static int check_credentials(const struct sq_run_options *o, char *why, size_t w
     return 0;
 }
 
-#define BWE_FIXED_MIN_BPS 10000 /* speech with its headers takes more */
-#define BWE_FIXED_MAX_BPS                                                                          \
-    UINT64_C(10000000000) /* ten times what any clip has, and a NIC carries                        \
-                           */
+#define BWE_FIXED_MIN_BPS 10000                 /* speech with its headers takes more */
+#define BWE_FIXED_MAX_BPS UINT64_C(10000000000) /* ten times what any clip has */
 
 /* --bwe gcc, off, fixed:1.2M */
 static int parse_bwe(const char *text, struct sq_peer_bwe *ret_bwe, char *why, size_t why_room)

@@ -521,10 +521,25 @@ static int check_ca(struct sq_run_sources *s, const struct sq_run_options *own)
     return 0;
 }
 
+/* A user's name is none; what has a column or a step's value in it is known later. */
+static void know_secrets(struct sq_run_sources *s, const struct sq_run_options *own)
+{
+    const char *const all[] = {own->token, own->turn_password, own->turn_secret};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        if (all[i] && !sq_step_asks(all[i]) && !sq_users_asked(all[i])) {
+            sq_secrets_add(&s->secrets, all[i]);
+        }
+    }
+}
+
 int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o,
                         struct sq_plan *plan)
 {
     int loaded = load_users(s, o, plan);
+    plan->secrets = &s->secrets;
+    if (o->scenario) {
+        sq_secrets_add_all(&s->secrets, &o->scenario->secrets);
+    }
     loaded = loaded ? loaded : sq_run_steps_check(o, plan, s->why, sizeof(s->why));
     if (loaded) {
         return loaded;
@@ -533,6 +548,7 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
         struct sq_plan_group *g = &plan->groups[i];
         const struct sq_run_options *own = options_of(o, i);
         s->at_group = i;
+        know_secrets(s, own);
         int err = check_ca(s, own);
         err = err ? err : try_token(s, own->token);
         err =
@@ -566,6 +582,7 @@ void sq_run_sources_close(struct sq_run_sources *s)
 {
     sq_lab_stop(s->lab);
     sq_users_free(s->users);
+    sq_secrets_free(&s->secrets);
     sq_script_option_close(&s->scripts);
     for (size_t i = 0; i < s->first_urls_len; i++) {
         sq_free(s->first_urls[i]);

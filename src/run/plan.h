@@ -4,6 +4,7 @@
 #define SQ_RUN_PLAN_H
 
 #include "base/addr.h"
+#include "base/secret.h"
 #include "net/link_course.h"
 #include "run/endpoint.h"
 #include "scenario/shape.h"
@@ -138,6 +139,7 @@ struct sq_plan {
     const struct sq_step_figures *figures; /* timers and counters of steps; NULL: none */
     const struct sq_users *users;          /* a row for each; NULL: none */
     enum sq_users_order users_order;
+    const struct sq_secrets *secrets; /* that messages must not show; NULL: none */
 
     uint64_t peers;
     double rate_per_s;

@@ -138,7 +138,7 @@ void sq_user_mask(const struct sq_user *user, char *text)
 {
     const struct sq_plan *plan = user->env->plan;
     const struct sq_user_steps *s = user->steps;
-    sq_secret_mask(text);
+    sq_secrets_mask(plan->secrets, text);
     if (user->group->token && !sq_step_asks(user->group->token)) {
         sq_secret_mask_value(text, user->group->token);
     }

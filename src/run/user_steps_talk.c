@@ -12,9 +12,7 @@
 
 #define CLOSE_NORMAL 1000 /* RFC 6455, section 7.4.1 */
 #define CLOSE_AWAY   1001
-#define FULL_BYTES                                                                                 \
-    (1024 * 1024) /* that wait on a data channel: no more is sent until they left                  \
-                   */
+#define FULL_BYTES   (1024 * 1024) /* wait on a data channel: no more is sent meanwhile */
 #define FULL_WAIT_NS (10 * SQ_NS_PER_MS)
 #define AT_ONCE      64 /* messages of a peer until others have their turn */
 

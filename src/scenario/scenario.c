@@ -577,6 +577,7 @@ void sq_scenario_free(struct sq_scenario *scenario)
         scenario->texts = text->next;
         sq_free(text);
     }
+    sq_secrets_free(&scenario->secrets);
     sq_free(scenario->settings.items);
     sq_free(scenario->file);
     sq_free(scenario);

@@ -4,6 +4,7 @@
 #ifndef SQ_SCENARIO_SCENARIO_H
 #define SQ_SCENARIO_SCENARIO_H
 
+#include "base/secret.h"
 #include "scenario/keys.h"
 #include "scenario/steps.h"
 #include "scenario/yaml.h"
@@ -71,6 +72,7 @@ struct sq_scenario {
     size_t sizes_len;              /* 0: rooms.size says it, or all are in one */
     struct sq_steps before, steps; /* of groups that have none of their own, or of all */
     struct sq_step_figures figures;
+    struct sq_secrets secrets;      /* owned: the values of the environment that it has */
     struct sq_scenario_text *texts; /* owned */
 };
 

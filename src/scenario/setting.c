@@ -77,7 +77,7 @@ static int put_variable(struct sq_scenario_reader *r, const struct sq_yaml_node 
                                   "${%s}: the variable %s is not set in the environment", name,
                                   name);
     }
-    sq_secret_add(value);
+    sq_secrets_add(&r->scenario->secrets, value);
     sq_buf_puts(out, value);
     *at = begin + len + 1;
     return 0;

@@ -92,7 +92,7 @@ static int put_variable(struct sq_scenario_reader *r, const struct sq_yaml_node 
                                   "is not set in the environment",
                                   name, name);
     }
-    sq_secret_add(value);
+    sq_secrets_add(&r->scenario->secrets, value);
     put_text(out, value, strlen(value), json);
     return 0;
 }

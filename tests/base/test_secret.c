@@ -24,17 +24,18 @@ static void values_are_masked(void **state)
         {"ab", "ab"},
         {"", ""},
     };
+    struct sq_secrets secrets = {.n = 0};
     (void)state;
-    sq_secret_add("S3cret/+\"x");
-    sq_secret_add("ab"); /* too short */
-    sq_secret_add(NULL);
+    sq_secrets_add(&secrets, "S3cret/+\"x");
+    sq_secrets_add(&secrets, "ab"); /* too short */
+    sq_secrets_add(&secrets, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char text[80];
         snprintf(text, sizeof(text), "%s", cases[i][0]);
-        sq_secret_mask(text);
+        sq_secrets_mask(&secrets, text);
         assert_string_equal(text, cases[i][1]);
     }
-    sq_secret_forget_all();
+    sq_secrets_free(&secrets);
 }
 
 /* Known to nobody before: what looks like a token is told by its form. */
