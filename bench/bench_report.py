@@ -8,6 +8,7 @@ import subprocess
 NAMES = {
     "squall": "Squall",
     "pion": "Pion, default interceptors",
+    "pion-cc": "Pion with congestion control",
     "pion-bare": "Pion, no interceptors",
     "wrtc": "libwebrtc in Node (@roamhq/wrtc)",
     "chromium": "headless Chromium",

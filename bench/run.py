@@ -38,7 +38,7 @@ RECEIVED_LEAST = 0.97
 ENCODED_LEAST = 0.75  # where an encoder decides on its packets
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORE_FULL = 0.95
-CANDIDATES = ["squall", "pion", "pion-bare", "wrtc", "chromium", "floor"]
+CANDIDATES = ["squall", "pion", "pion-cc", "pion-bare", "wrtc", "chromium", "floor"]
 FEW = {"wrtc": 2, "chromium": 1}  # clients of these that a core takes with video
 PACKETS = {"audio": 50, "av": 156}
 VIDEO_KBPS = (950, 1100)  # what Squall must send for the comparison to be one
@@ -98,8 +98,7 @@ class Bench:
                 "-clients", peers, "-rate", rate, "-warm", f"{config.settle}s", "-hold", f"{window + 0.5}s"]
         if kind == "av":
             argv.append("-video")
-        if name == "pion-bare":
-            argv.append("-no-interceptors")
+        argv += {"pion-bare": ["-no-interceptors"], "pion-cc": ["-congestion-control"]}.get(name, [])
         process = self.start(name, argv, config.cpu)
         return process, None, process.out_path
 
@@ -314,7 +313,7 @@ def parse_arguments():
 
 def check_programs(config):
     needed = {"squall": config.squall, "floor": config.floor, "pion": os.path.join(config.pion, "pion-client")}
-    needed["pion-bare"] = needed["pion"]
+    needed["pion-bare"] = needed["pion-cc"] = needed["pion"]
     needed["wrtc"] = needed["chromium"] = sys.executable
     paths = {needed[name] for name in config.clients}
     if config.target == "lab":

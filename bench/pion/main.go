@@ -30,6 +30,7 @@ type options struct {
 	warm, hold     time.Duration
 	video, verbose bool
 	noInterceptors bool
+	congestion     bool
 	ivf            string
 }
 
@@ -46,6 +47,7 @@ type result struct {
 	SentPerClientS      float64 `json:"sent_packets_per_client_second"`
 	AudioPerClientS     float64 `json:"received_audio_packets_per_client_second"`
 	VideoPerClientS     float64 `json:"received_video_packets_per_client_second"`
+	EstimateKbps        float64 `json:"estimate_kbps,omitempty"`
 	SetupCPUUSPerClient float64 `json:"setup_cpu_us_per_client"`
 	SetupsPerS          float64 `json:"setups_per_second"`
 	SetupP50MS          float64 `json:"setup_ms_p50"`
@@ -62,6 +64,7 @@ func parseOptions() (*options, error) {
 	flag.BoolVar(&o.video, "video", false, "send video too")
 	flag.StringVar(&o.ivf, "ivf", "", "take the video from this VP8 .ivf file")
 	flag.BoolVar(&o.noInterceptors, "no-interceptors", false, "without NACK, RTCP reports and transport-wide feedback")
+	flag.BoolVar(&o.congestion, "congestion-control", false, "with transport-wide numbers on what is sent, and Google congestion control")
 	flag.BoolVar(&o.verbose, "v", false, "say what happens, on stderr")
 	flag.Parse()
 	if o.target == "" || o.clients < 1 || o.rate <= 0 || flag.NArg() > 0 {
@@ -183,7 +186,11 @@ func run(o *options) (*result, error) {
 			return nil, err
 		}
 	}
-	api, err := newAPI(local, o.video, !o.noInterceptors)
+	var congestion *estimates
+	if o.congestion {
+		congestion = &estimates{}
+	}
+	api, err := newAPI(local, o.video, !o.noInterceptors, congestion)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +228,9 @@ func run(o *options) (*result, error) {
 	fmt.Fprintln(os.Stderr, "holding")
 	if err := holdCall(o, clients, r); err != nil {
 		return nil, err
+	}
+	if congestion != nil {
+		r.EstimateKbps = congestion.meanKbps()
 	}
 	close(stop)
 	for _, c := range clients {
