@@ -392,13 +392,13 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
     }
 }
 
-void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
+void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns, uint64_t until_ns)
 {
     struct sq_twcc_recorder *recorder = peer->twcc_recorder;
     if (peer->cc && !peer->forward_only) {
         sq_twcc_recorder_set_interval(recorder, sq_twcc_interval_ns(sq_cc_feedback_bps(peer->cc)));
     }
-    while (sq_twcc_recorder_next_ns(recorder) <= now_ns) {
+    while (sq_twcc_recorder_next_ns(recorder) <= until_ns) {
         struct compound c;
         begin(&c); /* alone, whatever was agreed: as libwebrtc does, and all take it */
         if (!sq_twcc_recorder_build(recorder, now_ns, own_ssrc(peer), &c.w)) {

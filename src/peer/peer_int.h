@@ -323,6 +323,8 @@ static inline bool sq_peer_may_send(const struct sq_peer *peer)
 
 /* timeouts.c */
 void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
+/* Transport-wide feedback is: at its time, or with what is sent about then. */
+void sq_peer_feedback_due(struct sq_peer *peer);
 void sq_peer_rearm(struct sq_peer *peer);               /* anything may have become due */
 
 /* paths.c */
@@ -551,7 +553,8 @@ void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_video_reports(struct sq_peer *peer, uint64_t now_ns);
 void sq_peer_send_bye(struct sq_peer *peer);
-void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns);
+/* What is due until then. */
+void sq_peer_send_transport_feedback(struct sq_peer *peer, uint64_t now_ns, uint64_t until_ns);
 /* A packet of video from a sender that is to be limited by REMB. */
 void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
                                const struct sq_rtp_packet *packet, const struct sq_rtp_exts *exts,

@@ -415,7 +415,7 @@ bool sq_twcc_recorder_build(struct sq_twcc_recorder *r, uint64_t now_ns, uint32_
     };
     sq_rtcp_put_twcc(w, &fb, marks, n);
     r->start_ext += n;
-    r->last_ns = sq_min_u64(r->next_ns, now_ns);
+    r->last_ns = r->next_ns;
     r->feedbacks++;
     r->news = r->start_ext < r->end_ext;
     r->next_ns = r->news ? r->last_ns : SQ_NEVER;
