@@ -64,7 +64,6 @@ static int open_carrier(struct sq_lab *lab)
         .hear_all = true,
         .tcp_listen = config->ice_tcp,
         .no_udp = config->no_udp,
-        .socket_buffer_bytes = config->socket_buffer_bytes,
         .port_min = config->port_min,
         .port_max = config->port_max,
     };

@@ -32,7 +32,6 @@ struct sq_lab_config {
     bool no_udp;                 /* with ice_tcp: those alone */
     bool no_stun;                /* else binding requests are answered on a port of its own */
     uint16_t stun_port;          /* 0: any */
-    int socket_buffer_bytes;     /* of each media socket; 0: the system's default */
     uint16_t port_min, port_max; /* of media; 0, 0: any */
     bool force_openssl_srtp, prefer_cm;
 };

@@ -69,7 +69,6 @@ static int make_relays(struct sq_carrier *carrier, const struct sq_carrier_confi
     struct sq_relays_config relays = *config->relays;
     relays.keep = &carrier->keep;
     relays.seed = config->seed;
-    relays.socket_buffer_bytes = config->socket_buffer_bytes;
     return sq_relays_create(carrier->loop, &relays, &carrier->relays);
 }
 
@@ -101,7 +100,6 @@ int sq_carrier_create(struct sq_loop *loop, const struct sq_carrier_config *conf
     }
     carrier->stun_servers_len = config->stun_servers_len;
     carrier->hear_all = config->hear_all;
-    carrier->socket_buffer_bytes = config->socket_buffer_bytes;
     carrier->port_min = config->port_min;
     carrier->port_max = config->port_max;
     carrier->settle_ns = config->settle_ns ? config->settle_ns : SETTLE_NS;
@@ -451,8 +449,7 @@ int endpoint_open_paths(struct sq_endpoint *endpoint)
             .bind = endpoint_addr(endpoint, i),
             .port_min = carrier->port_min,
             .port_max = carrier->port_max,
-            .recv_buffer_bytes = carrier->socket_buffer_bytes,
-            .send_buffer_bytes = carrier->socket_buffer_bytes,
+            .recv_buffer_bytes = SQ_UDP_MEDIA_BYTES,
             .link = endpoint->link,
         };
         path->endpoint = endpoint;

@@ -41,7 +41,6 @@ struct sq_carrier_config {
     size_t stun_servers_len;
     bool hear_all; /* never connect sockets: a server's, whose clients may move to another address
                       (browsers do) */
-    int socket_buffer_bytes;     /* of each socket; 0: the system's default */
     uint16_t port_min, port_max; /* 0, 0: any */
     enum sq_ice_policy ice_policy;
     bool tcp_listen; /* a passive TCP candidate for each address, by listeners that all share */

@@ -52,7 +52,6 @@ struct sq_carrier {
     size_t stun_servers_len;
     struct sq_stun_counts stun_counts[SQ_ICE_SERVERS_MAX];
     bool hear_all;
-    int socket_buffer_bytes;
     uint16_t port_min, port_max;
     uint64_t settle_ns;
     enum sq_ice_policy ice_policy;

@@ -183,7 +183,6 @@ struct sq_plan {
     size_t stun_servers_len;
     struct sq_relays_config relays; /* TURN servers; servers_len 0: none */
     bool force_openssl_srtp, prefer_cm;
-    int socket_buffer_bytes;
     uint64_t decode;                        /* the streams of so many users are decoded, ... */
     struct sq_decode_thread *decode_thread; /* ... in this thread; NULL: none */
     uint64_t dumps; /* keep the statistics of that many peers, second by second */

@@ -38,7 +38,6 @@ struct sq_relays_config {
     const char *secret; /* nullable: time-limited credentials are made of it, with `user` as name */
     bool insecure;      /* do not verify certificates */
     const char *ca_file; /* nullable */
-    int socket_buffer_bytes;
     uint64_t seed;
     struct sq_keep *keep; /* borrowed */
 };

@@ -138,11 +138,9 @@ static int open_stream(struct sq_relay *relay)
 
 static int open_udp(struct sq_relay *relay)
 {
-    const struct sq_relays_config *cfg = &relay->relays->cfg;
     struct sq_udp_options options = {
         .bind = relay->bind,
-        .recv_buffer_bytes = cfg->socket_buffer_bytes,
-        .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .recv_buffer_bytes = SQ_UDP_MEDIA_BYTES,
         .link = relay->link,
     };
     if (!sq_addr_family(&options.bind)) {
@@ -161,14 +159,12 @@ static int open_dtls(struct sq_relay *relay)
 {
     static const struct sq_udp_tls_events events = {
         .on_open = on_open, .on_data = on_bytes, .on_end = on_end};
-    const struct sq_relays_config *cfg = &relay->relays->cfg;
     const struct sq_udp_tls_options options = {
         .remote = relay->server,
         .bind = sq_addr_family(&relay->bind) ? &relay->bind : NULL,
         .tls_options = tls_options(relay),
         .timeout_ns = STREAM_TIMEOUT_NS,
-        .recv_buffer_bytes = cfg->socket_buffer_bytes,
-        .send_buffer_bytes = cfg->socket_buffer_bytes,
+        .recv_buffer_bytes = SQ_UDP_MEDIA_BYTES,
         .link = relay->link,
     };
     return sq_udp_tls_open(relay->relays->loop, &options, &events, relay, &relay->dtls);

@@ -478,7 +478,6 @@ static int make_carrier(struct sq_shard *shard)
         .relays = &plan->relays,
         .stun_servers = plan->stun_servers,
         .stun_servers_len = plan->stun_servers_len,
-        .socket_buffer_bytes = plan->socket_buffer_bytes,
     };
     return sq_carrier_create(shard->loop, &config, &shard->carrier);
 }

@@ -1,6 +1,7 @@
 /* Endpoints: peers on real sockets of the loopback, two on one loop. */
 #include "base/mem.h"
 #include "base/time.h"
+#include "net/udp.h"
 #include "peer/ice/ice.h"
 #include "run/endpoint.h"
 #include "run/rig.h"
@@ -8,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -315,6 +317,55 @@ static void sockets_hear_everybody_at_first(void **state)
     free_room(&room);
 }
 
+static uint64_t receive_buffer_most(void)
+{
+    FILE *f = fopen("/proc/sys/net/core/rmem_max", "re");
+    unsigned long long bytes = 0;
+    bool read = f && fscanf(f, "%llu", &bytes) == 1;
+    if (f) {
+        fclose(f);
+    }
+    return read ? bytes : 0;
+}
+
+struct flood {
+    struct side *side;
+    uint64_t until;
+};
+
+static bool heard_all(void *ctx)
+{
+    const struct flood *f = ctx;
+    return sq_carrier_counters(f->side->carrier)->datagrams_received >= f->until;
+}
+
+/* As when all of a room of sixty send a key frame at once: thrice what a socket takes by itself. */
+static void a_rooms_key_frames_wait(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1100];
+    struct room room;
+    struct sq_addr to;
+    if (receive_buffer_most() < SQ_UDP_MEDIA_BYTES) {
+        skip();
+    }
+    make_room(&room, "127.0.0.1",
+              (struct sq_carrier_config){.seed = 8, .settle_ns = 100 * SQ_NS_PER_SEC});
+    assert_true(rig_until(room.loop, media_both_ways, &room, LIMIT_MS));
+    socklen_t len = sizeof(to);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getsockname(rig_socket_of(transport_of(&room.a).local_addr), &to.sa, &len), 0);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(sendto(fd, bytes, sizeof(bytes), 0, &to.sa, len), sizeof(bytes));
+    }
+    struct flood f = {&room.a, sq_carrier_counters(room.a.carrier)->datagrams_received + 300};
+    assert_true(rig_until(room.loop, heard_all, &f, LIMIT_MS));
+    sq_carrier_poll(room.a.carrier);
+    assert_int_equal(sq_carrier_counters(room.a.carrier)->receive_drops, 0);
+    close(fd);
+    free_room(&room);
+}
+
 struct stranger {
     int fd;
     struct sq_addr to;
@@ -554,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_restart_disconnects),
         cmocka_unit_test(silence_disconnects),
         cmocka_unit_test(sockets_hear_everybody_at_first),
+        cmocka_unit_test(a_rooms_key_frames_wait),
         cmocka_unit_test(strangers_keep_a_socket_open),
         cmocka_unit_test(closes_within_its_call_back),
         cmocka_unit_test(closes_another_within_a_call_back),
