@@ -517,6 +517,7 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->ctx = ctx;
     peer->cert = sq_cert_pool_get(env->certs, env->next_cert++);
     peer->armed_ns = peer->connect_by_ns = peer->release_at_ns = peer->rtcp_at_ns = SQ_NEVER;
+    peer->feedback_ns = SQ_NEVER;
     peer->video_report_ns = SQ_NEVER;
     peer->rtcp_first = true;
     peer->passive = config->passive;

@@ -232,10 +232,11 @@ struct sq_peer {
     struct sq_peer_env *env;
     const struct sq_peer_ops *ops;
     void *ctx;
-    uint64_t now_ns;   /* of the call that is being served */
-    uint64_t clock_ns; /* the latest that is known; it does not fall */
-    uint64_t armed_ns; /* the time-out last told to the owner */
-    uint64_t rest_ns;  /* nothing but the clips is due before */
+    uint64_t now_ns;      /* of the call that is being served */
+    uint64_t clock_ns;    /* the latest that is known; it does not fall */
+    uint64_t armed_ns;    /* the time-out last told to the owner */
+    uint64_t rest_ns;     /* nothing but the clips and the feedback is due before */
+    uint64_t feedback_ns; /* transport-wide feedback is due; SQ_NEVER: there is nothing to tell */
     struct sq_srtp *srtp;
 
     struct sq_track **tracks; /* owned, at most SQ_PEER_TRACKS_MAX */
@@ -323,9 +324,9 @@ static inline bool sq_peer_may_send(const struct sq_peer *peer)
 
 /* timeouts.c */
 void sq_peer_due(struct sq_peer *peer, uint64_t at_ns); /* something is to be done then */
-/* Transport-wide feedback is: at its time, or with what is sent about then. */
-void sq_peer_feedback_due(struct sq_peer *peer);
-void sq_peer_rearm(struct sq_peer *peer);               /* anything may have become due */
+/* Transport-wide feedback may be due at another time than before. */
+void sq_peer_note_feedback(struct sq_peer *peer);
+void sq_peer_rearm(struct sq_peer *peer); /* anything may have become due */
 
 /* paths.c */
 /* A candidate line of the other side; a name in it is told to the owner. */

@@ -261,7 +261,7 @@ static void record_transport(struct sq_peer *peer, uint64_t now_ns, const struct
         peer->twcc_recorder = recorder;
     }
     sq_twcc_recorder_on_packet(peer->twcc_recorder, now_ns, exts->transport_seq, ssrc);
-    sq_peer_feedback_due(peer);
+    sq_peer_note_feedback(peer);
 }
 
 /* Gives bits of enum sq_rtp_rx. */

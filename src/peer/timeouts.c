@@ -48,22 +48,31 @@ static uint64_t clips_due(const struct sq_peer *peer)
     return at;
 }
 
-static uint64_t feedback_due(const struct sq_peer *peer)
+/* When transport-wide feedback leaves at the latest. */
+static uint64_t feedback_due(const struct sq_peer *peer, uint64_t clips_ns)
 {
-    uint64_t at = sq_twcc_recorder_next_ns(peer->twcc_recorder);
-    bool rides = at != SQ_NEVER && clips_due(peer) <= at + RIDE_NS;
-    return rides ? at + RIDE_NS : at;
+    uint64_t at = peer->feedback_ns;
+    return at != SQ_NEVER && clips_ns <= at + RIDE_NS ? at + RIDE_NS : at;
 }
 
-/* Asked for each packet that comes in: mostly it is known, and the clips are not looked at. */
-void sq_peer_feedback_due(struct sq_peer *peer)
+void sq_peer_note_feedback(struct sq_peer *peer)
 {
-    if (peer->rest_ns > sq_twcc_recorder_next_ns(peer->twcc_recorder) + RIDE_NS) {
-        sq_peer_due(peer, feedback_due(peer));
+    uint64_t at = sq_twcc_recorder_next_ns(peer->twcc_recorder);
+    if (at != peer->feedback_ns) {
+        peer->feedback_ns = at;
+        arm(peer, feedback_due(peer, clips_due(peer)));
     }
 }
 
-/* When anything else is to be done, the clips being noted. Its answers lie all over the peer's memory. */
+/* When anything is to be done, as noted. */
+static uint64_t next_due(const struct sq_peer *peer)
+{
+    uint64_t clips_ns = clips_due(peer);
+    uint64_t at = sq_min_u64(peer->rest_ns, clips_ns);
+    return sq_peer_may_send(peer) ? sq_min_u64(at, feedback_due(peer, clips_ns)) : at;
+}
+
+/* When anything else is to be done. Its answers lie all over the peer's memory. */
 static uint64_t rest_due(const struct sq_peer *peer)
 {
     uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
@@ -75,9 +84,6 @@ static uint64_t rest_due(const struct sq_peer *peer)
         return at;
     }
     at = sq_min_u64(at, peer->video_report_ns);
-    if (peer->twcc_recorder) {
-        at = sq_min_u64(at, feedback_due(peer));
-    }
     if (peer->cc) {
         at = sq_min_u64(at, sq_cc_next_ns(peer));
     }
@@ -91,9 +97,9 @@ static uint64_t rest_due(const struct sq_peer *peer)
 void sq_peer_rearm(struct sq_peer *peer)
 {
     if (peer->state != SQ_PEER_CLOSED) {
-        note_clips(peer);
         peer->rest_ns = rest_due(peer);
-        arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
+        note_clips(peer);
+        arm(peer, next_due(peer));
     }
 }
 
@@ -103,10 +109,14 @@ uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
         return SQ_NEVER;
     }
     uint64_t at = rest_due(peer);
-    for (size_t i = 0; i < peer->tracks_len && sq_peer_may_send(peer); i++) {
-        at = sq_min_u64(at, clip_due(peer->tracks[i]));
+    if (!sq_peer_may_send(peer)) {
+        return at;
     }
-    return at;
+    uint64_t clips_ns = SQ_NEVER;
+    for (size_t i = 0; i < peer->tracks_len; i++) {
+        clips_ns = sq_min_u64(clips_ns, clip_due(peer->tracks[i]));
+    }
+    return sq_min_u64(sq_min_u64(at, clips_ns), feedback_due(peer, clips_ns));
 }
 
 static void check_connect_timeout(struct sq_peer *peer)
@@ -154,12 +164,18 @@ static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     sq_peer_left_dtls(peer);
 }
 
-static void run_congestion(struct sq_peer *peer, uint64_t now_ns, bool clips)
+/* Before it is due where a clip sends now. */
+static void run_transport_feedback(struct sq_peer *peer, uint64_t now_ns)
 {
-    uint64_t until_ns = clips ? now_ns + RIDE_NS : now_ns;
-    if (peer->twcc_recorder && sq_twcc_recorder_next_ns(peer->twcc_recorder) <= until_ns) {
+    uint64_t until_ns = clips_due(peer) <= now_ns ? now_ns + RIDE_NS : now_ns;
+    if (peer->feedback_ns <= until_ns) {
         sq_peer_send_transport_feedback(peer, now_ns, until_ns);
+        peer->feedback_ns = sq_twcc_recorder_next_ns(peer->twcc_recorder);
     }
+}
+
+static void run_congestion(struct sq_peer *peer, uint64_t now_ns)
+{
     if (peer->cc && sq_cc_next_ns(peer) <= now_ns) {
         sq_cc_on_timeout(peer, now_ns);
     }
@@ -226,14 +242,14 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
         return;
     }
     now_ns = sq_max_u64(now_ns, peer->clock_ns); /* a datagram's time may have been ahead of it */
-    bool clips = clips_due(peer) <= now_ns;
-    bool rest = peer->rest_ns <= (clips ? now_ns + 2 * RIDE_NS : now_ns);
+    bool rest = peer->rest_ns <= now_ns;
     peer->now_ns = peer->clock_ns = now_ns;
     peer->armed_ns = SQ_NEVER;
     if (rest && sq_peer_may_send(peer)) {
-        run_congestion(peer, now_ns, clips);
+        run_congestion(peer, now_ns);
     }
     if (sq_peer_may_send(peer)) {
+        run_transport_feedback(peer, now_ns);
         run_sources(peer, now_ns, rest);
     }
     if (rest && sq_peer_may_send(peer)) {
@@ -241,9 +257,9 @@ void sq_peer_on_timeout(struct sq_peer *peer, uint64_t now_ns)
     }
     if (rest) {
         run_transport(peer, now_ns);
-        note_clips(peer);
         peer->rest_ns = rest_due(peer);
+        note_clips(peer);
     }
     peer->armed_ns = SQ_NEVER;
-    arm(peer, sq_min_u64(peer->rest_ns, clips_due(peer)));
+    arm(peer, next_due(peer));
 }

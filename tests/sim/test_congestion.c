@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "peer/peer_int.h"
 #include "sim/simcall.h"
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -485,9 +486,34 @@ static void spatial_layers_follow_the_rate(void **state)
     simnet_free(p.net);
 }
 
+/* Transport-wide feedback costs no time-out of its own where a clip sends every 20 ms, and comes as
+ * often as it did: 16 times a second. */
+static void feedback_leaves_with_the_clip(void **state)
+{
+    (void)state;
+    struct pair p = make_pair(71, &gcc, &gcc, false);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 20 * SEC);
+    const struct sq_twcc_recorder *recorder = simnode_peer(p.a)->twcc_recorder;
+    uint64_t timeouts = simnode_counters(p.a)->timeouts;
+    uint64_t feedbacks = recorder->feedbacks;
+    uint64_t sends = out_stats(p.net, p.a, 0).packets_sent + out_stats(p.net, p.a, 1).frames_sent;
+    run_for(p.net, 20 * SEC);
+    feedbacks = recorder->feedbacks - feedbacks;
+    assert_in_range(feedbacks, 16 * 20 - 2, 16 * 20 + 2);
+    sends = out_stats(p.net, p.a, 0).packets_sent + out_stats(p.net, p.a, 1).frames_sent - sends;
+    timeouts = simnode_counters(p.a)->timeouts - timeouts;
+    print_message("           %" PRIu64 " time-outs for %" PRIu64 " packets and frames, %" PRIu64
+                  " feedbacks\n",
+                  timeouts, sends, feedbacks);
+    assert_true(timeouts < sends + feedbacks / 4);
+    simnet_free(p.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(feedback_leaves_with_the_clip),
         cmocka_unit_test(settles_and_recovers),
         cmocka_unit_test(spatial_layers_follow_the_rate),
         cmocka_unit_test(a_wide_link_costs_nothing),
