@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Makes the clips that ship with Squall, in share/clips: speech and a moving picture, out of nothing
-# but generators (espeak-ng, ffmpeg's test sources). Usage: tools/make-clips.sh [FOLDER]
+# but generators (espeak-ng, ffmpeg's test sources). Usage: tools/make-clips.sh [FOLDER [black]], the
+# latter for that clip alone, which needs no voice.
 # Needs ffmpeg with libvpx, libx264, libaom and libopus, espeak-ng, python3, cc and libvpx-dev.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-share/clips}
-for tool in ffmpeg espeak-ng python3 cc; do
+tools="ffmpeg python3"
+[ "${2:-}" = black ] || tools+=" espeak-ng cc"
+for tool in $tools; do
     command -v "$tool" > /dev/null || { echo "make-clips: $tool is missing" >&2; exit 2; }
 done
 mkdir -p "$out"
@@ -102,6 +105,29 @@ clip() { # NAME VOICE TRACK...
     shift 2
     python3 tools/make-clips.py "$out/$name.sqclip" "$seconds" "$work/$voice.wav" "$@"
 }
+
+# What is sent of a video that is muted: black, in each codec, at the sizes that clips usually have. Its
+# one key frame begins it, and the H.264 fits packetization-mode 0, which mode 1 takes as well.
+black() {
+    local seconds=4.8 n=0 size tracks8=() tracks9=() tracks264=() tracks1=()
+    ff -f lavfi -i "color=black:size=160x90:rate=25" -pix_fmt yuv420p -t "$seconds" "$work/black.y4m"
+    for size in 160x90 224x126 320x180 480x270 640x360 960x540 1280x720 1920x1080; do
+        n=$((n + 1))
+        vp8 "black8$n" black "$size" 40 "expr:eq(n,0)"
+        vp9 "black9$n" black "$size" 40 "expr:eq(n,0)"
+        h264 "black264$n" black "$size" 40 "expr:eq(n,0)" 1100
+        av1 "black1$n" black "$size" 40 "expr:eq(n,0)"
+        tracks8+=("codec=vp8,file=$work/black8$n.ivf,$layers")
+        tracks9+=("codec=vp9,file=$work/black9$n.ivf,$layers")
+        tracks264+=("codec=h264,file=$work/black264$n.h264,size=$size,fps=25,single-nal")
+        tracks1+=("codec=av1,file=$work/black1$n.ivf")
+    done
+    python3 tools/make-clips.py "$out/black.sqclip" "$seconds" - "${tracks8[@]}" "${tracks9[@]}" \
+        "${tracks264[@]}" "${tracks1[@]}"
+}
+
+black
+[ "${2:-}" != black ] || exit 0
 
 speech default en-gb 45 "Hello, this is Squall. I am one of many callers, and each of us really speaks. \
 If you can hear every word of this, the service in between has held." 36k

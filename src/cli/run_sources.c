@@ -379,14 +379,16 @@ static int check_codecs(struct sq_run_sources *s, const struct sq_plan_group *g,
 }
 
 /* A clip by its name, opened once; `what` is the option or the step, for messages. */
-static int named_clip(struct sq_run_sources *s, const char *what, const char *name, bool tags,
-                      const struct sq_clip **ret_clip)
+static int named_clip(struct sq_run_sources *s, const char *what, const char *name,
+                      const struct sq_clip_opts *opts, const struct sq_clip **ret_clip)
 {
     char path[SQ_CLIP_PATH_MAX];
     char why[SQ_CLIP_WHY_MAX];
     for (size_t i = 0; i < s->clips_len; i++) {
-        if (strcmp(s->clips[i].name, name) == 0 && s->clips[i].tags == tags) {
-            *ret_clip = s->clips[i].clip;
+        const struct sq_run_clip *has = &s->clips[i];
+        if (strcmp(has->name, name) == 0 && has->opts.tags == opts->tags &&
+            has->opts.fps_milli == opts->fps_milli) {
+            *ret_clip = has->clip;
             return 0;
         }
     }
@@ -398,12 +400,11 @@ static int named_clip(struct sq_run_sources *s, const char *what, const char *na
             what, name);
     }
     struct sq_run_clip *clip = &s->clips[s->clips_len];
-    const struct sq_clip_opts opts = {.tags = tags};
-    if (sq_clip_open_with(path, &opts, &clip->clip, why) != 0) {
+    if (sq_clip_open_with(path, opts, &clip->clip, why) != 0) {
         return refuse(s, SQ_ERR_FORMAT, "%.*s: %s", (int)strcspn(what, " "), what, why);
     }
     clip->name = name;
-    clip->tags = tags;
+    clip->opts = *opts;
     *ret_clip = clip->clip;
     s->clips_len++;
     return 0;
@@ -424,7 +425,8 @@ static int open_share(struct sq_run_sources *s, const struct sq_run_options *o,
     if (s->shares_len == SQ_PLAN_SHARES_MAX) {
         err = refuse(s, SQ_ERR_UNSUPPORTED, "share: more than %d clips", SQ_PLAN_SHARES_MAX);
     }
-    err = err ? err : named_clip(s, "share ", step->name, g->latency, &clip);
+    const struct sq_clip_opts opts = {.tags = g->latency};
+    err = err ? err : named_clip(s, "share ", step->name, &opts, &clip);
     if (err) {
         snprintf(why, sizeof(why), "%s", s->why);
         sq_run_file_refuse(o, &step->at, s->why, sizeof(s->why), "%s", why);
@@ -434,15 +436,36 @@ static int open_share(struct sq_run_sources *s, const struct sq_run_options *o,
     return 0;
 }
 
+/* What is sent of a video that is muted: black, as often as the clip has pictures. */
+static int open_black(struct sq_run_sources *s, const struct sq_run_options *o,
+                      struct sq_plan_group *g, const struct sq_step *step)
+{
+    const struct sq_clip_track *video = g->clip ? sq_clip_track(g->clip, SQ_CLIP_VIDEO) : NULL;
+    if (!step->video || !video || !g->video) {
+        return 0; /* a recording goes on */
+    }
+    char why[sizeof(s->why)];
+    const struct sq_clip_opts opts = {.tags = g->latency, .fps_milli = video->fps_milli};
+    int err = named_clip(s, "mute: video needs the clip ", "black", &opts, &g->black);
+    if (err) {
+        snprintf(why, sizeof(why), "%s", s->why);
+        sq_run_file_refuse(o, &step->at, s->why, sizeof(s->why), "%s", why);
+    }
+    return err;
+}
+
+/* The clips that steps need. */
 static int open_shares(struct sq_run_sources *s, const struct sq_run_options *o,
                        struct sq_plan *plan)
 {
     int err = 0;
     for (size_t i = 0; i < plan->groups_len; i++) {
-        const struct sq_plan_group *g = &plan->groups[i];
+        struct sq_plan_group *g = &plan->groups[i];
         for (size_t k = 0; !err && g->steps && k < g->steps->n; k++) {
             const struct sq_step *step = &g->steps->items[k];
-            err = step->kind == SQ_STEP_SHARE ? open_share(s, o, g, step) : 0;
+            err = step->kind == SQ_STEP_SHARE  ? open_share(s, o, g, step)
+                  : step->kind == SQ_STEP_MUTE ? open_black(s, o, g, step)
+                                               : 0;
         }
     }
     plan->shares = s->shares;
@@ -557,7 +580,8 @@ int sq_run_sources_open(struct sq_run_sources *s, const struct sq_run_options *o
         if (!err && own->replay) {
             err = open_replay(s, own, plan, g);
         } else if (!err) {
-            err = named_clip(s, "--media ", own->media, g->latency, &g->clip);
+            const struct sq_clip_opts opts = {.tags = g->latency};
+            err = named_clip(s, "--media ", own->media, &opts, &g->clip);
             err = err || !sq_plan_publishes(plan) || (o->groups_len > 0 && !g->publishes)
                       ? err
                       : check_codecs(s, g, own->media);

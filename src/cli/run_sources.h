@@ -5,13 +5,13 @@
 #include "cli/run_options.h"
 #include "cli/script_option.h"
 #include "lab/lab.h"
+#include "media/clip.h"
 
-struct sq_clip;
 struct sq_replay;
 
 struct sq_run_clip {
     const char *name; /* as given */
-    bool tags;
+    struct sq_clip_opts opts;
     struct sq_clip *clip;
 };
 
@@ -29,7 +29,7 @@ struct sq_run_sources {
     struct sq_target targets[SQ_PLAN_GROUPS_MAX];
     char lab_urls[SQ_PLAN_GROUPS_MAX][SQ_LAB_URL_MAX + 64];
     size_t targets_len;
-    struct sq_run_clip clips[SQ_PLAN_GROUPS_MAX + SQ_PLAN_SHARES_MAX];
+    struct sq_run_clip clips[2 * SQ_PLAN_GROUPS_MAX + SQ_PLAN_SHARES_MAX];
     struct sq_plan_share shares[SQ_PLAN_SHARES_MAX]; /* of steps */
     size_t shares_len;
     size_t clips_len;

@@ -97,6 +97,7 @@ int sq_clip_open_with(const char *path, const struct sq_clip_opts *opts, struct 
         return SQ_ERR_NOMEM;
     }
     c->tags = opts->tags;
+    c->fps_milli = opts->fps_milli;
     int err = read_file(c, why);
     if (!err) {
         err = sq_clip_parse(c, opts->payload_max_bytes, why);
@@ -127,6 +128,7 @@ int sq_clip_open_bytes_with(const void *bytes, size_t len, const char *path,
     c->map = bytes;
     c->map_bytes = len;
     c->tags = opts->tags;
+    c->fps_milli = opts->fps_milli;
     int err = sq_clip_parse(c, opts->payload_max_bytes, why);
     if (err) {
         sq_clip_close(c);
@@ -170,6 +172,27 @@ const struct sq_clip_track *sq_clip_track(const struct sq_clip *c, enum sq_clip_
         }
     }
     return NULL;
+}
+
+static unsigned apart(unsigned a, unsigned b)
+{
+    return a > b ? a - b : b - a;
+}
+
+const struct sq_clip_track *sq_clip_nearest(const struct sq_clip *c, enum sq_codec codec,
+                                            unsigned width, unsigned height)
+{
+    const struct sq_clip_track *best = NULL;
+    unsigned least = 0;
+    for (size_t i = 0; i < c->track_count; i++) {
+        const struct sq_clip_track *t = &c->tracks[i];
+        unsigned off = apart(t->width, width) + apart(t->height, height);
+        if (t->codec == codec && (!best || off < least)) {
+            best = t;
+            least = off;
+        }
+    }
+    return best;
 }
 
 static size_t give_ladder(const struct sq_clip_track *lowest,

@@ -141,12 +141,15 @@ struct sq_clip {
     void *mapping; /* our own copy, to be unmapped; NULL: the bytes are borrowed */
     size_t track_count;
     bool tags;
+    uint32_t fps_milli; /* as opened with */
     struct sq_clip_track tracks[SQ_CLIP_TRACKS_MAX];
 };
 
 struct sq_clip_opts {
     size_t payload_max_bytes; /* 0: the default */
     bool tags; /* leave room for a time-tag (media/timetag.h) in each frame of VP9, H.264 and AV1 */
+    uint32_t fps_milli; /* video: play it at this rate, its frames at even distances, whatever the
+                           file says; 0: as the file says. 1 to 1,000 frames a second. */
 };
 
 /* Maps the file, checks all of it and cuts it into payloads of at most `payload_max_bytes` (0: the
@@ -189,6 +192,9 @@ static inline const struct sq_clip_track *sq_clip_lowest(const struct sq_clip_tr
 {
     return t - t->step;
 }
+/* The track of that codec whose picture comes nearest to a size; NULL: there is none. */
+const struct sq_clip_track *sq_clip_nearest(const struct sq_clip *c, enum sq_codec codec,
+                                            unsigned width, unsigned height);
 /* Average rate in bit/s of a track's frames with temporal layers above `tid` left out. */
 static inline uint32_t sq_clip_track_bps(const struct sq_clip_track *t, unsigned tid)
 {

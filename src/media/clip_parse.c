@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_BYTES   24
-#define TRACK_BYTES  64
-#define FEATURES_ALL (SQ_CLIP_DTX | SQ_CLIP_FEC | SQ_CLIP_SINGLE_NAL | SQ_CLIP_KEY_SVC)
-#define ROW_FLAGS    (SQ_CLIP_KEY | SQ_CLIP_VOICE | SQ_CLIP_NONREF | SQ_CLIP_SYNC)
+#define HEAD_BYTES    24
+#define TRACK_BYTES   64
+#define FEATURES_ALL  (SQ_CLIP_DTX | SQ_CLIP_FEC | SQ_CLIP_SINGLE_NAL | SQ_CLIP_KEY_SVC)
+#define ROW_FLAGS     (SQ_CLIP_KEY | SQ_CLIP_VOICE | SQ_CLIP_NONREF | SQ_CLIP_SYNC)
+#define FPS_MILLI_MIN 1000 /* of what may be asked for */
+#define FPS_MILLI_MAX 1000000
 
 /* What is being checked, for messages. */
 struct check {
@@ -229,6 +231,24 @@ static int check_row(const struct check *k, const struct sq_clip_track *t, const
     return check_bytes(k, t, i, r, at);
 }
 
+/* Frames at even distances, so many in 1000 s; of a track that is cut, which goes by the file's
+ * times. */
+static void retime(struct sq_clip_track *t, uint32_t fps_milli)
+{
+    uint64_t fps = fps_milli < FPS_MILLI_MIN   ? FPS_MILLI_MIN
+                   : fps_milli > FPS_MILLI_MAX ? FPS_MILLI_MAX
+                                               : fps_milli;
+    uint64_t end = UINT64_C(1000) * t->clock_hz * t->frame_count / fps;
+    if (end > UINT32_MAX) {
+        return; /* hours at this rate: as the file says */
+    }
+    for (uint32_t i = 0; i <= t->frame_count; i++) {
+        t->frames[i].ticks = (uint32_t)(UINT64_C(1000) * t->clock_hz * i / fps);
+    }
+    t->duration_ticks = (uint32_t)end;
+    t->fps_milli = (uint32_t)fps;
+}
+
 /* Rates and frame rates of the temporal layers, each with those below it. */
 static void measure(struct sq_clip_track *t)
 {
@@ -320,6 +340,10 @@ static int read_track(const struct check *k, struct sq_clip_track *t, struct pla
         (void)sq_h264_profile_level_id(t->data, t->frames[0].len_bytes, t->profile_level_id);
     }
     err = sq_clip_cut(t, k->clip->map + p->index, p->rows, payload_max_bytes, k->clip->tags);
+    if (!err && k->clip->fps_milli && t->kind == SQ_CLIP_VIDEO) {
+        retime(t, k->clip->fps_milli);
+        measure(t);
+    }
     if (err == SQ_ERR_UNSUPPORTED) {
         return bad(k, err, p->index, "expected at most %u packets in a track", SQ_CLIP_PACKETS_MAX);
     }

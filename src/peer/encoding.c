@@ -50,14 +50,16 @@ static void begin_anew(struct sq_encoding *e, uint64_t now_ns)
     e->rtp.history_used = 0; /* its packets are of what was sent before */
     e->source = (struct sq_source){0};
     e->source_runs = false;
+    e->hidden = NULL;
 }
 
 /* Another codec than before: the clip begins anew, and media time goes on. */
 static void change_codec(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns)
 {
     uint32_t rate = track->jsep->codecs[0].clock_rate_hz;
-    bool other_media = e->source.track && track->media && track->fec != e->source.track &&
-                       sq_clip_lowest(track->media) != sq_clip_lowest(e->source.track);
+    const struct sq_clip_track *at = e->hidden ? e->hidden : e->source.track;
+    bool other_media = at && track->media && track->fec != at &&
+                       sq_clip_lowest(track->media) != sq_clip_lowest(at);
     if (rate == e->rtp.clock_rate && !other_media) {
         return;
     }
@@ -101,6 +103,22 @@ void sq_encoding_on_block(struct sq_track *track, struct sq_encoding *e, uint32_
 
 /* ---- Running ---- */
 
+/* What of the black clip goes in the place of a step of the clip. */
+static const struct sq_clip_track *black_for(const struct sq_track *track,
+                                             const struct sq_clip_track *step)
+{
+    return sq_clip_nearest(track->peer->black, track->send_codec, step->width, step->height);
+}
+
+/* What a layer begins with: the step at which its one stream was last, of the same media. */
+static const struct sq_clip_track *first_step(const struct sq_track *track, size_t i)
+{
+    const struct sq_clip_track *last = track->tx->n == 1 ? track->tx->last_step : NULL;
+    return last && sq_clip_lowest(last) == sq_clip_lowest(track->media)
+               ? last
+               : sq_choose_layer(track->media, i, track->tx->n);
+}
+
 /* All layers show the same picture at the same time, whether they are on yet or not. */
 static void init_sources(struct sq_track *track, uint64_t now_ns)
 {
@@ -109,9 +127,13 @@ static void init_sources(struct sq_track *track, uint64_t now_ns)
     const struct sq_source *first = NULL;
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
-        const struct sq_clip_track *layer = sq_choose_layer(track->media, i, tx->n);
+        const struct sq_clip_track *layer = first_step(track, i);
         if (!layer) {
             continue;
+        }
+        if (sq_track_is_hidden(track)) {
+            e->hidden = layer;
+            layer = black_for(track, layer);
         }
         if (first) {
             sq_source_init_beside(&e->source, layer, 0, first, rand);
@@ -135,7 +157,8 @@ void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns)
     for (size_t i = 0; i < tx->n; i++) {
         struct sq_encoding *e = &tx->encodings[i];
         sq_source_set_red(&e->source, track->red_pt);
-        bool quiet = track->muted || (track->disabled && !sq_silence_is_known(track->send_codec));
+        bool quiet = track->muted || (track->disabled && !track->has_black &&
+                                      !sq_silence_is_known(track->send_codec));
         if (!track->can_send || quiet || !e->active || !e->source.track) {
             e->source_runs = false;
         } else if (!e->source_runs) {
@@ -151,6 +174,8 @@ void sq_track_change_media(struct sq_track *track, uint64_t now_ns)
 {
     struct sq_track_tx *tx = track->tx;
     struct sq_source before[SQ_JSEP_RIDS_MAX];
+    const struct sq_encoding *first = &tx->encodings[0];
+    tx->last_step = first->source.track ? sq_encoding_step(first) : NULL;
     for (size_t i = 0; i < tx->n; i++) {
         before[i] = tx->encodings[i].source;
         begin_anew(&tx->encodings[i], now_ns);
@@ -425,11 +450,12 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
     unsigned room = sq_pace_room(track->peer, now_ns, video);
     while (sent < room && sq_source_next(&e->source, now_ns, &packet)) {
         uint32_t ts = e->rtp.ts_base + (uint32_t)packet.ticks;
-        if (track->disabled) {
+        bool silent = track->disabled && !video;
+        if (silent) {
             hush(track, &packet, silence);
         }
         struct outgoing out = of_source(track, &packet, ts, 0);
-        if (track->disabled) {
+        if (silent) {
             out.tag = (struct sq_latency_room){0};
         }
         size_t payload_len = payload_bytes(&out);

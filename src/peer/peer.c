@@ -526,6 +526,7 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->forward_only = config->forward_only;
     peer->latency = config->latency;
     peer->remb_bps = config->remb_bps;
+    peer->black = config->black;
     peer->bwe = config->bwe;
     peer->codecs[SQ_MEDIA_AUDIO] = config->audio;
     peer->codecs[SQ_MEDIA_VIDEO] = config->video;

@@ -276,7 +276,9 @@ struct sq_peer_config {
     unsigned simulcast; /* layers of a video that a clip gives: 2 or 3; else one stream */
     bool capture_time;  /* offer abs-capture-time */
     bool dependency;    /* offer the dependency descriptor, as is done with layers anyway */
-    uint64_t remb_bps;  /* tell senders by REMB that they may send this much; 0: what is measured */
+    const struct sq_clip *black; /* what is sent of a video that is not enabled, see
+                                    sq_track_set_enabled; borrowed; NULL: nothing */
+    uint64_t remb_bps; /* tell senders by REMB that they may send this much; 0: what is measured */
     struct sq_peer_bwe bwe;
 };
 
@@ -353,8 +355,10 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
 /* Sends nothing of its clip until it is unmuted, as RTCRtpSender.replaceTrack(null) has it; the
  * time of the clip goes on, and a video begins again with a key frame. Reports and RTCP go on. */
 void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted);
-/* As MediaStreamTrack.enabled: of sound that is not enabled silence is sent, packet for packet.
- * Video, and sound whose codec has no silence here (media/silence.h), is sent no more. */
+/* As MediaStreamTrack.enabled: of sound that is not enabled silence is sent, packet for packet; of
+ * video config.black in the codec agreed on, in the size of it that is nearest to the picture's,
+ * from a key frame to the key frame of the clip that ends it. Sound whose codec has no silence here
+ * (media/silence.h), and video that has no black, is sent no more. */
 void sq_track_set_enabled(struct sq_track *track, uint64_t now_ns, bool enabled);
 /* Takes effect with the next description. */
 int sq_track_set_direction(struct sq_track *track, enum sq_direction direction) SQ_MUST_USE;

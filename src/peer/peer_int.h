@@ -97,6 +97,9 @@ struct sq_encoding {
     struct sq_rtp_sender rtp;
     struct sq_rtp_template header;
     struct sq_source source;
+    /* Black is sent in the place of this step of the clip, which is what the rates are shared out
+     * for; NULL: what the source gives is the clip's. */
+    const struct sq_clip_track *hidden;
     char rid[SQ_JSEP_RID_MAX]; /* "" without simulcast */
     bool wanted;               /* of simulcast: the other side takes it, and not paused */
     bool active;               /* … and the allocation has room for it */
@@ -128,7 +131,8 @@ struct sq_encoding {
 struct sq_track_tx {
     uint64_t stepped_ns;    /* when the ladder's step changed */
     uint64_t allocated_bps; /* by sq_track_allocate; UINT64_MAX: no limit was ever told */
-    struct sq_tones *tones; /* being played, tones.c; NULL: none ever were. Owned. */
+    const struct sq_clip_track *last_step; /* of the first stream, before its media changed */
+    struct sq_tones *tones;                /* being played, tones.c; NULL: none ever were. Owned. */
     uint8_t n;
     struct sq_encoding encodings[]; /* from the lowest to the highest layer */
 };
@@ -197,6 +201,7 @@ struct sq_track {
     uint32_t rtx_ssrc;
     enum sq_codec send_codec; /* agreed on */
     bool can_send, can_receive, muted, disabled;
+    bool has_black;              /* of video that is disabled: there is one in this codec */
     uint8_t wanted;              /* enum sq_direction: by its owner, as of the last exchange */
     bool tried, agreed, refused; /* struct sq_track_agreed */
     bool withdrawn;              /* its owner stopped it */
@@ -274,6 +279,7 @@ struct sq_peer {
     int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
     size_t candidates_told;
     uint64_t remb_bps;
+    const struct sq_clip *black; /* of video that is disabled; NULL */
     uint64_t connect_timeout_ns;
     struct sq_derived_ice ice_before; /* our own, of before the restart of a pending offer */
     struct sq_peer_codecs codecs[2];  /* by enum sq_media_kind */
@@ -367,6 +373,16 @@ int sq_encoding_apply(struct sq_track *track, struct sq_encoding *e) SQ_MUST_USE
 void sq_track_change_media(struct sq_track *track, uint64_t now_ns);
 /* Starts, goes on with, or halts the clip, as the direction and the layer's state have it. */
 void sq_track_sync_sources(struct sq_track *track, uint64_t now_ns);
+/* Black is sent in the place of the clip. */
+static inline bool sq_track_is_hidden(const struct sq_track *track)
+{
+    return track->disabled && track->has_black;
+}
+/* The step of the clip that is sent, or hidden. */
+static inline const struct sq_clip_track *sq_encoding_step(const struct sq_encoding *e)
+{
+    return e->hidden ? e->hidden : sq_source_step(&e->source);
+}
 /* The stream of one of our SSRCs; NULL for an SSRC that does not send. */
 struct sq_encoding *sq_peer_encoding(struct sq_peer *peer, uint32_t ssrc,
                                      struct sq_track **ret_track);

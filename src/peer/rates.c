@@ -49,7 +49,7 @@ static unsigned tid_for(const struct sq_clip_track *step, uint64_t bps)
 
 static void fit_layer(struct sq_encoding *e, uint64_t bps)
 {
-    sq_source_set_max_tid(&e->source, tid_for(sq_source_step(&e->source), bps));
+    sq_source_set_max_tid(&e->source, tid_for(sq_encoding_step(e), bps));
 }
 
 /* The best step that fits, with the layers that do; above the lowest one not with less than half of
@@ -99,11 +99,12 @@ static void fit_spatial(struct sq_track_tx *tx, const struct sq_clip_track *medi
 }
 
 /* One stream moves on its ladder. */
-static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, uint64_t bps,
-                     uint64_t now_ns)
+static void fit_step(const struct sq_track *track, uint64_t bps, uint64_t now_ns)
 {
+    struct sq_track_tx *tx = track->tx;
+    const struct sq_clip_track *media = track->media;
     struct sq_encoding *e = &tx->encodings[0];
-    const struct sq_clip_track *at = sq_source_step(&e->source);
+    const struct sq_clip_track *at = sq_encoding_step(e);
     const struct sq_clip_track *to = best_step(media, bps, at);
     if (to > at && bps != UINT64_MAX && tx->stepped_ns && now_ns < tx->stepped_ns + STEP_UP_NS) {
         to = at;
@@ -113,7 +114,11 @@ static void fit_step(struct sq_track_tx *tx, const struct sq_clip_track *media, 
         return;
     }
     if (to != at) {
-        sq_source_set_step(&e->source, to);
+        if (e->hidden) {
+            e->hidden = to; /* black is as good as it is */
+        } else {
+            sq_source_set_step(&e->source, to);
+        }
         tx->stepped_ns = e->rtp.started ? now_ns : 0; /* where it begins is no step */
     }
     sq_source_set_max_tid(&e->source, tid_for(to, bps));
@@ -199,7 +204,7 @@ void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
         return; /* not begun yet: the next estimate comes soon enough */
     }
     if (tx->n == 1) {
-        fit_step(tx, track->media, bps, now_ns);
+        fit_step(track, bps, now_ns);
         return;
     }
     share_out(track, bps);
@@ -212,7 +217,7 @@ void sq_track_allocate(struct sq_track *track, uint64_t bps, uint64_t now_ns)
 uint64_t sq_encoding_sending_bps(const struct sq_track *track, const struct sq_encoding *e)
 {
     return track->media && e->active && e->source.track
-               ? sq_clip_track_layers_bps(sq_source_step(&e->source), e->source.want_tid,
+               ? sq_clip_track_layers_bps(sq_encoding_step(e), e->source.want_tid,
                                           e->source.want_sid)
                : 0;
 }

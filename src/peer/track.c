@@ -388,6 +388,9 @@ static void set_media(struct sq_track *track, const struct sq_clip_track *media)
     bool takes_fec = sq_fmtp_is_one(track->jsep->codecs[0].fmtp, "useinbandfec");
     bool may = media && takes_fec && !track->peer->codecs[track->kind].no_fec;
     track->media = media;
+    track->has_black =
+        media && track->peer->black && track->kind == SQ_MEDIA_VIDEO &&
+        sq_clip_nearest(track->peer->black, track->send_codec, media->width, media->height);
     track->fec = may ? sq_choose_fec(track->clip, media) : NULL;
 }
 
@@ -534,13 +537,29 @@ void sq_track_set_muted(struct sq_track *track, uint64_t now_ns, bool muted)
     }
 }
 
+/* track->media, or what is sent in its place, is another; the layers and the step are those that
+ * the rate has room for. */
+static void begin_media(struct sq_track *track, uint64_t now_ns)
+{
+    sq_track_change_media(track, now_ns);
+    track->tx->stepped_ns = 0; /* where it begins is no step */
+    sq_track_allocate(track, track->tx->allocated_bps, now_ns);
+    track->tx->stepped_ns = 0;
+    sq_peer_due(track->peer, sq_track_next_send_ns(track));
+}
+
 void sq_track_set_enabled(struct sq_track *track, uint64_t now_ns, bool enabled)
 {
     if (track->disabled == !enabled) {
         return;
     }
     track->disabled = !enabled;
-    if (track->tx && track->media && sq_peer_may_send(track->peer)) {
+    if (!track->tx || !track->media) {
+        return;
+    }
+    if (track->has_black) {
+        begin_media(track, now_ns);
+    } else if (sq_peer_may_send(track->peer)) {
         sq_track_sync_sources(track, now_ns);
         sq_peer_due(track->peer, sq_track_next_send_ns(track));
     }
@@ -561,11 +580,7 @@ int sq_track_share(struct sq_track *track, uint64_t now_ns, const struct sq_clip
         return 0;
     }
     set_media(track, media);
-    sq_track_change_media(track, now_ns);
-    track->tx->stepped_ns = 0; /* where it begins is no step */
-    sq_track_allocate(track, track->tx->allocated_bps, now_ns);
-    track->tx->stepped_ns = 0;
-    sq_peer_due(peer, sq_track_next_send_ns(track));
+    begin_media(track, now_ns);
     return sq_cc_apply(peer);
 }
 

@@ -88,6 +88,7 @@ struct sq_plan_group {
                                 the same adapter; NULL: all have `target` */
     const struct sq_signal_ops *adapter;
     const struct sq_clip *clip;
+    const struct sq_clip *black;    /* what is sent of a video that steps mute; NULL: none does */
     const struct sq_replay *replay; /* sent in the place of the clip; NULL: the clip is */
 
     bool publishes, watches; /* sends what it has; receives what others send */

@@ -139,6 +139,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
     struct sq_user_peer *peer = &user->peers[user->peers_len];
     const struct sq_peer_config config = {.audio = group->audio_codecs,
                                           .video = group->video_codecs,
+                                          .black = group->black,
                                           .simulcast = group->simulcast,
                                           .bwe = group->bwe,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,

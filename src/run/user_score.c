@@ -46,7 +46,8 @@ static double received_bps(const struct sq_user *user, enum sq_codec codec)
     double least = 0;
     for (size_t i = 0; i < plan->groups_len; i++) {
         double bps = clip_bps(&plan->groups[i], codec, false);
-        if (plan->groups[i].publishes && plan->groups[i].video && bps == 0) {
+        bool unknown = bps == 0 || plan->groups[i].black; /* black takes next to nothing */
+        if (plan->groups[i].publishes && plan->groups[i].video && unknown) {
             return 0;
         }
         least = bps > 0 && (least == 0 || bps < least) ? bps : least;

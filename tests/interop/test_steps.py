@@ -203,7 +203,6 @@ def steps_effects(t):
     changed = {e["value"]: seconds(e["time"]) for e in results.events("network")}
     packets = on_the_wire(capture.path, "udp.srcport", talker["pair"])
     media = [time for time, _, rtp, _, _ in packets if rtp in (AUDIO, EVENTS, VIDEO)]
-    videos = [time for time, _, rtp, _, _ in packets if rtp == VIDEO]
 
     # dtmf: who listens hears the keys, from their begin to their end as long as they were pressed.
     keys = {}
@@ -224,13 +223,13 @@ def steps_effects(t):
     starts = sorted(heard)
     check(all(abs(b - a - 48 * 170) < 48 * 20 for a, b in zip(starts, starts[1:])), f"time-stamps of keys {starts}, 170 ms apart")
 
-    # mute: no video leaves, of audio silence at the pace of packets, and all of it before and after.
-    quiet = [time for time in videos if at["mute"] + 0.15 < time < at["unmute"]]
+    # mute: of video black leaves, at 25 frames/s in small packets, of audio silence at the pace of packets, and all of it before and after.
+    black = [size for time, size, rtp, *_ in packets if rtp == VIDEO and at["mute"] + 0.15 < time < at["unmute"]]
     hushed = [size for time, size, rtp, *_ in packets if rtp == AUDIO and at["mute"] + 0.15 < time < at["unmute"]]
     check(len(hushed) > 55 and max(hushed) - min(hushed) < 12, f"sizes of audio packets while muted {hushed}")
     loud = [sum(begin <= time < begin + 1 for time in media) for begin in (at["mute"] - 1, at["unmute"] + 0.3)]
-    test.note(f"{len(quiet)} packets while muted, {loud} in the second before and after")
-    check(not quiet and min(loud) > 100, f"{len(quiet)} packets while muted, {loud} in the second before and after")
+    test.note(f"{len(black)} packets of {min(black)} to {max(black)} bytes of black while muted, {loud} packets in the second before and after")
+    check(30 <= len(black) <= 37 and max(black) < 700 and min(loud) > 100, f"sizes of video packets while muted {black}; {loud} packets in the second before and after")
 
     # restart_ice: new credentials both ways, and media go on.
     restart = at["restart"]
@@ -365,5 +364,39 @@ expect:
     test.note(f"widths by the second: {widths[0]}")
 
 
+def steps_muted_video(t):
+    """Who receives a muted video sees black at the same frame rate, as from a browser, and no freeze; then the picture again.
+    FFmpeg decodes what came."""
+    results = scenario(t, """
+load: {peers: 2, rate: 20/s, duration: 7s}
+groups:
+  talker:
+    per_room: 1
+    role: publish
+    steps:
+      - wait: 2s
+      - mute: video
+      - wait: 2s
+      - unmute: video
+  listener: {role: watch}
+expect:
+  - video.in.freezes == 0
+  - video.in.loss == 0
+  - video.in.fps.min >= 24
+""", Lab(t).room(), Api(t, None), "--record", 2, "--dump", 1)
+    results.all_ok(2)
+    muted, unmuted = (seconds(e["time"]) for e in results.events("step") if e["value"].split()[0] in ("mute", "unmute"))
+    film = next((results.folder / "record").glob("*.webm"))
+    out = subprocess.run([need("ffmpeg"), "-v", "error", "-i", film, "-vf", "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-",
+                          "-f", "null", "-"], capture_output=True, text=True, check=True).stdout
+    frames = [(float(at), float(y)) for at, y in re.findall(r"pts_time:(\S+)\s+lavfi.signalstats.YAVG=(\S+)", out)]
+    dark = [at for at, y in frames if y < 20]  # 16 is black
+    longest = max(b - a for (a, _), (b, _) in zip(frames, frames[1:]))
+    test.note(f"{len(frames)} frames, {len(dark)} of them black, from {dark[0]:.2f} s to {dark[-1]:.2f}; {1e3 * longest:.0f} ms between two at most")
+    check(abs(dark[-1] - dark[0] - (unmuted - muted)) < 0.15, f"black from {dark[0]} s to {dark[-1]}, muted for {unmuted - muted} s")
+    check(all((dark[0] <= at <= dark[-1]) == (y < 20) for at, y in frames), "black and the picture take turns")
+    check(longest < 0.1, f"{longest} s between two frames")
+
+
 if __name__ == "__main__":
-    test.run([steps_token, steps_wrong, steps_effects, steps_turn_rest, steps_share])
+    test.run([steps_token, steps_wrong, steps_effects, steps_turn_rest, steps_share, steps_muted_video])

@@ -303,9 +303,40 @@ static void a_clip_that_shrinks_is_still_whole(void **state)
     free(f.bytes);
 }
 
+/* The clip that goes in the place of others has their frame rate, and the size nearest to theirs.
+ */
+static void black_is_as_the_clip_it_hides(void **state)
+{
+    static const enum sq_codec codecs[] = {SQ_CODEC_VP8, SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1};
+    char why[SQ_CLIP_WHY_MAX];
+    const struct sq_clip_opts opts = {.fps_milli = 15000};
+    struct sq_clip *c;
+    (void)state;
+    assert_int_equal(sq_clip_open_with(SQ_SOURCE_DIR "/share/clips/black.sqclip", &opts, &c, why),
+                     0);
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
+        const struct sq_clip_track *t = sq_clip_nearest(c, codecs[i], 640, 360);
+        assert_non_null(t);
+        assert_int_equal(t->width, 640);
+        assert_int_equal(t->height, 360);
+        assert_int_equal(t->fps_milli, 15000);
+        assert_int_equal(t->tid_fps_milli[SQ_CLIP_LAYERS_MAX - 1], 15000);
+        assert_int_equal(t->frames[1].ticks, 6000);
+        assert_int_equal(t->frames[t->frame_count].ticks, t->duration_ticks);
+        assert_int_equal(t->duration_ticks, 6000 * t->frame_count);
+        assert_int_equal(t->key_count, 1);
+        assert_int_equal(sq_clip_nearest(c, codecs[i], 320, 240)->width, 320);
+        assert_int_equal(sq_clip_nearest(c, codecs[i], 3840, 2160)->width, 1920);
+        assert_int_equal(sq_clip_nearest(c, codecs[i], 1, 1)->width, 160);
+    }
+    assert_null(sq_clip_nearest(c, SQ_CODEC_OPUS, 640, 360));
+    sq_clip_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(black_is_as_the_clip_it_hides),
         cmocka_unit_test(what_ships_is_as_promised),
         cmocka_unit_test(cut_is_whole_and_even),
         cmocka_unit_test(payload_sizes_out_of_range),

@@ -1,5 +1,6 @@
 /* Steps: values out of answers, values that are shared, and users that do them. */
 #include "base/mem.h"
+#include "media/clip.h"
 #include "run/expect.h"
 #include "run/ice_servers.h"
 #include "run/inbox.h"
@@ -223,6 +224,8 @@ struct steps_bench {
     struct sq_scenario *scenario;
 };
 
+static const struct sq_clip *black; /* of the group; NULL */
+
 static void run(struct steps_bench *s, const char *yaml, unsigned peers, uint64_t duration_ns)
 {
     struct sq_yaml_error error = {.message = ""};
@@ -236,6 +239,7 @@ static void run(struct steps_bench *s, const char *yaml, unsigned peers, uint64_
     b->plan.duration_ns = duration_ns;
     b->plan.groups[0].before = &s->scenario->before;
     b->plan.groups[0].steps = &s->scenario->steps;
+    b->plan.groups[0].black = black;
     b->plan.figures = &s->scenario->figures;
     bench_start(b);
     bench_finish(b);
@@ -492,6 +496,31 @@ static void who_is_muted_sends_silence(void **state)
     finish(&s);
 }
 
+/* As many frames a second as the clip has, and what takes next to nothing is held against no
+ * target. */
+static void a_muted_video_is_black(void **state)
+{
+    struct steps_bench s;
+    struct sq_clip *clip;
+    char why[SQ_CLIP_WHY_MAX];
+    const struct sq_clip_opts opts = {.fps_milli = 15000};
+    (void)state;
+    assert_int_equal(
+        sq_clip_open_with(SQ_SOURCE_DIR "/share/clips/black.sqclip", &opts, &clip, why), 0);
+    run(&s, "steps: [{count: x}]\n", 2, 3 * SEC);
+    assert_false(isnan(s.b.result->peers[0].flow[SQ_FLOW_VIDEO_IN].target_share));
+    finish(&s);
+    black = clip;
+    run(&s, "steps: [{mute: video}]\n", 2, 3 * SEC);
+    black = NULL;
+    const struct sq_flow_totals *out = &s.b.result->peers[0].flow[SQ_FLOW_VIDEO_OUT];
+    assert_true(out->frames > 30); /* of 45 */
+    assert_true(out->bytes < 10000);
+    assert_true(isnan(s.b.result->peers[0].flow[SQ_FLOW_VIDEO_IN].target_share));
+    finish(&s);
+    sq_clip_close(clip);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +540,7 @@ int main(void)
         cmocka_unit_test(who_is_cut_off_is_told_where),
         cmocka_unit_test(rooms_are_filled_in_for_each),
         cmocka_unit_test(who_is_muted_sends_silence),
+        cmocka_unit_test(a_muted_video_is_black),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }
