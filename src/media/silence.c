@@ -43,7 +43,8 @@ static size_t put_opus(const uint8_t *payload, size_t len, uint8_t *out)
 
 bool sq_silence_is_known(enum sq_codec codec)
 {
-    return codec == SQ_CODEC_OPUS || codec == SQ_CODEC_PCMU || codec == SQ_CODEC_PCMA;
+    return codec == SQ_CODEC_OPUS || codec == SQ_CODEC_PCMU || codec == SQ_CODEC_PCMA ||
+           codec == SQ_CODEC_G722;
 }
 
 size_t sq_silence_put(enum sq_codec codec, const uint8_t *payload, size_t len,
@@ -53,6 +54,9 @@ size_t sq_silence_put(enum sq_codec codec, const uint8_t *payload, size_t len,
         return put_opus(payload, len, out);
     }
     size_t n = len < SQ_SILENCE_MAX ? len : SQ_SILENCE_MAX;
-    memset(out, codec == SQ_CODEC_PCMA ? 0xd5 : 0xff, n); /* ITU-T G.711: the level nearest to 0 */
+    /* ITU-T G.711: the level nearest to 0. G.722: the smallest step of both bands, by which what
+     * sounded dies away within 20 ms, to -59 dBov: a codec with a memory has no silence that fits
+     * whatever came before. */
+    memset(out, codec == SQ_CODEC_PCMA ? 0xd5 : 0xff, n);
     return n;
 }
