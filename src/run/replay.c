@@ -6,11 +6,11 @@
 #include "media/frame_buffer.h"
 #include "media/mux/rtpfile.h"
 #include "peer/rtp/rtp.h"
+#include "run/replay_int.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define PTS       128
 #define FIRST_SEQ 1000 /* of what is sent, below 2^15 (RFC 3711, section 3.3.1) */
 #define BURST_MAX 64   /* packets in one go */
 #define LEVEL     (0x80 | 30)
@@ -19,9 +19,9 @@
     "packets, as 'tcpdump -s 0' keeps them"
 
 /* RFC 3551, section 6, and the dynamic ones of Chromium's offers. */
-static void default_map(enum sq_codec map[static PTS])
+static void default_map(enum sq_codec map[static SQ_REPLAY_PTS])
 {
-    memset(map, 0, PTS * sizeof(*map));
+    memset(map, 0, SQ_REPLAY_PTS * sizeof(*map));
     map[0] = SQ_CODEC_PCMU;
     map[8] = SQ_CODEC_PCMA;
     map[9] = SQ_CODEC_G722;
@@ -32,8 +32,8 @@ static void default_map(enum sq_codec map[static PTS])
     map[102] = map[106] = map[108] = map[114] = map[127] = SQ_CODEC_H264;
 }
 
-static int read_map(const char *text, enum sq_codec map[static PTS],
-                    char why[static SQ_REPLAY_WHY_MAX])
+static int read_map(const char *text, enum sq_codec map[static SQ_REPLAY_PTS],
+                    bool named[static SQ_REPLAY_PTS], char why[static SQ_REPLAY_WHY_MAX])
 {
     struct sq_view rest = sq_view_of(text);
     while (rest.at) {
@@ -46,7 +46,8 @@ static int read_map(const char *text, enum sq_codec map[static PTS],
             memcpy(codec, name.at, name.len);
             codec[name.len] = '\0';
         }
-        if (sq_view_u64(number, PTS - 1, &pt) != 0 || sq_codec_by_name(codec) == SQ_CODEC_NONE) {
+        if (sq_view_u64(number, SQ_REPLAY_PTS - 1, &pt) != 0 ||
+            sq_codec_by_name(codec) == SQ_CODEC_NONE) {
             snprintf(why, SQ_REPLAY_WHY_MAX,
                      "'" SQ_VIEW_FMT "': expected payload types with their codecs, such as "
                      "96=VP8,111=opus (opus, PCMU, PCMA, G722, VP8, VP9, H264, AV1)",
@@ -54,6 +55,7 @@ static int read_map(const char *text, enum sq_codec map[static PTS],
             return SQ_ERR_INVALID;
         }
         map[pt] = sq_codec_by_name(codec);
+        named[pt] = true;
     }
     return 0;
 }
@@ -120,7 +122,8 @@ static int add(struct sq_replay *replay, const struct sq_replay_packet *packet)
 /* The stream that a packet belongs to, or NULL. Only fields at fixed places are read: there is no
  * more of a packet that was cut. */
 static struct sq_replay_stream *stream_of(struct sq_replay *replay,
-                                          const enum sq_codec map[static PTS], const uint8_t *rtp)
+                                          const enum sq_codec map[static SQ_REPLAY_PTS],
+                                          const uint8_t *rtp)
 {
     enum sq_codec codec = map[sq_rtp_peek_pt(rtp)];
     if (codec == SQ_CODEC_NONE) {
@@ -145,12 +148,15 @@ static void note_seq(struct sq_replay_stream *stream, uint16_t seq)
     stream->highest += ahead > 0 ? (uint64_t)ahead : 0;
 }
 
-static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
+static int take(struct sq_replay *replay, const enum sq_codec map[static SQ_REPLAY_PTS],
                 const struct sq_rtpfile_packet *record)
 {
     struct sq_rtp_packet rtp;
     bool bad = !record->cut && sq_rtp_parse(record->rtp, record->len, &rtp) != 0;
     struct sq_replay_stream *stream = bad ? NULL : stream_of(replay, map, record->rtp);
+    if (!bad) {
+        replay->came[sq_rtp_peek_pt(record->rtp)]++;
+    }
     if (!stream) {
         replay->left_out++;
         return 0;
@@ -177,8 +183,7 @@ static int take(struct sq_replay *replay, const enum sq_codec map[static PTS],
     return add(replay, &packet);
 }
 
-/* What a receiver could show of the video, by the same model as measures it. */
-static uint64_t frames_of(const struct sq_replay *replay)
+uint64_t sq_replay_frames(const struct sq_replay *replay, enum sq_codec codec)
 {
     struct sq_frame_buffer frames;
     sq_frame_buffer_init(&frames, SQ_NS_PER_SEC, NULL, NULL);
@@ -190,7 +195,7 @@ static uint64_t frames_of(const struct sq_replay *replay)
                                                .timestamp = p->ts,
                                                .seq = p->seq,
                                                .marker = p->marker,
-                                               .codec = replay->streams[SQ_MEDIA_VIDEO].codec};
+                                               .codec = codec};
         int err = p->video ? sq_frame_buffer_push(&frames, &packet, false) : 0;
         (void)err; /* a bad packet: counted there, and of no frame */
     }
@@ -215,7 +220,7 @@ static void finish(struct sq_replay *replay)
         last_ns = p->ns;
     }
     replay->duration_ns = last_ns;
-    replay->frames = frames_of(replay);
+    replay->frames = sq_replay_frames(replay, replay->streams[SQ_MEDIA_VIDEO].codec);
 }
 
 /* Says why where there is nothing to send. `any`: there were packets, if of no known type. */
@@ -251,8 +256,9 @@ static int check_any(const struct sq_replay *replay, bool any, const char *path,
     return 0;
 }
 
-static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[static PTS],
-                 const char *path, char why[static SQ_REPLAY_WHY_MAX])
+static int parse(struct sq_replay *replay, size_t len,
+                 const enum sq_codec map[static SQ_REPLAY_PTS], const char *path,
+                 char why[static SQ_REPLAY_WHY_MAX])
 {
     struct sq_rtpfile file;
     struct sq_rtpfile_packet record;
@@ -294,15 +300,23 @@ static int parse(struct sq_replay *replay, size_t len, const enum sq_codec map[s
 int sq_replay_open(const char *path, const char *map_text, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX])
 {
-    enum sq_codec map[PTS];
+    enum sq_codec map[SQ_REPLAY_PTS];
+    bool named[SQ_REPLAY_PTS] = {false};
     size_t len = 0;
     struct sq_replay *replay = sq_zalloc(sizeof(*replay));
     why[0] = '\0';
     default_map(map);
     int err = replay ? 0 : SQ_ERR_NOMEM;
-    err = err || !map_text ? err : read_map(map_text, map, why);
+    err = err || !map_text ? err : read_map(map_text, map, named, why);
     err = err ? err : read_file(path, &replay->bytes, &len, why);
     err = err ? err : parse(replay, len, map, path, why);
+    for (int kind = 0; !err && kind < 2; kind++) {
+        replay->streams[kind].by_hand = named[replay->streams[kind].pt];
+    }
+    if (!err || (err == SQ_ERR_NOTFOUND && replay->cut == 0)) {
+        int absent = sq_replay_types_came(replay, named, path, why);
+        err = absent ? absent : err;
+    }
     if (err) {
         sq_replay_close(replay);
         return err;
@@ -333,6 +347,10 @@ int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
                      kind == SQ_MEDIA_VIDEO ? "video" : "audio");
             return SQ_ERR_NOTFOUND;
         }
+    }
+    int err = sq_replay_codecs_fit(replay, audio, video, why);
+    if (err) {
+        return err;
     }
     if (video && replay->frames == 0 && !(audio && streams[SQ_MEDIA_AUDIO].packets > 0)) {
         snprintf(why, SQ_REPLAY_WHY_MAX,

@@ -16,6 +16,7 @@
 #define SQ_REPLAY_FILE_MAX    (1U << 30)
 #define SQ_REPLAY_PACKETS_MAX 4000000
 #define SQ_REPLAY_WHY_MAX     400
+#define SQ_REPLAY_PTS         128 /* payload types */
 
 struct sq_replay_packet {
     uint64_t ns;            /* since the first packet that is sent */
@@ -30,6 +31,7 @@ struct sq_replay_stream {
     enum sq_codec codec; /* SQ_CODEC_NONE: there is none of this kind */
     uint32_t ssrc;
     uint8_t pt;
+    bool by_hand; /* the type's codec was given */
     uint16_t first_seq;
     uint32_t first_ts;
     uint64_t packets;
@@ -53,19 +55,22 @@ struct sq_replay {
                           they had been lost */
     uint64_t cut;    /* packets that the capture has cut short, of these streams or of none known */
     uint64_t frames; /* of the video, that a receiver could show: from a whole key frame on */
-    bool cut_off;    /* the file ends within a record, or is damaged there: it is used so far */
+    uint32_t came[SQ_REPLAY_PTS]; /* packets of each payload type, of whatever stream */
+    bool cut_off; /* the file ends within a record, or is damaged there: it is used so far */
 };
 
 /* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: the
  * static ones of RFC 3551 and those that Chromium and Squall use. Takes the first audio and the
  * first video stream. `why` holds a sentence on failure. SQ_ERR_IO, SQ_ERR_FORMAT,
- * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type, or all of it is cut),
+ * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type or of one in the map, or all of it is
+ * cut),
  * SQ_ERR_INVALID (the map), SQ_ERR_NOMEM. */
 int sq_replay_open(const char *path, const char *map, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 void sq_replay_close(struct sq_replay *replay);
 /* Whether there is something to measure where these kinds of it are sent: most packets are whole,
- * and something can be played. Else SQ_ERR_NOTFOUND, and `why` says what is amiss. */
+ * and something can be played. Else SQ_ERR_NOTFOUND, or SQ_ERR_FORMAT where the map names a codec
+ * that the packets are not of, and `why` says what is amiss. */
 int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
                     char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 

@@ -259,6 +259,67 @@ static void nothing_to_play(void **state)
     }
 }
 
+/* A file of 1.2 s of one kind: `payload` every 20 ms, its clock at so many ticks a millisecond. */
+static void write_stream(uint8_t pt, unsigned per_ms, const void *payload, size_t len)
+{
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    for (unsigned i = 0; i <= 60; i++) {
+        uint8_t rtp[12 + 16] = {0x80, 0x80 | pt, 0, (uint8_t)i};
+        sq_store_u32(rtp + 4, 1000 + 20 * per_ms * i);
+        memcpy(rtp + 12, payload, len);
+        sq_rtpdump_packet(&sink, 20 * i, rtp, 12 + len);
+    }
+    end_file(&b);
+}
+
+/* What is said of payload types by hand and is not so. */
+static void types_that_do_not_fit(void **state)
+{
+    static const uint8_t key[] = {0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0, 0};
+    static const uint8_t voice[] = {0x78, 1, 2, 3}, none[] = {0x7b, 0, 2, 3};
+    static const struct {
+        uint8_t pt;
+        const uint8_t *payload;
+        size_t len;
+        unsigned per_ms;
+        const char *map, *sentence; /* NULL: it fits */
+    } all[] = {
+        {100, key, sizeof(key), 90, "100=VP8", NULL},
+        {100, key, sizeof(key), 90, "100=H264",
+         "payload type 100 is H264, but its 61 packets make no picture of H264, of VP8 they make "
+         "61"},
+        {100, voice, sizeof(voice), 90, "100=VP9", "of VP9, nor of any other codec"},
+        {100, key, sizeof(key), 90, "100=opus",
+         "is opus, whose time-stamps count 48000 a second, but those of its packets count about "
+         "90000"},
+        {111, voice, sizeof(voice), 48, "111=opus", NULL},
+        {111, voice, sizeof(voice), 48, "111=PCMU", "count about 48000"},
+        {111, none, sizeof(none), 48, "111=opus", "but 61 of its 61 packets are none of opus"},
+        {8, voice, sizeof(voice), 8, "8=PCMU", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct sq_replay *r;
+        write_stream(all[i].pt, all[i].per_ms, all[i].payload, all[i].len);
+        assert_int_equal(sq_replay_open(path, all[i].map, &r, why), 0);
+        assert_int_equal(sq_replay_check(r, true, true, why), all[i].sentence ? SQ_ERR_FORMAT : 0);
+        if (all[i].sentence && !strstr(why, all[i].sentence)) {
+            fail_msg("%s", why);
+        }
+        sq_replay_close(r);
+    }
+    struct sq_replay *r;
+    write_file();
+    assert_int_equal(sq_replay_open(path, "96=VP8,100=VP9", &r, why), SQ_ERR_NOTFOUND);
+    assert_non_null(strstr(why, "has no packet of payload type 100; expected one that it has: 96 "
+                                "(2 packets), 97 (1 packets), 111 (5 packets)"));
+    write_stream(100, 90, key, sizeof(key));
+    assert_int_equal(sq_replay_open(path, "101=VP8", &r, why), SQ_ERR_NOTFOUND);
+    assert_non_null(strstr(why, "no packet of payload type 101"));
+}
+
 /* Used as far as it goes, and told. */
 static void cut_off(void **state)
 {
@@ -313,10 +374,15 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_and_holes), cmocka_unit_test(payload_types_are_told),
-        cmocka_unit_test(nothing_to_send),   cmocka_unit_test(packets_longer_than_a_datagram),
-        cmocka_unit_test(cut_off),           cmocka_unit_test(cut_by_a_snap_length),
-        cmocka_unit_test(nothing_to_play),   cmocka_unit_test(without_memory),
+        cmocka_unit_test(streams_and_holes),
+        cmocka_unit_test(payload_types_are_told),
+        cmocka_unit_test(nothing_to_send),
+        cmocka_unit_test(packets_longer_than_a_datagram),
+        cmocka_unit_test(cut_off),
+        cmocka_unit_test(cut_by_a_snap_length),
+        cmocka_unit_test(types_that_do_not_fit),
+        cmocka_unit_test(nothing_to_play),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }

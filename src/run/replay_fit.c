@@ -1,0 +1,126 @@
+/* Whether what --pt says of a recording can be true. Nothing of RTP tells the codec: it shows by
+ * what the packets hold, and by how fast their time-stamps run. PCMU, PCMA and G.722 look alike. */
+#include "base/str.h"
+#include "base/time.h"
+#include "media/opus.h"
+#include "run/replay_int.h"
+#include <math.h>
+#include <stdio.h>
+
+#define CLOCK_LEAST_NS (1 * SQ_NS_PER_SEC) /* of a recording whose clock can be told */
+#define CLOCK_OFF      0.25                /* 48 from 90 kHz is more, drift and jitter are less */
+
+int sq_replay_types_came(const struct sq_replay *replay, const bool named[static SQ_REPLAY_PTS],
+                         const char *path, char why[static SQ_REPLAY_WHY_MAX])
+{
+    unsigned missing = 0;
+    while (missing < SQ_REPLAY_PTS && !(named[missing] && replay->came[missing] == 0)) {
+        missing++;
+    }
+    if (missing == SQ_REPLAY_PTS) {
+        return 0;
+    }
+    char types[160] = "";
+    size_t len = 0;
+    for (unsigned pt = 0; pt < SQ_REPLAY_PTS && len + 32 < sizeof(types); pt++) {
+        if (replay->came[pt] > 0) {
+            int n = snprintf(types + len, sizeof(types) - len, "%s%u (%u packets)", len ? ", " : "",
+                             pt, replay->came[pt]);
+            len += n > 0 ? (size_t)n : 0;
+        }
+    }
+    snprintf(why, SQ_REPLAY_WHY_MAX,
+             "%u=…: %.120s has no packet of payload type %u; expected one that it has: %s", missing,
+             path, missing, types[0] ? types : "there is no RTP in it");
+    return SQ_ERR_NOTFOUND;
+}
+
+static int refuse_video(const struct sq_replay *replay, char why[static SQ_REPLAY_WHY_MAX])
+{
+    static const enum sq_codec codecs[] = {SQ_CODEC_VP8, SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1};
+    const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_VIDEO];
+    const char *name = sq_codec_info(stream->codec)->name;
+    enum sq_codec best = SQ_CODEC_NONE;
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
+        uint64_t frames = sq_replay_frames(replay, codecs[i]);
+        best = frames > most ? codecs[i] : best;
+        most = frames > most ? frames : most;
+    }
+    char other[80] = "nor of any other codec";
+    if (most > 0) {
+        snprintf(other, sizeof(other), "of %s they make %llu", sq_codec_info(best)->name,
+                 (unsigned long long)most);
+    }
+    snprintf(why, SQ_REPLAY_WHY_MAX,
+             "--pt says that payload type %u is %s, but its %llu packets make no picture of %s, %s",
+             stream->pt, name, (unsigned long long)stream->packets, name, other);
+    return SQ_ERR_FORMAT;
+}
+
+/* How many ticks a second its time-stamps run; NAN where it is too short to tell. */
+static double clock_of(const struct sq_replay *replay)
+{
+    const struct sq_replay_packet *first = NULL;
+    const struct sq_replay_packet *last = NULL;
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        const struct sq_replay_packet *p = &replay->packets[i];
+        if (!p->video) {
+            first = first ? first : p;
+            last = p;
+        }
+    }
+    if (!first || last->ns - first->ns < CLOCK_LEAST_NS) {
+        return NAN;
+    }
+    return (double)(uint32_t)(last->ts - first->ts) * 1e9 / (double)(last->ns - first->ns);
+}
+
+static uint64_t opus_packets(const struct sq_replay *replay)
+{
+    uint64_t good = 0;
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        const struct sq_replay_packet *p = &replay->packets[i];
+        struct sq_opus_packet opus;
+        good += !p->video && sq_opus_parse(p->payload, p->len, &opus) == 0;
+    }
+    return good;
+}
+
+static int check_audio(const struct sq_replay *replay, char why[static SQ_REPLAY_WHY_MAX])
+{
+    const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_AUDIO];
+    const struct sq_codec_info *info = sq_codec_info(stream->codec);
+    double hz = clock_of(replay);
+    if (fabs(hz / info->clock_hz - 1) > CLOCK_OFF) { /* false of NAN */
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "--pt says that payload type %u is %s, whose time-stamps count %u a second, but "
+                 "those of its packets count about %.0f",
+                 stream->pt, info->name, info->clock_hz, hz);
+        return SQ_ERR_FORMAT;
+    }
+    uint64_t good = stream->codec == SQ_CODEC_OPUS ? opus_packets(replay) : stream->packets;
+    if (2 * good < stream->packets) {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "--pt says that payload type %u is %s, but %llu of its %llu packets are none of "
+                 "%s",
+                 stream->pt, info->name, (unsigned long long)(stream->packets - good),
+                 (unsigned long long)stream->packets, info->name);
+        return SQ_ERR_FORMAT;
+    }
+    return 0;
+}
+
+int sq_replay_codecs_fit(const struct sq_replay *replay, bool audio, bool video,
+                         char why[static SQ_REPLAY_WHY_MAX])
+{
+    const struct sq_replay_stream *streams = replay->streams;
+    if (audio && streams[SQ_MEDIA_AUDIO].by_hand && streams[SQ_MEDIA_AUDIO].packets > 0) {
+        int err = check_audio(replay, why);
+        if (err) {
+            return err;
+        }
+    }
+    bool seen = video && streams[SQ_MEDIA_VIDEO].by_hand && streams[SQ_MEDIA_VIDEO].packets > 0;
+    return seen && replay->frames == 0 ? refuse_video(replay, why) : 0;
+}
