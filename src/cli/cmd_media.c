@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RATE_MISSED 1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
+#define RATE_MISSED  1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
+#define HEARD_ENOUGH 95  /* per cent: less of a clip is told */
 
 /* ---- info ---- */
 
@@ -206,6 +207,13 @@ static void note_rates(const struct sq_prepare *p, const char *path)
                     sq_codec_info(t->codec)->name, t->width, t->height, t->average_bps / 1e3,
                     steps[t->step].bps / 1e3);
         }
+    }
+    double heard = sq_clip_heard_percent(clip);
+    if (heard < HEARD_ENOUGH) {
+        fprintf(stderr,
+                "Note: it is silent for long: %.0f %% of its seconds can be heard, and "
+                "audio.in.heard of --decode comes to about that.\n",
+                heard);
     }
     sq_clip_close(clip);
 }

@@ -8,6 +8,8 @@
 #include "scenario/steps.h"
 #include <string.h>
 
+#define HEARD_ENOUGH 95 /* per cent: less of a clip is told where it is decoded */
+
 /* A plan that cannot bring all its peers up is allowed, but hardly meant. */
 static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
 {
@@ -56,6 +58,20 @@ static bool has_opus(const struct sq_clip *clip, unsigned features, uint8_t chan
         has |= (kinds[i] & features) == features && sq_clip_ladder_with(clip, &want, &step, 1) > 0;
     }
     return has;
+}
+
+/* What is heard of a clip can be no more than there is in it. */
+static void note_silence(const struct sq_run_options *o, const struct sq_plan_group *group,
+                         FILE *out)
+{
+    bool sounds = group->clip && group->audio && group->publishes;
+    double heard = o->decode && sounds ? sq_clip_heard_percent(group->clip) : 100;
+    if (heard < HEARD_ENOUGH) {
+        fprintf(out,
+                "Note: --media %s is silent for long: %.0f %% of its seconds can be heard, and "
+                "audio.in.heard comes to about that, whatever the service does.\n",
+                o->media, heard);
+    }
 }
 
 /* A codec's features that the clip or the lab does not have; the rest is sent. */
@@ -244,6 +260,7 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
         }
         note_small_rate(own, group, out);
         note_plain_codecs(own, group, out);
+        note_silence(own, group, out);
         note_late_changes(plan, group, out);
     }
 }

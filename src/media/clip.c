@@ -6,6 +6,7 @@
 #include "media/clip_int.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -172,6 +173,34 @@ const struct sq_clip_track *sq_clip_track(const struct sq_clip *c, enum sq_clip_
         }
     }
     return NULL;
+}
+
+/* Mean square by ticks, of a packet of the loop. */
+static double loudness(const struct sq_clip_track *t, uint32_t frame)
+{
+    uint32_t ticks = t->frames[frame + 1].ticks - t->frames[frame].ticks;
+    return t->frames[frame].level < 127 ? pow(10, -t->frames[frame].level / 10.0) * ticks : 0;
+}
+
+double sq_clip_heard_percent(const struct sq_clip *c)
+{
+    const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_AUDIO);
+    double least = pow(10, SQ_CLIP_HEARD_DBOV / 10.0);
+    uint32_t heard = 0;
+    uint32_t end = 0; /* behind the second that begins with a packet, beyond the loop's end, too */
+    uint64_t ticks = 0;
+    double sum = 0;
+    for (uint32_t i = 0; t && i < t->frame_count; i++) {
+        while (ticks < t->clock_hz && end < i + t->frame_count) {
+            uint32_t at = end++ % t->frame_count;
+            sum += loudness(t, at);
+            ticks += t->frames[at + 1].ticks - t->frames[at].ticks;
+        }
+        heard += sum > least * (double)ticks;
+        sum = fmax(sum - loudness(t, i), 0);
+        ticks -= t->frames[i + 1].ticks - t->frames[i].ticks;
+    }
+    return t ? 100.0 * heard / t->frame_count : 100;
 }
 
 static unsigned apart(unsigned a, unsigned b)

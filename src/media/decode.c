@@ -1,5 +1,7 @@
 #include "media/decode.h"
 
+#include "media/clip.h"
+
 #ifdef SQ_HAVE_LIBAV
 
 #include "base/mem.h"
@@ -13,7 +15,6 @@
 #define GRID       16
 #define CELL_LOOKS 8 /* samples of a cell, each way */
 #define MOVES_BY   3 /* of 255 */
-#define HEARD_DBOV (-50.0)
 #define CLOCK_HZ   90000
 
 struct sq_media_decoder {
@@ -210,7 +211,7 @@ static void take_sound(struct sq_media_decoder *d)
         /* A sine at full scale is 0 dBov less 3. */
         d->told.level_dbov = 10 * log10(d->squares / (double)d->samples + 1e-13);
         d->told.seconds++;
-        d->told.seconds_alive += d->told.level_dbov > HEARD_DBOV;
+        d->told.seconds_alive += d->told.level_dbov > SQ_CLIP_HEARD_DBOV;
         d->squares = 0;
         d->samples = 0;
     }

@@ -149,6 +149,29 @@ static void a_replay_that_was_cut_off(void **state)
     says("cut off or damaged after 2.5 s");
 }
 
+/* What nobody can hear in the clip is not held against the service. */
+static void a_clip_that_is_silent_for_long(void **state)
+{
+    (void)state;
+    char reason[SQ_CLIP_WHY_MAX];
+    struct sq_clip *clip;
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
+    struct sq_run_options o = {
+        .publishers = UINT64_MAX, .target_url = "lab:", .media = "small", .decode = 1};
+    struct sq_plan plan = plan_of(1);
+    plan.groups[0].clip = clip;
+    assert_string_equal(notes_of(&o, &plan), "");
+    const struct sq_clip_track *sound = sq_clip_track(clip, SQ_CLIP_AUDIO);
+    for (uint32_t i = 0; i < sound->frame_count; i++) { /* 1.6 s of 9.6, and a second before */
+        sound->frames[i].level = i < 80 ? 20 : 127;
+    }
+    notes_of(&o, &plan);
+    says("--media small is silent for long: 27 % of its seconds can be heard");
+    o.decode = 0;
+    assert_string_equal(notes_of(&o, &plan), "");
+    sq_clip_close(clip);
+}
+
 static void what_the_clip_or_the_lab_does_not_have(void **state)
 {
     (void)state;
@@ -193,6 +216,7 @@ int main(void)
         cmocka_unit_test(groups_without_peers),
         cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(a_replay_that_was_cut_off),
+        cmocka_unit_test(a_clip_that_is_silent_for_long),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

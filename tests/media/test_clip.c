@@ -333,9 +333,60 @@ static void black_is_as_the_clip_it_hides(void **state)
     sq_clip_close(c);
 }
 
+/* Four seconds of sound whose packets of 20 ms have these levels in turn. */
+static double heard_of(uint8_t loud_level, unsigned loud, unsigned quiet)
+{
+    enum { PACKETS = 200 };
+    static const uint8_t voice[] = {0x78, 1, 2, 3};
+    struct help_row rows[PACKETS];
+    char why[SQ_CLIP_WHY_MAX];
+    for (unsigned i = 0; i < PACKETS; i++) {
+        bool sounds = i % (loud + quiet) < loud;
+        rows[i] = (struct help_row){.bytes = voice,
+                                    .len = sizeof(voice),
+                                    .ticks = i * 960,
+                                    .flags = SQ_CLIP_KEY,
+                                    .level = sounds ? loud_level : 127};
+    }
+    const struct help_track track = {.kind = SQ_CLIP_AUDIO,
+                                     .codec = SQ_CODEC_OPUS,
+                                     .channels = 1,
+                                     .temporal_layers = 1,
+                                     .spatial_layers = 1,
+                                     .duration = PACKETS * 960,
+                                     .rows = rows,
+                                     .count = PACKETS};
+    struct help_file f = help_build(&track, 1);
+    struct sq_clip *c;
+    assert_int_equal(sq_clip_open_bytes(f.bytes, f.len, "made up", 0, &c, why), 0);
+    double heard = sq_clip_heard_percent(c);
+    sq_clip_close(c);
+    free(f.bytes);
+    return heard;
+}
+
+/* A second with a short loud sound in it is heard: what counts is the second, not the packet. */
+static void how_much_can_be_heard(void **state)
+{
+    (void)state;
+    assert_true(heard_of(20, 1, 0) > 99.9);
+    assert_true(heard_of(127, 1, 0) < 0.1);
+    assert_true(heard_of(51, 1, 0) < 0.1);
+    assert_true(heard_of(20, 5, 45) > 99.9); /* 100 ms of each second */
+    assert_true(heard_of(45, 5, 45) < 0.1);  /* -55 dBov over the second */
+    /* A second of each four, and the seconds that begin before its end and end after its beginning:
+     * 99 of 200. */
+    double half = heard_of(20, 50, 150);
+    assert_true(half > 49.4 && half < 49.6);
+    struct sq_clip *c = help_open("default", 0);
+    assert_true(sq_clip_heard_percent(c) > 95);
+    sq_clip_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(how_much_can_be_heard),
         cmocka_unit_test(black_is_as_the_clip_it_hides),
         cmocka_unit_test(what_ships_is_as_promised),
         cmocka_unit_test(cut_is_whole_and_even),
