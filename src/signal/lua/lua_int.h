@@ -1,6 +1,7 @@
-/* Inside of the Lua adapter. A thread has one Lua state, and each user in it an environment and its
- * tasks: coroutines. Whoever waits has left a note in its task and yielded; events mark tasks, and
- * a timer of the user resumes them, never from within another's call. No Lua runs but there.
+/* Inside of the Lua adapter. A thread has one Lua state, which hangs on its loop, and each user in
+ * it an environment and its tasks: coroutines. Whoever waits has left a note in its task and
+ * yielded; events mark tasks, and a timer of the user resumes them, never from within another's
+ * call. No Lua runs but there.
  *
  * A function of the API that fails leaves by lua_error, which jumps: nothing that it owns may be
  * unknown to somebody by then. */
@@ -34,7 +35,6 @@
 
 struct sl_shard {
     lua_State *L;
-    unsigned users;
     struct sl_task *task; /* that runs; NULL: none */
     size_t bytes, bytes_at_resume;
     uint64_t cpu_until_ns; /* of the thread's own clock */
@@ -142,9 +142,9 @@ struct sq_signal {
 
 /* lua_state.c */
 
-/* The thread's state, made where there is none. NULL: no memory. */
-struct sl_shard *sl_shard_take(void);
-void sl_shard_release(struct sl_shard *shard);
+/* The state of the loop's thread, made where there is none. The loop's: borrowed. NULL: no memory.
+ */
+struct sl_shard *sl_shard_get(struct sq_loop *loop);
 /* Does it compile? SQ_ERR_FORMAT: `why` is "FILE:LINE: what"; SQ_ERR_NOMEM. */
 int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room) SQ_MUST_USE;
 /* Pushes the function of a file, compiled once a state. Raises. */

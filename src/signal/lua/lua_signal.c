@@ -105,7 +105,6 @@ static void lua_destroy(struct sq_signal *p)
         luaL_unref(p->shard->L, LUA_REGISTRYINDEX, p->env_ref);
     }
     sl_pcs_free(p);
-    sl_shard_release(p->shard);
     sq_free(p);
 }
 
@@ -139,7 +138,7 @@ static int lua_begin(const struct sq_target *target, const struct sq_signal_user
     sq_timer_init(&p->soon, on_soon, p);
     sq_timer_init(&p->bye, on_bye, p);
     sq_rand_seed(&p->rand, user->seed + SEED_MIX);
-    p->shard = sl_shard_take();
+    p->shard = sl_shard_get(host->loop);
     if (!p->shard || !protect(p, begin)) {
         lua_destroy(p);
         return SQ_ERR_NOMEM;
