@@ -116,6 +116,7 @@ static void on_ws_end(void *ctx, const struct sq_ws_end *end)
 {
     (void)ctx;
     lr_server.close_code = end->code;
+    snprintf(lr_server.close_reason, sizeof(lr_server.close_reason), "%s", end->reason);
     sq_ws_free(lr_server.ws);
     lr_server.ws = NULL;
 }
@@ -145,7 +146,7 @@ static void on_offer(struct sq_httpd_request *r)
     size_t len;
     const char *body = sq_httpd_body(r, &len);
     char *offer = strndup(body ? body : "", len);
-    lr_server.far = sig_far_new();
+    lr_server.far = lr_server.far ? lr_server.far : sig_far_new();
     char *answer = lr_server.far ? sig_far_answer(lr_server.far, offer) : NULL;
     assert_true(answer || lr_server.lenient);
     reply(r, answer ? 201 : 500, "Location: /session/1", answer ? answer : "");

@@ -21,10 +21,11 @@ extern struct lr_server {
     struct sq_httpd *httpd;
     uint16_t port;
     struct sq_ws *ws;        /* the latest that came */
-    struct sq_endpoint *far; /* answered an offer */
+    struct sq_endpoint *far; /* answered the first offer, and answers all others */
     char header[64], protocol[64], deleted[64];
     unsigned requests;
     int close_code;
+    char close_reason[64];
     bool lenient; /* without memory anything may fail */
 } lr_server;
 

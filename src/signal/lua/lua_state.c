@@ -294,6 +294,7 @@ void sl_push_env(lua_State *L, struct sq_signal *p)
 static void free_shard(void *thing)
 {
     struct sl_shard *shard = thing;
+    sl_sockets_free(shard);
     if (shard->L) {
         lua_close(shard->L);
     }
