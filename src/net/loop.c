@@ -567,7 +567,8 @@ static void serve_events(struct sq_loop *loop)
     while (loop->event_at < loop->event_count) {
         struct epoll_event *ev = &loop->events[loop->event_at];
         struct sq_watch *watch = ev->data.ptr;
-        bool gathered = gathering && watch && ev->events && watch->gathered;
+        bool gathered = gathering && watch && ev->events && watch->gathered &&
+                        !(ev->events & EPOLLERR); /* which only the socket's own call is told */
         if (!gathered && loop->gathered_len > 0) {
             serve_gathered(loop); /* which may stop this one's watch: look again */
             continue;
