@@ -1,368 +1,37 @@
-/* squall capacity: how much a service holds. Each level is a run of its own. */
+/* squall capacity: how much a service holds: what is tried, and what is told of it. */
 #include "base/mem.h"
 #include "base/place.h"
-#include "base/str.h"
 #include "base/time.h"
-#include "cli/capacity_options.h"
-#include "cli/capacity_server.h"
+#include "cli/capacity_session.h"
 #include "cli/capacity_units.h"
 #include "cli/cli.h"
-#include "cli/control.h"
 #include "cli/expect_option.h"
 #include "cli/network_option.h"
-#include "cli/places.h"
-#include "cli/progress.h"
 #include "cli/result_head.h"
 #include "cli/run_command.h"
 #include "cli/run_file.h"
-#include "cli/run_limits.h"
-#include "cli/run_paths.h"
-#include "cli/run_sources.h"
 #include "report/capacity.h"
 #include "report/text.h"
 #include "run/run.h"
-#include "run/untested.h"
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WHY_MAX          512
-#define DIR_MAX          3900
-#define ARRIVE_S         5.0 /* all peers of a level come within it, but */
-#define RATE_MOST        50.0
-#define WAIT_MOST_NS     (35 * SQ_NS_PER_SEC) /* for the last to come, once all have begun */
-#define LEAVE_A_SECOND   100.0
 #define INVALID_AGAIN    1 /* others on this machine may have been in the way for a moment */
 #define FAIL_AGAIN       2 /* what failed: a hiccup is no limit (docs/capacity.md has the figures) */
 #define OTHERS_PERCENT   10.0 /* of a core: more is worth a word */
-#define SPARE_NS         (5 * SQ_NS_PER_SEC)
 #define EXPECT_TEXTS_MAX (SQ_RUN_EXPECT_MAX + 1)
-
-struct session {
-    struct sq_capacity_options options;
-    struct sq_plan base; /* of all levels */
-    struct sq_run_sources sources;
-    struct sq_run_paths paths;
-    struct sq_loop *loop;
-    struct sq_control control;
-    struct sq_progress progress;
-    struct sq_capacity_server server;
-    struct sq_capacity *capacity;
-    struct sq_result *head; /* of the search */
-    struct sq_timer pause;
-    uint64_t begun_ns;
-    unsigned interrupts;
-    int results_lock; /* open while the results directory is this search's; -1: none */
-    bool reached;     /* a peer connected once */
-    char why[WHY_MAX];
-    char dir[DIR_MAX];
-
-    /* The level that is tried. */
-    struct sq_plan plan;
-    struct sq_run *run;
-    struct sq_result *result;
-    struct sq_steady steadiness;
-    struct sq_capacity_level *level;
-    uint64_t all_there_ns; /* 0: they are not */
-    bool finished, leaving, cut;
-};
-
-/* ---- While a level runs ---- */
-
-static void leave(struct session *s)
-{
-    if (!s->leaving) {
-        s->leaving = true;
-        sq_run_drain(s->run);
-    }
-}
-
-static bool is_over_time(const struct session *s)
-{
-    uint64_t limit = s->options.time_limit_ns;
-    return limit > 0 && sq_clock_ns() - s->begun_ns >= limit;
-}
-
-/* From when all are there until it has been held. */
-static void hold(struct session *s, const struct sq_timeline_row *row, uint64_t now_ns)
-{
-    bool steady = sq_steady_second(&s->steadiness, row);
-    uint64_t held_ns = now_ns - s->all_there_ns;
-    s->level->held_s = (double)held_ns / 1e9;
-    s->level->steady = steady;
-    if (held_ns >= s->options.hold_ns && (steady || held_ns >= s->options.hold_most_ns)) {
-        leave(s);
-    }
-}
-
-static void on_second(void *ctx, const struct sq_run_live *live)
-{
-    struct session *s = ctx;
-    const struct sq_timeline_row *row = live->row;
-    uint64_t now_ns = sq_clock_ns();
-    sq_progress_second(&s->progress, live);
-    s->reached = s->reached || row->connected > 0;
-    sq_capacity_server_second(&s->server);
-    if (s->leaving) {
-        return;
-    }
-    s->cut = is_over_time(s);
-    if (s->cut || s->server.gone) {
-        leave(s);
-    } else if (s->all_there_ns > 0) {
-        hold(s, row, now_ns);
-    } else if (row->started >= s->plan.peers &&
-               row->connected + row->ok + row->failed >= s->plan.peers) {
-        s->all_there_ns = now_ns;
-        s->level->wait_s = row->t_s;
-        sq_capacity_server_hold(&s->server);
-    }
-}
-
-static void on_done(void *ctx)
-{
-    struct session *s = ctx;
-    s->finished = true;
-    sq_loop_stop(s->loop);
-}
-
-static void on_interrupt(void *ctx, unsigned count)
-{
-    struct session *s = ctx;
-    s->interrupts = count;
-    s->capacity->end = SQ_CAPACITY_INTERRUPTED;
-    if (s->run && count == 1) {
-        sq_progress_say(&s->progress, "Interrupted: everyone leaves, what is known is kept. Once "
-                                      "more ends it at once.");
-        leave(s);
-    } else if (s->run) {
-        sq_run_abort(s->run);
-    } else {
-        sq_loop_stop(s->loop);
-    }
-}
-
-/* ---- A level ---- */
-
-static void plan_level(struct session *s, struct sq_capacity_level *level)
-{
-    struct sq_plan *plan = &s->plan;
-    struct sq_plan_place last;
-    *plan = s->base;
-    plan->peers = level->level;
-    if (level->grow == SQ_GROW_ROOM) {
-        plan->room_size = 0;
-        plan->sizes_len = 0;
-    } else if (level->grow == SQ_GROW_ROOMS) {
-        plan->room_size = s->capacity->room_size ? s->capacity->room_size : plan->room_size;
-        plan->peers = sq_plan_users(plan, level->level);
-    }
-    level->peers = plan->peers;
-    if (sq_plan_has_rooms(plan)) {
-        sq_plan_place(plan, plan->peers - 1, &last);
-        level->rooms = last.room + 1;
-    }
-    if (s->options.run.rate_per_s <= 0) {
-        plan->rate_per_s = fmin(fmax((double)plan->peers / ARRIVE_S, 1), RATE_MOST);
-    }
-    double arrive_s = (double)plan->peers / plan->rate_per_s;
-    uint64_t wait_ns = plan->answer_timeout_ns + plan->connect_timeout_ns + plan->media_timeout_ns;
-    wait_ns = sq_min_u64(wait_ns, WAIT_MOST_NS);
-    plan->duration_ns = (uint64_t)(arrive_s * 1e9) + wait_ns + s->options.hold_most_ns + SPARE_NS;
-    plan->ramp_down_ns = (uint64_t)((double)plan->peers / LEAVE_A_SECOND * 1e9);
-    plan->ramp_down_ns = sq_min_u64(plan->ramp_down_ns, 2 * SQ_NS_PER_SEC);
-    if (plan->threads > plan->peers) {
-        plan->threads = (unsigned)plan->peers;
-    }
-}
-
-static int make_result(struct session *s, struct sq_capacity_level *level)
-{
-    struct sq_buf command = {0};
-    struct sq_run_options run = s->options.run;
-    int err = sq_result_create(&s->result);
-    if (err) {
-        return err;
-    }
-    sq_result_head(s->result);
-    s->result->seed = s->plan.seed;
-    sq_buf_printf(&command, "%s # trial %zu: ", s->head->command, s->capacity->levels_len + 1);
-    sq_capacity_amount(level, &command);
-    err = command.err ? command.err : sq_result_replace_text(&s->result->command, command.text);
-    sq_buf_free(&command);
-    run.peers = level->peers;
-    return err ? err : sq_run_options_describe(&run, &s->plan, s->result);
-}
-
-static int judge(struct session *s)
-{
-    const struct sq_run_options *run = &s->options.run;
-    bool figures = false;
-    for (size_t i = 0; i < run->expectations_len; i++) {
-        figures = figures || sq_expect_of_figures(run->expectations[i]);
-    }
-    sq_untested_check(&s->plan, figures, s->result);
-    s->result->interrupted = s->interrupts > 0;
-    sq_result_tally(s->result);
-    return sq_expect_judge(run->expectations, run->expectations_len, s->result);
-}
-
-static int write_level(struct session *s, struct sq_capacity_level *level)
-{
-    char dir[DIR_MAX + 80];
-    struct sq_report_error error;
-    snprintf(level->dir, sizeof(level->dir), "levels/%04zu-%s-%llu", s->capacity->levels_len + 1,
-             sq_grow_name(level->grow), (unsigned long long)level->peers);
-    snprintf(dir, sizeof(dir), "%s/%s", s->dir, level->dir);
-    int err = sq_report_write(s->result, dir, &error);
-    if (err) {
-        snprintf(s->why, sizeof(s->why), "%s", error.message);
-    }
-    return err;
-}
-
-static void on_pause_over(void *ctx, uint64_t now_ns)
-{
-    struct session *s = ctx;
-    (void)now_ns;
-    sq_loop_stop(s->loop);
-}
-
-/* The service gets some time to forget the last ones. */
-static int pause_between(struct session *s)
-{
-    if (s->capacity->levels_len == 0 || s->options.pause_ns == 0) {
-        return 0;
-    }
-    sq_timer_start(sq_loop_timers(s->loop), &s->pause, sq_loop_now(s->loop) + s->options.pause_ns);
-    int err = 0;
-    while (!err && sq_timer_active(&s->pause) && s->interrupts == 0) {
-        err = sq_loop_run(s->loop);
-    }
-    sq_timer_stop(&s->pause);
-    return err;
-}
-
-static int run_level(struct session *s)
-{
-    static const struct sq_run_ops ops = {.second = on_second, .done = on_done};
-    s->finished = s->leaving = s->cut = false;
-    s->all_there_ns = 0;
-    s->steadiness = (struct sq_steady){.seen = 0};
-    sq_progress_init(&s->progress, s->result->target, s->options.run.tui,
-                     s->options.run.quiet || !isatty(STDERR_FILENO));
-    int err = sq_run_start(&s->plan, s->loop, &ops, s, &s->run);
-    while (!err && !s->finished) {
-        err = sq_loop_run(s->loop);
-    }
-    sq_progress_end(&s->progress);
-    err = err ? err : sq_run_collect(s->run, s->result);
-    sq_run_destroy(s->run);
-    s->run = NULL;
-    sq_capacity_server_read(&s->server, s->level);
-    return err;
-}
-
-/* What cannot be tried for want of file descriptors is Squall's own limit. */
-static int beyond_limits(struct session *s, struct sq_capacity_level *level)
-{
-    level->score = level->setup_p95_ms = level->loss_percent = level->fps = NAN;
-    level->in_kbps = level->lateness_p99_ms = level->cpu_percent = NAN;
-    level->server_cpu_percent = level->server_rss_bytes = level->others_percent = NAN;
-    level->outcome = SQ_TRIAL_INVALID;
-    snprintf(level->reason, sizeof(level->reason), "%s", s->why);
-    s->why[0] = '\0';
-    return SQ_TRIAL_TOLD;
-}
-
-/* The level counts; what the trial says of the search as a whole. */
-static int conclude_level(struct session *s, struct sq_capacity_level *level)
-{
-    struct sq_capacity *c = s->capacity;
-    if (!s->options.run.quiet) {
-        sq_capacity_text_level(level, stdout);
-        fflush(stdout);
-    }
-    if (sq_capacity_server_is_gone(&s->server)) {
-        c->end = SQ_CAPACITY_GONE;
-        return SQ_TRIAL_LAST;
-    }
-    if (level->no_sample) {
-        c->end = SQ_CAPACITY_NO_SAMPLE;
-        sq_capacity_note(c,
-                         "All %llu peers came through, and an expectation has nothing to be judged "
-                         "by: %.350s. That is of how the search was set up, and not of the "
-                         "service: expect what these peers measure.",
-                         (unsigned long long)level->peers, level->reason);
-        return SQ_TRIAL_LAST;
-    }
-    return SQ_TRIAL_TOLD;
-}
-
-static int conclude(struct session *s, struct sq_capacity_level *level)
-{
-    struct sq_capacity *c = s->capacity;
-    if (s->interrupts > 0) {
-        return SQ_TRIAL_STOP;
-    }
-    if (s->cut) {
-        c->end = SQ_CAPACITY_TIME;
-        return SQ_TRIAL_STOP;
-    }
-    if (s->result->error[0] || (!s->reached && s->result->verdict == SQ_VERDICT_ERROR)) {
-        c->end = SQ_CAPACITY_UNREACHED;
-        sq_capacity_note(c, "%s", s->result->verdict_reason);
-        return SQ_TRIAL_STOP;
-    }
-    return conclude_level(s, level);
-}
-
-static int trial(void *ctx, struct sq_capacity_level *level)
-{
-    struct session *s = ctx;
-    struct sq_run_options *run = &s->options.run;
-    int err = pause_between(s);
-    if (err) {
-        return err;
-    }
-    if (s->interrupts > 0) {
-        return SQ_TRIAL_STOP;
-    }
-    if (s->server.gone) {
-        s->capacity->end = SQ_CAPACITY_GONE;
-        return SQ_TRIAL_STOP;
-    }
-    if (is_over_time(s)) {
-        s->capacity->end = SQ_CAPACITY_TIME;
-        return SQ_TRIAL_STOP;
-    }
-    s->level = level;
-    plan_level(s, level);
-    if (sq_run_limits_raise(run, &s->plan, s->sources.lab != NULL, s->why, sizeof(s->why)) != 0) {
-        return beyond_limits(s, level);
-    }
-    err = make_result(s, level);
-    err = err ? err : run_level(s);
-    err = err ? err : judge(s);
-    err = err ? err : sq_capacity_read(level, run->expectations, run->expectations_len, s->result);
-    err = err ? err : write_level(s, level);
-    int told = err ? err : conclude(s, level);
-    sq_result_destroy(s->result);
-    s->result = NULL;
-    return told;
-}
 
 /* ---- The search ---- */
 
-static uint64_t in_units(const struct session *s, enum sq_grow grow, uint64_t peers)
+static uint64_t in_units(const struct sq_capacity_session *s, enum sq_grow grow, uint64_t peers)
 {
     return sq_capacity_in_units(s->capacity, &s->base, grow, peers);
 }
 
-static int search(struct session *s)
+static int search(struct sq_capacity_session *s)
 {
     static const char *const titles[] = {"How much does the service hold?",
                                          "How big can one room grow?", "How many rooms fit?"};
@@ -387,7 +56,7 @@ static int search(struct session *s)
             sq_capacity_text_heads(stdout);
             fflush(stdout);
         }
-        err = sq_capacity_search(s->capacity, grow, &config, trial, s);
+        err = sq_capacity_search(s->capacity, grow, &config, sq_capacity_session_trial, s);
         if (s->capacity->end != SQ_CAPACITY_FOUND) {
             break;
         }
@@ -404,7 +73,7 @@ static int search(struct session *s)
 
 /* ---- Before and after ---- */
 
-static int from_sources(struct session *s,
+static int from_sources(struct sq_capacity_session *s,
                         int (*find)(struct sq_run_sources *sources, const struct sq_run_options *o,
                                     struct sq_plan *plan))
 {
@@ -415,7 +84,7 @@ static int from_sources(struct session *s,
     return err;
 }
 
-static int make_head(struct session *s, int argc, char **argv)
+static int make_head(struct sq_capacity_session *s, int argc, char **argv)
 {
     const struct sq_run_options *run = &s->options.run;
     int err = sq_result_create(&s->head);
@@ -429,7 +98,7 @@ static int make_head(struct session *s, int argc, char **argv)
 }
 
 /* Nobody else writes into it: a run, or another search. */
-static int lock_results(struct session *s)
+static int lock_results(struct sq_capacity_session *s)
 {
     pid_t holder = 0;
     int err = sq_place_lock(s->dir, &s->results_lock, &holder);
@@ -453,13 +122,13 @@ static int lock_results(struct session *s)
 }
 
 /* A folder of its own: what an earlier search found is not overwritten. */
-static int begin_results(struct session *s)
+static int begin_results(struct sq_capacity_session *s)
 {
     const char *out = s->options.run.out;
-    char earlier[DIR_MAX + 32];
+    char earlier[SQ_CAPACITY_DIR_MAX + 32];
     char failed[SQ_PLACE_PATH_MAX];
     struct stat st;
-    if (out && strlen(out) >= DIR_MAX) {
+    if (out && strlen(out) >= SQ_CAPACITY_DIR_MAX) {
         snprintf(s->why, sizeof(s->why), "--out: the path is too long");
         return SQ_ERR_INVALID;
     }
@@ -486,7 +155,7 @@ static int begin_results(struct session *s)
     return err;
 }
 
-static int start_server(struct session *s)
+static int start_server(struct sq_capacity_session *s)
 {
     s->server.loop = s->loop;
     s->server.url = s->options.server_metrics;
@@ -495,7 +164,7 @@ static int start_server(struct session *s)
     return sq_capacity_server_start(&s->server, s->why, sizeof(s->why));
 }
 
-static int prepare(struct session *s, int argc, char **argv)
+static int prepare(struct sq_capacity_session *s, int argc, char **argv)
 {
     struct sq_run_options *run = &s->options.run;
     sq_control_let_go();
@@ -516,7 +185,7 @@ static int prepare(struct session *s, int argc, char **argv)
     return err;
 }
 
-static void add_notes(struct session *s)
+static void add_notes(struct sq_capacity_session *s)
 {
     struct sq_capacity *c = s->capacity;
     sq_capacity_note(
@@ -551,7 +220,7 @@ static void add_notes(struct session *s)
     }
 }
 
-static int tell(struct session *s)
+static int tell(struct sq_capacity_session *s)
 {
     const char *texts[EXPECT_TEXTS_MAX];
     const struct sq_run_options *run = &s->options.run;
@@ -588,7 +257,7 @@ static int tell(struct session *s)
     return err;
 }
 
-static void clean_up(struct session *s)
+static void clean_up(struct sq_capacity_session *s)
 {
     sq_timer_stop(&s->pause);
     sq_capacity_server_stop(&s->server);
@@ -604,10 +273,10 @@ static void clean_up(struct session *s)
     }
 }
 
-static int go(struct session *s)
+static int go(struct sq_capacity_session *s)
 {
     s->capacity->at_least = s->options.at_least;
-    s->control.interrupt = on_interrupt;
+    s->control.interrupt = sq_capacity_session_interrupt;
     s->control.ctx = s;
     s->begun_ns = sq_clock_ns();
     int err = sq_control_start(&s->control, s->loop, false);
@@ -622,14 +291,13 @@ static int go(struct session *s)
 
 int sq_cmd_capacity(int argc, char **argv)
 {
-    struct session *s = sq_zalloc(sizeof(*s));
+    struct sq_capacity_session *s = sq_zalloc(sizeof(*s));
     int code = SQ_EXIT_USAGE;
     if (!s) {
         return sq_usage("capacity", "no memory");
     }
-    s->results_lock = -1;
     s->capacity = sq_zalloc(sizeof(*s->capacity));
-    sq_timer_init(&s->pause, on_pause_over, s);
+    sq_capacity_session_init(s);
     int err = s->capacity
                   ? sq_capacity_options_parse(&s->options, argc, argv, s->why, sizeof(s->why))
                   : SQ_ERR_NOMEM;

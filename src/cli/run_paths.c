@@ -255,9 +255,9 @@ int sq_run_paths_find(struct sq_loop *loop, const struct sq_run_options *options
     struct finder f = {loop, options, paths, plan, why, why_room};
     for (size_t i = 0; i < plan->groups_len; i++) {
         const struct sq_plan_group *g = &plan->groups[i];
-        if (g->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !g->adapter->restart_ice) {
-            return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s has no way to restart ICE",
-                          g->adapter->name);
+        const char *lacks = sq_plan_restart_lacks(g);
+        if (g->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && lacks) {
+            return refuse(&f, SQ_ERR_UNSUPPORTED, "--ice relay-first: %s", lacks);
         }
     }
     int err = find_addrs(&f);

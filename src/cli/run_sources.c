@@ -350,6 +350,7 @@ int sq_run_sources_targets(struct sq_run_sources *s, const struct sq_run_options
         err = sq_script_option_check(g, options_of(o, i)->script, s->why, sizeof(s->why));
         err = err ? err : settle_ways(s, o, i, plan);
         err = err ? err : check_adapter(s, url, g->target, g->adapter);
+        err = err ? err : sq_run_steps_check_signal(o, g, s->why, sizeof(s->why));
         if (err) {
             return err;
         }

@@ -165,6 +165,20 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
     return err;
 }
 
+int sq_run_steps_check_signal(const struct sq_run_options *o, const struct sq_plan_group *group,
+                              char *why, size_t why_room)
+{
+    const char *lacks = sq_plan_restart_lacks(group);
+    for (size_t i = 0; lacks && group->steps && i < group->steps->n; i++) {
+        const struct sq_step *step = &group->steps->items[i];
+        if (step->kind == SQ_STEP_RESTART_ICE) {
+            sq_run_file_refuse(o, &step->at, why, why_room, "restart_ice: %s", lacks);
+            return SQ_ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 /* ---- Targets ---- */
 
 /* What a whole URL begins with that its kind takes: "room+${url}" is one of a WebSocket. */

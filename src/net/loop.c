@@ -28,6 +28,7 @@ struct post {
 };
 
 struct service {
+    const void *key; /* of what others keep */
     void *service;
     void (*free_fn)(void *service);
 };
@@ -58,6 +59,8 @@ struct sq_loop {
     struct sq_flush_hook *hook_next; /* next one of the running walk */
     struct sq_arena arena;
     struct service services[SQ_SERVICE_COUNT];
+    struct service kept[SQ_LOOP_KEPT_MAX];
+    size_t kept_len;
     struct sq_gather gather; /* ctx NULL: none */
     bool gather_set;
     struct sq_watch *gathered[SQ_GATHER_MAX]; /* ready, to be served together */
@@ -76,6 +79,10 @@ struct sq_loop {
 
 static void free_services(struct sq_loop *loop)
 {
+    while (loop->kept_len > 0) {
+        const struct service *s = &loop->kept[--loop->kept_len];
+        s->free_fn(s->service);
+    }
     /* HTTP and streams may use DNS: the last made goes first. */
     for (int i = SQ_SERVICE_COUNT - 1; i >= 0; i--) {
         struct service *s = &loop->services[i];
@@ -246,6 +253,26 @@ void sq_loop_set_service(struct sq_loop *loop, enum sq_loop_service which, void 
                          void (*free_fn)(void *service))
 {
     loop->services[which] = (struct service){.service = service, .free_fn = free_fn};
+}
+
+int sq_loop_keep(struct sq_loop *loop, const void *key, void *thing, void (*free_fn)(void *thing))
+{
+    if (loop->kept_len == SQ_LOOP_KEPT_MAX) {
+        return SQ_ERR_NOSPACE;
+    }
+    loop->kept[loop->kept_len++] =
+        (struct service){.key = key, .service = thing, .free_fn = free_fn};
+    return 0;
+}
+
+void *sq_loop_kept(const struct sq_loop *loop, const void *key)
+{
+    for (size_t i = 0; i < loop->kept_len; i++) {
+        if (loop->kept[i].key == key) {
+            return loop->kept[i].service;
+        }
+    }
+    return NULL;
 }
 
 void *sq_loop_gather_ctx(const struct sq_loop *loop)
@@ -540,7 +567,8 @@ static void serve_events(struct sq_loop *loop)
     while (loop->event_at < loop->event_count) {
         struct epoll_event *ev = &loop->events[loop->event_at];
         struct sq_watch *watch = ev->data.ptr;
-        bool gathered = gathering && watch && ev->events && watch->gathered;
+        bool gathered = gathering && watch && ev->events && watch->gathered &&
+                        !(ev->events & EPOLLERR); /* which only the socket's own call is told */
         if (!gathered && loop->gathered_len > 0) {
             serve_gathered(loop); /* which may stop this one's watch: look again */
             continue;

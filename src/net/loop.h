@@ -23,6 +23,7 @@ enum sq_coalesce { SQ_COALESCE_AUTO, SQ_COALESCE_ON, SQ_COALESCE_OFF };
 
 #define SQ_LOOP_POST_MAX    65536         /* posted calls waiting; then SQ_ERR_NOSPACE */
 #define SQ_LOOP_ARENA_BYTES (1024 * 1024) /* default room for datagrams of one iteration */
+#define SQ_LOOP_KEPT_MAX    4             /* things of others that hang on a loop */
 
 /* Zero-initialise for the defaults. */
 struct sq_loop_options {
@@ -108,6 +109,14 @@ void sq_watch_stop(struct sq_watch *watch);
 int sq_loop_post(struct sq_loop *loop, sq_loop_fn fn, void *ctx) SQ_MUST_USE;
 /* Ends a wait. Any thread. */
 void sq_loop_wake(struct sq_loop *loop);
+
+/* What a room above needs once a thread, made when first needed. `key` is an address that only that
+ * room knows. The loop owns `thing` from then on, and frees it with itself: after all that ran on
+ * it was stopped, before what net/ has made, the last one first. SQ_ERR_NOSPACE: not taken. */
+int sq_loop_keep(struct sq_loop *loop, const void *key, void *thing,
+                 void (*free_fn)(void *thing)) SQ_MUST_USE;
+/* Borrowed; NULL: there is none. */
+void *sq_loop_kept(const struct sq_loop *loop, const void *key);
 
 /* The hook is borrowed until sq_loop_off_flush, which is allowed on one that is not on. */
 void sq_loop_on_flush(struct sq_loop *loop, struct sq_flush_hook *hook, sq_loop_fn fn, void *ctx);

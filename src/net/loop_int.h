@@ -55,7 +55,8 @@ void sq_loop_flush(struct sq_loop *loop);
 /* The cache lines that serving `watch` reads, where known. */
 void sq_watch_prefetch(const struct sq_watch *watch);
 
-/* Services that are made once a loop when first needed, and freed with it. */
+/* Services of this room that are made once a loop when first needed, and freed with it in the
+ * reverse of this order; those of others: sq_loop_keep. */
 enum sq_loop_service {
     SQ_SERVICE_DNS,
     SQ_SERVICE_HTTP,

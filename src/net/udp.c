@@ -4,7 +4,9 @@
 #include "base/rand.h"
 #include "net/udp_int.h"
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
@@ -304,6 +306,9 @@ bool sq_udp_count_refusal(struct sq_udp *udp, int error)
     if (!is_refusal(error)) {
         return false;
     }
+    if (udp->refused) {
+        return true; /* it stands in the error queue, with whom it is about */
+    }
     udp->counters.send_refused++;
     udp->counters.refusal = error;
     return true;
@@ -380,12 +385,80 @@ void sq_udp_read(struct sq_udp *udp)
     }
 }
 
+/* ---- Refusals ---- */
+
+static void read_refusal(struct sq_udp *udp, struct msghdr *msg, const struct sq_addr *to)
+{
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+        struct sock_extended_err e;
+        bool ours = (h->cmsg_level == SOL_IP && h->cmsg_type == IP_RECVERR) ||
+                    (h->cmsg_level == SOL_IPV6 && h->cmsg_type == IPV6_RECVERR);
+        if (!ours || h->cmsg_len < CMSG_LEN(sizeof(e))) {
+            continue;
+        }
+        memcpy(&e, CMSG_DATA(h), sizeof(e));
+        bool icmp = e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6;
+        if (icmp && is_refusal((int)e.ee_errno) && udp->refused) {
+            udp->refused(udp->ctx, to, (int)e.ee_errno);
+        }
+    }
+}
+
+/* The queue keeps the socket ready until it is empty. */
+static void read_refusals(struct sq_udp *udp)
+{
+    for (int i = 0; i < SQ_UDP_READS_MAX && !udp->closed; i++) {
+        struct sq_addr to = {0};
+        char data[64]; /* of the datagram that was refused: it is of no use */
+        struct iovec iov = {.iov_base = data, .iov_len = sizeof(data)};
+        _Alignas(struct cmsghdr) char control[256];
+        struct msghdr msg = {.msg_name = &to,
+                             .msg_namelen = sizeof(to),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+        if (recvmsg(udp->fd, &msg, MSG_ERRQUEUE) < 0) {
+            break;
+        }
+        read_refusal(udp, &msg, &to);
+    }
+}
+
+void sq_udp_set_refused(struct sq_udp *udp, sq_udp_refused_fn fn)
+{
+    bool ipv4 = sq_addr_family(&udp->local) == AF_INET;
+    flush_queued(udp);
+    int err =
+        set_int(udp->fd, ipv4 ? SOL_IP : SOL_IPV6, ipv4 ? IP_RECVERR : IPV6_RECVERR, fn != NULL);
+    udp->refused = err ? NULL : fn;
+}
+
+const char *sq_udp_refusal_name(int error)
+{
+    switch (error) {
+    case EHOSTUNREACH:
+        return "host unreachable (ICMP, or no route)";
+    case ENETUNREACH:
+        return "network unreachable (ICMP, or no route)";
+    case EACCES:
+        return "prohibited on the way (ICMP)";
+    default:
+        return "port unreachable (ICMP)";
+    }
+}
+
 static void on_ready(void *ctx, unsigned ready)
 {
     struct sq_udp *udp = ctx;
     (void)sq_udp_batch_of(udp->loop); /* the next ones of a busy loop are gathered */
     udp->receiving = true;
-    sq_udp_read(udp);
+    if ((ready & SQ_HANGUP) && udp->refused) {
+        read_refusals(udp);
+    }
+    if (!udp->closed) {
+        sq_udp_read(udp);
+    }
     sq_udp_end_receiving(udp);
 }
 

@@ -72,6 +72,15 @@ void sq_udp_set_reads(struct sq_udp *udp, const void *reads);
 const struct sq_addr *sq_udp_local(const struct sq_udp *udp);
 int sq_udp_fd(const struct sq_udp *udp);
 
+/* An ICMP message came back for a datagram to `to`. error: as `refusal` of the counters. */
+typedef void (*sq_udp_refused_fn)(void *ctx, const struct sq_addr *to, int error);
+/* Tells of each, with the receiver's ctx, while the socket hears everyone too: those are not in the
+ * counters. NULL: not any more. Without the kernel's help nothing is told. Sends go on: such a
+ * message may be of a moment, or forged. The socket may be closed within. */
+void sq_udp_set_refused(struct sq_udp *udp, sq_udp_refused_fn fn);
+/* "port unreachable (ICMP)": a refusal in words. */
+const char *sq_udp_refusal_name(int error);
+
 /* From now on only `remote` is heard, and sends to it take the short way through the kernel (send()
  * instead of sendto(): some 15 % less). Datagrams of others that had already arrived are still
  * delivered. SQ_ERR_IO. */

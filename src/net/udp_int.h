@@ -29,6 +29,7 @@ struct sq_udp {
     bool gso;       /* until the kernel says it cannot */
     bool receiving; /* whoever delivers frees the socket if it was closed meanwhile */
     bool closed;
+    sq_udp_refused_fn refused; /* NULL: ICMP is told as the kernel does it by itself */
     struct sq_udp_counters counters;
     struct sq_udp_failures taken;
     struct sq_addr local, remote;

@@ -294,7 +294,11 @@ static void on_settled(void *ctx, uint64_t now_ns)
     struct sq_endpoint *endpoint = ctx;
     if (endpoint->others_heard) {
         settle(endpoint, now_ns);
-    } else if (sq_udp_connect(endpoint->paths[endpoint->nominated].udp, &endpoint->remote) == 0) {
+        return;
+    }
+    struct path *path = &endpoint->paths[endpoint->nominated];
+    endpoint_hear_refusals(path, false);
+    if (sq_udp_connect(path->udp, &endpoint->remote) == 0) {
         endpoint->connected = endpoint->nominated;
     }
 }
@@ -333,6 +337,7 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
         follow_pair(endpoint, event);
     } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
         disconnect(endpoint);
+        endpoint_forget_refusals(endpoint);
         go_direct(endpoint);
     } else if (event->type == SQ_PEER_EV_CANDIDATE_NAME) {
         endpoint_resolve(endpoint, event->text);
@@ -343,7 +348,8 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
         event->cause == SQ_PEER_CAUSE_ICE && sq_endpoint_waits_for_relay(endpoint, text)) {
         told.cause = SQ_PEER_CAUSE_CONNECT; /* there was no candidate to check with */
         told.text = text;
-    } else if (event->type == SQ_PEER_EV_STATE && endpoint_relay_state(endpoint, event, text)) {
+    } else if (endpoint_tell_refusal(endpoint, event, text) ||
+               (event->type == SQ_PEER_EV_STATE && endpoint_relay_state(endpoint, event, text))) {
         told.text = text;
     }
     if (!endpoint->closed && endpoint->ops->event) {
@@ -459,6 +465,7 @@ int endpoint_open_paths(struct sq_endpoint *endpoint)
             return err;
         }
         sq_udp_set_reads(path->udp, endpoint->peer);
+        endpoint_hear_refusals(path, true);
     }
     return 0;
 }

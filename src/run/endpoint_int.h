@@ -34,7 +34,10 @@ struct endpoint_more {
     struct endpoint_tcp_end *tcp_ends; /* owned; NULL until one has ended */
     size_t tcp_ends_len;               /* at most SQ_TCP_PATHS_MAX */
     struct endpoint_name *names;       /* asked for */
-    size_t pending; /* that have neither failed nor allocated: gathering waits for them */
+    size_t pending;         /* that have neither failed nor allocated: gathering waits for them */
+    struct sq_addr refused; /* whom ICMP said so of while ICE looks for a path */
+    int refusal;            /* its errno; 0: nobody */
+    bool others_refused;
 };
 
 struct sq_carrier {
@@ -120,6 +123,15 @@ int endpoint_add_listeners(struct sq_endpoint *endpoint) SQ_MUST_USE;
 void endpoint_close_tcp(struct sq_endpoint *endpoint);
 size_t endpoint_send_tcp(struct sq_endpoint *endpoint, int base, const struct sq_addr *to,
                          const struct sq_dgram *dgrams, size_t n);
+
+/* endpoint_refused.c */
+/* Hears who refuses what is sent on a path, until its socket is connected. */
+void endpoint_hear_refusals(struct path *path, bool on);
+/* What was refused before an ICE restart says nothing of what comes. */
+void endpoint_forget_refusals(struct sq_endpoint *endpoint);
+/* Of an event that ends ICE without a path: true, and its sentence with who refused; else false. */
+bool endpoint_tell_refusal(const struct sq_endpoint *endpoint, const struct sq_peer_event *event,
+                           char ret_text[static SQ_PEER_TEXT_MAX]);
 
 /* endpoint_relay.c */
 /* Starts towards all TURN servers; candidates come later. */

@@ -1,6 +1,8 @@
 #include "run/plan.h"
 
 #include "base/time.h"
+#include "signal/lua/script.h"
+#include "signal/signal.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -352,4 +354,14 @@ const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group,
         left -= group->networks[i].share;
     }
     return group->networks_len > 0 ? &group->networks[group->networks_len - 1] : NULL;
+}
+
+const char *sq_plan_restart_lacks(const struct sq_plan_group *group)
+{
+    if (!group->adapter->restart_ice) {
+        return "the service's protocol has no way to restart ICE";
+    }
+    return group->script && !group->script->restarts_ice
+               ? "the script has no function " SQ_LUA_RESTART_HANDLER ", which restarts ICE"
+               : NULL;
 }

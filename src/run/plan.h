@@ -216,6 +216,8 @@ bool sq_plan_publishes(const struct sq_plan *plan);
 uint64_t sq_plan_publishers(const struct sq_plan *plan);
 /* Any group has a data channel. */
 bool sq_plan_has_data(const struct sq_plan *plan);
+/* Why users of the group cannot restart ICE; NULL: they can. */
+const char *sq_plan_restart_lacks(const struct sq_plan_group *group);
 /* There are rooms of a size, and not one for all. */
 bool sq_plan_has_rooms(const struct sq_plan *plan);
 /* Users of the first so many rooms, where there are rooms of a size. */

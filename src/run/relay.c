@@ -4,7 +4,6 @@
 #include "base/time.h"
 #include "net/link.h"
 #include "peer/turn/turn.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,16 +65,7 @@ static const char *refusal_of(const struct sq_relay *relay)
     if (udp) {
         sq_udp_get_counters(udp, &counters);
     }
-    switch (counters.refusal) {
-    case EHOSTUNREACH:
-        return "host unreachable (ICMP, or no route)";
-    case ENETUNREACH:
-        return "network unreachable (ICMP, or no route)";
-    case EACCES:
-        return "prohibited on the way (ICMP)";
-    default:
-        return "port unreachable (ICMP)";
-    }
+    return sq_udp_refusal_name(counters.refusal);
 }
 
 void sq_relay_tell_silence(const struct sq_relay *relay, char ret_text[static SQ_PEER_TEXT_MAX])

@@ -421,6 +421,8 @@ void sq_user_slices_end(struct sq_user *user);
 /* Of struct sq_endpoint_ops; ctx is the struct sq_user_peer. */
 void sq_user_on_latency(void *ctx, struct sq_track *track, const struct sq_latency_sample *sample);
 void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns);
+
+/* user_totals.c */
 /* Adds a peer's final counters to the row: just before it is closed. */
 void sq_user_finish_peer(struct sq_user_peer *peer, uint64_t now_ns);
 /* Averages of the row, and the samples that are taken once a user. */

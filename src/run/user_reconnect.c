@@ -198,7 +198,7 @@ void sq_user_path_lost(struct sq_user_peer *peer)
 {
     struct sq_user *user = peer->user;
     if (!plan_of(user)->ice_first || user->state != SQ_USER_UP || peer->lost_ns ||
-        !user->group->adapter->restart_ice) {
+        sq_plan_restart_lacks(user->group)) {
         return;
     }
     uint64_t now_ns = sq_loop_now(user->env->loop);

@@ -357,9 +357,9 @@ static void do_network(struct sq_user_steps *s, const struct sq_step *step)
 static void do_restart(struct sq_user_steps *s)
 {
     struct sq_user *user = s->user;
-    if (!user->group->adapter->restart_ice) {
-        sq_user_step_fail(s, SQ_FAILURE_SIGNALING, "%s has no way to restart ICE",
-                          user->group->adapter->name);
+    const char *lacks = sq_plan_restart_lacks(user->group);
+    if (lacks) {
+        sq_user_step_fail(s, SQ_FAILURE_SIGNALING, "%s", lacks);
         return;
     }
     int err = user->group->adapter->restart_ice(user->signal);

@@ -95,7 +95,7 @@ void sq_user_switch_init(struct sq_user *user)
 void sq_user_switch_begin(struct sq_user *user, uint64_t now_ns)
 {
     const struct sq_plan_group *group = user->group;
-    if (group->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && group->adapter->restart_ice) {
+    if (group->ice_policy == SQ_ICE_POLICY_RELAY_FIRST && !sq_plan_restart_lacks(group)) {
         start_timer(user, now_ns + SWITCH_AFTER_NS);
     }
 }

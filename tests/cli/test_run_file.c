@@ -140,6 +140,20 @@ static void scripts_are_read(void **state)
         drop(&w);
     }
     snprintf(text, sizeof(text),
+             "target: lua+ws://h/\nscript: %s\nsteps: [wait: 1s, restart_ice]\n", in("a.lua"));
+    assert_int_not_equal(make(text, "", &w), 0);
+    assert_non_null(
+        strstr(w.why, "t.yaml:3:19: restart_ice: the script has no function on_restart_ice"));
+    drop(&w);
+    f = fopen(in("again.lua"), "w");
+    assert_true(f && fputs("function on_restart_ice() pc:restartIce() end", f) >= 0);
+    fclose(f);
+    snprintf(text, sizeof(text), "target: lua+ws://h/\nscript: %s\nsteps: [restart_ice]\n",
+             in("again.lua"));
+    assert_int_equal(make(text, "", &w), 0);
+    assert_null(sq_plan_restart_lacks(&w.plan.groups[0]));
+    drop(&w);
+    snprintf(text, sizeof(text),
              "target: lua+wss://h/x\nscript: %s\n"
              "steps: [{timer: {start: call}}, {wait: 1s}, {timer: {stop: call}}]\n",
              in("a.lua"));

@@ -341,6 +341,37 @@ static void making_a_loop_without_memory_fails_cleanly(void **state)
 
 /* --- this host --- */
 
+static unsigned freed;
+
+static void free_thing(void *thing)
+{
+    *(unsigned *)thing = ++freed;
+}
+
+static void what_others_keep_goes_with_the_loop(void **state)
+{
+    (void)state;
+    struct sq_loop *loop = new_loop(SQ_COALESCE_OFF);
+    struct sq_loop *other = new_loop(SQ_COALESCE_OFF);
+    unsigned things[SQ_LOOP_KEPT_MAX + 1] = {0};
+    assert_null(sq_loop_kept(loop, &things[0]));
+    for (size_t i = 0; i < SQ_LOOP_KEPT_MAX; i++) {
+        assert_int_equal(sq_loop_keep(loop, &things[i], &things[i], free_thing), 0);
+    }
+    unsigned *more = &things[SQ_LOOP_KEPT_MAX];
+    assert_int_equal(sq_loop_keep(loop, more, more, free_thing), SQ_ERR_NOSPACE);
+    assert_null(sq_loop_kept(loop, more));
+    assert_ptr_equal(sq_loop_kept(loop, &things[1]), &things[1]);
+    assert_null(sq_loop_kept(other, &things[1]));
+    freed = 0;
+    sq_loop_free(loop);
+    for (unsigned i = 0; i < SQ_LOOP_KEPT_MAX; i++) {
+        assert_int_equal(things[i], SQ_LOOP_KEPT_MAX - i);
+    }
+    sq_loop_free(other);
+    assert_int_equal(*more, 0);
+}
+
 static void a_file_at_its_limit_is_an_error(void **state)
 {
     struct rlimit before;
@@ -409,6 +440,7 @@ int main(void)
         cmocka_unit_test(hooks_run_after_each_iteration_and_may_go),
         cmocka_unit_test(high_load_is_served_in_slots),
         cmocka_unit_test(making_a_loop_without_memory_fails_cleanly),
+        cmocka_unit_test(what_others_keep_goes_with_the_loop),
         cmocka_unit_test(a_file_at_its_limit_is_an_error),
         cmocka_unit_test(addresses_include_loopback),
         cmocka_unit_test(the_descriptor_limit_is_raised_or_told),

@@ -160,6 +160,62 @@ static void a_refusal_counts_once(void **state)
     sq_udp_close(a.udp);
 }
 
+static size_t refusals;
+static struct sq_addr refused_to;
+
+static void on_refused(void *ctx, const struct sq_addr *to, int error)
+{
+    (void)ctx;
+    assert_int_equal(error, ECONNREFUSED);
+    refused_to = *to;
+    refusals++;
+}
+
+/* A socket that hears everyone learns who refuses; others get theirs all the same, and nothing is
+ * left that would wake the loop again and again. */
+static void who_refused_is_told(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        const char *ip = v6 ? "::1" : "127.0.0.1";
+        struct side a;
+        struct side gone;
+        struct side there;
+        open_side(&a, ip, NULL);
+        open_side(&gone, ip, NULL);
+        open_side(&there, ip, NULL);
+        struct sq_addr closed = *sq_udp_local(gone.udp);
+        sq_udp_close(gone.udp);
+        refusals = 0;
+        sq_udp_set_refused(a.udp, on_refused);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(sq_udp_send(a.udp, &closed, payload, 20), 0);
+            assert_int_equal(sq_udp_send(a.udp, sq_udp_local(there.udp), payload, 20), 0);
+        }
+        RUN_UNTIL(loop, there.count == 3 && refusals == 3);
+        assert_true(sq_addr_equal(&refused_to, &closed));
+        struct sq_loop_stats before;
+        struct sq_loop_stats after;
+        assert_int_equal(sq_loop_run_once(loop, 0), 0);
+        sq_loop_get_stats(loop, &before);
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(sq_loop_run_once(loop, 0), 0);
+        }
+        sq_loop_get_stats(loop, &after);
+        assert_int_equal(after.events, before.events);
+        struct sq_udp_counters c;
+        sq_udp_get_counters(a.udp, &c);
+        assert_int_equal(c.send_refused + c.send_errors, 0);
+        assert_int_equal(c.sent, 6);
+        sq_udp_set_refused(a.udp, NULL);
+        assert_int_equal(sq_udp_send(a.udp, &closed, payload, 20), 0);
+        assert_int_equal(sq_loop_run_once(loop, SQ_NS_PER_MS), 0);
+        assert_int_equal(refusals, 3);
+        sq_udp_close(a.udp);
+        sq_udp_close(there.udp);
+    }
+}
+
 static void a_refusal_is_counted_apart(void **state)
 {
     struct side a;
@@ -618,6 +674,7 @@ int main(void)
         cmocka_unit_test(echo_ipv6),
         cmocka_unit_test(connected_hears_only_its_remote),
         cmocka_unit_test(a_refusal_is_counted_apart),
+        cmocka_unit_test(who_refused_is_told),
         cmocka_unit_test(a_refusal_counts_once),
         cmocka_unit_test(batches_keep_sizes_and_order),
         cmocka_unit_test(datagrams_stay_valid_until_the_hooks),

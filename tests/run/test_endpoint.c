@@ -23,7 +23,8 @@ struct side {
     struct sq_endpoint *endpoint;
     enum sq_peer_state state;
     unsigned audio, video, nominated, restarts, events, events_after_close;
-    bool close_self_at_media; /* what to do within the call-back */
+    char text[SQ_PEER_TEXT_MAX]; /* of its failure */
+    bool close_self_at_media;    /* what to do within the call-back */
     struct side *close_at_media;
 };
 
@@ -49,6 +50,7 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
     }
     if (event->type == SQ_PEER_EV_STATE) {
         side->state = event->state;
+        snprintf(side->text, sizeof(side->text), "%s", event->text ? event->text : "");
     } else if (event->type == SQ_PEER_EV_SELECTED_PAIR && event->nominated) {
         side->nominated++;
     } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
@@ -519,6 +521,39 @@ static void a_dead_server_is_no_send_error(void **state)
     free_room(&room);
 }
 
+static bool a_has_failed(void *ctx)
+{
+    return ((struct room *)ctx)->a.state == SQ_PEER_FAILED;
+}
+
+/* Nobody is there: who refused is named, and how; ICE has tried to the end all the same. */
+static void a_closed_port_is_named(void **state)
+{
+    (void)state;
+    struct room room;
+    char words[128];
+    char addr[SQ_ADDR_TEXT_MAX];
+    make_sides(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 13});
+    close_side(&room.a);
+    const struct sq_peer_config config = {.connect_timeout_ns = 400 * SQ_NS_PER_MS};
+    assert_int_equal(
+        sq_endpoint_create(room.a.carrier, &config, NULL, &ops, &room.a, &room.a.endpoint), 0);
+    rig_add_tracks(sq_endpoint_peer(room.a.endpoint));
+    rig_negotiate(room.loop, sq_endpoint_peer(room.a.endpoint), sq_endpoint_peer(room.b.endpoint),
+                  false);
+    struct sq_addr gone = sq_ice_remote(sq_peer_ice(sq_endpoint_peer(room.a.endpoint)), 0)->addr;
+    uint64_t begun_ns = sq_clock_ns();
+    close_side(&room.b);
+    assert_true(rig_until(room.loop, a_has_failed, &room, LIMIT_MS));
+    assert_true(sq_clock_ns() - begun_ns >= 300 * SQ_NS_PER_MS);
+    snprintf(words, sizeof(words), "; UDP to %s was refused: port unreachable (ICMP)",
+             sq_addr_format(&gone, addr));
+    if (!strstr(room.a.text, words) || strncmp(room.a.text, "no ICE candidate pair", 21) != 0) {
+        fail_msg("%s (expected %s)", room.a.text, words);
+    }
+    free_room(&room);
+}
+
 /* ---- What cannot be made ---- */
 
 static void refused_settings(void **state)
@@ -612,6 +647,7 @@ int main(void)
         cmocka_unit_test(closes_on_a_shared_carrier),
         cmocka_unit_test(destroyed_in_the_middle),
         cmocka_unit_test(a_dead_server_is_no_send_error),
+        cmocka_unit_test(a_closed_port_is_named),
         cmocka_unit_test(refused_settings),
         cmocka_unit_test(loopback_targets_get_loopback_sockets),
         cmocka_unit_test(every_allocation_may_fail),

@@ -1,6 +1,7 @@
-/* Inside of the Lua adapter. A thread has one Lua state, and each user in it an environment and its
- * tasks: coroutines. Whoever waits has left a note in its task and yielded; events mark tasks, and
- * a timer of the user resumes them, never from within another's call. No Lua runs but there.
+/* Inside of the Lua adapter. A thread has one Lua state, which hangs on its loop, and each user in
+ * it an environment and its tasks: coroutines. Whoever waits has left a note in its task and
+ * yielded; events mark tasks, and a timer of the user resumes them, never from within another's
+ * call. No Lua runs but there.
  *
  * A function of the API that fails leaves by lua_error, which jumps: nothing that it owns may be
  * unknown to somebody by then. */
@@ -34,8 +35,8 @@
 
 struct sl_shard {
     lua_State *L;
-    unsigned users;
-    struct sl_task *task; /* that runs; NULL: none */
+    struct sl_task *task;      /* that runs; NULL: none */
+    struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
     uint64_t cpu_until_ns; /* of the thread's own clock */
     bool too_long, too_much;
@@ -65,9 +66,9 @@ struct sl_queue {
 };
 
 struct sl_socket {
-    struct sl_socket *next;
-    struct sq_signal *peer;
-    struct sq_ws *ws; /* NULL once it has ended */
+    struct sl_socket *next, **prev; /* prev: of one that outlives its user */
+    struct sq_signal *peer;         /* ... and has none */
+    struct sq_ws *ws;               /* NULL once it has ended */
     struct sl_queue in;
     bool open, ended, flooded;
     enum sq_cause cause; /* NONE: closed in order */
@@ -111,7 +112,9 @@ struct sl_pc {
     struct sl_candidate *candidates;
     size_t candidates_len, candidates_max, given;
     bool gathered, closed, made;
-    char *local; /* the description that was made last */
+    bool restart, restarting; /* the next offer restarts ICE; the one that is open does */
+    unsigned generation;      /* of ICE */
+    char *local;              /* the description that was made last */
     const char *local_type, *signaling;
     enum sq_peer_state state;
     struct sl_channel *channels;
@@ -137,14 +140,14 @@ struct sq_signal {
     size_t timers_len;
     uint64_t thrown; /* hash of the words of the error that has a cause */
     enum sq_cause thrown_cause;
-    bool leave_due, closing, watching, asked;
+    bool leave_due, restart_due, closing, watching, asked, broken;
 };
 
 /* lua_state.c */
 
-/* The thread's state, made where there is none. NULL: no memory. */
-struct sl_shard *sl_shard_take(void);
-void sl_shard_release(struct sl_shard *shard);
+/* The state of the loop's thread, made where there is none. The loop's: borrowed. NULL: no memory.
+ */
+struct sl_shard *sl_shard_get(struct sq_loop *loop);
 /* Does it compile? SQ_ERR_FORMAT: `why` is "FILE:LINE: what"; SQ_ERR_NOMEM. */
 int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room) SQ_MUST_USE;
 /* Pushes the function of a file, compiled once a state. Raises. */
@@ -220,7 +223,10 @@ void sl_pcs_forget(struct sq_signal *p);
 void sl_pcs_free(struct sq_signal *p);
 /* Begins to close; true: none is open any more. */
 bool sl_sockets_close(struct sq_signal *p);
-void sl_sockets_free(struct sq_signal *p);
+/* The user goes. Those that are open are closed in order, and outlive it so long. */
+void sl_sockets_leave(struct sq_signal *p);
+/* Of users that are gone: at once. */
+void sl_sockets_free(struct sl_shard *shard);
 void sl_requests_free(struct sq_signal *p);
 
 #endif

@@ -135,10 +135,13 @@ static void make_offer(lua_State *L, struct sl_pc *pc, bool restart)
     if (strcmp(pc->signaling, "have-local-offer") == 0) {
         return; /* asked for again */
     }
-    int err = sq_peer_create_offer(pc->peer, sl_now(pc->p), restart, &sdp, why);
+    bool again = restart || pc->restart;
+    int err = sq_peer_create_offer(pc->peer, sl_now(pc->p), again, &sdp, why);
     if (err) {
         refuse(L, "createOffer", err, why);
     }
+    pc->restarting = pc->restart;
+    pc->restart = false;
     keep_local(pc, "offer", sdp);
     pc->signaling = "have-local-offer";
     sl_must_live(L, pc->p);
@@ -175,6 +178,13 @@ static int l_create_offer(lua_State *L)
     make_offer(L, pc, restart);
     push_description(L, "offer", pc->local);
     return 1;
+}
+
+/* pc:restartIce(): the next offer does it */
+static int l_restart(lua_State *L)
+{
+    live(L)->restart = true;
+    return 0;
 }
 
 static int l_create_answer(lua_State *L)
@@ -219,6 +229,7 @@ static int l_set_local(lua_State *L)
         if (err) {
             return refuse(L, "setLocalDescription", err, "there is no offer to take back");
         }
+        pc->restart = pc->restarting; /* it is still asked for */
         pc->signaling = "stable";
         return 0;
     }
@@ -246,6 +257,7 @@ static int l_set_remote(lua_State *L)
     int err = 0;
     if (offer && strcmp(pc->signaling, "have-local-offer") == 0) { /* RFC 8829, 4.1.8.2 */
         err = sq_peer_rollback(pc->peer);
+        pc->restart = pc->restarting;
         pc->signaling = "stable";
     }
     err = err ? err
@@ -613,6 +625,7 @@ static int l_channel(lua_State *L)
 static const luaL_Reg methods[] = {
     {"createOffer", l_create_offer},
     {"createAnswer", l_create_answer},
+    {"restartIce", l_restart},
     {"setLocalDescription", l_set_local},
     {"setRemoteDescription", l_set_remote},
     {"addIceCandidate", l_add_candidate},
@@ -646,10 +659,41 @@ static int l_index(lua_State *L)
     return 1;
 }
 
+static int l_generation(lua_State *L)
+{
+    lua_pushinteger(L, check(L)->generation);
+    return 1;
+}
+
+static int gathers_again(lua_State *L, int status, lua_KContext ctx)
+{
+    const struct sl_pc *pc = check(L);
+    (void)status;
+    if (pc->closed || pc->generation != (unsigned)lua_tointeger(L, 2)) {
+        lua_pushboolean(L, !pc->closed);
+        return 1;
+    }
+    return sl_await(L, pc, SQ_NEVER, ctx, gathers_again);
+}
+
+/* Waits for an ICE restart; false: none comes any more. */
+static int l_gathers_again(lua_State *L)
+{
+    return gathers_again(L, LUA_OK, 0);
+}
+
 /* pc.onicecandidate = f and the like: a task that waits for what it is to be told, and calls f. */
 static const char handlers[] =
+    "local generation, gathers_again = ...\n"
     "local H = {}\n"
-    "function H.onicecandidate(pc, f) for c in pc:icecandidates() do f(c) end f(nil) end\n"
+    "function H.onicecandidate(pc, f)\n"
+    "  local n\n"
+    "  repeat\n"
+    "    for c in pc:icecandidates() do f(c) end\n"
+    "    n = generation(pc)\n"
+    "    f(nil)\n"
+    "  until not gathers_again(pc, n)\n"
+    "end\n"
     "function H.ondatachannel(pc, f) for c in pc.datachannel, pc do f(c) end end\n"
     "function H.onconnectionstatechange(pc, f)\n"
     "  local s = pc.connectionState\n"
@@ -684,7 +728,9 @@ void sl_open_pc(lua_State *L)
     if (luaL_loadbufferx(L, handlers, strlen(handlers), "=squall", "t") != LUA_OK) {
         lua_error(L);
     }
-    lua_call(L, 0, 1);
+    lua_pushcfunction(L, l_generation);
+    lua_pushcfunction(L, l_gathers_again);
+    lua_call(L, 2, 1);
     lua_pushcclosure(L, l_newindex, 1);
     lua_setfield(L, -2, "__newindex");
     lua_pushboolean(L, 0);

@@ -42,6 +42,14 @@ void sl_pc_keep_candidates(struct sl_pc *pc, const char *sdp)
     }
 }
 
+static void drop_candidates(struct sl_pc *pc)
+{
+    for (size_t i = 0; i < pc->candidates_len; i++) {
+        sq_free(pc->candidates[i].text);
+    }
+    pc->candidates_len = pc->given = 0;
+}
+
 void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer_event *event)
 {
     struct sl_pc *pc = p->pcs;
@@ -52,6 +60,11 @@ void sl_pc_event(struct sq_signal *p, struct sq_peer *peer, const struct sq_peer
         return;
     }
     switch (event->type) {
+    case SQ_PEER_EV_ICE_RESTART: /* all are told anew */
+        drop_candidates(pc);
+        pc->gathered = false;
+        pc->generation++;
+        break;
     case SQ_PEER_EV_LOCAL_CANDIDATE:
         keep_candidate(pc, sq_view_of(event->text), sq_view_of(event->mid ? event->mid : ""),
                        event->mline);
@@ -96,9 +109,7 @@ void sl_pcs_free(struct sq_signal *p)
             sl_queue_free(&c->in);
             sq_free(c);
         }
-        for (size_t i = 0; i < pc->candidates_len; i++) {
-            sq_free(pc->candidates[i].text);
-        }
+        drop_candidates(pc);
         sq_free(pc->candidates);
         sq_free(pc->local);
         sq_free(pc);

@@ -54,6 +54,56 @@ static void start_leaving(struct sq_signal *p)
     (void)protect(p, begin_leaving); /* without memory it goes without */
 }
 
+/* ---- An ICE restart ---- */
+
+static int begin_restart(lua_State *L)
+{
+    struct sq_signal *p = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, p->env_ref);
+    lua_pushliteral(L, SQ_LUA_RESTART_HANDLER);
+    lua_pushboolean(L, lua_rawget(L, -2) == LUA_TFUNCTION);
+    if (lua_toboolean(L, -1)) {
+        lua_pop(L, 1);
+        (void)sl_spawn(L, p, 0);
+        lua_pushboolean(L, true);
+    }
+    return 1;
+}
+
+static void restart(struct sq_signal *p)
+{
+    lua_State *L = p->shard->L;
+    p->restart_due = false;
+    lua_pushcfunction(L, begin_restart);
+    lua_pushlightuserdata(L, p);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        sq_session_fail(&p->s, SQ_CAUSE_PROTOCOL, SQ_LUA_RESTART_HANDLER ": %.150s",
+                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?");
+    } else if (!lua_toboolean(L, -1)) {
+        sq_session_fail(&p->s, SQ_CAUSE_SIGNALING,
+                        "ICE is to be restarted, and " SQ_LUA_RESTART_HANDLER
+                        " is no function of the script's");
+    }
+    lua_pop(L, 1);
+}
+
+/* Whoever asks for it may run within a script, that of another user for example: a value which
+ * that one set let this one's steps go on. So it begins by itself. */
+static int lua_restart_ice(struct sq_signal *p)
+{
+    if (!p->s.joined || sq_session_is_done(&p->s)) {
+        return SQ_ERR_STATE;
+    }
+    if (!p->s.user->script->restarts_ice) {
+        return SQ_ERR_UNSUPPORTED;
+    }
+    p->restart_due = true;
+    sl_run_soon(p);
+    return 0;
+}
+
+/* ---- Turns ---- */
+
 static void on_soon(void *ctx, uint64_t now_ns)
 {
     (void)now_ns;
@@ -63,8 +113,10 @@ static void on_soon(void *ctx, uint64_t now_ns)
     }
     if (p->leave_due) {
         start_leaving(p);
+    } else if (p->restart_due && !p->s.leaving) {
+        restart(p);
     }
-    if (!sl_run_tasks(p)) {
+    if (p->s.over || !sl_run_tasks(p)) {
         return;
     }
     if (p->leave_due) {
@@ -98,14 +150,13 @@ static void lua_destroy(struct sq_signal *p)
         (void)err; /* taking it back cannot fail */
     }
     sq_timer_stop(&p->bye);
-    sl_sockets_free(p);
+    sl_sockets_leave(p);
     sl_requests_free(p);
     sl_free_tasks(p);
     if (p->shard) {
         luaL_unref(p->shard->L, LUA_REGISTRYINDEX, p->env_ref);
     }
     sl_pcs_free(p);
-    sl_shard_release(p->shard);
     sq_free(p);
 }
 
@@ -139,7 +190,7 @@ static int lua_begin(const struct sq_target *target, const struct sq_signal_user
     sq_timer_init(&p->soon, on_soon, p);
     sq_timer_init(&p->bye, on_bye, p);
     sq_rand_seed(&p->rand, user->seed + SEED_MIX);
-    p->shard = sl_shard_take();
+    p->shard = sl_shard_get(host->loop);
     if (!p->shard || !protect(p, begin)) {
         lua_destroy(p);
         return SQ_ERR_NOMEM;
@@ -169,5 +220,6 @@ const struct sq_signal_ops sq_signal_lua = {
     .peer_event = lua_event,
     .leave = lua_leave,
     .destroy = lua_destroy,
+    .restart_ice = lua_restart_ice,
     .woken = lua_woken,
 };

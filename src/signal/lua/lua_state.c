@@ -6,7 +6,7 @@
 
 #define PREFIX "local _ENV = ...; " /* on the first line, whose number it does not change */
 
-static _Thread_local struct sl_shard *the_shard;
+static const char key; /* of what hangs on a loop; its address alone is asked for */
 
 /* ---- Memory ---- */
 
@@ -291,13 +291,23 @@ void sl_push_env(lua_State *L, struct sq_signal *p)
 
 /* ---- The thread's ---- */
 
-struct sl_shard *sl_shard_take(void)
+static void free_shard(void *thing)
 {
-    if (the_shard) {
-        the_shard->users++;
-        return the_shard;
+    struct sl_shard *shard = thing;
+    sl_sockets_free(shard);
+    if (shard->L) {
+        lua_close(shard->L);
     }
-    struct sl_shard *shard = sq_zalloc(sizeof(*shard));
+    sq_free(shard);
+}
+
+struct sl_shard *sl_shard_get(struct sq_loop *loop)
+{
+    struct sl_shard *shard = sq_loop_kept(loop, &key);
+    if (shard) {
+        return shard;
+    }
+    shard = sq_zalloc(sizeof(*shard));
     if (!shard) {
         return NULL;
     }
@@ -306,23 +316,10 @@ struct sl_shard *sl_shard_take(void)
         *(struct sl_shard **)lua_getextraspace(shard->L) = shard; /* coroutines get a copy */
         lua_pushcfunction(shard->L, open_state);
     }
-    if (!shard->L || lua_pcall(shard->L, 0, 0, 0) != LUA_OK) {
-        if (shard->L) {
-            lua_close(shard->L);
-        }
-        sq_free(shard);
+    if (!shard->L || lua_pcall(shard->L, 0, 0, 0) != LUA_OK ||
+        sq_loop_keep(loop, &key, shard, free_shard) != 0) {
+        free_shard(shard);
         return NULL;
     }
-    shard->users = 1;
-    the_shard = shard;
     return shard;
-}
-
-void sl_shard_release(struct sl_shard *shard)
-{
-    if (shard && --shard->users == 0) {
-        lua_close(shard->L);
-        the_shard = NULL;
-        sq_free(shard);
-    }
 }

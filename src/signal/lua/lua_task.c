@@ -102,6 +102,7 @@ static void fail(struct sl_task *task)
         snprintf(text, sizeof(text), "%serror with a %s in the place of a text", place,
                  lua_typename(co, lua_type(co, -1)));
     }
+    p->broken = true;
     sq_session_fail(&p->s, cause, "%s", text);
 }
 

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define META "squall.ws"
+#define META        "squall.ws"
+#define CODE_BROKEN 1011 /* RFC 6455, 7.4.1: an unexpected condition */
 
 static struct sl_socket *check(lua_State *L)
 {
@@ -268,13 +269,61 @@ bool sl_sockets_close(struct sq_signal *p)
     return !any;
 }
 
-void sl_sockets_free(struct sq_signal *p)
+/* ---- After the user ---- */
+
+static void free_socket(struct sl_socket *s)
+{
+    sq_ws_free(s->ws);
+    sl_queue_free(&s->in);
+    sq_free(s);
+}
+
+static void end_late(struct sl_socket *s)
+{
+    *s->prev = s->next;
+    if (s->next) {
+        s->next->prev = s->prev;
+    }
+    free_socket(s);
+}
+
+static void on_late_end(void *ctx, const struct sq_ws_end *end)
+{
+    (void)end;
+    end_late(ctx);
+}
+
+static void close_late(struct sl_shard *shard, struct sl_socket *s, bool broken)
+{
+    static const struct sq_ws_events late = {.on_end = on_late_end};
+    s->peer = NULL;
+    sl_queue_free(&s->in);
+    s->prev = &shard->closing;
+    s->next = shard->closing;
+    if (s->next) {
+        s->next->prev = &s->next;
+    }
+    shard->closing = s;
+    sq_ws_set_events(s->ws, &late, s);
+    sq_ws_close(s->ws, broken ? CODE_BROKEN : 1000, broken ? "the script failed" : NULL);
+}
+
+void sl_sockets_leave(struct sq_signal *p)
 {
     while (p->sockets) {
         struct sl_socket *s = p->sockets;
         p->sockets = s->next;
-        sq_ws_free(s->ws);
-        sl_queue_free(&s->in);
-        sq_free(s);
+        if (s->ws && s->open) {
+            close_late(p->shard, s, p->broken);
+        } else {
+            free_socket(s);
+        }
+    }
+}
+
+void sl_sockets_free(struct sl_shard *shard)
+{
+    while (shard->closing) {
+        end_late(shard->closing);
     }
 }

@@ -176,6 +176,7 @@ static int add_file(struct sq_lua_script *s, const char *path, struct sq_view mo
     if (!file->module || !file->name) {
         return SQ_ERR_NOMEM;
     }
+    s->restarts_ice = s->restarts_ice || strstr(file->text, SQ_LUA_RESTART_HANDLER);
     err = sl_compile_check(file, why->text, why->room);
     return err ? err : find_figures(s, file, why);
 }

@@ -4,6 +4,7 @@
 #define SQ_SIGNAL_LUA_SCRIPT_H
 
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,8 @@
 #define SQ_LUA_FILE_MAX    (1024 * 1024)
 #define SQ_LUA_FIGURES_MAX 32 /* timers; counters; events */
 #define SQ_LUA_NAME_MAX    40 /* bytes of a figure's name */
+
+#define SQ_LUA_RESTART_HANDLER "on_restart_ice" /* called to restart ICE */
 
 struct sq_lua_file {
     uint64_t id;  /* no other file of the process has it */
@@ -27,6 +30,7 @@ struct sq_lua_script {
     /* Names of metric.start, .stop and .timer; of .count; of .event. Owned. */
     char *timers[SQ_LUA_FIGURES_MAX], *counters[SQ_LUA_FIGURES_MAX], *events[SQ_LUA_FIGURES_MAX];
     size_t timers_len, counters_len, events_len;
+    bool restarts_ice; /* it speaks of SQ_LUA_RESTART_HANDLER */
 };
 
 /* SQ_ERR_IO, SQ_ERR_FORMAT: `why` takes a sentence that names the file, and the line where it does
