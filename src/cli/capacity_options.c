@@ -11,6 +11,7 @@
 #define OPTIONS_MAX       16
 #define PEERS_MOST        10000
 #define RESOLUTION        0.05
+#define HOLD_NS           (10 * SQ_NS_PER_SEC) /* so that FPS_SHARE outlives a late one's start */
 #define HOLD_MOST_NS      (20 * SQ_NS_PER_SEC)
 #define ROOM_SIZE_DEFAULT 10
 #define FPS_SHARE         0.8 /* of the clip's: a picture that runs */
@@ -27,7 +28,7 @@ static void make_table(struct sq_capacity_options *o, struct sq_option table[sta
         {"most", SQ_OPTION_COUNT, &o->most, "N", "peers of the last one (default 10000)", 1,
          SQ_PLAN_PEERS_MAX},
         {"hold", SQ_OPTION_DURATION, &o->hold_ns, "D",
-         "once all are there, a level is held for so long at least (default 5s) ...", 0, 0},
+         "once all are there, a level is held for so long at least (default 10s) ...", 0, 0},
         {"hold-most", SQ_OPTION_DURATION, &o->hold_most_ns, "D",
          "... and until its figures are steady, but no longer than this (default 20s)", 0, 0},
         {"resolution", SQ_OPTION_TEXT, &o->resolution_text, "P%",
@@ -193,6 +194,9 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
                  (unsigned long long)o->from, (unsigned long long)o->most);
         return SQ_ERR_INVALID;
     }
+    if (o->hold_ns == UINT64_MAX) {
+        o->hold_ns = o->hold_most_ns > 0 ? sq_min_u64(HOLD_NS, o->hold_most_ns) : HOLD_NS;
+    }
     if (o->hold_most_ns == 0) {
         o->hold_most_ns = sq_max_u64(o->hold_ns, HOLD_MOST_NS);
     }
@@ -231,7 +235,7 @@ int sq_capacity_options_parse(struct sq_capacity_options *o, int argc, char **ar
     struct sq_option_list none = {0};
     int ours, others;
     *o = (struct sq_capacity_options){
-        .most = PEERS_MOST, .confirms = 1, .hold_ns = 5 * SQ_NS_PER_SEC, .pause_ns = SQ_NS_PER_SEC};
+        .most = PEERS_MOST, .confirms = 1, .hold_ns = UINT64_MAX, .pause_ns = SQ_NS_PER_SEC};
     char **words = sq_calloc(2 * (size_t)argc + 2, sizeof(*words));
     if (!words) {
         return SQ_ERR_NOMEM;
