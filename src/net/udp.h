@@ -13,7 +13,7 @@
 struct sq_udp;
 
 #define SQ_UDP_BATCH_MAX 64 /* datagrams of one sq_udp_send_batch that go into one system call */
-#define SQ_UDP_GSO_MIN   4  /* equal segments from which UDP_SEGMENT pays (measured) */
+#define SQ_UDP_GSO_MIN   3  /* equal segments from which UDP_SEGMENT pays (measured) */
 /* What a socket that media comes to may hold, as far as the system allows (net.core.rmem_max): in a
  * room of thirty each somebody new makes all the others send a key frame at once. */
 #define SQ_UDP_MEDIA_BYTES (1024 * 1024)
