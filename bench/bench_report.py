@@ -128,8 +128,8 @@ def goal_rows(all_results, dtls):
         squall, other = of(case, "squall", "cpu_us"), of(case, name, "cpu_us")
         return other / squall if squall and other else None
 
-    full = of("density", "squall", "cpu_us")
-    full_floor = of("density", "floor", "cpu_us")
+    full, full_floor = of("density", "squall", "cpu_us"), of("density", "floor", "cpu_us")
+    full_audio, full_audio_floor = of("density-audio", "squall", "cpu_us"), of("density-audio", "floor", "cpu_us")
     setup = of("setup", "squall", "setup_us")
     return [
         ("audio + video, CPU µs a peer-second", av, 1600, "{:.0f}", True),
@@ -146,6 +146,8 @@ def goal_rows(all_results, dtls):
         ("many peers, CPU against the floor", full / full_floor if full and full_floor else None, None, "{:.2f}", True),
         ("many peers, KB a peer", of("density", "squall", "rss_kb"), 80, "{:.0f}", True),
         ("many peers, timer lateness p99 ms", of("density", "squall", "lateness_p99_ms"), 2, "{:.2f}", True),
+        ("1,500 audio peers on one core, CPU against the floor, which sends no feedback",
+         full_audio / full_audio_floor if full_audio and full_audio_floor else None, None, "{:.2f}", True),
         ("1,500 audio peers on one core, timer lateness p99 ms", of("density-audio", "squall", "lateness_p99_ms"), 2,
          "{:.2f}", True),
         ("set-up CPU of the peer (SDP, ICE, DTLS) against OpenSSL's handshake",
