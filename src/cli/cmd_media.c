@@ -233,7 +233,7 @@ static void prepare_help(const struct sq_option *options)
     printf("Usage: squall media prepare INPUT [option …]\n\n"
            "Makes a clip of any file that libavformat reads: its picture at each step of a ladder, "
            "its\n"
-           "voice for each codec. A file that is silent, frozen or black is refused.\n\n");
+           "voice for each codec. A file that is silent, frozen, black or damaged is refused.\n\n");
     sq_options_help(options);
     printf("\n  squall media prepare meeting.mp4 --codec vp8,h264 --ladder "
            "180@150k,360@500k,720@1.7M\n"
@@ -250,7 +250,7 @@ static int prepare(int argc, char **argv)
          "vp8 (default), vp9, h264, h264-mode0, av1; opus, pcmu, pcma, g722 (all by default)", 0,
          0},
         {"ladder", SQ_OPTION_TEXT, &o.ladder, "LIST",
-         "steps HEIGHT@RATE or WIDTHxHEIGHT@RATE, 180@150k,270@400k,360@1M", 0, 0},
+         "steps HEIGHT@RATE (the short side) or WIDTHxHEIGHT@RATE, 180@150k,270@400k,360@1M", 0, 0},
         {"seconds", SQ_OPTION_DURATION, &o.seconds_ns, "D", "how much of it, 10s", 0, 0},
         {"fps", SQ_OPTION_COUNT, &o.fps, "N", "frames a second, 25", 5, SQ_PREPARE_FPS_MAX},
         {"can", SQ_OPTION_FLAG, &o.can, NULL,
@@ -298,6 +298,9 @@ static int prepare(int argc, char **argv)
     code = print_clip(made);
     if (code == SQ_EXIT_HELD) {
         note_rates(&p, made);
+    }
+    if (why[0] != '\0') {
+        fprintf(stderr, "Note: %s.\n", why);
     }
     return code;
 }

@@ -223,15 +223,17 @@ static double shape(const struct sq_picture *p, const AVFrame *frame)
     return p->turns % 2 ? 1 / wide : wide;
 }
 
-/* A step that names no width gets the picture's shape. */
+/* A step that names no width gets the picture's shape, and its height on the short side. */
 static void fit(struct sq_prepare_step *step, double wide)
 {
     if (step->width > 0) {
         return;
     }
-    double width = step->height * fmin(wide, SQ_PREPARE_WIDE);
-    step->height = wide > SQ_PREPARE_WIDE ? even(width / wide) : step->height;
-    step->width = even(width);
+    double shape = wide < 1 ? 1 / wide : wide;
+    double longer = step->height * fmin(shape, SQ_PREPARE_WIDE);
+    uint16_t shorter = shape > SQ_PREPARE_WIDE ? even(longer / shape) : step->height;
+    step->width = wide < 1 ? shorter : even(longer);
+    step->height = wide < 1 ? even(longer) : shorter;
 }
 
 static AVFrame *new_frame(int width, int height)

@@ -2,16 +2,18 @@
 
 #include "base/place.h"
 #include "base/time.h"
+#include "prepare/faults.h"
 #include "prepare/prepare_int.h"
 #include "prepare/turn.h"
 #include <errno.h>
-#include <libavutil/log.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOOP_MIN_NS (2 * SQ_NS_PER_SEC)
+#define LOOP_MIN_NS    (2 * SQ_NS_PER_SEC)
+#define DAMAGED_SHARE  0.05 /* of its packets: more is no film that shows what a service does */
+#define SCORE_OF_GUESS 25   /* of libavformat's 100: it would read more before it believes that */
 
 bool sq_prepare_can(void)
 {
@@ -41,10 +43,17 @@ int sq_prepare_fail_av(const struct sq_prepare_job *job, int averr, const char *
 
 /* ---- The input ---- */
 
+#define NO_MEDIA                                                                                   \
+    "expected a media file that libavformat reads: this is none that it knows, or one that is "    \
+    "cut off"
+
 struct side {
     int stream; /* -1: none */
     AVCodecContext *decoder;
     AVRational time_base;
+    unsigned packets;          /* from the first one that something came out of */
+    unsigned failed, frames;   /* of these: packets with errors, and what came out of them all */
+    unsigned concealed_frames; /* that were told to be broken */
 };
 
 struct input {
@@ -75,6 +84,10 @@ static int open_side(const struct sq_prepare_job *job, struct input *in, enum AV
     const AVCodec *codec = NULL;
     side->stream = av_find_best_stream(in->format, type, -1, -1, &codec, 0);
     const char *kind = type == AVMEDIA_TYPE_VIDEO ? "picture" : "voice";
+    if (side->stream < 0 && in->format->probe_score <= SCORE_OF_GUESS) {
+        return sq_prepare_fail(job, SQ_ERR_FORMAT, NO_MEDIA " (at best it could be %s)",
+                               in->format->iformat->name);
+    }
     if (side->stream < 0 || !codec) {
         return sq_prepare_fail(
             job, SQ_ERR_FORMAT, "expected a file with a picture and a voice: it has no %s%s", kind,
@@ -109,8 +122,8 @@ static unsigned turns_of(const struct input *in)
 static int open_input(const struct sq_prepare_job *job, struct input *in)
 {
     int err = avformat_open_input(&in->format, job->want->input, NULL, NULL);
-    if (err == AVERROR_INVALIDDATA) {
-        return sq_prepare_fail(job, SQ_ERR_FORMAT, "expected a media file that libavformat reads");
+    if (err == AVERROR_INVALIDDATA || err == AVERROR(EINVAL)) { /* the latter of a wrong guess */
+        return sq_prepare_fail(job, SQ_ERR_FORMAT, NO_MEDIA);
     }
     if (err < 0) {
         return sq_prepare_fail_av(job, err, "cannot be opened");
@@ -140,15 +153,19 @@ struct pass {
     struct sq_picture *picture;
     struct sq_voice *voice;
     int64_t picture_end_ns, voice_at_ns;
+    unsigned file_faults; /* that were told before it was opened */
 };
 
-static int take_frame(struct pass *p, const struct side *side)
+static int take_frame(struct pass *p, struct side *side)
 {
     const AVFrame *frame = p->in->frame;
     int64_t at = frame->best_effort_timestamp;
     bool video = side == &p->in->video;
     int64_t ns = at == AV_NOPTS_VALUE ? (video ? p->picture_end_ns : p->voice_at_ns)
                                       : to_ns(at, side->time_base) - p->in->start_ns;
+    bool broken = frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT);
+    side->concealed_frames += broken;
+    side->frames++;
     if (!video) {
         p->voice_at_ns = ns + (int64_t)frame->nb_samples * 1000000000 / frame->sample_rate;
         return sq_voice_push(p->voice, frame, ns);
@@ -158,29 +175,90 @@ static int take_frame(struct pass *p, const struct side *side)
     return sq_picture_push(p->picture, frame, ns);
 }
 
-/* `packet` NULL: what the decoder still holds. */
-static int decode(struct pass *p, const struct side *side, const AVPacket *packet)
+/* Whatever a decoder says of a packet, it goes on with the next one, as a player does. */
+static bool is_damage(int averr)
 {
-    int err = avcodec_send_packet(side->decoder, packet);
-    if (err == AVERROR_INVALIDDATA) {
-        return 0; /* a damaged packet is left out, as a player does */
-    }
-    if (err < 0 && err != AVERROR_EOF) {
-        return sq_prepare_fail_av(p->job, err, "cannot be decoded");
-    }
+    return averr < 0 && averr != AVERROR(EAGAIN) && averr != AVERROR_EOF &&
+           averr != AVERROR(ENOMEM);
+}
+
+/* All that comes out just now. */
+static int drain(struct pass *p, struct side *side, bool *ret_damaged)
+{
     for (;;) {
-        err = avcodec_receive_frame(side->decoder, p->in->frame);
-        if (err == AVERROR(EAGAIN) || err == AVERROR_EOF || err == AVERROR_INVALIDDATA) {
-            return 0;
+        int err = avcodec_receive_frame(side->decoder, p->in->frame);
+        *ret_damaged |= is_damage(err);
+        if (err == AVERROR(ENOMEM)) {
+            return sq_prepare_fail_av(p->job, err, "cannot be decoded");
         }
         if (err < 0) {
-            return sq_prepare_fail_av(p->job, err, "cannot be decoded");
+            return 0;
         }
         err = take_frame(p, side);
         av_frame_unref(p->in->frame);
         if (err) {
             return err;
         }
+    }
+}
+
+/* `packet` NULL: what the decoder still holds. */
+static int decode(struct pass *p, struct side *side, const AVPacket *packet)
+{
+    unsigned told = sq_faults_of_decoders();
+    unsigned frames = side->frames;
+    int err = avcodec_send_packet(side->decoder, packet);
+    bool damaged = is_damage(err);
+    if (err == AVERROR(ENOMEM)) {
+        return sq_prepare_fail_av(p->job, err, "cannot be decoded");
+    }
+    err = damaged ? 0 : drain(p, side, &damaged);
+    damaged |= sq_faults_of_decoders() != told;
+    if (frames == 0 && side->frames > 0 && side->failed > 0) {
+        side->packets = side->failed = 0; /* a cut broadcast begins before its first key frame */
+    }
+    side->packets += packet != NULL;
+    side->failed += damaged;
+    return err;
+}
+
+/* A packet's error shows when it is decoded, and again on the picture that comes out later. */
+static unsigned damaged_of(const struct side *side)
+{
+    return side->failed > side->concealed_frames ? side->failed : side->concealed_frames;
+}
+
+static int check_damage(const struct pass *p, const struct side *side, const char *what,
+                        const char *units)
+{
+    unsigned damaged = damaged_of(side);
+    if (damaged <= DAMAGED_SHARE * side->packets) {
+        return 0;
+    }
+    return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                           "its %s is damaged: %u of %u %s could not be decoded whole, expected "
+                           "%.0f %% at most; 'ffmpeg -v error -i FILE -f null -' lists what is "
+                           "wrong",
+                           what, damaged, side->packets, units, 100 * DAMAGED_SHARE);
+}
+
+/* What can be used all the same, but not without a word. */
+static void note_damage(const struct pass *p)
+{
+    const struct side *video = &p->in->video;
+    const struct side *audio = &p->in->audio;
+    unsigned of_file = sq_faults_of_files() - p->file_faults;
+    char file[80] = "";
+    if (of_file > 0) {
+        (void)snprintf(file, sizeof(file), ", and libavformat told of %u error%s in the file",
+                       of_file, of_file == 1 ? "" : "s");
+    }
+    if (damaged_of(video) + damaged_of(audio) + of_file > 0) {
+        (void)snprintf(p->job->why, SQ_PREPARE_WHY_MAX,
+                       "%.200s is damaged: %u of %u pictures and %u of %u packets of sound could "
+                       "not be decoded whole%s; the clip has what came out",
+                       p->job->want->input, damaged_of(video), video->packets, damaged_of(audio),
+                       audio->packets, file);
     }
 }
 
@@ -205,6 +283,8 @@ static int run(struct pass *p)
     }
     err = err ? err : decode(p, &p->in->video, NULL);
     err = err ? err : decode(p, &p->in->audio, NULL);
+    err = err ? err : check_damage(p, &p->in->video, "picture", "pictures");
+    err = err ? err : check_damage(p, &p->in->audio, "sound", "packets");
     err = err ? err : sq_picture_end(p->picture, p->picture_end_ns);
     return err ? err : sq_voice_end(p->voice);
 }
@@ -301,9 +381,9 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     struct sq_prepare_job job = {
         .want = want, .why = why, .loop_ns = sq_prepare_frames(want) * SQ_NS_PER_SEC / want->fps};
     struct input in = {.video.stream = -1, .audio.stream = -1};
-    struct pass pass = {.job = &job, .in = &in};
+    struct pass pass = {.job = &job, .in = &in, .file_faults = sq_faults_of_files()};
     why[0] = '\0';
-    av_log_set_level(AV_LOG_QUIET);
+    sq_faults_watch();
     int err = check_output(&job);
     err = err ? err : open_input(&job, &in);
     err = err ? err : sq_picture_new(&job, turns_of(&in), &pass.picture);
@@ -313,6 +393,9 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     err = err ? err : save(&job);
     if (err && why[0] == '\0') {
         (void)sq_prepare_fail(&job, err, "no memory");
+    }
+    if (!err) {
+        note_damage(&pass);
     }
     sq_picture_free(pass.picture);
     sq_voice_free(pass.voice);

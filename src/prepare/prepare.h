@@ -16,9 +16,10 @@
 #define SQ_PREPARE_FPS_MAX     60
 
 struct sq_prepare_step {
-    /* Width 0: from the height and the picture's shape; of one that is more than SQ_PREPARE_WIDE
-     * times as wide as high the width is that much, and the height follows, so that a step has no
-     * more pixels than its rate is meant for. */
+    /* Width 0: from the height and the picture's shape. Of one that stands the height is taken for
+     * its width; of one that is more than SQ_PREPARE_WIDE times as long as short, the long side is
+     * that much, and the short one follows: so a step has about the pixels that its rate is meant
+     * for. */
     uint16_t width, height;
     uint32_t bps;
 };
@@ -44,8 +45,10 @@ struct sq_prepare {
 };
 
 /* SQ_ERR_IO (a file that cannot be read or written), SQ_ERR_FORMAT (no media in it), SQ_ERR_INVALID
- * (silent, frozen, black, or too short: `why` says which and how it was told), SQ_ERR_UNSUPPORTED
- * (no encoder for a codec, or no libav in this build), SQ_ERR_NOMEM. `why` is a sentence. */
+ * (silent, frozen, black, damaged, or too short: `why` says which and how it was told),
+ * SQ_ERR_UNSUPPORTED (no encoder for a codec, or no libav in this build), SQ_ERR_NOMEM. `why` is a
+ * sentence; without an error it is empty, or says how much of the film is damaged. Not from two
+ * threads at once: libav's log, which is the process's, is read for that. */
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX]) SQ_MUST_USE;
 /* Whether this build has libav. */
 bool sq_prepare_can(void);

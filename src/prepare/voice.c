@@ -12,7 +12,9 @@
 #define SILENCE_DBOV   50 /* a voice is louder than -50 dBov ... */
 #define VOICE_HANGOVER 5  /* ... or was, in the latest 100 ms */
 #define VOICE_SHARE    0.05
+#define SILENT_SHARE   0.5 /* of its time, in stretches of a second or more: who speaks pauses */
 #define OPUS_BPS       36000
+#define PACKETS_PER_S  (1000 / PACKET_MS)
 
 struct sq_voice {
     struct sq_prepare_job *job;
@@ -135,10 +137,14 @@ static int judge(const struct sq_voice *v)
     unsigned n = sq_voice_packets(v);
     unsigned voice = 0;
     unsigned loudest = 127;
+    unsigned silent = 0; /* in a row; in stretches of a second */
+    unsigned silent_in_all = 0;
     for (unsigned i = 0; i < n; i++) {
         unsigned level = level_of(v->pcm + (size_t)i * 960, 960);
         voice += level < SILENCE_DBOV;
         loudest = level < loudest ? level : loudest;
+        silent = level < SILENCE_DBOV ? 0 : silent + 1;
+        silent_in_all += silent == PACKETS_PER_S ? silent : silent > PACKETS_PER_S;
     }
     if (voice < VOICE_SHARE * n || voice == 0) {
         return sq_prepare_fail(
@@ -146,6 +152,13 @@ static int judge(const struct sq_voice *v)
             "it is silent: %.0f %% of it is louder than -%d dBov, expected %.0f %% "
             "(its loudest 20 ms have -%u dBov)",
             n ? 100.0 * voice / n : 0, SILENCE_DBOV, 100 * VOICE_SHARE, loudest);
+    }
+    if (silent_in_all > SILENT_SHARE * n) {
+        return sq_prepare_fail(v->job, SQ_ERR_INVALID,
+                               "it is silent for %.0f %% of its time, in stretches of a second or "
+                               "more without anything louder than -%d dBov; expected %.0f %% at "
+                               "most, since a service that loses sound could not be told from that",
+                               100.0 * silent_in_all / n, SILENCE_DBOV, 100 * SILENT_SHARE);
     }
     return 0;
 }

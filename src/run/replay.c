@@ -352,15 +352,7 @@ int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
     if (err) {
         return err;
     }
-    if (video && replay->frames == 0 && !(audio && streams[SQ_MEDIA_AUDIO].packets > 0)) {
-        snprintf(why, SQ_REPLAY_WHY_MAX,
-                 "nothing of it can be played: expected audio, or a whole key frame of %s among "
-                 "its %llu packets of video",
-                 sq_codec_info(streams[SQ_MEDIA_VIDEO].codec)->name,
-                 (unsigned long long)streams[SQ_MEDIA_VIDEO].packets);
-        return SQ_ERR_NOTFOUND;
-    }
-    return 0;
+    return video ? sq_replay_shows(replay, audio, why) : 0;
 }
 
 /* ---- Sending ---- */

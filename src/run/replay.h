@@ -68,9 +68,9 @@ struct sq_replay {
 int sq_replay_open(const char *path, const char *map, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 void sq_replay_close(struct sq_replay *replay);
-/* Whether there is something to measure where these kinds of it are sent: most packets are whole,
- * and something can be played. Else SQ_ERR_NOTFOUND, or SQ_ERR_FORMAT where the map names a codec
- * that the packets are not of, and `why` says what is amiss. */
+/* Whether there is something to measure where these kinds of it are sent: most packets of each are
+ * whole, and its video can be shown. Else SQ_ERR_NOTFOUND, or SQ_ERR_FORMAT where the map names a
+ * codec that the packets are not of, and `why` says what is amiss. */
 int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
                     char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 

@@ -35,11 +35,12 @@ int sq_replay_types_came(const struct sq_replay *replay, const bool named[static
     return SQ_ERR_NOTFOUND;
 }
 
-static int refuse_video(const struct sq_replay *replay, char why[static SQ_REPLAY_WHY_MAX])
+#define OTHER_MAX 80
+
+/* What its packets of video make pictures of, where they make none of what they are taken for. */
+static void find_codec(const struct sq_replay *replay, char text[static OTHER_MAX])
 {
     static const enum sq_codec codecs[] = {SQ_CODEC_VP8, SQ_CODEC_VP9, SQ_CODEC_H264, SQ_CODEC_AV1};
-    const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_VIDEO];
-    const char *name = sq_codec_info(stream->codec)->name;
     enum sq_codec best = SQ_CODEC_NONE;
     uint64_t most = 0;
     for (size_t i = 0; i < sizeof(codecs) / sizeof(*codecs); i++) {
@@ -47,15 +48,54 @@ static int refuse_video(const struct sq_replay *replay, char why[static SQ_REPLA
         best = frames > most ? codecs[i] : best;
         most = frames > most ? frames : most;
     }
-    char other[80] = "nor of any other codec";
+    snprintf(text, OTHER_MAX, "nor of any other codec");
     if (most > 0) {
-        snprintf(other, sizeof(other), "of %s they make %llu", sq_codec_info(best)->name,
+        snprintf(text, OTHER_MAX, "of %s they make %llu", sq_codec_info(best)->name,
                  (unsigned long long)most);
     }
+}
+
+static bool has_audio(const struct sq_replay *replay)
+{
+    return replay->streams[SQ_MEDIA_AUDIO].packets > 0;
+}
+
+static int refuse_video(const struct sq_replay *replay, bool audio,
+                        char why[static SQ_REPLAY_WHY_MAX])
+{
+    const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_VIDEO];
+    const char *name = sq_codec_info(stream->codec)->name;
+    char other[OTHER_MAX];
+    find_codec(replay, other);
     snprintf(why, SQ_REPLAY_WHY_MAX,
-             "--pt says that payload type %u is %s, but its %llu packets make no picture of %s, %s",
-             stream->pt, name, (unsigned long long)stream->packets, name, other);
+             "--pt says that payload type %u is %s, but its %llu packets make no picture of %s, "
+             "%s%s",
+             stream->pt, name, (unsigned long long)stream->packets, name, other,
+             audio && has_audio(replay) ? "; --no-video sends its audio alone" : "");
     return SQ_ERR_FORMAT;
+}
+
+int sq_replay_shows(const struct sq_replay *replay, bool audio, char why[static SQ_REPLAY_WHY_MAX])
+{
+    const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_VIDEO];
+    if (replay->frames > 0 || stream->codec == SQ_CODEC_NONE) {
+        return 0;
+    }
+    const char *name = sq_codec_info(stream->codec)->name;
+    char other[OTHER_MAX];
+    find_codec(replay, other);
+    if (audio && has_audio(replay)) { /* the service would be blamed for its video */
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "its video cannot be shown: expected a whole key frame of %s among its %llu "
+                 "packets, which make no picture of it, %s; --no-video sends its audio alone",
+                 name, (unsigned long long)stream->packets, other);
+    } else {
+        snprintf(why, SQ_REPLAY_WHY_MAX,
+                 "nothing of it can be played: expected audio, or a whole key frame of %s among "
+                 "its %llu packets of video, which make no picture of it, %s",
+                 name, (unsigned long long)stream->packets, other);
+    }
+    return SQ_ERR_NOTFOUND;
 }
 
 /* How many ticks a second its time-stamps run; NAN where it is too short to tell. */
@@ -115,12 +155,12 @@ int sq_replay_codecs_fit(const struct sq_replay *replay, bool audio, bool video,
                          char why[static SQ_REPLAY_WHY_MAX])
 {
     const struct sq_replay_stream *streams = replay->streams;
-    if (audio && streams[SQ_MEDIA_AUDIO].by_hand && streams[SQ_MEDIA_AUDIO].packets > 0) {
+    if (audio && streams[SQ_MEDIA_AUDIO].by_hand && has_audio(replay)) {
         int err = check_audio(replay, why);
         if (err) {
             return err;
         }
     }
     bool seen = video && streams[SQ_MEDIA_VIDEO].by_hand && streams[SQ_MEDIA_VIDEO].packets > 0;
-    return seen && replay->frames == 0 ? refuse_video(replay, why) : 0;
+    return seen && replay->frames == 0 ? refuse_video(replay, audio, why) : 0;
 }

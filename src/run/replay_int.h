@@ -14,5 +14,8 @@ int sq_replay_types_came(const struct sq_replay *replay, const bool named[static
 /* And the packets of what is sent are of the codec that was named: else SQ_ERR_FORMAT. */
 int sq_replay_codecs_fit(const struct sq_replay *replay, bool audio, bool video,
                          char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
+/* Its video, if it has any, makes a picture: else SQ_ERR_NOTFOUND. */
+int sq_replay_shows(const struct sq_replay *replay, bool audio,
+                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 
 #endif

@@ -133,9 +133,129 @@ static void a_film_on_its_side(void **state)
     assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
     const struct sq_clip_track *t[SQ_CLIP_STEPS_MAX];
     assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, t, SQ_CLIP_STEPS_MAX), 2);
-    assert_int_equal(t[0]->width, 72); /* 3:4 */
-    assert_int_equal(t[0]->height, 96);
+    assert_int_equal(t[0]->width, 96); /* 3:4, and the step's height on the short side */
+    assert_int_equal(t[0]->height, 128);
     sq_clip_close(c);
+}
+
+/* A film that stands has the pixels of one that lies: 360 is 360x640, and not 202x360. */
+static void a_film_that_stands(void **state)
+{
+    need();
+    make("portrait.mkv", "-f lavfi -i testsrc2=s=360x640:r=25 " TONE, "3");
+    struct sq_prepare p = usual(DIR "/portrait.mkv", DIR "/portrait.sqclip");
+    char why[SQ_PREPARE_WHY_MAX];
+    struct sq_clip *c = NULL;
+    p.n_steps = 0;
+    if (sq_prepare_clip(&p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    static const struct sq_prepare_step asked[] = SQ_PREPARE_STEPS;
+    const struct sq_clip_track *t[SQ_CLIP_STEPS_MAX];
+    assert_int_equal(sq_clip_ladder(c, SQ_CODEC_VP8, t, SQ_CLIP_STEPS_MAX), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(t[i]->width, asked[i].height);
+        assert_int_equal(t[i]->height, asked[i].height * 16 / 9);
+    }
+    sq_clip_close(c);
+    p.steps[0] = (struct sq_prepare_step){90, 160, 60000}; /* and what is said in full is so */
+    p.n_steps = 1;
+    assert_int_equal(sq_prepare_clip(&p, why), 0);
+    assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+    assert_int_equal(sq_clip_track(c, SQ_CLIP_VIDEO)->width, 90);
+    sq_clip_close(c);
+}
+
+/* `name`.mkv with noise in one of so many packets of one kind ('v' or 'a'), as `out`. */
+static void damage(const char *name, char kind, unsigned each, const char *out)
+{
+    char command[512];
+    (void)snprintf(command, sizeof(command),
+                   "/usr/bin/ffmpeg -nostdin -v error -y -i " DIR "/%s -c copy "
+                   "-bsf:%c \"noise=amount='if(eq(mod(n,%u),10),20,0)'\" " DIR "/%s",
+                   name, kind, each, out);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): of this test's own making */
+}
+
+/* Pictures that stand for themselves, so that one that is damaged is one that breaks: 10, 50, 90
+ * and 130 of 150; 10, 30, … and 130. */
+static void a_film_that_is_damaged(void **state)
+{
+    need();
+    char why[SQ_PREPARE_WHY_MAX] = "?";
+    assert_int_equal(system("/usr/bin/ffmpeg -nostdin -v error -y -f lavfi -i "
+                            "testsrc2=s=320x240:r=25 " TONE " -t 6 -c:v mjpeg -q:v 4 -c:a aac " DIR
+                            "/whole.mkv"),
+                     0); /* NOLINT(cert-env33-c): of this test's own making */
+    struct sq_prepare p = usual(DIR "/whole.mkv", DIR "/damaged.sqclip");
+    p.n_steps = 1;
+    assert_int_equal(sq_prepare_clip(&p, why), 0);
+    assert_string_equal(why, "");
+
+    damage("whole.mkv", 'v', 40, "few.mkv");
+    p.input = DIR "/few.mkv";
+    if (sq_prepare_clip(&p, why) != 0 ||
+        !strstr(why, "few.mkv is damaged: 4 of 150 pictures and 0 of 26")) {
+        fail_msg("%s", why);
+    }
+    damage("whole.mkv", 'v', 15, "many.mkv");
+    p.input = DIR "/many.mkv";
+    p.output = DIR "/refused.sqclip";
+    if (sq_prepare_clip(&p, why) != SQ_ERR_INVALID ||
+        !strstr(why, "many.mkv: its picture is damaged: 10 of 150 pictures could not be")) {
+        fail_msg("%s", why);
+    }
+    damage("whole.mkv", 'a', 11, "crackling.mkv"); /* 10, 21, … of 260 */
+    p.input = DIR "/crackling.mkv";
+    if (sq_prepare_clip(&p, why) != SQ_ERR_INVALID ||
+        !strstr(why, "crackling.mkv: its sound is damaged: 2")) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(access(DIR "/refused.sqclip", F_OK), -1);
+}
+
+/* A broadcast that was cut out begins before a key frame: that is no damage. */
+static void a_broadcast_that_was_cut_out(void **state)
+{
+    need();
+    char why[SQ_PREPARE_WHY_MAX] = "?";
+    assert_int_equal(system("/usr/bin/ffmpeg -nostdin -v error -y -f lavfi -i "
+                            "testsrc2=s=320x240:r=25 " TONE " -t 6 -c:v libx264 -g 30 -c:a mp2 " DIR
+                            "/air.ts && tail -c +94001 " DIR "/air.ts >" DIR "/cut.ts"),
+                     0); /* NOLINT(cert-env33-c): of this test's own making */
+    struct sq_prepare p = usual(DIR "/cut.ts", DIR "/cut.sqclip");
+    p.n_steps = 1;
+    if (sq_prepare_clip(&p, why) != 0 || strstr(why, "pictures")) {
+        fail_msg("%s", why);
+    }
+}
+
+/* Bytes at random, whatever their name says: whoever guesses finds an odd picture in some. */
+static void noise_is_no_film(void **state)
+{
+    need();
+    static const char *const names[] = {"noise", "noise.mp4", "noise.mkv", "noise.ts", "noise.mp3"};
+    char why[SQ_PREPARE_WHY_MAX];
+    char path[256];
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint8_t bytes[8192];
+        uint64_t x = seed;
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            x = x * 6364136223846793005U + 1442695040888963407U;
+            bytes[i] = (uint8_t)(x >> 32);
+        }
+        (void)snprintf(path, sizeof(path), DIR "/%s", names[seed % 5]);
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        assert_int_equal(fwrite(bytes, 1, sizeof(bytes), f), sizeof(bytes));
+        (void)fclose(f);
+        struct sq_prepare p = usual(path, DIR "/refused.sqclip");
+        if (sq_prepare_clip(&p, why) != SQ_ERR_FORMAT ||
+            !strstr(why, "expected a media file that libavformat reads: this is none")) {
+            fail_msg("%d: %s", (int)seed, why);
+        }
+    }
 }
 
 /* A slow or odd rate, sound that begins late: one frame for each slot, and silence until then. */
@@ -254,6 +374,8 @@ static void what_is_refused(void **state)
     } cases[] = {
         {"silent.mkv", MOVING " " SILENCE, "3", SQ_ERR_INVALID,
          "it is silent: 0 % of it is louder"},
+        {"second.mkv", MOVING " -f lavfi -i sine=300:r=44100:d=1,apad", "6", SQ_ERR_INVALID,
+         "it is silent for 83 % of its time, in stretches of a second or more"},
         {"frozen.mkv", COLOUR("red") " " TONE, "3", SQ_ERR_INVALID,
          "its picture stands still: 0 of"},
         {"tenth.mkv", MOVING ",trim=0:0.5,tpad=stop=-1:stop_mode=clone " TONE, "5", SQ_ERR_INVALID,
@@ -275,6 +397,49 @@ static void what_is_refused(void **state)
             fail_msg("%s: %d, \"%s\"", cases[i].name, err, why);
         }
         assert_int_equal(access(DIR "/refused.sqclip", F_OK), -1);
+    }
+}
+
+/* Pauses of less than a second are speech, however many; half of the time may be a longer one. */
+static void pauses(void **state)
+{
+    need();
+    static const char *const sounds[] = {
+        "sine=300:r=44100:d=3.1,apad", "sine=300:r=44100,volume=0:enable='gt(mod(t\\,1.1)\\,0.2)'"};
+    char inputs[200];
+    char why[SQ_PREPARE_WHY_MAX];
+    for (size_t i = 0; i < sizeof(sounds) / sizeof(*sounds); i++) {
+        (void)snprintf(inputs, sizeof(inputs), MOVING " -f lavfi -i \"%s\"", sounds[i]);
+        make("pauses.mkv", inputs, "6");
+        struct sq_prepare p = usual(DIR "/pauses.mkv", DIR "/pauses.sqclip");
+        p.n_steps = 1;
+        if (sq_prepare_clip(&p, why) != 0) {
+            fail_msg("%s: %s", sounds[i], why);
+        }
+    }
+}
+
+/* The rule for sound, held against the levels of the clips that ship. */
+static void what_ships_is_not_silent(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"default", "small", "hd"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char path[256];
+        char why[SQ_CLIP_WHY_MAX];
+        struct sq_clip *c = NULL;
+        (void)snprintf(path, sizeof(path), SQ_SOURCE_DIR "/share/clips/%s.sqclip", names[i]);
+        assert_int_equal(sq_clip_open(path, 0, &c, why), 0);
+        const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_AUDIO);
+        unsigned silent = 0;
+        for (uint32_t k = 0, from = 0; k <= t->frame_count; k++) {
+            if (k == t->frame_count || t->frames[k].level < 50) {
+                silent += k - from >= 50 ? k - from : 0;
+                from = k + 1;
+            }
+        }
+        assert_true(2 * silent <= t->frame_count);
+        sq_clip_close(c);
     }
 }
 
@@ -397,11 +562,17 @@ int main(void)
         cmocka_unit_test(only_a_file_is_replaced),
         cmocka_unit_test(every_codec_comes_out),
         cmocka_unit_test(a_film_on_its_side),
+        cmocka_unit_test(a_film_that_stands),
         cmocka_unit_test(other_rates),
         cmocka_unit_test(sound_that_changes_in_its_midst),
         cmocka_unit_test(odd_shapes),
         cmocka_unit_test(outputs_that_are_refused),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(what_ships_is_not_silent),
+        cmocka_unit_test(a_film_that_is_damaged),
+        cmocka_unit_test(a_broadcast_that_was_cut_out),
+        cmocka_unit_test(noise_is_no_film),
         cmocka_unit_test(the_least_that_may_be_asked_for),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(each_allocation_may_fail),

@@ -181,12 +181,19 @@ static void packets_longer_than_a_datagram(void **state)
 }
 
 /* `n` packets, of which the capture has kept all of the first `whole`, and the header of the rest.
- */
+ * The first one is a key frame of VP8 (RFC 7741), to who takes it for that. */
 static void put_cut(struct sq_buf *b, uint8_t pt, unsigned n, unsigned whole)
 {
+    static const uint8_t key[] = {0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0, 0};
     const struct sq_mux_sink sink = {.ctx = b, .append = on_append};
     for (unsigned i = 0; i < n; i++) {
         size_t at = b->len;
+        if (i == 0 && whole > 0) {
+            uint8_t rtp[12 + sizeof(key)] = {0x80, 0x80 | pt, [11] = pt};
+            memcpy(rtp + 12, key, sizeof(key));
+            sq_rtpdump_packet(&sink, i, rtp, sizeof(rtp));
+            continue;
+        }
         put_long(&sink, i, pt, (uint16_t)i, pt, i < whole ? 4 : 0);
         if (i >= whole) {
             sq_store_u16((uint8_t *)b->text + at + 2, 1000);
@@ -255,6 +262,57 @@ static void nothing_to_play(void **state)
         if (!whole) {
             assert_non_null(strstr(why, "a whole key frame of VP8 among its 1 packets"));
         }
+        sq_replay_close(r);
+    }
+}
+
+/* A call whose video has lost the first packet of its key frame, with audio in order. */
+static void write_call_without_key(void)
+{
+    static const uint8_t rest[] = {0x00, 1, 2, 3, 4, 5}, voice[] = {0x78, 1, 2, 3};
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    for (unsigned i = 0; i <= 60; i++) {
+        uint8_t rtp[12 + 16] = {0x80, 111, 0, (uint8_t)i, [11] = 1};
+        sq_store_u32(rtp + 4, 960 * i);
+        memcpy(rtp + 12, voice, sizeof(voice));
+        sq_rtpdump_packet(&sink, 20 * i, rtp, 12 + sizeof(voice));
+        rtp[1] = 0x80 | 96;
+        rtp[11] = 2;
+        sq_store_u32(rtp + 4, 1800 * i);
+        memcpy(rtp + 12, rest, sizeof(rest));
+        sq_rtpdump_packet(&sink, 20 * i, rtp, 12 + sizeof(rest));
+    }
+    end_file(&b);
+}
+
+/* Its audio plays, but the service would be blamed for its video: each is judged by itself. */
+static void video_that_cannot_be_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *map, *sentence;
+        int err;
+    } all[] = {
+        {NULL,
+         "its video cannot be shown: expected a whole key frame of VP8 among its 61 packets, which "
+         "make no picture of it, nor of any other codec; --no-video sends its audio alone",
+         SQ_ERR_NOTFOUND},
+        {"96=VP9",
+         "--pt says that payload type 96 is VP9, but its 61 packets make no picture of VP9, nor of "
+         "any other codec; --no-video sends its audio alone",
+         SQ_ERR_FORMAT},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct sq_replay *r;
+        write_call_without_key();
+        assert_int_equal(sq_replay_open(path, all[i].map, &r, why), 0);
+        assert_int_equal(sq_replay_check(r, true, true, why), all[i].err);
+        assert_string_equal(why, all[i].sentence);
+        assert_int_equal(sq_replay_check(r, false, true, why), all[i].err);
+        assert_null(strstr(why, "--no-video"));
+        assert_int_equal(sq_replay_check(r, true, false, why), 0);
         sq_replay_close(r);
     }
 }
@@ -382,6 +440,7 @@ int main(void)
         cmocka_unit_test(cut_by_a_snap_length),
         cmocka_unit_test(types_that_do_not_fit),
         cmocka_unit_test(nothing_to_play),
+        cmocka_unit_test(video_that_cannot_be_shown),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
