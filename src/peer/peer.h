@@ -666,6 +666,10 @@ void sq_peer_bwe_stats(const struct sq_peer *peer, uint64_t now_ns,
  * what there is to send learns in no other way that more would pass. SQ_ERR_NOMEM, SQ_ERR_INVALID;
  * there is none then. */
 int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t start_bps) SQ_MUST_USE;
+/* The probes that congestion control begins with, 3 and 6 times the rate of its start and on while
+ * they arrive, out of packets that were sent by hand; a clip's peer makes them by itself. Nothing
+ * where there can be no padding of sq_peer_want_rate() either. */
+void sq_peer_probe_start(struct sq_peer *peer, uint64_t now_ns);
 /* What who sends by hand would like the estimate to reach, so that there is room for more; 0:
  * nothing more. As long as it is below, video of before goes out again as padding, by RTX, for an
  * estimate does not rise over what is sent. False where that can't be: no estimate, no
