@@ -198,8 +198,9 @@ struct sq_peer_ops {
      * included (payload_bytes 0); NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                 const struct sq_rtp_exts *exts, uint64_t now_ns);
-    /* Each RTP packet as it is sent, in the clear, those sent again included; NULL: not wanted.
-     * Within it the peer may not be used. */
+    /* Each RTP packet as it is sent, in the clear, those sent again and padding included, by
+     * RTX as it leaves (sq_track_sends_rtx_as()); NULL: not wanted. Within it the peer may not be
+     * used. */
     void (*sent)(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
                  uint64_t now_ns);
     /* A frame with a time-tag (config.latency); NULL: not wanted. */
@@ -678,6 +679,9 @@ bool sq_peer_want_rate(struct sq_peer *peer, uint64_t now_ns, uint64_t bps);
 /* The estimate alone, in bit/s; 0: none. It holds for who sends by hand, too, who is not throttled
  * by it. */
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
+
+/* Is that the payload type that the track's RTX (RFC 4588) is sent with? */
+bool sq_track_sends_rtx_as(const struct sq_track *track, uint8_t pt);
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats);
