@@ -21,7 +21,8 @@
 #define SQ_LAB_LAYERS_MAX      3  /* of simulcast */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
-#define SQ_LAB_VIEWER_BPS      5000000 /* what a viewer of layers is taken to have at first */
+#define SQ_LAB_VIEWER_BPS      300000 /* what a viewer of layers is taken to have at first */
+#define SQ_LAB_STOPPED_FRAMES  4 /* that a layer misses while the lowest goes on: it was stopped */
 #define SQ_LAB_REMB_BPS        5000000 /* what a publisher without transport-cc may send */
 
 struct sq_lab;
@@ -80,6 +81,8 @@ struct sq_lab_source {
     uint64_t highest_clean;  /* the same with padding-only packets taken out */
     struct sq_lab_gaps pads; /* by extended number */
     uint32_t last_ts;
+    unsigned behind;  /* of a higher layer: frames of the lowest since its last packet */
+    uint64_t back_ns; /* when it came back after it had stopped last; 0: it never did */
     uint64_t last_ns;
     uint64_t packets, bytes; /* taken from the publisher */
     struct sq_lab_ring *ring;

@@ -4,12 +4,14 @@
 #include "lab/lab_int.h"
 
 #define CHOOSE_NS      (SQ_NS_PER_SEC / 2)
-#define LAYER_ALIVE_NS SQ_NS_PER_SEC /* one that was silent for so long is switched off */
-#define LAYER_SHARE    90            /* per cent of a viewer's bandwidth that a layer may take */
-#define ENTER_SHARE    5             /* per cent more that one above it takes, so that it stays */
-#define LED_SHARE      92            /* per cent of the highest estimate; below, padding congests */
-#define AUDIO_BPS      50000         /* that a track of sound takes of it */
-#define DIP_SHARE      72 /* per cent of what a layer takes that there must be room for */
+#define LAYER_ALIVE_NS SQ_NS_PER_SEC       /* one that was silent for so long is switched off */
+#define STOPPED_NS     (SQ_NS_PER_SEC / 5) /* … or with SQ_LAB_STOPPED_FRAMES missed */
+#define BACK_NS        (3 * SQ_NS_PER_SEC) /* one that came back is entered after so long */
+#define LAYER_SHARE    90    /* per cent of a viewer's bandwidth that a layer may take */
+#define ENTER_SHARE    5     /* per cent more that one above it takes, so that it stays */
+#define LED_SHARE      92    /* per cent of the highest estimate; below, padding congests */
+#define AUDIO_BPS      50000 /* that a track of sound takes of it */
+#define DIP_SHARE      72    /* per cent of what a layer takes that there must be room for */
 #define DIP_NS         (5 * SQ_NS_PER_SEC) /* … and for how long it may be short of all of it */
 #define TRY_LEAST_NS   (8 * SQ_NS_PER_SEC)
 #define TRY_MOST_NS    (128 * SQ_NS_PER_SEC)
@@ -41,6 +43,7 @@ static uint64_t bandwidth_of(struct sq_lab_member *member, uint64_t now_ns)
 {
     if (!member->estimated) {
         member->estimated = sq_peer_restart_estimate(member->peer, now_ns, SQ_LAB_VIEWER_BPS) == 0;
+        sq_peer_probe_start(member->peer, now_ns);
     }
     struct sq_transport_stats transport;
     sq_peer_transport_stats(member->peer, &transport);
@@ -58,9 +61,26 @@ static uint64_t others_bps(const struct sq_lab_port *port)
     return bps;
 }
 
+/* A publisher that has less bandwidth than before stops its higher layers from one frame to the
+ * next: their viewers' pictures would stand until it is seen. The lowest goes on meanwhile, by
+ * which it is seen soon, and not taken for a low frame rate. */
+static bool has_stopped(const struct sq_lab_source *layer, uint64_t now_ns)
+{
+    return layer->behind >= SQ_LAB_STOPPED_FRAMES && now_ns > layer->last_ns + STOPPED_NS;
+}
+
 static bool is_alive(const struct sq_lab_source *layer, uint64_t now_ns)
 {
-    return layer && layer->started && now_ns < layer->last_ns + LAYER_ALIVE_NS;
+    return layer && layer->started && now_ns < layer->last_ns + LAYER_ALIVE_NS &&
+           !has_stopped(layer, now_ns);
+}
+
+/* A publisher at its limit tries a layer and stops it again; its rate is not known at first,
+ * either.
+ */
+static bool is_steady(const struct sq_lab_source *layer, uint64_t now_ns)
+{
+    return layer->back_ns == 0 || now_ns >= layer->back_ns + BACK_NS;
 }
 
 /* Does the viewer keep the layer that it has? Congestion control answers a moment of congestion, of
@@ -97,11 +117,11 @@ static struct sq_lab_source *best_layer(struct sq_lab_port *port, struct sq_lab_
     for (unsigned layer = 0; layer < SQ_LAB_LAYERS_MAX; layer++) {
         struct sq_lab_source *one = layer_at(base, layer);
         bool alive = is_alive(one, now_ns);
-        bool wanted =
-            port->member->layer >= 0
-                ? layer <= (unsigned)port->member->layer
-                : alive && ((layer == at && keeps) ||
-                            one->rate_bps + others <= (layer > at ? enter_bps : room_bps));
+        bool wanted = port->member->layer >= 0
+                          ? layer <= (unsigned)port->member->layer
+                          : alive && (layer <= at || is_steady(one, now_ns)) &&
+                                ((layer == at && keeps) ||
+                                 one->rate_bps + others <= (layer > at ? enter_bps : room_bps));
         if (alive && (!best || wanted)) {
             best = one;
         }
@@ -201,10 +221,33 @@ static void choose_for(struct sq_lab_port *port, struct sq_lab_source *base, uin
     }
 }
 
+/* Who watches a layer that has stopped is not left waiting for the next choice. */
+static void leave_stopped(const struct sq_lab_source *base, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < SQ_LAB_LAYERS_MAX - 1; i++) {
+        struct sq_lab_source *layer = base->above[i];
+        if (!layer || !layer->ports || !has_stopped(layer, now_ns)) {
+            continue;
+        }
+        struct sq_lab_source *below = i > 0 ? base->above[i - 1] : NULL;
+        struct sq_lab_source *best = is_alive(below, now_ns) ? below : layer->base;
+        for (struct sq_lab_port *port = layer->ports; port; port = port->next_of_source) {
+            if (port->ready && (!port->want || has_stopped(port->want, now_ns))) {
+                sq_lab_want_layer(port, best);
+                sq_lab_want_key(best, now_ns);
+            }
+        }
+    }
+}
+
 void sq_lab_choose_layers(struct sq_lab_source *base, uint64_t now_ns)
 {
     uint64_t passed_ns = now_ns - base->chosen_ns;
-    if (!sq_lab_has_layers(base) || passed_ns < CHOOSE_NS) {
+    if (!sq_lab_has_layers(base)) {
+        return;
+    }
+    if (passed_ns < CHOOSE_NS) {
+        leave_stopped(base, now_ns);
         return;
     }
     base->chosen_ns = now_ns;

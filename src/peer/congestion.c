@@ -566,14 +566,27 @@ int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t sta
     return err;
 }
 
+static bool can_pad_by_hand(const struct sq_peer *peer)
+{
+    bool can = false;
+    for (size_t i = 0; peer->cc && i < peer->tracks_len; i++) {
+        can = can || pads_by_hand(peer, peer->tracks[i]);
+    }
+    return can && peer->cc->bwe && peer->cc->started && peer->twcc_log;
+}
+
+void sq_peer_probe_start(struct sq_peer *peer, uint64_t now_ns)
+{
+    if (can_pad_by_hand(peer)) {
+        sq_bwe_start(peer->cc->bwe, now_ns);
+        sq_peer_due(peer, now_ns);
+    }
+}
+
 bool sq_peer_want_rate(struct sq_peer *peer, uint64_t now_ns, uint64_t bps)
 {
     struct sq_cc *cc = peer->cc;
-    bool can = false;
-    for (size_t i = 0; cc && i < peer->tracks_len; i++) {
-        can = can || pads_by_hand(peer, peer->tracks[i]);
-    }
-    if (!can || !cc->bwe || !cc->started || !peer->twcc_log) {
+    if (!can_pad_by_hand(peer)) {
         return false;
     }
     cc->wanted_bps = bps;

@@ -264,8 +264,7 @@ static size_t put(struct sq_peer *peer, struct sq_encoding *e, const struct sq_r
                        head_len + out->payload_len);
     }
     struct sq_track *track;
-    if (peer->ops->sent && out->osn_bytes == 0 &&
-        sq_peer_encoding(peer, e->rtp.ssrc, &track)) { /* RTX is told by what it repairs */
+    if (peer->ops->sent && sq_peer_encoding(peer, e->rtp.ssrc, &track)) {
         peer->ops->sent(peer->ctx, track, buf, len, now_ns);
     }
     sq_peer_rtp_leaves(peer, now_ns, kind, len, e->rtp.kind == SQ_RTP_VIDEO);
@@ -379,6 +378,11 @@ static size_t put_rtx(struct sq_track *track, struct sq_encoding *e, uint64_t no
         e->pad_bytes += payload_bytes(&rtx);
     }
     return len;
+}
+
+bool sq_track_sends_rtx_as(const struct sq_track *track, uint8_t pt)
+{
+    return track->rtx_pt && track->rtx_pt == pt;
 }
 
 static bool fits(const struct sq_encoding *e, size_t payload_len)

@@ -198,8 +198,9 @@ struct sq_peer_ops {
      * included (payload_bytes 0); NULL: not wanted. */
     void (*rtp)(void *ctx, struct sq_track *track, const struct sq_rtp_packet *packet,
                 const struct sq_rtp_exts *exts, uint64_t now_ns);
-    /* Each RTP packet as it is sent, in the clear, those sent again included; NULL: not wanted.
-     * Within it the peer may not be used. */
+    /* Each RTP packet as it is sent, in the clear, those sent again and padding included, by
+     * RTX as it leaves (sq_track_sends_rtx_as()); NULL: not wanted. Within it the peer may not be
+     * used. */
     void (*sent)(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
                  uint64_t now_ns);
     /* A frame with a time-tag (config.latency); NULL: not wanted. */
@@ -666,6 +667,10 @@ void sq_peer_bwe_stats(const struct sq_peer *peer, uint64_t now_ns,
  * what there is to send learns in no other way that more would pass. SQ_ERR_NOMEM, SQ_ERR_INVALID;
  * there is none then. */
 int sq_peer_restart_estimate(struct sq_peer *peer, uint64_t now_ns, uint64_t start_bps) SQ_MUST_USE;
+/* The probes that congestion control begins with, 3 and 6 times the rate of its start and on while
+ * they arrive, out of packets that were sent by hand; a clip's peer makes them by itself. Nothing
+ * where there can be no padding of sq_peer_want_rate() either. */
+void sq_peer_probe_start(struct sq_peer *peer, uint64_t now_ns);
 /* What who sends by hand would like the estimate to reach, so that there is room for more; 0:
  * nothing more. As long as it is below, video of before goes out again as padding, by RTX, for an
  * estimate does not rise over what is sent. False where that can't be: no estimate, no
@@ -674,6 +679,9 @@ bool sq_peer_want_rate(struct sq_peer *peer, uint64_t now_ns, uint64_t bps);
 /* The estimate alone, in bit/s; 0: none. It holds for who sends by hand, too, who is not throttled
  * by it. */
 uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
+
+/* Is that the payload type that the track's RTX (RFC 4588) is sent with? */
+bool sq_track_sends_rtx_as(const struct sq_track *track, uint8_t pt);
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats);

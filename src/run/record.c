@@ -487,7 +487,14 @@ void sq_recorder_sent(struct sq_recorder *r, struct sq_peer *peer, struct sq_tra
                       const uint8_t *rtp, size_t len, uint64_t now_ns)
 {
     struct sq_rtp_packet packet;
-    if (r->plan->sent && sq_rtp_parse(rtp, len, &packet) == 0) {
+    if (!r->plan->sent || sq_rtp_parse(rtp, len, &packet) != 0) {
+        return;
+    }
+    if (sq_track_sends_rtx_as(track, packet.pt)) { /* no frames: they have come by themselves */
+        if (r->plan->formats & SQ_RECORD_PCAP) {
+            write_pcap(r, OUT, rtp, len, now_ns);
+        }
+    } else {
         take(r, peer, track, OUT, &packet, sq_codec_by_name(sq_track_codec(track)), now_ns);
     }
 }

@@ -5,7 +5,7 @@ import sys
 
 from harness import counterpart, test
 from harness.proc import check, until
-from harness.sandbox import ADDRESS, skip
+from harness.sandbox import ADDRESS, no_module, skip
 
 import pathlib
 
@@ -16,7 +16,7 @@ CALM = ("--local-ip", ADDRESS, "--lateness-max", "200")
 def need_aiortc():
     trial = subprocess.run([sys.executable, "-c", "import aiortc"], capture_output=True)
     if trial.returncode != 0:
-        skip("python3-aiortc is not installed (tools/install-deps.sh test)")
+        skip(no_module("aiortc"))
 
 
 def aiortc(t, role, url, seconds):

@@ -131,6 +131,10 @@ void sfu_watch_with(struct room *room, size_t i, const struct sq_peer_ops *ops)
     }
     set_delay(room->out[i], 10 * MS);
     set_delay(room->viewer[i], 10 * MS);
+    if (room->narrow_bps > 0) {
+        simnode_link(room->out[i])->rate_bps = room->narrow_bps;
+        simnode_link(room->out[i])->queue_bytes = (size_t)(room->narrow_bps * 0.3 / 8);
+    }
     simnet_negotiate(room->net, room->out[i], room->viewer[i], false);
     for (int ms = 0; simnode_state(room->out[i]) != SQ_PEER_CONNECTED; ms++) {
         assert_true(ms < 5000);

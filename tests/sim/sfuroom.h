@@ -19,6 +19,8 @@ struct room {
     struct simnode *out[VIEWERS_MAX], *viewer[VIEWERS_MAX];
     struct sq_lab_port in_port[2], out_port[VIEWERS_MAX][2];
     struct sq_lab_source *source[2];
+    double narrow_bps; /* of the way to viewers that come from now on, with a queue of 300 ms; 0:
+                          none */
 };
 
 struct room *sfu_open_room(uint64_t seed);

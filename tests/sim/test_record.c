@@ -1,5 +1,8 @@
 /* Recorders fed by whole peers: what files there are, and each allocation failing in turn. */
 #include "base/mem.h"
+#include "base/wire.h"
+#include "media/mux/rtpfile.h"
+#include "peer/peer_int.h"
 #include "run/record.h"
 #include "sim/simcall.h"
 #include <dirent.h>
@@ -122,6 +125,81 @@ static void formats_of_the_command_line(void **state)
     assert_int_equal(sq_record_formats("", &formats), SQ_ERR_FORMAT);
 }
 
+/* ---- What is sent ---- */
+
+static void on_sent(void *ctx, struct sq_track *track, const uint8_t *rtp, size_t len,
+                    uint64_t now_ns)
+{
+    sq_recorder_sent(recorder, simnode_peer(ctx), track, rtp, len, now_ns);
+}
+
+/* Packets of that SSRC in the file, which is removed. */
+static uint64_t packets_in(const char *name, uint32_t ssrc)
+{
+    static uint8_t bytes[8 << 20];
+    char path[128];
+    struct sq_rtpfile file;
+    struct sq_rtpfile_packet packet;
+    uint64_t n = 0;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(sq_rtpfile_open(&file, bytes, fread(bytes, 1, sizeof(bytes), f)), 0);
+    fclose(f);
+    unlink(path);
+    while (sq_rtpfile_next(&file, &packet) == 0) {
+        n += sq_load_u32(packet.rtp + 8) == ssrc;
+    }
+    return n;
+}
+
+/* What leaves by RTX is in the pcap as it leaves, as many as are counted, and the stream's own
+ * packets beside it; the dump of the stream has these alone. */
+static void rtx_is_in_the_capture(void **state)
+{
+    static const struct sq_peer_ops ops = {.sent = on_sent};
+    static const struct sq_peer_config plain = {0};
+    struct sq_filewriter *writer;
+    struct sq_outbound_stats s;
+    struct sq_addr here, there;
+    (void)state;
+    assert_int_equal(sq_filewriter_new(0, &writer), 0);
+    const struct sq_record_plan plan = {.peers = 1,
+                                        .formats = SQ_RECORD_PCAP | SQ_RECORD_RTPDUMP,
+                                        .sent = true,
+                                        .dir = dir,
+                                        .writer = writer};
+    assert_int_equal(sq_recorder_new(&plan, "a", 0, &recorder), 0);
+    assert_int_equal(sq_addr_parse("192.0.2.1", 1, &here), 0);
+    assert_int_equal(sq_addr_parse("192.0.2.2", 2, &there), 0);
+    sq_recorder_set_pair(recorder, &here, &there);
+    struct simnet *net = simnet_new(96, 2);
+    struct simnode *a = simnet_try_add(net, &plain, &ops, NULL, NULL);
+    struct simnode *b = simnet_add(net, &plain, false, NULL, NULL);
+    add(a, SQ_MEDIA_VIDEO, SQ_DIR_SENDONLY);
+    simnode_link(a)->loss = 0.05;
+    simnode_link(a)->delay_ns = simnode_link(b)->delay_ns = 10 * MS;
+    simnet_negotiate(net, a, b, false);
+    run_for(net, 10 * SEC);
+    const struct sq_track *track = sq_peer_track(simnode_peer(a), 0);
+    sq_track_outbound_stats(track, simnet_now(net), &s);
+    uint32_t rtx_ssrc = track->tx->encodings[0].rtx_ssrc;
+    uint64_t rtx = track->tx->encodings[0].rtx_packets;
+    sq_recorder_free(recorder);
+    recorder = NULL;
+    sq_filewriter_free(writer);
+    assert_true(rtx > 20);
+    assert_int_equal(files(".pcap", false), 1);
+    char copy[128], path[128];
+    snprintf(path, sizeof(path), "%s/a.pcap", dir);
+    snprintf(copy, sizeof(copy), "%s/b.pcap", dir);
+    assert_int_equal(link(path, copy), 0);
+    assert_int_equal(packets_in("a.pcap", rtx_ssrc), rtx);
+    assert_int_equal(packets_in("b.pcap", s.ssrc), s.packets_sent - rtx);
+    assert_int_equal(packets_in("a-out-video-1.rtpdump", s.ssrc), s.packets_sent - rtx);
+    simnet_free(net);
+}
+
 static int set_up(void **state)
 {
     snprintf(dir, sizeof(dir), "/tmp/squall-record-XXXXXX");
@@ -139,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_by_format),
         cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(rtx_is_in_the_capture),
         cmocka_unit_test(formats_of_the_command_line),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -325,10 +325,73 @@ static void late_joiners_know_the_templates(void **state)
     sfu_close_room(room);
 }
 
+/* ---- Narrow ways ---- */
+
+/* A viewer behind 500 kbit/s and a queue of 300 ms from its join on, for 40 s. The lowest layer
+ * fits, so that nothing freezes, and nothing is lost by what finds out whether more fits. */
+static void watch_narrow(uint64_t seed, bool publisher_too)
+{
+    struct room *room = sfu_open_room(seed);
+    sfu_publish_with(room, &(struct sq_peer_config){.simulcast = 3, .bwe = {.mode = SQ_BWE_GCC}});
+    if (publisher_too) {
+        simnode_link(room->pub)->rate_bps = 500000;
+        simnode_link(room->pub)->queue_bytes = 18750;
+    }
+    run_for(room->net, 3 * SEC);
+    room->narrow_bps = 500000;
+    sfu_watch(room, 0);
+    run_for(room->net, 40 * SEC);
+    struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+    assert_int_equal(video.freeze_count, 0);
+    assert_int_equal(video.packets_missing, 0);
+    assert_true(video.frames_decoded > 970); /* of 1,000 */
+    sfu_close_room(room);
+}
+
+static void a_narrow_viewer_freezes_never(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 36; seed++) {
+        watch_narrow(seed, false);
+    }
+}
+
+/* … whose publisher starts and stops the middle layer, since it is near its limit. */
+static void nor_that_of_a_narrow_publisher(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 36; seed++) {
+        watch_narrow(seed, true);
+    }
+}
+
+/* A layer that its publisher stops is left for the lowest before its viewer's picture stands. */
+static void a_stopped_layer_is_left_at_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 40; seed < 45; seed++) {
+        struct room *room = sfu_open_room(seed);
+        sfu_publish_layers(room, 3);
+        sfu_watch(room, 0);
+        run_for(room->net, 8 * SEC + (seed - 40) * 90 * MS);
+        assert_int_equal(room->out_port[0][VIDEO].from->layer, 2);
+        struct sq_track *track = sq_peer_track(simnode_peer(room->pub), VIDEO);
+        sq_track_allocate(track, 300000, simnet_now(room->net)); /* the lowest alone */
+        run_for(room->net, 3 * SEC);
+        struct sq_inbound_stats video = in_stats(room->net, room->viewer[0], VIDEO);
+        assert_int_equal(room->out_port[0][VIDEO].from->layer, 0);
+        assert_true(video.total_freezes_duration_s < 0.35);
+        sfu_close_room(room);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_viewer_gets_a_layer),
+        cmocka_unit_test(a_narrow_viewer_freezes_never),
+        cmocka_unit_test(nor_that_of_a_narrow_publisher),
+        cmocka_unit_test(a_stopped_layer_is_left_at_once),
         cmocka_unit_test(a_middle_start_is_led_higher),
         cmocka_unit_test(without_rtx_the_layer_is_tried),
         cmocka_unit_test(layers_are_repaired_one_by_one),

@@ -5,7 +5,7 @@ import math
 import random
 import struct
 
-from .sandbox import skip
+from .sandbox import no_module, skip
 
 try:
     import av
@@ -21,7 +21,7 @@ FOURCC = {"vp8": b"VP80", "opus": b"OPUS"}
 
 def need_av():
     if av is None:
-        skip("python3-av is not installed (tools/install-deps.sh test)")
+        skip(no_module("av"))
 
 
 def write_ivf(path, fourcc, rate, frames):

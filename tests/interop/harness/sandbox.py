@@ -24,6 +24,13 @@ def skip(why):
     sys.exit(SKIPPED)
 
 
+def no_module(module):
+    """Why a test is skipped whose module this interpreter lacks. Debian's belong to /usr/bin/python3, and another
+    one that stands before it has none of them, whatever is installed."""
+    return (f"{sys.executable} has no module {module}: it is of python3-{module} for /usr/bin/python3 "
+            "(tools/install-deps.sh test)")
+
+
 def need(program, *places):
     """The path of a program, looked for in `places` first."""
     for place in places:
