@@ -104,6 +104,79 @@ static void note_plain_codecs(const struct sq_run_options *o, const struct sq_pl
     }
 }
 
+/* ---- What a clip has no video for ---- */
+
+static const struct sq_clip_track *ladder_of(const struct sq_clip *clip, enum sq_codec codec,
+                                             enum sq_h264_modes modes)
+{
+    const struct sq_clip_track *step = NULL;
+    const struct sq_clip_want mode0 = {.codec = codec, .features = SQ_CLIP_SINGLE_NAL};
+    if (codec == SQ_CODEC_H264 && modes != SQ_H264_MODES &&
+        (sq_clip_ladder_with(clip, &mode0, &step, 1) > 0 || modes == SQ_H264_MODE0)) {
+        return step;
+    }
+    return sq_clip_ladder(clip, codec, &step, 1) > 0 ? step : NULL;
+}
+
+/* In the codec that stands first, of those that the clip has. NULL: it has none of them. */
+static const struct sq_clip_track *preferred_video(const struct sq_plan_group *group)
+{
+    static const uint8_t offered[] = {SQ_CODEC_VP8, SQ_CODEC_H264, SQ_CODEC_AV1, SQ_CODEC_VP9};
+    const struct sq_peer_codecs *codecs = &group->video_codecs;
+    const uint8_t *order = codecs->n > 0 ? codecs->order : offered;
+    size_t n = codecs->n > 0 ? codecs->n : sizeof(offered);
+    const struct sq_clip_track *step = NULL;
+    for (size_t i = 0; i < n && !step; i++) {
+        step = ladder_of(group->clip, (enum sq_codec)order[i], codecs->h264_modes);
+    }
+    return step;
+}
+
+unsigned sq_run_notes_layers(const struct sq_plan_group *group)
+{
+    const struct sq_clip_track *sizes[SQ_CLIP_STEPS_MAX];
+    const struct sq_clip_track *video =
+        group->clip && group->simulcast ? preferred_video(group) : NULL;
+    size_t has = video ? sq_clip_sizes(video, sizes) : group->simulcast;
+    return has < group->simulcast ? (unsigned)has : group->simulcast;
+}
+
+static void note_plain_video(const struct sq_run_options *o, const struct sq_plan_group *group,
+                             FILE *out)
+{
+    if (!group->publishes || !group->video || !group->clip) {
+        return;
+    }
+    unsigned layers = sq_run_notes_layers(group);
+    if (layers < group->simulcast) {
+        fprintf(out,
+                "Note: --simulcast %u: a layer is a picture size, and --media %s has %u step%s of "
+                "%s size in %s: only %s sent.\n",
+                group->simulcast, o->media, layers, layers == 1 ? "" : "s",
+                layers == 1 ? "one" : "different",
+                sq_codec_info(preferred_video(group)->codec)->name,
+                layers == 1 ? "the layer f is" : "the layers h and f are");
+    }
+    const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
+    bool has_vp9 = sq_clip_ladder(group->clip, SQ_CODEC_VP9, steps, 1) > 0;
+    bool svc = false;
+    for (uint8_t n = 2; n <= SQ_CLIP_LAYERS_MAX && !svc; n++) {
+        const struct sq_clip_want joined = {
+            .codec = SQ_CODEC_VP9, .features = SQ_CLIP_KEY_SVC, .spatial_layers = n};
+        const struct sq_clip_want full = {.codec = SQ_CODEC_VP9, .spatial_layers = n};
+        svc = sq_clip_ladder_with(group->clip, &joined, steps, 1) > 0 ||
+              sq_clip_ladder_with(group->clip, &full, steps, 1) > 0;
+    }
+    if (group->video_codecs.svc && has_vp9 && !svc) {
+        fprintf(out,
+                "Note: --media %s has no VP9 in spatial layers: vp9+svc is sent as VP9 in one "
+                "layer.\n",
+                o->media);
+    }
+}
+
+/* ---- Recordings, peers, times ---- */
+
 static void tell_replay(const struct sq_replay *replay, FILE *out)
 {
     static const char *const kinds[] = {"audio", "video"};
@@ -261,6 +334,7 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
         note_small_rate(own, group, out);
         note_plain_codecs(own, group, out);
         note_silence(own, group, out);
+        note_plain_video(own, group, out);
         note_late_changes(plan, group, out);
     }
 }

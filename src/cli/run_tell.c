@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/run_notes.h"
 #include "cli/run_sources.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -148,7 +149,11 @@ static void put_sent(const struct teller *t, const struct sq_run_options *own,
         sq_buf_printf(b, ", %s", own->codecs.items[i]);
     }
     if (g->simulcast) {
-        sq_buf_printf(b, ", %u layers", g->simulcast);
+        unsigned layers = sq_run_notes_layers(g);
+        if (layers < g->simulcast) {
+            sq_buf_printf(b, ", %u of", layers);
+        }
+        sq_buf_printf(b, "%s%u layers", layers < g->simulcast ? " " : ", ", g->simulcast);
     }
     if (strcmp(own->bwe, "gcc") != 0) {
         sq_buf_printf(b, ", bwe %s", own->bwe);

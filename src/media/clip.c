@@ -245,6 +245,21 @@ size_t sq_clip_ladder(const struct sq_clip *c, enum sq_codec codec,
     return 0;
 }
 
+size_t sq_clip_sizes(const struct sq_clip_track *track,
+                     const struct sq_clip_track *ret_steps[SQ_CLIP_STEPS_MAX])
+{
+    const struct sq_clip_track *lowest = sq_clip_lowest(track);
+    size_t count = 0;
+    for (size_t s = 0; s < track->step_count && s < SQ_CLIP_STEPS_MAX; s++) {
+        if (count == 0 || lowest[s].width != ret_steps[count - 1]->width ||
+            lowest[s].height != ret_steps[count - 1]->height) {
+            count++;
+        }
+        ret_steps[count - 1] = &lowest[s];
+    }
+    return count;
+}
+
 size_t sq_clip_ladder_with(const struct sq_clip *c, const struct sq_clip_want *want,
                            const struct sq_clip_track **ret_tracks, size_t max)
 {

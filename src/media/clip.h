@@ -200,6 +200,10 @@ static inline const struct sq_clip_track *sq_clip_lowest(const struct sq_clip_tr
 /* The track of that codec whose picture comes nearest to a size; NULL: there is none. */
 const struct sq_clip_track *sq_clip_nearest(const struct sq_clip *c, enum sq_codec codec,
                                             unsigned width, unsigned height);
+/* The last step of each picture size of the track's ladder, the smallest first: what simulcast has
+ * a layer each of. Gives how many. */
+size_t sq_clip_sizes(const struct sq_clip_track *track,
+                     const struct sq_clip_track *ret_steps[SQ_CLIP_STEPS_MAX]);
 /* Average rate in bit/s of a track's frames with temporal layers above `tid` left out. */
 static inline uint32_t sq_clip_track_bps(const struct sq_clip_track *t, unsigned tid)
 {

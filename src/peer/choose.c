@@ -4,6 +4,7 @@
 #include "peer/peer_int.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- What a clip has ---- */
 
@@ -71,10 +72,17 @@ static const struct sq_clip_track *vp9(const struct sq_clip *clip,
     return first_ladder(clip, SQ_CODEC_VP9);
 }
 
+/* RFC 6184, section 6.2: packetization-mode 0. */
 static bool single_nal(enum sq_jsep_codec_id row)
 {
     return row == SQ_JSEP_H264_MODE0 || row == SQ_JSEP_H264_BASE_MODE0 ||
            row == SQ_JSEP_H264_MAIN_MODE0 || row == SQ_JSEP_H264_HIGH_MODE0;
+}
+
+static const struct sq_clip_track *single_nal_ladder(const struct sq_clip *clip)
+{
+    const struct sq_clip_want want = {.codec = SQ_CODEC_H264, .features = SQ_CLIP_SINGLE_NAL};
+    return ladder(clip, &want);
 }
 
 const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
@@ -88,9 +96,8 @@ const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
     if (wanted == SQ_CODEC_VP9) {
         return vp9(clip, codecs);
     }
-    if (single_nal((enum sq_jsep_codec_id)codec->id)) { /* RFC 6184, section 6.2 */
-        const struct sq_clip_want want = {.codec = wanted, .features = SQ_CLIP_SINGLE_NAL};
-        return ladder(clip, &want);
+    if (single_nal((enum sq_jsep_codec_id)codec->id)) {
+        return single_nal_ladder(clip);
     }
     return first_ladder(clip, wanted);
 }
@@ -100,17 +107,8 @@ const struct sq_clip_track *sq_choose_layer(const struct sq_clip_track *media, s
     if (n == 1) {
         return media;
     }
-    /* The last step of each picture size, the n highest of them. */
-    const struct sq_clip_track *sizes[SQ_CLIP_STEPS_MAX];
-    const struct sq_clip_track *lowest = sq_clip_lowest(media);
-    size_t count = 0;
-    for (size_t s = 0; s < media->step_count && s < SQ_CLIP_STEPS_MAX; s++) {
-        if (count == 0 || lowest[s].width != sizes[count - 1]->width ||
-            lowest[s].height != sizes[count - 1]->height) {
-            count++;
-        }
-        sizes[count - 1] = &lowest[s];
-    }
+    const struct sq_clip_track *sizes[SQ_CLIP_STEPS_MAX]; /* the n highest of them */
+    size_t count = sq_clip_sizes(media, sizes);
     return i + count >= n ? sizes[i + count - n] : NULL;
 }
 
@@ -121,21 +119,43 @@ static bool is_video(unsigned row)
     return row >= SQ_JSEP_VP8;
 }
 
+static bool is_kept_out(const struct sq_peer_codecs *codecs, enum sq_jsep_codec_id row)
+{
+    return codecs->h264_modes == SQ_H264_MODE0 && !single_nal(row) &&
+           sq_jsep_media_codec(row) == SQ_CODEC_H264;
+}
+
 static bool listed(const struct sq_peer_codecs *codecs, enum sq_codec codec)
 {
     return codecs->n == 0 || memchr(codecs->order, (int)codec, codecs->n) != NULL;
 }
 
-/* Every row of a codec with what repairs it, in the table's order. */
-static void prefer(struct sq_codec_rows *rows, enum sq_codec codec)
+enum modes { MODES_ANY, MODES_0, MODES_1 };
+
+/* Every row of a codec with what repairs it, in the table's order; of H.264, of these modes. */
+static void prefer(struct sq_codec_rows *rows, enum sq_codec codec, enum modes modes)
 {
     bool mine = false;
     for (unsigned row = 0; row < SQ_JSEP_CODECS; row++) {
-        enum sq_codec of = sq_jsep_media_codec((enum sq_jsep_codec_id)row);
-        mine = of == codec || (mine && sq_jsep_is_rtx((enum sq_jsep_codec_id)row));
+        enum sq_jsep_codec_id id = (enum sq_jsep_codec_id)row;
+        bool fits = sq_jsep_media_codec(id) == codec &&
+                    (modes == MODES_ANY || single_nal(id) == (modes == MODES_0));
+        mine = fits || (mine && sq_jsep_is_rtx(id));
         if (mine && rows->n_prefs < SQ_JSEP_PREFS_MAX) {
             rows->prefs[rows->n_prefs++] = (uint8_t)row;
         }
+    }
+}
+
+static void prefer_h264(struct sq_codec_rows *rows, enum sq_h264_modes modes)
+{
+    if (modes == SQ_H264_MODES) {
+        prefer(rows, SQ_CODEC_H264, MODES_ANY);
+        return;
+    }
+    prefer(rows, SQ_CODEC_H264, MODES_0);
+    if (modes == SQ_H264_MODE0_FIRST) {
+        prefer(rows, SQ_CODEC_H264, MODES_1);
     }
 }
 
@@ -157,7 +177,11 @@ static void write_prefs(const struct sq_peer_codecs *codecs, bool video, struct 
         if (red && codecs->order[i] == SQ_CODEC_OPUS) {
             add(rows, SQ_JSEP_RED); /* as a page does it by setCodecPreferences */
         }
-        prefer(rows, (enum sq_codec)codecs->order[i]);
+        if (codecs->order[i] == SQ_CODEC_H264) {
+            prefer_h264(rows, codecs->h264_modes);
+        } else {
+            prefer(rows, (enum sq_codec)codecs->order[i], MODES_ANY);
+        }
     }
     if (!video) {
         if (!red && listed(codecs, SQ_CODEC_OPUS)) {
@@ -187,6 +211,7 @@ int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct 
         bool repairs = (row >= SQ_JSEP_VIDEO_RED && row <= SQ_JSEP_FLEXFEC) || row == SQ_JSEP_RED;
         bool usable = (codec == SQ_CODEC_NONE && !(codecs->no_fec && repairs)) ||
                       (codec != SQ_CODEC_NONE && listed(codecs, codec) &&
+                       !is_kept_out(codecs, (enum sq_jsep_codec_id)row) &&
                        (!clip || sq_choose_media(clip, &agreed, codecs) != NULL));
         rows.allowed |= usable ? SQ_JSEP_ROW(row) : 0;
         any = any || (usable && codec != SQ_CODEC_NONE);
@@ -200,6 +225,8 @@ int sq_codec_rows(const struct sq_peer_codecs *codecs, bool video, const struct 
 }
 
 /* ---- In words ---- */
+
+#define MODE0 "h264-mode0" /* as `media prepare` has it */
 
 static const char *codec_word(enum sq_codec codec)
 {
@@ -218,8 +245,9 @@ static void write_words(bool video, const struct sq_clip *clip, char *out, size_
     for (unsigned c = SQ_CODEC_NONE + 1; c < SQ_CODECS; c++) {
         if (sq_codec_info((enum sq_codec)c)->video == video &&
             (!clip || first_ladder(clip, (enum sq_codec)c)) && len < room) {
-            int n = snprintf(out + len, room - len, "%s%s", len ? ", " : "",
-                             codec_word((enum sq_codec)c));
+            bool mode0 = c == SQ_CODEC_H264 && (!clip || single_nal_ladder(clip));
+            int n = snprintf(out + len, room - len, "%s%s%s", len ? ", " : "",
+                             codec_word((enum sq_codec)c), mode0 ? ", " MODE0 : "");
             len += n > 0 ? (size_t)n : 0;
         }
     }
@@ -269,12 +297,19 @@ static bool read_codec(struct sq_view word, bool video, struct sq_peer_codecs *c
     }
     memcpy(name, base.at, base.len);
     name[base.len] = '\0';
-    enum sq_codec codec = sq_codec_by_name(name);
+    bool mode0 = strcasecmp(name, MODE0) == 0;
+    enum sq_codec codec = mode0 ? SQ_CODEC_H264 : sq_codec_by_name(name);
     if (codec == SQ_CODEC_NONE || sq_codec_info(codec)->video != video ||
         !read_features(word, codec, codecs)) {
         return false;
     }
-    if (!memchr(codecs->order, (int)codec, codecs->n)) {
+    bool again = memchr(codecs->order, (int)codec, codecs->n) != NULL;
+    if (mode0 && !again) {
+        codecs->h264_modes = SQ_H264_MODE0;
+    } else if (codec == SQ_CODEC_H264 && !mode0 && codecs->h264_modes == SQ_H264_MODE0) {
+        codecs->h264_modes = SQ_H264_MODE0_FIRST;
+    }
+    if (!again) {
         codecs->order[codecs->n++] = (uint8_t)codec;
     }
     return true;

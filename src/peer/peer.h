@@ -212,6 +212,12 @@ struct sq_peer_ops {
 
 /* ---- Codecs ---- */
 
+enum sq_h264_modes {
+    SQ_H264_MODES,       /* every packetization mode, in Chromium's order: mode 1 first */
+    SQ_H264_MODE0_FIRST, /* every one, mode 0 first (each NAL unit in a packet of its own) */
+    SQ_H264_MODE0,       /* mode 0 alone */
+};
+
 /* Which codecs the tracks of a kind may use, the preferred one first. All zeros: every one that
  * Squall knows, in Chromium's order, or in the other side's where that offers. */
 struct sq_peer_codecs {
@@ -224,11 +230,12 @@ struct sq_peer_codecs {
     bool opus_fec; /* Opus: in-band FEC from the first packet on; else once reports tell of loss,
                       where the other side has useinbandfec=1 */
     bool svc;      /* VP9: the scalable stream is sent, in spatial layers, where the clip has one */
-    bool no_fec;   /* neither RED, ULPFEC nor FlexFEC is taken or sent, nor in-band FEC sent */
+    enum sq_h264_modes h264_modes;
+    bool no_fec; /* neither RED, ULPFEC nor FlexFEC is taken or sent, nor in-band FEC sent */
 };
 
-/* Reads a list such as "h264,vp8", "vp9+svc" or "opus+stereo+dtx+red+fec,pcmu". `video`
- * says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
+/* Reads a list such as "h264,vp8", "h264-mode0", "vp9+svc" or "opus+stereo+dtx+red+fec,pcmu".
+ * `video` says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
 int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 /* Can the clip send one of them? SQ_ERR_UNSUPPORTED with a sentence that says what it has. */
@@ -709,6 +716,8 @@ struct sq_track_agreed {
     bool red; /* RFC 2198 is among the codecs */
     /* The other side's Opus has stereo=1, usedtx=1, useinbandfec=1 (RFC 7587, section 6.1). */
     bool stereo, dtx, fec;
+    /* It sends a clip's stream that is not stereo, has no DTX, no in-band FEC. */
+    bool plain_stereo, plain_dtx, plain_fec;
 };
 void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_agreed);
 /* Data channels were offered, and their section was turned down (port 0). */

@@ -232,6 +232,11 @@ void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_a
             agreed.fec = sq_fmtp_is_one(c->fmtp, "useinbandfec");
         }
     }
+    if (track->media && track->media->codec == SQ_CODEC_OPUS) {
+        agreed.plain_stereo = track->media->channels < 2;
+        agreed.plain_dtx = !(track->media->features & SQ_CLIP_DTX);
+        agreed.plain_fec = !(track->media->features & SQ_CLIP_FEC);
+    }
     *ret_agreed = agreed;
 }
 

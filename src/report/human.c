@@ -202,6 +202,45 @@ void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out)
     }
 }
 
+/* Packets that came to peers without any frame, and what became of the rest. */
+static bool put_in_pieces(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *worst = NULL;
+    uint64_t packets = 0;
+    double expected = 0;
+    double lost = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sq_peer_row *p = &r->peers[i];
+        const struct sq_flow_totals *video = &p->flow[SQ_FLOW_VIDEO_IN];
+        if (video->blank == 0 || video->frames > 0 || video->packets == 0) {
+            continue;
+        }
+        packets += video->packets;
+        if (video->loss_percent < 100) { /* not so of NAN, either */
+            double sent = (double)video->packets / (1 - video->loss_percent / 100);
+            expected += sent;
+            lost += sent - (double)video->packets;
+        }
+        worst = worst && worst->network_lost_out_percent + worst->network_lost_in_percent >=
+                             p->network_lost_out_percent + p->network_lost_in_percent
+                    ? worst
+                    : p;
+    }
+    if (!worst) {
+        return false;
+    }
+    sq_buf_printf(out, "; %llu packets of it came, and %.3g %% were lost: no picture was whole",
+                  (unsigned long long)packets, expected > 0 ? 100 * lost / expected : 0);
+    if (worst->network_lost_out_percent + worst->network_lost_in_percent >= 1) {
+        sq_buf_printf(out,
+                      "; the own network of %s, %s, lost %.3g %% of what it sent and %.3g %% of "
+                      "what came",
+                      worst->id, worst->network, worst->network_lost_out_percent,
+                      worst->network_lost_in_percent);
+    }
+    return true;
+}
+
 void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
 {
     const struct sq_peer_row *example = NULL;
@@ -222,7 +261,7 @@ void sq_report_video_note(const struct sq_result *r, struct sq_buf *out)
                   (unsigned long long)peers, (unsigned long long)r->peer_count);
     sq_buf_printf(out, "%llu track%s, for example of %s", (unsigned long long)tracks,
                   tracks == 1 ? "" : "s", example->id);
-    if (frames == 0) {
+    if (!put_in_pieces(r, out) && frames == 0) {
         sq_buf_puts(out, "; where none is to come, --no-video agrees on none");
     }
 }
@@ -275,13 +314,34 @@ void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out)
     }
 }
 
+/* A stream may have it though nobody asked for it; a clip may be without. */
+static void put_sent(const struct sq_asked_row *row, enum sq_asked what, struct sq_buf *out)
+{
+    static const char *const without[SQ_ASKED_COUNT] = {
+        [SQ_ASKED_STEREO] = "is mono",
+        [SQ_ASKED_DTX] = "has none",
+        [SQ_ASKED_FEC] = "has none",
+    };
+    if (!without[what]) {
+        return;
+    }
+    if (row->plain == 0) {
+        sq_buf_puts(out, " (it was sent all the same)");
+    } else if (row->plain == row->refused) {
+        sq_buf_printf(out, " (and what was sent %s)", without[what]);
+    } else {
+        sq_buf_printf(out, " (what %llu of them sent %s; the others sent it all the same)",
+                      (unsigned long long)row->plain, without[what]);
+    }
+}
+
 void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out)
 {
     static const char *const instead[SQ_ASKED_COUNT] = {
         [SQ_ASKED_RED] = "no RED among the codecs, so Opus was sent alone",
-        [SQ_ASKED_STEREO] = "no stereo=1 from the other side (it was sent all the same)",
-        [SQ_ASKED_DTX] = "no usedtx=1 from the other side (it was sent all the same)",
-        [SQ_ASKED_FEC] = "no useinbandfec=1 from the other side (it was sent all the same)",
+        [SQ_ASKED_STEREO] = "no stereo=1 from the other side",
+        [SQ_ASKED_DTX] = "no usedtx=1 from the other side",
+        [SQ_ASKED_FEC] = "no useinbandfec=1 from the other side",
         [SQ_ASKED_SIMULCAST] = "fewer layers than were offered, or one stream alone",
     };
     const struct sq_asked_row *row = &r->asked[what];
@@ -299,6 +359,7 @@ void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct 
         sq_buf_printf(out, "%s was asked for and not agreed with %llu of %llu peers: %s",
                       sq_asked_name(what), (unsigned long long)row->refused,
                       (unsigned long long)row->peers, instead[what]);
+        put_sent(row, what, out);
     }
 }
 

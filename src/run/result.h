@@ -180,6 +180,8 @@ struct sq_peer_row {
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
     struct sq_data_totals data;
+    double network_lost_out_percent; /* by its own network (--network), of all it sent; 0 without */
+    double network_lost_in_percent;  /* the same of what came */
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
     char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
@@ -373,9 +375,10 @@ enum sq_asked {
 };
 
 /* How many peers had it in what they negotiated to send, or of audio, video and data in what they
- * negotiated at all; and of how many what came of that lacks it (or some of the layers). */
+ * negotiated at all; and of how many what came of that lacks it (or some of the layers). Of stereo,
+ * DTX and FEC of the latter: those whose clip has none, so that they could not send it either. */
 struct sq_asked_row {
-    uint64_t peers, refused;
+    uint64_t peers, refused, plain;
 };
 
 struct sq_generator_health {

@@ -60,6 +60,7 @@ void sq_tally_merge(struct sq_tally *to, const struct sq_tally *from)
     for (int i = 0; i < SQ_ASKED_COUNT; i++) {
         to->asked[i].peers += from->asked[i].peers;
         to->asked[i].refused += from->asked[i].refused;
+        to->asked[i].plain += from->asked[i].plain;
     }
     merge_steps(to, from);
     sq_latency_merge(&to->latency, &from->latency);

@@ -16,6 +16,13 @@ static void note(struct sq_user *user, enum sq_asked what, bool got)
     user->refused |= got ? 0 : 1U << what;
 }
 
+/* The same of what a clip may be without, and is sent where it is not, asked for or not. */
+static void note_sent(struct sq_user *user, enum sq_asked what, bool got, bool plain)
+{
+    note(user, what, got);
+    user->plain |= !got && plain ? 1U << what : 0;
+}
+
 /* ---- Whole media ---- */
 
 static enum sq_asked medium_of(const struct sq_track *track)
@@ -99,13 +106,13 @@ static void look_at_audio(struct sq_user *user, const struct sq_track *track)
         note(user, SQ_ASKED_RED, agreed.red);
     }
     if (codecs->stereo) {
-        note(user, SQ_ASKED_STEREO, agreed.stereo);
+        note_sent(user, SQ_ASKED_STEREO, agreed.stereo, agreed.plain_stereo);
     }
     if (codecs->dtx) {
-        note(user, SQ_ASKED_DTX, agreed.dtx);
+        note_sent(user, SQ_ASKED_DTX, agreed.dtx, agreed.plain_dtx);
     }
     if (codecs->opus_fec) {
-        note(user, SQ_ASKED_FEC, agreed.fec);
+        note_sent(user, SQ_ASKED_FEC, agreed.fec, agreed.plain_fec);
     }
 }
 
@@ -144,5 +151,6 @@ void sq_user_tell_agreed(const struct sq_user *user)
         struct sq_asked_row *row = &user->env->tally->asked[what];
         row->peers += (user->asked >> what) & 1;
         row->refused += (user->refused >> what) & 1;
+        row->plain += (user->plain >> what) & 1;
     }
 }

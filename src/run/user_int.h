@@ -151,11 +151,11 @@ struct sq_user {
     struct sq_slice_user *slices; /* owned; NULL: nothing is kept beyond the sums */
     struct sq_peer_trace trace;
     double last_ice_rtt_s;
-    uint64_t media_end_ns[2]; /* the last packet of a recording's audio, video; 0: not yet */
-    uint64_t replay_end_ns;   /* of both; 0: not yet */
-    unsigned asked, refused;  /* bits: enum sq_asked */
-    unsigned sessions;        /* begun so far */
-    unsigned up_session;      /* the latest that got up; 0: none */
+    uint64_t media_end_ns[2];       /* the last packet of a recording's audio, video; 0: not yet */
+    uint64_t replay_end_ns;         /* of both; 0: not yet */
+    unsigned asked, refused, plain; /* bits: enum sq_asked; struct sq_asked_row */
+    unsigned sessions;              /* begun so far */
+    unsigned up_session;            /* the latest that got up; 0: none */
 };
 
 /* user.c */
@@ -301,6 +301,8 @@ void sq_user_network_destroy(struct sq_user *user);
 /* A step's: `name` is borrowed for the run. As sq_link_set. */
 int sq_user_network_set(struct sq_user *user, const struct sq_link_config *config,
                         const char *name) SQ_MUST_USE;
+/* Into its row: what its network lost. */
+void sq_user_network_total(struct sq_user *user);
 /* What failed, and what the user's own network has to do with it, lest its server is blamed: `text`
  * and that, or `text` alone. */
 void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,

@@ -76,6 +76,16 @@ static double lost_share(const struct sq_link_counters *way)
     return way->offered > 0 ? lost / (double)way->offered : 0;
 }
 
+void sq_user_network_total(struct sq_user *user)
+{
+    if (user->link) {
+        struct sq_link_counters up, down;
+        sq_link_get_counters(user->link, &up, &down);
+        user->row.network_lost_out_percent = 100 * lost_share(&up);
+        user->row.network_lost_in_percent = 100 * lost_share(&down);
+    }
+}
+
 /* What is wrong with it, as far as it explains such a failure: a firewall stops media, and a
  * connection of signalling tells of its own (net/stream.c). */
 static bool network_fault(const struct sq_user *user, enum sq_failure cause, char *text,

@@ -207,6 +207,57 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     sq_clip_close(clip);
 }
 
+/* A layer is a picture size of the ladder, in the codec that stands first. */
+static void layers_and_svc_that_the_clip_does_not_have(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX, .target_url = "lab:", .media = "it"};
+    struct sq_plan plan = plan_of(1);
+    struct sq_plan_group *group = &plan.groups[0];
+    struct sq_clip *clip;
+    char reason[SQ_CLIP_WHY_MAX];
+    assert_int_equal(sq_run_notes_layers(group), 0);
+    group->simulcast = 3;
+    assert_int_equal(sq_run_notes_layers(group), 3);
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, reason),
+                     0);
+    group->clip = clip;
+    group->video_codecs = (struct sq_peer_codecs){.svc = true};
+    assert_string_equal(notes_of(&o, &plan), "");
+    group->video_codecs = (struct sq_peer_codecs){
+        .order = {SQ_CODEC_H264, SQ_CODEC_VP8}, .n = 2, .h264_modes = SQ_H264_MODE0};
+    assert_string_equal(
+        notes_of(&o, &plan),
+        "Note: --simulcast 3: a layer is a picture size, and --media it has 2 steps "
+        "of different size in H264: only the layers h and f are sent.\n");
+    assert_int_equal(sq_run_notes_layers(group), 2);
+    group->simulcast = 2;
+    assert_string_equal(notes_of(&o, &plan), "");
+    group->video_codecs.h264_modes = SQ_H264_MODES;
+    group->simulcast = 3;
+    assert_string_equal(notes_of(&o, &plan), "");
+    static const struct sq_clip plain = {.track_count = 1,
+                                         .tracks = {{.kind = SQ_CLIP_VIDEO,
+                                                     .codec = SQ_CODEC_VP9,
+                                                     .width = 640,
+                                                     .height = 360,
+                                                     .spatial_layers = 1,
+                                                     .step_count = 1}}};
+    sq_clip_close(clip);
+    group->clip = &plain;
+    group->video_codecs = (struct sq_peer_codecs){.n = 0};
+    notes_of(&o, &plan);
+    says("--media it has 1 step of one size in VP9: only the layer f is sent.");
+    assert_int_equal(sq_run_notes_layers(group), 1);
+    group->simulcast = 0;
+    group->video_codecs = (struct sq_peer_codecs){.order = {SQ_CODEC_VP9}, .n = 1, .svc = true};
+    assert_string_equal(notes_of(&o, &plan),
+                        "Note: --media it has no VP9 in spatial layers: vp9+svc is sent as VP9 in "
+                        "one layer.\n");
+    group->video = false;
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_replay_that_was_cut_off),
         cmocka_unit_test(a_clip_that_is_silent_for_long),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
+        cmocka_unit_test(layers_and_svc_that_the_clip_does_not_have),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(told);

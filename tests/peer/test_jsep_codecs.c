@@ -1,6 +1,8 @@
 /* Codecs, their parameters and simulcast in descriptions: against what Chromium 156 wrote, and the
  * rules of RFC 6184 and RFC 8853. */
+#include "media/clip.h"
 #include "peer/peer.h"
+#include "peer/peer_int.h"
 #include "peer/sdp/jsep_fixtures.h"
 
 /* What stands in `ours` behind `prefix`, line by line, must stand in `theirs`. */
@@ -241,6 +243,11 @@ static void codecs_by_words(void **state)
     } cases[] = {
         {"h264,vp8", true, 2, SQ_CODEC_H264},
         {"AV1", true, 1, SQ_CODEC_AV1},
+        {"h264-mode0", true, 1, SQ_CODEC_H264},
+        {"vp8,H264-MODE0,h264", true, 2, SQ_CODEC_VP8},
+        {"h264-mode0+svc", true, -1, SQ_CODEC_NONE},
+        {"h264-mode1", true, -1, SQ_CODEC_NONE},
+        {"h264-mode0", false, -1, SQ_CODEC_NONE},
         {"vp9, vp8 ,vp9", true, 2, SQ_CODEC_VP9},
         {"opus+stereo+dtx,pcmu", false, 2, SQ_CODEC_OPUS},
         {"pcma,opus+red", false, 2, SQ_CODEC_PCMA},
@@ -276,6 +283,51 @@ static void codecs_by_words(void **state)
             assert_int_equal(codecs.opus_fec, strstr(cases[i].text, "+fec") != NULL);
         }
     }
+}
+
+static struct sq_codec_rows rows_of(const char *text, const struct sq_clip *clip, int want)
+{
+    struct sq_codec_rows rows = {0};
+    struct sq_peer_codecs codecs;
+    char why[SQ_PEER_TEXT_MAX];
+    assert_int_equal(sq_peer_codecs_parse(text, true, &codecs, why), 0);
+    assert_int_equal(sq_codec_rows(&codecs, true, clip, &rows), want);
+    return rows;
+}
+
+/* Which packetization modes a list allows, and which of them stands first. */
+static void packetization_modes_are_chosen(void **state)
+{
+    const uint64_t mode0 = SQ_JSEP_ROW(SQ_JSEP_H264_BASE_MODE0) | SQ_JSEP_ROW(SQ_JSEP_H264_MODE0) |
+                           SQ_JSEP_ROW(SQ_JSEP_H264_MAIN_MODE0) |
+                           SQ_JSEP_ROW(SQ_JSEP_H264_HIGH_MODE0);
+    const uint64_t mode1 = SQ_JSEP_ROW(SQ_JSEP_H264_BASE_MODE1) | SQ_JSEP_ROW(SQ_JSEP_H264_MODE1) |
+                           SQ_JSEP_ROW(SQ_JSEP_H264_MAIN_MODE1) |
+                           SQ_JSEP_ROW(SQ_JSEP_H264_HIGH_MODE1);
+    (void)state;
+    struct sq_codec_rows rows = rows_of("h264-mode0", NULL, 0);
+    assert_int_equal(rows.allowed & (mode0 | mode1), mode0);
+    assert_int_equal(rows.prefs[0], SQ_JSEP_H264_BASE_MODE0);
+    assert_int_equal(rows.prefs[1], SQ_JSEP_H264_BASE_MODE0_RTX);
+    for (size_t i = 0; i < rows.n_prefs; i++) {
+        assert_true(!(SQ_JSEP_ROW(rows.prefs[i]) & mode1));
+    }
+    static const char *const both[] = {"h264-mode0,h264", "h264", "h264,h264-mode0"};
+    for (size_t i = 0; i < 3; i++) {
+        rows = rows_of(both[i], NULL, 0);
+        assert_int_equal(rows.allowed & (mode0 | mode1), mode0 | mode1);
+        assert_int_equal(rows.prefs[0], i == 0 ? SQ_JSEP_H264_BASE_MODE0 : SQ_JSEP_H264_BASE_MODE1);
+        assert_int_equal(rows.prefs[2], i == 0 ? SQ_JSEP_H264_MODE0 : SQ_JSEP_H264_BASE_MODE0);
+    }
+    char why[SQ_CLIP_WHY_MAX];
+    struct sq_clip *clip;
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, why), 0);
+    rows = rows_of("h264-mode0", clip, 0);
+    assert_true((rows.allowed & mode0) == mode0 && !(rows.allowed & mode1));
+    sq_clip_close(clip);
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, why), 0);
+    rows_of("h264-mode0", clip, SQ_ERR_UNSUPPORTED);
+    sq_clip_close(clip);
 }
 
 /* ---- Simulcast ---- */
@@ -501,6 +553,7 @@ int main(void)
         cmocka_unit_test(offers_as_chromium),
         cmocka_unit_test(fec_as_chromium),
         cmocka_unit_test(h264_profiles_and_levels),
+        cmocka_unit_test(packetization_modes_are_chosen),
         cmocka_unit_test(opus_is_asked_for_more),
         cmocka_unit_test(all_payload_types_are_named),
         cmocka_unit_test(codecs_by_words),

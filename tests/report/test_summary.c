@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "report/report.h"
+#include "report/report_int.h"
 #include "report/sample.h"
 #include "report/schema.h"
 #include "report/text.h"
@@ -198,6 +199,61 @@ static void what_was_not_agreed_is_told(void **state)
     sq_result_destroy(r);
 }
 
+static void assert_asked(struct sq_result *r, enum sq_asked what, uint64_t plain, const char *told)
+{
+    struct sq_buf out = {0};
+    r->asked[what] = (struct sq_asked_row){.peers = 4, .refused = 3, .plain = plain};
+    sq_report_asked_note(r, what, &out);
+    if (!strstr(out.text, told)) {
+        fail_msg("'%s' does not say '%s'", out.text, told);
+    }
+    sq_buf_free(&out);
+}
+
+/* What the clip does not have was not sent, whatever the other side says. */
+static void what_was_sent_all_the_same_is_told(void **state)
+{
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 4, .seconds = 2});
+    assert_asked(r, SQ_ASKED_STEREO, 0,
+                 "3 of 4 peers: no stereo=1 from the other side (it was sent");
+    assert_asked(r, SQ_ASKED_STEREO, 3, "side (and what was sent is mono)");
+    assert_asked(r, SQ_ASKED_DTX, 3, "side (and what was sent has none)");
+    assert_asked(r, SQ_ASKED_FEC, 3, "side (and what was sent has none)");
+    assert_asked(r, SQ_ASKED_DTX, 1,
+                 "(what 1 of them sent has none; the others sent it all the same)");
+    assert_asked(r, SQ_ASKED_RED, 0, "so Opus was sent alone");
+    sq_result_destroy(r);
+}
+
+/* Packets that came, and no picture of them: who lost the rest is told, and no option. */
+static void video_in_pieces_is_told(void **state)
+{
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 3, .seconds = 2});
+    for (size_t i = 0; i < r->peer_count; i++) {
+        r->peers[i].flow[SQ_FLOW_VIDEO_IN] =
+            (struct sq_flow_totals){.packets = 370, .loss_percent = 63, .blank = i < 2};
+    }
+    for (int step = 0; step < 2; step++) {
+        struct sq_buf out = {0};
+        sq_report_video_note(r, &out);
+        const char *end =
+            step == 0 ? "; 740 packets of it came, and 63 % were lost: no picture was whole"
+                      : "; 740 packets of it came, and 63 % were lost: no picture was whole; "
+                        "the own network of squall-1, rate=500k, lost 60.5 % of what it sent "
+                        "and 2 % of what came";
+        assert_non_null(strstr(out.text, end));
+        assert_string_equal(strstr(out.text, "; 740"), end);
+        sq_buf_free(&out);
+        SQ_RESULT_SET(r->peers[1].id, "squall-1");
+        SQ_RESULT_SET(r->peers[1].network, "rate=500k");
+        r->peers[1].network_lost_out_percent = 60.5;
+        r->peers[1].network_lost_in_percent = 2;
+    }
+    sq_result_destroy(r);
+}
+
 /* Video that was agreed and never came, to some or to all. */
 static void video_that_never_came_is_told(void **state)
 {
@@ -233,6 +289,8 @@ static void video_that_never_came_is_told(void **state)
         }
         r->peers[4].flow[SQ_FLOW_VIDEO_IN].blank = 2;
         r->peers[5].flow[SQ_FLOW_VIDEO_IN].blank = 1;
+        r->peers[4].flow[SQ_FLOW_VIDEO_IN].packets = 0;
+        r->peers[5].flow[SQ_FLOW_VIDEO_IN].packets = 0;
         for (size_t i = 0; i < r->peer_count && step == 1; i++) {
             r->peers[i].flow[SQ_FLOW_VIDEO_IN].frames = 0;
         }
@@ -377,6 +435,8 @@ int main(void)
         cmocka_unit_test(figures_agree),
         cmocka_unit_test(unheard_messages_are_told),
         cmocka_unit_test(what_was_not_agreed_is_told),
+        cmocka_unit_test(what_was_sent_all_the_same_is_told),
+        cmocka_unit_test(video_in_pieces_is_told),
         cmocka_unit_test(video_that_never_came_is_told),
         cmocka_unit_test(what_was_not_done_is_told),
         cmocka_unit_test(a_dead_stun_server_is_told),

@@ -85,6 +85,8 @@ static void a_course_goes_round(void **state)
     in_network(&b, "delay=1ms, 400ms: delay=3ms, 700ms: again");
     assert_told(&b, 0, 400, "delay=3ms");
     assert_told(&b, 0, 700, "again");
+    assert_true(b.result->peers[0].network_lost_out_percent == 0);
+    assert_true(b.result->peers[0].network_lost_in_percent == 0);
     bench_free(&b);
 }
 
@@ -129,6 +131,10 @@ static void its_own_network_is_to_blame(void **state)
         const struct sq_result *r = b.result;
         assert_int_equal(r->counts.failed, 2);
         assert_int_equal(r->failures[SQ_FAILURE_ICE].count, 2);
+        if (strcmp(cases[i].network, "100packet") == 0) {
+            assert_true(r->peers[0].network_lost_out_percent == 100);
+            assert_true(r->peers[0].network_lost_in_percent == 100);
+        }
         if (!ends_with(r->peers[0].message, cases[i].fault)) {
             fail_msg("%s: %s", cases[i].network, r->peers[0].message);
         }
