@@ -171,6 +171,35 @@ static void put_unit(const struct sq_metric *m, const struct sq_agg *agg, struct
     put_line(out, "unit", unit);
 }
 
+/* timer.NAME and counter.NAME are what a scenario's steps time and count: a kind, and no metric of
+ * the table. */
+static bool explain_own(const char *name, struct sq_buf *out)
+{
+    bool timer = strncmp(name, "timer.", 6) == 0;
+    if (!timer && strncmp(name, "counter.", 8) != 0) {
+        return false;
+    }
+    if (name[strcspn(name, " <>=!()")] || !strchr(name, '.')[1]) {
+        return false;
+    }
+    sq_buf_printf(out, "%s\n", name);
+    put_line(out, "what",
+             timer ? "A timer of a scenario's steps: how long a peer took from {timer: {start: "
+                     "NAME}} to {timer: {stop: NAME}}. timer.before is there by itself: all steps "
+                     "before signing in."
+                   : "A counter of a scenario's steps: what {count: NAME} has added, over all "
+                     "peers.");
+    put_line(out, "unit", timer ? "ms" : "a bare number");
+    put_line(out, "sampled", timer ? "each time a peer stops it" : "each time a peer comes to it");
+    put_line(out, "judged",
+             timer ? "the aggregate over all samples of all peers (avg where none is written). "
+                     "Without any sample it fails"
+                   : "counted once for the run");
+    put_line(out, "example",
+             timer ? "--expect \"timer.login.p95 < 2s\"" : "--expect \"counter.retries == 0\"");
+    return true;
+}
+
 int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_WHY_MAX])
 {
     char text[SQ_EXPLAIN_WHY_MAX];
@@ -179,6 +208,9 @@ int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_
     struct sq_agg agg = {SQ_AGG_AVG, 0};
     bool is_old = sq_metric_from_old(sq_view_of(name), &old) == 0;
     const char *own = is_old ? old.name : name;
+    if (explain_own(own, out)) {
+        return 0;
+    }
     int err = find(own, &id, &agg, why);
     if (err) {
         return err;

@@ -259,6 +259,27 @@ void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out)
     }
 }
 
+void sq_report_pending_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_counts *c = &r->counts;
+    if (c->pending > 0 && !r->interrupted) {
+        sq_buf_printf(out, "%llu of %llu peers %s still connecting when the run ended",
+                      (unsigned long long)c->pending, (unsigned long long)c->started,
+                      c->pending == 1 ? "was" : "were");
+    }
+}
+
+void sq_report_network_note(const struct sq_result *r, struct sq_buf *out)
+{
+    bool told = r->verdict == SQ_VERDICT_ERROR;
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        told = told || !r->expectations[i].ok;
+    }
+    if (told) {
+        sq_result_network_note(r, out);
+    }
+}
+
 void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out)
 {
     const struct sq_peer_row *example = NULL;
