@@ -11,6 +11,7 @@
 #define LINE_WIDTH  96
 #define NAME_WIDTH  26
 #define UNIT_WIDTH  9
+#define LIKE_MAX    6 /* names that are told for one that there is not */
 
 /* A label and its text, broken between words. */
 static void put_line(struct sq_buf *out, const char *label, const char *text)
@@ -117,6 +118,23 @@ static const char *better_text(enum sq_metric_better better)
     return "neither high nor low by itself";
 }
 
+/* Metrics that have the word in their names, a few of them; where there is none, who knows all. */
+static void put_like(const char *word, char why[static SQ_EXPLAIN_WHY_MAX])
+{
+    size_t len = strlen(why);
+    size_t found = 0;
+    for (int id = 0; id < SQ_METRIC_COUNT && found < LIKE_MAX && len < SQ_EXPLAIN_WHY_MAX; id++) {
+        const char *name = sq_metric_get((enum sq_metric_id)id)->name;
+        if (strlen(word) >= 3 && strstr(name, word)) {
+            len += (size_t)snprintf(why + len, SQ_EXPLAIN_WHY_MAX - len, "%s%s",
+                                    found++ ? ", " : "; with it in their names: ", name);
+        }
+    }
+    if (found == 0 && len < SQ_EXPLAIN_WHY_MAX) {
+        snprintf(why + len, SQ_EXPLAIN_WHY_MAX - len, "; 'squall explain' lists all");
+    }
+}
+
 /* The parser's own sentence of what is wrong with the name. */
 static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
 {
@@ -132,6 +150,9 @@ static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
     } else {
         snprintf(why, SQ_EXPLAIN_WHY_MAX, "no metric is called '%.60s'%s%s%s", name,
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    if (!strstr(why, "did you mean") && strstr(why, "no metric")) {
+        put_like(name, why);
     }
     return SQ_ERR_NOTFOUND;
 }

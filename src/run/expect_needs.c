@@ -308,7 +308,9 @@ static int check_delay(const struct checking *c)
         return 0;
     }
     char after[32], over[32];
-    return refuse(c, 0, "the run is over after %s: nothing is left to end @%s",
+    const char *at = strrchr(c->e->text, '@');
+    return refuse(c, at ? (size_t)(at - c->e->text) : 0,
+                  "the run is over after %s: nothing is left to end @%s",
                   sq_format_duration(over_ns, over),
                   sq_format_duration(c->e->abort_after_ns, after));
 }
