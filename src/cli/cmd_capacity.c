@@ -206,7 +206,8 @@ static void add_notes(struct sq_capacity_session *s)
     sq_capacity_server_note(&s->server, &s->base, c);
     for (size_t i = 0; i < c->searches_len; i++) {
         const struct sq_capacity_level *limit = sq_capacity_limit(c, i);
-        if (limit && limit->outcome == SQ_TRIAL_FAILED && limit->others_percent > OTHERS_PERCENT) {
+        if (limit && limit->outcome == SQ_TRIAL_FAILED && limit->others_percent > OTHERS_PERCENT &&
+            !sq_capacity_is_refused(limit)) {
             sq_capacity_note(
                 c,
                 "While %llu peers failed, other programs used %.0f %% of a core on the "

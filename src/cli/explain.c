@@ -11,6 +11,7 @@
 #define LINE_WIDTH  96
 #define NAME_WIDTH  26
 #define UNIT_WIDTH  9
+#define LIKE_MAX    6 /* names that are told for one that there is not */
 
 /* A label and its text, broken between words. */
 static void put_line(struct sq_buf *out, const char *label, const char *text)
@@ -117,6 +118,23 @@ static const char *better_text(enum sq_metric_better better)
     return "neither high nor low by itself";
 }
 
+/* Metrics that have the word in their names, a few of them; where there is none, who knows all. */
+static void put_like(const char *word, char why[static SQ_EXPLAIN_WHY_MAX])
+{
+    size_t len = strlen(why);
+    size_t found = 0;
+    for (int id = 0; id < SQ_METRIC_COUNT && found < LIKE_MAX && len < SQ_EXPLAIN_WHY_MAX; id++) {
+        const char *name = sq_metric_get((enum sq_metric_id)id)->name;
+        if (strlen(word) >= 3 && strstr(name, word)) {
+            len += (size_t)snprintf(why + len, SQ_EXPLAIN_WHY_MAX - len, "%s%s",
+                                    found++ ? ", " : "; with it in their names: ", name);
+        }
+    }
+    if (found == 0 && len < SQ_EXPLAIN_WHY_MAX) {
+        snprintf(why + len, SQ_EXPLAIN_WHY_MAX - len, "; 'squall explain' lists all");
+    }
+}
+
 /* The parser's own sentence of what is wrong with the name. */
 static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
 {
@@ -132,6 +150,9 @@ static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
     } else {
         snprintf(why, SQ_EXPLAIN_WHY_MAX, "no metric is called '%.60s'%s%s%s", name,
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    if (!strstr(why, "did you mean") && strstr(why, "no metric")) {
+        put_like(name, why);
     }
     return SQ_ERR_NOTFOUND;
 }
@@ -171,6 +192,35 @@ static void put_unit(const struct sq_metric *m, const struct sq_agg *agg, struct
     put_line(out, "unit", unit);
 }
 
+/* timer.NAME and counter.NAME are what a scenario's steps time and count: a kind, and no metric of
+ * the table. */
+static bool explain_own(const char *name, struct sq_buf *out)
+{
+    bool timer = strncmp(name, "timer.", 6) == 0;
+    if (!timer && strncmp(name, "counter.", 8) != 0) {
+        return false;
+    }
+    if (name[strcspn(name, " <>=!()")] || !strchr(name, '.')[1]) {
+        return false;
+    }
+    sq_buf_printf(out, "%s\n", name);
+    put_line(out, "what",
+             timer ? "A timer of a scenario's steps: how long a peer took from {timer: {start: "
+                     "NAME}} to {timer: {stop: NAME}}. timer.before is there by itself: all steps "
+                     "before signing in."
+                   : "A counter of a scenario's steps: what {count: NAME} has added, over all "
+                     "peers.");
+    put_line(out, "unit", timer ? "ms" : "a bare number");
+    put_line(out, "sampled", timer ? "each time a peer stops it" : "each time a peer comes to it");
+    put_line(out, "judged",
+             timer ? "the aggregate over all samples of all peers (avg where none is written). "
+                     "Without any sample it fails"
+                   : "counted once for the run");
+    put_line(out, "example",
+             timer ? "--expect \"timer.login.p95 < 2s\"" : "--expect \"counter.retries == 0\"");
+    return true;
+}
+
 int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_WHY_MAX])
 {
     char text[SQ_EXPLAIN_WHY_MAX];
@@ -179,6 +229,9 @@ int sq_explain(const char *name, struct sq_buf *out, char why[static SQ_EXPLAIN_
     struct sq_agg agg = {SQ_AGG_AVG, 0};
     bool is_old = sq_metric_from_old(sq_view_of(name), &old) == 0;
     const char *own = is_old ? old.name : name;
+    if (explain_own(own, out)) {
+        return 0;
+    }
     int err = find(own, &id, &agg, why);
     if (err) {
         return err;

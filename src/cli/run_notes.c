@@ -258,14 +258,17 @@ static void note_late_changes(const struct sq_plan *plan, const struct sq_plan_g
     }
 }
 
-static bool is_set(const struct sq_steps *steps, const char *name)
+/* A value of a room and one of the test are two, whatever their names. */
+static void find_set(const struct sq_steps *steps, const struct sq_step *wait, bool *ret_set,
+                     bool *ret_elsewhere)
 {
     for (size_t i = 0; steps && i < steps->n; i++) {
-        if (steps->items[i].kind == SQ_STEP_SET && strcmp(steps->items[i].name, name) == 0) {
-            return true;
+        const struct sq_step *step = &steps->items[i];
+        if (step->kind == SQ_STEP_SET && strcmp(step->name, wait->name) == 0) {
+            *ret_set = *ret_set || step->whole_test == wait->whole_test;
+            *ret_elsewhere = *ret_elsewhere || step->whole_test != wait->whole_test;
         }
     }
-    return false;
 }
 
 /* It is waited for in vain, unless a script sets it. */
@@ -274,15 +277,61 @@ static void note_never_set(const struct sq_plan *plan, const struct sq_steps *st
     for (size_t i = 0; steps && i < steps->n; i++) {
         const struct sq_step *step = &steps->items[i];
         bool set = step->kind != SQ_STEP_WAIT_FOR;
-        for (size_t g = 0; g < plan->groups_len; g++) {
+        bool elsewhere = false;
+        for (size_t g = 0; g < plan->groups_len && !set; g++) {
             const struct sq_plan_group *group = &plan->groups[g];
-            set = set || group->script || is_set(group->before, step->name) ||
-                  is_set(group->steps, step->name);
+            set = group->script;
+            find_set(group->before, step, &set, &elsewhere);
+            find_set(group->steps, step, &set, &elsewhere);
         }
-        if (!set) {
+        if (!set && elsewhere) {
+            const char *here = step->whole_test ? "test" : "room";
+            const char *there = step->whole_test ? "room" : "test";
+            fprintf(out,
+                    "Note: %s:%u: wait_for %s in: %s: steps set it in: %s only, which is another "
+                    "value.\n",
+                    steps->file, step->at.line, step->name, here, there);
+        } else if (!set) {
             fprintf(out, "Note: %s:%u: wait_for %s: no step sets it.\n", steps->file, step->at.line,
                     step->name);
         }
+    }
+}
+
+static bool starts_timer(const struct sq_steps *steps, size_t timer)
+{
+    for (size_t i = 0; steps && i < steps->n; i++) {
+        const struct sq_step *step = &steps->items[i];
+        if (step->kind == SQ_STEP_TIMER && step->start && step->figure == timer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A timer is a peer's own: another group's start is none of it. */
+static void note_never_started(const struct sq_plan_group *group, const struct sq_steps *steps,
+                               FILE *out)
+{
+    for (size_t i = 0; steps && i < steps->n; i++) {
+        const struct sq_step *step = &steps->items[i];
+        if (step->kind == SQ_STEP_TIMER && !step->start &&
+            !starts_timer(group->before, step->figure) &&
+            !starts_timer(group->steps, step->figure)) {
+            fprintf(out, "Note: %s:%u: timer stop %s: no step starts it, so it measures nothing.\n",
+                    steps->file, step->at.line, step->name);
+        }
+    }
+}
+
+/* A server that lets anybody in is rare. */
+static void note_open_turn(const struct sq_run_options *o, FILE *out)
+{
+    if (o->turn.n > 0 && !o->turn_user && !o->turn_secret) {
+        fprintf(out,
+                "Note: --turn %s has neither --turn-user and --turn-password nor --turn-secret: a "
+                "server that asks for credentials gives no relay.\n",
+                o->turn.items[0]);
     }
 }
 
@@ -315,6 +364,8 @@ static void note_steps(const struct sq_plan *plan, FILE *out)
         }
         note_never_set(plan, before ? group->before : NULL, out);
         note_never_set(plan, steps ? group->steps : NULL, out);
+        note_never_started(group, before ? group->before : NULL, out);
+        note_never_started(group, steps ? group->steps : NULL, out);
     }
 }
 
@@ -324,6 +375,7 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
     note_few_peers(o, plan, out);
     note_empty_groups(plan, out);
     note_steps(plan, out);
+    note_open_turn(o, out);
     /* Without a scenario's groups the others send the same as the first, or nothing. */
     for (size_t i = 0; i < sq_max_u64(o->groups_len, 1); i++) {
         const struct sq_plan_group *group = &plan->groups[i];

@@ -174,6 +174,12 @@ int sq_link_course_parse(const char *text, struct sq_link_config *ret_first,
     if (memchr(stage.at, ':', stage.len)) {
         return refuse(&r, stage, "a network to begin with, before the first change");
     }
+    struct sq_view tail = stage;
+    if (cut_word(&tail, "down") && tail.len > 0) {
+        return refuse(&r, stage,
+                      "a network first, and then when it is down and for how long, such as "
+                      "'wifi, 5s: down 1m'");
+    }
     r.down = sq_view_is(stage, "down");
     int err = r.down ? 0 : sq_link_parse_change(stage, NULL, &r.before, ret_why, size);
     struct sq_link_config first = r.before;

@@ -67,6 +67,7 @@ static void put_level(struct sq_json *j, const char *key, const struct sq_capaci
     }
     sq_json_close(j, ']');
     sq_json_text(j, "example", l->example);
+    sq_json_text(j, "network_note", l->network);
     sq_json_text(j, "results", l->dir);
     sq_json_close(j, '}');
 }

@@ -228,6 +228,10 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
     }
     sq_report_arrivals_note(r, &note);
     put_made(out, "Arrivals", &note);
+    sq_report_pending_note(r, &note);
+    put_made(out, "Not connected", &note);
+    sq_report_network_note(r, &note);
+    put_made(out, "Networks", &note);
     sq_report_steps_note(r, &note);
     put_made(out, "Steps", &note);
     sq_report_video_note(r, &note);

@@ -205,7 +205,6 @@ void sq_report_stun_note(const struct sq_stun_row *row, struct sq_buf *out)
 /* Packets that came to peers without any frame, and what became of the rest. */
 static bool put_in_pieces(const struct sq_result *r, struct sq_buf *out)
 {
-    const struct sq_peer_row *worst = NULL;
     uint64_t packets = 0;
     double expected = 0;
     double lost = 0;
@@ -221,23 +220,12 @@ static bool put_in_pieces(const struct sq_result *r, struct sq_buf *out)
             expected += sent;
             lost += sent - (double)video->packets;
         }
-        worst = worst && worst->network_lost_out_percent + worst->network_lost_in_percent >=
-                             p->network_lost_out_percent + p->network_lost_in_percent
-                    ? worst
-                    : p;
     }
-    if (!worst) {
+    if (packets == 0) {
         return false;
     }
     sq_buf_printf(out, "; %llu packets of it came, and %.3g %% were lost: no picture was whole",
                   (unsigned long long)packets, expected > 0 ? 100 * lost / expected : 0);
-    if (worst->network_lost_out_percent + worst->network_lost_in_percent >= 1) {
-        sq_buf_printf(out,
-                      "; the own network of %s, %s, lost %.3g %% of what it sent and %.3g %% of "
-                      "what came",
-                      worst->id, worst->network, worst->network_lost_out_percent,
-                      worst->network_lost_in_percent);
-    }
     return true;
 }
 
@@ -295,6 +283,27 @@ void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out)
                       "there, or the run was over; figures are of the others alone",
                       (unsigned long long)(c->planned - c->started),
                       (unsigned long long)c->planned);
+    }
+}
+
+void sq_report_pending_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_counts *c = &r->counts;
+    if (c->pending > 0 && !r->interrupted) {
+        sq_buf_printf(out, "%llu of %llu peers %s still connecting when the run ended",
+                      (unsigned long long)c->pending, (unsigned long long)c->started,
+                      c->pending == 1 ? "was" : "were");
+    }
+}
+
+void sq_report_network_note(const struct sq_result *r, struct sq_buf *out)
+{
+    bool told = r->verdict == SQ_VERDICT_ERROR;
+    for (size_t i = 0; i < r->expectation_count; i++) {
+        told = told || !r->expectations[i].ok;
+    }
+    if (told) {
+        sq_result_network_note(r, out);
     }
 }
 

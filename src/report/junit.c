@@ -51,15 +51,49 @@ static void put_case(struct junit *j, const char *class_name, const char *name, 
     sq_buf_puts(out, "    </testcase>\n");
 }
 
+/* Not all peers came, whatever was expected of them: it is told, and fails nothing. */
+static void put_pending_case(struct junit *j)
+{
+    struct sq_buf note = {0};
+    struct sq_buf text = {0};
+    sq_report_pending_note(j->r, &note);
+    if (note.text) {
+        sq_buf_printf(&text, "⚠ warning: %s", note.text);
+        put_case(j, "squall.peers", "every peer's set-up ends within the run", 0, JUNIT_OK, "",
+                 text.text ? text.text : "");
+    }
+    j->out->err = j->out->err ? j->out->err : note.err ? note.err : text.err;
+    sq_buf_free(&text);
+    sq_buf_free(&note);
+}
+
+/* What bounds the figures of expectations that failed: see sq_report_network_note. */
+static void put_network_case(struct junit *j)
+{
+    struct sq_buf note = {0};
+    sq_report_network_note(j->r, &note);
+    if (note.text) {
+        put_case(j, "squall.run", "networks of the run", 0, JUNIT_OK, "", note.text);
+    }
+    j->out->err = j->out->err ? j->out->err : note.err;
+    sq_buf_free(&note);
+}
+
 static void put_run_cases(struct junit *j)
 {
     const struct sq_result *r = j->r;
+    bool invalid = r->verdict == SQ_VERDICT_INVALID;
     bool reached = r->exit_code != SQ_EXIT_UNREACHED && !r->interrupted;
-    put_case(j, "squall.run", "the target was reached and the run went to its end", run_s(j),
-             reached || r->verdict == SQ_VERDICT_INVALID ? JUNIT_OK : JUNIT_ERROR,
-             r->interrupted ? "interrupted"
-             : r->error[0]  ? "untested"
-                            : "unreached",
+    enum junit_state state = reached || invalid ? JUNIT_OK : JUNIT_ERROR;
+    if (r->stop.on &&
+        r->exit_code == SQ_EXIT_EXPECTATION) { /* of --abort-on: it had an end early */
+        state = JUNIT_FAILURE;
+    }
+    put_case(j, "squall.run", "the target was reached and the run went to its end", run_s(j), state,
+             r->interrupted           ? "interrupted"
+             : state == JUNIT_FAILURE ? "aborted"
+             : r->error[0]            ? "untested"
+                                      : "unreached",
              r->verdict_reason);
     put_case(j, "squall.run", "the generator was not the bottleneck", 0,
              r->generator.ok ? JUNIT_OK : JUNIT_ERROR, "invalid",
@@ -140,8 +174,10 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     struct sq_buf cases = {0};
     struct junit j = {.out = &cases, .r = r};
     put_run_cases(&j);
+    put_network_case(&j);
     put_expectation_cases(&j);
     put_cause_cases(&j);
+    put_pending_case(&j);
     put_baseline_case(&j);
 
     sq_buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -191,8 +191,8 @@ static void put_peers(const struct sq_result *r, struct sq_buf *out)
                       (unsigned long long)returns.peers, (unsigned long long)returns.back);
     }
     sq_buf_puts(out, "\n\n");
-    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {sq_report_arrivals_note,
-                                                                       sq_report_steps_note};
+    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {
+        sq_report_network_note, sq_report_arrivals_note, sq_report_steps_note};
     for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
         struct sq_buf note = {0};
         puts[i](r, &note);
@@ -202,6 +202,20 @@ static void put_peers(const struct sq_result *r, struct sq_buf *out)
         }
         sq_buf_free(&note);
     }
+}
+
+/* The run may have passed without them. */
+static void put_pending(const struct sq_result *r, struct sq_buf *out)
+{
+    struct sq_buf note = {0};
+    sq_report_pending_note(r, &note);
+    if (note.text) {
+        sq_buf_puts(out, "⚠ ");
+        put_text(out, note.text);
+        sq_buf_puts(out, ".\n\n");
+    }
+    out->err = out->err ? out->err : note.err;
+    sq_buf_free(&note);
 }
 
 void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
@@ -214,6 +228,7 @@ void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, "\n\n");
     put_text(out, r->verdict_reason);
     sq_buf_printf(out, " (exit code %d)\n\n", r->exit_code);
+    put_pending(r, out);
     put_expectations(r, out);
     put_peers(r, out);
     put_failures(r, out);

@@ -36,6 +36,11 @@ void sq_report_video_note(const struct sq_result *r, struct sq_buf *out);
 void sq_report_still_note(const struct sq_result *r, struct sq_buf *out);
 /* On peers that were planned and never began; nothing of a run that a person ended. */
 void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out);
+/* On peers that were still on their way in when the run ended: "1 of 2 peers was still connecting
+ * when the run ended"; nothing of a run that a person ended. */
+void sq_report_pending_note(const struct sq_result *r, struct sq_buf *out);
+/* Where an expectation failed, or nobody connected: on the networks of the run's peers. */
+void sq_report_network_note(const struct sq_result *r, struct sq_buf *out);
 /* On peers whose steps their end cut off. */
 void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out);
 /* On what peers asked for and the other side did not agree to. */

@@ -209,6 +209,10 @@ static void put_peer_notes(struct sq_json *j, const struct sq_result *r)
     }
     sq_report_arrivals_note(r, &note);
     put_note(j, "arrivals_note", &note);
+    sq_report_pending_note(r, &note);
+    put_note(j, "pending_note", &note);
+    sq_report_network_note(r, &note);
+    put_note(j, "network_note", &note);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)

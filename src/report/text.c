@@ -78,6 +78,16 @@ static void put_verdict(struct text *t)
     sq_buf_puts(t->out, "  ");
     sq_escape_terminal(t->out, t->r->verdict_reason);
     sq_buf_printf(t->out, "  (exit code %d)\n", t->r->exit_code);
+    struct sq_buf pending = {0};
+    sq_report_pending_note(t->r, &pending); /* a run may have passed without them */
+    if (pending.text) {
+        paint(t, "33");
+        sq_buf_puts(t->out, "⚠");
+        paint(t, "0");
+        sq_buf_printf(t->out, " %s\n", pending.text);
+    }
+    t->out->err = t->out->err ? t->out->err : pending.err;
+    sq_buf_free(&pending);
 }
 
 static void put_expectations(struct text *t)
@@ -187,6 +197,7 @@ static void put_peers(struct text *t)
         sq_escape_terminal(t->out, waiting->message);
         sq_buf_puts(t->out, "\n");
     }
+    put_peers_note(t, sq_report_network_note);
     put_peers_note(t, sq_report_arrivals_note);
     put_peers_note(t, sq_report_steps_note);
     if (without_rates(t->r)) {
@@ -486,8 +497,9 @@ void sq_report_text(const struct sq_result *r, const struct sq_report_text_optio
 
 void sq_report_text_notes(const struct sq_result *r, FILE *out)
 {
-    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {sq_report_arrivals_note,
-                                                                       sq_report_steps_note};
+    void (*const puts[])(const struct sq_result *,
+                         struct sq_buf *) = {sq_report_pending_note, sq_report_network_note,
+                                             sq_report_arrivals_note, sq_report_steps_note};
     for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
         struct sq_buf note = {0};
         puts[i](r, &note);

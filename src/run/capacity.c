@@ -84,6 +84,17 @@ static int probe(struct sq_capacity *c, enum sq_grow grow, uint64_t least, sq_tr
     return told;
 }
 
+/* A level in which the service died failed by that, and not by its size: it is no limit. */
+static void forget_death(const struct sq_capacity *c, struct sq_search *s)
+{
+    const struct sq_capacity_level *last = sq_capacity_died_at(c);
+    const struct sq_trial *trial = s->trials_len > 0 ? &s->trials[s->trials_len - 1] : NULL;
+    if (last && !last->probes && last->outcome == SQ_TRIAL_FAILED && trial &&
+        trial->outcome == SQ_TRIAL_FAILED && trial->level == last->level) {
+        sq_search_forget(s);
+    }
+}
+
 int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
                        const struct sq_search_config *config, sq_trial_fn trial, void *ctx)
 {
@@ -107,8 +118,10 @@ int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
         if (told == SQ_TRIAL_TOLD && level->outcome == SQ_TRIAL_FAILED && level->connected == 0) {
             told = probe(c, grow, least, trial, ctx);
         }
-        /* A dead service has failed at the level at which it died, and at none after it. */
-        if (c->end != SQ_CAPACITY_DIED && !level->no_sample) {
+        bool gone = c->end == SQ_CAPACITY_GONE && level->outcome == SQ_TRIAL_FAILED;
+        if (c->end == SQ_CAPACITY_DIED) {
+            forget_death(c, s);
+        } else if (!gone && !level->no_sample) {
             sq_search_tell(s, level->outcome);
         }
         if (told != SQ_TRIAL_TOLD) {
@@ -264,6 +277,9 @@ static void put_limit(const struct sq_capacity *c, size_t search, struct sq_buf 
     sq_capacity_amount(limit, out);
     sq_buf_puts(out, " on");
     put_count(s, limit->level, SQ_TRIAL_FAILED, out);
+    if (limit->network[0]) {
+        sq_buf_printf(out, ", where %s", limit->network);
+    }
     if (s->invalid < s->failed) {
         sq_buf_puts(out, "; between them, at ");
         sq_capacity_amount(trial_of(c, search, s->invalid, SQ_TRIAL_INVALID), out);
@@ -328,6 +344,12 @@ void sq_capacity_why(const struct sq_capacity_level *level, struct sq_buf *out)
     if (level->example[0] && sep[0]) {
         sq_buf_printf(out, " (%s)", level->example);
     }
+}
+
+bool sq_capacity_is_refused(const struct sq_capacity_level *level)
+{
+    uint64_t refused = level->failures[SQ_FAILURE_SIGNALING] + level->failures[SQ_FAILURE_AUTH];
+    return refused > 0 && refused == level->counts.failed && level->counts.pending == 0;
 }
 
 /* ---- Steady ---- */

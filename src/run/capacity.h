@@ -52,6 +52,7 @@ struct sq_capacity_level {
     char dir[64];   /* of its results, within those of the search */
     char reason[840];
     char example[256]; /* of a failure; "" */
+    char network[400]; /* its peers' networks, and what those lost (sq_result_network_note); "" */
 };
 
 /* Why a search ended. */
@@ -112,6 +113,9 @@ const struct sq_capacity_level *sq_capacity_died_at(const struct sq_capacity *c)
 const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, size_t search);
 /* Why the level did not hold: the sentence on its failures by cause. */
 void sq_capacity_why(const struct sq_capacity_level *level, struct sq_buf *out);
+/* Who failed at the level was turned away by the server's own word (causes signaling and auth): a
+ * machine that is busy with other things is no reason for that. */
+bool sq_capacity_is_refused(const struct sq_capacity_level *level);
 /* The answer of a search in words for everybody. */
 void sq_capacity_answer(const struct sq_capacity *c, size_t search, struct sq_buf *out);
 /* "ROOMS rooms, PEERS peers" and the like. */

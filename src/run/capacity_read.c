@@ -189,8 +189,12 @@ static bool is_blank(const struct sq_result *r)
 int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *expectations,
                      size_t n, const struct sq_result *r)
 {
-    int err = 0;
+    struct sq_buf network = {0};
     read_figures(level, r);
+    sq_result_network_note(r, &network);
+    SQ_RESULT_SET(level->network, network.text);
+    int err = network.err;
+    sq_buf_free(&network);
     level->outcome = r->verdict == SQ_VERDICT_PASS      ? SQ_TRIAL_HELD
                      : r->verdict == SQ_VERDICT_INVALID ? SQ_TRIAL_INVALID
                                                         : SQ_TRIAL_FAILED;

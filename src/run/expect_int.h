@@ -43,6 +43,7 @@ struct sq_expect {
     size_t where_at[SQ_WHERE_MAX]; /* byte offsets of its names */
     bool abort;                    /* --abort-on */
     uint64_t abort_after_ns;
+    bool abort_after_given; /* the user said so */
 };
 
 /* A timer or counter of steps. */

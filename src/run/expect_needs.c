@@ -298,6 +298,23 @@ static int check_own(const struct checking *c, const struct sq_expect_node *node
                   near ? "?" : "");
 }
 
+/* One of --abort-on that is looked at when the run is over ends nothing. */
+static int check_delay(const struct checking *c)
+{
+    const struct sq_plan *plan = c->plan;
+    uint64_t over_ns = plan->duration_ns + plan->ramp_down_ns;
+    if (!c->e->abort || plan->duration_ns == 0 || c->e->abort_after_ns < over_ns ||
+        !c->e->abort_after_given) {
+        return 0;
+    }
+    char after[32], over[32];
+    const char *at = strrchr(c->e->text, '@');
+    return refuse(c, at ? (size_t)(at - c->e->text) : 0,
+                  "the run is over after %s: nothing is left to end @%s",
+                  sq_format_duration(over_ns, over),
+                  sq_format_duration(c->e->abort_after_ns, after));
+}
+
 int sq_expect_check(const struct sq_expect *e, const struct sq_plan *plan,
                     struct sq_expect_error *ret_error)
 {
@@ -309,6 +326,7 @@ int sq_expect_check(const struct sq_expect *e, const struct sq_plan *plan,
     for (size_t i = 0; i < 2 && e->window.on && !err; i++) {
         err = check_event(&c, i);
     }
+    err = err ? err : check_delay(&c);
     for (int i = 0; i < e->node_count && !err; i++) {
         bool own = e->nodes[i].kind == SQ_EXPECT_TERM && sq_expect_is_own(e->nodes[i].metric);
         err = own ? check_own(&c, &e->nodes[i]) : 0;

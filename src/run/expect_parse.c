@@ -352,6 +352,12 @@ static int parse_unit(struct sq_expect_parser *p, struct sq_expect_node *node)
             continue;
         }
         if (units[i].unit == SQ_UNIT_PERCENT && sq_expect_counts_peers(node->metric) && !plain) {
+            if (node->number < 0 || node->number > 100) {
+                return sq_expect_fail(p, SQ_ERR_FORMAT, p->at,
+                                      "%s is a share of the peers: expected 0 to 100 %%, found "
+                                      "%.6g %%",
+                                      metric->name, node->number);
+            }
             node->share = true;
         } else if (units[i].unit != unit || plain) {
             const char *own = plain ? "" : sq_metric_unit_text(unit);

@@ -250,6 +250,7 @@ static int parse_delay(struct sq_expect_parser *p)
 {
     p->at++;
     struct sq_view word = sq_expect_peek_word(p);
+    p->e->abort_after_given = true;
     if (parse_times(word, &p->e->abort_after_ns) != 0) {
         char shown[48];
         return sq_expect_fail(p, SQ_ERR_FORMAT, p->at,

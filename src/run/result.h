@@ -13,6 +13,7 @@
 #define SQ_RUN_RESULT_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "run/strip.h"
 #include "run/window.h"
 #include "scenario/steps.h"
@@ -164,10 +165,12 @@ struct sq_peer_row {
     char id[48];
     char room[48];
     char role[24];
-    char network[48]; /* the one it was in, as it was given; "": the machine's own */
-    char target[64];  /* HOST:PORT; "": none */
-    double start_ms;  /* intended start of the attempt */
-    double end_ms;    /* NAN: alive until the run's end */
+    char network[48];               /* the one it was in, as it was given; "": the machine's own */
+    uint64_t link_up, link_up_lost; /* datagrams that were to go over its link, and of them the */
+    uint64_t link_down, link_down_lost; /* ones that were lost on it, or at its full queue */
+    char target[64];                    /* HOST:PORT; "": none */
+    double start_ms;                    /* intended start of the attempt */
+    double end_ms;                      /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
     char message[256];     /* one sentence about the failure, or on what it still waits for, or on
@@ -180,8 +183,6 @@ struct sq_peer_row {
     double stage_ms[SQ_STAGE_COUNT]; /* how long each took; NAN: not passed */
     struct sq_flow_totals flow[SQ_FLOW_COUNT];
     struct sq_data_totals data;
-    double network_lost_out_percent; /* by its own network (--network), of all it sent; 0 without */
-    double network_lost_in_percent;  /* the same of what came */
     char local_candidate[16]; /* type of the selected pair: host, srflx, prflx, relay; "" none */
     char remote_candidate[16];
     char pair[112];        /* "udp 10.0.0.1:5000 -> 10.0.0.2:6000" */
@@ -566,6 +567,10 @@ int sq_trace_text(struct sq_peer_trace *t, const char *id, const char *type, con
                   double start_ms, double interval_ms, const char *text) SQ_MUST_USE;
 /* The first peer that was still pending and says on what; NULL: none. */
 const struct sq_peer_row *sq_result_waiting(const struct sq_result *r);
+/* In which networks its peers were, and what those lost; nothing where all had the machine's own. A
+ * figure may be bad by them alone: "its peers were in network 20packet, which lost 20.3 % of what
+ * they sent and 19.8 % of what came". */
+void sq_result_network_note(const struct sq_result *r, struct sq_buf *out);
 /* From the rows. */
 void sq_result_reconnects(const struct sq_result *r, struct sq_reconnects *ret_reconnects);
 const struct sq_peer_trace *sq_result_trace(const struct sq_result *r, size_t peer);

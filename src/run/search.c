@@ -149,6 +149,15 @@ void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome)
     s->done = s->trials_len == SQ_SEARCH_TRIALS_MAX || (!is_open(s, &open) && is_found(s));
 }
 
+void sq_search_forget(struct sq_search *s)
+{
+    if (s->trials_len > 0) {
+        s->trials_len--;
+        s->done = false;
+        sum_up(s);
+    }
+}
+
 bool sq_search_is_confirmed(const struct sq_search *s)
 {
     return s->done && s->held > 0 && is_found(s);

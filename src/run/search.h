@@ -53,6 +53,8 @@ void sq_search_init(struct sq_search *s, const struct sq_search_config *config);
 bool sq_search_next(const struct sq_search *s, uint64_t *ret_level);
 /* How the trial at the level that sq_search_next named went. */
 void sq_search_tell(struct sq_search *s, enum sq_trial_outcome outcome);
+/* Takes the last trial back, whatever it showed. */
+void sq_search_forget(struct sq_search *s);
 /* The result was confirmed as often as it was to be. Without it: nothing held, or trials ran out.
  */
 bool sq_search_is_confirmed(const struct sq_search *s);

@@ -118,6 +118,7 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
         sq_user_network_explain(user, cause, masked, why);
     }
     SQ_RESULT_SET(user->row.message, why);
+    sq_user_network_count(user);
     user->row.end_ms = run_ms(user, sq_loop_now(user->env->loop));
     if (outcome == SQ_OUTCOME_OK) {
         tally->ok++;

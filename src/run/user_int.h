@@ -298,11 +298,11 @@ int sq_user_network_create(struct sq_user *user) SQ_MUST_USE;
 /* The user starts: its network changes from now on. */
 void sq_user_network_begin(struct sq_user *user);
 void sq_user_network_destroy(struct sq_user *user);
+/* Fills in the row what its link was given, and lost. */
+void sq_user_network_count(struct sq_user *user);
 /* A step's: `name` is borrowed for the run. As sq_link_set. */
 int sq_user_network_set(struct sq_user *user, const struct sq_link_config *config,
                         const char *name) SQ_MUST_USE;
-/* Into its row: what its network lost. */
-void sq_user_network_total(struct sq_user *user);
 /* What failed, and what the user's own network has to do with it, lest its server is blamed: `text`
  * and that, or `text` alone. */
 void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, const char *text,

@@ -6,6 +6,9 @@
 
 /* Less than that is what connections get along with: it explains no failure. */
 #define LOSS_TOLD 0.05
+/* A set-up over less than that, or with so long a way there and back, takes seconds. */
+#define SLOW_BPS 256e3
+#define SLOW_NS  (500 * SQ_NS_PER_MS)
 
 static uint64_t begin_ns(const struct sq_user *user)
 {
@@ -76,14 +79,30 @@ static double lost_share(const struct sq_link_counters *way)
     return way->offered > 0 ? lost / (double)way->offered : 0;
 }
 
-void sq_user_network_total(struct sq_user *user)
+static bool is_slow(const struct sq_link_config *c)
 {
-    if (user->link) {
-        struct sq_link_counters up, down;
-        sq_link_get_counters(user->link, &up, &down);
-        user->row.network_lost_out_percent = 100 * lost_share(&up);
-        user->row.network_lost_in_percent = 100 * lost_share(&down);
+    return (c->up.rate_bps > 0 && c->up.rate_bps < SLOW_BPS) ||
+           (c->down.rate_bps > 0 && c->down.rate_bps < SLOW_BPS) ||
+           c->up.delay_ns + c->down.delay_ns >= SLOW_NS;
+}
+
+static void put_rate(double bps, const char *way, char *text, size_t size)
+{
+    size_t len = strlen(text);
+    if (bps > 0) {
+        snprintf(text + len, size - len, "%.4g kbit/s %s, ", bps / 1e3, way);
     }
+}
+
+/* "is slow: 50 kbit/s up, 100 kbit/s down, 600 ms there and back". */
+static void tell_slow(const struct sq_link_config *c, char *text, size_t size)
+{
+    snprintf(text, size, "is slow: ");
+    put_rate(c->up.rate_bps, "up", text, size);
+    put_rate(c->down.rate_bps, "down", text, size);
+    size_t len = strlen(text);
+    snprintf(text + len, size - len, "%.4g ms there and back",
+             (double)(c->up.delay_ns + c->down.delay_ns) / 1e6);
 }
 
 /* What is wrong with it, as far as it explains such a failure: a firewall stops media, and a
@@ -107,6 +126,11 @@ static bool network_fault(const struct sq_user *user, enum sq_failure cause, cha
     }
     sq_link_get_counters(user->link, &up, &down);
     if (lost_share(&up) < LOSS_TOLD && lost_share(&down) < LOSS_TOLD) {
+        bool late = of_media && cause != SQ_FAILURE_NO_MEDIA && cause != SQ_FAILURE_MEDIA_LOST;
+        if (late && is_slow(sq_link_config(user->link))) {
+            tell_slow(sq_link_config(user->link), text, size);
+            return true;
+        }
         return false;
     }
     snprintf(text, size, "lost %.3g %% of what it sent and %.3g %% of what came",
@@ -124,6 +148,18 @@ void sq_user_network_explain(const struct sq_user *user, enum sq_failure cause, 
     }
     snprintf(ret_text, SQ_PEER_TEXT_MAX, "%.*s%s", (int)(SQ_PEER_TEXT_MAX - 1 - strlen(note)), text,
              note);
+}
+
+void sq_user_network_count(struct sq_user *user)
+{
+    struct sq_link_counters up, down;
+    if (user->link) {
+        sq_link_get_counters(user->link, &up, &down);
+        user->row.link_up = up.offered;
+        user->row.link_up_lost = up.lost + up.queue_dropped;
+        user->row.link_down = down.offered;
+        user->row.link_down_lost = down.lost + down.queue_dropped;
+    }
 }
 
 void sq_user_network_destroy(struct sq_user *user)

@@ -168,7 +168,6 @@ void sq_user_finish_row(struct sq_user *user)
         finish_flow(user, (enum sq_flow)flow);
     }
     sq_user_tell_agreed(user);
-    sq_user_network_total(user);
     sq_user_data_finish(user);
     sq_user_finish_decodes(user);
     const struct sq_flow_totals *video = &user->row.flow[SQ_FLOW_VIDEO_IN];

@@ -104,6 +104,9 @@ static void wrong_names_are_refused(void **state)
         {"", "expected the name of a metric, for example video.in.loss.p95; found ''"},
         {"webrtc/video/packetsLost/in/100th", "'p100' is no aggregate"},
         {"webrtc/video/packetsLost/sideways", "no metric is called"},
+        {"concealment", "with it in their names: audio.in.concealment"},
+        {"nonsense", "peers, generator; 'squall explain' lists all"},
+        {"timer.", "expected the name of a timer"},
         {"nothing.like.it", "expected one that begins with one of audio, video"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -116,6 +119,20 @@ static void wrong_names_are_refused(void **state)
         assert_int_equal(out.len, 0);
         sq_buf_free(&out);
     }
+}
+
+/* They are of a scenario's own making: what kind of thing they are. */
+static void timers_and_counters_are_told(void **state)
+{
+    char *timer = told("timer.x");
+    char *counter = told("counter.x");
+    (void)state;
+    assert_non_null(strstr(timer, "timer.x what A timer of a scenario's steps"));
+    assert_non_null(strstr(timer, "unit ms"));
+    assert_non_null(strstr(counter, "counter.x what A counter of a scenario's steps"));
+    assert_non_null(strstr(counter, "unit a bare number"));
+    sq_free(timer);
+    sq_free(counter);
 }
 
 static void old_names_lead_to_ours(void **state)
@@ -179,6 +196,7 @@ int main(void)
         cmocka_unit_test(each_example_is_an_expectation),
         cmocka_unit_test(aggregates_are_told),
         cmocka_unit_test(wrong_names_are_refused),
+        cmocka_unit_test(timers_and_counters_are_told),
         cmocka_unit_test(old_names_lead_to_ours),
         cmocka_unit_test(all_are_listed),
     };

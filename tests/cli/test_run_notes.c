@@ -89,6 +89,55 @@ static void values_that_nobody_sets(void **state)
     assert_string_equal(notes_of(&o, &plan), "");
 }
 
+/* A value of a room is not that of the test, though it has the same name. */
+static void values_of_another_scope(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX};
+    struct sq_plan plan = plan_of(10);
+    struct sq_step waits[] = {{.kind = SQ_STEP_WAIT_FOR, .name = "k", .at = {.line = 5}}};
+    struct sq_step sets[] = {{.kind = SQ_STEP_SET, .name = "k", .whole_test = true}};
+    struct sq_steps steps = {.file = "t.yaml", .items = waits, .n = 1};
+    struct sq_steps before = {.file = "t.yaml", .items = sets, .n = 1};
+    plan.groups[0].steps = &steps;
+    plan.groups[0].before = &before;
+    assert_string_equal(notes_of(&o, &plan),
+                        "Note: t.yaml:5: wait_for k in: room: steps set it in: test only, which "
+                        "is another value.\n");
+    waits[0].whole_test = true;
+    assert_string_equal(notes_of(&o, &plan), "");
+    sets[0].whole_test = false;
+    notes_of(&o, &plan);
+    says("wait_for k in: test: steps set it in: room only");
+}
+
+static void timers_that_nobody_starts(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX};
+    struct sq_plan plan = plan_of(10);
+    struct sq_step items[] = {{.kind = SQ_STEP_TIMER, .name = "x", .figure = 1, .at = {.line = 6}},
+                              {.kind = SQ_STEP_TIMER, .name = "y", .figure = 2, .start = true}};
+    struct sq_steps steps = {.file = "t.yaml", .items = items, .n = 2};
+    plan.groups[0].steps = &steps;
+    assert_string_equal(
+        notes_of(&o, &plan),
+        "Note: t.yaml:6: timer stop x: no step starts it, so it measures nothing.\n");
+    items[1].figure = 1;
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
+static void turn_servers_for_anybody(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX, .turn = {.items = {"turn:host"}, .n = 1}};
+    struct sq_plan plan = plan_of(10);
+    notes_of(&o, &plan);
+    says("Note: --turn turn:host has neither --turn-user and --turn-password nor --turn-secret");
+    o.turn_secret = "s";
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
 static void groups_without_peers(void **state)
 {
     (void)state;
@@ -264,6 +313,9 @@ int main(void)
         cmocka_unit_test(fewer_peers_than_wanted),
         cmocka_unit_test(late_arrivals),
         cmocka_unit_test(values_that_nobody_sets),
+        cmocka_unit_test(values_of_another_scope),
+        cmocka_unit_test(timers_that_nobody_starts),
+        cmocka_unit_test(turn_servers_for_anybody),
         cmocka_unit_test(groups_without_peers),
         cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(a_replay_that_was_cut_off),

@@ -126,6 +126,7 @@ static void what_is_wrong_is_told(void **state)
     } cases[] = {
         {"", "expected the name of a network"},
         {"20s: wifi", "'20s: wifi': expected a network to begin with"},
+        {"down 1m", "'down 1m': expected a network first"},
         {"wifi, 20: dsl", "'20': expected a time and its unit"},
         {"wifi, soon: dsl", "'soon': expected a time and its unit"},
         {"wifi, -5s: dsl", "'-5s': expected a time"},

@@ -204,6 +204,23 @@ static void junit_agrees_with_the_verdict(void **state)
     sq_result_destroy(r);
 }
 
+/* One that --abort-on ended did not go to its end. */
+static void a_run_that_was_ended_did_not_go_to_its_end(void **state)
+{
+    struct sq_result *r = sample(60, 5, NULL);
+    size_t len;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        r->stop.on = stopped;
+        r->stop.after_s = 3;
+        assert_int_equal(sq_verdict(r), SQ_EXIT_EXPECTATION);
+        char *xml = render(r, SQ_REPORT_JUNIT, &len);
+        assert_int_equal(count_of(xml, "<failure type=\"aborted\" message=\"ended after 3 s"),
+                         stopped);
+        free(xml);
+    }
+    sq_result_destroy(r);
+}
+
 /* Peers did connect where a recording was over before anything could be measured. */
 static void an_untested_service_is_not_an_unreached_one(void **state)
 {
@@ -570,6 +587,7 @@ int main(void)
         cmocka_unit_test(escapes),
         cmocka_unit_test(junit_is_well_formed),
         cmocka_unit_test(junit_agrees_with_the_verdict),
+        cmocka_unit_test(a_run_that_was_ended_did_not_go_to_its_end),
         cmocka_unit_test(an_untested_service_is_not_an_unreached_one),
         cmocka_unit_test(html_keeps_hostile_text_out),
         cmocka_unit_test(html_stays_small),

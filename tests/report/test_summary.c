@@ -226,7 +226,7 @@ static void what_was_sent_all_the_same_is_told(void **state)
     sq_result_destroy(r);
 }
 
-/* Packets that came, and no picture of them: who lost the rest is told, and no option. */
+/* Packets that came, and no picture of them: how many were lost is told, and no option. */
 static void video_in_pieces_is_told(void **state)
 {
     (void)state;
@@ -235,22 +235,12 @@ static void video_in_pieces_is_told(void **state)
         r->peers[i].flow[SQ_FLOW_VIDEO_IN] =
             (struct sq_flow_totals){.packets = 370, .loss_percent = 63, .blank = i < 2};
     }
-    for (int step = 0; step < 2; step++) {
-        struct sq_buf out = {0};
-        sq_report_video_note(r, &out);
-        const char *end =
-            step == 0 ? "; 740 packets of it came, and 63 % were lost: no picture was whole"
-                      : "; 740 packets of it came, and 63 % were lost: no picture was whole; "
-                        "the own network of squall-1, rate=500k, lost 60.5 % of what it sent "
-                        "and 2 % of what came";
-        assert_non_null(strstr(out.text, end));
-        assert_string_equal(strstr(out.text, "; 740"), end);
-        sq_buf_free(&out);
-        SQ_RESULT_SET(r->peers[1].id, "squall-1");
-        SQ_RESULT_SET(r->peers[1].network, "rate=500k");
-        r->peers[1].network_lost_out_percent = 60.5;
-        r->peers[1].network_lost_in_percent = 2;
-    }
+    struct sq_buf out = {0};
+    sq_report_video_note(r, &out);
+    const char *end = "; 740 packets of it came, and 63 % were lost: no picture was whole";
+    assert_non_null(strstr(out.text, end));
+    assert_string_equal(strstr(out.text, "; 740"), end);
+    sq_buf_free(&out);
     sq_result_destroy(r);
 }
 
@@ -353,6 +343,44 @@ static void what_was_not_done_is_told(void **state)
     sq_result_destroy(r);
 }
 
+/* A run may have passed without them, and fail by a network that was asked for. */
+static void who_never_came_and_by_which_network_is_told(void **state)
+{
+    static const char *const pending = "1 of 20 peers was still connecting when the run ended";
+    static const char *const network = "its peers were in network 20packet, which lost 20 % of "
+                                       "what they sent and 10 % of what came";
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
+    r->interrupted = false;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        SQ_RESULT_SET(r->peers[i].network, "20packet");
+        r->peers[i].link_up = r->peers[i].link_down = 100;
+        r->peers[i].link_up_lost = 20;
+        r->peers[i].link_down_lost = 10;
+    }
+    for (int told = 0; told < 2; told++) {
+        r->verdict = SQ_VERDICT_PASS;
+        for (size_t i = 0; i < r->expectation_count; i++) {
+            r->expectations[i].ok = !told || i > 0;
+        }
+        r->counts.started = 20;
+        r->counts.pending = (uint64_t)told;
+        assert_noted(r, "pending_note", pending, told);
+        assert_noted(r, "network_note", network, told);
+        for (int kind = 0; kind < 2; kind++) {
+            struct sq_buf out = {0};
+            sq_report_render(r, kind ? SQ_REPORT_JUNIT : SQ_REPORT_MARKDOWN, &out);
+            assert_int_equal(strstr(out.text, pending) != NULL, told);
+            assert_int_equal(strstr(out.text, kind ? "⚠ warning: 1" : "⚠ 1") != NULL, told);
+            assert_int_equal(strstr(out.text, network) != NULL, told);
+            sq_buf_free(&out);
+        }
+    }
+    r->interrupted = true; /* whoever stopped it knows */
+    assert_noted(r, "pending_note", pending, false);
+    sq_result_destroy(r);
+}
+
 /* A STUN server that told nobody an address is noted wherever a person looks; the other is not. */
 static void a_dead_stun_server_is_told(void **state)
 {
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test(video_in_pieces_is_told),
         cmocka_unit_test(video_that_never_came_is_told),
         cmocka_unit_test(what_was_not_done_is_told),
+        cmocka_unit_test(who_never_came_and_by_which_network_is_told),
         cmocka_unit_test(a_dead_stun_server_is_told),
         cmocka_unit_test(hostile_text_stays_text),
         cmocka_unit_test(survives_no_memory),

@@ -17,6 +17,7 @@ struct fake {
     struct sq_capacity *c;
     uint64_t limit, own, disturbed; /* the generator, at that level alone; 0: nowhere */
     size_t stop_at;                 /* trials; 0: never */
+    size_t last_at;                 /* the same, and that one is kept */
     enum sq_capacity_end end;
     size_t dies_in;  /* the trial within which it dies: peers had connected; 0: never */
     size_t away_for; /* so many trials; 0: it never comes back */
@@ -41,6 +42,10 @@ static int fake_trial(void *ctx, struct sq_capacity_level *level)
     level->connected = dead ? 0 : level->peers;
     if (dead || f->trials == f->dies_in) {
         level->outcome = SQ_TRIAL_FAILED;
+    }
+    if (f->last_at > 0 && f->trials == f->last_at) {
+        f->c->end = f->end;
+        return SQ_TRIAL_LAST;
     }
     return SQ_TRIAL_TOLD;
 }
@@ -219,9 +224,10 @@ static void a_service_that_died_is_told(void **state)
     assert_int_equal(sq_capacity_died_at(c)->level, 40);
     c->died_s = 9;
     assert_answer(c, 0,
-                  "So far: the service held 20 peers (1 of 1 trial); it failed from 40 peers on (1 "
-                  "of 1 trial). The service died: nobody could connect any more after the trial of "
-                  "40 peers, noticed 9 s after the search began.");
+                  "So far: the service held 20 peers (1 of 1 trial); its limit was not met. The "
+                  "service died: nobody could connect any more after the trial of 40 peers, "
+                  "noticed 9 s after the search began.");
+    assert_null(sq_capacity_limit(c, 0)); /* so nothing "broke first", and nothing is a limit */
     sq_free(c);
     /* Within the least level: the next one is the same, and so is the last. */
     f = (struct fake){.limit = 100, .own = UINT64_MAX, .dies_in = 1};
@@ -234,9 +240,46 @@ static void a_service_that_died_is_told(void **state)
     assert_int_equal(c->end, SQ_CAPACITY_DIED);
     assert_int_equal(c->levels_len, 3);
     assert_answer(c, 0,
-                  "No level held; it failed from 2 peers on (1 of 1 trial). The service died: "
-                  "nobody could connect any more after the trial of 2 peers.");
+                  "No level was tried to its end; its limit was not met. The service died: nobody "
+                  "could connect any more after the trial of 2 peers.");
     sq_free(c);
+}
+
+/* The process ended within a trial, which failed by that. */
+static void a_trial_in_which_the_process_ended_is_no_limit(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 30, .own = UINT64_MAX, .last_at = 3, .end = SQ_CAPACITY_GONE};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    assert_int_equal(c->levels[2].outcome, SQ_TRIAL_FAILED);
+    assert_null(sq_capacity_limit(c, 0));
+    assert_answer(c, 0,
+                  "So far: the service held 20 peers (1 of 1 trial); its limit was not met. The "
+                  "server's process is gone: it ended at or after the trial of 40 peers.");
+    sq_free(c);
+}
+
+/* The user's own choice of a network stands in the answer; a server's no is its own. */
+static void the_network_of_those_that_failed_is_told(void **state)
+{
+    (void)state;
+    struct fake f = {.limit = 0, .own = UINT64_MAX};
+    struct sq_capacity *c = searched(&f, SQ_GROW_PEERS);
+    for (size_t i = 0; i < c->levels_len; i++) {
+        SQ_RESULT_SET(c->levels[i].network, "its peers were in network 50packet, which lost a lot");
+    }
+    assert_answer(c, 0,
+                  "No level held; it failed from 1 peer on (1 of 1 trial), where its peers were in "
+                  "network 50packet, which lost a lot.");
+    sq_free(c);
+    struct sq_capacity_level level = {.counts = {.started = 4, .failed = 2}};
+    level.failures[SQ_FAILURE_ICE] = 2;
+    assert_false(sq_capacity_is_refused(&level));
+    level.failures[SQ_FAILURE_ICE] = 0;
+    level.failures[SQ_FAILURE_SIGNALING] = 2;
+    assert_true(sq_capacity_is_refused(&level));
+    level.counts.pending = 1;
+    assert_false(sq_capacity_is_refused(&level));
 }
 
 /* It was away for a moment, or lets none of so many in: the search goes on. */
@@ -375,6 +418,8 @@ static void names_what_broke_for_whom_and_why(void **state)
     assert_int_equal(sq_expect_judge(e, 2, r), 0);
     assert_int_equal(sq_capacity_read(&level, e, 2, r), 0);
     assert_int_equal(level.outcome, SQ_TRIAL_FAILED);
+    assert_string_equal(level.network,
+                        "2 of its 12 peers were in network Poor 4G, which lost nothing");
     assert_int_equal(level.broke_len, 1);
     assert_string_equal(level.broke[0].expr, "peers.ok == 100%");
     assert_true(fabs(level.broke[0].value - 100.0 * 10 / 12) < 0.01);
@@ -474,6 +519,8 @@ int main(void)
         cmocka_unit_test(a_search_that_is_ended_tells_what_it_has),
         cmocka_unit_test(an_error_of_a_trial_ends_the_search),
         cmocka_unit_test(a_service_that_died_is_told),
+        cmocka_unit_test(a_trial_in_which_the_process_ended_is_no_limit),
+        cmocka_unit_test(the_network_of_those_that_failed_is_told),
         cmocka_unit_test(a_service_that_is_there_again_is_searched_on),
         cmocka_unit_test(the_servers_process_that_ended_is_told),
         cmocka_unit_test(what_has_no_sample_is_not_the_services),

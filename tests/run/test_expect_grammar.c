@@ -85,6 +85,8 @@ static void taken(void **state)
 static void refused_with_a_column(void **state)
 {
     static const struct wrong cases[] = {
+        {"peers.ok == 101%", 16, "is a share of the peers: expected 0 to 100 %, found 101 %"},
+        {"peers.failed > -1%", 18, "is a share of the peers"},
         {"timer. < 3s", 7, "expected the name of a timer of the steps"},
         {"timer.login.p0 < 3s", 13, "'p0' is no aggregate of timer.login"},
         {"timer.login.total < 3s", 13, "a sum of times says nothing"},
@@ -276,6 +278,34 @@ static void what_a_plan_has(void **state)
     assert_non_null(strstr(error.message, "it names none"));
 }
 
+/* What would be looked at after the end ends nothing: the run has thirty seconds, and no ramp down.
+ */
+static void what_comes_too_late_to_end_a_run(void **state)
+{
+    static const struct {
+        const char *text;
+        int err;
+    } cases[] = {{"peers.failed < 5% @29s", 0},
+                 {"peers.failed < 5% @30s", SQ_ERR_INVALID},
+                 {"peers.failed < 5%", 0}};
+    struct sq_plan plan;
+    (void)state;
+    make_plan(&plan);
+    plan.ramp_down_ns = 0;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sq_expect *e = NULL;
+        struct sq_expect_error error = {.column = 0};
+        assert_int_equal(sq_expect_parse_abort(cases[i].text, &e, NULL), 0);
+        assert_int_equal(sq_expect_check(e, &plan, &error), cases[i].err);
+        if (cases[i].err) {
+            assert_int_equal(error.column, 19);
+            assert_string_equal(error.message,
+                                "the run is over after 30s: nothing is left to end @30s");
+        }
+        sq_expect_destroy(e);
+    }
+}
+
 /* Who of them needs more than a plain result. */
 static void what_needs_a_run(void **state)
 {
@@ -354,6 +384,7 @@ int main(void)
         cmocka_unit_test(taken),
         cmocka_unit_test(refused_with_a_column),
         cmocka_unit_test(what_a_plan_has),
+        cmocka_unit_test(what_comes_too_late_to_end_a_run),
         cmocka_unit_test(what_needs_a_run),
         cmocka_unit_test(some_of_the_peers_are_not_all),
         cmocka_unit_test(an_end_before_its_time),

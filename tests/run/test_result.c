@@ -36,6 +36,48 @@ static struct sq_peer_row *add(struct sq_result *r, enum sq_outcome outcome, boo
     return p;
 }
 
+static void assert_networks(const struct sq_result *r, const char *expected)
+{
+    struct sq_buf note = {0};
+    sq_result_network_note(r, &note);
+    assert_int_equal(note.err, 0);
+    assert_string_equal(note.text ? note.text : "", expected);
+    sq_buf_free(&note);
+}
+
+/* Each with what all of its peers' links lost, whatever share of them it was given. */
+static void networks_are_told_with_what_they_lost(void **state)
+{
+    static const char *const names[] = {"20packet", "20packet", "wifi@50%", "", "c", "d", "e"};
+    static const char *const told[] = {
+        "",
+        "its peers were in network 20packet, which lost 20 % of what they sent and 15 % of what "
+        "came",
+        "its peers were in network 20packet, which lost 15 % of what they sent and 7.5 % of what "
+        "came",
+        "2 of its 3 peers were in network 20packet, which lost 15 % of what they sent and 7.5 % "
+        "of what came; 1 of its 3 peers was in network wifi, which lost nothing",
+    };
+    struct sq_result *r = make();
+    (void)state;
+    for (size_t i = 0; i < 7; i++) {
+        if (i < 4) {
+            assert_networks(r, told[i]);
+        }
+        struct sq_peer_row *p = add(r, SQ_OUTCOME_OK, true);
+        SQ_RESULT_SET(p->network, names[i]);
+        p->link_up = 1000;
+        p->link_down = 2000;
+        p->link_up_lost = i == 0 ? 200 : i == 1 ? 100 : 0;
+        p->link_down_lost = i == 0 ? 300 : 0;
+    }
+    assert_networks(r, "2 of its 7 peers were in network 20packet, which lost 15 % of what they "
+                       "sent and 7.5 % of what came; 1 of its 7 peers was in network wifi, which "
+                       "lost nothing; 1 of its 7 peers was in network c, which lost nothing; 1 of "
+                       "its 7 peers was in network d, which lost nothing; 1 more in others");
+    sq_result_destroy(r);
+}
+
 /* docs/exit-codes.md: which wins over which. */
 static void verdicts(void **state)
 {
@@ -255,6 +297,7 @@ int main(void)
         cmocka_unit_test(tally),
         cmocka_unit_test(peers_that_fail_count),
         cmocka_unit_test(texts),
+        cmocka_unit_test(networks_are_told_with_what_they_lost),
         cmocka_unit_test(new_rows_know_nothing),
         cmocka_unit_test(traces_have_bounds),
         cmocka_unit_test(survives_no_memory),
