@@ -22,7 +22,10 @@
 #include <lualib.h>
 
 #define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS   10000                /* instructions between two looks at that */
+#define SL_HOOK_STEPS   1000                 /* instructions between two looks at that */
+#define SL_SPEND_STEPS  10000                /* steps of C functions between two looks */
+#define SL_BYTES_A_STEP 16                   /* of text that is passed over at once */
+#define SL_LOOK_BYTES   (4UL * 1024 * 1024)  /* taken between two looks */
 #define SL_STATE_BYTES  (1024UL * 1024 * 1024)
 #define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
 #define SL_TASKS_MAX    256
@@ -38,6 +41,8 @@ struct sl_shard {
     struct sl_task *task;      /* that runs; NULL: none */
     struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
+    size_t bytes_since; /* taken since the last look at the clock, though they be free again */
+    size_t steps;       /* of C functions since then */
     uint64_t cpu_until_ns; /* of the thread's own clock */
     bool too_long, too_much;
 };
@@ -176,6 +181,19 @@ static inline uint64_t sl_now(const struct sq_signal *p)
 int sl_raise(lua_State *L, enum sq_cause cause, const char *fmt, ...) SQ_PRINTF(3, 4);
 /* The user's call is not over; else raises. */
 void sl_must_live(lua_State *L, const struct sq_signal *p);
+/* A C function that runs for long has done so many steps. Raises once the budget is used up. */
+void sl_look(lua_State *L);
+/* Is it used up? For whoever must not raise. */
+bool sl_is_too_long(struct sl_shard *shard);
+#define SL_TOO_LONG "the script computed for %d ms without waiting: an endless loop?"
+static inline void sl_spend(lua_State *L, size_t steps)
+{
+    struct sl_shard *shard = sl_shard_of(L);
+    shard->steps += steps;
+    if (shard->steps >= SL_SPEND_STEPS) {
+        sl_look(L);
+    }
+}
 /* Waits: `k` is called when something befell `on` or the time is over, and looks which. */
 int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k);
 bool sl_is_late(lua_State *L);
@@ -192,6 +210,16 @@ void sl_free_tasks(struct sq_signal *p);
 uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
 /* Remembers the cause of the error that is on top of the stack. */
 void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
+
+/* lua_pattern.c: string.find, match, gmatch, gsub */
+extern const luaL_Reg sl_pattern_functions[];
+
+/* lua_bounds.c: functions of Lua's that stand in the table on top of the stack, and pay for what
+ * they do by sl_spend. */
+void sl_make_paid(lua_State *L, const char *const *names);
+/* Puts functions in the places of others, which they have as upvalue. */
+void sl_bound(lua_State *L, const luaL_Reg *functions);
+extern const luaL_Reg sl_bounded_strings[], sl_bounded_tables[];
 
 /* Messages that came. False: no memory, or too many. */
 bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_MEMORY "not enough memory" /* Lua's own words */
+
 /* ---- Errors ---- */
 
 static uint64_t hash_of(const char *text)
@@ -82,7 +84,7 @@ static void fail(struct sl_task *task)
     lua_State *co = task->co;
     lua_Debug ar;
     char place[sizeof(ar.short_src) + 16] = "";
-    char text[SQ_PEER_TEXT_MAX];
+    char text[SQ_PEER_TEXT_MAX], late[120];
     bool is_text = lua_type(co, -1) == LUA_TSTRING;
     const char *words = is_text ? lua_tostring(co, -1) : NULL;
     enum sq_cause cause = SQ_CAUSE_PROTOCOL;
@@ -92,7 +94,10 @@ static void fail(struct sl_task *task)
     if ((!is_text || !has_place(p, words)) && find_line(co, &ar)) {
         snprintf(place, sizeof(place), "%.59s:%d: ", ar.short_src, ar.currentline);
     }
-    if (p->shard->too_much && is_text && strcmp(words, "not enough memory") == 0) {
+    if (p->shard->too_long && is_text && strcmp(words, NO_MEMORY) == 0) {
+        snprintf(late, sizeof(late), SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
+        words = late; /* what it took was refused: see allocate */
+    } else if (p->shard->too_much && is_text && strcmp(words, NO_MEMORY) == 0) {
         words = "the script took too much memory (32 MiB until it waits, 1 GiB of all users of "
                 "the thread)";
     }
@@ -108,19 +113,35 @@ static void fail(struct sl_task *task)
 
 /* ---- Budget ---- */
 
+static void on_steps(lua_State *L, lua_Debug *ar);
+
+static int too_long(lua_State *L)
+{
+    sl_shard_of(L)->too_long = true;
+    /* Whoever catches it is stopped at its own next instruction. */
+    lua_sethook(L, on_steps, LUA_MASKCOUNT, 1);
+    return sl_raise(L, SQ_CAUSE_PROTOCOL, SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
+}
+
+bool sl_is_too_long(struct sl_shard *shard)
+{
+    shard->steps = shard->bytes_since = 0;
+    shard->too_long =
+        shard->too_long || (shard->task && sq_thread_cpu_ns() >= shard->cpu_until_ns);
+    return shard->too_long;
+}
+
+void sl_look(lua_State *L)
+{
+    if (sl_is_too_long(sl_shard_of(L))) {
+        too_long(L);
+    }
+}
+
 static void on_steps(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    struct sl_shard *shard = sl_shard_of(L);
-    if (!shard->task || (!shard->too_long && sq_thread_cpu_ns() < shard->cpu_until_ns)) {
-        return;
-    }
-    shard->too_long = true;
-    /* Whoever catches it is stopped at its own next instruction. */
-    lua_sethook(L, on_steps, LUA_MASKCOUNT, 1);
-    sl_raise(L, SQ_CAUSE_PROTOCOL,
-             "the script computed for %d ms without waiting: an endless loop?",
-             (int)(SL_CPU_NS / SQ_NS_PER_MS));
+    sl_look(L);
 }
 
 /* ---- Running ---- */
@@ -143,6 +164,7 @@ static bool resume(struct sl_task *task)
     shard->task = task;
     shard->too_long = shard->too_much = false;
     shard->bytes_at_resume = shard->bytes;
+    shard->steps = shard->bytes_since = 0;
     shard->cpu_until_ns = sq_thread_cpu_ns() + SL_CPU_NS;
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SL_HOOK_STEPS);
     int args = task->args;
