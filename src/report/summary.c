@@ -209,6 +209,8 @@ static void put_peer_notes(struct sq_json *j, const struct sq_result *r)
     }
     sq_report_arrivals_note(r, &note);
     put_note(j, "arrivals_note", &note);
+    sq_report_goodbye_note(r, &note);
+    put_note(j, "goodbye_note", &note);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)

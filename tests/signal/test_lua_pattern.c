@@ -60,23 +60,33 @@ static const char compare[] =
     "local texts = {'', 'a', 'abc', 'aaab', 'hello world from Lua', '  trim me  ', 'a,b,,c',\n"
     "  'key = value', '(foo(bar)baz)', '((', 'THE (quick) fox', '0x1F -3.5e10', 'a\\0b\\0',\n"
     "  'x=1, y=2', '%d[a]-^$', '\\xff\\xfe\\x80', 'v=0\\r\\na=mid:0\\r\\n', ']]--]'}\n"
-    "local patterns = {'', 'a', '.', '^', '$', '^$', 'a*', 'a-', 'a+', 'a?', '^a', 'a$', '.-', '.*',\n"
+    "local patterns = {'', 'a', '.', '^', '$', '^$', 'a*', 'a-', 'a+', 'a?', '^a', 'a$', '.-', "
+    "'.*',\n"
     "  '^%s*(.-)%s*$', '(%w+)', '(%w+)%s*=%s*(%w+)', '%b()', '%f[%w]%w+', '%f[%a]', '%f[%z]',\n"
-    "  '()', '()a()', '(a)(b)(c)', '(a*(.)%w(%s*))', '(.)%1', '(%a)%1', '[abc]', '[^abc]', '[a-c]',\n"
-    "  '[%a_]', '[]]', '[^]]', '[]-a]', '[a-]', '[-a]', '[%]]', '[%-x]', '[a-%z]', '%a', '%A', '%d',\n"
-    "  '%c', '%g', '%l', '%p', '%s', '%u', '%x', '%X', '%.', '%%', '%z', '%Z', '%q', '[', '[a', '[^',\n"
-    "  '[]', '[%', '[%a', '%', 'a%', '%b', '%bx', '%f', '%fa', '%f[', '(', ')', '(a', 'a)', '(()',\n"
-    "  '())', '%1', '(%1)', '()%1', '(a)%2', '%0', '((.)(.))', '^^', '$$', 'a$b', '*', '+', '-', '?',\n"
-    "  '**', '(*)', '^*', 'a**', 'a+?', '\\0', '[\\0]', '%\\0', '[^\\0]+', '.-b', '(.-),', '[%w-]+',\n"
+    "  '()', '()a()', '(a)(b)(c)', '(a*(.)%w(%s*))', '(.)%1', '(%a)%1', '[abc]', '[^abc]', "
+    "'[a-c]',\n"
+    "  '[%a_]', '[]]', '[^]]', '[]-a]', '[a-]', '[-a]', '[%]]', '[%-x]', '[a-%z]', '%a', '%A', "
+    "'%d',\n"
+    "  '%c', '%g', '%l', '%p', '%s', '%u', '%x', '%X', '%.', '%%', '%z', '%Z', '%q', '[', '[a', "
+    "'[^',\n"
+    "  '[]', '[%', '[%a', '%', 'a%', '%b', '%bx', '%f', '%fa', '%f[', '(', ')', '(a', 'a)', "
+    "'(()',\n"
+    "  '())', '%1', '(%1)', '()%1', '(a)%2', '%0', '((.)(.))', '^^', '$$', 'a$b', '*', '+', '-', "
+    "'?',\n"
+    "  '**', '(*)', '^*', 'a**', 'a+?', '\\0', '[\\0]', '%\\0', '[^\\0]+', '.-b', '(.-),', "
+    "'[%w-]+',\n"
     "  ('a?'):rep(30) .. ('a'):rep(3), ('(a)'):rep(33), ('(a?)'):rep(33), ('a?'):rep(250),\n"
     "  ('()'):rep(32), ('[x]?'):rep(199), 'a=(%w+):(%d+)\\r\\n', '\\xff', '[\\x80-\\xff]+'}\n"
     "for _, s in ipairs(texts) do for _, p in ipairs(patterns) do try(s, p) end end\n"
     "try(12, 1) same('find') same('find', 'a') same('match', {}, 'a') same('gsub', 'a', 'a')\n"
     "same('gmatch', 'a') same('gsub', 'a', {}, 'x') same('find', 'a', 'a', 'x')\n"
-    "same('find', 'abc', 'b', math.mininteger) same('find', 'abc', '', 4) same('find', 'a', '', 3)\n"
+    "same('find', 'abc', 'b', math.mininteger) same('find', 'abc', '', 4) same('find', 'a', '', "
+    "3)\n"
     "same('gsub', ('ab'):rep(1000), 'b', '%0%0') same('find', ('a'):rep(5000), '.-b')\n"
-    "local bits = {'a', 'b', 'c', '.', '%a', '%d', '%w', '%s', '(', ')', '()', '[', ']', '^', '$',\n"
-    "  '*', '+', '-', '?', '%1', '%2', '%b()', '%bab', '%f[a]', '%f[%w]', '[ab]', '[^a]', '[a-c]',\n"
+    "local bits = {'a', 'b', 'c', '.', '%a', '%d', '%w', '%s', '(', ')', '()', '[', ']', '^', "
+    "'$',\n"
+    "  '*', '+', '-', '?', '%1', '%2', '%b()', '%bab', '%f[a]', '%f[%w]', '[ab]', '[^a]', "
+    "'[a-c]',\n"
     "  '%', ' ', '1', '%.', '[%a]', '\\0'}\n"
     "local letters = {'a', 'b', 'c', 'a', 'b', ' ', '1', '(', ')', '.', '\\0', 'Z'}\n"
     "local function make(from, most)\n"
@@ -137,15 +147,15 @@ static void what_runs_within_c_ends(void **state)
         "table.sort({3, 1, 2}, function() while true do end end)",
         "string.gsub('a', 'a', function() while true do end end)",
         "coroutine.wrap(function() while true do end end)()",
-        "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end)\n"
+        "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() "
+        "end)\n"
         "f()",
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         uint64_t began_ns = sq_thread_cpu_ns();
         lr_begin(all[i]);
-        sig_host_expect_failure(
-            &lr_host, SQ_CAUSE_PROTOCOL,
-            "the script computed for 100 ms without waiting: an endless loop?");
+        sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL,
+                                "the script computed for 100 ms without waiting: an endless loop?");
         if (strncmp(lr_host.text, "room.lua:", 9) != 0 || strstr(lr_host.text + 9, "room.lua")) {
             fail_msg("%s: %s", all[i], lr_host.text);
         }
@@ -182,7 +192,8 @@ static void what_has_no_end_is_refused(void **state)
              "assert(not pcall(table.sort, {1, 'x'}) and not pcall(table.sort, {1}, 7))\n"
              "table.insert(t, 1, 4) assert(table.remove(t) == 1 and #t == 3)\n"
              "assert(select('#', pcall(tonumber, '12')) == 2 and tonumber('ff', 16) == 255)\n"
-             "local ok, why = pcall(function() string.upper() end) assert(why:find('to \\'upper\\'', 1, true), why)\n"
+             "local ok, why = pcall(function() string.upper() end) assert(why:find('to "
+             "\\'upper\\'', 1, true), why)\n"
              "assert(pcall(function() sleep(0.01) return true end))\n"
              "assert(utf8.len('äö') == 2 and ('x'):byte() == 120)\n");
     sig_host_leave(&lr_host);

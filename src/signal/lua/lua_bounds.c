@@ -112,6 +112,10 @@ void sl_bound(lua_State *L, const luaL_Reg *functions)
 
 const luaL_Reg sl_bounded_strings[] = {{"rep", l_rep}, {NULL, NULL}};
 const luaL_Reg sl_bounded_tables[] = {
-    {"insert", l_paid_by_length}, {"remove", l_paid_by_length}, {"concat", l_paid_by_length},
-    {"sort", l_sort},             {"move", l_move},             {NULL, NULL},
+    {"insert", l_paid_by_length},
+    {"remove", l_paid_by_length},
+    {"concat", l_paid_by_length},
+    {"sort", l_sort},
+    {"move", l_move},
+    {NULL, NULL},
 };

@@ -21,29 +21,34 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS   1000                 /* instructions between two looks at that */
-#define SL_SPEND_STEPS  10000                /* steps of C functions between two looks */
-#define SL_BYTES_A_STEP 16                   /* of text that is passed over at once */
-#define SL_LOOK_BYTES   (4UL * 1024 * 1024)  /* taken between two looks */
-#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
-#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
-#define SL_TASKS_MAX    256
-#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
-#define SL_HEADERS_MAX  32
-#define SL_TIMERS_MAX   16
-#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
-#define SL_CAND_MID_MAX 32
-#define SL_JSON_DEPTH   64
+#define SL_CPU_NS         (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS     1000                 /* instructions between two looks at that */
+#define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
+#define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
+#define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
+#define SL_STRETCH_GAP_NS (2 * SQ_NS_PER_MS)   /* of anything else, and a stretch is over */
+#define SL_STATE_BYTES    (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
+#define SL_TASKS_MAX      256
+#define SL_QUEUE_BYTES    (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX    32
+#define SL_TIMERS_MAX     16
+#define SL_BYE_NS         (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX   32
+#define SL_JSON_DEPTH     64
 
 struct sl_shard {
     lua_State *L;
     struct sl_task *task;      /* that runs; NULL: none */
     struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
-    size_t bytes_since; /* taken since the last look at the clock, though they be free again */
-    size_t steps;       /* of C functions since then */
+    size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
+    size_t steps;          /* of C functions since then */
     uint64_t cpu_until_ns; /* of the thread's own clock */
+    /* How long scripts ran one after the other, whoever's: until now, and at most, with the place
+     * of the longest of them. */
+    uint64_t stretch_ns, stretch_end_ns, stretch_top_ns, longest_ns;
+    char stretch_place[80], longest_place[80];
     bool too_long, too_much;
 };
 
@@ -146,6 +151,8 @@ struct sq_signal {
     uint64_t thrown; /* hash of the words of the error that has a cause */
     enum sq_cause thrown_cause;
     bool leave_due, restart_due, closing, watching, asked, broken;
+    enum sq_cause bye_cause;         /* of bye_text */
+    char bye_text[SQ_PEER_TEXT_MAX]; /* what befell the script as it left; "" */
 };
 
 /* lua_state.c */

@@ -204,9 +204,8 @@ static void drop(lua_State *L, const char *const *names)
 static void add_library(lua_State *L, const char *name, lua_CFunction open,
                         const char *const *without)
 {
-    static const char *const texts[] = {"byte",   "char",  "format",   "len",    "lower",
-                                        "pack",   "packsize", "reverse", "sub", "unpack",
-                                        "upper",  NULL};
+    static const char *const texts[] = {"byte",     "char",    "format", "len",    "lower", "pack",
+                                        "packsize", "reverse", "sub",    "unpack", "upper", NULL};
     static const char *const letters[] = {"codepoint", "codes", "len", "offset", NULL};
     lua_pushcfunction(L, open);
     lua_pushstring(L, name);
@@ -319,6 +318,13 @@ static void free_shard(void *thing)
         lua_close(shard->L);
     }
     sq_free(shard);
+}
+
+uint64_t sq_lua_longest_ns(const struct sq_loop *loop, const char **ret_place)
+{
+    const struct sl_shard *shard = sq_loop_kept(loop, &key);
+    *ret_place = shard ? shard->longest_place : "";
+    return shard ? shard->longest_ns : 0;
 }
 
 struct sl_shard *sl_shard_get(struct sq_loop *loop)
