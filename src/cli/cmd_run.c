@@ -142,7 +142,8 @@ static void on_interrupt(void *ctx, unsigned count)
     if (count == 1) {
         sq_progress_say(
             &s->progress,
-            "Interrupted: everyone leaves, results are kept. Once more ends it at once.");
+            "Interrupted: everyone leaves, results are kept. Once more ends it without a goodbye, "
+            "a third time at once and without results.");
         sq_run_drain(s->run);
     } else {
         sq_run_abort(s->run);

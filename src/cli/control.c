@@ -2,9 +2,19 @@
 
 #include "run/result.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <sys/signalfd.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
+
+#define INTERRUPTS_MAX 3 /* with so many it ends at once, whatever hangs */
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* Of the handler, of which a process has one. */
+static atomic_uint interrupts;
+static atomic_int told_fd = -1;
 
 static void signal_set(sigset_t *set)
 {
@@ -24,6 +34,18 @@ int sq_control_block_signals(void)
     return sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? 0 : SQ_ERR_IO;
 }
 
+/* Takes signals on this thread from now on. */
+static void handle(const sigset_t *set, void (*handler)(int number))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        if (sigismember(set, signals[i]) == 1) {
+            sigaction(signals[i], &action, NULL);
+        }
+    }
+    sigprocmask(SIG_UNBLOCK, set, NULL);
+}
+
 static void end_now(int number)
 {
     (void)number;
@@ -33,15 +55,8 @@ static void end_now(int number)
 void sq_control_let_go(void)
 {
     sigset_t set;
-    struct sigaction action = {.sa_handler = end_now};
     signal_set(&set);
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-        if (sigismember(&set, signals[i]) == 1) {
-            sigaction(signals[i], &action, NULL);
-        }
-    }
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    handle(&set, end_now);
 }
 
 /* Nothing is lost yet. */
@@ -61,12 +76,32 @@ int sq_control_start_early(struct sq_control *control, struct sq_loop *loop)
     return sq_control_start(control, loop, false);
 }
 
+/* The handler: the loop is told, which may hang. */
+static void count_up(int number)
+{
+    static const char said[] = "\nsquall: interrupted three times: ended without results\n";
+    int before = errno;
+    (void)number;
+    ssize_t n;
+    if (atomic_fetch_add(&interrupts, 1) + 1 >= INTERRUPTS_MAX) {
+        n = write(STDERR_FILENO, said, sizeof(said) - 1);
+        _exit(SQ_EXIT_INTERRUPTED);
+    }
+    const uint64_t one = 1;
+    n = write(atomic_load(&told_fd), &one, sizeof(one));
+    (void)n;
+    errno = before;
+}
+
 static void on_signal(void *ctx, unsigned ready)
 {
     struct sq_control *control = ctx;
-    struct signalfd_siginfo info;
+    uint64_t count = 0;
     (void)ready;
-    if (read(control->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    if (read(control->signal_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
+        return;
+    }
+    for (; count > 0; count--) {
         control->interrupt(control->ctx, ++control->interrupts);
     }
 }
@@ -102,12 +137,15 @@ static int start_keys(struct sq_control *control, struct sq_loop *loop)
 
 int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want_keys)
 {
-    sigset_t set;
-    signal_set(&set);
-    control->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    control->signal_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (control->signal_fd < 0) {
         return SQ_ERR_IO;
     }
+    atomic_store(&interrupts, 0);
+    atomic_store(&told_fd, control->signal_fd);
+    sigset_t set;
+    signal_set(&set);
+    handle(&set, count_up);
     int err =
         sq_watch_start(loop, &control->signals, control->signal_fd, SQ_READ, on_signal, control);
     if (!err && want_keys) {
@@ -121,6 +159,12 @@ void sq_control_stop(struct sq_control *control)
     sq_watch_stop(&control->keys);
     sq_watch_stop(&control->signals);
     if (control->signal_fd > 0) {
+        sigset_t set;
+        signal_set(&set);
+        if (atomic_load(&interrupts) + 1 < INTERRUPTS_MAX) { /* else the next one ends it */
+            sigprocmask(SIG_BLOCK, &set, NULL);
+        }
+        atomic_store(&told_fd, -1);
         close(control->signal_fd);
         control->signal_fd = -1;
     }

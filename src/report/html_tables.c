@@ -234,6 +234,8 @@ void sq_html_metrics(const struct sq_result *r, struct sq_buf *out)
     put_made(out, "Networks", &note);
     sq_report_steps_note(r, &note);
     put_made(out, "Steps", &note);
+    sq_report_goodbye_note(r, &note);
+    put_made(out, "Goodbye", &note);
     sq_report_video_note(r, &note);
     put_made(out, "Video", &note);
     sq_report_still_note(r, &note);

@@ -323,6 +323,24 @@ void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out)
     }
 }
 
+void sq_report_goodbye_note(const struct sq_result *r, struct sq_buf *out)
+{
+    const struct sq_peer_row *example = NULL;
+    uint64_t peers = 0;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        bool told = r->peers[i].left_badly && r->peers[i].outcome != SQ_OUTCOME_FAILED;
+        example = example || !told ? example : &r->peers[i];
+        peers += r->peers[i].left_badly;
+    }
+    if (example) {
+        sq_buf_printf(out,
+                      "scripts of %llu of %llu peers failed as they said goodbye: for example %s, "
+                      "%s",
+                      (unsigned long long)peers, (unsigned long long)r->counts.started, example->id,
+                      example->message);
+    }
+}
+
 /* A stream may have it though nobody asked for it; a clip may be without. */
 static void put_sent(const struct sq_asked_row *row, enum sq_asked what, struct sq_buf *out)
 {

@@ -191,8 +191,9 @@ static void put_peers(const struct sq_result *r, struct sq_buf *out)
                       (unsigned long long)returns.peers, (unsigned long long)returns.back);
     }
     sq_buf_puts(out, "\n\n");
-    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {
-        sq_report_network_note, sq_report_arrivals_note, sq_report_steps_note};
+    void (*const puts[])(const struct sq_result *,
+                         struct sq_buf *) = {sq_report_network_note, sq_report_arrivals_note,
+                                             sq_report_steps_note, sq_report_goodbye_note};
     for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
         struct sq_buf note = {0};
         puts[i](r, &note);

@@ -43,6 +43,8 @@ void sq_report_pending_note(const struct sq_result *r, struct sq_buf *out);
 void sq_report_network_note(const struct sq_result *r, struct sq_buf *out);
 /* On peers whose steps their end cut off. */
 void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out);
+/* Scripts that failed in on_leave, when the outcome of their peers was known. */
+void sq_report_goodbye_note(const struct sq_result *r, struct sq_buf *out);
 /* On what peers asked for and the other side did not agree to. */
 void sq_report_asked_note(const struct sq_result *r, enum sq_asked what, struct sq_buf *out);
 /* The same of a STUN server. */

@@ -213,6 +213,8 @@ static void put_peer_notes(struct sq_json *j, const struct sq_result *r)
     put_note(j, "pending_note", &note);
     sq_report_network_note(r, &note);
     put_note(j, "network_note", &note);
+    sq_report_goodbye_note(r, &note);
+    put_note(j, "goodbye_note", &note);
 }
 
 static void put_turn(struct sq_json *j, const struct sq_result *r)

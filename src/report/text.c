@@ -200,6 +200,7 @@ static void put_peers(struct text *t)
     put_peers_note(t, sq_report_network_note);
     put_peers_note(t, sq_report_arrivals_note);
     put_peers_note(t, sq_report_steps_note);
+    put_peers_note(t, sq_report_goodbye_note);
     if (without_rates(t->r)) {
         sq_buf_puts(t->out,
                     "  no rate of media was measured: nobody was up for the half second that "
@@ -497,9 +498,9 @@ void sq_report_text(const struct sq_result *r, const struct sq_report_text_optio
 
 void sq_report_text_notes(const struct sq_result *r, FILE *out)
 {
-    void (*const puts[])(const struct sq_result *,
-                         struct sq_buf *) = {sq_report_pending_note, sq_report_network_note,
-                                             sq_report_arrivals_note, sq_report_steps_note};
+    void (*const puts[])(const struct sq_result *, struct sq_buf *) = {
+        sq_report_pending_note, sq_report_network_note, sq_report_arrivals_note,
+        sq_report_steps_note, sq_report_goodbye_note};
     for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
         struct sq_buf note = {0};
         puts[i](r, &note);

@@ -8,6 +8,7 @@
 
 #define BUSY_SHARE      0.1
 #define BURST_LATE_MS   50 /* a thread that is later than this may overrun a socket's buffer */
+#define SCRIPT_SHARE    0.25 /* of the lateness: theirs is CPU time, and others may have some */
 #define OWN_CPU_PERCENT 50 /* of a core: below, late timers are not the generator's own load */
 
 static void blame(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
@@ -165,6 +166,15 @@ static void judge_drops(const struct sq_health_input *in, struct sq_generator_he
                       : "");
 }
 
+/* Scripts that had the thread for so long are why it was late. */
+static bool scripts_did_it(const struct sq_health_input *in, double late_ms, char text[static 160])
+{
+    bool known = in->script_place && in->script_place[0];
+    snprintf(text, 160, "scripts took %.0f ms at a stretch%s%.80s%s", in->script_ms,
+             known ? " (" : "", known ? in->script_place : "", known ? ")" : "");
+    return in->script_ms > 0 && in->script_ms >= late_ms * SCRIPT_SHARE;
+}
+
 /* A thread's peers are its own: one that is late among many is late for all of its peers. */
 static void judge_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
 {
@@ -177,13 +187,15 @@ static void judge_lateness(const struct sq_health_input *in, struct sq_generator
     bool few = worst->sums.count < SQ_HEALTH_TIMERS_MIN;
     double max_ms = in->plan->lateness_p99_max_ms * (few ? SQ_HEALTH_FEW_FACTOR : 1);
     double p99_ms = p99_of(worst);
+    char scripts[160];
     h->lateness_worst_ms = p99_ms;
     if (p99_ms > max_ms) {
         blame(h, "timers %swere %.1f ms late (p99; the bound is %.1f ms): %s",
               in->threads > 1 && p99_ms > h->lateness_p99_ms ? "of a generator thread " : "",
               p99_ms, max_ms,
-              h->cpu_percent > OWN_CPU_PERCENT ? "too little CPU for so many peers"
-                                               : "other programs had the CPU");
+              scripts_did_it(in, p99_ms, scripts) ? scripts
+              : h->cpu_percent > OWN_CPU_PERCENT  ? "too little CPU for so many peers"
+                                                  : "other programs had the CPU");
     }
 }
 
@@ -194,8 +206,11 @@ static void judge_standstill(const struct sq_health_input *in, struct sq_generat
     double bound_ms =
         fmax(SQ_HEALTH_STANDSTILL_MS, SQ_HEALTH_STANDSTILL_FACTOR * in->plan->lateness_p99_max_ms);
     if (h->lateness_max_ms > bound_ms) {
-        blame(h, "the generator stood still for %.1f s (the bound is %.1f s)",
-              h->lateness_max_ms / 1e3, bound_ms / 1e3);
+        char scripts[160];
+        bool by_scripts = scripts_did_it(in, h->lateness_max_ms, scripts);
+        blame(h, "the generator stood still for %.1f s (the bound is %.1f s)%s%s",
+              h->lateness_max_ms / 1e3, bound_ms / 1e3, by_scripts ? ": " : "",
+              by_scripts ? scripts : "");
     }
 }
 

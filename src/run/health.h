@@ -26,6 +26,8 @@ struct sq_health_input {
     const struct sq_hist *lateness;           /* generator.lateness, of all threads; nullable */
     /* Of the latest thread, which many others may outweigh; NULL: as above. */
     const struct sq_hist *worst_lateness;
+    double script_ms;         /* how long scripts ran at a stretch at most, of all threads */
+    const char *script_place; /* where: "room.lua:7"; NULL or "": not known */
     const struct sq_timeline_row *timeline;
     size_t timeline_count;
 };

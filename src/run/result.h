@@ -176,6 +176,8 @@ struct sq_peer_row {
     char message[256];     /* one sentence about the failure, or on what it still waits for, or on
                               the step that its end cut off; "" */
     bool unfinished;       /* it was ok, and steps of it were left to do: message says which */
+    bool left_badly;       /* its script's goodbye failed, when its outcome was known: message */
+    bool unlinked;         /* it was ok, and its script made no connection: message says which */
     bool reached;          /* ICE and DTLS were through at least once */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok
                               without found nothing to connect to: an empty room */

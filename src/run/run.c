@@ -659,6 +659,12 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
         health.datagrams_received += counters->datagrams_received;
         health.send_errors += counters->send_errors;
         health.receive_drops += counters->receive_drops;
+        const char *place;
+        double script_ms = (double)sq_shard_scripts_ns(run->shards[i], &place) / 1e6;
+        if (script_ms > health.script_ms) {
+            health.script_ms = script_ms;
+            health.script_place = place;
+        }
     }
     health.starved = tally.starved;
     health.starved_errno = tally.starved_errno;

@@ -5,6 +5,7 @@
 #include "net/loop.h"
 #include "run/crowd.h"
 #include "run/shared.h"
+#include "signal/lua/script.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -575,6 +576,11 @@ const struct sq_tally *sq_shard_tally(const struct sq_shard *shard)
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard)
 {
     return sq_carrier_counters(shard->carrier);
+}
+
+uint64_t sq_shard_scripts_ns(const struct sq_shard *shard, const char **ret_place)
+{
+    return sq_lua_longest_ns(shard->loop, ret_place);
 }
 
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard)

@@ -192,10 +192,26 @@ static void old_session_is_over(struct sq_user *user)
     }
 }
 
+/* The outcome of a user that leaves stands; what befell its script then is told beside it. */
+static void note_bad_goodbye(struct sq_user *user, const char *text)
+{
+    char masked[SQ_PEER_TEXT_MAX];
+    snprintf(masked, sizeof(masked), "%s", text);
+    sq_user_mask(user, masked);
+    sq_user_tell(user, "signaling", "%s", masked);
+    user->row.left_badly = true;
+    if (user->row.outcome != SQ_OUTCOME_FAILED) {
+        SQ_RESULT_SET(user->row.message, masked);
+    }
+}
+
 static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 {
     struct sq_user *user = ctx;
     user->session_over = true;
+    if (user->state == SQ_USER_LEAVING || user->state == SQ_USER_AWAY) {
+        note_bad_goodbye(user, text);
+    }
     if (user->state == SQ_USER_LEAVING) {
         sq_user_end(user);
         return;

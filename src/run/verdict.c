@@ -64,6 +64,17 @@ const struct sq_peer_row *sq_result_waiting(const struct sq_result *r)
     return NULL;
 }
 
+/* One whose script made no connection; NULL: there is none. */
+static const struct sq_peer_row *unlinked(const struct sq_result *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        if (r->peers[i].unlinked) {
+            return &r->peers[i];
+        }
+    }
+    return NULL;
+}
+
 static void unreached_reason(const struct sq_result *r, char *text, size_t size)
 {
     enum sq_failure cause = SQ_FAILURE_NONE;
@@ -76,6 +87,9 @@ static void unreached_reason(const struct sq_result *r, char *text, size_t size)
         snprintf(text, size, "none of %llu peers connected; most failed with cause %s: %s",
                  (unsigned long long)r->counts.started, sq_failure_name(cause),
                  example->message[0] ? example->message : sq_failure_words(cause));
+    } else if (unlinked(r)) {
+        snprintf(text, size, "none of %llu peers connected: %s",
+                 (unsigned long long)r->counts.started, unlinked(r)->message);
     } else if (r->counts.ok > 0) {
         snprintf(text, size,
                  "none of %llu peers connected: they signed in, and the service gave them nothing "

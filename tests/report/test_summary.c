@@ -314,6 +314,8 @@ static void what_was_not_done_is_told(void **state)
     static const char *const steps =
         "2 of 20 peers left before their steps were done: for example ";
     static const char *const arrivals = "5 of 25 planned arrivals were missed";
+    static const char *const goodbye =
+        "scripts of 1 of 20 peers failed as they said goodbye: for example ";
     static const char *const still = "1 of 3 streams of video stood still at the end, for a second";
     (void)state;
     struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
@@ -323,11 +325,13 @@ static void what_was_not_done_is_told(void **state)
         assert_noted(r, "unfinished_steps", steps, told);
         assert_noted(r, "arrivals_note", arrivals, told);
         assert_noted(r, "still_note", still, told);
+        assert_noted(r, "goodbye_note", goodbye, told);
         r->counts.planned = 25;
         for (size_t i = 0; i < r->peer_count; i++) {
             r->peers[i].flow[SQ_FLOW_VIDEO_IN].tracks = i == 7 ? 3 : 0;
         }
         r->peers[7].flow[SQ_FLOW_VIDEO_IN].still = 1;
+        r->peers[9].left_badly = true;
         for (size_t i = 3; i < 5; i++) {
             r->peers[i].unfinished = true;
             snprintf(r->peers[i].message, sizeof(r->peers[i].message), "cut off at step %zu", i);

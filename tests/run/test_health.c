@@ -113,6 +113,36 @@ static void late_timers(void **state)
     sq_free(b.lateness);
 }
 
+/* Who held up the thread is named: what scripts took in CPU time is much of the lateness. */
+static void late_by_scripts(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    for (int i = 0; i < 18; i++) {
+        sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 220);
+    }
+    b.input.script_ms = 20;
+    b.input.script_place = "loop.lua:1";
+    assert_blamed(&b, "other programs had the CPU");
+    b.input.script_ms = 100;
+    assert_blamed(&b, "timers were");
+    assert_blamed(&b, ": scripts took 100 ms at a stretch (loop.lua:1)");
+    assert_null(strstr(b.health.reason, "other programs"));
+    b.input.script_place = "";
+    assert_blamed(&b, ": scripts took 100 ms at a stretch");
+    b.plan.lateness_p99_max_ms = 400; /* not late: no matter how long they took */
+    assert_well(&b);
+    sq_free(b.lateness);
+
+    make(&b);
+    sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 4000);
+    b.input.script_ms = 3900;
+    b.input.script_place = "loop.lua:1";
+    assert_blamed(&b, "stood still for 4.0 s (the bound is 1.0 s): scripts took 3900 ms");
+    sq_free(b.lateness);
+}
+
 /* One moment in which nothing ran, among thousands of timers in time. */
 static void a_standstill(void **state)
 {
@@ -525,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_quiet_one_is_well),
         cmocka_unit_test(nothing_measured),
         cmocka_unit_test(late_timers),
+        cmocka_unit_test(late_by_scripts),
         cmocka_unit_test(a_standstill),
         cmocka_unit_test(a_busy_thread),
         cmocka_unit_test(dropped_datagrams),

@@ -1,6 +1,7 @@
 /* Scripts in Lua within a run: two users of two threads call each other, and no server is between
  * them but the values that they share. */
 #include "base/mem.h"
+#include "run/expect.h"
 #include "run/rig.h"
 #include "run/shard_bench.h"
 #include "scenario/users.h"
@@ -132,11 +133,43 @@ static void a_loop_is_its_own_users_end(void **state)
     finish(&s);
 }
 
+/* Peers that were well otherwise, and made no connection: both are told. */
+static void what_scripts_left_undone_is_told(void **state)
+{
+    struct script_bench s;
+    (void)state;
+    make(&s, "function on_leave() error('no bye') end\n");
+    s.b.plan.peers = 2;
+    s.b.plan.duration_ns = SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    struct sq_result *r = s.b.result;
+    assert_int_equal(r->counts.ok, 2);
+    assert_true(r->peers[0].left_badly && r->peers[1].left_badly);
+    assert_non_null(strstr(r->peers[0].message, ":1: no bye"));
+    finish(&s);
+
+    make(&s, "");
+    s.b.plan.peers = 2;
+    s.b.plan.duration_ns = SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    r = s.b.result;
+    assert_int_equal(r->counts.ok, 2);
+    assert_int_equal(sq_expect_judge(NULL, 0, r), 0);
+    assert_int_equal(r->exit_code, SQ_EXIT_UNREACHED);
+    assert_non_null(
+        strstr(r->verdict_reason,
+               "none of 2 peers connected: the script ended without a connection (squall-script-"));
+    finish(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_call_each_other),
         cmocka_unit_test(a_loop_is_its_own_users_end),
+        cmocka_unit_test(what_scripts_left_undone_is_told),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }

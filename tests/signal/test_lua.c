@@ -288,8 +288,54 @@ static void who_leaves_closes_in_order(void **state)
     lr_end();
     lr_begin("session:joined() function on_leave() while true do end end sleep('1h')");
     RUN_UNTIL(sig_loop(), lr_host.joined);
-    sig_host_leave(&lr_host); /* its loop is stopped, and that is no failure any more */
+    lr_host.ops->leave(lr_host.signal);
+    sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL,
+                            "room.lua:1: the script computed for 100 ms without waiting");
     lr_end();
+    lr_begin("local w = ws.connect() session:joined()\n"
+             "function on_leave()\n spawn(error, 'too late') sleep(0.01) error('no bye') end");
+    RUN_UNTIL(sig_loop(), lr_host.joined && lr_server.ws);
+    lr_host.ops->leave(lr_host.signal);
+    sig_host_expect_failure(&lr_host, SQ_CAUSE_SIGNALING, "too late"); /* the first of them */
+    RUN_UNTIL(sig_loop(), lr_server.close_code != 0);
+    lr_end();
+}
+
+/* Whoever stood in the way of all others is known. */
+static void how_long_scripts_took_is_known(void **state)
+{
+    (void)state;
+    const char *place;
+    lr_begin("sleep(0)\nwhile true do end");
+    sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, "room.lua:2: the script computed for");
+    uint64_t took_ns = sq_lua_longest_ns(sig_loop(), &place);
+    assert_true(took_ns >= SL_CPU_NS && took_ns < 20 * SL_CPU_NS);
+    assert_int_equal(strncmp(place, "room.lua:", 9), 0);
+    lr_end();
+}
+
+/* Its name stands there once, and its cause is the one that it had within. */
+static void errors_within_coroutines_have_one_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum sq_cause cause;
+        const char *says;
+    } all[] = {
+        {"coroutine.wrap(function() while true do end end)()", SQ_CAUSE_PROTOCOL,
+         "room.lua:1: the script computed for 100 ms without waiting: an endless loop?"},
+        {"local f = coroutine.wrap(function()\n error('x') end)\nf()", SQ_CAUSE_SIGNALING,
+         "room.lua:2: x"},
+        {"local f = coroutine.wrap(function()\n local t t.x = 1 end)\nf()", SQ_CAUSE_PROTOCOL,
+         "room.lua:2: attempt to index a nil value (local 't')"},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        lr_begin(all[i].text);
+        sig_host_expect_failure(&lr_host, all[i].cause, all[i].says);
+        assert_string_equal(lr_host.text, all[i].says);
+        lr_end();
+    }
 }
 
 static void destroyed_at_any_time(void **state)
@@ -447,6 +493,8 @@ int main(void)
         cmocka_unit_test(values_are_shared),
         cmocka_unit_test(who_leaves_closes_in_order),
         cmocka_unit_test(destroyed_at_any_time),
+        cmocka_unit_test(how_long_scripts_took_is_known),
+        cmocka_unit_test(errors_within_coroutines_have_one_place),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(a_state_without_memory),
         cmocka_unit_test(a_loop_has_one_state),

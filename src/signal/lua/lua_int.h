@@ -21,24 +21,34 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS   10000                /* instructions between two looks at that */
-#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
-#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
-#define SL_TASKS_MAX    256
-#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
-#define SL_HEADERS_MAX  32
-#define SL_TIMERS_MAX   16
-#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
-#define SL_CAND_MID_MAX 32
-#define SL_JSON_DEPTH   64
+#define SL_CPU_NS         (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS     1000                 /* instructions between two looks at that */
+#define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
+#define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
+#define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
+#define SL_STRETCH_GAP_NS (2 * SQ_NS_PER_MS)   /* of anything else, and a stretch is over */
+#define SL_STATE_BYTES    (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
+#define SL_TASKS_MAX      256
+#define SL_QUEUE_BYTES    (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX    32
+#define SL_TIMERS_MAX     16
+#define SL_BYE_NS         (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX   32
+#define SL_JSON_DEPTH     64
 
 struct sl_shard {
     lua_State *L;
     struct sl_task *task;      /* that runs; NULL: none */
     struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
+    size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
+    size_t steps;          /* of C functions since then */
     uint64_t cpu_until_ns; /* of the thread's own clock */
+    /* How long scripts ran one after the other, whoever's: until now, and at most, with the place
+     * of the longest of them. */
+    uint64_t stretch_ns, stretch_end_ns, stretch_top_ns, longest_ns;
+    char stretch_place[80], longest_place[80];
     bool too_long, too_much;
 };
 
@@ -141,6 +151,8 @@ struct sq_signal {
     uint64_t thrown; /* hash of the words of the error that has a cause */
     enum sq_cause thrown_cause;
     bool leave_due, restart_due, closing, watching, asked, broken;
+    enum sq_cause bye_cause;         /* of bye_text */
+    char bye_text[SQ_PEER_TEXT_MAX]; /* what befell the script as it left; "" */
 };
 
 /* lua_state.c */
@@ -176,6 +188,19 @@ static inline uint64_t sl_now(const struct sq_signal *p)
 int sl_raise(lua_State *L, enum sq_cause cause, const char *fmt, ...) SQ_PRINTF(3, 4);
 /* The user's call is not over; else raises. */
 void sl_must_live(lua_State *L, const struct sq_signal *p);
+/* A C function that runs for long has done so many steps. Raises once the budget is used up. */
+void sl_look(lua_State *L);
+/* Is it used up? For whoever must not raise. */
+bool sl_is_too_long(struct sl_shard *shard);
+#define SL_TOO_LONG "the script computed for %d ms without waiting: an endless loop?"
+static inline void sl_spend(lua_State *L, size_t steps)
+{
+    struct sl_shard *shard = sl_shard_of(L);
+    shard->steps += steps;
+    if (shard->steps >= SL_SPEND_STEPS) {
+        sl_look(L);
+    }
+}
 /* Waits: `k` is called when something befell `on` or the time is over, and looks which. */
 int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k);
 bool sl_is_late(lua_State *L);
@@ -192,6 +217,16 @@ void sl_free_tasks(struct sq_signal *p);
 uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
 /* Remembers the cause of the error that is on top of the stack. */
 void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
+
+/* lua_pattern.c: string.find, match, gmatch, gsub */
+extern const luaL_Reg sl_pattern_functions[];
+
+/* lua_bounds.c: functions of Lua's that stand in the table on top of the stack, and pay for what
+ * they do by sl_spend. */
+void sl_make_paid(lua_State *L, const char *const *names);
+/* Puts functions in the places of others, which they have as upvalue. */
+void sl_bound(lua_State *L, const luaL_Reg *functions);
+extern const luaL_Reg sl_bounded_strings[], sl_bounded_tables[];
 
 /* Messages that came. False: no memory, or too many. */
 bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);

@@ -12,7 +12,12 @@
 static void left(struct sq_signal *p)
 {
     sq_timer_stop(&p->bye);
-    sq_session_left(&p->s);
+    if (p->bye_text[0] && !p->s.over) {
+        p->s.over = true;
+        p->s.host->failed(p->s.ctx, p->bye_cause, p->bye_text);
+    } else {
+        sq_session_left(&p->s);
+    }
 }
 
 static void on_bye(void *ctx, uint64_t now_ns)

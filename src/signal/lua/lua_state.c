@@ -23,7 +23,12 @@ static void *allocate(void *ctx, void *block, size_t old, size_t size)
     if (size > old && (after > SL_STATE_BYTES ||
                        (shard->task && after > shard->bytes_at_resume + SL_RESUME_BYTES))) {
         shard->too_much = true;
+        shard->steps = SL_SPEND_STEPS; /* Lua has looked for garbage everywhere: that takes time */
         return NULL;
+    }
+    shard->bytes_since += size > old ? size - old : 0;
+    if (size > old && shard->bytes_since > SL_LOOK_BYTES && sl_is_too_long(shard)) {
+        return NULL; /* one function of C, or one that is called again and again */
     }
     void *moved = sq_realloc(block, size);
     moved = !moved && size <= old ? block : moved; /* Lua counts on it that less is to be had */
@@ -199,10 +204,22 @@ static void drop(lua_State *L, const char *const *names)
 static void add_library(lua_State *L, const char *name, lua_CFunction open,
                         const char *const *without)
 {
+    static const char *const texts[] = {"byte",     "char",    "format", "len",    "lower", "pack",
+                                        "packsize", "reverse", "sub",    "unpack", "upper", NULL};
+    static const char *const letters[] = {"codepoint", "codes", "len", "offset", NULL};
     lua_pushcfunction(L, open);
     lua_pushstring(L, name);
     lua_call(L, 1, 1);
     drop(L, without);
+    if (open == luaopen_string) {
+        luaL_setfuncs(L, sl_pattern_functions, 0);
+        sl_make_paid(L, texts);
+        sl_bound(L, sl_bounded_strings);
+    } else if (open == luaopen_utf8) {
+        sl_make_paid(L, letters);
+    } else if (open == luaopen_table) {
+        sl_bound(L, sl_bounded_tables);
+    }
     sl_freeze(L);
     lua_setfield(L, -2, name);
 }
@@ -227,12 +244,14 @@ static int open_state(lua_State *L)
     static const char *const base[] = {"getmetatable", "ipairs", "next",   "pairs",    "pcall",
                                        "rawequal",     "rawget", "rawlen", "select",   "tonumber",
                                        "tostring",     "type",   "xpcall", "_VERSION", NULL};
+    static const char *const dear[] = {"pcall", "tonumber", "xpcall", NULL};
     static const char *const times[] = {"time", "date", "clock", "difftime", NULL};
     static const char *const no_dump[] = {"dump", NULL};
     static const char *const no_random[] = {"random", "randomseed", NULL}; /* our own come */
     static const char *const all[] = {NULL};
     luaL_requiref(L, "_G", luaopen_base, 0);
     keep_only(L, base);
+    sl_make_paid(L, dear);
     luaL_setfuncs(L, own, 0);
     add_library(L, "string", luaopen_string, no_dump);
     lua_pushliteral(L, "");
@@ -299,6 +318,13 @@ static void free_shard(void *thing)
         lua_close(shard->L);
     }
     sq_free(shard);
+}
+
+uint64_t sq_lua_longest_ns(const struct sq_loop *loop, const char **ret_place)
+{
+    const struct sl_shard *shard = sq_loop_kept(loop, &key);
+    *ret_place = shard ? shard->longest_place : "";
+    return shard ? shard->longest_ns : 0;
 }
 
 struct sl_shard *sl_shard_get(struct sq_loop *loop)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_MEMORY "not enough memory" /* Lua's own words */
+
 /* ---- Errors ---- */
 
 static uint64_t hash_of(const char *text)
@@ -75,6 +77,20 @@ static bool has_place(const struct sq_signal *p, const char *text)
     return false;
 }
 
+/* coroutine.wrap puts its own place before that of an error within: the inner one is where it is.
+ */
+static const char *innermost(const struct sq_signal *p, const char *words)
+{
+    while (p->thrown != hash_of(words) && has_place(p, words)) {
+        const char *rest = strstr(words, ": ");
+        if (!rest || !has_place(p, rest + 2)) {
+            break;
+        }
+        words = rest + 2;
+    }
+    return words;
+}
+
 /* The user fails by what is on top of the coroutine's stack. */
 static void fail(struct sl_task *task)
 {
@@ -82,17 +98,21 @@ static void fail(struct sl_task *task)
     lua_State *co = task->co;
     lua_Debug ar;
     char place[sizeof(ar.short_src) + 16] = "";
-    char text[SQ_PEER_TEXT_MAX];
+    char text[SQ_PEER_TEXT_MAX], late[120];
     bool is_text = lua_type(co, -1) == LUA_TSTRING;
     const char *words = is_text ? lua_tostring(co, -1) : NULL;
     enum sq_cause cause = SQ_CAUSE_PROTOCOL;
+    words = is_text ? innermost(p, words) : NULL;
     if ((is_text && p->thrown == hash_of(words)) || (!is_text && p->thrown == 0)) {
         cause = p->thrown_cause != SQ_CAUSE_NONE ? p->thrown_cause : SQ_CAUSE_SIGNALING;
     }
     if ((!is_text || !has_place(p, words)) && find_line(co, &ar)) {
         snprintf(place, sizeof(place), "%.59s:%d: ", ar.short_src, ar.currentline);
     }
-    if (p->shard->too_much && is_text && strcmp(words, "not enough memory") == 0) {
+    if (p->shard->too_long && is_text && strcmp(words, NO_MEMORY) == 0) {
+        snprintf(late, sizeof(late), SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
+        words = late; /* what it took was refused: see allocate */
+    } else if (p->shard->too_much && is_text && strcmp(words, NO_MEMORY) == 0) {
         words = "the script took too much memory (32 MiB until it waits, 1 GiB of all users of "
                 "the thread)";
     }
@@ -103,24 +123,44 @@ static void fail(struct sl_task *task)
                  lua_typename(co, lua_type(co, -1)));
     }
     p->broken = true;
-    sq_session_fail(&p->s, cause, "%s", text);
+    if (!p->s.leaving) {
+        sq_session_fail(&p->s, cause, "%s", text);
+    } else if (!p->bye_text[0]) { /* told when it has left, in order */
+        p->bye_cause = cause;
+        memcpy(p->bye_text, text, sizeof(p->bye_text));
+    }
 }
 
 /* ---- Budget ---- */
 
+static void on_steps(lua_State *L, lua_Debug *ar);
+
+static int too_long(lua_State *L)
+{
+    sl_shard_of(L)->too_long = true;
+    /* Whoever catches it is stopped at its own next instruction. */
+    lua_sethook(L, on_steps, LUA_MASKCOUNT, 1);
+    return sl_raise(L, SQ_CAUSE_PROTOCOL, SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
+}
+
+bool sl_is_too_long(struct sl_shard *shard)
+{
+    shard->steps = shard->bytes_since = 0;
+    shard->too_long = shard->too_long || (shard->task && sq_thread_cpu_ns() >= shard->cpu_until_ns);
+    return shard->too_long;
+}
+
+void sl_look(lua_State *L)
+{
+    if (sl_is_too_long(sl_shard_of(L))) {
+        too_long(L);
+    }
+}
+
 static void on_steps(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    struct sl_shard *shard = sl_shard_of(L);
-    if (!shard->task || (!shard->too_long && sq_thread_cpu_ns() < shard->cpu_until_ns)) {
-        return;
-    }
-    shard->too_long = true;
-    /* Whoever catches it is stopped at its own next instruction. */
-    lua_sethook(L, on_steps, LUA_MASKCOUNT, 1);
-    sl_raise(L, SQ_CAUSE_PROTOCOL,
-             "the script computed for %d ms without waiting: an endless loop?",
-             (int)(SL_CPU_NS / SQ_NS_PER_MS));
+    sl_look(L);
 }
 
 /* ---- Running ---- */
@@ -133,6 +173,37 @@ static void on_deadline(void *ctx, uint64_t now_ns)
     sl_run_soon(task->peer);
 }
 
+/* What holds up the thread is one stretch, though it be of many scripts: each within its budget.
+ * Other programs have no part in it: it is CPU time. */
+static void note_stretch(const struct sl_task *task, uint64_t began_ns, uint64_t took_ns)
+{
+    struct sl_shard *shard = task->peer->shard;
+    lua_Debug ar;
+    if (began_ns > shard->stretch_end_ns + SL_STRETCH_GAP_NS) {
+        shard->stretch_ns = shard->stretch_top_ns = 0;
+    }
+    shard->stretch_ns += took_ns;
+    shard->stretch_end_ns = sq_clock_ns();
+    if (took_ns > shard->stretch_top_ns) {
+        shard->stretch_top_ns = took_ns;
+        if (took_ns >= SQ_NS_PER_MS) { /* else nobody asks */
+            if (find_line(task->co, &ar)) {
+                snprintf(shard->stretch_place, sizeof(shard->stretch_place), "%.60s:%d",
+                         ar.short_src, ar.currentline);
+            } else {
+                snprintf(shard->stretch_place, sizeof(shard->stretch_place), "%.60s",
+                         task->peer->s.user->script->files[0].name);
+            }
+        }
+    }
+    if (shard->stretch_ns > shard->longest_ns) {
+        shard->longest_ns = shard->stretch_ns;
+        if (shard->stretch_top_ns >= SQ_NS_PER_MS) {
+            memcpy(shard->longest_place, shard->stretch_place, sizeof(shard->longest_place));
+        }
+    }
+}
+
 /* False: it ended with an error. */
 static bool resume(struct sl_task *task)
 {
@@ -143,12 +214,15 @@ static bool resume(struct sl_task *task)
     shard->task = task;
     shard->too_long = shard->too_much = false;
     shard->bytes_at_resume = shard->bytes;
+    shard->steps = shard->bytes_since = 0;
     shard->cpu_until_ns = sq_thread_cpu_ns() + SL_CPU_NS;
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SL_HOOK_STEPS);
     int args = task->args;
     task->args = 0;
+    uint64_t began_ns = sq_clock_ns();
     int status = lua_resume(task->co, NULL, args, &results);
     shard->task = NULL;
+    note_stretch(task, began_ns, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
     if (status == LUA_YIELD) {
         lua_pop(task->co, results);
         if (!task->waits) { /* coroutine.yield(): it goes on with the loop's next turn */
@@ -198,10 +272,11 @@ bool sl_run_tasks(struct sq_signal *p)
     struct sl_task *task;
     unsigned turns = 0;
     while (!p->s.over && !p->leave_due && (task = next_ready(p))) {
-        bool is_leaver = task == p->leaver;
-        if (!resume(task) && !is_leaver) {
+        if (!resume(task)) {
             fail(task);
-            return !p->s.over;
+            if (!p->s.leaving) {
+                return !p->s.over;
+            }
         }
         if (++turns == SL_TASKS_MAX) { /* others have their turn */
             sl_run_soon(p);
