@@ -82,14 +82,14 @@ static void count_up(int number)
     static const char said[] = "\nsquall: interrupted three times: ended without results\n";
     int before = errno;
     (void)number;
-    ssize_t n;
-    if (atomic_fetch_add(&interrupts, 1) + 1 >= INTERRUPTS_MAX) {
-        n = write(STDERR_FILENO, said, sizeof(said) - 1);
+    bool enough = atomic_fetch_add(&interrupts, 1) + 1 >= INTERRUPTS_MAX;
+    const uint64_t one = 1;
+    ssize_t n = enough ? write(STDERR_FILENO, said, sizeof(said) - 1)
+                       : write(atomic_load(&told_fd), &one, sizeof(one));
+    (void)n;
+    if (enough) {
         _exit(SQ_EXIT_INTERRUPTED);
     }
-    const uint64_t one = 1;
-    n = write(atomic_load(&told_fd), &one, sizeof(one));
-    (void)n;
     errno = before;
 }
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #define BUSY_SHARE      0.1
-#define BURST_LATE_MS   50 /* a thread that is later than this may overrun a socket's buffer */
+#define BURST_LATE_MS   50   /* a thread that is later than this may overrun a socket's buffer */
 #define SCRIPT_SHARE    0.25 /* of the lateness: theirs is CPU time, and others may have some */
-#define OWN_CPU_PERCENT 50 /* of a core: below, late timers are not the generator's own load */
+#define OWN_CPU_PERCENT 50   /* of a core: below, late timers are not the generator's own load */
 
 static void blame(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
 static void bounded(struct sq_generator_health *h, const char *fmt, ...) SQ_PRINTF(2, 3);
