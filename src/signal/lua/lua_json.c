@@ -155,6 +155,7 @@ static void put_value(lua_State *L, struct sq_buf *b, int depth)
         luaL_error(L, "json: more than %d tables within each other", SL_JSON_DEPTH);
     }
     luaL_checkstack(L, 8, "JSON");
+    sl_spend(L, 8); /* tables that hold the same ones are written for each */
     switch (lua_type(L, -1)) {
     case LUA_TNIL:
         sq_buf_puts(b, "null");
@@ -173,6 +174,7 @@ static void put_value(lua_State *L, struct sq_buf *b, int depth)
         break;
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, -1, &len);
+        sl_spend(L, len);
         put_string(b, text, len);
         break;
     }
