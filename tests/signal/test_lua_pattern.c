@@ -147,9 +147,7 @@ static void what_runs_within_c_ends(void **state)
         "table.sort({3, 1, 2}, function() while true do end end)",
         "string.gsub('a', 'a', function() while true do end end)",
         "coroutine.wrap(function() while true do end end)()",
-        "local f = coroutine.wrap(function() coroutine.wrap(function() while true do end end)() "
-        "end)\n"
-        "f()",
+        "coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end)()",
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         uint64_t began_ns = sq_thread_cpu_ns();
