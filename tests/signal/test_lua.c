@@ -54,7 +54,7 @@ static void what_fails_names_its_line(void **state)
          "the script computed for 100 ms"},
         {"local co = coroutine.wrap(function() while true do end end)\nco()", SQ_CAUSE_PROTOCOL,
          "the script computed for 100 ms"},
-        {"local t = {}\nwhile true do t[#t + 1] = ('x'):rep(1e6) .. #t end", SQ_CAUSE_PROTOCOL,
+        {"local t = {}\nwhile true do t[#t + 1] = ('x'):rep(8e6) .. #t end", SQ_CAUSE_PROTOCOL,
          "room.lua:2: the script took too much memory"},
         {"('x'):rep(1e9)", SQ_CAUSE_PROTOCOL, "the script took too much memory"},
         {"coroutine.wrap(function() sleep(1) end)()", SQ_CAUSE_PROTOCOL,
