@@ -54,8 +54,10 @@ static void what_fails_names_its_line(void **state)
          "the script computed for 100 ms"},
         {"local co = coroutine.wrap(function() while true do end end)\nco()", SQ_CAUSE_PROTOCOL,
          "the script computed for 100 ms"},
+#ifndef __SANITIZE_THREAD__ /* with it, the time is over before so much is written */
         {"local t = {}\nwhile true do t[#t + 1] = ('x'):rep(1e3):rep(8e3) .. #t end",
          SQ_CAUSE_PROTOCOL, "room.lua:2: the script took too much memory"},
+#endif
         {"('x'):rep(1e9)", SQ_CAUSE_PROTOCOL, "the script took too much memory"},
         {"coroutine.wrap(function() sleep(1) end)()", SQ_CAUSE_PROTOCOL,
          "room.lua:1: nothing can be waited for within coroutine.create"},
