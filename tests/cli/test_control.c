@@ -15,20 +15,26 @@
 
 static void on_interrupt(void *ctx, unsigned count)
 {
-    unsigned *seen = ctx;
-    *seen = count;
+    *(unsigned *)ctx = count;
+}
+
+static unsigned seen;
+static struct sq_control control;
+static struct sq_loop *loop;
+
+static void begin(void)
+{
+    control = (struct sq_control){.interrupt = on_interrupt, .ctx = &seen};
+    if (sq_control_block_signals() != 0 || sq_loop_new(NULL, &loop) != 0 ||
+        sq_control_start(&control, loop, false) != 0) {
+        _exit(1);
+    }
 }
 
 /* Two are told to the loop, one by one; the third finds a thread that never looks at its loop. */
 static void third_of_three(void)
 {
-    unsigned seen = 0;
-    struct sq_control control = {.interrupt = on_interrupt, .ctx = &seen};
-    struct sq_loop *loop;
-    if (sq_control_block_signals() != 0 || sq_loop_new(NULL, &loop) != 0 ||
-        sq_control_start(&control, loop, false) != 0) {
-        _exit(1);
-    }
+    begin();
     for (unsigned i = 1; i <= 2; i++) {
         if (raise(i == 1 ? SIGINT : SIGTERM) != 0 || sq_loop_run_once(loop, 0) != 0 || seen != i) {
             _exit(2);
@@ -42,13 +48,7 @@ static void third_of_three(void)
 /* A loop that hangs from the start on. */
 static void three_at_once(void)
 {
-    unsigned seen = 0;
-    struct sq_control control = {.interrupt = on_interrupt, .ctx = &seen};
-    struct sq_loop *loop;
-    if (sq_control_block_signals() != 0 || sq_loop_new(NULL, &loop) != 0 ||
-        sq_control_start(&control, loop, false) != 0) {
-        _exit(1);
-    }
+    begin();
     for (int i = 0; i < 3; i++) {
         (void)raise(SIGINT);
     }

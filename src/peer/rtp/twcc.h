@@ -125,7 +125,8 @@ static inline uint64_t sq_twcc_recorder_next_ns(const struct sq_twcc_recorder *r
 {
     return r->next_ns;
 }
-/* Appends one feedback message. Call it once sq_twcc_recorder_next_ns has come, until it returns
+/* Appends one feedback message. Call it about the time of sq_twcc_recorder_next_ns, from which the
+ * next interval counts however early or late it is, until it returns
  * false: there is nothing (more) to tell, or w has no room for 64 bytes. True where a message was
  * written. */
 bool sq_twcc_recorder_build(struct sq_twcc_recorder *r, uint64_t now_ns, uint32_t sender_ssrc,
