@@ -2,7 +2,7 @@
 """Where a peer's CPU goes: samples of a steady run by perf, each put down to the first function on its stack that
 a line below names, beside the bare floor loop (bench_floor: sockets and SRTP alone) with as many peers: with
 audio alone once more with as much feedback as Squall was seen to send. Prints and writes a Markdown table,
-bench/PROFILE.md (of audio alone: bench/PROFILE-audio.md).
+bench/PROFILE.md (of audio alone: bench/PROFILE-audio.md; of another number of peers: that behind it).
 
   bench/profile.py [--peers 500] [--seconds 20] [--kind av|audio]
 
@@ -48,7 +48,7 @@ def parse_arguments():
     parser.add_argument("--build", default=os.environ.get("BUILD", "build"))
     parser.add_argument("--output")
     config = parser.parse_args()
-    page = "PROFILE.md" if config.kind == "av" else f"PROFILE-{config.kind}.md"
+    page = "PROFILE" + ("" if config.kind == "av" else f"-{config.kind}") + ("" if config.peers == 500 else f"-{config.peers}") + ".md"
     config.output = config.output or os.path.join(os.path.dirname(__file__), page)
     config.squall = os.path.join(config.build, "squall")
     config.logs = os.path.join(config.build, "bench-logs")
