@@ -2,6 +2,7 @@
  * empty). */
 #include "report/escape.h"
 #include "report/report_int.h"
+#include <stdio.h>
 
 static void comma_number(struct sq_buf *out, double number)
 {
@@ -212,6 +213,19 @@ static void put_data(struct sq_buf *out, const struct sq_data_totals *d)
     comma_number(out, d->rtt_ms);
 }
 
+/* Its sentence, and what befell its script's goodbye. */
+static void comma_message(struct sq_buf *out, const struct sq_peer_row *p)
+{
+    char both[sizeof(p->message) + 512];
+    if (!p->message[0] || !p->goodbye) {
+        comma_text(out, p->goodbye ? p->goodbye : p->message);
+        return;
+    }
+    snprintf(both, sizeof(both), "%s; its script failed as it said goodbye: %s", p->message,
+             p->goodbye);
+    comma_text(out, both);
+}
+
 void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
 {
     peers_header(out);
@@ -224,7 +238,7 @@ void sq_report_peers_csv(const struct sq_result *r, struct sq_buf *out)
         comma_number(out, p->end_ms);
         comma_text(out, sq_outcome_name(p->outcome));
         comma_text(out, sq_failure_name(p->cause));
-        comma_text(out, p->message);
+        comma_message(out, p);
         comma_integer(out, p->connected);
         for (int s = 0; s < SQ_STAGE_COUNT; s++) {
             comma_number(out, p->stage_ms[s]);

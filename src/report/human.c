@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define LOSS_ENOUGH_PERCENT 1 /* that may leave no picture whole; with less some would be */
+
 void sq_report_time(struct sq_buf *out, uint64_t wall_ns)
 {
     time_t seconds = (time_t)(wall_ns / SQ_NS_PER_SEC);
@@ -224,8 +226,16 @@ static bool put_in_pieces(const struct sq_result *r, struct sq_buf *out)
     if (packets == 0) {
         return false;
     }
-    sq_buf_printf(out, "; %llu packets of it came, and %.3g %% were lost: no picture was whole",
-                  (unsigned long long)packets, expected > 0 ? 100 * lost / expected : 0);
+    double percent = expected > 0 ? 100 * lost / expected : 0;
+    sq_buf_printf(out, "; %llu packets of it came, ", (unsigned long long)packets);
+    if (percent >= LOSS_ENOUGH_PERCENT) {
+        sq_buf_printf(out, "and %.3g %% were lost: no picture was whole", percent);
+        return true;
+    }
+    if (percent > 0) {
+        sq_buf_printf(out, "%.3g %% were lost, ", percent);
+    }
+    sq_buf_puts(out, "and none of them made a picture: no key frame that could be read");
     return true;
 }
 
@@ -333,11 +343,10 @@ void sq_report_goodbye_note(const struct sq_result *r, struct sq_buf *out)
         peers += r->peers[i].left_badly;
     }
     if (example) {
-        sq_buf_printf(out,
-                      "scripts of %llu of %llu peers failed as they said goodbye: for example %s, "
-                      "%s",
-                      (unsigned long long)peers, (unsigned long long)r->counts.started, example->id,
-                      example->message);
+        sq_buf_printf(
+            out, "scripts of %llu of %llu peers failed as they said goodbye: for example %s%s%s",
+            (unsigned long long)peers, (unsigned long long)r->counts.started, example->id,
+            example->goodbye ? ", " : "", example->goodbye ? example->goodbye : "");
     }
 }
 

@@ -24,8 +24,16 @@ struct kept_story {
     struct sq_peer_trace trace;
 };
 
+/* Of the few whose script left badly: a text of the row that the file cannot hold. */
+struct kept_goodbye {
+    uint64_t index;
+    char *text; /* owned; NULL: it was moved */
+};
+
 struct sq_ledger {
     struct sq_spool *entries;
+    struct kept_goodbye *goodbyes; /* at most one a row */
+    size_t goodbyes_len, goodbyes_room;
     struct kept_trace *traces; /* in order of arrival */
     size_t traces_len, traces_room;
     uint64_t dumps; /* users below that were asked for, ... */
@@ -62,7 +70,11 @@ void sq_ledger_destroy(struct sq_ledger *ledger)
     for (size_t i = 0; i < ledger->stories_len; i++) {
         sq_trace_clear(&ledger->stories[i].trace);
     }
+    for (size_t i = 0; i < ledger->goodbyes_len; i++) {
+        sq_free(ledger->goodbyes[i].text);
+    }
     sq_spool_destroy(ledger->entries);
+    sq_free(ledger->goodbyes);
     sq_free(ledger->traces);
     sq_free(ledger);
 }
@@ -91,13 +103,35 @@ static void keep_trace(struct sq_ledger *ledger, uint64_t index, struct sq_peer_
     memset(trace, 0, sizeof(*trace));
 }
 
+/* Without memory the text is missing, and nothing else. */
+static void keep_goodbye(struct sq_ledger *ledger, uint64_t index, const char *text)
+{
+    if (ledger->goodbyes_len == ledger->goodbyes_room) {
+        size_t room = ledger->goodbyes_room ? ledger->goodbyes_room * 2 : 16;
+        struct kept_goodbye *grown = sq_realloc(ledger->goodbyes, room * sizeof(*grown));
+        if (!grown) {
+            return;
+        }
+        ledger->goodbyes = grown;
+        ledger->goodbyes_room = room;
+    }
+    char *copy = sq_strdup(text);
+    if (copy) {
+        ledger->goodbyes[ledger->goodbyes_len++] = (struct kept_goodbye){index, copy};
+    }
+}
+
 int sq_ledger_add(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
                   struct sq_peer_trace *trace)
 {
-    const struct entry entry = {.index = index, .row = *row};
+    struct entry entry = {.index = index, .row = *row};
+    entry.row.goodbye = NULL;
     int err = sq_spool_add(ledger->entries, &entry);
     if (err) {
         return err;
+    }
+    if (row->goodbye) {
+        keep_goodbye(ledger, index, row->goodbye);
     }
     if (trace) {
         keep_trace(ledger, index, trace);
@@ -219,6 +253,21 @@ static void move_stories(struct sq_ledger *ledger, const struct source *sources,
     }
 }
 
+static void move_goodbyes(struct sq_ledger *ledger, const struct source *sources, size_t n,
+                          size_t first, struct sq_result *result)
+{
+    for (size_t i = 0; i < ledger->goodbyes_len; i++) {
+        struct kept_goodbye *kept = &ledger->goodbyes[i];
+        const struct source key = {.index = kept->index};
+        const struct source *found = bsearch(&key, sources, n, sizeof(key), by_index);
+        struct sq_peer_row *row = found ? &result->peers[first + (size_t)(found - sources)] : NULL;
+        if (row && !row->goodbye) {
+            row->goodbye = kept->text;
+            kept->text = NULL;
+        }
+    }
+}
+
 int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_result *result)
 {
     size_t first = result->peer_count;
@@ -239,6 +288,7 @@ int sq_ledger_collect(struct sq_ledger *const *ledgers, size_t n, struct sq_resu
     }
     for (size_t l = 0; l < n && !err; l++) {
         move_stories(ledgers[l], sources, total, first, result);
+        move_goodbyes(ledgers[l], sources, total, first, result);
     }
     sq_free(sources);
     return err;

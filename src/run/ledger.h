@@ -13,8 +13,8 @@ struct sq_ledger;
 int sq_ledger_create(uint64_t dumps, struct sq_ledger **ret_ledger) SQ_MUST_USE;
 void sq_ledger_destroy(struct sq_ledger *ledger); /* NULL is allowed */
 
-/* Copies the row. `trace` (nullable) is moved and left empty; past SQ_RESULT_TRACES_MAX of them it
- * is dropped, and counted. SQ_ERR_NOMEM: nothing was taken. */
+/* Copies the row, its goodbye too. `trace` (nullable) is moved and left empty; past
+ * SQ_RESULT_TRACES_MAX of them it is dropped, and counted. SQ_ERR_NOMEM: nothing was taken. */
 int sq_ledger_add(struct sq_ledger *ledger, uint64_t index, const struct sq_peer_row *row,
                   struct sq_peer_trace *trace) SQ_MUST_USE;
 /* Of a peer without a dump whose row was added: its story is moved and left empty if it is one of

@@ -90,6 +90,9 @@ void sq_result_destroy(struct sq_result *r)
     for (size_t i = 0; i < r->metric_count; i++) {
         sq_free(r->metrics[i].hist);
     }
+    for (size_t i = 0; i < r->peer_count; i++) {
+        sq_free(r->peers[i].goodbye);
+    }
     for (size_t i = 0; i < r->trace_count; i++) {
         sq_trace_clear(&r->traces[i]);
     }

@@ -175,8 +175,10 @@ struct sq_peer_row {
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
     char message[256];     /* one sentence about the failure, or on what it still waits for, or on
                               the step that its end cut off; "" */
+    char *goodbye;         /* owned: how it left badly, the first time; NULL: it did not, it had
+                              failed before, or there was no memory */
     bool unfinished;       /* it was ok, and steps of it were left to do: message says which */
-    bool left_badly;       /* its script's goodbye failed, when its outcome was known: message */
+    bool left_badly;       /* its script's goodbye failed; its outcome stands */
     bool unlinked;         /* it was ok, and its script made no connection: message says which */
     bool reached;          /* ICE and DTLS were through at least once */
     bool connected;        /* media (or what it waited for) arrived at least once; one that was ok

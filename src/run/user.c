@@ -407,6 +407,7 @@ void sq_user_destroy(struct sq_user *user)
     sq_user_network_destroy(user);
     sq_slice_user_destroy(user->slices);
     sq_trace_clear(&user->trace);
+    sq_free(user->row.goodbye);
     sq_free(user);
 }
 

@@ -1,4 +1,5 @@
 /* What a user hears: of its peers, and of its session, whose host it is. */
+#include "base/mem.h"
 #include "base/time.h"
 #include "net/loop.h"
 #include "run/user_int.h"
@@ -192,7 +193,8 @@ static void old_session_is_over(struct sq_user *user)
     }
 }
 
-/* The outcome of a user that leaves stands; what befell its script then is told beside it. */
+/* The outcome of a user that leaves stands, and so does its sentence; what befell its script then
+ * is told beside it. */
 static void note_bad_goodbye(struct sq_user *user, const char *text)
 {
     char masked[SQ_PEER_TEXT_MAX];
@@ -200,8 +202,8 @@ static void note_bad_goodbye(struct sq_user *user, const char *text)
     sq_user_mask(user, masked);
     sq_user_tell(user, "signaling", "%s", masked);
     user->row.left_badly = true;
-    if (user->row.outcome != SQ_OUTCOME_FAILED) {
-        SQ_RESULT_SET(user->row.message, masked);
+    if (user->row.outcome != SQ_OUTCOME_FAILED && !user->row.goodbye) {
+        user->row.goodbye = sq_strdup(masked);
     }
 }
 

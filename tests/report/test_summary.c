@@ -244,6 +244,35 @@ static void video_in_pieces_is_told(void **state)
     sq_result_destroy(r);
 }
 
+/* A server that forwards all packets and never a key frame. */
+static void video_without_a_key_frame_is_told(void **state)
+{
+    static const struct {
+        double loss_percent;
+        const char *end;
+    } cases[] = {
+        {0, "; 1200 packets of it came, and none of them made a picture: no key frame that could "
+            "be read"},
+        {NAN, "; 1200 packets of it came, and none of them made a picture: no key frame that could "
+              "be read"},
+        {0.4, "; 1200 packets of it came, 0.4 % were lost, and none of them made a picture: no key "
+              "frame that could be read"},
+        {2, "; 1200 packets of it came, and 2 % were lost: no picture was whole"},
+    };
+    (void)state;
+    struct sq_result *r = sample_result(&(struct sample_options){.peers = 3, .seconds = 2});
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        r->peers[0].flow[SQ_FLOW_VIDEO_IN] = (struct sq_flow_totals){
+            .packets = 1200, .loss_percent = cases[i].loss_percent, .blank = 1};
+        struct sq_buf out = {0};
+        sq_report_video_note(r, &out);
+        assert_non_null(strstr(out.text, "; 1200"));
+        assert_string_equal(strstr(out.text, "; 1200"), cases[i].end);
+        sq_buf_free(&out);
+    }
+    sq_result_destroy(r);
+}
+
 /* Video that was agreed and never came, to some or to all. */
 static void video_that_never_came_is_told(void **state)
 {
@@ -315,7 +344,7 @@ static void what_was_not_done_is_told(void **state)
         "2 of 20 peers left before their steps were done: for example ";
     static const char *const arrivals = "5 of 25 planned arrivals were missed";
     static const char *const goodbye =
-        "scripts of 1 of 20 peers failed as they said goodbye: for example ";
+        "scripts of 1 of 20 peers failed as they said goodbye: for example peer-10, a.lua:1: no";
     static const char *const still = "1 of 3 streams of video stood still at the end, for a second";
     (void)state;
     struct sq_result *r = sample_result(&(struct sample_options){.peers = 20, .seconds = 2});
@@ -332,6 +361,9 @@ static void what_was_not_done_is_told(void **state)
         }
         r->peers[7].flow[SQ_FLOW_VIDEO_IN].still = 1;
         r->peers[9].left_badly = true;
+        if (!told) {
+            assert_int_equal(sq_result_replace_text(&r->peers[9].goodbye, "a.lua:1: no bye"), 0);
+        }
         for (size_t i = 3; i < 5; i++) {
             r->peers[i].unfinished = true;
             snprintf(r->peers[i].message, sizeof(r->peers[i].message), "cut off at step %zu", i);
@@ -344,6 +376,16 @@ static void what_was_not_done_is_told(void **state)
         json_string_value(json_object_get(json_object_get(unfinished, "example"), "message")),
         "cut off at step 3");
     json_decref(value);
+    /* The table of peers has both, a peer's own sentence first. */
+    struct sq_buf peers = {0};
+    sq_report_peers_csv(r, &peers);
+    assert_non_null(strstr(peers.text, ",a.lua:1: no bye,"));
+    sq_buf_free(&peers);
+    SQ_RESULT_SET(r->peers[9].message, "cut off");
+    sq_report_peers_csv(r, &peers);
+    assert_non_null(
+        strstr(peers.text, ",cut off; its script failed as it said goodbye: a.lua:1: no bye,"));
+    sq_buf_free(&peers);
     sq_result_destroy(r);
 }
 
@@ -469,6 +511,7 @@ int main(void)
         cmocka_unit_test(what_was_not_agreed_is_told),
         cmocka_unit_test(what_was_sent_all_the_same_is_told),
         cmocka_unit_test(video_in_pieces_is_told),
+        cmocka_unit_test(video_without_a_key_frame_is_told),
         cmocka_unit_test(video_that_never_came_is_told),
         cmocka_unit_test(what_was_not_done_is_told),
         cmocka_unit_test(who_never_came_and_by_which_network_is_told),

@@ -87,7 +87,8 @@ static void check_sums(struct bench *b)
         const struct sq_peer_row *p = &r->peers[i];
         assert_true(i == 0 || bench_index_of(p) > bench_index_of(&r->peers[i - 1]));
         assert_true((p->outcome == SQ_OUTCOME_FAILED) == (p->cause != SQ_FAILURE_NONE));
-        bool tells = p->unfinished || p->left_badly || p->unlinked;
+        bool tells = p->unfinished || p->unlinked;
+        assert_true(!p->goodbye || p->left_badly);
         assert_true((p->message[0] != '\0') == (p->outcome != SQ_OUTCOME_OK || tells));
         assert_true(p->start_ms >= 0 && p->end_ms >= p->start_ms);
     }

@@ -101,6 +101,43 @@ static void rows_take_no_memory(void **state)
     sq_ledger_destroy(ledger);
 }
 
+/* The one text of a row that the file cannot hold. */
+static void goodbyes_go_with_their_rows(void **state)
+{
+    struct sq_ledger *ledgers[2] = {make(), make()};
+    char text[32];
+    for (uint64_t i = 100; i-- > 0;) {
+        struct sq_peer_row row = row_of(i);
+        snprintf(text, sizeof(text), "bye %llu", (unsigned long long)i);
+        row.goodbye = i % 3 == 0 ? text : NULL;
+        assert_int_equal(sq_ledger_add(ledgers[i % 2], i, &row, NULL), 0);
+    }
+    struct sq_result *result = collect(ledgers, 2);
+    check_rows(result, 100);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "bye %zu", i);
+        if (i % 3 == 0) {
+            assert_string_equal(result->peers[i].goodbye, text);
+        } else {
+            assert_null(result->peers[i].goodbye);
+        }
+    }
+    sq_ledger_destroy(ledgers[0]);
+    sq_ledger_destroy(ledgers[1]);
+    sq_result_destroy(result);
+
+    struct sq_ledger *ledger = make(); /* nobody collects it; without memory it lacks the text */
+    struct sq_peer_row row = row_of(0);
+    row.goodbye = text;
+    for (size_t nth = 1; nth <= 3; nth++) {
+        sq_mem_fail_at(nth);
+        assert_int_equal(sq_ledger_add(ledger, nth, &row, NULL), 0);
+        sq_mem_fail_at(0);
+    }
+    sq_ledger_destroy(ledger);
+    (void)state;
+}
+
 static void traces_go_with_their_rows(void **state)
 {
     struct sq_ledger *ledgers[2] = {make(), make()};
@@ -233,6 +270,7 @@ int main(void)
         cmocka_unit_test(rows_come_back_in_order),
         cmocka_unit_test(without_a_disk),
         cmocka_unit_test(rows_take_no_memory),
+        cmocka_unit_test(goodbyes_go_with_their_rows),
         cmocka_unit_test(traces_go_with_their_rows),
         cmocka_unit_test(dumps_that_were_asked_for_are_kept),
         cmocka_unit_test(the_worst_keep_their_stories),

@@ -4,6 +4,7 @@
 #include "run/expect.h"
 #include "run/rig.h"
 #include "run/shard_bench.h"
+#include "scenario/scenario.h"
 #include "scenario/users.h"
 #include "signal/lua/lua_signal.h"
 #include "signal/lua/script.h"
@@ -146,7 +147,8 @@ static void what_scripts_left_undone_is_told(void **state)
     struct sq_result *r = s.b.result;
     assert_int_equal(r->counts.ok, 2);
     assert_true(r->peers[0].left_badly && r->peers[1].left_badly);
-    assert_non_null(strstr(r->peers[0].message, ":1: no bye"));
+    assert_non_null(strstr(r->peers[0].goodbye, ":1: no bye"));
+    assert_non_null(strstr(r->peers[0].message, "the script ended without a connection"));
     finish(&s);
 
     make(&s, "");
@@ -164,12 +166,76 @@ static void what_scripts_left_undone_is_told(void **state)
     finish(&s);
 }
 
+/* A server that never answers is why nobody connected, and not the goodbye to it. */
+static void a_bad_goodbye_is_not_why_nobody_connected(void **state)
+{
+    static const char waits[] = "not signed in yet: the signalling server has not answered";
+    struct script_bench s;
+    (void)state;
+    make(&s, "local socket\n"
+             "function on_leave() socket:send('bye') end\n"
+             "sleep('60s')\n");
+    s.b.plan.peers = 2;
+    s.b.plan.duration_ns = SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    struct sq_result *r = s.b.result;
+    assert_int_equal(r->counts.pending, 2);
+    assert_int_equal(sq_expect_judge(NULL, 0, r), 0);
+    assert_int_equal(r->exit_code, SQ_EXIT_UNREACHED);
+    assert_non_null(strstr(r->verdict_reason, waits));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(r->peers[i].left_badly);
+        assert_string_equal(r->peers[i].message, waits);
+        assert_non_null(strstr(r->peers[i].goodbye, ":2: attempt to index a nil value"));
+    }
+    finish(&s);
+}
+
+/* It leaves badly, comes back, and its end is well: what befell it is kept all the same. */
+static void a_bad_goodbye_of_before_is_kept(void **state)
+{
+    static const char yaml[] = "steps: [{wait: 100ms}, leave, {wait: 100ms}, rejoin]\n";
+    struct script_bench s;
+    struct sq_scenario *scenario;
+    struct sq_yaml_error error = {.message = ""};
+    (void)state;
+    make(&s, "function on_leave()\n"
+             "  if not session:get('left') then session:set('left', '1') error('no bye') end\n"
+             "end\n"
+             "local other = RTCPeerConnection{}\n"
+             "pc:setLocalDescription()\n"
+             "other:setRemoteDescription(pc:gathered())\n"
+             "other:setLocalDescription()\n"
+             "pc:setRemoteDescription(other:gathered())\n"
+             "pc:wait('connected', '10s')\n");
+    assert_int_equal(sq_scenario_parse("t.yaml", yaml, strlen(yaml), NULL, NULL, &scenario, &error),
+                     0);
+    s.b.plan.groups[0].before = &scenario->before;
+    s.b.plan.groups[0].steps = &scenario->steps;
+    s.b.plan.peers = 1;
+    s.b.plan.threads = 1;
+    s.b.plan.duration_ns = 3 * SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    const struct sq_peer_row *row = &s.b.result->peers[0];
+    assert_int_equal(s.b.result->counts.ok, 1);
+    assert_true(row->left_badly && !row->unfinished && !row->unlinked);
+    assert_string_equal(row->message, "");
+    assert_non_null(row->goodbye);
+    assert_non_null(strstr(row->goodbye, ":2: no bye"));
+    finish(&s);
+    sq_scenario_free(scenario);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_call_each_other),
         cmocka_unit_test(a_loop_is_its_own_users_end),
         cmocka_unit_test(what_scripts_left_undone_is_told),
+        cmocka_unit_test(a_bad_goodbye_is_not_why_nobody_connected),
+        cmocka_unit_test(a_bad_goodbye_of_before_is_kept),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }
