@@ -6,9 +6,14 @@
 #include "run/replay_int.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#define CLOCK_LEAST_NS (1 * SQ_NS_PER_SEC) /* of a recording whose clock can be told */
-#define CLOCK_OFF      0.25                /* 48 from 90 kHz is more, drift and jitter are less */
+#define CLOCK_GAP_NS (200 * SQ_NS_PER_MS) /* after a longer one the clock is looked at anew */
+#define CLOCK_PIECE_NS                                                                             \
+    (500 * SQ_NS_PER_MS) /* without such a gap: one look; short bursts are less */
+#define CLOCK_LOOKS 2    /* of a recording whose clock can be told */
+#define CLOCK_MOST  256  /* looks; the first are enough */
+#define CLOCK_OFF   0.25 /* 48 from 90 kHz is more, drift and jitter are less */
 
 int sq_replay_types_came(const struct sq_replay *replay, const bool named[static SQ_REPLAY_PTS],
                          const char *path, char why[static SQ_REPLAY_WHY_MAX])
@@ -98,22 +103,45 @@ int sq_replay_shows(const struct sq_replay *replay, bool audio, char why[static 
     return SQ_ERR_NOTFOUND;
 }
 
-/* How many ticks a second its time-stamps run; NAN where it is too short to tell. */
-static double clock_of(const struct sq_replay *replay)
+static int by_size(const void *a, const void *b)
 {
-    const struct sq_replay_packet *first = NULL;
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *numbers, size_t n)
+{
+    qsort(numbers, n, sizeof(*numbers), by_size);
+    return (numbers[(n - 1) / 2] + numbers[n / 2]) / 2;
+}
+
+/* How many ticks a second its time-stamps run, where that is not `hz`; NAN where it is, or the
+ * recording is too short to tell. A call on hold, or silence that is not sent, is a gap over which
+ * time-stamps need not have gone on, and a change of the sender is a jump: so many short pieces
+ * without a gap are looked at, and most of them have to say so. */
+static double other_clock(const struct sq_replay *replay, double hz)
+{
+    double rates[CLOCK_MOST];
+    size_t n = 0;
+    size_t off = 0;
+    const struct sq_replay_packet *first = NULL; /* of a piece */
     const struct sq_replay_packet *last = NULL;
-    for (size_t i = 0; i < replay->packets_len; i++) {
+    for (size_t i = 0; i < replay->packets_len && n < CLOCK_MOST; i++) {
         const struct sq_replay_packet *p = &replay->packets[i];
-        if (!p->video) {
-            first = first ? first : p;
-            last = p;
+        if (p->video) {
+            continue;
+        }
+        first = first && p->ns - last->ns <= CLOCK_GAP_NS ? first : p;
+        last = p;
+        if (p->ns - first->ns >= CLOCK_PIECE_NS) {
+            double seconds = (double)(p->ns - first->ns) / 1e9;
+            rates[n] = (double)(uint32_t)(p->ts - first->ts) / seconds;
+            off += fabs(rates[n++] / hz - 1) > CLOCK_OFF;
+            first = p;
         }
     }
-    if (!first || last->ns - first->ns < CLOCK_LEAST_NS) {
-        return NAN;
-    }
-    return (double)(uint32_t)(last->ts - first->ts) * 1e9 / (double)(last->ns - first->ns);
+    return n >= CLOCK_LOOKS && 2 * off > n ? median(rates, n) : NAN;
 }
 
 static uint64_t opus_packets(const struct sq_replay *replay)
@@ -131,8 +159,8 @@ static int check_audio(const struct sq_replay *replay, char why[static SQ_REPLAY
 {
     const struct sq_replay_stream *stream = &replay->streams[SQ_MEDIA_AUDIO];
     const struct sq_codec_info *info = sq_codec_info(stream->codec);
-    double hz = clock_of(replay);
-    if (fabs(hz / info->clock_hz - 1) > CLOCK_OFF) { /* false of NAN */
+    double hz = other_clock(replay, info->clock_hz);
+    if (!isnan(hz)) {
         snprintf(why, SQ_REPLAY_WHY_MAX,
                  "--pt says that payload type %u is %s, whose time-stamps count %u a second, but "
                  "those of its packets count about %.0f",

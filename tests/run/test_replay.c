@@ -378,6 +378,53 @@ static void types_that_do_not_fit(void **state)
     assert_non_null(strstr(why, "no packet of payload type 101"));
 }
 
+/* Two seconds of a call, `gap_ms` of hold in which its time-stamps do not go on but jump by `jump`,
+ * and two seconds more. */
+static void write_held_call(uint8_t pt, unsigned per_ms, const void *payload, size_t len,
+                            unsigned gap_ms, uint32_t jump)
+{
+    struct sq_buf b = {0};
+    const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+    begin_file(&sink);
+    for (unsigned i = 0; i < 200; i++) {
+        uint8_t rtp[12 + 16] = {0x80, pt, 0, (uint8_t)i};
+        sq_store_u32(rtp + 4, 1000 + 20 * per_ms * i + (i < 100 ? 0 : jump));
+        memcpy(rtp + 12, payload, len);
+        sq_rtpdump_packet(&sink, 20 * i + (i < 100 ? 0 : gap_ms), rtp, 12 + len);
+    }
+    end_file(&b);
+}
+
+/* Neither a hold nor a jump says anything of the clock, and what is wrong is seen all the same. */
+static void a_call_on_hold_keeps_its_clock(void **state)
+{
+    static const uint8_t voice[] = {0x78, 1, 2, 3};
+    static const struct {
+        unsigned per_ms, gap_ms;
+        uint32_t jump;
+        const char *map, *sentence; /* NULL: it fits */
+    } all[] = {
+        {8, 60000, 0, "111=PCMU", NULL},
+        {8, 0, 90000000, "111=PCMU", NULL},
+        {8, 300, 0xfffff000, "111=G722", NULL},
+        {48, 60000, 0, "111=opus", NULL},
+        {48, 60000, 0, "111=PCMU", "count about 48000"},
+        {8, 60000, 48000 * 60, "111=opus", "count about 8000"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct sq_replay *r;
+        write_held_call(111, all[i].per_ms, voice, sizeof(voice), all[i].gap_ms, all[i].jump);
+        assert_int_equal(sq_replay_open(path, all[i].map, &r, why), 0);
+        int err = sq_replay_check(r, true, true, why);
+        if (err != (all[i].sentence ? SQ_ERR_FORMAT : 0) ||
+            (err && !strstr(why, all[i].sentence))) {
+            fail_msg("case %zu: %d %s", i, err, why);
+        }
+        sq_replay_close(r);
+    }
+}
+
 /* Used as far as it goes, and told. */
 static void cut_off(void **state)
 {
@@ -439,6 +486,7 @@ int main(void)
         cmocka_unit_test(cut_off),
         cmocka_unit_test(cut_by_a_snap_length),
         cmocka_unit_test(types_that_do_not_fit),
+        cmocka_unit_test(a_call_on_hold_keeps_its_clock),
         cmocka_unit_test(nothing_to_play),
         cmocka_unit_test(video_that_cannot_be_shown),
         cmocka_unit_test(without_memory),
