@@ -85,7 +85,8 @@ void sq_capacity_session_interrupt(void *ctx, unsigned count)
     s->capacity->end = SQ_CAPACITY_INTERRUPTED;
     if (s->run && count == 1) {
         sq_progress_say(&s->progress, "Interrupted: everyone leaves, what is known is kept. Once "
-                                      "more ends it at once.");
+                                      "more ends it without a goodbye, a third time at once and "
+                                      "without results.");
         leave(s);
     } else if (s->run) {
         sq_run_abort(s->run);

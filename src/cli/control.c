@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/eventfd.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define INTERRUPTS_MAX 3 /* with so many it ends at once, whatever hangs */
@@ -15,6 +17,9 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 /* Of the handler, of which a process has one. */
 static atomic_uint interrupts;
 static atomic_int told_fd = -1;
+/* The terminal as it was, while keys are read from it. Written before `changed` is set. */
+static struct termios before;
+static atomic_bool changed;
 
 static void signal_set(sigset_t *set)
 {
@@ -76,11 +81,20 @@ int sq_control_start_early(struct sq_control *control, struct sq_loop *loop)
     return sq_control_start(control, loop, false);
 }
 
+/* Of what a signal's handler may call (POSIX.1-2017, XSH 2.4.3). A job in the background may not
+ * change the terminal: the call would stop it. */
+static void put_terminal_back(void)
+{
+    if (atomic_load(&changed) && tcgetpgrp(STDIN_FILENO) == getpgrp()) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    }
+}
+
 /* The handler: the loop is told, which may hang. */
 static void count_up(int number)
 {
     static const char said[] = "\nsquall: interrupted three times: ended without results\n";
-    int before = errno;
+    int error = errno;
     (void)number;
     bool enough = atomic_fetch_add(&interrupts, 1) + 1 >= INTERRUPTS_MAX;
     const uint64_t one = 1;
@@ -88,9 +102,10 @@ static void count_up(int number)
                        : write(atomic_load(&told_fd), &one, sizeof(one));
     (void)n;
     if (enough) {
+        put_terminal_back();
         _exit(SQ_EXIT_INTERRUPTED);
     }
-    errno = before;
+    errno = error;
 }
 
 static void on_signal(void *ctx, unsigned ready)
@@ -122,13 +137,16 @@ static void on_keys(void *ctx, unsigned ready)
 
 static int start_keys(struct sq_control *control, struct sq_loop *loop)
 {
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &control->before) != 0) {
+    /* See put_terminal_back. */
+    if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+        tcgetattr(STDIN_FILENO, &before) != 0) {
         return 0;
     }
-    struct termios raw = control->before;
+    struct termios raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-    /* A job in the background may not change the terminal: the call would stop it. */
-    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0) {
+    atomic_store(&changed, true);
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) != 0) {
+        atomic_store(&changed, false);
         return 0;
     }
     control->raw = true;
@@ -169,7 +187,8 @@ void sq_control_stop(struct sq_control *control)
         control->signal_fd = -1;
     }
     if (control->raw) {
-        tcsetattr(STDIN_FILENO, TCSANOW, &control->before);
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+        atomic_store(&changed, false);
         control->raw = false;
     }
 }

@@ -6,13 +6,11 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include <stdbool.h>
-#include <termios.h>
 
 struct sq_control {
     struct sq_watch keys, signals;
     int signal_fd;
-    bool raw; /* the terminal's settings were changed */
-    struct termios before;
+    bool raw; /* it changed the terminal's settings */
     void (*key)(void *ctx, char key);
     void (*interrupt)(void *ctx, unsigned count); /* 1 for the first signal */
     unsigned interrupts;

@@ -2,13 +2,16 @@
 #include "cli/control.h"
 
 #include "run/result.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,13 +25,18 @@ static unsigned seen;
 static struct sq_control control;
 static struct sq_loop *loop;
 
-static void begin(void)
+static void begin_with(bool keys)
 {
     control = (struct sq_control){.interrupt = on_interrupt, .ctx = &seen};
     if (sq_control_block_signals() != 0 || sq_loop_new(NULL, &loop) != 0 ||
-        sq_control_start(&control, loop, false) != 0) {
+        sq_control_start(&control, loop, keys) != 0) {
         _exit(1);
     }
+}
+
+static void begin(void)
+{
+    begin_with(false);
 }
 
 /* Two are told to the loop, one by one; the third finds a thread that never looks at its loop. */
@@ -84,8 +92,69 @@ static void a_third_signal_ends_whatever_hangs(void **state)
     assert_ends(three_at_once);
 }
 
+#define LINES (tcflag_t)(ICANON | ECHO) /* what a shell's user sees missing */
+
+static bool has_lines(int tty, bool all)
+{
+    struct termios now;
+    return tcgetattr(tty, &now) == 0 && (now.c_lflag & LINES) == (all ? LINES : 0);
+}
+
+/* As a shell does it: a job in the foreground of a terminal, which is there after the job. 0: the
+ * job changed it, and it is as it was. */
+static int third_in_a_terminal(const char *name)
+{
+    int status;
+    int tty = setsid() < 0 ? -1 : open(name, O_RDWR);
+    if (tty < 0 || dup2(tty, STDIN_FILENO) < 0 || !has_lines(tty, true)) {
+        return 10;
+    }
+    pid_t job = fork();
+    if (job == 0) {
+        (void)alarm(10);
+        begin_with(true);
+        if (!has_lines(tty, false)) {
+            _exit(4);
+        }
+        for (int i = 0; i < 3; i++) {
+            (void)raise(SIGINT);
+        }
+        _exit(3);
+    }
+    if (waitpid(job, &status, 0) != job || !WIFEXITED(status)) {
+        return 11;
+    }
+    return WEXITSTATUS(status) != SQ_EXIT_INTERRUPTED ? 20 + WEXITSTATUS(status)
+           : has_lines(tty, true)                     ? 0
+                                                      : 12;
+}
+
+static void a_third_signal_puts_the_terminal_back(void **state)
+{
+    char name[64];
+    int status;
+    (void)state;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(master >= 0);
+    assert_int_equal(grantpt(master) | unlockpt(master), 0);
+    assert_int_equal(ptsname_r(master, name, sizeof(name)), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(20);
+        _exit(third_in_a_terminal(name));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    close(master);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_third_signal_ends_whatever_hangs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_third_signal_ends_whatever_hangs),
+        cmocka_unit_test(a_third_signal_puts_the_terminal_back),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
