@@ -330,6 +330,16 @@ static void go_direct(struct sq_endpoint *endpoint)
     }
 }
 
+/* ICE looks for a path again: the one that was nominated hears them no more since it settled. */
+static void hear_all_refusals(struct sq_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->carrier->addrs_len; i++) {
+        if (endpoint->paths[i].udp) {
+            endpoint_hear_refusals(&endpoint->paths[i], true);
+        }
+    }
+}
+
 static void on_peer_event(void *ctx, const struct sq_peer_event *event)
 {
     struct sq_endpoint *endpoint = ctx;
@@ -338,6 +348,7 @@ static void on_peer_event(void *ctx, const struct sq_peer_event *event)
     } else if (event->type == SQ_PEER_EV_ICE_RESTART) {
         disconnect(endpoint);
         endpoint_forget_refusals(endpoint);
+        hear_all_refusals(endpoint);
         go_direct(endpoint);
     } else if (event->type == SQ_PEER_EV_CANDIDATE_NAME) {
         endpoint_resolve(endpoint, event->text);

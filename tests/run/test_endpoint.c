@@ -554,6 +554,65 @@ static void a_closed_port_is_named(void **state)
     free_room(&room);
 }
 
+/* Time as its timers see it goes on without the other side, until it has failed. */
+static void drive_until_failed(struct room *room, uint64_t *at_ns)
+{
+    uint64_t end_ns = *at_ns + 60 * SQ_NS_PER_SEC;
+    for (; room->a.state != SQ_PEER_FAILED && *at_ns < end_ns; *at_ns += 50 * SQ_NS_PER_MS) {
+        sq_peer_on_timeout(sq_endpoint_peer(room->a.endpoint), *at_ns);
+        assert_int_equal(sq_loop_run_once(room->loop, 0), 0);
+    }
+    assert_int_equal(room->a.state, SQ_PEER_FAILED);
+}
+
+/* The connection is lost, ICE starts anew, and nobody is there any more: the socket hears that who
+ * heard no refusals while it was settled. */
+static void a_port_that_closed_before_a_restart_is_named(void **state)
+{
+    const struct sq_channel_config channel = {.label = "quiet"};
+    struct sq_channel *of_a, *of_b;
+    struct room room;
+    char why[SQ_PEER_TEXT_MAX], addr[SQ_ADDR_TEXT_MAX], words[128];
+    char *offer, *answer;
+    (void)state;
+    make_sides(&room, "127.0.0.1", (struct sq_carrier_config){.seed = 14});
+    struct sq_peer *a = sq_endpoint_peer(room.a.endpoint);
+    struct sq_peer *b = sq_endpoint_peer(room.b.endpoint);
+    assert_int_equal(sq_peer_add_channel(a, sq_loop_now(room.loop), &channel, &of_a), 0);
+    assert_int_equal(sq_peer_add_channel(b, sq_loop_now(room.loop), &channel, &of_b), 0);
+    rig_negotiate(room.loop, a, b, false);
+    assert_true(rig_until(room.loop, both_nominated, &room, LIMIT_MS));
+    struct sockets fds = {rig_socket_of(transport_of(&room.a).local_addr),
+                          rig_socket_of(transport_of(&room.b).local_addr)};
+    assert_true(rig_until(room.loop, both_connected, &fds, LIMIT_MS));
+
+    /* What b could answer goes nowhere: consent is lost (RFC 7675). */
+    int deaf = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(deaf >= 0 && dup2(deaf, fds.b) == fds.b);
+    close(deaf);
+    uint64_t at_ns = sq_loop_now(room.loop);
+    drive_until_failed(&room, &at_ns);
+    assert_null(strstr(room.a.text, "was refused"));
+
+    /* The answer names a port that is closed by then. */
+    assert_int_equal(sq_peer_create_offer(a, at_ns, true, &offer, why), 0);
+    assert_int_equal(sq_peer_set_remote(b, sq_loop_now(room.loop), SQ_SDP_OFFER, offer, why), 0);
+    assert_int_equal(sq_peer_create_answer(b, sq_loop_now(room.loop), &answer, why), 0);
+    close_side(&room.b);
+    assert_int_equal(sq_peer_set_remote(a, at_ns, SQ_SDP_ANSWER, answer, why), 0);
+    sq_free(offer);
+    sq_free(answer);
+    struct sq_addr gone = sq_ice_remote(sq_peer_ice(a), 0)->addr;
+    assert_int_equal(room.a.state, SQ_PEER_CONNECTING);
+    drive_until_failed(&room, &at_ns);
+    snprintf(words, sizeof(words), "; UDP to %s was refused: port unreachable (ICMP)",
+             sq_addr_format(&gone, addr));
+    if (!strstr(room.a.text, words)) {
+        fail_msg("%s (expected %s)", room.a.text, words);
+    }
+    free_room(&room);
+}
+
 /* ---- What cannot be made ---- */
 
 static void refused_settings(void **state)
@@ -648,6 +707,7 @@ int main(void)
         cmocka_unit_test(destroyed_in_the_middle),
         cmocka_unit_test(a_dead_server_is_no_send_error),
         cmocka_unit_test(a_closed_port_is_named),
+        cmocka_unit_test(a_port_that_closed_before_a_restart_is_named),
         cmocka_unit_test(refused_settings),
         cmocka_unit_test(loopback_targets_get_loopback_sockets),
         cmocka_unit_test(every_allocation_may_fail),
