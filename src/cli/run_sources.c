@@ -402,7 +402,7 @@ static int named_clip(struct sq_run_sources *s, const char *what, const char *na
     }
     struct sq_run_clip *clip = &s->clips[s->clips_len];
     if (sq_clip_open_with(path, opts, &clip->clip, why) != 0) {
-        return refuse(s, SQ_ERR_FORMAT, "%.*s: %s", (int)strcspn(what, " "), what, why);
+        return refuse(s, SQ_ERR_FORMAT, "%.*s: %s", (int)strcspn(what, ": "), what, why);
     }
     clip->name = name;
     clip->opts = *opts;

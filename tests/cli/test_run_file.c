@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -616,6 +617,30 @@ static void steps_are_in_the_results(void **state)
     unsetenv("SQ_TEST_SECRET");
 }
 
+/* What is wrong with the clip that a step needs is told with the step's name. */
+static void a_broken_clip_of_a_step_is_told(void **state)
+{
+    char path[256], told[512];
+    struct whole w;
+    (void)state;
+    assert_int_equal(mkdir(in("clips"), 0700), 0);
+    snprintf(path, sizeof(path), "%s", in("clips/black.sqclip"));
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("no clip", f);
+    fclose(f);
+    setenv("SQUALL_SHARE", dir, 1);
+    int err = make("target: lab\nsteps:\n  - wait: 2s\n  - mute: video\n",
+                   "--media|" SQ_SOURCE_DIR "/share/clips/small.sqclip", &w);
+    setenv("SQUALL_SHARE", SQ_SOURCE_DIR "/share", 1);
+    assert_int_equal(err, SQ_ERR_FORMAT);
+    snprintf(told, sizeof(told), "t.yaml:4:5: mute: %s: ", path);
+    if (!strstr(w.why, told)) {
+        fail_msg("%s (expected %s)", w.why, told);
+    }
+    drop(&w);
+}
+
 static void what_it_would_do_in_words(void **state)
 {
     (void)state;
@@ -729,6 +754,7 @@ int main(void)
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),
         cmocka_unit_test(steps_are_in_the_results),
+        cmocka_unit_test(a_broken_clip_of_a_step_is_told),
         cmocka_unit_test(what_it_would_do_in_words),
         cmocka_unit_test(every_option_has_its_key),
     };
