@@ -4,14 +4,14 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "media/clip.h"
+#include "media/heard.h"
 #include "prepare/prepare.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RATE_MISSED  1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
-#define HEARD_ENOUGH 95  /* per cent: less of a clip is told */
+#define RATE_MISSED 1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
 
 /* ---- info ---- */
 
@@ -209,7 +209,7 @@ static void note_rates(const struct sq_prepare *p, const char *path)
         }
     }
     double heard = sq_clip_heard_percent(clip);
-    if (heard < HEARD_ENOUGH) {
+    if (heard < SQ_HEARD_ENOUGH_PERCENT) {
         fprintf(stderr,
                 "Note: it is silent for long: %.0f %% of its seconds can be heard, and "
                 "audio.in.heard of --decode comes to about that.\n",

@@ -4,11 +4,10 @@
 #include "base/time.h"
 #include "cli/run_sources.h"
 #include "media/clip.h"
+#include "media/heard.h"
 #include "run/replay.h"
 #include "scenario/steps.h"
 #include <string.h>
-
-#define HEARD_ENOUGH 95 /* per cent: less of a clip is told where it is decoded */
 
 /* A plan that cannot bring all its peers up is allowed, but hardly meant. */
 static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
@@ -66,7 +65,7 @@ static void note_silence(const struct sq_run_options *o, const struct sq_plan_gr
 {
     bool sounds = group->clip && group->audio && group->publishes;
     double heard = o->decode && sounds ? sq_clip_heard_percent(group->clip) : 100;
-    if (heard < HEARD_ENOUGH) {
+    if (heard < SQ_HEARD_ENOUGH_PERCENT) {
         fprintf(out,
                 "Note: --media %s is silent for long: %.0f %% of its seconds can be heard, and "
                 "audio.in.heard comes to about that, whatever the service does.\n",

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "media/clip_int.h"
+#include "media/heard.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -185,7 +186,7 @@ static double loudness(const struct sq_clip_track *t, uint32_t frame)
 double sq_clip_heard_percent(const struct sq_clip *c)
 {
     const struct sq_clip_track *t = sq_clip_track(c, SQ_CLIP_AUDIO);
-    double least = pow(10, SQ_CLIP_HEARD_DBOV / 10.0);
+    double least = pow(10, SQ_HEARD_DBOV / 10.0);
     uint32_t heard = 0;
     uint32_t end = 0; /* behind the second that begins with a packet, beyond the loop's end, too */
     uint64_t ticks = 0;

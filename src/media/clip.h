@@ -168,10 +168,9 @@ int sq_clip_open_bytes_with(const void *bytes, size_t len, const char *path,
                             const struct sq_clip_opts *opts, struct sq_clip **ret_clip,
                             char why[static SQ_CLIP_WHY_MAX]) SQ_MUST_USE;
 void sq_clip_close(struct sq_clip *c);
-#define SQ_CLIP_HEARD_DBOV (-50) /* a second that is louder is heard */
 /* Per cent of the seconds of its sound, wherever one begins in the loop, that are heard by their
- * level: what of it a listener can hear who misses nothing. By the packets' levels, so out of
- * nothing that was decoded. 100 of a clip without sound. */
+ * level (media/heard.h): what of it a listener can hear who misses nothing. By the packets' levels,
+ * so out of nothing that was decoded. 100 of a clip without sound. */
 double sq_clip_heard_percent(const struct sq_clip *clip);
 
 /* The highest step of the first ladder of that kind, or NULL. Borrowed from the clip. */

@@ -1,6 +1,6 @@
 #include "media/decode.h"
 
-#include "media/clip.h"
+#include "media/heard.h"
 
 #ifdef SQ_HAVE_LIBAV
 
@@ -211,7 +211,7 @@ static void take_sound(struct sq_media_decoder *d)
         /* A sine at full scale is 0 dBov less 3. */
         d->told.level_dbov = 10 * log10(d->squares / (double)d->samples + 1e-13);
         d->told.seconds++;
-        d->told.seconds_alive += d->told.level_dbov > SQ_CLIP_HEARD_DBOV;
+        d->told.seconds_alive += d->told.level_dbov > SQ_HEARD_DBOV;
         d->squares = 0;
         d->samples = 0;
     }

@@ -15,7 +15,7 @@ struct sq_decoded {
     uint64_t pictures;      /* that came out of the decoder */
     uint64_t failed;        /* frames and packets that it refused */
     uint64_t seconds;       /* of picture or sound, whole ones */
-    uint64_t seconds_alive; /* of them: the picture moved, or the sound was above -50 dBov */
+    uint64_t seconds_alive; /* of them: the picture moved, or the sound was heard (media/heard.h) */
     uint32_t width, height; /* of the latest picture */
     double level_dbov;      /* of the latest second of sound */
 };

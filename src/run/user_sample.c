@@ -60,9 +60,9 @@ static void sample_bwe(struct sampling *s, const struct sq_peer *rtc)
     if (bwe.video_target_bps == 0) {
         return; /* who sends no video probes nothing: the estimate stays where it began */
     }
-    sample_record(s, SQ_METRIC_VIDEO_OUT_TARGET, (double)bwe.video_target_bps / 1e3);
+    sq_sample_record(s, SQ_METRIC_VIDEO_OUT_TARGET, (double)bwe.video_target_bps / 1e3);
     if (bwe.estimate_bps > 0) {
-        sample_record(s, SQ_METRIC_BWE_ESTIMATE, (double)bwe.estimate_bps / 1e3);
+        sq_sample_record(s, SQ_METRIC_BWE_ESTIMATE, (double)bwe.estimate_bps / 1e3);
     }
 }
 
@@ -76,8 +76,8 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
     bool receives = false;
     for (size_t i = 0; i < n; i++) {
         struct sq_track *track = sq_peer_track(rtc, i);
-        if (sample_until(s->user, track, s->now_ns) > s->user->sampled_ns) {
-            sample_track(s, track, &peer->marks[i]);
+        if (sq_sample_until(s->user, track, s->now_ns) > s->user->sampled_ns) {
+            sq_sample_track(s, track, &peer->marks[i]);
         }
         receives = receives || (sq_track_current_direction(track) & SQ_DIR_RECVONLY);
     }
@@ -98,7 +98,7 @@ static void sample_peer(struct sampling *s, struct sq_user_peer *peer)
         for (int flow = SQ_FLOW_AUDIO_IN; flow <= SQ_FLOW_VIDEO_IN; flow += 2) {
             if (s->flows[flow].carries) { /* else it is told once one does */
                 s->user->last_ice_rtt_s = rtt_s;
-                sample_note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
+                sq_sample_note_rtt(s, (enum sq_flow)flow, rtt_s * 1e3);
             }
         }
     }
@@ -110,10 +110,10 @@ static void note_silence(struct sampling *s, enum sq_flow flow)
 {
     s->user->sums[flow].seconds += s->seconds;
     if (s->telling) {
-        sample_record(s, sample_metrics[flow].bitrate, 0);
+        sq_sample_record(s, sq_sample_metrics[flow].bitrate, 0);
     }
     if (s->telling && flow == SQ_FLOW_VIDEO_IN && s->now_ns >= s->user->up_ns + SQ_NS_PER_SEC) {
-        sample_note_fps_in(s, 0);
+        sq_sample_note_fps_in(s, 0);
     }
 }
 
@@ -128,7 +128,7 @@ static void tell_part(struct sampling *s, enum sq_metric_id id, double part, dou
 /* What this second adds to what is told once a peer. */
 static void tell_parts(struct sampling *s, enum sq_flow flow)
 {
-    const struct flow_metrics *metrics = &sample_metrics[flow];
+    const struct flow_metrics *metrics = &sq_sample_metrics[flow];
     const struct flow_delta *delta = &s->flows[flow];
     if (!s->user->slices || !s->user->row.connected) {
         return;
@@ -168,7 +168,7 @@ static void close_flow(struct sampling *s, enum sq_flow flow)
         return;
     }
     if (s->telling) {
-        sample_record(s, sample_metrics[flow].bitrate, bits / s->seconds / 1e3);
+        sq_sample_record(s, sq_sample_metrics[flow].bitrate, bits / s->seconds / 1e3);
     }
     s->user->sums[flow].bits += bits;
     s->user->sums[flow].seconds += s->seconds;
@@ -185,7 +185,7 @@ void sq_user_begin_samples(struct sq_user *user, uint64_t now_ns)
             continue;
         }
         for (size_t t = 0; t < n; t++) {
-            sample_mark(&peer->marks[t], sq_peer_track(rtc, t), now_ns);
+            sq_sample_mark(&peer->marks[t], sq_peer_track(rtc, t), now_ns);
         }
     }
     user->sampled_ns = now_ns;

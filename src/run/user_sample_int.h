@@ -9,7 +9,7 @@ struct flow_metrics {
     enum sq_metric_id channels, bitrate, loss, jitter, rtt, nack, pli;
 };
 
-extern const struct flow_metrics sample_metrics[SQ_FLOW_COUNT];
+extern const struct flow_metrics sq_sample_metrics[SQ_FLOW_COUNT];
 
 /* What a user's tracks of one flow did since they were last looked at. */
 struct flow_delta {
@@ -39,19 +39,19 @@ struct sampling {
 /* user_sample_track.c */
 
 /* A sample of this second. */
-void sample_record(struct sampling *s, enum sq_metric_id id, double value);
-void sample_note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms);
-void sample_note_fps_in(struct sampling *s, double fps);
+void sq_sample_record(struct sampling *s, enum sq_metric_id id, double value);
+void sq_sample_note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms);
+void sq_sample_note_fps_in(struct sampling *s, double fps);
 /* What a track did since its mark, which is moved to now. */
-void sample_track(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark);
+void sq_sample_track(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark);
 /* What it did before belongs to no second. */
-void sample_mark(struct sq_track_mark *mark, const struct sq_track *track, uint64_t now_ns);
+void sq_sample_mark(struct sq_track_mark *mark, const struct sq_track *track, uint64_t now_ns);
 /* A stream that its sender has ended stands still on purpose: no freeze, and nothing to conceal.
  * It is looked at as it was at its end. */
-uint64_t sample_until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns);
+uint64_t sq_sample_until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns);
 
 /* What neither a retransmission nor RTX brought. */
-static inline int64_t sample_lost(const struct sq_inbound_stats *in)
+static inline int64_t sq_sample_lost(const struct sq_inbound_stats *in)
 {
     return (int64_t)(in->packets_missing - in->packets_repaired);
 }

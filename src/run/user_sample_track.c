@@ -1,7 +1,7 @@
 /* What a user's tracks did in a second. */
 #include "run/user_sample_int.h"
 
-const struct flow_metrics sample_metrics[SQ_FLOW_COUNT] = {
+const struct flow_metrics sq_sample_metrics[SQ_FLOW_COUNT] = {
     [SQ_FLOW_AUDIO_IN] = {SQ_METRIC_AUDIO_IN, SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_IN_LOSS,
                           SQ_METRIC_AUDIO_IN_JITTER, SQ_METRIC_AUDIO_IN_RTT,
                           SQ_METRIC_AUDIO_IN_NACK, SQ_METRIC_COUNT},
@@ -17,7 +17,7 @@ const struct flow_metrics sample_metrics[SQ_FLOW_COUNT] = {
                            SQ_METRIC_VIDEO_OUT_PLI},
 };
 
-void sample_record(struct sampling *s, enum sq_metric_id id, double value)
+void sq_sample_record(struct sampling *s, enum sq_metric_id id, double value)
 {
     sq_user_record_since(s->user, id, value, s->user->sampled_ns, s->now_ns);
 }
@@ -25,17 +25,17 @@ void sample_record(struct sampling *s, enum sq_metric_id id, double value)
 static void note_jitter(struct sampling *s, enum sq_flow flow, double jitter_ms)
 {
     struct sq_second *second = s->user->env->second;
-    sample_record(s, sample_metrics[flow].jitter, jitter_ms);
+    sq_sample_record(s, sq_sample_metrics[flow].jitter, jitter_ms);
     second->jitter_ms_sum[flow] += jitter_ms;
     second->jitter_n[flow]++;
     s->user->sums[flow].jitter_ms += jitter_ms;
     s->user->sums[flow].jitter_n++;
 }
 
-void sample_note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
+void sq_sample_note_rtt(struct sampling *s, enum sq_flow flow, double rtt_ms)
 {
     struct sq_second *second = s->user->env->second;
-    sample_record(s, sample_metrics[flow].rtt, rtt_ms);
+    sq_sample_record(s, sq_sample_metrics[flow].rtt, rtt_ms);
     second->rtt_ms_sum += rtt_ms;
     second->rtt_n++;
     sq_hist_small_record(&second->rtt_us, (uint64_t)(rtt_ms * 1000));
@@ -70,7 +70,7 @@ static void mark_in(struct sq_track_mark *mark, const struct sq_inbound_stats *i
     mark->in_dropped = in->frames_dropped;
     mark->in_freeze_s = in->total_freezes_duration_s;
     mark->in_expected = in->packets_expected;
-    mark->in_lost = sample_lost(in);
+    mark->in_lost = sq_sample_lost(in);
     mark->in_freezes = ended_freezes(in);
     mark->in_emitted = in->jitter_buffer_emitted_count;
     mark->in_playout_s = in->jitter_buffer_delay_s;
@@ -121,24 +121,24 @@ static void note_playout(struct sampling *s, enum sq_flow flow, const struct sq_
     }
     double ms = 1e3 * (in->jitter_buffer_delay_s - mark->in_playout_s) /
                 (double)(in->jitter_buffer_emitted_count - mark->in_emitted);
-    sample_record(
+    sq_sample_record(
         s, flow == SQ_FLOW_VIDEO_IN ? SQ_METRIC_VIDEO_IN_PLAYOUT : SQ_METRIC_AUDIO_IN_PLAYOUT, ms);
     sq_user_score_playout(s->user, flow, ms);
     s->user->sums[flow].playout_ms += ms;
     s->user->sums[flow].playout_n++;
 }
 
-void sample_note_fps_in(struct sampling *s, double fps)
+void sq_sample_note_fps_in(struct sampling *s, double fps)
 {
     struct sq_second *second = s->user->env->second;
-    sample_record(s, SQ_METRIC_VIDEO_IN_FPS, fps);
+    sq_sample_record(s, SQ_METRIC_VIDEO_IN_FPS, fps);
     second->fps_sum += fps;
     second->fps_n++;
     s->user->sums[SQ_FLOW_VIDEO_IN].fps += fps;
     s->user->sums[SQ_FLOW_VIDEO_IN].fps_n++;
 }
 
-uint64_t sample_until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
+uint64_t sq_sample_until(const struct sq_user *user, const struct sq_track *track, uint64_t now_ns)
 {
     uint64_t end_ns = user->media_end_ns[sq_track_kind(track)];
     return end_ns ? sq_min_u64(end_ns, now_ns) : now_ns;
@@ -172,7 +172,7 @@ static void count_out(struct flow_delta *delta, const struct sq_outbound_stats *
 static void tell_track(struct sampling *s, enum sq_flow flow, uint64_t bytes)
 {
     if (s->telling && s->user->slices) {
-        sq_slices_track(s->user->env->slices, s->user->slices, sample_metrics[flow].bitrate,
+        sq_slices_track(s->user->env->slices, s->user->slices, sq_sample_metrics[flow].bitrate,
                         (double)bytes * 8 / s->seconds / 1e3, s->user->sampled_ns, s->now_ns);
     }
 }
@@ -183,7 +183,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct flow_delta *delta = &s->flows[flow];
     struct sq_inbound_stats in;
-    uint64_t now_ns = sample_until(s->user, track, s->now_ns);
+    uint64_t now_ns = sq_sample_until(s->user, track, s->now_ns);
     sq_track_inbound_stats(track, now_ns, &in);
     /* A rate is told of time in which there was somebody to receive from, from its beginning to its
      * end: who has left, or took the place of another meanwhile, was there for a part of it. */
@@ -201,7 +201,7 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     delta->carries = delta->carries || (!ended && !begins);
     delta->bytes += in_bytes - mark->in_bytes;
     delta->packets += in.packets_expected - mark->in_expected;
-    delta->lost += (double)(sample_lost(&in) - mark->in_lost);
+    delta->lost += (double)(sq_sample_lost(&in) - mark->in_lost);
     delta->samples += (double)(in.total_samples_received - mark->in_samples);
     delta->concealed += (double)(in.concealed_samples - mark->in_concealed);
     if (video && !ended && !begins) {
@@ -219,10 +219,10 @@ static void sample_in(struct sampling *s, const struct sq_track *track, struct s
     /* A rate of frames needs a whole second of the track. */
     uint64_t from_ns = sq_max_u64(in.first_packet_ns, in.receiving_since_ns);
     if (video && !ended && now_ns >= from_ns + SQ_NS_PER_SEC) {
-        sample_note_fps_in(s, in.frames_per_second);
+        sq_sample_note_fps_in(s, in.frames_per_second);
         if (in.frame_width) {
-            sample_record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
-            sample_record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
+            sq_sample_record(s, SQ_METRIC_VIDEO_IN_WIDTH, in.frame_width);
+            sq_sample_record(s, SQ_METRIC_VIDEO_IN_HEIGHT, in.frame_height);
         }
     }
     mark_in(mark, &in);
@@ -236,7 +236,7 @@ static void sample_fps_out(struct sampling *s, const struct sq_track *track,
         struct sq_outbound_stats out = encoding(track, i, s->now_ns);
         double fps = (double)(out.frames_sent - mark->out_frames[i]) / s->seconds;
         if (out.packets_sent > 0 && out.active) {
-            sample_record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
+            sq_sample_record(s, SQ_METRIC_VIDEO_OUT_FPS, fps);
             s->user->sums[SQ_FLOW_VIDEO_OUT].fps += fps;
             s->user->sums[SQ_FLOW_VIDEO_OUT].fps_n++;
         }
@@ -251,8 +251,8 @@ static void sample_video_out(struct sampling *s, const struct sq_track *track,
     }
     sample_fps_out(s, track, mark);
     if (out->frame_width) {
-        sample_record(s, SQ_METRIC_VIDEO_OUT_WIDTH, out->frame_width);
-        sample_record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, out->frame_height);
+        sq_sample_record(s, SQ_METRIC_VIDEO_OUT_WIDTH, out->frame_width);
+        sq_sample_record(s, SQ_METRIC_VIDEO_OUT_HEIGHT, out->frame_height);
     }
 }
 
@@ -274,7 +274,7 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     delta->packets += out.reported_expected - mark->out_expected;
     delta->lost += (double)out.reported_lost - (double)mark->out_lost;
     if (out.round_trip_time_measurements > mark->out_rtt_count) {
-        sample_note_rtt(s, flow, out.round_trip_time_s * 1e3);
+        sq_sample_note_rtt(s, flow, out.round_trip_time_s * 1e3);
         note_jitter(s, flow, out.remote_jitter_s * 1e3);
     }
     if (video) {
@@ -288,13 +288,13 @@ static void sample_out(struct sampling *s, const struct sq_track *track, struct 
     mark_out(mark, &out);
 }
 
-void sample_track(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
+void sq_sample_track(struct sampling *s, const struct sq_track *track, struct sq_track_mark *mark)
 {
     sample_in(s, track, mark);
     sample_out(s, track, mark);
 }
 
-void sample_mark(struct sq_track_mark *mark, const struct sq_track *track, uint64_t now_ns)
+void sq_sample_mark(struct sq_track_mark *mark, const struct sq_track *track, uint64_t now_ns)
 {
     struct sq_inbound_stats in;
     struct sq_outbound_stats out;

@@ -39,7 +39,7 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     enum sq_flow flow = video ? SQ_FLOW_VIDEO_IN : SQ_FLOW_AUDIO_IN;
     struct sq_flow_totals *totals = &user->row.flow[flow];
     struct sq_inbound_stats in;
-    now_ns = sample_until(user, track, now_ns);
+    now_ns = sq_sample_until(user, track, now_ns);
     sq_track_inbound_stats(track, now_ns, &in);
     totals->blank += is_blank(user, track, &in, now_ns);
     if (in.packets_received == 0) {
@@ -49,8 +49,8 @@ static void total_in(struct sq_user *user, const struct sq_track *track, uint64_
     totals->still += in.freezing_s >= STILL_S;
     totals->packets += in.packets_received;
     totals->bytes += in.bytes_received;
-    totals->lost += sample_lost(&in);
-    user->sums[flow].lost += (uint64_t)(sample_lost(&in) > 0 ? sample_lost(&in) : 0);
+    totals->lost += sq_sample_lost(&in);
+    user->sums[flow].lost += (uint64_t)(sq_sample_lost(&in) > 0 ? sq_sample_lost(&in) : 0);
     totals->nack += in.nack_count;
     totals->pli += in.pli_count;
     totals->frames += in.frames_decoded;
@@ -128,7 +128,7 @@ static double mean(double sum, uint64_t n)
 
 static void finish_flow(struct sq_user *user, enum sq_flow flow)
 {
-    const struct flow_metrics *metrics = &sample_metrics[flow];
+    const struct flow_metrics *metrics = &sq_sample_metrics[flow];
     struct sq_flow_totals *totals = &user->row.flow[flow];
     const struct sq_flow_sums *sums = &user->sums[flow];
     totals->jitter_ms = mean(sums->jitter_ms, sums->jitter_n);
