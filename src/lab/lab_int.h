@@ -21,8 +21,7 @@
 #define SQ_LAB_LAYERS_MAX      3  /* of simulcast */
 #define SQ_LAB_ID_MAX          48 /* bytes of a member's id with its NUL */
 #define SQ_LAB_PORTS_MAX       SQ_PEER_TRACKS_MAX
-#define SQ_LAB_VIEWER_BPS      300000 /* what a viewer of layers is taken to have at first */
-#define SQ_LAB_STOPPED_FRAMES  4 /* that a layer misses while the lowest goes on: it was stopped */
+#define SQ_LAB_VIEWER_BPS      300000  /* what a viewer of layers is taken to have at first */
 #define SQ_LAB_REMB_BPS        5000000 /* what a publisher without transport-cc may send */
 
 struct sq_lab;
@@ -81,9 +80,11 @@ struct sq_lab_source {
     uint64_t highest_clean;  /* the same with padding-only packets taken out */
     struct sq_lab_gaps pads; /* by extended number */
     uint32_t last_ts;
-    unsigned behind;  /* of a higher layer: frames of the lowest since its last packet */
-    uint64_t back_ns; /* when it came back after it had stopped last; 0: it never did */
-    uint64_t last_ns;
+    unsigned behind;         /* of a higher layer: frames of the lowest since its last packet */
+    uint64_t back_ns;        /* when it came back after it had stopped last; 0: it never did */
+    uint64_t last_ns;        /* when its newest packet came */
+    uint64_t frame_ns;       /* and the first one of that packet's frame */
+    uint64_t every_ns;       /* from one of its frames to the next, of late; 0: not known yet */
     uint64_t packets, bytes; /* taken from the publisher */
     struct sq_lab_ring *ring;
 };
@@ -148,6 +149,8 @@ void sq_lab_want_key(struct sq_lab_source *source, uint64_t now_ns);
 /* The port moves there with its next key frame; NULL: it stays. */
 void sq_lab_want_layer(struct sq_lab_port *port, struct sq_lab_source *want);
 bool sq_lab_has_layers(const struct sq_lab_source *base);
+/* A packet is newer than all before: of which frame. */
+void sq_lab_note_frame(struct sq_lab_source *source, uint32_t ts, uint64_t now_ns);
 /* Twice a second: what each layer takes, and which one each viewer is to have. */
 void sq_lab_choose_layers(struct sq_lab_source *base, uint64_t now_ns);
 /* A key frame of the layer begins: who waits for it moves over. */

@@ -4,8 +4,10 @@
 #include "lab/lab_int.h"
 
 #define CHOOSE_NS      (SQ_NS_PER_SEC / 2)
-#define LAYER_ALIVE_NS SQ_NS_PER_SEC       /* one that was silent for so long is switched off */
-#define STOPPED_NS     (SQ_NS_PER_SEC / 5) /* … or with SQ_LAB_STOPPED_FRAMES missed */
+#define LAYER_ALIVE_NS SQ_NS_PER_SEC /* one that was silent for so long is switched off, … */
+#define STOPPED_FRAMES 4             /* … or so many frames of the lowest layer long, and */
+#define STOPPED_OWN    3             /* so many times as long as from one of its own to the next, */
+#define STOPPED_NS     (SQ_NS_PER_SEC / 5) /* and so long at least */
 #define BACK_NS        (3 * SQ_NS_PER_SEC) /* one that came back is entered after so long */
 #define LAYER_SHARE    90    /* per cent of a viewer's bandwidth that a layer may take */
 #define ENTER_SHARE    5     /* per cent more that one above it takes, so that it stays */
@@ -63,10 +65,35 @@ static uint64_t others_bps(const struct sq_lab_port *port)
 
 /* A publisher that has less bandwidth than before stops its higher layers from one frame to the
  * next: their viewers' pictures would stand until it is seen. The lowest goes on meanwhile, by
- * which it is seen soon, and not taken for a low frame rate. */
+ * which it is seen soon. A layer may have fewer frames than the lowest, of a shared screen say, and
+ * is no more stopped than it is between two of them. */
 static bool has_stopped(const struct sq_lab_source *layer, uint64_t now_ns)
 {
-    return layer->behind >= SQ_LAB_STOPPED_FRAMES && now_ns > layer->last_ns + STOPPED_NS;
+    uint64_t silent_ns = layer->every_ns ? STOPPED_OWN * layer->every_ns : LAYER_ALIVE_NS;
+    silent_ns = sq_min_u64(sq_max_u64(silent_ns, STOPPED_NS), LAYER_ALIVE_NS);
+    return layer->behind >= STOPPED_FRAMES && now_ns > layer->last_ns + silent_ns;
+}
+
+void sq_lab_note_frame(struct sq_lab_source *source, uint32_t ts, uint64_t now_ns)
+{
+    if (has_stopped(source, now_ns)) {
+        source->back_ns = now_ns;
+    }
+    source->behind = 0;
+    if (ts != source->last_ts) {
+        for (size_t i = 0; source == source->base && i < SQ_LAB_LAYERS_MAX - 1; i++) {
+            if (source->above[i]) {
+                source->above[i]->behind++;
+            }
+        }
+        uint64_t gap_ns = sq_min_u64(now_ns - source->frame_ns, LAYER_ALIVE_NS);
+        source->every_ns = source->every_ns   ? (3 * source->every_ns + gap_ns) / 4
+                           : source->frame_ns ? gap_ns
+                                              : 0;
+        source->frame_ns = now_ns;
+    }
+    source->last_ts = ts;
+    source->last_ns = now_ns;
 }
 
 static bool is_alive(const struct sq_lab_source *layer, uint64_t now_ns)

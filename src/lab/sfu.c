@@ -441,20 +441,6 @@ static int send_renumbered(struct sq_lab_port *port, const struct sq_lab_source 
     return sq_track_send(port->track, now_ns, &changed);
 }
 
-/* How many frames of the lowest layer have come since the last packet of each other. */
-static void note_frame(struct sq_lab_source *source, uint32_t ts, uint64_t now_ns)
-{
-    if (source->behind >= SQ_LAB_STOPPED_FRAMES) {
-        source->back_ns = now_ns;
-    }
-    source->behind = 0;
-    for (size_t i = 0; source == source->base && i < SQ_LAB_LAYERS_MAX - 1; i++) {
-        if (source->above[i] && ts != source->last_ts) {
-            source->above[i]->behind++;
-        }
-    }
-}
-
 void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *packet,
                    const struct sq_rtp_exts *exts, uint64_t now_ns)
 {
@@ -476,11 +462,9 @@ void sq_lab_on_rtp(struct sq_lab_source *source, const struct sq_rtp_packet *pac
         return;
     }
     if (newest) {
-        note_frame(source, packet->ts, now_ns);
+        sq_lab_note_frame(source, packet->ts, now_ns);
         source->highest = e;
         source->highest_clean = clean;
-        source->last_ts = packet->ts;
-        source->last_ns = now_ns;
     }
     sq_lab_choose_layers(source->base, now_ns);
     bool key = false;

@@ -385,6 +385,76 @@ static void a_stopped_layer_is_left_at_once(void **state)
     }
 }
 
+/* ---- Layers by hand ---- */
+
+struct hand {
+    struct room *room;
+    struct sq_lab_source *top; /* beside the lowest, which has 25 frames a second */
+    unsigned n;                /* of the lowest so far */
+    uint16_t seq;              /* of the top */
+};
+
+static void hand_in(struct room *room, struct sq_lab_source *to, uint16_t seq, unsigned frame)
+{
+    /* A descriptor with S, and the front of a frame (RFC 7741, 4.2; RFC 6386, 9.1). */
+    uint8_t payload[32] = {0x10, seq % 4 ? 0x01 : 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 0, 64, 0};
+    const struct sq_rtp_packet packet = {.payload = payload,
+                                         .payload_bytes = sizeof(payload),
+                                         .seq = seq,
+                                         .ts = 1000 + frame * 3600,
+                                         .marker = true,
+                                         .pt = 96};
+    const struct sq_rtp_exts exts = {0};
+    sq_lab_on_rtp(to, &packet, &exts, simnet_now(room->net));
+}
+
+/* The next 40 ms, with a frame of the top or without. */
+static void hand_on(struct hand *h, bool top)
+{
+    hand_in(h->room, h->room->source[VIDEO], (uint16_t)h->n, h->n);
+    if (top) {
+        hand_in(h->room, h->top, h->seq++, h->n);
+    }
+    h->n++;
+    sq_peer_env_flush(simnet_env(h->room->net), simnet_now(h->room->net));
+    run_for(h->room->net, 40 * MS);
+}
+
+/* A shared screen: its layer has few frames, and is no more stopped between them than any other. */
+static void a_slow_layer_is_not_taken_for_stopped(void **state)
+{
+    (void)state;
+    for (unsigned every = 6; every <= 10; every += 2) { /* 4.2, 3.1 and 2.5 frames a second */
+        struct room *room = sfu_open_room(50 + every);
+        struct hand h = {.room = room};
+        sfu_publish(room);
+        simnode_link(room->pub)->cut = true; /* never heard */
+        sfu_watch(room, 0);
+        h.top = sq_lab_source_new(&room->in_port[VIDEO], false);
+        assert_non_null(h.top);
+        h.top->base = room->source[VIDEO];
+        h.top->layer = 2;
+        room->source[VIDEO]->above[1] = h.top;
+        const struct sq_lab_port *port = &room->out_port[0][VIDEO];
+        for (unsigned i = 0; i < 200; i++) { /* 8 s: it is found, and begins with a key frame */
+            hand_on(&h, h.n % every == 0);
+        }
+        for (unsigned i = 0; i < 500; i++) {
+            hand_on(&h, h.n % every == 0);
+            if (port->from != h.top || port->want) {
+                fail_msg("every %u: left after %u frames", every, i);
+            }
+        }
+        unsigned frames = 0;
+        for (; port->from == h.top && frames < 100; frames++) {
+            hand_on(&h, false);
+        }
+        assert_ptr_equal(port->from, room->source[VIDEO]);
+        assert_true(frames <= 31); /* a second at most, and the next key frame of the lowest */
+        sfu_close_room(room);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_narrow_viewer_freezes_never),
         cmocka_unit_test(nor_that_of_a_narrow_publisher),
         cmocka_unit_test(a_stopped_layer_is_left_at_once),
+        cmocka_unit_test(a_slow_layer_is_not_taken_for_stopped),
         cmocka_unit_test(a_middle_start_is_led_higher),
         cmocka_unit_test(without_rtx_the_layer_is_tried),
         cmocka_unit_test(layers_are_repaired_one_by_one),
