@@ -316,6 +316,26 @@ static void how_long_scripts_took_is_known(void **state)
     lr_end();
 }
 
+/* Of many short ones, each with a turn of the loop's own, none is in anybody's way, though there be
+ * little time between them; those of one turn are. */
+static void a_stretch_ends_with_the_loops_turn(void **state)
+{
+    (void)state;
+    const char *place;
+    struct sl_shard *shard = sl_shard_get(sig_loop());
+    assert_non_null(shard);
+    shard->longest_ns = 0; /* other tests had some */
+    lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
+             "for i = 1, 1000 do work(0.0002) coroutine.yield() end");
+    uint64_t took_ns = sq_lua_longest_ns(sig_loop(), &place);
+    assert_true(took_ns >= 200 * SQ_NS_PER_US && took_ns < 50 * SQ_NS_PER_MS);
+    lr_end();
+    lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
+             "for i = 1, 10 do spawn(work, 0.01) end");
+    assert_true(sq_lua_longest_ns(sig_loop(), &place) >= 100 * SQ_NS_PER_MS);
+    lr_end();
+}
+
 /* Its name stands there once, and its cause is the one that it had within. */
 static void errors_within_coroutines_have_one_place(void **state)
 {
@@ -496,6 +516,7 @@ int main(void)
         cmocka_unit_test(who_leaves_closes_in_order),
         cmocka_unit_test(destroyed_at_any_time),
         cmocka_unit_test(how_long_scripts_took_is_known),
+        cmocka_unit_test(a_stretch_ends_with_the_loops_turn),
         cmocka_unit_test(errors_within_coroutines_have_one_place),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(a_state_without_memory),

@@ -26,7 +26,6 @@
 #define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
 #define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
 #define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
-#define SL_STRETCH_GAP_NS (2 * SQ_NS_PER_MS)   /* of anything else, and a stretch is over */
 #define SL_STATE_BYTES    (1024UL * 1024 * 1024)
 #define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
 #define SL_TASKS_MAX      256
@@ -45,9 +44,9 @@ struct sl_shard {
     size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
     size_t steps;          /* of C functions since then */
     uint64_t cpu_until_ns; /* of the thread's own clock */
-    /* How long scripts ran one after the other, whoever's: until now, and at most, with the place
-     * of the longest of them. */
-    uint64_t stretch_ns, stretch_end_ns, stretch_top_ns, longest_ns;
+    /* How long scripts ran within one iteration of the loop, whoever's: in that which is `stretch`,
+     * and at most, with the place of the longest of them. */
+    uint64_t stretch, stretch_ns, stretch_top_ns, longest_ns;
     char stretch_place[80], longest_place[80];
     bool too_long, too_much;
 };

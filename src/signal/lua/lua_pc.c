@@ -128,6 +128,19 @@ static int refuse(lua_State *L, const char *what, int err, const char *why)
     return sl_raise(L, SQ_CAUSE_PROTOCOL, "%s: %.200s", what, why[0] ? why : sq_err_name(err));
 }
 
+/* Takes the open offer back. A restart that it was to make, or that was asked for since, is still
+ * asked for. */
+static int take_back(struct sl_pc *pc)
+{
+    int err = sq_peer_rollback(pc->peer);
+    if (!err) {
+        pc->restart = pc->restart || pc->restarting;
+        pc->restarting = false;
+        pc->signaling = "stable";
+    }
+    return err;
+}
+
 static void make_offer(lua_State *L, struct sl_pc *pc, bool restart)
 {
     char why[SQ_PEER_TEXT_MAX] = "";
@@ -225,13 +238,8 @@ static int l_set_local(lua_State *L)
     }
     const char *type = read_description(L, &sdp);
     if (strcmp(type, "rollback") == 0) {
-        int err = sq_peer_rollback(pc->peer);
-        if (err) {
-            return refuse(L, "setLocalDescription", err, "there is no offer to take back");
-        }
-        pc->restart = pc->restarting; /* it is still asked for */
-        pc->signaling = "stable";
-        return 0;
+        int err = take_back(pc);
+        return err ? refuse(L, "setLocalDescription", err, "there is no offer to take back") : 0;
     }
     if (!pc->local_type || strcmp(type, pc->local_type) != 0) {
         return sl_raise(L, SQ_CAUSE_PROTOCOL,
@@ -256,9 +264,7 @@ static int l_set_remote(lua_State *L)
     }
     int err = 0;
     if (offer && strcmp(pc->signaling, "have-local-offer") == 0) { /* RFC 8829, 4.1.8.2 */
-        err = sq_peer_rollback(pc->peer);
-        pc->restart = pc->restarting;
-        pc->signaling = "stable";
+        err = take_back(pc);
     }
     err = err ? err
               : sq_peer_set_remote(pc->peer, sl_now(pc->p), offer ? SQ_SDP_OFFER : SQ_SDP_ANSWER,

@@ -173,17 +173,19 @@ static void on_deadline(void *ctx, uint64_t now_ns)
     sl_run_soon(task->peer);
 }
 
-/* What holds up the thread is one stretch, though it be of many scripts: each within its budget.
- * Other programs have no part in it: it is CPU time. */
-static void note_stretch(const struct sl_task *task, uint64_t began_ns, uint64_t took_ns)
+/* What holds up the thread is one stretch, though it be of many scripts: each within its budget. It
+ * ends with the loop's iteration: then timers that are due have their turn, however many scripts
+ * run in the next one. Other programs have no part in it: it is CPU time. */
+static void note_stretch(const struct sl_task *task, uint64_t took_ns)
 {
     struct sl_shard *shard = task->peer->shard;
+    uint64_t iteration = sq_loop_iteration(task->peer->s.host->loop);
     lua_Debug ar;
-    if (began_ns > shard->stretch_end_ns + SL_STRETCH_GAP_NS) {
+    if (iteration != shard->stretch) {
+        shard->stretch = iteration;
         shard->stretch_ns = shard->stretch_top_ns = 0;
     }
     shard->stretch_ns += took_ns;
-    shard->stretch_end_ns = sq_clock_ns();
     if (took_ns > shard->stretch_top_ns) {
         shard->stretch_top_ns = took_ns;
         if (took_ns >= SQ_NS_PER_MS) { /* else nobody asks */
@@ -219,10 +221,9 @@ static bool resume(struct sl_task *task)
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SL_HOOK_STEPS);
     int args = task->args;
     task->args = 0;
-    uint64_t began_ns = sq_clock_ns();
     int status = lua_resume(task->co, NULL, args, &results);
     shard->task = NULL;
-    note_stretch(task, began_ns, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
+    note_stretch(task, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
     if (status == LUA_YIELD) {
         lua_pop(task->co, results);
         if (!task->waits) { /* coroutine.yield(): it goes on with the loop's next turn */
