@@ -22,12 +22,15 @@
 #include <lualib.h>
 
 #define SL_CPU_NS         (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS     1000                 /* instructions between two looks at that */
+#define SL_HOOK_STEPS     100                  /* instructions between two looks at that */
 #define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
 #define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
 #define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
 #define SL_STATE_BYTES    (1024UL * 1024 * 1024)
 #define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
+/* No text is longer, as no message is: what a single instruction does with it is over soon ("<", or
+ * arithmetic), and nothing looks at the budget within one. */
+#define SL_TEXT_BYTES     (1024UL * 1024)
 #define SL_TASKS_MAX      256
 #define SL_QUEUE_BYTES    (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
 #define SL_HEADERS_MAX    32
@@ -43,12 +46,13 @@ struct sl_shard {
     size_t bytes, bytes_at_resume;
     size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
     size_t steps;          /* of C functions since then */
-    uint64_t cpu_until_ns; /* of the thread's own clock */
+    /* When the budget is over: never before that by the clock, which is quicker to ask. */
+    uint64_t until_ns, cpu_until_ns;
     /* How long scripts ran within one iteration of the loop, whoever's: in that which is `stretch`,
      * and at most, with the place of the longest of them. */
     uint64_t stretch, stretch_ns, stretch_top_ns, longest_ns;
     char stretch_place[80], longest_place[80];
-    bool too_long, too_much;
+    bool too_long, too_much, too_wide; /* too_wide: a text */
 };
 
 struct sl_task {
@@ -168,7 +172,7 @@ void sl_freeze(lua_State *L);
 /* Pushes a new environment of a user. Raises. */
 void sl_push_env(lua_State *L, struct sq_signal *p);
 
-/* sl_task.c */
+/* lua_task.c */
 
 static inline struct sl_shard *sl_shard_of(lua_State *L)
 {
@@ -220,12 +224,16 @@ void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
 /* lua_pattern.c: string.find, match, gmatch, gsub */
 extern const luaL_Reg sl_pattern_functions[];
 
-/* lua_bounds.c: functions of Lua's that stand in the table on top of the stack, and pay for what
+/* lua_bounds.c: pays for the arguments that are texts. */
+void sl_spend_on_texts(lua_State *L);
+/* Functions of Lua's that stand in the table on top of the stack, and pay for what
  * they do by sl_spend. */
 void sl_make_paid(lua_State *L, const char *const *names);
 /* Puts functions in the places of others, which they have as upvalue. */
 void sl_bound(lua_State *L, const luaL_Reg *functions);
-extern const luaL_Reg sl_bounded_strings[], sl_bounded_tables[];
+extern const luaL_Reg sl_bounded_strings[];
+/* lua_tables.c */
+extern const luaL_Reg sl_bounded_tables[];
 
 /* Messages that came. False: no memory, or too many. */
 bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);

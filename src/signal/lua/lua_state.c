@@ -6,6 +6,8 @@
 
 #define PREFIX "local _ENV = ...; " /* on the first line, whose number it does not change */
 
+#define TEXT_HEAD_BYTES 64 /* what Lua keeps with a text, at most */
+
 static const char key; /* of what hangs on a loop; its address alone is asked for */
 
 /* ---- Memory ---- */
@@ -13,22 +15,28 @@ static const char key; /* of what hangs on a loop; its address alone is asked fo
 static void *allocate(void *ctx, void *block, size_t old, size_t size)
 {
     struct sl_shard *shard = ctx;
-    old = block ? old : 0; /* else it is a kind of object */
+    bool is_text = !block && old == LUA_TSTRING; /* what has no size yet is a kind of object */
+    old = block ? old : 0;
     if (size == 0) {
         sq_free(block);
         shard->bytes -= old;
         return NULL;
     }
     size_t after = shard->bytes - old + size;
-    if (size > old && (after > SL_STATE_BYTES ||
-                       (shard->task && after > shard->bytes_at_resume + SL_RESUME_BYTES))) {
-        shard->too_much = true;
+    bool wide = is_text && size > SL_TEXT_BYTES + TEXT_HEAD_BYTES;
+    if (wide || (size > old && (after > SL_STATE_BYTES ||
+                                (shard->task &&
+                                 after > shard->bytes_at_resume + SL_RESUME_BYTES)))) {
+        shard->too_wide = wide;
+        shard->too_much = !wide;
         shard->steps = SL_SPEND_STEPS; /* Lua has looked for garbage everywhere: that takes time */
         return NULL;
     }
     shard->bytes_since += size > old ? size - old : 0;
-    if (size > old && shard->bytes_since > SL_LOOK_BYTES && sl_is_too_long(shard)) {
-        return NULL; /* one function of C, or one that is called again and again */
+    /* One function of C, or one that is called again and again. Where no task runs, what the last
+     * one did is nobody's concern any more. */
+    if (size > old && shard->bytes_since > SL_LOOK_BYTES && shard->task && sl_is_too_long(shard)) {
+        return NULL;
     }
     void *moved = sq_realloc(block, size);
     moved = !moved && size <= old ? block : moved; /* Lua counts on it that less is to be had */
@@ -246,6 +254,7 @@ static int open_state(lua_State *L)
                                        "tostring",     "type",   "xpcall", "_VERSION", NULL};
     static const char *const dear[] = {"pcall", "tonumber", "xpcall", NULL};
     static const char *const times[] = {"time", "date", "clock", "difftime", NULL};
+    static const char *const formats[] = {"date", NULL};
     static const char *const no_dump[] = {"dump", NULL};
     static const char *const no_random[] = {"random", "randomseed", NULL}; /* our own come */
     static const char *const all[] = {NULL};
@@ -265,6 +274,7 @@ static int open_state(lua_State *L)
     lua_pushcfunction(L, luaopen_os);
     lua_call(L, 0, 1);
     keep_only(L, times);
+    sl_make_paid(L, formats);
     sl_freeze(L);
     lua_setfield(L, -2, "os");
     lua_pushcfunction(L, luaopen_math);

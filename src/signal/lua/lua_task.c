@@ -109,10 +109,13 @@ static void fail(struct sl_task *task)
     if ((!is_text || !has_place(p, words)) && find_line(co, &ar)) {
         snprintf(place, sizeof(place), "%.59s:%d: ", ar.short_src, ar.currentline);
     }
-    if (p->shard->too_long && is_text && strcmp(words, NO_MEMORY) == 0) {
+    bool refused = is_text && strcmp(words, NO_MEMORY) == 0; /* see allocate */
+    if (refused && p->shard->too_long) {
         snprintf(late, sizeof(late), SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
-        words = late; /* what it took was refused: see allocate */
-    } else if (p->shard->too_much && is_text && strcmp(words, NO_MEMORY) == 0) {
+        words = late;
+    } else if (refused && p->shard->too_wide) {
+        words = "a text of more than 1 MiB: none may be longer";
+    } else if (refused && p->shard->too_much) {
         words = "the script took too much memory (32 MiB until it waits, 1 GiB of all users of "
                 "the thread)";
     }
@@ -146,7 +149,8 @@ static int too_long(lua_State *L)
 bool sl_is_too_long(struct sl_shard *shard)
 {
     shard->steps = shard->bytes_since = 0;
-    shard->too_long = shard->too_long || (shard->task && sq_thread_cpu_ns() >= shard->cpu_until_ns);
+    shard->too_long = shard->too_long || (shard->task && sq_clock_ns() >= shard->until_ns &&
+                                          sq_thread_cpu_ns() >= shard->cpu_until_ns);
     return shard->too_long;
 }
 
@@ -214,9 +218,10 @@ static bool resume(struct sl_task *task)
     task->ready = task->waits = false;
     sq_timer_stop(&task->timer);
     shard->task = task;
-    shard->too_long = shard->too_much = false;
+    shard->too_long = shard->too_much = shard->too_wide = false;
     shard->bytes_at_resume = shard->bytes;
     shard->steps = shard->bytes_since = 0;
+    shard->until_ns = sq_clock_ns() + SL_CPU_NS;
     shard->cpu_until_ns = sq_thread_cpu_ns() + SL_CPU_NS;
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SL_HOOK_STEPS);
     int args = task->args;
