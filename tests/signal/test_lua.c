@@ -312,7 +312,7 @@ static void how_long_scripts_took_is_known(void **state)
     const char *place;
     lr_begin("sleep(0)\nwhile true do end");
     sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, "room.lua:2: the script computed for");
-    uint64_t took_ns = sq_lua_longest_ns(sig_loop(), &place);
+    uint64_t took_ns = lr_host.ops->longest_ns(sig_loop(), &place);
     assert_true(took_ns >= SL_CPU_NS && took_ns < 20 * SL_CPU_NS);
     assert_int_equal(strncmp(place, "room.lua:", 9), 0);
     lr_end();
@@ -329,12 +329,12 @@ static void a_stretch_ends_with_the_loops_turn(void **state)
     shard->longest_ns = 0; /* other tests had some */
     lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
              "for i = 1, 1000 do work(0.0002) coroutine.yield() end");
-    uint64_t took_ns = sq_lua_longest_ns(sig_loop(), &place);
+    uint64_t took_ns = lr_host.ops->longest_ns(sig_loop(), &place);
     assert_true(took_ns >= 200 * SQ_NS_PER_US && took_ns < 50 * SQ_NS_PER_MS);
     lr_end();
     lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
              "for i = 1, 10 do spawn(work, 0.01) end");
-    assert_true(sq_lua_longest_ns(sig_loop(), &place) >= 100 * SQ_NS_PER_MS);
+    assert_true(lr_host.ops->longest_ns(sig_loop(), &place) >= 100 * SQ_NS_PER_MS);
     lr_end();
 }
 

@@ -163,6 +163,8 @@ struct sq_signal {
 /* The state of the loop's thread, made where there is none. The loop's: borrowed. NULL: no memory.
  */
 struct sl_shard *sl_shard_get(struct sq_loop *loop);
+/* The same; NULL: no script has run on it. */
+struct sl_shard *sl_shard_find(const struct sq_loop *loop);
 /* Does it compile? SQ_ERR_FORMAT: `why` is "FILE:LINE: what"; SQ_ERR_NOMEM. */
 int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room) SQ_MUST_USE;
 /* Pushes the function of a file, compiled once a state. Raises. */
@@ -216,6 +218,8 @@ void sl_run_soon(struct sq_signal *p);
 bool sl_run_tasks(struct sq_signal *p);
 void sl_stop_tasks(struct sq_signal *p);
 void sl_free_tasks(struct sq_signal *p);
+/* As sq_signal_ops.longest_ns */
+uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place);
 /* An argument that is a time: seconds, or "500ms"; none: `otherwise`. Gives when it is over. */
 uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
 /* Remembers the cause of the error that is on top of the stack. */

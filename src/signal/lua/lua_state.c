@@ -330,16 +330,14 @@ static void free_shard(void *thing)
     sq_free(shard);
 }
 
-uint64_t sq_lua_longest_ns(const struct sq_loop *loop, const char **ret_place)
+struct sl_shard *sl_shard_find(const struct sq_loop *loop)
 {
-    const struct sl_shard *shard = sq_loop_kept(loop, &key);
-    *ret_place = shard ? shard->longest_place : "";
-    return shard ? shard->longest_ns : 0;
+    return sq_loop_kept(loop, &key);
 }
 
 struct sl_shard *sl_shard_get(struct sq_loop *loop)
 {
-    struct sl_shard *shard = sq_loop_kept(loop, &key);
+    struct sl_shard *shard = sl_shard_find(loop);
     if (shard) {
         return shard;
     }

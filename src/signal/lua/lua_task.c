@@ -210,6 +210,13 @@ static void note_stretch(const struct sl_task *task, uint64_t took_ns)
     }
 }
 
+uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place)
+{
+    const struct sl_shard *shard = sl_shard_find(loop);
+    *ret_place = shard ? shard->longest_place : "";
+    return shard ? shard->longest_ns : 0;
+}
+
 /* False: it ended with an error. */
 static bool resume(struct sl_task *task)
 {
