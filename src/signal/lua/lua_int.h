@@ -255,6 +255,15 @@ void sl_open_json(lua_State *L);
 void sl_open_pc(lua_State *L);
 /* Pushes a new connection of the user. Raises. */
 struct sl_pc *sl_push_pc(lua_State *L, struct sq_signal *p, const char *label);
+/* The first argument. Raises where it is none. */
+struct sl_pc *sl_pc_check(lua_State *L);
+/* The same with its peer, which is made when it is first needed, with the user's tracks. Raises
+ * where it is closed. */
+struct sl_pc *sl_pc_live(lua_State *L);
+/* Of its methods: lua_pc_stats.c, lua_channel.c */
+int sl_pc_stats(lua_State *L);
+int sl_pc_create_channel(lua_State *L);
+int sl_pc_channel(lua_State *L);
 void sl_open_channel(lua_State *L);
 void sl_push_channel(lua_State *L, struct sl_channel *c);
 /* Of the connection's events, those of channels. */
