@@ -355,10 +355,8 @@ static void what_has_no_end_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(patterns_do_as_in_lua),
-        cmocka_unit_test(tables_do_as_in_lua),
-        cmocka_unit_test(what_takes_long_is_paid_for),
-        cmocka_unit_test(what_runs_within_c_ends),
+        cmocka_unit_test(patterns_do_as_in_lua),       cmocka_unit_test(tables_do_as_in_lua),
+        cmocka_unit_test(what_takes_long_is_paid_for), cmocka_unit_test(what_runs_within_c_ends),
         cmocka_unit_test(what_has_no_end_is_refused),
     };
     return cmocka_run_group_tests(tests, lr_setup, lr_teardown);

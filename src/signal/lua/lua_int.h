@@ -21,31 +21,31 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SL_CPU_NS         (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS     100                  /* instructions between two looks at that */
-#define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
-#define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
-#define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
-#define SL_STATE_BYTES    (1024UL * 1024 * 1024)
-#define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
+#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS   100                  /* instructions between two looks at that */
+#define SL_SPEND_STEPS  10000                /* steps of C functions between two looks */
+#define SL_BYTES_A_STEP 16                   /* of text that is passed over at once */
+#define SL_LOOK_BYTES   (4UL * 1024 * 1024)  /* taken between two looks */
+#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
 /* No text is longer, as no message is: what a single instruction does with it is over soon ("<", or
  * arithmetic), and nothing looks at the budget within one. */
-#define SL_TEXT_BYTES     (1024UL * 1024)
-#define SL_TASKS_MAX      256
-#define SL_QUEUE_BYTES    (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
-#define SL_HEADERS_MAX    32
-#define SL_TIMERS_MAX     16
-#define SL_BYE_NS         (2 * SQ_NS_PER_SEC)
-#define SL_CAND_MID_MAX   32
-#define SL_JSON_DEPTH     64
+#define SL_TEXT_BYTES   (1024UL * 1024)
+#define SL_TASKS_MAX    256
+#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX  32
+#define SL_TIMERS_MAX   16
+#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX 32
+#define SL_JSON_DEPTH   64
 
 struct sl_shard {
     lua_State *L;
     struct sl_task *task;      /* that runs; NULL: none */
     struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
-    size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
-    size_t steps;          /* of C functions since then */
+    size_t bytes_since; /* taken since the last look at the clock, though they be free again */
+    size_t steps;       /* of C functions since then */
     /* When the budget is over: never before that by the clock, which is quicker to ask. */
     uint64_t until_ns, cpu_until_ns;
     /* How long scripts ran within one iteration of the loop, whoever's: in that which is `stretch`,

@@ -109,9 +109,9 @@ static int lua_restart_ice(struct sq_signal *p)
 
 static const char *restart_lacks(const struct sq_lua_script *script)
 {
-    return script->restarts_ice
-               ? NULL
-               : "the script has no function " SQ_LUA_RESTART_HANDLER ", which restarts ICE";
+    return script->restarts_ice ? NULL
+                                : "the script has no function " SQ_LUA_RESTART_HANDLER
+                                  ", which restarts ICE";
 }
 
 /* ---- Turns ---- */

@@ -24,9 +24,9 @@ static void *allocate(void *ctx, void *block, size_t old, size_t size)
     }
     size_t after = shard->bytes - old + size;
     bool wide = is_text && size > SL_TEXT_BYTES + TEXT_HEAD_BYTES;
-    if (wide || (size > old && (after > SL_STATE_BYTES ||
-                                (shard->task &&
-                                 after > shard->bytes_at_resume + SL_RESUME_BYTES)))) {
+    if (wide ||
+        (size > old && (after > SL_STATE_BYTES ||
+                        (shard->task && after > shard->bytes_at_resume + SL_RESUME_BYTES)))) {
         shard->too_wide = wide;
         shard->too_much = !wide;
         shard->steps = SL_SPEND_STEPS; /* Lua has looked for garbage everywhere: that takes time */

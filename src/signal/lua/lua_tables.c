@@ -142,7 +142,7 @@ static int l_less(lua_State *L)
 /* table.sort pays for each comparison. */
 static int l_sort(lua_State *L)
 {
-    (void)length_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
     if (!lua_isnoneornil(L, 2)) {
         luaL_checktype(L, 2, LUA_TFUNCTION);
     }
