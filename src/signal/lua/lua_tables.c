@@ -97,8 +97,8 @@ static int l_concat(lua_State *L)
     while (more) {
         (void)lua_geti(L, 1, i);
         if (!lua_isstring(L, -1)) {
-            return luaL_error(L, "invalid value (at index %I) in table for 'concat'",
-                              (LUAI_UACINT)i);
+            return luaL_error(L, "invalid value (%s) at index %I in table for 'concat'",
+                              luaL_typename(L, -1), (LUAI_UACINT)i);
         }
         sl_spend(L, 1 + lua_rawlen(L, -1) / SL_BYTES_A_STEP);
         luaL_addvalue(&b);
