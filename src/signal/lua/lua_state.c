@@ -254,7 +254,6 @@ static int open_state(lua_State *L)
                                        "tostring",     "type",   "xpcall", "_VERSION", NULL};
     static const char *const dear[] = {"pcall", "tonumber", "xpcall", NULL};
     static const char *const times[] = {"time", "date", "clock", "difftime", NULL};
-    static const char *const formats[] = {"date", NULL};
     static const char *const no_dump[] = {"dump", NULL};
     static const char *const no_random[] = {"random", "randomseed", NULL}; /* our own come */
     static const char *const all[] = {NULL};
@@ -274,7 +273,6 @@ static int open_state(lua_State *L)
     lua_pushcfunction(L, luaopen_os);
     lua_call(L, 0, 1);
     keep_only(L, times);
-    sl_make_paid(L, formats);
     sl_freeze(L);
     lua_setfield(L, -2, "os");
     lua_pushcfunction(L, luaopen_math);
