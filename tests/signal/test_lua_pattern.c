@@ -293,7 +293,7 @@ static void what_runs_within_c_ends(void **state)
         "table.move({}, 1, 1 << 26, 2)",
         "while true do table.unpack({}, 1, 9e5) end",
         "local s = ('a'):rep(1e6) while true do string.find('x', s) end",
-        "local s = ('\\0'):rep(3e5) local a, b = s .. 'a', s .. 'b' while a < b do end",
+        "local s = ('\\0'):rep(6e5) local a, b = s .. 'a', s .. 'b' while a < b do end",
         "table.sort({3, 1, 2}, function() while true do end end)",
         "string.gsub('a', 'a', function() while true do end end)",
         "coroutine.wrap(function() while true do end end)()",
