@@ -85,6 +85,8 @@ int sq_loop_run_once(struct sq_loop *loop, uint64_t max_wait_ns) SQ_MUST_USE;
 /* Any thread. The present iteration is finished first; the next sq_loop_run runs anew. */
 void sq_loop_stop(struct sq_loop *loop);
 
+/* Number of the present iteration. */
+uint64_t sq_loop_iteration(const struct sq_loop *loop);
 /* CLOCK_MONOTONIC as read at the start of this iteration. */
 uint64_t sq_loop_now(const struct sq_loop *loop);
 /* Reads the clock again (after long work); returns it. */

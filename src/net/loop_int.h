@@ -23,8 +23,6 @@ struct sq_arena *sq_loop_arena(struct sq_loop *loop);
 bool sq_loop_coalescing(const struct sq_loop *loop);
 /* Work was left over: the next iteration comes without a sleep. */
 void sq_loop_more(struct sq_loop *loop);
-/* Number of the present iteration. */
-uint64_t sq_loop_iteration(const struct sq_loop *loop);
 /* So many watches are ready that asking once more, for all of them, is cheaper than asking each. */
 bool sq_loop_crowded(const struct sq_loop *loop);
 /* From the beginning of the iteration before to that of the present one. */

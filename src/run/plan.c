@@ -1,7 +1,6 @@
 #include "run/plan.h"
 
 #include "base/time.h"
-#include "signal/lua/script.h"
 #include "signal/signal.h"
 #include <math.h>
 #include <stdio.h>
@@ -361,7 +360,5 @@ const char *sq_plan_restart_lacks(const struct sq_plan_group *group)
     if (!group->adapter->restart_ice) {
         return "the service's protocol has no way to restart ICE";
     }
-    return group->script && !group->script->restarts_ice
-               ? "the script has no function " SQ_LUA_RESTART_HANDLER ", which restarts ICE"
-               : NULL;
+    return group->script ? group->adapter->restart_lacks(group->script) : NULL;
 }

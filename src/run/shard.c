@@ -5,7 +5,7 @@
 #include "net/loop.h"
 #include "run/crowd.h"
 #include "run/shared.h"
-#include "signal/lua/script.h"
+#include "signal/signal.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -580,7 +580,19 @@ const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard
 
 uint64_t sq_shard_scripts_ns(const struct sq_shard *shard, const char **ret_place)
 {
-    return sq_lua_longest_ns(shard->loop, ret_place);
+    const struct sq_plan *plan = shard->config.plan;
+    uint64_t longest_ns = 0;
+    *ret_place = "";
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_signal_ops *adapter = plan->groups[i].adapter;
+        const char *place = "";
+        uint64_t ns = adapter->longest_ns ? adapter->longest_ns(shard->loop, &place) : 0;
+        if (ns > longest_ns) {
+            longest_ns = ns;
+            *ret_place = place;
+        }
+    }
+    return longest_ns;
 }
 
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard)

@@ -60,7 +60,7 @@ void sq_shard_abort(struct sq_shard *shard);
 void sq_shard_join(struct sq_shard *shard);
 const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
-/* How long scripts in Lua ran on its thread at a stretch at most; where: the shard's. */
+/* How long scripts ran on its thread at a stretch at most; where: the shard's. */
 uint64_t sq_shard_scripts_ns(const struct sq_shard *shard, const char **ret_place);
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard);
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard); /* NULL: no TURN servers */

@@ -6,7 +6,6 @@
 #include "peer/ice/ice.h"
 #include "run/ice_servers.h"
 #include "run/user_int.h"
-#include "signal/lua/script.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -103,7 +102,7 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     if (outcome == SQ_OUTCOME_OK && user->group->script && user->peers_len == 0 && !why[0]) {
         user->row.unlinked = true;
         snprintf(why, sizeof(why), "the script ended without a connection (%.100s)",
-                 user->group->script->files[0].name);
+                 user->group->adapter->script_name(user->group->script));
     }
     if (user->state == SQ_USER_SETTING_UP && user->up_ns == 0) {
         settle_set_up(user);

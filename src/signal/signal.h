@@ -131,6 +131,14 @@ struct sq_signal_ops {
     int (*restart_ice)(struct sq_signal *signal);
     /* A value was set (sq_signal_run.watch); nullable. Nothing may be called back from here. */
     void (*woken)(struct sq_signal *signal);
+    /* Of adapters that a script speaks for; NULL for others. `script`: the users'. */
+    /* Its file, for people: "room.lua". */
+    const char *(*script_name)(const struct sq_lua_script *script);
+    /* Why it cannot restart ICE; NULL: it can. */
+    const char *(*restart_lacks)(const struct sq_lua_script *script);
+    /* How long scripts ran at a stretch on this loop's thread at most, in CPU time; 0: there were
+     * none. ret_place takes where the longest of them was, "room.lua:7", or "": the loop's. */
+    uint64_t (*longest_ns)(const struct sq_loop *loop, const char **ret_place);
 };
 
 /* The adapter of a target's scheme, or NULL. */

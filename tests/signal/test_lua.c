@@ -55,9 +55,11 @@ static void what_fails_names_its_line(void **state)
         {"local co = coroutine.wrap(function() while true do end end)\nco()", SQ_CAUSE_PROTOCOL,
          "the script computed for 100 ms"},
 #ifndef __SANITIZE_THREAD__ /* with it, the time is over before so much is written */
-        {"local t = {}\nwhile true do t[#t + 1] = ('x'):rep(1e3):rep(8e3) .. #t end",
+        {"local t = {}\nwhile true do t[#t + 1] = ('x'):rep(1e3):rep(1e3) .. #t end",
          SQ_CAUSE_PROTOCOL, "room.lua:2: the script took too much memory"},
 #endif
+        {"local t = ('x'):rep(1 << 20)\nt = t .. ('y'):rep(100)", SQ_CAUSE_PROTOCOL,
+         "room.lua:2: a text of more than 1 MiB: none may be longer"},
         {"('x'):rep(1e9)", SQ_CAUSE_PROTOCOL, "the script took too much memory"},
         {"coroutine.wrap(function() sleep(1) end)()", SQ_CAUSE_PROTOCOL,
          "room.lua:1: nothing can be waited for within coroutine.create"},
@@ -310,9 +312,29 @@ static void how_long_scripts_took_is_known(void **state)
     const char *place;
     lr_begin("sleep(0)\nwhile true do end");
     sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, "room.lua:2: the script computed for");
-    uint64_t took_ns = sq_lua_longest_ns(sig_loop(), &place);
+    uint64_t took_ns = lr_host.ops->longest_ns(sig_loop(), &place);
     assert_true(took_ns >= SL_CPU_NS && took_ns < 20 * SL_CPU_NS);
     assert_int_equal(strncmp(place, "room.lua:", 9), 0);
+    lr_end();
+}
+
+/* Of many short ones, each with a turn of the loop's own, none is in anybody's way, though there be
+ * little time between them; those of one turn are. */
+static void a_stretch_ends_with_the_loops_turn(void **state)
+{
+    (void)state;
+    const char *place;
+    struct sl_shard *shard = sl_shard_get(sig_loop());
+    assert_non_null(shard);
+    shard->longest_ns = 0; /* other tests had some */
+    lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
+             "for i = 1, 1000 do work(0.0002) coroutine.yield() end");
+    uint64_t took_ns = lr_host.ops->longest_ns(sig_loop(), &place);
+    assert_true(took_ns >= 200 * SQ_NS_PER_US && took_ns < 50 * SQ_NS_PER_MS);
+    lr_end();
+    lr_holds("function work(s) local t = os.clock() while os.clock() - t < s do end end\n"
+             "for i = 1, 10 do spawn(work, 0.01) end");
+    assert_true(lr_host.ops->longest_ns(sig_loop(), &place) >= 100 * SQ_NS_PER_MS);
     lr_end();
 }
 
@@ -424,6 +446,26 @@ static void a_loop_has_one_state(void **state)
     sq_loop_free(loops[1]);
 }
 
+/* Whoever begins after one that computed for too long is none of that. Its file is one that takes
+ * much at once to be compiled. */
+static void who_comes_after_an_endless_loop_begins(void **state)
+{
+    (void)state;
+    struct sq_buf b = {0};
+    lr_begin("while true do end");
+    sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, "the script computed for");
+    lr_end();
+    sq_buf_puts(&b, "local t = {");
+    for (int i = 0; i < 140000; i++) {
+        sq_buf_printf(&b, "%d,", 100000 + i);
+    }
+    sq_buf_puts(&b, "} assert(#t == 140000)");
+    assert_int_equal(b.err, 0);
+    lr_holds(b.text);
+    lr_end();
+    sq_buf_free(&b);
+}
+
 static struct sig_host *many;
 
 static void thousands_share_a_thread(void **state)
@@ -496,10 +538,12 @@ int main(void)
         cmocka_unit_test(who_leaves_closes_in_order),
         cmocka_unit_test(destroyed_at_any_time),
         cmocka_unit_test(how_long_scripts_took_is_known),
+        cmocka_unit_test(a_stretch_ends_with_the_loops_turn),
         cmocka_unit_test(errors_within_coroutines_have_one_place),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(a_state_without_memory),
         cmocka_unit_test(a_loop_has_one_state),
+        cmocka_unit_test(who_comes_after_an_endless_loop_begins),
         cmocka_unit_test(thousands_share_a_thread),
     };
     return cmocka_run_group_tests(tests, lr_setup, lr_teardown);

@@ -162,6 +162,19 @@ static void a_restart_that_is_taken_back_is_asked_for_again(void **state)
     RUN_UNTIL(sig_loop(), strstr(lr_host.notes, "all well") || sig_host_over(&lr_host));
     assert_string_equal(lr_host.text, "");
     lr_end();
+    /* Also one that was asked for while an offer was open, whoever took that back. */
+    lr_begin("local a, b, c = RTCPeerConnection{}, RTCPeerConnection{}, RTCPeerConnection{}\n"
+             "local function ufrag(x) return x:createOffer().sdp:match('ufrag:(%S+)') end\n"
+             "local first = ufrag(a) a:restartIce() assert(ufrag(a) == first)\n"
+             "a:setLocalDescription{type = 'rollback'}\n"
+             "assert(ufrag(a) ~= first, 'no restart after a rollback')\n"
+             "first = ufrag(b) b:restartIce()\n"
+             "b:setRemoteDescription(c:createOffer()) b:createAnswer()\n"
+             "assert(ufrag(b) ~= first, 'no restart after glare')\n"
+             "log('all well')\n");
+    RUN_UNTIL(sig_loop(), strstr(lr_host.notes, "all well") || sig_host_over(&lr_host));
+    assert_string_equal(lr_host.text, "");
+    lr_end();
 }
 
 /* ---- WebSockets of users that are gone ---- */

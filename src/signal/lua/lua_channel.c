@@ -174,3 +174,86 @@ void sl_push_channel(lua_State *L, struct sl_channel *c)
     *box = c;
     luaL_setmetatable(L, META);
 }
+
+/* ---- Of a connection ---- */
+
+static bool option_flag(lua_State *L, const char *name, bool otherwise)
+{
+    bool value = lua_getfield(L, 3, name) == LUA_TNIL ? otherwise : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* The number, or -1. */
+static lua_Integer option_number(lua_State *L, const char *name)
+{
+    lua_Integer value = -1;
+    if (lua_getfield(L, 3, name) != LUA_TNIL) {
+        value = luaL_checkinteger(L, -1);
+        if (value < 0 || value > 65534) {
+            luaL_error(L, "%s: expected a number from 0 to 65534", name);
+        }
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+/* pc:createDataChannel(label, {ordered =, maxRetransmits =, maxPacketLifeTime =, negotiated =, id
+ * =, protocol =}) */
+int sl_pc_create_channel(lua_State *L)
+{
+    struct sl_pc *pc = sl_pc_live(L);
+    struct sq_channel_config config = {.label = luaL_checkstring(L, 2)};
+    lua_settop(L, 3);
+    if (lua_istable(L, 3)) {
+        lua_Integer tries = option_number(L, "maxRetransmits");
+        lua_Integer life_ms = option_number(L, "maxPacketLifeTime");
+        lua_Integer id = option_number(L, "id");
+        config.unordered = !option_flag(L, "ordered", true);
+        config.negotiated = option_flag(L, "negotiated", false);
+        config.limit_retransmits = tries >= 0;
+        config.max_retransmits = (uint16_t)(tries >= 0 ? tries : 0);
+        config.limit_lifetime = life_ms >= 0;
+        config.max_lifetime_ms = (uint16_t)(life_ms >= 0 ? life_ms : 0);
+        config.id = (uint16_t)(id >= 0 ? id : 0);
+        lua_getfield(L, 3, "protocol");
+        config.protocol = lua_tostring(L, -1);
+    }
+    struct sq_channel *channel = NULL;
+    int err = sq_peer_add_channel(pc->peer, sl_now(pc->p), &config, &channel);
+    struct sl_channel *c = err ? NULL : sl_channel_add(pc, channel);
+    if (!c) {
+        return sl_raise(L, SQ_CAUSE_PROTOCOL, "createDataChannel: %s",
+                        sq_err_name(err ? err : SQ_ERR_NOMEM));
+    }
+    c->taken = true;
+    sl_push_channel(L, c);
+    return 1;
+}
+
+static int next_channel(lua_State *L, int status, lua_KContext ctx)
+{
+    struct sl_pc *pc = sl_pc_check(L);
+    (void)status;
+    for (struct sl_channel *c = pc->channels; c; c = c->next) {
+        if (!c->taken) {
+            sl_push_channel(L, c);
+            c->taken = true;
+            return 1;
+        }
+    }
+    if (pc->closed || sl_now(sl_user(L)) >= (uint64_t)ctx) {
+        lua_pushnil(L);
+        lua_pushstring(L, pc->closed ? "closed" : "timeout");
+        return 2;
+    }
+    return sl_await(L, pc, (uint64_t)ctx, ctx, next_channel);
+}
+
+/* pc:datachannel(timeout): the next one that the other side opens */
+int sl_pc_channel(lua_State *L)
+{
+    (void)sl_pc_check(L);
+    lua_settop(L, 2);
+    return next_channel(L, LUA_OK, (lua_KContext)sl_deadline(L, 2, SQ_NEVER));
+}

@@ -21,35 +21,38 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SL_CPU_NS         (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
-#define SL_HOOK_STEPS     1000                 /* instructions between two looks at that */
-#define SL_SPEND_STEPS    10000                /* steps of C functions between two looks */
-#define SL_BYTES_A_STEP   16                   /* of text that is passed over at once */
-#define SL_LOOK_BYTES     (4UL * 1024 * 1024)  /* taken between two looks */
-#define SL_STRETCH_GAP_NS (2 * SQ_NS_PER_MS)   /* of anything else, and a stretch is over */
-#define SL_STATE_BYTES    (1024UL * 1024 * 1024)
-#define SL_RESUME_BYTES   (32UL * 1024 * 1024) /* taken until a task waits again */
-#define SL_TASKS_MAX      256
-#define SL_QUEUE_BYTES    (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
-#define SL_HEADERS_MAX    32
-#define SL_TIMERS_MAX     16
-#define SL_BYE_NS         (2 * SQ_NS_PER_SEC)
-#define SL_CAND_MID_MAX   32
-#define SL_JSON_DEPTH     64
+#define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
+#define SL_HOOK_STEPS   100                  /* instructions between two looks at that */
+#define SL_SPEND_STEPS  10000                /* steps of C functions between two looks */
+#define SL_BYTES_A_STEP 16                   /* of text that is passed over at once */
+#define SL_LOOK_BYTES   (4UL * 1024 * 1024)  /* taken between two looks */
+#define SL_STATE_BYTES  (1024UL * 1024 * 1024)
+#define SL_RESUME_BYTES (32UL * 1024 * 1024) /* taken until a task waits again */
+/* No text is longer, as no message is: what a single instruction does with it is over soon ("<", or
+ * arithmetic), and nothing looks at the budget within one. */
+#define SL_TEXT_BYTES   (1024UL * 1024)
+#define SL_TASKS_MAX    256
+#define SL_QUEUE_BYTES  (4UL * 1024 * 1024) /* messages of a socket that nobody has asked for */
+#define SL_HEADERS_MAX  32
+#define SL_TIMERS_MAX   16
+#define SL_BYE_NS       (2 * SQ_NS_PER_SEC)
+#define SL_CAND_MID_MAX 32
+#define SL_JSON_DEPTH   64
 
 struct sl_shard {
     lua_State *L;
     struct sl_task *task;      /* that runs; NULL: none */
     struct sl_socket *closing; /* WebSockets of users that are gone, until they are closed */
     size_t bytes, bytes_at_resume;
-    size_t bytes_since;    /* taken since the last look at the clock, though they be free again */
-    size_t steps;          /* of C functions since then */
-    uint64_t cpu_until_ns; /* of the thread's own clock */
-    /* How long scripts ran one after the other, whoever's: until now, and at most, with the place
-     * of the longest of them. */
-    uint64_t stretch_ns, stretch_end_ns, stretch_top_ns, longest_ns;
+    size_t bytes_since; /* taken since the last look at the clock, though they be free again */
+    size_t steps;       /* of C functions since then */
+    /* When the budget is over: never before that by the clock, which is quicker to ask. */
+    uint64_t until_ns, cpu_until_ns;
+    /* How long scripts ran within one iteration of the loop, whoever's: in that which is `stretch`,
+     * and at most, with the place of the longest of them. */
+    uint64_t stretch, stretch_ns, stretch_top_ns, longest_ns;
     char stretch_place[80], longest_place[80];
-    bool too_long, too_much;
+    bool too_long, too_much, too_wide; /* too_wide: a text */
 };
 
 struct sl_task {
@@ -160,6 +163,8 @@ struct sq_signal {
 /* The state of the loop's thread, made where there is none. The loop's: borrowed. NULL: no memory.
  */
 struct sl_shard *sl_shard_get(struct sq_loop *loop);
+/* The same; NULL: no script has run on it. */
+struct sl_shard *sl_shard_find(const struct sq_loop *loop);
 /* Does it compile? SQ_ERR_FORMAT: `why` is "FILE:LINE: what"; SQ_ERR_NOMEM. */
 int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room) SQ_MUST_USE;
 /* Pushes the function of a file, compiled once a state. Raises. */
@@ -169,7 +174,7 @@ void sl_freeze(lua_State *L);
 /* Pushes a new environment of a user. Raises. */
 void sl_push_env(lua_State *L, struct sq_signal *p);
 
-/* sl_task.c */
+/* lua_task.c */
 
 static inline struct sl_shard *sl_shard_of(lua_State *L)
 {
@@ -213,6 +218,8 @@ void sl_run_soon(struct sq_signal *p);
 bool sl_run_tasks(struct sq_signal *p);
 void sl_stop_tasks(struct sq_signal *p);
 void sl_free_tasks(struct sq_signal *p);
+/* As sq_signal_ops.longest_ns */
+uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place);
 /* An argument that is a time: seconds, or "500ms"; none: `otherwise`. Gives when it is over. */
 uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
 /* Remembers the cause of the error that is on top of the stack. */
@@ -221,12 +228,16 @@ void sl_note_thrown(lua_State *L, struct sq_signal *p, enum sq_cause cause);
 /* lua_pattern.c: string.find, match, gmatch, gsub */
 extern const luaL_Reg sl_pattern_functions[];
 
-/* lua_bounds.c: functions of Lua's that stand in the table on top of the stack, and pay for what
+/* lua_bounds.c: pays for the arguments that are texts. */
+void sl_spend_on_texts(lua_State *L);
+/* Functions of Lua's that stand in the table on top of the stack, and pay for what
  * they do by sl_spend. */
 void sl_make_paid(lua_State *L, const char *const *names);
 /* Puts functions in the places of others, which they have as upvalue. */
 void sl_bound(lua_State *L, const luaL_Reg *functions);
-extern const luaL_Reg sl_bounded_strings[], sl_bounded_tables[];
+extern const luaL_Reg sl_bounded_strings[];
+/* lua_tables.c */
+extern const luaL_Reg sl_bounded_tables[];
 
 /* Messages that came. False: no memory, or too many. */
 bool sl_queue_put(struct sl_queue *q, const void *bytes, size_t len, bool is_text);
@@ -244,6 +255,15 @@ void sl_open_json(lua_State *L);
 void sl_open_pc(lua_State *L);
 /* Pushes a new connection of the user. Raises. */
 struct sl_pc *sl_push_pc(lua_State *L, struct sq_signal *p, const char *label);
+/* The first argument. Raises where it is none. */
+struct sl_pc *sl_pc_check(lua_State *L);
+/* The same with its peer, which is made when it is first needed, with the user's tracks. Raises
+ * where it is closed. */
+struct sl_pc *sl_pc_live(lua_State *L);
+/* Of its methods: lua_pc_stats.c, lua_channel.c */
+int sl_pc_stats(lua_State *L);
+int sl_pc_create_channel(lua_State *L);
+int sl_pc_channel(lua_State *L);
 void sl_open_channel(lua_State *L);
 void sl_push_channel(lua_State *L, struct sl_channel *c);
 /* Of the connection's events, those of channels. */

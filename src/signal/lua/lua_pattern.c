@@ -420,6 +420,7 @@ static int find_plain(lua_State *L, const struct match *m, const char *from, con
 static bool is_plain(const struct match *m, const char *p)
 {
     for (; p < m->pattern_end; p++) {
+        step(m);
         if (*p && strchr(SPECIALS, *p)) {
             return false;
         }

@@ -8,7 +8,7 @@
 #define META      "squall.pc"
 #define PEERS_MAX 8
 
-static struct sl_pc *check(lua_State *L)
+struct sl_pc *sl_pc_check(lua_State *L)
 {
     return *(struct sl_pc **)luaL_checkudata(L, 1, META);
 }
@@ -78,10 +78,9 @@ static int add_track(struct sl_pc *pc, enum sq_media_kind kind)
                   : 0;
 }
 
-/* Its peer, which is made when it is first needed, with the user's tracks. */
-static struct sl_pc *live(lua_State *L)
+struct sl_pc *sl_pc_live(lua_State *L)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     struct sq_signal *p = pc->p;
     sl_must_live(L, p);
     if (pc->closed) {
@@ -128,6 +127,19 @@ static int refuse(lua_State *L, const char *what, int err, const char *why)
     return sl_raise(L, SQ_CAUSE_PROTOCOL, "%s: %.200s", what, why[0] ? why : sq_err_name(err));
 }
 
+/* Takes the open offer back. A restart that it was to make, or that was asked for since, is still
+ * asked for. */
+static int take_back(struct sl_pc *pc)
+{
+    int err = sq_peer_rollback(pc->peer);
+    if (!err) {
+        pc->restart = pc->restart || pc->restarting;
+        pc->restarting = false;
+        pc->signaling = "stable";
+    }
+    return err;
+}
+
 static void make_offer(lua_State *L, struct sl_pc *pc, bool restart)
 {
     char why[SQ_PEER_TEXT_MAX] = "";
@@ -169,7 +181,7 @@ static void make_answer(lua_State *L, struct sl_pc *pc)
 /* pc:createOffer{iceRestart = true} */
 static int l_create_offer(lua_State *L)
 {
-    struct sl_pc *pc = live(L);
+    struct sl_pc *pc = sl_pc_live(L);
     bool restart = false;
     if (lua_istable(L, 2)) {
         lua_getfield(L, 2, "iceRestart");
@@ -183,13 +195,13 @@ static int l_create_offer(lua_State *L)
 /* pc:restartIce(): the next offer does it */
 static int l_restart(lua_State *L)
 {
-    live(L)->restart = true;
+    sl_pc_live(L)->restart = true;
     return 0;
 }
 
 static int l_create_answer(lua_State *L)
 {
-    struct sl_pc *pc = live(L);
+    struct sl_pc *pc = sl_pc_live(L);
     make_answer(L, pc);
     push_description(L, "answer", pc->local);
     return 1;
@@ -213,7 +225,7 @@ static const char *read_description(lua_State *L, const char **ret_sdp)
  * that is due, as W3C's does. */
 static int l_set_local(lua_State *L)
 {
-    struct sl_pc *pc = live(L);
+    struct sl_pc *pc = sl_pc_live(L);
     const char *sdp = NULL;
     if (lua_isnoneornil(L, 2)) {
         if (strcmp(pc->signaling, "have-remote-offer") == 0) {
@@ -225,13 +237,8 @@ static int l_set_local(lua_State *L)
     }
     const char *type = read_description(L, &sdp);
     if (strcmp(type, "rollback") == 0) {
-        int err = sq_peer_rollback(pc->peer);
-        if (err) {
-            return refuse(L, "setLocalDescription", err, "there is no offer to take back");
-        }
-        pc->restart = pc->restarting; /* it is still asked for */
-        pc->signaling = "stable";
-        return 0;
+        int err = take_back(pc);
+        return err ? refuse(L, "setLocalDescription", err, "there is no offer to take back") : 0;
     }
     if (!pc->local_type || strcmp(type, pc->local_type) != 0) {
         return sl_raise(L, SQ_CAUSE_PROTOCOL,
@@ -242,7 +249,7 @@ static int l_set_local(lua_State *L)
 
 static int l_set_remote(lua_State *L)
 {
-    struct sl_pc *pc = live(L);
+    struct sl_pc *pc = sl_pc_live(L);
     char why[SQ_PEER_TEXT_MAX] = "";
     const char *sdp;
     const char *type = read_description(L, &sdp);
@@ -256,9 +263,7 @@ static int l_set_remote(lua_State *L)
     }
     int err = 0;
     if (offer && strcmp(pc->signaling, "have-local-offer") == 0) { /* RFC 8829, 4.1.8.2 */
-        err = sq_peer_rollback(pc->peer);
-        pc->restart = pc->restarting;
-        pc->signaling = "stable";
+        err = take_back(pc);
     }
     err = err ? err
               : sq_peer_set_remote(pc->peer, sl_now(pc->p), offer ? SQ_SDP_OFFER : SQ_SDP_ANSWER,
@@ -282,7 +287,7 @@ static int l_set_remote(lua_State *L)
 /* pc:addIceCandidate{candidate =, …}, its text, or nil: that was all */
 static int l_add_candidate(lua_State *L)
 {
-    struct sl_pc *pc = live(L);
+    struct sl_pc *pc = sl_pc_live(L);
     lua_settop(L, 2);
     bool no_end = true;
     if (lua_istable(L, 2)) {
@@ -305,7 +310,7 @@ static int l_add_candidate(lua_State *L)
 
 static int candidate(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     (void)status;
     if (pc->given < pc->candidates_len) {
         const struct sl_candidate *c = &pc->candidates[pc->given];
@@ -330,7 +335,7 @@ static int candidate(lua_State *L, int status, lua_KContext ctx)
 /* pc:icecandidate(timeout): the next one; nil and "complete", "timeout" */
 static int l_candidate(lua_State *L)
 {
-    (void)check(L);
+    (void)sl_pc_check(L);
     lua_settop(L, 2);
     return candidate(L, LUA_OK, (lua_KContext)sl_deadline(L, 2, SQ_NEVER));
 }
@@ -344,7 +349,7 @@ static int l_next_candidate(lua_State *L)
 /* for c in pc:icecandidates() do … end */
 static int l_candidates(lua_State *L)
 {
-    (void)check(L);
+    (void)sl_pc_check(L);
     lua_pushcfunction(L, l_next_candidate);
     lua_pushvalue(L, 1);
     return 2;
@@ -382,7 +387,7 @@ static int push_local(lua_State *L, struct sl_pc *pc)
 
 static int gathered(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     (void)status;
     if (pc->gathered || pc->closed || sl_now(sl_user(L)) >= (uint64_t)ctx) {
         return push_local(L, pc);
@@ -393,7 +398,7 @@ static int gathered(lua_State *L, int status, lua_KContext ctx)
 /* pc:gathered(timeout) -> the description with all candidates in it */
 static int l_gathered(lua_State *L)
 {
-    (void)live(L);
+    (void)sl_pc_live(L);
     lua_settop(L, 2);
     return gathered(L, LUA_OK, (lua_KContext)sl_deadline(L, 2, sl_user(L)->s.user->timeout_ns));
 }
@@ -402,7 +407,7 @@ static int l_gathered(lua_State *L)
 
 static int reached(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     const char *wanted = lua_tostring(L, 2);
     (void)status;
     if (strcmp(state_name(pc), wanted) == 0) {
@@ -420,7 +425,7 @@ static int l_wait(lua_State *L)
 {
     static const char *const names[] = {"connecting", "connected", "disconnected",
                                         "failed",     "closed",    NULL};
-    (void)check(L);
+    (void)sl_pc_check(L);
     lua_settop(L, 3);
     int i = luaL_checkoption(L, 2, "connected", names);
     lua_pushstring(L, names[i]);
@@ -430,7 +435,7 @@ static int l_wait(lua_State *L)
 
 static int changed(lua_State *L, int status, lua_KContext ctx)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     (void)status;
     if (strcmp(state_name(pc), lua_tostring(L, 2)) != 0 || pc->closed) {
         lua_pushstring(L, state_name(pc));
@@ -442,14 +447,14 @@ static int changed(lua_State *L, int status, lua_KContext ctx)
 /* pc:change(state): until it is another one, which it gives */
 static int l_change(lua_State *L)
 {
-    (void)check(L);
+    (void)sl_pc_check(L);
     (void)luaL_checkstring(L, 2);
     return changed(L, LUA_OK, 0);
 }
 
 static int l_close(lua_State *L)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     struct sq_signal *p = pc->p;
     if (pc->peer && !sq_session_is_done(&p->s)) {
         struct sq_peer *peer = pc->peer;
@@ -460,164 +465,6 @@ static int l_close(lua_State *L)
     pc->closed = true;
     sl_wake(p, pc);
     return 0;
-}
-
-/* ---- Statistics ---- */
-
-static void set_number(lua_State *L, const char *name, double value)
-{
-    lua_pushnumber(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_count(lua_State *L, const char *name, uint64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-static void begin_row(lua_State *L, const char *type, const char *kind)
-{
-    lua_createtable(L, 0, 12);
-    lua_pushstring(L, type);
-    lua_setfield(L, -2, "type");
-    if (kind) {
-        lua_pushstring(L, kind);
-        lua_setfield(L, -2, "kind");
-    }
-}
-
-static void push_track(lua_State *L, const struct sq_track *track, uint64_t now_ns, int out)
-{
-    const char *kind = sq_track_kind(track) == SQ_MEDIA_VIDEO ? "video" : "audio";
-    struct sq_inbound_stats in;
-    struct sq_outbound_stats sent;
-    sq_track_inbound_stats(track, now_ns, &in);
-    sq_track_outbound_stats(track, now_ns, &sent);
-    begin_row(L, "inbound-rtp", kind);
-    set_count(L, "packetsReceived", in.packets_received);
-    set_count(L, "bytesReceived", in.bytes_received);
-    set_count(L, "packetsLost", (uint64_t)in.packets_lost);
-    set_number(L, "jitter", in.jitter_s);
-    set_count(L, "framesReceived", in.frames_received);
-    set_count(L, "framesDecoded", in.frames_decoded);
-    set_count(L, "freezeCount", in.freeze_count);
-    set_count(L, "nackCount", in.nack_count);
-    set_count(L, "pliCount", in.pli_count);
-    lua_rawseti(L, -2, out);
-    begin_row(L, "outbound-rtp", kind);
-    set_count(L, "packetsSent", sent.packets_sent);
-    set_count(L, "bytesSent", sent.bytes_sent);
-    set_count(L, "framesSent", sent.frames_sent);
-    set_count(L, "nackCount", sent.nack_count);
-    set_count(L, "pliCount", sent.pli_count);
-    lua_rawseti(L, -2, out + 1);
-}
-
-/* pc:getStats() -> rows of W3C's types and names */
-static int l_stats(lua_State *L)
-{
-    struct sl_pc *pc = live(L);
-    struct sq_transport_stats t;
-    int rows = 1;
-    lua_newtable(L);
-    sq_peer_transport_stats(pc->peer, &t);
-    begin_row(L, "candidate-pair", NULL);
-    set_count(L, "packetsSent", t.packets_sent);
-    set_count(L, "packetsReceived", t.packets_received);
-    set_count(L, "bytesSent", t.bytes_sent);
-    set_count(L, "bytesReceived", t.bytes_received);
-    if (t.current_round_trip_time_s >= 0) {
-        set_number(L, "currentRoundTripTime", t.current_round_trip_time_s);
-    }
-    lua_rawseti(L, -2, rows++);
-    for (size_t i = 0; i < sq_peer_track_count(pc->peer); i++, rows += 2) {
-        push_track(L, sq_peer_track(pc->peer, i), sl_now(pc->p), rows);
-    }
-    return 1;
-}
-
-/* ---- Data channels ---- */
-
-static bool option_flag(lua_State *L, const char *name, bool otherwise)
-{
-    bool value = lua_getfield(L, 3, name) == LUA_TNIL ? otherwise : lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-/* The number, or -1. */
-static lua_Integer option_number(lua_State *L, const char *name)
-{
-    lua_Integer value = -1;
-    if (lua_getfield(L, 3, name) != LUA_TNIL) {
-        value = luaL_checkinteger(L, -1);
-        if (value < 0 || value > 65534) {
-            luaL_error(L, "%s: expected a number from 0 to 65534", name);
-        }
-    }
-    lua_pop(L, 1);
-    return value;
-}
-
-/* pc:createDataChannel(label, {ordered =, maxRetransmits =, maxPacketLifeTime =, negotiated =, id
- * =, protocol =}) */
-static int l_create_channel(lua_State *L)
-{
-    struct sl_pc *pc = live(L);
-    struct sq_channel_config config = {.label = luaL_checkstring(L, 2)};
-    lua_settop(L, 3);
-    if (lua_istable(L, 3)) {
-        lua_Integer tries = option_number(L, "maxRetransmits");
-        lua_Integer life_ms = option_number(L, "maxPacketLifeTime");
-        lua_Integer id = option_number(L, "id");
-        config.unordered = !option_flag(L, "ordered", true);
-        config.negotiated = option_flag(L, "negotiated", false);
-        config.limit_retransmits = tries >= 0;
-        config.max_retransmits = (uint16_t)(tries >= 0 ? tries : 0);
-        config.limit_lifetime = life_ms >= 0;
-        config.max_lifetime_ms = (uint16_t)(life_ms >= 0 ? life_ms : 0);
-        config.id = (uint16_t)(id >= 0 ? id : 0);
-        lua_getfield(L, 3, "protocol");
-        config.protocol = lua_tostring(L, -1);
-    }
-    struct sq_channel *channel = NULL;
-    int err = sq_peer_add_channel(pc->peer, sl_now(pc->p), &config, &channel);
-    struct sl_channel *c = err ? NULL : sl_channel_add(pc, channel);
-    if (!c) {
-        return sl_raise(L, SQ_CAUSE_PROTOCOL, "createDataChannel: %s",
-                        sq_err_name(err ? err : SQ_ERR_NOMEM));
-    }
-    c->taken = true;
-    sl_push_channel(L, c);
-    return 1;
-}
-
-static int channel(lua_State *L, int status, lua_KContext ctx)
-{
-    struct sl_pc *pc = check(L);
-    (void)status;
-    for (struct sl_channel *c = pc->channels; c; c = c->next) {
-        if (!c->taken) {
-            sl_push_channel(L, c);
-            c->taken = true;
-            return 1;
-        }
-    }
-    if (pc->closed || sl_now(sl_user(L)) >= (uint64_t)ctx) {
-        lua_pushnil(L);
-        lua_pushstring(L, pc->closed ? "closed" : "timeout");
-        return 2;
-    }
-    return sl_await(L, pc, (uint64_t)ctx, ctx, channel);
-}
-
-/* pc:datachannel(timeout): the next one that the other side opens */
-static int l_channel(lua_State *L)
-{
-    (void)check(L);
-    lua_settop(L, 2);
-    return channel(L, LUA_OK, (lua_KContext)sl_deadline(L, 2, SQ_NEVER));
 }
 
 /* ---- Fields ---- */
@@ -634,16 +481,16 @@ static const luaL_Reg methods[] = {
     {"gathered", l_gathered},
     {"wait", l_wait},
     {"change", l_change},
-    {"getStats", l_stats},
-    {"createDataChannel", l_create_channel},
-    {"datachannel", l_channel},
+    {"getStats", sl_pc_stats},
+    {"createDataChannel", sl_pc_create_channel},
+    {"datachannel", sl_pc_channel},
     {"close", l_close},
     {NULL, NULL},
 };
 
 static int l_index(lua_State *L)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     const char *key = luaL_checkstring(L, 2);
     if (strcmp(key, "connectionState") == 0) {
         lua_pushstring(L, state_name(pc));
@@ -661,13 +508,13 @@ static int l_index(lua_State *L)
 
 static int l_generation(lua_State *L)
 {
-    lua_pushinteger(L, check(L)->generation);
+    lua_pushinteger(L, sl_pc_check(L)->generation);
     return 1;
 }
 
 static int gathers_again(lua_State *L, int status, lua_KContext ctx)
 {
-    const struct sl_pc *pc = check(L);
+    const struct sl_pc *pc = sl_pc_check(L);
     (void)status;
     if (pc->closed || pc->generation != (unsigned)lua_tointeger(L, 2)) {
         lua_pushboolean(L, !pc->closed);
@@ -703,7 +550,7 @@ static const char handlers[] =
 
 static int l_newindex(lua_State *L)
 {
-    struct sl_pc *pc = check(L);
+    struct sl_pc *pc = sl_pc_check(L);
     const char *key = luaL_checkstring(L, 2);
     if (lua_getfield(L, lua_upvalueindex(1), key) != LUA_TFUNCTION) {
         return luaL_error(L,

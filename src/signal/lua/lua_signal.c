@@ -107,6 +107,13 @@ static int lua_restart_ice(struct sq_signal *p)
     return 0;
 }
 
+static const char *restart_lacks(const struct sq_lua_script *script)
+{
+    return script->restarts_ice ? NULL
+                                : "the script has no function " SQ_LUA_RESTART_HANDLER
+                                  ", which restarts ICE";
+}
+
 /* ---- Turns ---- */
 
 static void on_soon(void *ctx, uint64_t now_ns)
@@ -216,6 +223,11 @@ static void lua_woken(struct sq_signal *p)
     sl_wake(p, &p->watching);
 }
 
+static const char *script_name(const struct sq_lua_script *script)
+{
+    return script->files[0].name;
+}
+
 static const char *const lua_schemes[] = {"lua+ws", "lua+wss", "lua+http", "lua+https", NULL};
 
 const struct sq_signal_ops sq_signal_lua = {
@@ -227,4 +239,7 @@ const struct sq_signal_ops sq_signal_lua = {
     .destroy = lua_destroy,
     .restart_ice = lua_restart_ice,
     .woken = lua_woken,
+    .script_name = script_name,
+    .restart_lacks = restart_lacks,
+    .longest_ns = sl_longest_ns,
 };

@@ -6,6 +6,8 @@
 
 #define PREFIX "local _ENV = ...; " /* on the first line, whose number it does not change */
 
+#define TEXT_HEAD_BYTES 64 /* what Lua keeps with a text, at most */
+
 static const char key; /* of what hangs on a loop; its address alone is asked for */
 
 /* ---- Memory ---- */
@@ -13,22 +15,28 @@ static const char key; /* of what hangs on a loop; its address alone is asked fo
 static void *allocate(void *ctx, void *block, size_t old, size_t size)
 {
     struct sl_shard *shard = ctx;
-    old = block ? old : 0; /* else it is a kind of object */
+    bool is_text = !block && old == LUA_TSTRING; /* what has no size yet is a kind of object */
+    old = block ? old : 0;
     if (size == 0) {
         sq_free(block);
         shard->bytes -= old;
         return NULL;
     }
     size_t after = shard->bytes - old + size;
-    if (size > old && (after > SL_STATE_BYTES ||
-                       (shard->task && after > shard->bytes_at_resume + SL_RESUME_BYTES))) {
-        shard->too_much = true;
+    bool wide = is_text && size > SL_TEXT_BYTES + TEXT_HEAD_BYTES;
+    if (wide ||
+        (size > old && (after > SL_STATE_BYTES ||
+                        (shard->task && after > shard->bytes_at_resume + SL_RESUME_BYTES)))) {
+        shard->too_wide = wide;
+        shard->too_much = !wide;
         shard->steps = SL_SPEND_STEPS; /* Lua has looked for garbage everywhere: that takes time */
         return NULL;
     }
     shard->bytes_since += size > old ? size - old : 0;
-    if (size > old && shard->bytes_since > SL_LOOK_BYTES && sl_is_too_long(shard)) {
-        return NULL; /* one function of C, or one that is called again and again */
+    /* One function of C, or one that is called again and again. Where no task runs, what the last
+     * one did is nobody's concern any more. */
+    if (size > old && shard->bytes_since > SL_LOOK_BYTES && shard->task && sl_is_too_long(shard)) {
+        return NULL;
     }
     void *moved = sq_realloc(block, size);
     moved = !moved && size <= old ? block : moved; /* Lua counts on it that less is to be had */
@@ -320,16 +328,14 @@ static void free_shard(void *thing)
     sq_free(shard);
 }
 
-uint64_t sq_lua_longest_ns(const struct sq_loop *loop, const char **ret_place)
+struct sl_shard *sl_shard_find(const struct sq_loop *loop)
 {
-    const struct sl_shard *shard = sq_loop_kept(loop, &key);
-    *ret_place = shard ? shard->longest_place : "";
-    return shard ? shard->longest_ns : 0;
+    return sq_loop_kept(loop, &key);
 }
 
 struct sl_shard *sl_shard_get(struct sq_loop *loop)
 {
-    struct sl_shard *shard = sq_loop_kept(loop, &key);
+    struct sl_shard *shard = sl_shard_find(loop);
     if (shard) {
         return shard;
     }

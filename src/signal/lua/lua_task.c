@@ -109,10 +109,13 @@ static void fail(struct sl_task *task)
     if ((!is_text || !has_place(p, words)) && find_line(co, &ar)) {
         snprintf(place, sizeof(place), "%.59s:%d: ", ar.short_src, ar.currentline);
     }
-    if (p->shard->too_long && is_text && strcmp(words, NO_MEMORY) == 0) {
+    bool refused = is_text && strcmp(words, NO_MEMORY) == 0; /* see allocate */
+    if (refused && p->shard->too_long) {
         snprintf(late, sizeof(late), SL_TOO_LONG, (int)(SL_CPU_NS / SQ_NS_PER_MS));
-        words = late; /* what it took was refused: see allocate */
-    } else if (p->shard->too_much && is_text && strcmp(words, NO_MEMORY) == 0) {
+        words = late;
+    } else if (refused && p->shard->too_wide) {
+        words = "a text of more than 1 MiB: none may be longer";
+    } else if (refused && p->shard->too_much) {
         words = "the script took too much memory (32 MiB until it waits, 1 GiB of all users of "
                 "the thread)";
     }
@@ -146,7 +149,8 @@ static int too_long(lua_State *L)
 bool sl_is_too_long(struct sl_shard *shard)
 {
     shard->steps = shard->bytes_since = 0;
-    shard->too_long = shard->too_long || (shard->task && sq_thread_cpu_ns() >= shard->cpu_until_ns);
+    shard->too_long = shard->too_long || (shard->task && sq_clock_ns() >= shard->until_ns &&
+                                          sq_thread_cpu_ns() >= shard->cpu_until_ns);
     return shard->too_long;
 }
 
@@ -173,17 +177,19 @@ static void on_deadline(void *ctx, uint64_t now_ns)
     sl_run_soon(task->peer);
 }
 
-/* What holds up the thread is one stretch, though it be of many scripts: each within its budget.
- * Other programs have no part in it: it is CPU time. */
-static void note_stretch(const struct sl_task *task, uint64_t began_ns, uint64_t took_ns)
+/* What holds up the thread is one stretch, though it be of many scripts: each within its budget. It
+ * ends with the loop's iteration: then timers that are due have their turn, however many scripts
+ * run in the next one. Other programs have no part in it: it is CPU time. */
+static void note_stretch(const struct sl_task *task, uint64_t took_ns)
 {
     struct sl_shard *shard = task->peer->shard;
+    uint64_t iteration = sq_loop_iteration(task->peer->s.host->loop);
     lua_Debug ar;
-    if (began_ns > shard->stretch_end_ns + SL_STRETCH_GAP_NS) {
+    if (iteration != shard->stretch) {
+        shard->stretch = iteration;
         shard->stretch_ns = shard->stretch_top_ns = 0;
     }
     shard->stretch_ns += took_ns;
-    shard->stretch_end_ns = sq_clock_ns();
     if (took_ns > shard->stretch_top_ns) {
         shard->stretch_top_ns = took_ns;
         if (took_ns >= SQ_NS_PER_MS) { /* else nobody asks */
@@ -204,6 +210,13 @@ static void note_stretch(const struct sl_task *task, uint64_t began_ns, uint64_t
     }
 }
 
+uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place)
+{
+    const struct sl_shard *shard = sl_shard_find(loop);
+    *ret_place = shard ? shard->longest_place : "";
+    return shard ? shard->longest_ns : 0;
+}
+
 /* False: it ended with an error. */
 static bool resume(struct sl_task *task)
 {
@@ -212,17 +225,17 @@ static bool resume(struct sl_task *task)
     task->ready = task->waits = false;
     sq_timer_stop(&task->timer);
     shard->task = task;
-    shard->too_long = shard->too_much = false;
+    shard->too_long = shard->too_much = shard->too_wide = false;
     shard->bytes_at_resume = shard->bytes;
     shard->steps = shard->bytes_since = 0;
+    shard->until_ns = sq_clock_ns() + SL_CPU_NS;
     shard->cpu_until_ns = sq_thread_cpu_ns() + SL_CPU_NS;
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SL_HOOK_STEPS);
     int args = task->args;
     task->args = 0;
-    uint64_t began_ns = sq_clock_ns();
     int status = lua_resume(task->co, NULL, args, &results);
     shard->task = NULL;
-    note_stretch(task, began_ns, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
+    note_stretch(task, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
     if (status == LUA_YIELD) {
         lua_pop(task->co, results);
         if (!task->waits) { /* coroutine.yield(): it goes on with the loop's next turn */

@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct sq_loop;
-
 #define SQ_LUA_FILES_MAX   32 /* the script, and what it requires */
 #define SQ_LUA_FILE_MAX    (1024 * 1024)
 #define SQ_LUA_FIGURES_MAX 32 /* timers; counters; events */
@@ -41,9 +39,6 @@ int sq_lua_script_load(const char *path, struct sq_lua_script **ret_script, char
                        size_t why_room) SQ_MUST_USE;
 /* NULL is allowed. */
 void sq_lua_script_free(struct sq_lua_script *script);
-/* How long scripts ran at a stretch on this loop's thread at most, in CPU time; 0: there were none.
- * ret_place takes where the longest of them was, "room.lua:7": the loop's. */
-uint64_t sq_lua_longest_ns(const struct sq_loop *loop, const char **ret_place);
 /* The file of a module; NULL: there is none. */
 const struct sq_lua_file *sq_lua_script_module(const struct sq_lua_script *script,
                                                const char *module);
