@@ -152,8 +152,13 @@ def check_cases(where, files, words, problems):
 
 
 def check_page(path, cases, problems):
+    lists_cases = False  # the table's last column has names of tests/interop
     for number, line in enumerate(text_of(path).splitlines(), 1):
         where = f"{path}:{number}"
+        lists_cases = line.startswith("|") and (lists_cases or line.endswith("| cases |"))
+        for name in re.findall(r"`([a-z0-9-]+)`", line.rsplit(" | ", 1)[-1]) if lists_cases else ():
+            if name not in cases:
+                problems.append(f"{where}: the case {name} is cited, and {CMAKE} registers no such case")
         for cited in re.finditer(rf"`({UNIT_ROOMS}|interop|fuzz)/([a-z0-9_*-]+)`(?::? ((?:[a-z0-9]\w*_\w+(?:, | and )?)+))?", line):
             room, name, words = cited.groups()
             if not is_cited_right(room, name, cases):
