@@ -88,17 +88,20 @@ def fates(results):
 
 
 def alike(one, other):
-    """The share of stretches of 25 packets that are there near the same place, hole for hole. Reports and checks of the path are lost
-    by chance as well, and come when they come: each moves what follows it by one, and a stretch that has one in it is another."""
-    starts = range(0, len(one) - 25, 5)
-    return sum(other.find(one[at:at + 25], max(at - 25, 0), at + 50) >= 0 for at in starts) / len(starts)
+    """The share of packets with the same fate, by stretches of 100 packets, each laid where it fits best. What else is on the
+    way (transport-wide feedback at each fifth packet or so, reports, checks of the path) takes a fate as well, and comes when it comes."""
+    found = []
+    for at in range(20, len(one) - 120, 10):
+        stretch = one[at:at + 100]
+        found.append(max(sum(a == b for a, b in zip(stretch, other[at + off:at + off + 100])) for off in range(-20, 21)))
+    return sum(found) / len(found) / 100
 
 
 def network_shares(t):
     """Each share of the peers in a network of its own. What is lost is the same again from the same seed, each way, and not from another."""
     words = ("--duration", "8s", "--no-video", *CALM)
     lossy = (*words, *CONSTANT, "--peers", 2, "--network", "up.loss=20%@50%", "--network", "down.loss=20%", "--record", 2,
-             "--record-format", "rtpdump")
+             "--record-format", "rtpdump", "--local-ip", "127.0.0.1")
     seeds = [t.run("lab:echo", *lossy, "--seed", seed) for seed in (7, 7, 8)]
     results = t.run("lab:echo", *words, "--peers", 10, "--network", "wifi@70%", "--network", "20packet", "--seed", 7).finish()
     results.all_ok(10)
@@ -111,10 +114,12 @@ def network_shares(t):
     check(sorted(first) == ["down.loss=20%", "up.loss=20%@50%"], f"{sorted(first)}")
     for network, fate in first.items():
         same, chance = alike(fate, again[network]), alike(fate, another[network])
-        test.note(f"{network}: {fate.count('x')} of {len(fate)} lost; {100 * same:.0f} % of stretches are as before, {100 * chance:.0f} % from another seed")
+        test.note(f"{network}: {fate.count('x')} of {len(fate)} lost; {100 * same:.1f} % with the same fate again, {100 * chance:.1f} % from another seed")
         check(0.1 < fate.count("x") / len(fate) < 0.3, f"{network}: {fate.count('x')} of {len(fate)} lost")
-        check(same > 0.3, f"{network}: {100 * same:.0f} % as before:\n{fate}\n{again[network]}")
-        check(chance < 0.1, f"{network}: {100 * chance:.0f} % as before from another seed:\n{fate}\n{another[network]}")
+        # By chance 68 % (0.8² + 0.2²), and some more where it fits best. Feedback that is two packets later in the second run moves two fates
+        # of five: of those, too, 68 % are the same by chance, so that 87 % are left.
+        check(same > 0.83, f"{network}: {100 * same:.1f} % with the same fate:\n{fate}\n{again[network]}")
+        check(chance < 0.81, f"{network}: {100 * chance:.1f} % with the same fate from another seed:\n{fate}\n{another[network]}")
 
 
 def network_firewall(t):
