@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make lint: formatting, room order, lengths, clang-tidy. The first argument is the build folder with
+# make lint: formatting, room order, lengths, names, clang-tidy. The first argument is the build folder with
 # compile_commands.json; further ones limit clang-tidy and clang-format to paths that start with them.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -18,6 +18,9 @@ fi
 
 echo "lint: rooms and lengths"
 python3 tools/lint_rooms.py || failed=1
+
+echo "lint: names"
+python3 tools/lint_names.py || failed=1
 
 echo "lint: clang-tidy"
 mapfile -t units < <(printf '%s\n' "${files[@]}" | grep '\.c$' | while read -r f; do

@@ -325,8 +325,36 @@ def bad_standstill(t):
     check("nothing came for" in results.message("media-lost"), results.message("media-lost"))
 
 
+def starved_search(t):
+    """A search whose process is held up for 60 ms of each 100: none of its trials says anything of the service."""
+    out = t.folder / "capacity"
+    search = t.start("search", [t.squall, "capacity", t.lab().room(), "--grow", "rooms", "--room-size", "2", "--from", "2", "--most", "2",
+                                "--rate", "20/s", "--no-video", "--hold", "1s", "--hold-most", "1s", "--pause", "50ms",
+                                "--expect", "peers.ok == 100%", "--out", out])
+    search.said("How many rooms fit?")
+    deadline = time.monotonic() + 60
+    while search.running():
+        check(time.monotonic() < deadline, "the search does not end")
+        for number, seconds in (signal.SIGSTOP, 0.06), (signal.SIGCONT, 0.04):
+            search.signal(number)
+            time.sleep(seconds)
+    said = search.stdout()
+    check(search.popen.returncode == 4, f"exit code {search.popen.returncode}: {search.stderr()}{said}")
+    check("No level held; from 1 room, 2 peers on Squall itself was at its limit, so what the service can do beyond is not known." in said, said)
+    check("Squall's own limit, not the service's: the generator was the bottleneck" in said, said)
+    check("failed from" not in said and "What broke first" not in said, said)
+    found = json.loads((out / "capacity.json").read_text())
+    [own] = found["searches"]
+    check(own["bounded_by"] == "generator" and own["held"] is None and found["exit_code"] == 4, f"{own}, exit code {found['exit_code']}")
+    check([level["outcome"] for level in found["levels"]] == ["invalid", "invalid"], f"{found['levels']}")
+    check(own["limit"]["invalid"] == 2 and own["limit"]["trials"] == 0, f"{own['limit']}")  # none that counts
+    check(all(level["generator"]["lateness_p99_ms"] > 20 for level in found["levels"]), f"{found['levels']}")
+    test.note(f"the search: {found['levels'][-1]['reason']}")
+
+
 def bad_starved(t):
-    """A generator that gets only what another program leaves of its core says so, and nothing else."""
+    """A generator that gets only what another program leaves of its core says so, and nothing else; a search does not take it for what
+    the service holds."""
     core = str(min(os.sched_getaffinity(0)))
     # In one session: the kernel shares a core out between sessions before it looks at priorities.
     starve = """python=$1 core=$2; shift 2
@@ -336,6 +364,7 @@ def bad_starved(t):
         need(program)
     run = t.run("lab:", "--peers", 10, "--rate", "20/s", "--duration", "3s",
                 prefix=["sh", "-c", starve, "starve", sys.executable, core])
+    starved_search(t)
     results = run.finish(60)
     run.process.stop()
     summary = results.summary
