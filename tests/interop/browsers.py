@@ -306,22 +306,22 @@ def opus(t, Browser):
 
 
 def check_dtx(sound, whole):
-    """More than a third of the clip's packets is not there, at worst a quarter of six seconds, and that is not taken for gaps."""
+    """More than a third of the clip's packets is not there, of any six seconds a quarter, and that is not taken for gaps."""
     share = sound["packets"] / (whole["packets"] + whole["lost"])
     concealed = sound["concealed"] / sound["samples"]
     test.note(f"DTX: {100 * share:.0f} % of the packets; Chromium conceals {100 * concealed:.2f} % of the samples, {sound['lost']} packets lost")
     check(share < 0.8, f"DTX: {sound['packets']} packets, without it {whole['packets']} and {whole['lost']} lost")
-    check(sound["lost"] == 0 and concealed < 0.02, f"DTX: {sound}")
+    check(sound["lost"] == 0 and concealed < 0.08, f"DTX: {sound}")
 
 
 def check_fec(sound):
-    """What is lost comes out of the next packet, where the encoder found it worth protecting."""
+    """Most of what is lost comes out of the next packet: the encoder protects what is worth it."""
     useful = sound["fec"] - sound["fecDiscarded"]
     without = sound["lost"] * 960  # 20 ms each
     test.note(f"FEC: {sound['lost']} packets lost, {sound['fec']} with FEC came, {useful} of use; {sound['concealed']} samples concealed, {without} were lost")
     check(sound["lost"] >= 10, f"{sound['lost']} packets lost")
-    check(sound["fec"] > 0 and useful > 0, f"FEC: {sound}")
-    check(sound["concealed"] < without, f"FEC: {sound}")
+    check(sound["fec"] > 100 and useful > sound["lost"] / 2, f"FEC: {sound}")
+    check(sound["concealed"] < 0.6 * without, f"FEC: {sound}")
 
 
 LAYERS = [{"rid": "q", "scaleResolutionDownBy": 4}, {"rid": "h", "scaleResolutionDownBy": 2}, {"rid": "f"}]

@@ -292,7 +292,8 @@ static void a_fixed_rate_is_one_step(void **state)
 }
 
 /* What of video left for the first time, in bit/s of payload over ten seconds. */
-static double media_bps(struct simnet *net, struct simnode *node, struct sq_outbound_stats *ret_last)
+static double media_bps(struct simnet *net, struct simnode *node,
+                        struct sq_outbound_stats *ret_last)
 {
     struct sq_outbound_stats was = out_stats(net, node, 1);
     run_for(net, 10 * SEC);
@@ -327,7 +328,8 @@ static void a_constant_load_stays(void **state)
             assert_in_range(last[narrow].frames_sent, 248, 252);
             simnet_free(p.net);
         }
-        print_message("           %s: %.0f kbit/s of video, %.0f into 500 kbit/s; %llu key frames asked for\n",
+        print_message("           %s: %.0f kbit/s of video, %.0f into 500 kbit/s; %llu key frames "
+                      "asked for\n",
                       i ? "fixed" : "off", bps[0] / 1e3, bps[1] / 1e3,
                       (unsigned long long)last[1].pli_count);
         assert_true(bps[0] > 900e3 && bps[1] > 0.9 * bps[0]);
@@ -563,18 +565,18 @@ static void a_limited_sender_is_paced(void **state)
         struct watch w = {.p = connect_pair(simnet_new(13 + i, 2), i ? 800000 : 500000)};
         watch_for(&w, 10, NULL, 0);
         assert_true(bwe_of(w.p.net, w.p.a).limited);
-        struct pace pace = {.net = w.p.net,
-                            .from = w.p.a,
-                            .audio_ssrc = out_stats(w.p.net, w.p.a, 0).ssrc};
+        struct pace pace = {
+            .net = w.p.net, .from = w.p.a, .audio_ssrc = out_stats(w.p.net, w.p.a, 0).ssrc};
         simnet_set_tap(w.p.net, on_paced, &pace);
         watch_for(&w, 30, NULL, 10);
         simnet_set_tap(w.p.net, NULL, NULL);
-        print_message("           of %u packets, at most %.2f times the target in 40 ms and a packet, "
-                      "%.2f of video\n",
-                      pace.n, pace.worst, pace.worst_video);
+        print_message(
+            "           of %u packets, at most %.2f times the target in 40 ms and a packet, "
+            "%.2f of video\n",
+            pace.n, pace.worst, pace.worst_video);
         assert_true(bwe_of(w.p.net, w.p.a).limited);
         assert_true(pace.n > 1000 && pace.worst > 0.5);
-        assert_true(pace.worst <= 2.5);
+        assert_true(pace.worst <= 2.5 && pace.worst_video <= 2);
         simnet_free(w.p.net);
     }
 }

@@ -243,7 +243,8 @@ static void layers_follow_the_estimate(void **state)
     link->rate_bps = 10000000;
     link->queue_bytes = 10000000 * 3 / 80;
     unsigned on_s = seconds_until(&c, true, 40);
-    print_message("           the highest layer off %u s after the way narrowed, %.0f kbit/s sent; on %u s after it opened\n",
+    print_message("           the highest layer off %u s after the way narrowed, %.0f kbit/s sent; "
+                  "on %u s after it opened\n",
                   off_s, sent_bps / 1e3, on_s);
     assert_in_range(on_s, 1, 40);
     run_for(c.net, 10 * SEC);
