@@ -17,7 +17,7 @@ from harness.proc import check
 from harness.relay import Relay
 from harness.sandbox import ADDRESS
 
-CAMERA = {"width": 640, "height": 360, "frameRate": 25}
+CAMERA = {"width": 1280, "height": 720, "frameRate": 25}
 DELAY_MS, NARROW_KBPS, OPEN_KBPS, QUEUE_MS = 50, 500, 3000, 300
 OPENS_S, END_S = 40, 80
 LOOK = """(async () => {
