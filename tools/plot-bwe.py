@@ -7,10 +7,11 @@ browser's by tests/interop/congestion_series.py. One panel a file, all on the sa
 import csv
 import sys
 
-WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 230, 56, 12, 26, 34
+WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 230, 56, 12, 26, 44
 LINES = [("link", "#b8b8b8", "bottleneck"), ("sent", "#4c9f70", "sent, on the wire"),
          ("estimate", "#1f5fa8", "estimate"), ("video", "#d07b2a", "video payload of the step sent"),
          ("sent2", "#b0475f", "second sender: sent"), ("estimate2", "#7a5bb5", "its estimate")]
+KEYS = 3  # side by side
 RATES = ("estimate", "sent", "estimate2", "sent2")
 
 
@@ -57,16 +58,16 @@ def main():
     most = max(float(row[name]) for _, rows in panels for row in rows for name in RATES if row.get(name))
     most = int(most // 500 + 1) * 500
     drawn = [line for line in LINES if any(row.get(line[0]) for _, rows in panels for row in rows)]
-    height = TOP + len(panels) * (PANEL + GAP) + 20
+    rows_of_keys = (len(drawn) + KEYS - 1) // KEYS
+    height = TOP + len(panels) * (PANEL + GAP) + 4 + 16 * rows_of_keys
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
            'font-size="11" fill="#333">', f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>']
     for i, (title, rows) in enumerate(panels):
         out += panel(f"{title}, kbit/s", rows, TOP + i * (PANEL + GAP), seconds, most)
-    at = LEFT
-    for _, colour, text in drawn:
-        out.append(f'<path d="M{at:.1f} {height - 12}h16" stroke="{colour}" stroke-width="2"/>')
-        out.append(f'<text x="{at + 20:.1f}" y="{height - 8}">{text}</text>')
-        at += 32 + 5.6 * len(text)
+    for i, (_, colour, text) in enumerate(drawn):
+        at, down = LEFT + i % KEYS * (WIDTH - LEFT) / KEYS, height - 8 - 16 * (rows_of_keys - 1 - i // KEYS)
+        out.append(f'<path d="M{at:.1f} {down - 4}h16" stroke="{colour}" stroke-width="2"/>')
+        out.append(f'<text x="{at + 20:.1f}" y="{down}">{text}</text>')
     with open(sys.argv[1], "w") as file:
         file.write("\n".join(out + ["</svg>"]) + "\n")
 
