@@ -195,6 +195,16 @@ set(SQ_ROOMS_WITHOUT_THREADS base stats media peer scenario store report sim)
 # ctest has two slots a core.
 set(SQ_ROOMS_THAT_COMPUTE base stats media peer scenario sim store report prepare regress)
 
+# What sim/congestion writes is drawn.
+function(sq_plot_test)
+  find_program(SQ_PLOT_PYTHON python3)
+  if(TARGET test_sim_congestion AND SQ_PLOT_PYTHON)
+    add_test(NAME sim/plot COMMAND ${SQ_PLOT_PYTHON} -B ${CMAKE_SOURCE_DIR}/tests/sim/plot.py ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+    set_tests_properties(sim/congestion PROPERTIES FIXTURES_SETUP bwe_series)
+    set_tests_properties(sim/plot PROPERTIES FIXTURES_REQUIRED bwe_series LABELS unit TIMEOUT 60)
+  endif()
+endfunction()
+
 # tests/ROOM/test_NAME.c becomes the program and the ctest case ROOM/NAME. Helpers that several tests
 # of a room share stand in other .c files of that folder and are the library sq_test_ROOM.
 function(sq_tests)
@@ -241,6 +251,7 @@ function(sq_tests)
       set_tests_properties(${room}/${short} PROPERTIES TIMEOUT 120 LABELS unit PROCESSORS ${slots})
     endforeach()
   endforeach()
+  sq_plot_test()
   if(EXISTS ${CMAKE_SOURCE_DIR}/tests/interop/CMakeLists.txt)
     add_subdirectory(tests/interop)
   endif()

@@ -153,6 +153,7 @@ h264 x2 default 480x270 400 "$keys25"
 h264 x3 default 640x360 900 "$keys25"
 h264 y1 default 320x180 150 "$keys25" 1100
 h264 y2 default 480x270 350 "$keys25" 1100
+h264 y3 default 640x360 900 "$keys25" 1100
 av1 a1 default 320x180 100 "$keys25"
 av1 a2 default 480x270 250 "$keys25"
 av1 a3 default 640x360 550 "$keys25"
@@ -176,6 +177,7 @@ clip default default "codec=opus,file=$work/default.ogg" \
     "codec=h264,file=$work/x3.h264,ladder=3,size=640x360,fps=25" \
     "codec=h264,file=$work/y1.h264,ladder=4,size=320x180,fps=25,single-nal" \
     "codec=h264,file=$work/y2.h264,ladder=4,size=480x270,fps=25,single-nal" \
+    "codec=h264,file=$work/y3.h264,ladder=4,size=640x360,fps=25,single-nal" \
     "codec=av1,file=$work/a1.ivf,ladder=5" \
     "codec=av1,file=$work/a2.ivf,ladder=5" \
     "codec=av1,file=$work/a3.ivf,ladder=5"

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Draws seconds of congestion control as an SVG: plot-bwe.py OUT.svg TITLE=FILE.csv [TITLE=FILE.csv…]
 
-Each file has the columns second, estimate, sent, video, link in kbit/s, as tests/sim/test_congestion and
-tests/interop/test_congestion.py write them; a cell may be empty. One panel a file, all on the same axes."""
+Each file has the column second, and in kbit/s of link, sent, estimate, video, and of a second sender sent2 and estimate2, what
+there is; a cell may be empty. bwe-squall.csv and bwe-share.csv are written into the build's folder by tests/sim/test_congestion.c, a
+browser's by tests/interop/congestion_series.py. One panel a file, all on the same axes."""
 import csv
 import sys
 
-WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 230, 56, 12, 26, 34
+WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 760, 230, 56, 12, 26, 44
 LINES = [("link", "#b8b8b8", "bottleneck"), ("sent", "#4c9f70", "sent, on the wire"),
-         ("estimate", "#1f5fa8", "estimate"), ("video", "#d07b2a", "video payload of the step sent")]
+         ("estimate", "#1f5fa8", "estimate"), ("video", "#d07b2a", "video payload of the step sent"),
+         ("sent2", "#b0475f", "second sender: sent"), ("estimate2", "#7a5bb5", "its estimate")]
+KEYS = 3  # side by side
+RATES = ("estimate", "sent", "estimate2", "sent2")
 
 
 def read(path):
@@ -51,18 +55,19 @@ def main():
         sys.exit(__doc__)
     panels = [(arg.split("=", 1)[0], read(arg.split("=", 1)[1])) for arg in sys.argv[2:]]
     seconds = max(float(rows[-1]["second"]) for _, rows in panels)
-    most = max(float(row[name]) for _, rows in panels for row in rows for name in ("estimate", "sent") if row[name])
+    most = max(float(row[name]) for _, rows in panels for row in rows for name in RATES if row.get(name))
     most = int(most // 500 + 1) * 500
-    height = TOP + len(panels) * (PANEL + GAP) + 20
+    drawn = [line for line in LINES if any(row.get(line[0]) for _, rows in panels for row in rows)]
+    rows_of_keys = (len(drawn) + KEYS - 1) // KEYS
+    height = TOP + len(panels) * (PANEL + GAP) + 4 + 16 * rows_of_keys
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
            'font-size="11" fill="#333">', f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>']
     for i, (title, rows) in enumerate(panels):
         out += panel(f"{title}, kbit/s", rows, TOP + i * (PANEL + GAP), seconds, most)
-    at = LEFT
-    for _, colour, text in LINES:
-        out.append(f'<path d="M{at} {height - 12}h18" stroke="{colour}" stroke-width="2"/>')
-        out.append(f'<text x="{at + 23}" y="{height - 8}">{text}</text>')
-        at += 45 + 6.4 * len(text)
+    for i, (_, colour, text) in enumerate(drawn):
+        at, down = LEFT + i % KEYS * (WIDTH - LEFT) / KEYS, height - 8 - 16 * (rows_of_keys - 1 - i // KEYS)
+        out.append(f'<path d="M{at:.1f} {down - 4}h16" stroke="{colour}" stroke-width="2"/>')
+        out.append(f'<text x="{at + 20:.1f}" y="{down}">{text}</text>')
     with open(sys.argv[1], "w") as file:
         file.write("\n".join(out + ["</svg>"]) + "\n")
 

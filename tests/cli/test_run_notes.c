@@ -256,10 +256,18 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     sq_clip_close(clip);
 }
 
+#define MODE0_STEP(w, h, n)                                                                        \
+    {                                                                                              \
+        .kind = SQ_CLIP_VIDEO, .codec = SQ_CODEC_H264, .features = SQ_CLIP_SINGLE_NAL,             \
+        .width = (w), .height = (h), .spatial_layers = 1, .step = (n), .step_count = 2             \
+    }
+
 /* A layer is a picture size of the ladder, in the codec that stands first. */
 static void layers_and_svc_that_the_clip_does_not_have(void **state)
 {
     (void)state;
+    static const struct sq_clip two = {
+        .track_count = 2, .tracks = {MODE0_STEP(320, 180, 0), MODE0_STEP(480, 270, 1)}};
     struct sq_run_options o = {.publishers = UINT64_MAX, .target_url = "lab:", .media = "it"};
     struct sq_plan plan = plan_of(1);
     struct sq_plan_group *group = &plan.groups[0];
@@ -275,6 +283,9 @@ static void layers_and_svc_that_the_clip_does_not_have(void **state)
     assert_string_equal(notes_of(&o, &plan), "");
     group->video_codecs = (struct sq_peer_codecs){
         .order = {SQ_CODEC_H264, SQ_CODEC_VP8}, .n = 2, .h264_modes = SQ_H264_MODE0};
+    assert_string_equal(notes_of(&o, &plan), "");
+    assert_int_equal(sq_run_notes_layers(group), 3);
+    group->clip = &two;
     assert_string_equal(
         notes_of(&o, &plan),
         "Note: --simulcast 3: a layer is a picture size, and --media it has 2 steps "
@@ -282,6 +293,7 @@ static void layers_and_svc_that_the_clip_does_not_have(void **state)
     assert_int_equal(sq_run_notes_layers(group), 2);
     group->simulcast = 2;
     assert_string_equal(notes_of(&o, &plan), "");
+    group->clip = clip;
     group->video_codecs.h264_modes = SQ_H264_MODES;
     group->simulcast = 3;
     assert_string_equal(notes_of(&o, &plan), "");

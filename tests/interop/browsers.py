@@ -5,9 +5,10 @@ import subprocess
 import time
 import urllib.request
 
-from harness import counterpart, figures, page, test
+from harness import counterpart, fakes, figures, page, test
 from harness.browser_peer import BrowserPeer
 from harness.proc import check, until
+from harness.relay import Relay
 from harness.sandbox import ADDRESS, need
 from harness.squall import CONSTANT
 
@@ -24,6 +25,8 @@ FRAMES_APART = 7  # at up to 30 frames/s, and one on its way
 SHARE_APART = 0.01
 AUDIO_JITTER_APART_MS = 6  # both of some ms at most: what two busy processes' scheduling adds
 FPS_APART = 1.5
+SIDES = 0.95 / 0.45  # the left side's level to the right one's of the default clip's voice in stereo (tools/make-clips.sh)
+FEC_LOSS_PERCENT = 10
 
 
 def the_lab(t, *options):
@@ -248,6 +251,77 @@ def codecs(t, Browser):
     test.note(f"bytes of a packet of Opus and of RED, as {browser.name} counts them: {sizes['opus']}, {sizes['opus+red']}")
     for way in ("in", "out"):  # every packet has the one before it as well, both ways
         check(1.8 * sizes["opus"][way] < sizes["opus+red"][way] < 2.4 * sizes["opus"][way], f"{way}: {sizes}")
+
+
+def agreed(results, asked):
+    """The peer had the other side's word for it."""
+    row = next((row for row in results.summary["negotiation"] if row["asked"] == asked), None)
+    check(row and (row["peers"], row["refused"]) == (1, 0), f"{asked}: {results.summary['negotiation']}")
+
+
+def h264_mode0(t, Browser):
+    """H.264 in packetization mode 0 both ways, and Opus in stereo for a page that asks for it: the clip's voice stands to the left."""
+    side = software(t, Browser, opus="stereo=1", sides=True)
+    side.codecs = {"audio": "opus", "video": "h264"}
+    results = counterpart.answers(t, test.note, side, "--codec", "video=h264-mode0", "--codec", "audio=opus+stereo")
+    video, audio = results.theirs["video"], results.theirs["audio"]
+    left, right = (energy ** 0.5 for energy in results.theirs["sides"])
+    test.note(f"video {video['fmtp']}, back {video['out']['fmtp']}; audio {audio['fmtp']}; the left side has {left / max(right, 1e-9):.2f} times the right one's level")
+    for way in video["fmtp"], video["out"]["fmtp"]:
+        check("packetization-mode=0" in way, f"H.264 with {way}")
+    check("stereo=1" in audio["fmtp"], f"Opus with {audio['fmtp']}")
+    check(0.8 * SIDES < left / max(right, 1e-9) < 1.2 * SIDES, f"levels of the sides: {left}, {right}")
+    agreed(results, "opus+stereo")
+
+
+def call_with_sound(t, browser, codec, options, relay=None):
+    """A page that answers, with sound alone; relay: between the two."""
+    peer = BrowserPeer(t, browser, ["answer", ADDRESS, str(counterpart.SECONDS)], {"video": False, **options})
+    server = fakes.Whip(t, relay.between(peer.answer) if relay else peer.answer, address=ADDRESS)
+    run = t.run(server.target().replace("127.0.0.1", ADDRESS), "--echo", "--peers", 1, "--duration", "60s", "--no-video", "--no-trickle",
+                "--codec", f"audio={codec}", *counterpart.CALM)
+    return peer, run
+
+
+def opus(t, Browser):
+    """Two calls at once, sound alone: with DTX, and with in-band FEC through loss."""
+    browser, relay = Browser(t), Relay(t)
+    calls = [call_with_sound(t, browser, "opus+dtx", {"opus": "usedtx=1"}), call_with_sound(t, browser, "opus+fec", {}, relay)]
+    for peer, _ in calls:
+        peer.event("connected")
+    relay.shape("up", delay_ms=5, jitter_ms=15, loss_percent=FEC_LOSS_PERCENT)
+    time.sleep(counterpart.SECONDS + 1)
+    dtx, fec = (peer.figures()["audio"] for peer, _ in calls)
+    for _, run in calls:
+        run.process.signal()
+    results = [run.finish() for _, run in calls]
+    for name, sound in ("DTX", dtx), ("FEC", fec):
+        test.note(f"{name}: {sound}")
+    for asked, result in zip(("opus+dtx", "opus+fec"), results):
+        check(result.code == 130 and result.peers[0]["outcome"] == "ok", f"{asked}: {result.code}, {result.summary['failures']}")
+        agreed(result, asked)
+    check("usedtx=1" in dtx["fmtp"], f"Opus with {dtx['fmtp']}")
+    check_dtx(dtx["in"], fec["in"])
+    check_fec(fec["in"])
+
+
+def check_dtx(sound, whole):
+    """More than a third of the clip's packets is not there, of any six seconds a quarter, and that is not taken for gaps."""
+    share = sound["packets"] / (whole["packets"] + whole["lost"])
+    concealed = sound["concealed"] / sound["samples"]
+    test.note(f"DTX: {100 * share:.0f} % of the packets; Chromium conceals {100 * concealed:.2f} % of the samples, {sound['lost']} packets lost")
+    check(share < 0.8, f"DTX: {sound['packets']} packets, without it {whole['packets']} and {whole['lost']} lost")
+    check(sound["lost"] == 0 and concealed < 0.08, f"DTX: {sound}")
+
+
+def check_fec(sound):
+    """Most of what is lost comes out of the next packet: the encoder protects what is worth it."""
+    useful = sound["fec"] - sound["fecDiscarded"]
+    without = sound["lost"] * 960  # 20 ms each
+    test.note(f"FEC: {sound['lost']} packets lost, {sound['fec']} with FEC came, {useful} of use; {sound['concealed']} samples concealed, {without} were lost")
+    check(sound["lost"] >= 10, f"{sound['lost']} packets lost")
+    check(sound["fec"] > 100 and useful > sound["lost"] / 2, f"FEC: {sound}")
+    check(sound["concealed"] < 0.6 * without, f"FEC: {sound}")
 
 
 LAYERS = [{"rid": "q", "scaleResolutionDownBy": 4}, {"rid": "h", "scaleResolutionDownBy": 2}, {"rid": "f"}]

@@ -29,9 +29,18 @@ def chromium_codecs(t):
     browsers.codecs(t, Chromium)
 
 
+def chromium_h264_mode0(t):
+    browsers.h264_mode0(t, Chromium)
+
+
+def chromium_opus(t):
+    browsers.opus(t, Chromium)
+
+
 def chromium_simulcast(t):
     browsers.simulcast(t, Chromium)
 
 
 if __name__ == "__main__":
-    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers, chromium_codecs, chromium_simulcast])
+    test.run([chromium_room, chromium_pair, chromium_whip, chromium_offers, chromium_answers, chromium_codecs, chromium_h264_mode0, chromium_opus,
+              chromium_simulcast])

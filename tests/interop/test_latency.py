@@ -12,12 +12,14 @@ from harness.wire import DelayedWire
 
 BOUND_MS = 2  # docs/accuracy.md
 QUIET_MS = 3  # lateness of timers, p99, of a machine that is not too busy for it
+TRIES = 3  # until it is quiet
 THERE_MS, BACK_MS = 12, 18  # where a step of the histogram is a quarter of a millisecond
 
 
 def through_janus(t, janus, wire, codec):
     """Three peers in a room of that codec, which send at a constant rate: most frames leave in one burst, as they
-    stand. What packets took on the wire is known from the kernel's time-stamps."""
+    stand. What packets took on the wire is known from the kernel's time-stamps. True where the machine was quiet enough to
+    judge the medians: latency counts from when a frame was due, and is at its least when nothing else ran."""
     wire.forget()
     results = t.run(f"{janus.url}?plugin=videoroom&room={ROOMS[codec]}", *CONSTANT, "--peers", 3, "--rate", "2/s", "--duration",
                     "8s", "--latency", "--codec", f"video={codec}", "--local-ip", wire.HERE, "--lateness-max", 100).finish()
@@ -25,26 +27,29 @@ def through_janus(t, janus, wire, codec):
     known = wire.there.p50_ms() + wire.back.p50_ms()
     check(abs(known - THERE_MS - BACK_MS) < 5, f"the wire itself took {known:.2f} ms")
     audio, video = (results.summary["metrics"][f"{kind}.in.latency"] for kind in ("audio", "video"))
-    test.note(f"{codec}: the wire took {known:.2f} ms; audio {audio['p50']:.2f} ms ({audio['count']} packets), video {video['p50']:.2f} ms, "
-              f"least {video['min']:.2f} ms ({video['count']} frames)")
     late = results.summary["generator"]["lateness_ms"]["p99"]
-    if late < QUIET_MS:  # latency counts from when a frame was due
-        check(abs(audio["p50"] - known) < BOUND_MS, f"audio {audio['p50']} ms, on the wire {known} ms")
-        check(abs(video["p50"] - known) < BOUND_MS, f"{codec}: {video['p50']} ms, on the wire {known} ms")
-    check(abs(video["min"] - known) < BOUND_MS, f"{codec}: {video['min']} ms at least, on the wire {known} ms")
+    quiet = late < QUIET_MS
+    for name, figures, unit in ("audio", audio, "packets"), (codec, video, "frames"):
+        test.note(f"{codec}: the wire took {known:.2f} ms; {name} {figures['p50']:.2f} ms, least {figures['min']:.2f} ms ({figures['count']} {unit}); "
+                  f"timers late by {late:.2f} ms at p99")
+        check(abs(figures["min"] - known) < BOUND_MS, f"{name}: {figures['min']} ms at least, on the wire {known} ms")
+        check(not quiet or abs(figures["p50"] - known) < BOUND_MS, f"{name}: {figures['p50']} ms, on the wire {known} ms")
     check(audio["count"] > 3 * 2 * 50 * 5, f"{audio['count']} packets of audio")
     check(video["count"] > 3 * 2 * 25 * 5, f"{codec}: {video['count']} frames")
     check(results.summary["config"]["latency_clocks"] == "both ends read the same clock: exact",
           results.summary["config"])
+    return quiet
 
 
 def latency_janus(t):
-    """Janus' videoroom, which knows nothing of it, behind a wire of 12 ms there and 18 ms back: the medians of each
-    codec's latency and of audio's are what packets took on the wire, within 2 ms."""
+    """Janus' videoroom, which knows nothing of it, behind a wire of 12 ms there and 18 ms back: the least of each
+    codec's latency and of audio's are what packets took on the wire, within 2 ms, and so are the medians where the machine
+    is quiet. That is waited for, and a machine which never was has shown nothing."""
     wire = DelayedWire(t, THERE_MS, BACK_MS)
     janus = Janus(t, wire.THERE, wire.enter)
-    for codec in ROOMS:
-        through_janus(t, janus, wire, codec)
+    judged = [codec for codec in ROOMS if any(through_janus(t, janus, wire, codec) for _ in range(TRIES))]
+    test.note(f"judged by their medians: {', '.join(judged) or 'none'} of {', '.join(ROOMS)}")
+    check(judged, f"timers were late by {QUIET_MS} ms at p99 and more in every run: no codec was judged by its median")
 
 
 def latency_relay(t):

@@ -50,6 +50,45 @@ static void what_ships_is_as_promised(void **state)
     sq_clip_close(c);
 }
 
+/* Each video has three resolutions and rates, whatever the codec: a ladder of three, or a scalable
+ * stream of three layers. */
+static void what_ships_has_three_steps(void **state)
+{
+    static const char *const names[] = {"default", "small", "hd"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct sq_clip *c = help_open(names[i], 0);
+        unsigned videos = 0;
+        for (size_t k = 0; k < c->track_count; k++) {
+            const struct sq_clip_track *t = &c->tracks[k];
+            if (t->kind != SQ_CLIP_VIDEO) {
+                continue;
+            }
+            videos++;
+            if (t->features & SQ_CLIP_KEY_SVC) {
+                assert_int_equal(t->spatial_layers, 3);
+                assert_true(t->sid_permille[0] > 0 && t->sid_permille[1] > t->sid_permille[0] &&
+                            t->sid_permille[2] > t->sid_permille[1]);
+                continue;
+            }
+            assert_int_equal(t->step_count, 3);
+            assert_true(t->step == 0 ||
+                        (t->width > t[-1].width && t->height > t[-1].height &&
+                         t->codec == t[-1].codec && t->average_bps > 3 * t[-1].average_bps / 2));
+            assert_true(t->step < 2 || i == 1 || t->average_bps > 500000);
+        }
+        assert_int_equal(videos, i == 0 ? 16 : 3);
+        sq_clip_close(c);
+    }
+    /* What hides a muted video has one picture of each size, and no ladder. */
+    struct sq_clip *black = help_open("black", 0);
+    for (size_t k = 0; k < black->track_count; k++) {
+        assert_int_equal(black->tracks[k].step_count, 1);
+    }
+    assert_int_equal(black->track_count, 4 * 8);
+    sq_clip_close(black);
+}
+
 /* Put together again, the fragments are the frames, and no one is longer than it may be or than its
  * fellows. */
 static void cut_is_whole_and_even(void **state)
@@ -389,6 +428,7 @@ int main(void)
         cmocka_unit_test(how_much_can_be_heard),
         cmocka_unit_test(black_is_as_the_clip_it_hides),
         cmocka_unit_test(what_ships_is_as_promised),
+        cmocka_unit_test(what_ships_has_three_steps),
         cmocka_unit_test(cut_is_whole_and_even),
         cmocka_unit_test(payload_sizes_out_of_range),
         cmocka_unit_test(damage_is_found),

@@ -1,6 +1,6 @@
 /* Whole peers through a bottleneck: what the sender of a clip makes of the estimate. Half a round
- * trip is 50 ms, the queue 300 ms. The first test writes its seconds to a file, of which
- * tools/plot-bwe.py draws the picture in docs/congestion-control.md. */
+ * trip is 50 ms, the queue 300 ms. Two tests write their seconds to files, of which
+ * tools/plot-bwe.py draws the picture in docs/congestion-control.md (and sim/plot holds it). */
 #include "base/mem.h"
 #include "peer/peer_int.h"
 #include "sim/simcall.h"
@@ -173,22 +173,46 @@ static void yields_to_heavy_loss(void **state)
     assert_true(estimate[1] < 0.7 * estimate[0]);
 }
 
+/* What both have sent, and their estimates, of each second. The second one may not be there yet. */
+static void watch_both(struct simnet *net, struct watch both[2], unsigned from, unsigned to,
+                       FILE *series)
+{
+    for (unsigned i = from; i < to; i++) {
+        run_for(net, SEC);
+        if (!series) {
+            continue;
+        }
+        fprintf(series, "%u", i + 1);
+        for (size_t k = 0; k < 2; k++) {
+            if (!both[k].p.a) {
+                fputs(",,", series);
+                continue;
+            }
+            uint64_t sent = transport_stats(both[k].p.a).bytes_sent;
+            fprintf(series, ",%.0f,%.0f", (double)bwe_of(net, both[k].p.a).estimate_bps / 1e3,
+                    (double)(sent - both[k].sent) * 8 / 1e3);
+            both[k].sent = sent;
+        }
+        fprintf(series, ",1000\n");
+    }
+}
+
 /* Of what two senders get in the last 30 of 60 s when the second one comes `late_s` later. */
-static double share(uint64_t seed, unsigned late_s)
+static double share(uint64_t seed, unsigned late_s, FILE *series)
 {
     uint64_t busy_ns = 0;
     struct simnet *net = simnet_new(seed, 4);
-    struct pair first = connect_pair(net, 1000000);
-    simnode_link(first.a)->shared = &busy_ns;
-    run_for(net, late_s * SEC);
-    struct pair second = connect_pair(net, 1000000);
-    simnode_link(second.a)->shared = &busy_ns;
-    run_for(net, (30 - late_s) * SEC);
-    double before[2] = {(double)transport_stats(first.a).bytes_sent,
-                        (double)transport_stats(second.a).bytes_sent};
-    run_for(net, 30 * SEC);
-    double x = (double)transport_stats(first.a).bytes_sent - before[0];
-    double y = (double)transport_stats(second.a).bytes_sent - before[1];
+    struct watch both[2] = {{.p = connect_pair(net, 1000000)}};
+    simnode_link(both[0].p.a)->shared = &busy_ns;
+    watch_both(net, both, 0, late_s, series);
+    both[1].p = connect_pair(net, 1000000);
+    simnode_link(both[1].p.a)->shared = &busy_ns;
+    watch_both(net, both, late_s, 30, series);
+    double before[2] = {(double)transport_stats(both[0].p.a).bytes_sent,
+                        (double)transport_stats(both[1].p.a).bytes_sent};
+    watch_both(net, both, 30, 60, series);
+    double x = (double)transport_stats(both[0].p.a).bytes_sent - before[0];
+    double y = (double)transport_stats(both[1].p.a).bytes_sent - before[1];
     double jain = (x + y) * (x + y) / (2 * (x * x + y * y));
     print_message("           %.0f and %.0f kbit/s, Jain's index %.3f\n", x * 8 / 30e3,
                   y * 8 / 30e3, jain);
@@ -198,16 +222,22 @@ static double share(uint64_t seed, unsigned late_s)
     return jain;
 }
 
+#define DRAWN 2 /* the second sender comes 10 s after the first */
+
 static void two_senders_share(void **state)
 {
     (void)state;
     double sum = 0;
     double least = 1;
+    FILE *series = fopen(SQ_BINARY_DIR "/bwe-share.csv", "we");
+    assert_non_null(series);
+    fprintf(series, "second,estimate,sent,estimate2,sent2,link\n");
     for (unsigned i = 0; i < 9; i++) {
-        double jain = share(20 + i, i % 3 * 5);
+        double jain = share(20 + i, i % 3 * 5, i == DRAWN ? series : NULL);
         sum += jain;
         least = jain < least ? jain : least;
     }
+    fclose(series);
     assert_true(sum / 9 >= 0.9);
     assert_true(least >= 0.8);
 }
@@ -259,6 +289,51 @@ static void a_fixed_rate_is_one_step(void **state)
     assert_int_equal(bwe_of(p.net, p.b).video_target_bps, 0);
     assert_int_equal(in_stats(p.net, p.a, 1).frame_width, 640);
     simnet_free(p.net);
+}
+
+/* What of video left for the first time, in bit/s of payload over ten seconds. */
+static double media_bps(struct simnet *net, struct simnode *node,
+                        struct sq_outbound_stats *ret_last)
+{
+    struct sq_outbound_stats was = out_stats(net, node, 1);
+    run_for(net, 10 * SEC);
+    struct sq_outbound_stats is = out_stats(net, node, 1);
+    uint64_t again = is.retransmitted_bytes_sent - was.retransmitted_bytes_sent;
+    uint64_t filled = is.padding_payload_sent - was.padding_payload_sent;
+    is.frames_sent -= was.frames_sent;
+    *ret_last = is;
+    return (double)(is.bytes_sent - was.bytes_sent - again - filled) * 8 / 10;
+}
+
+/* Constant load is constant: half of what is sent is lost in a bottleneck, and as much is sent. */
+static void a_constant_load_stays(void **state)
+{
+    static const struct sq_peer_config configs[] = {
+        {.bwe = {.mode = SQ_BWE_OFF}},
+        {.bwe = {.mode = SQ_BWE_FIXED, .fixed_bps = 1200000}},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        double bps[2];
+        struct sq_outbound_stats last[2];
+        for (int narrow = 0; narrow < 2; narrow++) {
+            struct pair p = make_pair(12 + i, &configs[i], NULL, false);
+            simnet_negotiate(p.net, p.a, p.b, false);
+            set_link(p.a, narrow ? 500000 : 0);
+            set_link(p.b, 0);
+            run_for(p.net, 5 * SEC);
+            bps[narrow] = media_bps(p.net, p.a, &last[narrow]);
+            assert_true(narrow == (simnode_counters(p.a)->dropped_at_queue > 0));
+            assert_int_equal(last[narrow].frame_width, 640);
+            assert_in_range(last[narrow].frames_sent, 248, 252);
+            simnet_free(p.net);
+        }
+        print_message("           %s: %.0f kbit/s of video, %.0f into 500 kbit/s; %llu key frames "
+                      "asked for\n",
+                      i ? "fixed" : "off", bps[0] / 1e3, bps[1] / 1e3,
+                      (unsigned long long)last[1].pli_count);
+        assert_true(bps[0] > 900e3 && bps[1] > 0.9 * bps[0]);
+    }
 }
 
 /* A server without transport-wide feedback: its REMB is the limit. */
@@ -429,6 +504,83 @@ static void frames_leave_whole(void **state)
     simnet_free(w.p.net);
 }
 
+/* What left in the last 40 ms, at each packet: all RTP, and its video. */
+#define WINDOW_NS    (40 * MS)
+#define WINDOW_MOST  1024
+#define PACKET_BYTES 1240.0 /* a full one, down to IP */
+#define IP_UDP_BYTES 28
+
+struct pace {
+    struct simnet *net;
+    struct simnode *from;
+    uint32_t audio_ssrc;
+    uint64_t at_ns[WINDOW_MOST];
+    double bytes[WINDOW_MOST], video[WINDOW_MOST], target[WINDOW_MOST];
+    unsigned n, first;
+    double worst, worst_video; /* of what the target lets through in 40 ms, a packet taken off */
+};
+
+static void on_paced(void *ctx, struct simnode *from, const struct sq_dgram *d)
+{
+    struct pace *p = ctx;
+    bool rtcp = d->len > 1 && d->buf[1] >= 192 && d->buf[1] <= 223; /* RFC 5761, section 4 */
+    if (from != p->from || d->len < 12 || d->buf[0] >> 6 != 2 || rtcp) {
+        return;
+    }
+    uint32_t ssrc = (uint32_t)d->buf[8] << 24 | (uint32_t)d->buf[9] << 16 |
+                    (uint32_t)d->buf[10] << 8 | d->buf[11];
+    uint64_t now_ns = simnet_now(p->net);
+    unsigned at = p->n++ % WINDOW_MOST;
+    p->at_ns[at] = now_ns;
+    p->bytes[at] = (double)(d->len + IP_UDP_BYTES);
+    p->video[at] = ssrc == p->audio_ssrc ? 0 : p->bytes[at];
+    p->target[at] = (double)sq_peer_bwe_estimate(simnode_peer(from));
+    while (p->at_ns[p->first % WINDOW_MOST] + WINDOW_NS <= now_ns) {
+        p->first++;
+    }
+    assert_true(p->n - p->first < WINDOW_MOST);
+    double all = 0;
+    double video = 0;
+    double target = 0;
+    for (unsigned i = p->first; i < p->n; i++) {
+        all += p->bytes[i % WINDOW_MOST];
+        video += p->video[i % WINDOW_MOST];
+        double t = p->target[i % WINDOW_MOST];
+        target = t > target ? t : target;
+    }
+    double let = target * 0.040 / 8;
+    double ratio = (all - PACKET_BYTES) / let;
+    p->worst = ratio > p->worst ? ratio : p->worst;
+    ratio = (video - PACKET_BYTES) / let;
+    p->worst_video = ratio > p->worst_video ? ratio : p->worst_video;
+}
+
+/* While the estimate limits, what leaves in any 40 ms is what the pacer lets through: 1.2 times the
+ * target, 20 ms ahead, which are 1.8 times in the first 40 ms; with sound, probes and padding, 2.5
+ * times, which is libwebrtc's factor. */
+static void a_limited_sender_is_paced(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct watch w = {.p = connect_pair(simnet_new(13 + i, 2), i ? 800000 : 500000)};
+        watch_for(&w, 10, NULL, 0);
+        assert_true(bwe_of(w.p.net, w.p.a).limited);
+        struct pace pace = {
+            .net = w.p.net, .from = w.p.a, .audio_ssrc = out_stats(w.p.net, w.p.a, 0).ssrc};
+        simnet_set_tap(w.p.net, on_paced, &pace);
+        watch_for(&w, 30, NULL, 10);
+        simnet_set_tap(w.p.net, NULL, NULL);
+        print_message(
+            "           of %u packets, at most %.2f times the target in 40 ms and a packet, "
+            "%.2f of video\n",
+            pace.n, pace.worst, pace.worst_video);
+        assert_true(bwe_of(w.p.net, w.p.a).limited);
+        assert_true(pace.n > 1000 && pace.worst > 0.5);
+        assert_true(pace.worst <= 2.5 && pace.worst_video <= 2);
+        simnet_free(w.p.net);
+    }
+}
+
 /* As the lab does for who watches layers: begun anew, and without memory there is none. */
 static void an_estimate_begins_anew(void **state)
 {
@@ -523,10 +675,12 @@ int main(void)
         cmocka_unit_test(jitter_is_no_congestion),
         cmocka_unit_test(follows_what_is_left),
         cmocka_unit_test(a_fixed_rate_is_one_step),
+        cmocka_unit_test(a_constant_load_stays),
         cmocka_unit_test(the_other_sides_bandwidth_is_a_limit),
         cmocka_unit_test(remb_where_there_is_no_feedback),
         cmocka_unit_test(remb_of_what_is_measured),
         cmocka_unit_test(frames_leave_whole),
+        cmocka_unit_test(a_limited_sender_is_paced),
         cmocka_unit_test(an_estimate_begins_anew),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);

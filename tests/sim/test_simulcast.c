@@ -206,6 +206,53 @@ static void probes_lead_to_all_layers(void **state)
     simnet_free(c.net);
 }
 
+/* The whole of it: how many seconds until all layers are on, or until they no longer are. */
+static unsigned seconds_until(const struct call *c, bool all, unsigned most)
+{
+    unsigned s = 0;
+    while (s < most && (active_layers(c) == LAYERS) != all) {
+        run_for(c->net, SEC);
+        s++;
+    }
+    return (active_layers(c) == LAYERS) == all ? s : most + 1;
+}
+
+/* The estimate switches layers off where the way narrows, and on again when it opens. */
+static void layers_follow_the_estimate(void **state)
+{
+    struct call c = open_call(46, SQ_BWE_GCC, 300000);
+    struct simlink *link = simnode_link(c.pub);
+    const struct sq_rtp_sender *highest = &c.track->tx->encodings[LAYERS - 1].rtp;
+    (void)state;
+    run_for(c.net, 6 * SEC);
+    assert_int_equal(active_layers(&c), LAYERS);
+    link->rate_bps = 500000;
+    link->queue_bytes = 500000 * 3 / 80; /* 300 ms */
+    unsigned off_s = seconds_until(&c, false, 10);
+    assert_in_range(off_s, 0, 10);
+    run_for(c.net, 10 * SEC);
+    uint64_t packets = highest->packets_sent;
+    uint64_t bytes = transport_stats(c.pub).bytes_sent;
+    for (unsigned i = 0; i < 10; i++) {
+        run_for(c.net, SEC);
+        assert_in_range(active_layers(&c), 1, LAYERS - 1);
+    }
+    assert_int_equal(highest->packets_sent, packets); /* off is off */
+    double sent_bps = (double)(transport_stats(c.pub).bytes_sent - bytes) * 8 / 10;
+    assert_true(sent_bps > 0.5 * 500e3 && sent_bps <= 500e3);
+    link->rate_bps = 10000000;
+    link->queue_bytes = 10000000 * 3 / 80;
+    unsigned on_s = seconds_until(&c, true, 40);
+    print_message("           the highest layer off %u s after the way narrowed, %.0f kbit/s sent; "
+                  "on %u s after it opened\n",
+                  off_s, sent_bps / 1e3, on_s);
+    assert_in_range(on_s, 1, 40);
+    run_for(c.net, 10 * SEC);
+    assert_int_equal(active_layers(&c), LAYERS);
+    assert_true(highest->packets_sent > packets + 500);
+    simnet_free(c.net);
+}
+
 /* The server offers anew, and takes the layers of that list. */
 static void ask_for(const struct call *c, const char *list)
 {
@@ -273,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_layer_that_is_off_needs_more),
         cmocka_unit_test(padding_goes_with_what_was_sent_last),
         cmocka_unit_test(probes_lead_to_all_layers),
+        cmocka_unit_test(layers_follow_the_estimate),
         cmocka_unit_test(layers_that_are_paused),
     };
     return cmocka_run_group_tests(tests, open_clip, close_clip);

@@ -2,7 +2,7 @@
 // element that is not muted (what nobody is to hear is not decoded), and looked at every 120 ms.
 'use strict';
 const LOOK_MS = 120;
-const interop = { pc: null, seen: { frames: 0, width: 0, height: 0, pictures: 0, looks: 0 }, heard: { frames: 0, loudest: 0 }, energy: null };
+const interop = { pc: null, seen: { frames: 0, width: 0, height: 0, pictures: 0, looks: 0 }, heard: { frames: 0, loudest: 0 }, energy: null, sides: [0, 0] };
 
 function prefer(transceiver, names) {
   if (!names.length) return;
@@ -13,6 +13,29 @@ function prefer(transceiver, names) {
   transceiver.setCodecPreferences([...chosen, ...all.filter((codec) => /rtx|telephone-event/.test(codec.mimeType))]);
 }
 
+// The energy of each channel of a track; of mono the second has none.
+function listenToSides(track) {
+  const context = new AudioContext();
+  const splitter = context.createChannelSplitter(2);
+  context.createMediaStreamSource(new MediaStream([track])).connect(splitter);
+  const sides = [0, 1].map((channel) => {
+    const side = context.createAnalyser();
+    splitter.connect(side, channel);
+    return side;
+  });
+  const samples = new Float32Array(sides[0].fftSize);
+  setInterval(() => sides.forEach((side, channel) => {
+    side.getFloatTimeDomainData(samples);
+    interop.sides[channel] += samples.reduce((sum, sample) => sum + sample * sample, 0);
+  }), LOOK_MS);
+}
+
+// What applications put into their own description that want stereo or DTX: parameters of Opus.
+function withOpus(sdp, parameters) {
+  const type = /^a=rtpmap:(\d+) opus\//m.exec(sdp)[1];
+  return sdp.replace(new RegExp(`^a=fmtp:${type} .*$`, 'm'), `$&;${parameters}`);
+}
+
 function make(options) {
   const pc = new RTCPeerConnection();
   const video = document.createElement('video');
@@ -20,7 +43,10 @@ function make(options) {
   video.srcObject = new MediaStream();
   video.style.width = '320px';
   document.body.prepend(video);
-  pc.ontrack = (event) => video.srcObject.addTrack(event.track);
+  pc.ontrack = (event) => {
+    video.srcObject.addTrack(event.track);
+    if (options.sides && event.track.kind === 'audio') listenToSides(event.track);
+  };
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [64, 36];
   const context = canvas.getContext('2d', { willReadFrequently: true });
@@ -125,7 +151,9 @@ interop.answer = async (sdp, options) => {
   await pc.setRemoteDescription({ type: 'offer', sdp });
   for (const track of stream.getTracks()) pc.addTrack(track, stream);
   for (const transceiver of pc.getTransceivers()) prefer(transceiver, options[`prefer-${transceiver.receiver.track.kind}`] || []);
-  await pc.setLocalDescription();
+  const answer = await pc.createAnswer();
+  if (options.opus) answer.sdp = withOpus(answer.sdp, options.opus);
+  await pc.setLocalDescription(answer);
   return gathered(pc);
 };
 
@@ -137,19 +165,22 @@ interop.silence = async () => {
 };
 
 interop.figures = async () => {
-  const result = { seen: interop.seen, heard: interop.heard, state: interop.pc.connectionState, ...(channel ? { data: interop.data } : {}) };
+  const result = { seen: interop.seen, heard: interop.heard, state: interop.pc.connectionState, sides: interop.sides, ...(channel ? { data: interop.data } : {}) };
   const reports = await interop.pc.getStats();
   for (const kind of ['audio', 'video']) {
     const of = (type) => [...reports.values()].filter((r) => r.type === type && r.kind === kind);
     const into = of('inbound-rtp')[0] || {}, out = of('outbound-rtp');
     const sum = (name) => out.reduce((total, r) => total + (r[name] || 0), 0);
-    const codec = reports.get(into.codecId);
+    const codec = reports.get(into.codecId), sends = reports.get((out[0] || {}).codecId);
     result[kind] = {
       codec: codec ? codec.mimeType.split('/')[1].toLowerCase() : null, fmtp: codec ? codec.sdpFmtpLine : null,
       in: { packets: into.packetsReceived || 0, bytes: into.bytesReceived || 0, lost: into.packetsLost || 0, frames: into.framesDecoded || 0,
-            freezes: into.freezeCount || 0, freezeS: into.totalFreezesDuration || 0, decoder: into.decoderImplementation },
+            freezes: into.freezeCount || 0, freezeS: into.totalFreezesDuration || 0, decoder: into.decoderImplementation,
+            samples: into.totalSamplesReceived, concealed: into.concealedSamples, silent: into.silentConcealedSamples,
+            fec: into.fecPacketsReceived, fecDiscarded: into.fecPacketsDiscarded },
       out: { packets: sum('packetsSent'), bytes: sum('bytesSent'), frames: sum('framesEncoded'), streams: out.length,
-             again: sum('retransmittedPacketsSent'), encoder: out[0] && out[0].encoderImplementation },
+             again: sum('retransmittedPacketsSent'), encoder: out[0] && out[0].encoderImplementation,
+             fmtp: sends ? sends.sdpFmtpLine : null },
     };
     if (kind === 'video') Object.assign(interop.seen, { frames: into.framesDecoded || 0, width: into.frameWidth || 0, height: into.frameHeight || 0 });
   }
