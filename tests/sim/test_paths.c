@@ -95,7 +95,7 @@ struct seen {
 static void note_datagram(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
 {
     struct seen *seen = ctx;
-    bool check = *(const uint8_t *)dgram->data <= 3;
+    bool check = dgram->buf[0] <= 3;
     if (from == seen->a) {
         seen->checks += check;
         seen->packets += !check;
