@@ -90,13 +90,27 @@ static void put_transport(struct sq_buf *b, const struct sq_lab_member *member)
     put_text(b, "dtlsRole", t.dtls_role);
     put_text(b, "srtpProfile", t.srtp_profile);
     put_text(b, "remoteAddress", t.remote_addr);
-    put_count(b, "packetsSent", t.packets_sent);
-    put_count(b, "packetsReceived", t.packets_received);
-    put_count(b, "bytesSent", t.bytes_sent);
-    put_count(b, "bytesReceived", t.bytes_received);
+    put_count(b, "packetsSent", t.data_packets_sent);
+    put_count(b, "packetsReceived", t.data_packets_received);
+    put_count(b, "bytesSent", t.data_bytes_sent);
+    put_count(b, "bytesReceived", t.data_bytes_received);
     put_count(b, "srtpErrors", t.srtp_errors);
     put_count(b, "discarded", t.discarded);
     end(b, "},");
+}
+
+/* RTCSctpTransport; of interleaving (RFC 8260) and zero checksums (RFC 9653) W3C has nothing. */
+static void put_sctp(struct sq_buf *b, const struct sq_lab_member *member)
+{
+    struct sq_data_stats d;
+    sq_peer_data_stats(member->peer, &d);
+    if (d.negotiated) {
+        sq_buf_puts(b, "\"sctp\":{");
+        put_text(b, "state", d.state);
+        sq_buf_printf(b, "\"interleaving\":%s,\"zeroChecksum\":%s,",
+                      d.interleaving ? "true" : "false", d.zero_checksum ? "true" : "false");
+        end(b, "},");
+    }
 }
 
 static void put_channels(struct sq_buf *b, const struct sq_lab_member *member)
@@ -130,6 +144,7 @@ static void put_member(struct sq_buf *b, const struct sq_lab_member *member, uin
     put_text(b, "kind", kinds[member->kind]);
     sq_buf_printf(b, "\"age\":%.3f,", (double)(now_ns - member->joined_ns) / 1e9);
     put_transport(b, member);
+    put_sctp(b, member);
     put_channels(b, member);
     sq_buf_puts(b, "\"inbound\":[");
     for (const struct sq_lab_port *port = member->ports; port; port = port->next) {
