@@ -1,12 +1,14 @@
 """The counters of one call as Squall and as Chromium have them, with congestion control on both sides: each
-side's probes, padding and RTX are in them, and they mean the same."""
+side's probes, padding and RTX are in them, and they mean the same. And Squall's dump beside the one that
+Chromium's own chrome://webrtc-internals writes of that call."""
+import gzip
 import json
 
 import browsers
 from harness import counterpart, test
 from harness.browser import Chromium
 from harness.browser_peer import BrowserPeer
-from harness.proc import check
+from harness.proc import check, until
 from harness.sandbox import ADDRESS
 
 SECONDS = 8
@@ -23,11 +25,14 @@ REPORTS = """(async () => {
 
 def stats_chromium(t):
     """Squall calls Chromium at the rate that its estimate allows, and probes for it, as Chromium does."""
-    peer = BrowserPeer(t, Chromium(t), ["answer", ADDRESS, str(SECONDS)], {"video": browsers.CAMERA})
+    browser = Chromium(t)
+    internals = browser.open("chrome://webrtc-internals")  # it keeps statistics while it is open
+    peer = BrowserPeer(t, browser, ["answer", ADDRESS, str(SECONDS)], {"video": browsers.CAMERA})
     run = t.run(f"whip+http://{ADDRESS}:{peer.event('listening')['port']}/whip", "--echo", "--peers", 1, "--duration", "60s", "--dump", 1, *counterpart.CALM)
     peer.event("connected")
     peer.event("quiet")
     before = peer.page.eval(REPORTS)
+    created = created_dump(t, browser, internals)
     run.process.signal()
     results = run.finish()
     peer.on_over(20)
@@ -40,6 +45,57 @@ def stats_chromium(t):
         check_received(t, kind, row, mine[("inbound-rtp", kind)], before[f"outbound-rtp {kind}"], theirs[f"outbound-rtp {kind}"])
     check_sizes(results, theirs)
     check_objects(results, theirs)
+    check_dump(json.loads(next(iter((results.folder / "webrtc-internals").glob("*.json"))).read_text()), created)
+
+
+def created_dump(t, browser, page):
+    """By its button, as a user has it."""
+    folder = t.folder / "created"
+    folder.mkdir()
+    browser.call("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+    page.eval("(document.querySelector('#dump-click-target').click(), true)")
+    path, = until("Chromium's own dump", lambda: [f for f in folder.iterdir() if f.suffix != ".crdownload"], 10)
+    data = path.read_bytes()
+    return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+
+
+def kind_of(value):
+    return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
+
+
+def shape(dump):
+    """What a viewer relies on: which members there are at each level, of which kinds."""
+    connection = next(iter(dump["PeerConnections"].values()))
+    objects = {}
+    for key, stat in connection["stats"].items():
+        member = key.rsplit("-", 1)[1]
+        if not member.startswith("["):  # what the page has reckoned for its graphs
+            known = [v for v in json.loads(stat["values"]) if v is not None]
+            objects.setdefault(stat["statsType"], {}).setdefault(member, set()).update(kind_of(v) for v in known[-1:])
+    return {
+        "dump": {name: kind_of(value) for name, value in dump.items()},
+        "connection": {name: kind_of(value) for name, value in connection.items()},
+        "event": {name: kind_of(value) for event in connection["updateLog"] for name, value in event.items()},
+        "stat": {name: kind_of(value) for stat in connection["stats"].values() for name, value in stat.items()},
+        "events": {event["type"] for event in connection["updateLog"]},
+        "objects": objects,
+    }
+
+
+def check_dump(ours, theirs):
+    ours, theirs = shape(ours), shape(theirs)
+    ours["dump"].pop("squall")  # ours, as docs/reports.md says
+    for level in ("dump", "connection", "event", "stat"):
+        more = {name: kind for name, kind in ours[level].items() if theirs[level].get(name) != kind}
+        check(not more, f"{level}: Chromium has no {more}, but {theirs[level]}")
+    check(ours["stat"] == theirs["stat"] and ours["event"] == theirs["event"], f"{ours}, {theirs}")
+    check(not ours["events"] - theirs["events"], f"events that Chromium does not have: {ours['events'] - theirs['events']}")
+    for kind, members in ours["objects"].items():
+        check(kind in theirs["objects"], f"Chromium has no {kind}: {sorted(theirs['objects'])}")
+        seen = theirs["objects"][kind]
+        more = {name: kinds for name, kinds in members.items() if name not in seen or (kinds and seen[name] and not kinds <= seen[name])}
+        check(not more, f"{kind}: Chromium has no {more}, but { {name: seen.get(name) for name in more} }")
+    test.note(f"the dump has the shape of Chromium's own: { {kind: len(members) for kind, members in ours['objects'].items()} } members")
 
 
 def check_sent(t, kind, row, mine, theirs):
