@@ -92,8 +92,8 @@ int sq_place_open(const char *path, int *ret_fd)
 bool sq_place_waits(const char *path)
 {
     struct sq_place place;
-    return strcmp(path, "-") == 0 ||
-           (sq_place_find(path, &place) == 0 && place.kind != SQ_PLACE_FILE);
+    return strcmp(path, "-") == 0 || (sq_place_find(path, &place) == 0 &&
+                                      place.kind != SQ_PLACE_FILE && place.kind != SQ_PLACE_FOLDER);
 }
 
 int sq_place_make_folders(const char *dir, char ret_failed[static SQ_PLACE_PATH_MAX])

@@ -30,8 +30,8 @@ int sq_place_find(const char *path, struct sq_place *ret_place) SQ_MUST_USE;
  */
 int sq_place_open(const char *path, int *ret_fd) SQ_MUST_USE;
 
-/* Whether who writes there may have to wait for a reader: anything but a file; "-", which is
- * standard output, too. */
+/* Whether who writes there may have to wait for a reader: anything but a file (nobody
+ * writes to a folder); "-", which is standard output, too. */
 bool sq_place_waits(const char *path);
 /* Makes a folder and those above it, as far as they are not there. SQ_ERR_IO with errno; ret_failed
  * is then the one that could not be made, cut where it is longer. */

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STUN_PORT 3478 /* RFC 8489, section 8 */
+#define STUN_PORT     3478 /* RFC 8489, section 8 */
+#define STUN_HOST_MAX 256
 
 struct lookup {
     bool over;
@@ -105,15 +106,43 @@ static bool split_host(const char *text, char *host, size_t room, uint64_t *port
     return true;
 }
 
+/* As it is written: nothing is looked up. */
+static int read_stun(const char *text, char host[static STUN_HOST_MAX], uint64_t *ret_port,
+                     char *why, size_t why_room)
+{
+    uint64_t port = STUN_PORT;
+    const char *from = strncmp(text, "stun:", 5) == 0 ? text + 5 : text;
+    if (!split_host(from, host, STUN_HOST_MAX, &port)) {
+        snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT", text);
+        return SQ_ERR_INVALID;
+    }
+    *ret_port = port;
+    return 0;
+}
+
+int sq_stun_list_check(const struct sq_option_list *list, char *why, size_t why_room)
+{
+    char host[STUN_HOST_MAX];
+    uint64_t port;
+    int err = 0;
+    if (list->n > SQ_STUN_OPTIONS_MAX) {
+        snprintf(why, why_room, "--stun: at most %d servers", SQ_STUN_OPTIONS_MAX);
+        return SQ_ERR_INVALID;
+    }
+    for (size_t i = 0; !err && i < list->n; i++) {
+        err = read_stun(list->items[i], host, &port, why, why_room);
+    }
+    return err;
+}
+
 int sq_find_stun(struct sq_loop *loop, const char *text, struct sq_host_addrs *ret_found, char *why,
                  size_t why_room)
 {
-    char host[256];
-    uint64_t port = STUN_PORT;
-    const char *from = strncmp(text, "stun:", 5) == 0 ? text + 5 : text;
-    if (!split_host(from, host, sizeof(host), &port)) {
-        snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT", text);
-        return SQ_ERR_INVALID;
+    char host[STUN_HOST_MAX];
+    uint64_t port;
+    int err = read_stun(text, host, &port, why, why_room);
+    if (err) {
+        return err;
     }
     if (sq_find_host(loop, host, (uint16_t)port, ret_found) != 0) {
         snprintf(why, why_room, "--stun %s: the name '%s' cannot be resolved", text, host);
@@ -126,15 +155,15 @@ int sq_find_stun_list(struct sq_loop *loop, const struct sq_option_list *list,
                       const struct sq_addr *bases, size_t bases_len, struct sq_stun_list *ret_list,
                       char *why, size_t why_room)
 {
-    if (list->n > SQ_STUN_OPTIONS_MAX) {
-        snprintf(why, why_room, "--stun: at most %d servers", SQ_STUN_OPTIONS_MAX);
-        return SQ_ERR_INVALID;
+    int err = sq_stun_list_check(list, why, why_room);
+    if (err) {
+        return err;
     }
     ret_list->n = 0;
     ret_list->unasked = NULL;
     for (size_t i = 0; i < list->n; i++) {
         struct sq_host_addrs found;
-        int err = sq_find_stun(loop, list->items[i], &found, why, why_room);
+        err = sq_find_stun(loop, list->items[i], &found, why, why_room);
         if (err) {
             return err;
         }

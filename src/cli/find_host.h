@@ -39,6 +39,9 @@ struct sq_stun_list {
     const char *unasked; /* one, as it was given, that none of the local addresses asks; or NULL */
 };
 
+/* How many there are, and how each is written; nothing is looked up. SQ_ERR_INVALID with a
+ * sentence. */
+int sq_stun_list_check(const struct sq_option_list *list, char *why, size_t why_room) SQ_MUST_USE;
 /* The same errors. `bases` are the addresses that media leave from. */
 int sq_find_stun_list(struct sq_loop *loop, const struct sq_option_list *list,
                       const struct sq_addr *bases, size_t bases_len, struct sq_stun_list *ret_list,

@@ -9,6 +9,7 @@
 #define LISTEN_DEFAULT   "127.0.0.1"
 #define CONNECTIONS_MAX  32
 #define PUSH_EVERY_NS    (5 * SQ_NS_PER_SEC)
+#define PUSH_EARLY_NS    (SQ_NS_PER_SEC / 2) /* a second is told some ms early or late */
 #define PUSH_TIMEOUT_NS  (4 * SQ_NS_PER_SEC)
 #define LAST_WAIT_NS     (3 * SQ_NS_PER_SEC)
 #define WAIT_STEP_NS     (50 * SQ_NS_PER_MS)
@@ -181,7 +182,7 @@ void sq_run_metrics_second(struct sq_run_metrics *m, const struct sq_run_live *l
     }
     sq_prometheus_second(&m->figures, live);
     if (m->push_url[0] && !m->push &&
-        (m->pushes == 0 || sq_loop_now(m->loop) >= m->pushed_ns + PUSH_EVERY_NS)) {
+        (m->pushes == 0 || sq_loop_now(m->loop) + PUSH_EARLY_NS >= m->pushed_ns + PUSH_EVERY_NS)) {
         push(m);
     }
 }

@@ -233,7 +233,7 @@ int sq_run_paths_check(const struct sq_run_options *options, char *why, size_t w
 {
     struct finder f = {.options = options, .why = why, .why_room = why_room};
     char what[160], shown[160];
-    int err = 0;
+    int err = sq_stun_list_check(&options->stun, why, why_room);
     for (size_t i = 0; !err && i < options->local_ips.n; i++) {
         struct sq_addr addr;
         uint32_t count;

@@ -489,13 +489,13 @@ static int compare_pair(struct comparing *w, size_t side)
 
 static void judge_pairs(struct sq_compare *c)
 {
-    size_t worse = 0;
+    size_t sides = 0; /* that are worse */
     size_t unknown = 0;
     const struct sq_compare_row *first = NULL;
-    const struct sq_compare_pair *of = NULL;
+    const struct sq_compare_pair *of = NULL; /* the first of them */
     bool few = false;
     for (size_t k = 0; k < c->pairs_count; k++) {
-        worse += c->pairs[k].worse;
+        sides += c->pairs[k].worse > 0;
         unknown += c->pairs[k].unknown;
         few = few || !c->pairs[k].repeated;
         for (size_t i = 0; !first && i < c->pairs[k].rows_count; i++) {
@@ -507,15 +507,20 @@ static void judge_pairs(struct sq_compare *c)
     }
     if (first) {
         struct sq_buf change = {0};
+        char others[48] = "";
         sq_compare_put_change(first, &change);
+        if (sides > 1) {
+            snprintf(others, sizeof(others), "; so %s %zu more", sides == 2 ? "is" : "are",
+                     sides - 1);
+        }
         c->verdict = SQ_COMPARE_WORSE;
         c->exit_code = SQ_EXIT_EXPECTATION;
         snprintf(c->reason, sizeof(c->reason),
                  "%.200s is worse than %.200s%s: %zu figure%s by more than noise and by more than "
-                 "%g %%, the first %s: %s",
-                 c->sides[of->side].name, c->sides[0].name, few ? " in these runs" : "", worse,
-                 worse == 1 ? "" : "s", of->threshold_percent, first->name,
-                 change.text ? change.text : "");
+                 "%g %%, the first %s: %s%s",
+                 c->sides[of->side].name, c->sides[0].name, few ? " in these runs" : "", of->worse,
+                 of->worse == 1 ? "" : "s", of->threshold_percent, first->name,
+                 change.text ? change.text : "", others);
         sq_buf_free(&change);
         return;
     }

@@ -199,10 +199,15 @@ void sq_compare_put_power(const struct sq_compare *c, const struct sq_compare_pa
             pair->threshold_percent, c->alpha, between, between);
         return;
     }
+    size_t tested = 0;
+    for (size_t k = 0; k < c->pairs_count; k++) {
+        tested += c->pairs[k].tested;
+    }
     sq_buf_printf(out,
                   "A change counts from %g %% on, where it is more than runs differ by themselves: "
-                  "p <= %g, of a rank test of the runs, corrected for %zu figure%s.",
-                  pair->threshold_percent, c->alpha, pair->tested, pair->tested == 1 ? "" : "s");
+                  "p <= %g, of a rank test of the runs, corrected for %zu figure%s%s.",
+                  pair->threshold_percent, c->alpha, tested, tested == 1 ? "" : "s",
+                  c->pairs_count > 1 ? " of all sides together" : "");
     size_t before = c->sides[0].used;
     size_t after = c->sides[pair->side].used;
     if (pair->tested > 0 && (before < after ? before : after) < pair->needed_runs) {

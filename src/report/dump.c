@@ -50,7 +50,10 @@ static void put_event(struct sq_json *j, const struct sq_result *r, const struct
         strcmp(e->type, "icecandidate") == 0 || strcmp(e->type, "addIceCandidate") == 0;
     sq_report_time(&time, sq_report_wall_at(r, e->t_ms));
     sq_json_open(j, NULL, '{');
+    /* Chromium once wrote a text, and 156 writes a number (ms since 1970): readers ask for either.
+     */
     sq_json_text(j, "time", time.text ? time.text : "");
+    sq_json_integer(j, "timestamp", sq_report_wall_at(r, e->t_ms) / 1000000);
     sq_json_text(j, "type", e->type);
     if (candidate && e->value[0] && !strstr(e->value, ", candidate: ")) {
         put_candidate_value(j, e->value);

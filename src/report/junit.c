@@ -3,6 +3,7 @@
 #include "report/escape.h"
 #include "report/report_int.h"
 #include <math.h>
+#include <string.h>
 
 struct junit {
     struct sq_buf *out;
@@ -102,18 +103,35 @@ static void put_run_cases(struct junit *j)
                                     : "timers, sockets and CPU stayed within bounds");
 }
 
+/* How often the expression stood there before. Of several cases with one name GitLab takes the
+ * first, and no other. */
+static size_t same_before(const struct sq_result *r, size_t index)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < index; i++) {
+        n += strcmp(r->expectations[i].expr, r->expectations[index].expr) == 0;
+    }
+    return n;
+}
+
 static void put_expectation_cases(struct junit *j)
 {
     for (size_t i = 0; i < j->r->expectation_count; i++) {
         const struct sq_expectation *e = &j->r->expectations[i];
         bool failed = !e->ok && e->level == SQ_LEVEL_ERROR;
-        struct sq_buf text = {0};
-        sq_buf_printf(&text, "%s%s", e->ok || failed ? "" : "warning: ", e->message);
-        put_case(j, "squall.expectations", e->expr, 0, failed ? JUNIT_FAILURE : JUNIT_OK,
-                 "expectation", text.text ? text.text : "");
-        if (text.err) {
-            j->out->err = text.err;
+        struct sq_buf name = {0}, text = {0};
+        size_t before = same_before(j->r, i);
+        sq_buf_puts(&name, e->expr);
+        if (before > 0) {
+            sq_buf_printf(&name, " (%zu)", before + 1);
         }
+        sq_buf_printf(&text, "%s%s", e->ok || failed ? "" : "warning: ", e->message);
+        put_case(j, "squall.expectations", name.text ? name.text : "", 0,
+                 failed ? JUNIT_FAILURE : JUNIT_OK, "expectation", text.text ? text.text : "");
+        if (name.err || text.err) {
+            j->out->err = SQ_ERR_NOMEM;
+        }
+        sq_buf_free(&name);
         sq_buf_free(&text);
     }
 }

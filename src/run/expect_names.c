@@ -1,25 +1,8 @@
 /* What to say where no metric is called so. */
 #include "run/expect_parse_int.h"
+#include "stats/metric_old.h"
 #include <stdio.h>
 #include <string.h>
-
-/* Names of the contract that are not measured yet. */
-static bool is_future_metric(const char *name)
-{
-    static const char *const heads[] = {"sip.", "performance.", "connectionDuration"};
-    static const char *const parts[] = {".codec"};
-    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-        if (strncmp(name, heads[i], strlen(heads[i])) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (strstr(name, parts[i])) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Names of the table that begin with the first `len` characters of name, with commas. */
 static void list_like(const char *name, size_t len, char *out, size_t size)
@@ -81,9 +64,10 @@ int sq_expect_unknown_metric(struct sq_expect_parser *p, const char *at, const c
 {
     char list[200];
     const char *near = sq_metric_nearest(sq_view_of(name));
-    if (is_future_metric(name)) {
-        return sq_expect_fail(p, SQ_ERR_UNSUPPORTED, at, "%.60s is not measured by this version",
-                              name);
+    const char *absent = sq_metric_absent(sq_view_of(name));
+    if (absent) {
+        return sq_expect_fail(p, SQ_ERR_UNSUPPORTED, at,
+                              "%.60s is not measured by this version: %s", name, absent);
     }
     size_t len = metric_part(name);
     if (len > 0 && (!near || !has_parts(name, len) || strlen(near) == len)) {
@@ -106,6 +90,27 @@ int sq_expect_unknown_metric(struct sq_expect_parser *p, const char *at, const c
     return sq_expect_fail(p, SQ_ERR_FORMAT, at,
                           "no metric is called '%.60s'; expected one that begins with one of %s",
                           name, list);
+}
+
+int sq_expect_loadero_path(struct sq_expect_parser *p, const char *at)
+{
+    char path[SQ_METRIC_OLD_MAX], list[200];
+    struct sq_metric_old old;
+    size_t len = strcspn(at, " \t\r\n<>=!()");
+    snprintf(path, sizeof(path), "%.*s", (int)(len < sizeof(path) ? len : sizeof(path) - 1), at);
+    const char *absent = sq_metric_absent(sq_view_of(path));
+    if (absent) {
+        return sq_expect_fail(p, SQ_ERR_UNSUPPORTED, at,
+                              "%.80s is not measured by this version: %s", path, absent);
+    }
+    if (sq_metric_from_old(sq_view_of(path), &old) == 0) {
+        return sq_expect_fail(p, SQ_ERR_FORMAT, at, "'%.80s' is %s's: here it is called %s", path,
+                              old.whose, old.name);
+    }
+    list_heads(list, sizeof(list));
+    return sq_expect_fail(p, SQ_ERR_FORMAT, at,
+                          "no metric is called '%.60s'; expected one that begins with one of %s",
+                          path, list);
 }
 
 const char *sq_expect_nearest(struct sq_view word, const char *const *words, size_t n)

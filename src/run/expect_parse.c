@@ -174,8 +174,11 @@ static int check_track(struct sq_expect_parser *p, struct sq_expect_node *node, 
     } else if (!flow || !strstr(metric, ".bitrate")) {
         return sq_expect_fail(p, SQ_ERR_UNSUPPORTED, at,
                               "%s of each track is not kept: .track is of bitrate, and of what is "
-                              "sampled each second of each track",
-                              metric);
+                              "sampled each second of each track, such as jitter and fps; %s",
+                              metric,
+                              flow ? "leave it out, and 'for 95% of peers' judges each peer by all "
+                                     "its tracks; --dump N has the counters of each"
+                                   : "leave it out");
     }
     return 0;
 }
@@ -232,6 +235,9 @@ static int parse_metric(struct sq_expect_parser *p, struct sq_expect_node *node)
         return sq_expect_fail(p, SQ_ERR_FORMAT, p->at,
                               "expected a metric, for example video.in.bitrate; found %s",
                               sq_expect_found(p->at, shown));
+    }
+    if (word.at[word.len] == '/' && (sq_view_is(word, "webrtc") || sq_view_is(word, "mos"))) {
+        return sq_expect_loadero_path(p, word.at);
     }
     size_t len = read_name(p, name);
     size_t head;

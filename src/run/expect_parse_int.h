@@ -33,6 +33,9 @@ const char *sq_expect_nearest(struct sq_view word, const char *const *words, siz
 /* expect_names.c: what no metric is called. */
 int sq_expect_unknown_metric(struct sq_expect_parser *p, const char *at, const char *name);
 
+/* Loadero's webrtc/… and mos/…, which are written in another way here. */
+int sq_expect_loadero_path(struct sq_expect_parser *p, const char *at);
+
 /* expect_tail.c: what follows the terms. */
 int sq_expect_parse_tail(struct sq_expect_parser *p);
 

@@ -27,6 +27,66 @@ static const struct {
     {"jitterBuffer", "in.playout", "In ms here.", false},
 };
 
+/* Without a metric. What a name begins with, or has in it between two dots or slashes. */
+#define CODEC                                                                                      \
+    "a codec is no number; --codec video=h264 lets no other be agreed, and a peer with which it "  \
+    "is "                                                                                          \
+    "not agreed fails"
+static const struct {
+    const char *name;
+    bool inside;
+    const char *why;
+} absent[] = {
+    {"sip.", false, "Squall speaks the signalling of WebRTC services, and no SIP"},
+    {"performance.", false,
+     "no browser runs here; generator.cpu is that of Squall's own threads, and 'squall capacity "
+     "--server-pid PID' tells the server's"},
+    {"connectionDuration", false,
+     "a peer stays as long as --hold says; peers.dropped counts those whose connection ended "
+     "before"},
+    {"data.out.latency", false,
+     "a message's way is measured where it arrives: data.in.latency, and data.rtt there and back"},
+    {"data.out.loss", false, "what was lost is counted where it did not arrive: data.in.loss"},
+    {"audio.out.latency", false, "a way is measured at its end: audio.in.latency of who hears it"},
+    {"video.out.latency", false, "a way is measured at its end: video.in.latency of who sees it"},
+    {"video.out.freeze", false, "a picture freezes for who sees it: video.in.freeze"},
+    {"codec", true, CODEC},
+    {"bytes", true,
+     "sums over a whole call are columns of peers.csv, such as video.in.bytes; expect its rate, "
+     "video.in.bitrate"},
+    {"packets", true,
+     "sums over a whole call are columns of peers.csv, such as video.in.packets; expect "
+     "video.in.bitrate, or the share that was lost, video.in.loss"},
+    {"percent", true,
+     "it is no aggregate here; 'for 95% of peers' says of how many something has to hold"},
+};
+
+static bool has_part(struct sq_view name, const char *part)
+{
+    size_t from = 0;
+    for (size_t i = 0; i <= name.len; i++) {
+        if (i == name.len || name.at[i] == '.' || name.at[i] == '/') {
+            if (sq_view_is((struct sq_view){name.at + from, i - from}, part)) {
+                return true;
+            }
+            from = i + 1;
+        }
+    }
+    return false;
+}
+
+const char *sq_metric_absent(struct sq_view name)
+{
+    for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+        size_t len = strlen(absent[i].name);
+        bool begins = name.len >= len && memcmp(name.at, absent[i].name, len) == 0;
+        if (absent[i].inside ? has_part(name, absent[i].name) : begins) {
+            return absent[i].why;
+        }
+    }
+    return NULL;
+}
+
 static int from_testrtc(struct sq_view old, struct sq_metric_old *ret_new)
 {
     char name[SQ_METRIC_OLD_MAX];

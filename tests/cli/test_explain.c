@@ -107,6 +107,9 @@ static void wrong_names_are_refused(void **state)
         {"concealment", "with it in their names: audio.in.concealment"},
         {"nonsense", "peers, generator; 'squall explain' lists all"},
         {"timer.", "expected the name of a timer"},
+        {"webrtc/video/bytes/in/total", "columns of peers.csv, such as video.in.bytes"},
+        {"connectionDuration", "a peer stays as long as --hold says"},
+        {"data.out.latency", "data.in.latency, and data.rtt there and back"},
         {"nothing.like.it", "expected one that begins with one of audio, video"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,5 +1,5 @@
-/* A scenario file becomes the options and the plan that the command line would have made; what is
- * wrong is told by its place in the file. */
+/* A scenario file becomes the options and the plan that the command line would have made. What is
+ * wrong with one: test_wrong_values.c. */
 #include "base/temp_dir.h"
 #include "base/time.h"
 #include "cli/run_file.h"
@@ -376,129 +376,7 @@ static void paths_are_checked_as_written(void **state)
     }
 }
 
-struct wrong {
-    const char *text, *place, *words;
-};
-
 #define LAB "target: lab\n"
-
-static const struct wrong wrongs[] = {
-    {"load: {peers: 1}\n", "1:1", "no target; expected target: lab"},
-    {"groups: {a: {target: lab}, b: {}}\n", "1:28", "group 'b' has no target"},
-    {"target: ftp://x/\n", "1:9", "target 'ftp://x/': expected lab:"},
-    {"target: janus+ws://x/\n", "1:9", "the plug-in is missing"},
-    {"target: lab:nothing\n", "1:9", "expected lab:, lab:echo"},
-    {LAB "groups: {a: {target: ftp://x/}}\n", "2:22", "expected lab:"},
-    {LAB "load: {peers: 0}\n", "2:15", "load.peers 0: expected a whole number from 1"},
-    {LAB "steps: [{wait: 1s}, {network: Poor 6G}]\n", "2:21", "network 'Poor 6G'"},
-    {LAB "steps: [{wait: 1s}, {data: hi}]\n", "2:21", "these peers have no data channel"},
-    {LAB "audio: false\nmedia: nowhere\nsteps: [share: hd]\n", "3:8", "no such clip"},
-    {LAB "steps: [share: nowhere]\n", "2:9", "share nowhere: no such clip"},
-    {LAB "video: false\nsteps: [share: hd]\n", "3:9", "these peers send no video"},
-    {LAB "before: [websocket: 'ws://x/${user.id}']\n", "2:10", "asks for a column of users"},
-    {LAB "before: [http: 'http://x/${user.id}']\n", "2:10", "asks for a column of users"},
-    {"target: 'lab:${t}'\nbefore: [set: {name: t, value: v}]\n", "1:9", "for other services"},
-    {"target: ${t}\nbefore: [set: {name: t, value: v}]\n", "1:9", "expected its kind before it"},
-    {LAB "load: {peers: many}\n", "2:15", "load.peers many"},
-    {LAB "load: {rate: 20}\n", "2:14", "load.rate 20: expected a rate"},
-    {LAB "load: {duration: 10}\n", "2:18", "load.duration 10: expected a duration"},
-    {LAB "load: {hold: 0s}\n", "2:14", "load.hold 0s"},
-    {LAB "load: {ramp: up}\n", "2:14", "load.ramp up: expected UP or UP:DOWN"},
-    {LAB "load: {ramp: 2s, rate: 1/s}\n", "2:14", "load.ramp and load.rate say the same"},
-    {LAB "load: {shape: '30s:many'}\n", "2:15", "load.shape '30s:many'"},
-    {LAB "load: {shape: 9, rate: 2/s}\n", "2:15", "load.shape and load.rate both say"},
-    {LAB "load: {think: 2s}\n", "2:15", "load.think is how long"},
-    {LAB "load: {arrivals: /nowhere.csv, hold: 1s}\n", "2:18", "/nowhere.csv"},
-    {LAB "load: {jitter: 9h}\n", "2:16", "load.jitter"},
-    {LAB "baseline_threshold: 5\n", "2:21", "there is no baseline to use it on"},
-    {LAB "load: {threads: 999}\n", "2:17", "load.threads 999"},
-    {LAB "load: {peers: 1000000, rate: 1000000/s, hold: 1s, duration: 1h}\n", "", "arrivals"},
-    {LAB "rooms: {size: 0}\n", "2:15", "rooms.size 0"},
-    {LAB "rooms: {name: ''}\n", "2:15", "name: nothing"},
-    {LAB "rooms: {name: a-name-that-is-longer-than-the-name-of-a-room-can-be}\n", "2:15",
-     "rooms.name"},
-    {LAB "rooms: {count: 3, size: 2}\nload: {peers: 7}\n", "2:16", "3 rooms have 6 peers"},
-    {LAB "rooms: {count: 3}\nload: {peers: 2}\n", "2:16", "3 rooms for 2 peers"},
-    {LAB "rooms: {count: 1000, size: 1001}\n", "2:16", "expected 1000000 at most"},
-    {LAB "media: nope\n", "2:8", "media nope: no such clip"},
-    {LAB "groups: {a: {media: nope}, b: {}}\n", "2:21", "media nope: no such clip"},
-    {LAB "bwe: fast\n", "2:6", "bwe fast: expected gcc, off"},
-    {LAB "simulcast: 9\n", "2:12", "simulcast 9"},
-    {LAB "simulcast: 2\ncodec: {video: vp9+svc}\n", "2:12", "one stream"},
-    {LAB "codec: {audio: opus, video: h999}\n", "2:29", "h999"},
-    {LAB "codec: [voice=opus]\n", "2:9", "expected audio=LIST or video=LIST"},
-    {LAB "data: 10:200\n", "2:7", "data 10:200: expected RATE:SIZE"},
-    {LAB "data: {rate: 1/s, size: 3}\n", "2:7", "expected RATE:SIZE"},
-    {LAB "data_mode: ordered\n", "2:12", "data_mode says how data is sent"},
-    {LAB "data: 10/s:200\ndata_mode: sorted\n", "3:12", "data_mode sorted"},
-    {LAB "dtmf: 12x\n", "2:7", "dtmf 12x"},
-    {LAB "pt: 96=VP8\n", "2:5", "pt: expected replay"},
-    {LAB "replay: /nowhere.pcap\n", "2:9", "No such file"},
-    {LAB "replay: /nowhere.pcap\nbwe: gcc\n", "3:6", "a replay sends its recording as it is"},
-    {LAB "audio: false\nvideo: false\n", "2:8", "leave nothing to send: give data"},
-    {LAB "audio: false\nvideo: false\ndata: 1/s:99\nlatency: true\n", "5:10", "latency measures"},
-    {LAB "echo: true\n", "2:7", "echo asks a WHIP server"},
-    {LAB "network: Poor 5G\n", "2:10", "expected the name of a network"},
-    {LAB "network: {rate: 1M, delay: 80}\n", "2:28", "expected delay=TIME"},
-    {LAB "network: [wifi@60%, 3g@50%]\n", "2:11", "the shares make 110 %"},
-    {LAB "groups:\n  a:\n    network: {up: {loss: 300%}}\n", "4:26", "loss"},
-    {LAB "ice: direct\n", "2:6", "ice direct: expected all"},
-    {LAB "ice: relay\n", "2:6", "give the TURN server with turn.url"},
-    {LAB "turn: {user: me}\n", "2:14", "turn.user: there is no TURN server"},
-    {LAB "turn: {url: 'turn:x', user: a, password: b, secret: c}\n", "2:42", "two ways"},
-    {LAB "ca: /nowhere.pem\n", "2:5", "No such file"},
-    {LAB "srtp: aes\n", "2:7", "srtp aes: expected gcm or cm"},
-    {LAB "timeouts: {answer: 1, media: 1s}\n", "2:20", "timeouts.answer 1: expected a duration"},
-    {LAB "timeouts: {connect: 0s}\n", "2:21", "timeouts.connect"},
-    {LAB "timeouts: {media: x}\n", "2:19", "timeouts.media"},
-    {LAB "reconnect: later\n", "2:12", "reconnect later: expected now"},
-    {LAB "lateness_max: -1\n", "2:15", "lateness_max: expected a number"},
-    {LAB "lateness_max: x\n", "2:15", "lateness_max x"},
-    {LAB "seed: -1\n", "2:7", "seed -1"},
-    {LAB "publishers: 3\nrooms: {size: 2}\n", "2:13", "publishers 3: a room of rooms.size 2"},
-    {LAB "publishers: 0\nmedia: hd\n", "3:8", "nobody sends"},
-    {LAB "publishers: 0\nlisten: false\n", "3:9", "who does not publish watches"},
-    {LAB "output: {dump: 9999}\n", "2:16", "output.dump 9999"},
-    {LAB "output: {record: 0}\n", "2:18", "output.record 0"},
-    {LAB "output: {decode: x}\n", "2:18", "output.decode x"},
-    {LAB "expect:\n  - video.in.los < 1%\n", "3:5", "did you mean video.in.loss?"},
-    {LAB "expect:\n  - \"peers.ok === 1\"\n", "3:17", "expected a number"},
-    {LAB "expect: {level: warn, expr: peers.ok > x}\n", "2:40", "expected a number"},
-    {LAB "expect: >-\n  peers.ok >\n  x\n", "2:9", "column 12"}, /* not letter by letter */
-    {LAB "groups: {a: {per_room: 2}, b: {per_room: 2}}\nrooms: {size: 3}\n", "2:42",
-     "take 4 peers of each room, and a room has 3"},
-    {LAB "groups: {a: {per_room: 1}, b: {per_room: 1}}\nrooms: {size: 3}\n", "2:1",
-     "a group without per_room"},
-    {LAB "groups: {a: {per_room: 3}, b: {}}\nrooms: {sizes: {2: 50%, 9: 50%}, count: 4}\n", "2:24",
-     "a room has 2"},
-    {LAB "groups: {a: {role: watch, media: hd}, b: {}}\n", "2:34", "role: watch sends nothing"},
-    {LAB "groups: {a: {role: data}}\n", "2:10", "neither audio nor video nor data"},
-    {LAB "groups: {a: {role: watch, target: 'lab:whip/x'}}\n", "2:", "its role is watch"},
-    {LAB "groups: {a: {role: publish, target: 'lab:whep/x'}}\n", "2:", "its role is publish"},
-    {LAB "groups: {a: {ice: relay}, b: {}}\n", "2:19", "give the TURN server with turn.url"},
-};
-
-static void what_is_wrong_is_told_with_its_place(void **state)
-{
-    (void)state;
-    int missed = 0;
-    for (size_t i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
-        char place[128];
-        struct whole w;
-        int err = make(wrongs[i].text, "", &w);
-        snprintf(place, sizeof(place), "%s%s%s", wrongs[i].place[0] ? in("t.yaml:") : "",
-                 wrongs[i].place,
-                 wrongs[i].place[0] && wrongs[i].place[strlen(wrongs[i].place) - 1] != ':' ? ": "
-                                                                                           : "");
-        if (!err || strncmp(w.why, place, strlen(place)) != 0 || !strstr(w.why, wrongs[i].words)) {
-            missed++;
-            print_error("%s gives %d '%s', which should be at %s and say '%s'\n", wrongs[i].text,
-                        err, w.why, wrongs[i].place, wrongs[i].words);
-        }
-        drop(&w);
-    }
-    assert_int_equal(missed, 0);
-}
 
 /* What the command line says is not blamed on the file. */
 static void the_line_is_blamed_for_its_own(void **state)
@@ -750,7 +628,6 @@ int main(void)
         cmocka_unit_test(rows_of_users),
         cmocka_unit_test(targets_of_each_peer),
         cmocka_unit_test(paths_are_checked_as_written),
-        cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(the_line_is_blamed_for_its_own),
         cmocka_unit_test(secrets_are_never_told),
         cmocka_unit_test(steps_are_in_the_results),

@@ -1,4 +1,4 @@
-"""squall compare and --baseline over real runs: two that are the same, and one that a network has made worse."""
+"""squall compare and --baseline over real runs: two that are the same, one that a network has made worse, and all three."""
 import json
 
 from harness import test
@@ -48,6 +48,23 @@ def compare_runs(t):
     check(any("network differs" in note for note in said["notes"]), f"{said['notes']}")
     figures, said = compared(t, 0, far.folder, second.folder)
     check(called(figures, "better") >= SLOWER and not called(figures, "worse"), f"better is {sorted(called(figures, 'better'))}")
+    check_three(t, first.folder, second.folder, far.folder)
+
+
+def check_three(t, *folders):
+    """Each further side is compared with the first: the second is no worse, the third is, and that is the verdict."""
+    _, said = compared(t, 1, *folders)
+    test.note(f"three sides: {said['reason']}")
+    check([side["name"] for side in said["sides"]] == [str(f) for f in folders], f"sides: {said['sides']}")
+    check([pair["after"] for pair in said["comparisons"]] == [str(f) for f in folders[1:]], f"pairs: {said['comparisons']}")
+    near, far = ({f["figure"]: f for f in pair["figures"]} for pair in said["comparisons"])
+    check(not called(near, "worse") and called(far, "worse") >= SLOWER, f"worse: {sorted(called(near, 'worse'))}, {sorted(called(far, 'worse'))}")
+    check(said["verdict"] == "worse" and str(folders[2]) in said["reason"] and str(folders[1]) not in said["reason"], said["reason"])
+    # Each figure is that of the pair alone; p is corrected for all figures of all sides.
+    for pair, folder, code in ((near, folders[1], 0), (far, folders[2], 1)):
+        alone, _ = compared(t, code, folders[0], folder)
+        for name, figure in alone.items():
+            check(all(figure[key] == pair[name][key] for key in ("before", "after", "change", "p")), f"{folder}: {figure}, among three {pair[name]}")
 
 
 if __name__ == "__main__":

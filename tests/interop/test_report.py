@@ -1,14 +1,16 @@
 """What a run leaves for others to read: report.html in Chromium, judged by axe-core, and figures for Prometheus."""
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 
-from harness import npm, test
+from harness import fakes, npm, test
 from harness.browser import Chromium
 from harness.proc import check, until
 
@@ -56,6 +58,36 @@ def check_reading(page):
     check(len(at) == charts and len(set(at)) == 1, f"the moment in {charts} charts: {at}")
     check(re.search(r"connected\s*\d", values), f"values at the pointer: {values!r}")
     check(first and first != at[0] and rows > charts, f"by keys: {first!r}, {rows} rows in tables")
+
+
+def check_glance(page, results):
+    """Verdict and what broke in one glance; arrivals and failures by cause in the timeline; generator health and configuration."""
+    top, broke, title = page.eval("[document.querySelector('.verdict h1').getBoundingClientRect().top, "
+                                  "document.querySelector('.broke').getBoundingClientRect().top, document.querySelector('.verdict h1').innerText]")
+    check(0 < top < 300 and broke < 300, f"the verdict begins at {top} px, what broke at {broke} px")
+    broke = page.eval("document.querySelector('.broke').innerText")
+    check(title.startswith("FAIL") and "4 peers failed" in broke and re.search(r"\bice\b", broke), f"{title!r}: {broke!r}")
+    # At the last second.
+    page.eval("document.querySelector('#charts .plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'End', bubbles: true}))")
+    charts = dict(page.eval("[...document.querySelectorAll('#timeline .chart')].map((c) => [c.querySelector('h3').textContent, "
+                            "[...c.querySelectorAll('.legend li')].map((i) => [i.firstElementChild.nextSibling.textContent, i.querySelector('b').textContent])])"))
+    check(charts["Failed so far, by cause"] == [["ice", "4"]], f"failures by cause: {charts['Failed so far, by cause']}")
+    arrivals = dict(charts["Arrivals, and what became of them"])
+    check(arrivals["planned"] == arrivals["started"] == "8" and arrivals["failed: ice"] == "4", f"arrivals: {arrivals}")
+    parts = page.eval("Object.fromEntries(['generator', 'configuration'].map((id) => [id, [...document.querySelectorAll(`#${id} dt`)]"
+                      ".map((dt) => [dt.textContent, dt.nextElementSibling.textContent])]))")
+    health, settings = dict(parts["generator"]), dict(parts["configuration"])
+    own = results.summary["generator"]
+    check("within bounds" in health["State"] and float(health["Threads"]) == own["threads"], f"generator: {health}")
+    check(abs(float(re.match(r"[\d.]+", health["Timers late, p99"])[0]) - own["lateness_ms"]["p99"]) < 0.1, f"generator: {health}, {own}")
+    check("UDP blocked@50%" in settings["Command"] and settings["Seed"] == "7" and settings["peers"] == "8", f"configuration: {settings}")
+
+
+def check_paper(page):
+    """On paper nobody opens a story."""
+    before = page.eval("document.querySelectorAll('#peers details.peer[open]').length")
+    after = page.eval("(dispatchEvent(new Event('beforeprint')), document.querySelectorAll('#peers details.peer[open]').length)")
+    check(before < 8 and after == 8, f"{before} stories are open, {after} on paper")
 
 
 def check_page(page, results):
@@ -143,6 +175,8 @@ def report_chromium(t):
     browser = Chromium(t)
     check_compare_page(t, browser, results, other)
     page = browser.open((results.folder / "report.html").as_uri())
+    check_glance(page, results)
+    check_paper(page)
     page.eval(f"(() => {{ {OPEN} }})()")
     check_page(page, results)
     check_reading(page)
@@ -208,6 +242,59 @@ def pushgateway(t):
     return "http://127.0.0.1:9091"
 
 
+class Pushes:
+    """A Pushgateway: it keeps what comes, with its time, and hands it on to a real one, if there is one."""
+
+    def __init__(self, t, gateway):
+        self.seen = []  # (seconds, method, path, type, body)
+        seen = self.seen
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen.append((time.monotonic(), self.command, self.path, self.headers["Content-Type"], body.decode()))
+                status = 202
+                if gateway:
+                    request = urllib.request.Request(gateway + self.path, body, {"Content-Type": self.headers["Content-Type"]}, method=self.command)
+                    try:
+                        status = urllib.request.urlopen(request, timeout=5).status
+                    except urllib.error.HTTPError as error:
+                        status = error.code
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_PUT
+
+            def log_message(self, *_):
+                pass
+
+        server = fakes.Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        t.closers.append(server.shutdown)
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+
+    def check(self, results):
+        """While the run went on every five seconds, and once more with the verdict."""
+        samples = [read_metrics(body) for *_, body in self.seen]
+        verdicts = [any(name.startswith("squall_run_verdict") for name in one) for one in samples]
+        elapsed = [one["squall_run_elapsed_seconds"] for one in samples]
+        test.note(f"{len(samples)} pushes, after {elapsed} s of the run, the last with the verdict")
+        check(len(samples) >= 3 and verdicts == [False] * (len(samples) - 1) + [True], f"pushes with a verdict: {verdicts}")
+        for _, method, path, kind, _ in self.seen:
+            check((method, path) == ("PUT", "/metrics/job/squall") and kind.startswith("text/plain; version=0.0.4"), f"{method} {path}: {kind}")
+        check(elapsed[0] <= 2 and all(4.5 < b - a < 6.5 for a, b in zip(elapsed, elapsed[1:-1])), f"pushes after {elapsed} s")
+        for before, after in zip(samples, samples[1:]):
+            fell = [name for name in before if "_total" in name and after[name] < before[name]]
+            check(not fell, f"from one push to the next went back: {fell}")
+        middle, last = samples[-2], samples[-1]
+        check(middle["squall_peers_connected"] == 10 and middle['squall_media_bytes_total{kind="video",direction="in"}'] > 0, f"while it ran: {middle}")
+        check(last['squall_run_verdict{verdict="pass"}'] == 1 and last["squall_run_exit_code"] == 0, f"the last push: {last}")
+        check(last["squall_peers_ok_total"] == results.summary["peers"]["ok"] == 10, f"the last push: {last}")
+
+
 def pushed_to(gateway):
     """What Squall has there, the gateway's own labels taken off."""
     text = urllib.request.urlopen(gateway + "/metrics", timeout=5).read().decode()
@@ -220,8 +307,9 @@ def pushed_to(gateway):
 def report_prometheus(t):
     """Scrapes while a run goes on agree with its results, and neither they nor a gateway that is not there disturb it."""
     gateway = pushgateway(t)
-    run = t.run("lab:", "--peers", 10, "--duration", "6s", "--rate", "20/s", "--lateness-max", "500", "--prometheus", "127.0.0.1:0",
-                "--prometheus-push", gateway or "http://127.0.0.1:9/")
+    pushes = Pushes(t, gateway)
+    run = t.run("lab:", "--peers", 10, "--duration", "7s", "--rate", "20/s", "--lateness-max", "500", "--prometheus", "127.0.0.1:0",
+                "--prometheus-push", pushes.url)
     url = until("where it listens", lambda: re.search(r"metrics at (http://\S+/metrics)", run.process.stderr()), 10)[1]
     try:
         urllib.request.urlopen(url.replace("/metrics", "/"), timeout=5)
@@ -251,11 +339,12 @@ def report_prometheus(t):
     results.all_ok(10)
     check(after["squall_setup_seconds_count"] == 10 and abs(mean - setup) < 0.001, f"set-up: {mean} s, {setup} s")
     check(0 < told <= sent * 1.01, f"{told} bytes of video, {sent} in the end")
+    check("Pushgateway" not in results.errors, results.errors)
+    pushes.check(results)
     if gateway:
         last = pushed_to(gateway)
         check(last['squall_run_verdict{verdict="pass"}'] == 1 and last["squall_run_exit_code"] == 0, f"the last push: {last}")
         check(last["squall_peers_ok_total"] == 10 and last["squall_peers_started_total"] == 10, f"the last push: {last}")
-        check("Pushgateway" not in results.errors, results.errors)
         test.note(f"the Pushgateway has {len(last)} samples of the run's end")
     # A gateway that is not there is a note.
     nobody = t.run("lab:", "--peers", 1, "--duration", "2s", "--lateness-max", "500", "--prometheus-push", "http://127.0.0.1:9/x").finish()

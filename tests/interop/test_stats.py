@@ -1,12 +1,14 @@
 """The counters of one call as Squall and as Chromium have them, with congestion control on both sides: each
-side's probes, padding and RTX are in them, and they mean the same."""
+side's probes, padding and RTX are in them, and they mean the same. And Squall's dump beside the one that
+Chromium's own chrome://webrtc-internals writes of that call."""
+import gzip
 import json
 
 import browsers
 from harness import counterpart, test
 from harness.browser import Chromium
 from harness.browser_peer import BrowserPeer
-from harness.proc import check
+from harness.proc import check, until
 from harness.sandbox import ADDRESS
 
 SECONDS = 8
@@ -26,11 +28,14 @@ REPORTS = """(async () => {
 
 def stats_chromium(t):
     """Squall calls Chromium at the rate that its estimate allows, and probes for it, as Chromium does."""
-    peer = BrowserPeer(t, Chromium(t), ["answer", ADDRESS, str(SECONDS)], {"video": browsers.CAMERA})
+    browser = Chromium(t)
+    internals = browser.open("chrome://webrtc-internals")  # it keeps statistics while it is open
+    peer = BrowserPeer(t, browser, ["answer", ADDRESS, str(SECONDS)], {"video": browsers.CAMERA})
     run = t.run(f"whip+http://{ADDRESS}:{peer.event('listening')['port']}/whip", "--echo", "--peers", 1, "--duration", "60s", "--dump", 1, *counterpart.CALM)
     peer.event("connected")
     peer.event("quiet")
     before = peer.page.eval(REPORTS)
+    created = created_dump(t, browser, internals)
     run.process.signal()
     results = run.finish()
     peer.on_over(20)
@@ -43,6 +48,67 @@ def stats_chromium(t):
         check_received(t, kind, row, mine[("inbound-rtp", kind)], before[f"outbound-rtp {kind}"], theirs[f"outbound-rtp {kind}"])
     check_sizes(results, theirs)
     check_pair(*check_objects(results, theirs), before["pair"], theirs["pair"])
+    check_dump(json.loads(next(iter((results.folder / "webrtc-internals").glob("*.json"))).read_text()), created)
+
+
+def created_dump(t, browser, page):
+    """By its button, as a user has it."""
+    folder = t.folder / "created"
+    folder.mkdir()
+    browser.call("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+    page.eval("(document.querySelector('#dump-click-target').click(), true)")
+    path, = until("Chromium's own dump", lambda: [f for f in folder.iterdir() if f.suffix != ".crdownload"], 10)
+    data = path.read_bytes()
+    return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+
+
+# What stands in Squall's dumps besides: for readers of older dumps (docs/reports.md), and what W3C has and this Chromium has not in such a call.
+OLDER = {"dump": {"squall"}, "connection": {"constraints"}, "event": {"time"}, "stat": set()}
+UNUSED = {("inbound-rtp", "fecBytesReceived")}
+
+
+def kind_of(value):
+    """As JSON has it. Chromium's page writes texts that are numbers ("mid") as numbers."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "number" if number or (isinstance(value, str) and value.isdigit()) else type(value).__name__
+
+
+def shape(dump):
+    """What a viewer relies on: which members there are at each level, of which kinds."""
+    connection = next(iter(dump["PeerConnections"].values()))
+    objects = {}
+    for key, stat in connection["stats"].items():
+        member = key.rsplit("-", 1)[1]
+        if not member.startswith("["):  # what the page has reckoned for its graphs
+            known = [v for v in json.loads(stat["values"]) if v is not None]
+            objects.setdefault(stat["statsType"], {}).setdefault(member, set()).update(kind_of(v) for v in known[-1:])
+    maps = {"dump": [dump], "connection": [connection], "event": connection["updateLog"], "stat": connection["stats"].values()}
+    return objects, {level: {name: type(value).__name__ for one in all for name, value in one.items()} for level, all in maps.items()}
+
+
+def check_dump(ours, theirs):
+    """Squall's dump has nothing that Chromium's own of the same call lacks, but for what is said above."""
+    objects, levels = shape(ours)
+    their_objects, their_levels = shape(theirs)
+    for level, members in levels.items():
+        more = {name for name in members if name not in their_levels[level]}
+        check(more == OLDER[level], f"{level}: Chromium has no {more}, but {their_levels[level]}")
+        other = {name: kind for name, kind in members.items() if name not in more and not same(kind, their_levels[level][name])}
+        check(not other, f"{level}: {other}, in Chromium {their_levels[level]}")
+    check(set(levels["stat"]) == set(their_levels["stat"]), f"a series: {levels['stat']}, {their_levels['stat']}")
+    check({"type", "value", "timestamp"} <= set(levels["event"]), f"an event: {levels['event']}")
+    for kind, members in objects.items():
+        check(kind in their_objects, f"Chromium has no {kind}: {sorted(their_objects)}")
+        seen = their_objects[kind]
+        more = {name for name in members if name not in seen and (kind, name) not in UNUSED}
+        check(not more, f"{kind}: Chromium has no {more}, but {sorted(seen)}")
+        other = {name: kinds for name, kinds in members.items() if seen.get(name) and kinds and not kinds <= seen[name]}
+        check(not other, f"{kind}: {other}, in Chromium { {name: seen[name] for name in other} }")
+    test.note(f"the dump has the shape of Chromium's own: { {kind: len(members) for kind, members in objects.items()} } members")
+
+
+def same(one, other):
+    return {one, other} <= {"int", "float"} or one == other
 
 
 def check_sent(t, kind, row, mine, theirs):

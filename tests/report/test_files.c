@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "report/escape.h"
 #include "report/report.h"
+#include "report/report_int.h"
 #include "report/sample.h"
 #include "report/text.h"
 #include "run/expect.h"
@@ -334,6 +335,11 @@ static void dump_opens_in_viewers(void **state)
         {
             const char *value = json_string_value(json_object_get(entry, "value"));
             assert_non_null(value);
+            struct sq_buf time = {0};
+            json_int_t ms = json_integer_value(json_object_get(entry, "timestamp"));
+            sq_report_time(&time, (uint64_t)ms * 1000000);
+            assert_string_equal(json_string_value(json_object_get(entry, "time")), time.text);
+            sq_buf_free(&time);
             if (strcmp(json_string_value(json_object_get(entry, "type")), "icecandidate") == 0) {
                 assert_non_null(strstr(value, ", candidate: candidate:1 "));
             }

@@ -217,22 +217,41 @@ static const char junit_rules[] =
     "assert int(s.get('failures')) == n('failure') and int(s.get('errors')) == n('error')\n"
     "names = [(c.get('classname'), c.get('name')) for c in s.iter('testcase')]\n"
     "assert len(names) == len(set(names)), names\n"
-    "assert all(f.get('message') for f in s.iter('failure'))\n"
+    "for c in s.iter('testcase'):\n" /* what GitLab makes a row of */
+    "    assert c.get('classname') and c.get('name') and float(c.get('time')) >= 0, c.attrib\n"
+    "    assert len([f for f in c if f.tag in ('failure', 'error')]) <= 1\n"
+    "for f in [*s.iter('failure'), *s.iter('error')]:\n" /* it shows the text, others the message */
+    "    assert f.get('type') and f.get('message') and f.text == f.get('message'), f.attrib\n"
+    "assert n('failure') >= int(sys.argv[2]) and n('error') >= int(sys.argv[3])\n"
     "assert s.findtext('system-out') == sys.argv[1], s.findtext('system-out')\n";
 
-static void junit_is_as_readers_know_it(void **state)
+static void assert_follows_rules(const struct sq_result *r, unsigned failures, unsigned errors)
 {
-    struct sq_result *r = sample(60, NULL);
-    char command[4096];
-    assert_int_equal(sq_result_replace_text(&r->report, "https://ci.example/?a=1&b=<2>"), 0);
+    char command[8192];
     char *xml = render(r, SQ_REPORT_JUNIT);
-    assert_true((size_t)snprintf(command, sizeof(command), "python3 -c \"%s\" '%s'", junit_rules,
-                                 "Report: https://ci.example/?a=1&b=<2>") < sizeof(command));
+    int n = snprintf(command, sizeof(command), "python3 -c \"%s\" '%s' %u %u", junit_rules,
+                     "Report: https://ci.example/?a=1&b=<2>", failures, errors);
+    assert_in_range(n, 1, sizeof(command) - 1);
     FILE *python = popen(command, "w");
     assert_non_null(python);
     assert_int_equal(fwrite(xml, 1, strlen(xml), python), strlen(xml));
     assert_int_equal(pclose(python), 0);
     free(xml);
+}
+
+static void junit_is_as_readers_know_it(void **state)
+{
+    struct sq_result *r = sample(60, NULL);
+    assert_int_equal(sq_result_replace_text(&r->report, "https://ci.example/?a=1&b=<2>"), 0);
+    assert_follows_rules(r, 1, 0);
+    /* The same expression twice, as --expect and --abort-on may have it: two cases, two names. */
+    assert_true(r->expectation_count >= 2);
+    assert_int_equal(sq_result_replace_text(&r->expectations[1].expr, r->expectations[0].expr), 0);
+    assert_follows_rules(r, 1, 0);
+    r->verdict = SQ_VERDICT_INVALID;
+    r->generator.ok = false;
+    SQ_RESULT_SET(r->generator.reason, "timers were <late>");
+    assert_follows_rules(r, 0, 1);
     sq_result_destroy(r);
 }
 

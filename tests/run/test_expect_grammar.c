@@ -180,6 +180,40 @@ static void refused_with_a_column(void **state)
     }
 }
 
+/* Why there is no such metric, and what there is in its place: docs/expectations.md. */
+static void what_has_no_metric(void **state)
+{
+    static const struct wrong cases[] = {
+        {"video.in.track.freeze < 3", 1, "'for 95% of peers' judges each peer by all its tracks"},
+        {"video.in.track.nack < 3", 1, "such as jitter and fps; leave it out"},
+        {"video.out.track.pli < 3", 1, "--dump N has the counters of each"},
+        {"data.out.latency.p95 < 3", 1, "data.in.latency, and data.rtt there and back"},
+        {"data.out.loss < 3", 1, "data.in.loss"},
+        {"audio.out.latency < 3", 1, "audio.in.latency of who hears it"},
+        {"video.out.freezes < 3", 1, "video.in.freeze"},
+        {"sip.response.200 > 3", 1, "and no SIP"},
+        {"connectionDuration > 3", 1, "as long as --hold says; peers.dropped counts"},
+        {"performance.browser.cpu < 90", 1, "generator.cpu is that of Squall's own threads"},
+        {"performance.probe.cpu < 90", 1, "--server-pid PID' tells the server's"},
+        {"audio.out.codec == 111", 1, "--codec video=h264 lets no other be agreed"},
+        {"peers.ok > 1 and webrtc/video/bitrate/in/95th > 500", 18,
+         "'webrtc/video/bitrate/in/95th' is Loadero's: here it is called video.in.bitrate.p95"},
+        {"mos/audio/e-model/avg>3", 1, "here it is called mos.avg"},
+        {"time(webrtc/video/fps/in > 3) < 3s", 6, "here it is called video.in.fps"},
+        {"webrtc/video/bytes/in/total > 3", 1, "columns of peers.csv, such as video.in.bytes"},
+        {"webrtc/audio/packets/out/total > 3", 1, "the share that was lost, video.in.loss"},
+        {"webrtc/video/codec/in/percent > 3", 1, "a codec is no number"},
+        {"webrtc/video/fps/in/percent > 3", 1, "'for 95% of peers' says of how many"},
+        {"video.in.fps.percent > 3", 1, "'for 95% of peers' says of how many"},
+        {"webrtc/video/nothing/in > 3", 1, "no metric is called 'webrtc/video/nothing/in'"},
+        {"webrtc/ > 3", 1, "no metric is called 'webrtc/'; expected one that begins with"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        refuses(&cases[i], false);
+    }
+}
+
 /* ---- Against a plan ---- */
 
 static struct sq_target target = {.host = "10.0.0.1", .port = 8188};
@@ -383,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken),
         cmocka_unit_test(refused_with_a_column),
+        cmocka_unit_test(what_has_no_metric),
         cmocka_unit_test(what_a_plan_has),
         cmocka_unit_test(what_comes_too_late_to_end_a_run),
         cmocka_unit_test(what_needs_a_run),
