@@ -140,8 +140,8 @@ def is_cited_right(room, name, cases):
         return fnmatch.filter(cases, name)
     if room == "fuzz":
         return glob.glob(f"tests/fuzz/fuzz_{name}.c")
-    # Pages about the code name its files as well.
-    return unit_test(room, name) or glob.glob(f"tests/{room}/{name}.[ch]") or glob.glob(f"src/{room}/{name}") or glob.glob(f"src/{room}/{name}*.[ch]")
+    # Some tests are scripts; pages about the code name its files as well.
+    return unit_test(room, name) or glob.glob(f"tests/{room}/{name}.py") or glob.glob(f"tests/{room}/{name}.[ch]") or glob.glob(f"src/{room}/{name}") or glob.glob(f"src/{room}/{name}*.[ch]")
 
 
 def check_cases(where, files, words, problems):
