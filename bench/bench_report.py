@@ -17,9 +17,19 @@ NAMES = {
 CASES = {
     "audio": "Audio only, 50 packets/s each way",
     "av": "Audio and 1 Mbit/s video, 156 packets/s each way",
+    "av-all": "The same with `--latency` and `--data 1/s:200`",
     "density": "Many peers on one core: audio and 1 Mbit/s video",
     "density-audio": "Many peers on one core: audio only",
 }
+
+
+# As bench/run.py asks for it: nothing but the target, --echo and, for audio alone, --no-video.
+WHAT_IS_ON = (
+    "**What Squall's peers do in these runs** is what they do by default: congestion control of what they send (Google's, on the lab's transport-wide "
+    "feedback, with probes), transport-wide feedback for what comes, NACK and RTX both ways, PLI, sender and receiver reports, ICE consent, SRTP; the play-out "
+    "model of each stream (NetEQ's for audio, frames with references, freezes and play-out delay for video), all statistics each second, score and MOS. "
+    "Off are what a run has to ask for: `--latency`, `--data` (both on in the case `av-all`), `--decode`, `--record`, `--dump`, "
+    "`--simulcast`, `--network`.")
 
 
 def first_line(*argv):
@@ -137,6 +147,8 @@ def goal_rows(all_results, dtls):
         ("audio + video, times less CPU than Pion with default interceptors, without", times("av", "pion"), 5, "{:.2f}", False),
         ("audio + video, times less CPU than headless Chromium", times("av", "chromium"), 100, "{:.0f}", False),
         ("audio + video, KB a peer", of("av", "squall", "rss_kb"), 80, "{:.0f}", True),
+        ("audio + video with data channel and latency, CPU µs a peer-second", of("av-all", "squall", "cpu_us"), 1600, "{:.0f}", True),
+        ("audio + video with data channel and latency, KB a peer", of("av-all", "squall", "rss_kb"), 80, "{:.0f}", True),
         ("audio only, CPU µs a peer-second", audio, 550, "{:.0f}", True),
         ("audio only, KB a peer", of("audio", "squall", "rss_kb"), 55, "{:.0f}", True),
         ("audio only, times less CPU than Pion with congestion control, as Squall has it", times("audio", "pion-cc"), 5, "{:.2f}", False),
@@ -183,6 +195,7 @@ def render(config, all_results, dtls, bench, goals):
               f"- Noise: others used up to {100 * bench.noise:.0f} % of the generator's core during a window"
               + (" — **too much, measure again on a quiet machine**" if bench.noise > 0.1 else "")]
     lines += [f"- **Not measured**: {failure}" for failure in bench.failures] + [""]
+    lines += [WHAT_IS_ON, ""]
     lines += goals_table(goals)
     for case in CASES:
         if case in all_results:

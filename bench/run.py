@@ -3,7 +3,7 @@
 the same target on another, with the same number of peers where they can. Prints and writes a Markdown table.
 
 Cases: `audio` and `av` (audio and 1 Mbit/s video) compare all; `density` and `density-audio` hold many
-peers and read the timer lateness; `setup` measures connecting. libwebrtc in Node and headless Chromium run as
+peers and read the timer lateness; `av-all` is `av` with a data channel and one-way latency on top, for Squall alone; `setup` measures connecting. libwebrtc in Node and headless Chromium run as
 many clients as a core takes, which are one or two. A round runs every client of every
 case once, so that a slow minute of the machine hits all alike; the table has the medians of the rounds.
 CPU is that of the process in a window after the ramp, read from outside.
@@ -28,7 +28,7 @@ WHIP_PATH = "/whip/echo"
 SQUALL_TARGET = "whip+http://127.0.0.1:{port}" + WHIP_PATH
 SQUALL_ARGS = ["run", "{target}", "--echo", "--peers", "{peers}", "--rate", "{rate}/s", "--hold", "{hold}s",
                "--threads", "1", "--out", "{out}", "--json", "{json}", "--quiet"]
-SQUALL_KIND = {"audio": ["--no-video"], "av": []}
+SQUALL_KIND = {"audio": ["--no-video"], "av": [], "av-all": ["--latency", "--data", "1/s:200"]}
 EXIT_INVALID = 4
 
 LEAVE_S = 30.0      # longest time to leave in an orderly way
@@ -163,13 +163,15 @@ class Bench:
             client.fail(f"{ok} of {peers} peers ok, {failed} failed ({causes}), exit code {report['exit']}")
         metrics = report["metrics"]
         traffic = {"sent": [], "received": []}
-        for media in ("audio", "video") if kind == "av" else ("audio",):
+        for media in ("audio",) if kind == "audio" else ("audio", "video"):
             out, back = (metrics.get(f"{media}.{way}.bitrate", {}).get("avg") for way in ("out", "in"))
             if not out or not back or back < RECEIVED_LEAST * out:
                 client.fail(f"{media} did not come back whole: {out} kbit/s sent, {back} received")
             traffic["sent"].append(out)
             traffic["received"].append(back)
-        if kind == "av" and not VIDEO_KBPS[0] <= traffic["sent"][1] <= VIDEO_KBPS[1]:
+        if kind == "av-all":
+            self.check_all(client, metrics)
+        if kind != "audio" and not VIDEO_KBPS[0] <= traffic["sent"][1] <= VIDEO_KBPS[1]:
             client.fail(f"sends {traffic['sent'][1]:.0f} kbit/s of video; the others send 1000")
         connected_s = metrics.get("setup.total", {})
         mean_s, most_s = (connected_s.get(key, 0) / 1000 for key in ("avg", "max"))
@@ -181,6 +183,14 @@ class Bench:
                 "invalid": report["exit"] == EXIT_INVALID,
                 "setup_us": max(0.0, row["before_us"] - media_us) / peers,
                 "setups_per_s": peers / (peers / rate + most_s)}
+
+    def check_all(self, client, metrics):
+        """What is measured on top was there: messages that came back, and latency of frames."""
+        for name in ("data.in.messages", "data.rtt", "audio.in.latency", "video.in.latency"):
+            if not metrics.get(name, {}).get("count"):
+                client.fail(f"measured no {name}")
+        if metrics["data.in.loss"]["max"] > 0:
+            client.fail("messages were lost")
 
     def measure_floor(self, kind, peers, window):
         config = self.config
@@ -222,7 +232,7 @@ class Bench:
 
     def one(self, case, name):
         config = self.config
-        kind = "audio" if case in ("audio", "density-audio", "setup") else "av"
+        kind = "audio" if case in ("audio", "density-audio", "setup") else "av-all" if case == "av-all" else "av"
         peers = FEW.get(name, config.peers_of[case])
         if name == "floor":
             return self.measure_floor(kind, peers, config.window)
@@ -261,6 +271,7 @@ class Bench:
 
 CASE_CLIENTS = {
     "av": CANDIDATES,
+    "av-all": ["squall"],
     "audio": CANDIDATES,
     "density": ["squall", "floor"],
     "density-audio": ["squall", "floor"],
@@ -276,6 +287,7 @@ def parse_arguments():
     parser.add_argument("--rate", type=float, default=50, help="arrivals a second in the ramps (50)")
     parser.add_argument("--peers-audio", type=int, default=250)
     parser.add_argument("--peers-av", type=int, default=140, help="(140: what Pion holds on a slow core)")
+    parser.add_argument("--peers-av-all", type=int, default=140)
     parser.add_argument("--peers-density", type=int, default=500)
     parser.add_argument("--peers-density-audio", type=int, default=1500)
     parser.add_argument("--peers-setup", type=int, default=200)

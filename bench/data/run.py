@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Throughput of a data channel through a link of 25 ms each way, with and without 1 % loss: Squall to
-Squall, Squall to Chromium, and Chromium to Chromium through the same relay. Writes RESULTS.md beside
-itself with --write.
+Squall, Squall to Chromium, Chromium to Squall (its lab), and Chromium to Chromium through the same relay. Writes
+RESULTS.md beside itself with --write.
 
-    python3 bench/data/run.py [--seconds 60] [--seeds 3] [--write]
+    python3 bench/data/run.py [--seconds 60] [--seeds 3] [--pairs "Chromium to Squall"] [--write]
 """
 import argparse
 import json
@@ -18,6 +18,8 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
+sys.path.insert(0, str(ROOT / "bench"))
+import bench_report  # noqa: E402
 from harness import fakes, sandbox, test  # noqa: E402
 from harness.browser import Chromium  # noqa: E402
 from harness.proc import until  # noqa: E402
@@ -119,16 +121,16 @@ def measure_run(run, bytes_now, receiver, seconds):
     return result
 
 
+def lab_answer(lab, link, offer):
+    request = urllib.request.Request(lab.http("/whip/bench"), link.through(offer, 1).encode(), {"Content-Type": "application/sdp"})
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        return link.through(reply.read().decode(), 0)
+
+
 def squall_to_squall(t, link, seconds):
     lab = t.lab("--media-ip", sandbox.ADDRESS)
-
-    def answer(offer):
-        request = urllib.request.Request(lab.http("/whip/bench"), link.through(offer, 1).encode(),
-                                         {"Content-Type": "application/sdp"})
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return 201, fakes.SDP, link.through(reply.read().decode(), 0)
-
-    return measure_run(squall_run(t, answer, seconds), lambda: lab_bytes(lab), lab.process, seconds)
+    run = squall_run(t, lambda offer: (201, fakes.SDP, lab_answer(lab, link, offer)), seconds)
+    return measure_run(run, lambda: lab_bytes(lab), lab.process, seconds)
 
 
 def squall_to_chromium(t, link, seconds):
@@ -143,18 +145,31 @@ def squall_to_chromium(t, link, seconds):
     return measure_run(squall_run(t, answer, seconds), lambda: tab.eval("window.got || 0"), browser.process, seconds)
 
 
+def take_answer(sender, answer):
+    sender.eval("pc.setRemoteDescription({ type: 'answer', sdp: %s }).then(() => true)" % json.dumps(answer))
+
+
+def chromium_to_squall(t, link, seconds):
+    lab = t.lab("--media-ip", sandbox.ADDRESS)
+    browser = Chromium(t)
+    sender = browser.open(lab.http())
+    take_answer(sender, lab_answer(lab, link, sender.eval(SENDER, 30)))
+    until("the first bytes", lambda: lab_bytes(lab) > 0, 20)
+    return measure(lambda: lab_bytes(lab), [browser.process.popen.pid, lab.process.popen.pid], seconds)
+
+
 def chromium_to_chromium(t, link, seconds):
     lab = t.lab()
     browser = Chromium(t)
     sender, receiver = browser.open(lab.http()), browser.open(lab.http())
     offer = sender.eval(SENDER, 30)
     answer = receiver.eval(RECEIVER % json.dumps(link.through(offer, 1)), 30)
-    sender.eval("pc.setRemoteDescription({ type: 'answer', sdp: %s }).then(() => true)" % json.dumps(link.through(answer, 0)))
+    take_answer(sender, link.through(answer, 0))
     until("the first bytes", lambda: receiver.eval("got") > 0, 20)
     return measure(lambda: receiver.eval("got"), [browser.process.popen.pid], seconds)
 
 
-PAIRS = {"Squall to Squall": squall_to_squall, "Squall to Chromium": squall_to_chromium,
+PAIRS = {"Squall to Squall": squall_to_squall, "Squall to Chromium": squall_to_chromium, "Chromium to Squall": chromium_to_squall,
          "Chromium to Chromium": chromium_to_chromium}
 RESULTS = pathlib.Path(os.environ.get("BENCH_DATA_OUT", "/tmp/bench-data.json"))
 
@@ -171,6 +186,7 @@ def table(rows, options):
            f"One reliable, ordered channel, messages of {SIZE // 1024} KB, one way, through a relay of {DELAY_MS} ms each way "
            f"(`relay.c`). Mean of {options.seeds} seeds, {options.seconds} s each after {WARM_S} s; the least and the most in brackets. "
            "Without loss what bounds it is the receiver's window, the sockets' buffers and the machine (2 cores, shared by both ends and the relay).",
+           "", *bench_report.machine(), *bench_report.versions(os.environ.get("SQUALL", str(ROOT / "build" / "squall"))),
            "", "| | loss | Mbit/s | CPU a MB, sender | CPU a MB, receiver |", "|---|---|---|---|---|"]
     for (pair, loss), values in rows.items():
         speeds = [v["mbps"] for v in values]
@@ -185,11 +201,15 @@ def main():
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--losses", default="0.01,0")
+    parser.add_argument("--pairs", default=",".join(PAIRS), help="of " + ", ".join(PAIRS))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    for pair in options.pairs.split(","):
+        if pair not in PAIRS:
+            parser.error(f"'{pair}' is none of {', '.join(PAIRS)}")
     rows = {}
     for loss in map(float, options.losses.split(",")):
-        for pair in PAIRS:
+        for pair in options.pairs.split(","):
             for seed in range(1, options.seeds + 1):
                 spec = {"pair": pair, "loss": loss, "seed": seed, "seconds": options.seconds}
                 env = {**os.environ, "BENCH_DATA": json.dumps(spec), "BENCH_DATA_OUT": str(RESULTS),

@@ -90,10 +90,10 @@ static void put_transport(struct sq_buf *b, const struct sq_lab_member *member)
     put_text(b, "dtlsRole", t.dtls_role);
     put_text(b, "srtpProfile", t.srtp_profile);
     put_text(b, "remoteAddress", t.remote_addr);
-    put_count(b, "packetsSent", t.packets_sent);
-    put_count(b, "packetsReceived", t.packets_received);
-    put_count(b, "bytesSent", t.bytes_sent);
-    put_count(b, "bytesReceived", t.bytes_received);
+    put_count(b, "packetsSent", t.data_packets_sent);
+    put_count(b, "packetsReceived", t.data_packets_received);
+    put_count(b, "bytesSent", t.data_bytes_sent);
+    put_count(b, "bytesReceived", t.data_bytes_received);
     put_count(b, "srtpErrors", t.srtp_errors);
     put_count(b, "discarded", t.discarded);
     end(b, "},");

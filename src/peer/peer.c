@@ -120,6 +120,8 @@ void sq_peer_receive(struct sq_peer *peer, uint64_t now_ns, int base, const stru
         break;
     case SQ_PACKET_STUN:
         peer->now_ns = peer->clock_ns = clock_ns;
+        peer->transport.check_packets_received++;
+        peer->transport.check_bytes_received += len;
         receive_stun(peer, base, from, buf, len);
         break;
     case SQ_PACKET_DTLS:
@@ -142,6 +144,8 @@ static void on_ice_send(void *ctx, int base_id, const struct sq_addr *to, const 
     struct sq_dgram dgram = {buf, len};
     peer->transport.packets_sent++;
     peer->transport.bytes_sent += len;
+    peer->transport.check_packets_sent++;
+    peer->transport.check_bytes_sent += len;
     peer->ops->send(peer->ctx, base_id, to, &dgram, 1);
 }
 

@@ -637,8 +637,11 @@ struct sq_outbound_stats {
 
 struct sq_transport_stats { /* RTCTransportStats, RTCIceCandidatePairStats */
     enum sq_peer_state state;
-    uint64_t packets_sent, packets_received; /* datagrams */
+    uint64_t packets_sent, packets_received; /* datagrams, of all kinds */
     uint64_t bytes_sent, bytes_received;
+    /* The same without connectivity checks, as webrtc-stats has its packetsSent and its like */
+    uint64_t data_packets_sent, data_packets_received;
+    uint64_t data_bytes_sent, data_bytes_received;
     uint64_t srtp_errors; /* tag or replay check failed */
     uint64_t discarded;   /* neither STUN, DTLS, RTP nor RTCP, or from an unchecked address */
     double current_round_trip_time_s;   /* of STUN; < 0: not measured yet */

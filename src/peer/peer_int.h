@@ -228,6 +228,8 @@ struct sq_ssrc_entry {
 
 struct sq_peer_counters {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
+    /* Of those, STUN's */
+    uint64_t check_packets_sent, check_packets_received, check_bytes_sent, check_bytes_received;
     uint64_t srtp_errors, replayed, discarded;
     double remb_bps;
     uint64_t rtp_bytes[SQ_SENT_KINDS]; /* handed to the batch, before protection */

@@ -242,14 +242,19 @@ void sq_track_agreed(const struct sq_track *track, struct sq_track_agreed *ret_a
 
 void sq_peer_transport_stats(const struct sq_peer *peer, struct sq_transport_stats *ret_stats)
 {
+    const struct sq_peer_counters *n = &peer->transport;
     struct sq_transport_stats s = {
         .state = peer->state,
-        .packets_sent = peer->transport.packets_sent,
-        .packets_received = peer->transport.packets_received,
-        .bytes_sent = peer->transport.bytes_sent,
-        .bytes_received = peer->transport.bytes_received,
-        .srtp_errors = peer->transport.srtp_errors,
-        .discarded = peer->transport.discarded,
+        .packets_sent = n->packets_sent,
+        .packets_received = n->packets_received,
+        .bytes_sent = n->bytes_sent,
+        .bytes_received = n->bytes_received,
+        .data_packets_sent = n->packets_sent - n->check_packets_sent,
+        .data_packets_received = n->packets_received - n->check_packets_received,
+        .data_bytes_sent = n->bytes_sent - n->check_bytes_sent,
+        .data_bytes_received = n->bytes_received - n->check_bytes_received,
+        .srtp_errors = n->srtp_errors,
+        .discarded = n->discarded,
         .current_round_trip_time_s = -1,
         .available_outgoing_bps =
             peer->cc && peer->cc->bwe && (peer->twcc_log || peer->transport.remb_bps >= 0)

@@ -89,10 +89,10 @@ static void dump_selected(const struct object *o, const struct sq_user_peer *pee
 {
     struct sq_transport_stats s;
     sq_peer_transport_stats(sq_endpoint_peer(peer->endpoint), &s);
-    number(o, "packetsSent", (double)s.packets_sent);
-    number(o, "packetsReceived", (double)s.packets_received);
-    number(o, "bytesSent", (double)s.bytes_sent);
-    number(o, "bytesReceived", (double)s.bytes_received);
+    number(o, "packetsSent", (double)s.data_packets_sent);
+    number(o, "packetsReceived", (double)s.data_packets_received);
+    number(o, "bytesSent", (double)s.data_bytes_sent);
+    number(o, "bytesReceived", (double)s.data_bytes_received);
     if (s.available_outgoing_bps >= 0) {
         number(o, "availableOutgoingBitrate", s.available_outgoing_bps);
     }
@@ -105,10 +105,10 @@ static void dump_transport(const struct sq_user_peer *peer, double t_ms, const c
     sq_peer_transport_stats(sq_endpoint_peer(peer->endpoint), &s);
     transport_id(peer, id);
     const struct object o = {peer->user, t_ms, id, "transport"};
-    number(&o, "packetsSent", (double)s.packets_sent);
-    number(&o, "packetsReceived", (double)s.packets_received);
-    number(&o, "bytesSent", (double)s.bytes_sent);
-    number(&o, "bytesReceived", (double)s.bytes_received);
+    number(&o, "packetsSent", (double)s.data_packets_sent);
+    number(&o, "packetsReceived", (double)s.data_packets_received);
+    number(&o, "bytesSent", (double)s.data_bytes_sent);
+    number(&o, "bytesReceived", (double)s.data_bytes_received);
     text(&o, "dtlsRole", s.dtls_role);
     text(&o, "srtpCipher", s.srtp_profile);
     if (selected[0]) {

@@ -22,6 +22,7 @@ JITTER_MS = 12  # every packet 0 to so much: RFC 3550's jitter is the mean diffe
 OUTAGE_MS = 1500
 
 RTT_APART_MS = 3
+PAIR_LATE_MS = 15  # how late a busy machine answers a check, on average
 JITTER_APART_MS = 1  # from the jitter with which packets left the relay
 BROWSER_JITTER_APART_MS = 4  # Chromium reads its clock when its thread gets to the packet
 BUFFERS = ["totalFreezesDuration", "jitterBufferDelay", "jitterBufferTargetDelay", "jitterBufferMinimumDelay", "jitterBufferEmittedCount", "concealedSamples", "silentConcealedSamples", "framesDropped",
@@ -83,11 +84,15 @@ def impaired_call(t):
     rtts = peer.page.eval("""(async () => [...(await interop.pc.getStats()).values()]
         .filter((r) => r.type === 'remote-inbound-rtp' && r.roundTripTimeMeasurements)
         .map((r) => [r.kind, 1000 * r.totalRoundTripTime / r.roundTripTimeMeasurements]))()""")
+    checks = peer.page.eval("""(async () => [...(await interop.pc.getStats()).values()]
+        .filter((r) => r.type === 'candidate-pair' && r.nominated && r.state === 'succeeded')
+        .map((r) => 1000 * r.totalRoundTripTime / r.responsesReceived))()""")
     run.process.signal()
     results = run.finish()
     mine = results.peers[0]
     check(mine["outcome"] == "ok", f"{mine['peer']}: {mine['outcome']} {mine['message']}")
     check_round_trip(results, rtts, truth)
+    check_pair_round_trip(results, checks)
     check_loss(mine, theirs, truth, ssrcs(offers[0]), ssrcs(answers[0]))
     check_jitter(results, shaken["down"]["streams"][ssrcs(answers[0])["audio"]]["jitter48_ms"], began, ended)
 
@@ -102,6 +107,17 @@ def check_round_trip(results, rtts, truth):
               f"video {mine:.2f} on average; Chromium's {theirs:.2f} on average")
     check(UP_MS + DOWN_MS <= least <= UP_MS + DOWN_MS + RTT_APART_MS, f"round trip of {least} ms at least, injected {UP_MS + DOWN_MS}")
     check(abs(mine - theirs) <= 2 * RTT_APART_MS, f"video.out.rtt {mine}, Chromium {theirs}")
+
+
+def check_pair_round_trip(results, theirs):
+    """The pair's, by connectivity checks: the mean of a few, of which some met the jitter."""
+    values = [1000 * v for series in results.values("currentRoundTripTime") for v in series if v]
+    mine = sum(values) / len(values)
+    test.note(f"round trip of the pair by its checks: injected {UP_MS + DOWN_MS} ms and up to {2 * JITTER_MS} of jitter; Squall {min(values):.2f} to "
+              f"{max(values):.2f}, mean {mine:.2f}; Chromium's mean {theirs}")
+    check(len(theirs) == 1, f"Chromium's pairs: {theirs}")
+    for value in (min(values), mine, theirs[0]):
+        check(UP_MS + DOWN_MS <= value <= UP_MS + DOWN_MS + 2 * JITTER_MS + PAIR_LATE_MS, f"round trip of a pair: {value} ms")
 
 
 def check_loss(mine, theirs, truth, mine_ssrcs, their_ssrcs):

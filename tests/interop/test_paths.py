@@ -1,14 +1,17 @@
-"""Ways to a service other than plain UDP between addresses: ICE-TCP, and names in the place of addresses."""
+"""Ways to a service other than plain UDP between addresses: ICE-TCP, names in the place of addresses, and many
+addresses of one's own."""
+import collections
 import http.server
 import json
 import re
+import subprocess
 import threading
 
 import browsers
 from harness import fakes, test
 from harness.browser import Chromium
 from harness.proc import check, until
-from harness.sandbox import ADDRESS
+from harness.sandbox import ADDRESS, need
 
 LOAD = ("--rate", "10/s", "--lateness-max", "200")
 
@@ -32,6 +35,49 @@ def ice_tcp_also(t):
     results.all_ok(2)
     for peer in results.peers:
         check(peer["pair"].startswith("udp "), peer["pair"])
+
+
+def give_addresses(t):
+    """10.9.0.1 to .4 on the interface that is there, and 10.8.0.1 on another one."""
+    for words in (*(f"addr add 10.9.0.{i}/24 dev squall0" for i in range(1, 5)), "link add more0 type veth peer name more1",
+                  "addr add 10.8.0.1/24 dev more0", "link set more0 up", "link set more1 up"):
+        subprocess.run([need("ip", "/usr/sbin/ip", "/sbin/ip"), *words.split()], check=True)
+
+
+def candidates(connection, kind):
+    """Addresses of a dumped connection's candidates of that side."""
+    stats = connection["stats"]
+    return {json.loads(value["values"])[-1] for key, value in stats.items()
+            if value["statsType"] == kind and key.endswith("-address")}
+
+
+def source_addresses(t):
+    """A range gives each peer the next address, on both threads of the run; given twice, each peer has a candidate of each."""
+    give_addresses(t)
+    lab = t.lab(address=ADDRESS)
+    # Side by side, in rooms of their own: both mostly wait.
+    run = t.run(lab.room(), "--room", "range", "--peers", 8, "--threads", 2, "--local-ip", "10.9.0.1-10.9.0.4", "--duration", "5s", *LOAD)
+    both = t.run(lab.room(), "--room", "both", "--peers", 2, "--local-ip", "10.9.0.2", "--local-ip", "10.8.0.1", "--duration", "5s",
+                 "--dump", 2, *LOAD)
+    results = run.finish()
+    results.all_ok(8)
+    used = collections.Counter(re.match(r"udp ([\d.]+):\d+ -> ", peer["pair"]).group(1) for peer in results.peers)
+    check(used == {f"10.9.0.{i}": 2 for i in range(1, 5)}, f"local addresses in use: {used}")
+    for peer in results.peers:
+        check(peer["video.in.frames"] > 50, f"{peer['peer']}: {peer['video.in.frames']:.0f} frames")
+    results = both.finish()
+    results.all_ok(2)
+    dumps = sorted((results.folder / "webrtc-internals").glob("*.json"))
+    check(len(dumps) == 2, f"{dumps}")
+    for path in dumps:
+        for connection in json.loads(path.read_text())["PeerConnections"].values():
+            own = candidates(connection, "local-candidate")
+            check(own == {"10.9.0.2", "10.8.0.1"}, f"{path.name}: local candidates {own}")
+            pairs = {key for key, value in connection["stats"].items() if value["statsType"] == "candidate-pair" and key.endswith("-state")}
+            check(len(pairs) >= 2, f"{path.name}: pairs {pairs}")
+    for peer in results.peers:
+        check(re.match(r"udp (10\.9\.0\.2|10\.8\.0\.1):", peer["pair"]), peer["pair"])
+    test.note(f"in use: {dict(used)}; with two --local-ip: {sorted(own)}, {results.peers[0]['pair']}")
 
 
 def ice_tcp_chromium(t):
@@ -123,4 +169,4 @@ def mdns_chromium(t):
 
 
 if __name__ == "__main__":
-    test.run([ice_tcp, ice_tcp_also, ice_tcp_chromium, mdns_chromium])
+    test.run([ice_tcp, ice_tcp_also, source_addresses, ice_tcp_chromium, mdns_chromium])

@@ -10,12 +10,15 @@ from harness.proc import check
 from harness.sandbox import ADDRESS
 
 SECONDS = 8
+GOODBYES = 6  # datagrams behind the last sample: what came due in between, BYE, DTLS' close
+RTT_MOST_S = 0.05  # of one machine, where nothing is in between; the call behind a relay has a known one (impaired-call)
 
 # What getStats() has, by type and kind; streams that share a type and kind are no part of these calls.
 REPORTS = """(async () => {
   const found = {};
   for (const r of (await interop.pc.getStats()).values())
-    if (/rtp$/.test(r.type)) found[`${r.type} ${r.kind}`] = Object.fromEntries(Object.entries(r).filter(([k, v]) => typeof v === 'number' || k === 'codecId'));
+    if (r.type === 'candidate-pair' && r.nominated && r.state === 'succeeded') found.pair = r;
+    else if (/rtp$/.test(r.type)) found[`${r.type} ${r.kind}`] = Object.fromEntries(Object.entries(r).filter(([k, v]) => typeof v === 'number' || k === 'codecId'));
     else if (r.type === 'codec') found[r.id] = { mimeType: r.mimeType, payloadType: r.payloadType, clockRate: r.clockRate };
   return found;
 })()"""
@@ -39,7 +42,7 @@ def stats_chromium(t):
         check_sent(t, kind, row, mine[("outbound-rtp", kind)], theirs[f"inbound-rtp {kind}"])
         check_received(t, kind, row, mine[("inbound-rtp", kind)], before[f"outbound-rtp {kind}"], theirs[f"outbound-rtp {kind}"])
     check_sizes(results, theirs)
-    check_objects(results, theirs)
+    check_pair(*check_objects(results, theirs), before["pair"], theirs["pair"])
 
 
 def check_sent(t, kind, row, mine, theirs):
@@ -75,14 +78,19 @@ def check_sizes(results, theirs):
     check((row["video.out.width"], row["video.out.height"]) == (seen["frameWidth"], seen["frameHeight"]), "size of the picture")
 
 
-def check_objects(results, theirs):
-    """The dump's objects refer to each other as W3C's do, and the codecs are those that Chromium decodes."""
+def objects_of(results):
     dump = json.loads(next(iter((results.folder / "webrtc-internals").glob("*.json"))).read_text())
     objects = {}
     for connection in dump["PeerConnections"].values():
         for key, value in connection["stats"].items():
             ident, member = key.rsplit("-", 1)
             objects.setdefault(ident, {"type": value["statsType"]})[member] = json.loads(value["values"])[-1]
+    return objects
+
+
+def check_objects(results, theirs):
+    """The dump's objects refer to each other as W3C's do, and the codecs are those that Chromium decodes."""
+    objects = objects_of(results)
     outs = [o for o in objects.values() if o["type"] == "outbound-rtp"]
     check(sorted(o["kind"] for o in outs) == ["audio", "video"], f"outbound-rtp: {outs}")
     for out in outs:
@@ -95,7 +103,26 @@ def check_objects(results, theirs):
     check((video["frameWidth"], video["frameHeight"]) == (theirs["inbound-rtp video"]["frameWidth"], theirs["inbound-rtp video"]["frameHeight"]), f"{video}")
     transport = next(o for o in objects.values() if o["type"] == "transport")
     pair = objects[transport["selectedCandidatePairId"]]
-    check(pair["availableOutgoingBitrate"] > 100000 and pair["currentRoundTripTime"] > 0, f"{pair}")
+    check(pair["availableOutgoingBitrate"] > 100000, f"{pair}")
+    return pair, transport
+
+
+def check_pair(pair, transport, before, theirs):
+    """Datagrams and bytes of the pair in use, without connectivity checks, both ways. The last sample of the dump is taken
+    before Squall says goodbye (BYE, DTLS close), and Chromium goes on until it hears of it: `before` is a little before, `theirs` after."""
+    test.note(f"pair: Squall sent {pair['packetsSent']} packets of {pair['bytesSent']} bytes, Chromium got {theirs['packetsReceived']} of {theirs['bytesReceived']}; "
+              f"Squall got {pair['packetsReceived']} of {pair['bytesReceived']}, Chromium had sent {before['packetsSent']} of {before['bytesSent']} before, "
+              f"{theirs['packetsSent']} of {theirs['bytesSent']} after")
+    check(0 <= theirs["packetsReceived"] - pair["packetsSent"] <= GOODBYES, f"sent: {pair}, Chromium {theirs}")
+    check(0 <= theirs["bytesReceived"] - pair["bytesSent"] <= GOODBYES * 150, f"sent: {pair}, Chromium {theirs}")
+    for name in ("packets", "bytes"):
+        check(before[f"{name}Sent"] <= pair[f"{name}Received"] <= theirs[f"{name}Sent"], f"received: {pair}, Chromium {before} and {theirs}")
+        for way in ("Sent", "Received"):
+            check(transport[name + way] == pair[name + way], f"{transport}, {pair}")
+    mine, other = (1000 * p["totalRoundTripTime"] / p["responsesReceived"] for p in (pair, theirs))
+    test.note(f"round trip by checks: Squall {1000 * pair['currentRoundTripTime']:.2f} ms, {mine:.2f} on average; "
+              f"Chromium {1000 * theirs['currentRoundTripTime']:.2f} and {other:.2f}")
+    check(0 < pair["currentRoundTripTime"] < RTT_MOST_S and theirs["currentRoundTripTime"] < RTT_MOST_S, f"{pair}, {theirs}")
 
 
 if __name__ == "__main__":

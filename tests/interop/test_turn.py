@@ -266,11 +266,14 @@ def turn_ejabberd(t):
     """Its relay is a process of a virtual machine: on a loaded host it reads too late, and the kernel drops what no
     longer fits its sockets. That is its loss, not ours; any other would be."""
     server = Ejabberd(t)
-    before = udp_drops()
-    results = call(t, server.url(), "--ice", "relay")
-    drops, own = udp_drops() - before, results.summary["generator"]["receive_drops"]
-    all_relayed(results, 4, loss_allowed=drops > 0 and own == 0)
-    test.note(f"{drops} datagrams dropped at full sockets, {own} of them at ours")
+    for transport, peers, duration in (("udp", 4, "6s"), ("tcp", 2, "4s")):
+        before = udp_drops()
+        results = call(t, server.url(transport), "--ice", "relay", peers=peers, duration=duration)
+        drops, own = udp_drops() - before, results.summary["generator"]["receive_drops"]
+        all_relayed(results, peers, loss_allowed=drops > 0 and own == 0)
+        [turn] = results.summary["turn"]
+        check((turn["server"], turn["relays"]) == (server.url(transport), peers), f"{turn}")
+        test.note(f"{transport}: {drops} datagrams dropped at full sockets, {own} of them at ours; setup.ice p50 {results.metric('setup.ice', 'p50'):.1f} ms")
 
 
 if __name__ == "__main__":

@@ -86,6 +86,44 @@ static void active_and_passive(void **state)
     }
 }
 
+/* What each side put on the network, as its first bytes tell it (RFC 7983). */
+struct seen {
+    const struct simnode *a;
+    uint64_t checks, packets, bytes;
+};
+
+static void note_datagram(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct seen *seen = ctx;
+    bool check = dgram->buf[0] <= 3;
+    if (from == seen->a) {
+        seen->checks += check;
+        seen->packets += !check;
+        seen->bytes += check ? 0 : dgram->len;
+    }
+}
+
+/* webrtc-stats counts what a pair carried, and no connectivity checks. */
+static void checks_are_no_data(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct pair p = make_pair(31, NULL, NULL, false);
+    seen.a = p.a;
+    simnet_set_tap(p.net, note_datagram, &seen);
+    simnet_negotiate(p.net, p.a, p.b, false);
+    run_for(p.net, 30 * SEC);
+    struct sq_transport_stats sent = transport_stats(p.a);
+    assert_true(seen.checks > 8); /* consent, in both directions */
+    assert_int_equal(sent.packets_sent, seen.packets + seen.checks);
+    assert_int_equal(sent.data_packets_sent, seen.packets);
+    assert_int_equal(sent.data_bytes_sent, seen.bytes);
+    run_for(p.net, simnode_link(p.a)->delay_ns);
+    assert_int_equal(transport_stats(p.b).data_packets_received, sent.data_packets_sent);
+    assert_int_equal(transport_stats(p.b).data_bytes_received, sent.data_bytes_sent);
+    end(&p);
+}
+
 /* ---- Trickle, NAT ---- */
 
 struct heard {
@@ -520,6 +558,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_profile_and_backend),
         cmocka_unit_test(active_and_passive),
+        cmocka_unit_test(checks_are_no_data),
         cmocka_unit_test(late_candidates),
         cmocka_unit_test(candidates_before_the_answer),
         cmocka_unit_test(through_a_nat),

@@ -523,10 +523,10 @@ static int l_stats(lua_State *L)
     lua_newtable(L);
     sq_peer_transport_stats(pc->peer, &t);
     begin_row(L, "candidate-pair", NULL);
-    set_count(L, "packetsSent", t.packets_sent);
-    set_count(L, "packetsReceived", t.packets_received);
-    set_count(L, "bytesSent", t.bytes_sent);
-    set_count(L, "bytesReceived", t.bytes_received);
+    set_count(L, "packetsSent", t.data_packets_sent);
+    set_count(L, "packetsReceived", t.data_packets_received);
+    set_count(L, "bytesSent", t.data_bytes_sent);
+    set_count(L, "bytesReceived", t.data_bytes_received);
     if (t.current_round_trip_time_s >= 0) {
         set_number(L, "currentRoundTripTime", t.current_round_trip_time_s);
     }

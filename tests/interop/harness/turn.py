@@ -66,15 +66,16 @@ acme: {{ auto: false }}
 auth_method: internal
 auth_password_format: plain
 listen:
-  -
+{listeners}"""
+EJABBERD_LISTENER = """  -
     port: {port}
     ip: "{address}"
     transport: {transport}
     module: ejabberd_stun
     use_turn: true
     turn_ipv4_address: "{address}"
-    turn_min_port: 31000
-    turn_max_port: 31999
+    turn_min_port: {least}
+    turn_max_port: {most}
     turn_blacklist: []
     auth_type: {auth}
     auth_realm: {realm}
@@ -83,14 +84,16 @@ listen:
 
 
 class Ejabberd:
-    """ejabberd's TURN, for a user of its own."""
+    """ejabberd's TURN by UDP and TCP, for a user of its own."""
 
-    def __init__(self, t, transport="udp", port=3479):
+    def __init__(self, t, port=3479):
         ctl = need("ejabberdctl", "/usr/sbin/ejabberdctl")
         folder = pathlib.Path(t.folder) / "ejabberd"
         folder.mkdir()
         config, empty = folder / "ejabberd.yml", folder / "ctl.cfg"
-        config.write_text(EJABBERD.format(port=port, address=ADDRESS, transport=transport, auth="user", realm="localhost"))
+        config.write_text(EJABBERD.format(listeners="".join(
+            EJABBERD_LISTENER.format(port=port, address=ADDRESS, transport=transport, least=least, most=least + 499, auth="user",
+                                     realm="localhost") for transport, least in (("udp", 31000), ("tcp", 31500)))))
         empty.write_text("")
         for path, mode in ((t.folder, 0o755), (folder, 0o777), (config, 0o644), (empty, 0o644)):
             os.chmod(path, mode)  # ejabberdctl becomes the user ejabberd
@@ -98,9 +101,8 @@ class Ejabberd:
         command = [ctl, "--ctl-config", str(empty), "--config", str(config), "--spool", str(folder), "--logs", str(folder),
                    "--node", "turn@localhost"]
         self.process = t.start("ejabberd", [*command, "foreground"])
-        flag = "-lun" if transport == "udp" else "-ltn"
-        until("ejabberd to listen", lambda: f"{ADDRESS}:{port}" in
-              subprocess.run(["ss", flag], capture_output=True, text=True).stdout, 40)
+        until("ejabberd to listen", lambda: all(f"{ADDRESS}:{port}" in subprocess.run(["ss", flag], capture_output=True, text=True).stdout
+                                                for flag in ("-lun", "-ltn")), 40)
         done = subprocess.run([*command, "register", USER, "localhost", PASSWORD], capture_output=True, text=True, timeout=40)
         check(done.returncode == 0, f"ejabberdctl register: {done.stdout} {done.stderr}")
 
