@@ -99,6 +99,20 @@ static void put_transport(struct sq_buf *b, const struct sq_lab_member *member)
     end(b, "},");
 }
 
+/* RTCSctpTransport; of interleaving (RFC 8260) and zero checksums (RFC 9653) W3C has nothing. */
+static void put_sctp(struct sq_buf *b, const struct sq_lab_member *member)
+{
+    struct sq_data_stats d;
+    sq_peer_data_stats(member->peer, &d);
+    if (d.negotiated) {
+        sq_buf_puts(b, "\"sctp\":{");
+        put_text(b, "state", d.state);
+        sq_buf_printf(b, "\"interleaving\":%s,\"zeroChecksum\":%s,", d.interleaving ? "true" : "false",
+                      d.zero_checksum ? "true" : "false");
+        end(b, "},");
+    }
+}
+
 static void put_channels(struct sq_buf *b, const struct sq_lab_member *member)
 {
     static const char *const names[] = {"connecting", "open", "closing", "closed"};
@@ -130,6 +144,7 @@ static void put_member(struct sq_buf *b, const struct sq_lab_member *member, uin
     put_text(b, "kind", kinds[member->kind]);
     sq_buf_printf(b, "\"age\":%.3f,", (double)(now_ns - member->joined_ns) / 1e9);
     put_transport(b, member);
+    put_sctp(b, member);
     put_channels(b, member);
     sq_buf_puts(b, "\"inbound\":[");
     for (const struct sq_lab_port *port = member->ports; port; port = port->next) {

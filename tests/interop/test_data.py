@@ -92,12 +92,15 @@ def lab_channels(lab):
     return counterpart.lab_member(lab, "echo")["dataChannels"]
 
 
-def browser_offers(t, Browser):
-    """The browser opens channels of all kinds; the lab's echo answers."""
+def browser_offers(t, browser, interleaving):
+    """The browser opens channels of all kinds; the lab's echo answers. With interleaving all of it goes in I-DATA."""
     lab = t.lab("--media-ip", ADDRESS)
-    tab = Browser(t).open(lab.http())
+    tab = browser.open(lab.http())
     largest = tab.eval(OFFER % (page.POST, json.dumps(lab.http("/whip/echo"))), 40)
     check(largest >= 262144, f"the browser may send {largest} bytes, expected 262144")
+    sctp = counterpart.lab_member(lab, "echo")["sctp"]
+    test.note(f"agreed: {sctp}")
+    check(sctp["state"] == "connected" and sctp["interleaving"] == interleaving, f"agreed: {sctp}")
     talk = tab.eval(TALK, 60)
     check(talk == {"wrong": -1, "loosely": 100, "timely": 100}, f"what came back: {talk}")
     channels = {c["label"]: c for c in lab_channels(lab)}
@@ -176,7 +179,8 @@ def browser_answers(t, Browser):
 
 
 def data_chromium_offers(t):
-    browser_offers(t, Chromium)
+    """With message interleaving (RFC 8260), which Chromium has behind a field trial; chromium-offers is without."""
+    browser_offers(t, Chromium(t, ["--force-fieldtrials=WebRTC-DataChannelMessageInterleaving/Enabled/"]), True)
 
 
 def data_chromium_answers(t):
@@ -184,7 +188,7 @@ def data_chromium_answers(t):
 
 
 def data_firefox_offers(t):
-    browser_offers(t, Firefox)
+    browser_offers(t, Firefox(t), False)
 
 
 def data_firefox_answers(t):
