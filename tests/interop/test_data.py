@@ -188,7 +188,8 @@ def data_chromium_answers(t):
 
 
 def data_firefox_offers(t):
-    browser_offers(t, Firefox(t), False)
+    """It interleaves without being asked."""
+    browser_offers(t, Firefox(t), True)
 
 
 def data_firefox_answers(t):
