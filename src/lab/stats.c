@@ -107,8 +107,8 @@ static void put_sctp(struct sq_buf *b, const struct sq_lab_member *member)
     if (d.negotiated) {
         sq_buf_puts(b, "\"sctp\":{");
         put_text(b, "state", d.state);
-        sq_buf_printf(b, "\"interleaving\":%s,\"zeroChecksum\":%s,", d.interleaving ? "true" : "false",
-                      d.zero_checksum ? "true" : "false");
+        sq_buf_printf(b, "\"interleaving\":%s,\"zeroChecksum\":%s,",
+                      d.interleaving ? "true" : "false", d.zero_checksum ? "true" : "false");
         end(b, "},");
     }
 }
