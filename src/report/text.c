@@ -241,6 +241,7 @@ static void put_score(struct text *t)
 /* What tells first how it went, in the order of reading. */
 static const enum sq_metric_id first_metrics[] = {
     SQ_METRIC_SETUP_TOTAL,
+    SQ_METRIC_PEERS_RECONNECT,
     SQ_METRIC_VIDEO_IN_BITRATE,
     SQ_METRIC_VIDEO_IN_LOSS,
     SQ_METRIC_VIDEO_IN_JITTER,

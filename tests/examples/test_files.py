@@ -1,6 +1,7 @@
 """Every scenario file of examples/ in short form (squall run FILE --scale …) against a lab, Janus or coturn: it holds, and what it is
-there to show is seen. A file without a case here fails."""
+there to show is seen. A file without a case here fails. One whose figures a busy machine spoiled is tried again."""
 import base64
+import csv
 import hashlib
 import hmac
 import json
@@ -9,11 +10,12 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
-from harness import test  # noqa: E402
+from harness import npm, test  # noqa: E402
 from harness.api import Api  # noqa: E402
 from harness.janus import Janus  # noqa: E402
 from harness.proc import check, until  # noqa: E402
@@ -24,6 +26,7 @@ from harness.turn import SECRET, Coturn  # noqa: E402
 EXAMPLES = ROOT / "examples"
 TOKEN = "sesame-7"
 LATE_MS = 20  # as --lateness-max has it by default
+TRIES = 3  # of a case whose figures a busy machine spoils
 
 
 def start(t, file, *options, target=None, **more):
@@ -32,26 +35,34 @@ def start(t, file, *options, target=None, **more):
     return t.run(EXAMPLES / file, *where, "--no-tui", "--lateness-max", "1000", *options, **more)
 
 
-def held(results, too_short=()):
-    """Whatever the machine is like, people come in and stay, and nothing goes unmeasured. What they see and hear counts unless the
-    generator's own timers were late: the run would be INVALID then, but for start()'s forgiveness, and say nothing about the service.
-    What begins with a text of `too_short` needs more time than the short form has."""
+def held(t, results, too_short=()):
+    """Whatever the machine is like, people come in and stay, and nothing goes unmeasured. What they see and hear counts, too, but
+    where the generator's own timers were late: such a run would be INVALID but for start()'s forgiveness, and says nothing of
+    the service. It is no pass either: the case is tried again, from the beginning. Where the last try was late as well, what it
+    said is left out of the verdict, in words. What begins with a text of `too_short` needs more time than the short form has."""
     summary = results.summary
     check(summary, f"nothing was run: {results.errors}")
-    busy = summary["generator"]["lateness_ms"]["p99"] > LATE_MS
+    late_ms = summary["generator"]["lateness_ms"]["p99"]
     failed = [e for e in summary["expectations"] if not e["ok"] and e["level"] == "error"]
-    excused = [e for e in failed if (busy and e["value"] is not None and "peers." not in e["expr"]) or e["expr"].startswith(too_short or "-")]
+    short_of_time = [e for e in failed if e["expr"].startswith(tuple(too_short) or "-")]
+    spoiled = [e for e in failed if late_ms > LATE_MS and e["value"] is not None and "peers." not in e["expr"] and e not in short_of_time]
     said = ", ".join(f"{e['expr']}: {e['value'] if e['value'] is None else round(e['value'], 3)}" for e in summary["expectations"])
     test.note(f"{summary['peers']['started']} peers, {summary['run']['duration_s']:.1f} s; {said}")
-    if excused and len(excused) == len(failed):
-        test.note(f"not to be judged: {', '.join(e['expr'] for e in excused)} (timers {summary['generator']['lateness_ms']['p99']:.0f} ms late)")
+    if failed and len(short_of_time) + len(spoiled) == len(failed):
+        names = ", ".join(e["expr"] for e in spoiled)
+        if spoiled and t.tries_left:
+            raise test.Busy(f"timers {late_ms:.0f} ms late (p99), and not held: {names}")
+        if spoiled:
+            test.note(f"NOT JUDGED, in the last of {TRIES} tries: {names} (timers {late_ms:.0f} ms late, p99; {LATE_MS} is the bound)")
+        if short_of_time:
+            test.note(f"too short for: {', '.join(e['expr'] for e in short_of_time)}")
     else:
         check(results.code == 0 and summary["verdict"] == "pass", f"{summary['verdict']}: {summary['reason']}; {summary['failures']}")
     return results
 
 
 def short(t, file, *options, too_short=(), **more):
-    return held(start(t, file, *options, **more).finish(40), too_short)
+    return held(t, start(t, file, *options, **more).finish(40), too_short)
 
 
 def of_role(results, role):
@@ -100,8 +111,44 @@ def data_chat(t):
     short(t, "data-chat.yaml", "--scale", "0.15", "--peers", 10, "--rate", "10/s")
 
 
+def event(t):
+    """The organiser opens it, and guests of all rooms hear of it; the application seats them, and counts their votes."""
+    joined, voted = [], []
+
+    def answer(*_):
+        return 201, json.dumps({"event": "launch-7", "table": "table-0"}), {}
+
+    def socket(_, ws):
+        hello = json.loads(ws.receive())
+        joined.append(hello)
+        ws.send(json.dumps({"type": "seated", "guest": hello["guest"], "table": f"table-{len(joined) % 4}"}))
+        while text := ws.receive():
+            voted.append((hello["guest"], json.loads(text)))
+            ws.send(json.dumps({"type": "counted"}))
+
+    api = Api(t, answer, socket)
+    results = short(t, "event.yaml", "--scale", "0.3", "--peers", 20, "--rate", "20/s", "--duration", "7s",
+                    env={"API": api.url, "EVENTS": api.url.replace("http", "ws")})
+    guests = sorted(p["peer"] for p in of_role(results, "guests"))
+    opened = [json.loads(body) for _, _, body, _ in api.requests]
+    check(opened == [{"host": of_role(results, "organiser")[0]["peer"]}] and len(guests) == 19, f"{opened}, {len(guests)} guests")
+    check(sorted(h["guest"] for h in joined) == guests and {h["event"] for h in joined} == {"launch-7"}, f"{joined}")
+    check(sorted(v[0] for v in voted) == guests and all(v[1] == {"type": "vote", "for": "a"} for v in voted), f"{voted}")
+    check({p["room"] for p in results.peers} == {f"table-{i}" for i in range(4)}, f"{[p['room'] for p in results.peers]}")
+
+
 def gallery(t):
     short(t, "gallery.yaml", "--scale", "0.15")
+
+
+def lua_room(t):
+    """socket.io itself, of npm. One of each pair answers; interop/lua-socketio looks at the rest."""
+    server = t.start("server", [*npm.node(EXAMPLES / "lua" / "server.js"), "0"], env=npm.environment())
+    server.said("listening on http://")
+    target = "lua+ws://" + server.stdout().split("http://")[1].strip() + "/"
+    results = short(t, "lua-room.yaml", "--scale", "0.3", "--peers", 4, target=target, env={"SCRIPT": str(EXAMPLES / "lua" / "socketio-room.lua")})
+    check(results.summary["counters"] == {"answered": 2}, f"{results.summary['counters']}")
+    check(len({p["room"] for p in results.peers}) == 2, f"{[p['room'] for p in results.peers]}")
 
 
 def meetings(t):
@@ -112,6 +159,16 @@ def moderator(t):
     results = short(t, "moderator.yaml", "--scale", "0.15")
     check(len({p["room"] for p in results.peers}) == 1, f"{[p['room'] for p in results.peers]}")
     check(results.summary["timers"]["waited"]["count"] == 3, f"{results.summary['timers']}")
+
+
+def morning(t):
+    """Each comes at its time in the file, or up to half a second later, and they are not all as late."""
+    with open(EXAMPLES / "arrivals.csv", newline="") as file:
+        times = [datetime.strptime(row["time"], "%Y-%m-%dT%H:%M:%S.%fZ").timestamp() for row in csv.DictReader(file)]
+    results = short(t, "morning.yaml", "--hold", "3s", env={"LOG": str(EXAMPLES / "arrivals.csv")})
+    late = [began / 1e3 - (at - times[0]) for began, at in zip(sorted(p["start_ms"] for p in results.peers), times)]
+    check(len(results.peers) == len(times) and all(-0.001 <= s <= 0.501 for s in late), f"so late, in s: {late}")
+    check(max(late) - min(late) > 0.01, f"all as late: {late}")
 
 
 def nightly_smoke(t):
@@ -217,7 +274,7 @@ def upgrade(t):
     lab.process.signal(signal.SIGTERM)
     check(lab.process.wait(10) == 0, "the drained lab did not end well")
     t.start("lab", [t.squall, "lab", "--listen", f"127.0.0.1:{lab.port}"])
-    results = held(run.finish(40))
+    results = held(t, run.finish(40))
     check(results.summary["peers"]["dropped"] == 8, f"{results.summary['peers']}")
 
 
@@ -230,10 +287,12 @@ def whip_to_whep(t):
     short(t, "whip-to-whep.yaml", "--scale", "0.15")
 
 
-CASES = [accounts, call_centre, churn, class_, commuter, data_chat, gallery, meetings, moderator, nightly_smoke, office, one_to_one,
-         poor_4g, recording, restart, rooms_of_ten, screen_share, sizing, spike, token, turn_only,
+CASES = [accounts, call_centre, churn, class_, commuter, data_chat, event, gallery, lua_room, meetings, moderator, morning,
+         nightly_smoke, office, one_to_one, poor_4g, recording, restart, rooms_of_ten, screen_share, sizing, spike, token, turn_only,
          turn_rest, upgrade, webinar, whip_to_whep]
 class_.__name__ = "class"
 
 if __name__ == "__main__":
-    test.run(CASES)
+    if "lua-room" in sys.argv or len(sys.argv) == 1:
+        npm.ensure()
+    test.run(CASES, TRIES)

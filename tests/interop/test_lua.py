@@ -41,21 +41,38 @@ if session.index == 1 then
   while true do end
 end
 """
+ALL_LOOP = """
+log("a line before it")
+while true do end
+"""
 
 
 def lua_whip(t):
-    """WHIP as a script; a user of it that loops is stopped, and those beside it go on. What does not compile is told first."""
+    """WHIP as a script; a user of it that loops is stopped, and those beside it go on; all of them loop. What does not compile is
+    told first."""
     lab = t.lab()
     script = t.folder / "whip.lua"
     script.write_text(LOOPS + (EXAMPLES / "whip.lua").read_text())
     results = t.run(f"lua+{lab.http('/whip/echo')}", "--script", script, "--peers", 3, "--rate", "4/s", "--threads", 1,
                     "--duration", "4s", *QUIET).finish(40)
+    check(results.code == 1 and results.summary["verdict"] == "fail" and results.causes() == {"protocol": 1},
+          f"exit code {results.code}, {results.summary['verdict']}, {results.causes()}")
     failed = [p for p in results.peers if p["outcome"] != "ok"]
     check([p["peer"] for p in failed] == ["squall-1"], [(p["peer"], p["message"]) for p in failed])
     check(failed[0]["message"].startswith("whip.lua:3: the script computed for 100 ms without waiting"), failed[0]["message"])
     for peer in results.peers:
         if peer["outcome"] == "ok":
             check(peer["video.in.frames"] > 30 and peer["audio.in.packets"] > 60, f"{peer['peer']} heard too little")
+    # Where all of them loop nobody is in (exit code 3), and what there is to tell is kept.
+    script.write_text(ALL_LOOP)
+    results = t.run(f"lua+{lab.http('/whip/echo')}", "--script", script, "--peers", 2, "--rate", "4/s", "--threads", 1,
+                    "--duration", "1s", "--dump", 1, *QUIET).finish(40)
+    check(results.code == 3 and results.summary["verdict"] == "error", f"exit code {results.code}, {results.summary['verdict']}")
+    check("none of 2 peers connected" in results.summary["reason"], results.summary["reason"])
+    check(results.summary["peers"]["failed"] == 2 and results.causes() == {"protocol": 2}, f"{results.summary['peers']}, {results.causes()}")
+    check(all(p["message"].startswith("whip.lua:3: the script computed for 100 ms") for p in results.peers), f"{results.peers}")
+    check(all((results.folder / name).stat().st_size > 0 for name in ("timeline.csv", "junit.xml", "report.html")), "a file is missing")
+    check(any("a line before it" in path.read_text() for path in (results.folder / "webrtc-internals").glob("*.json")), "the story is lost")
     script.write_text("local x = 1\nlocal y = = 2\n")
     wrong = subprocess.run([t.squall, "check", f"lua+{lab.http()}", "--script", script], capture_output=True, text=True)
     check(wrong.returncode == 2 and "whip.lua:2: unexpected symbol near '='" in wrong.stderr, wrong.stderr)

@@ -565,6 +565,38 @@ static void terminal_text(void **state)
     sq_result_destroy(r);
 }
 
+/* Of those who came back: a row beside the count, which others have not. */
+static void gaps_in_the_media_are_told(void **state)
+{
+    (void)state;
+    static const struct sq_report_text_options plain = {0};
+    static const double gaps_ms[] = {100, 200, 250, 900};
+    struct sq_result *r = sample(10, 5, NULL);
+    struct sq_buf out = {0};
+    sq_report_text_render(r, &plain, &out);
+    assert_null(strstr(out.text, "peers.reconnect"));
+    sq_buf_free(&out);
+    struct sq_metric_row *m = sq_result_add_metric(r, SQ_METRIC_PEERS_RECONNECT);
+    assert_non_null(m);
+    for (size_t i = 0; i < 4; i++) {
+        sq_metric_record(m->hist, m->id, gaps_ms[i]);
+    }
+    sq_report_text_render(r, &plain, &out);
+    const char *row = strstr(out.text, "  peers.reconnect ");
+    double avg, min, p50, p95, p99, max;
+    assert_non_null(row);
+    assert_int_equal(sscanf(row, " peers.reconnect ms %lf %lf %lf %lf %lf %lf", &avg, &min, &p50,
+                            &p95, &p99, &max),
+                     6);
+    assert_float_equal(avg, 362.5, 1);
+    assert_float_equal(min, 100, 0);
+    assert_float_equal(p50, 200, 2);
+    assert_float_equal(p95, 900, 8);
+    assert_float_equal(max, 900, 0);
+    sq_buf_free(&out);
+    sq_result_destroy(r);
+}
+
 static void the_report_has_its_place(void **state)
 {
     (void)state;
@@ -600,6 +632,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(what_is_no_file_stays),
         cmocka_unit_test(terminal_text),
+        cmocka_unit_test(gaps_in_the_media_are_told),
         cmocka_unit_test(the_report_has_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,10 @@ static void values(void **state)
         {"setup.total < 1s", 450, "ms", true},
         {"setup.total.max < 0.5s", 800, "ms", false},
         {"setup.total.p50 < 500ms", 400, "ms", true},
+        /* worked out by hand: 3600 ms in 10 s; 100 * sqrt((8^2 - 1) / 12); the 8th of 8 */
+        {"setup.total.rate < 361", 360, "ms/s", true},
+        {"setup.total.stddev < 229", 229.129, "ms", false},
+        {"setup.total.p99.9 <= 799ms", 800, "ms", false},
         {"peers.ok == 8", 8, "", true},
         {"peers.ok >= 80%", 80, "%", true},
         {"peers.failed < 10%", 10, "%", false},
@@ -122,6 +126,39 @@ static void values(void **state)
         }
         assert_near(e.value, cases[i].value, 0.01 * cases[i].value);
         assert_int_equal(e.level, SQ_LEVEL_ERROR);
+    }
+    sq_result_destroy(r);
+}
+
+/* 1,990 of 2,000 samples are 10 ms, eight are 100 and two are 1,000, so that the aggregates of the
+ * upper end lie apart: p99 is the 1,980th, p99.9 the 1,998th. */
+static void the_upper_end_of_many(void **state)
+{
+    (void)state;
+    struct sq_result *r = NULL;
+    assert_int_equal(sq_result_create(&r), 0);
+    r->duration_s = 10;
+    struct sq_metric_row *total = sq_result_add_metric(r, SQ_METRIC_SETUP_TOTAL);
+    assert_non_null(total);
+    for (int i = 0; i < 2000; i++) {
+        sq_metric_record(total->hist, SQ_METRIC_SETUP_TOTAL, i < 1990 ? 10 : i < 1998 ? 100 : 1000);
+    }
+    const struct {
+        const char *text;
+        double value, slack; /* 0.8 % of a quantile (stats/hist.h); the others are exact */
+    } cases[] = {
+        {"setup.total.p99 < 1", 10, 0.08},
+        {"setup.total.p99.9 < 1", 100, 0.8},
+        {"setup.total.p(99.9) < 1", 100, 0.8},
+        {"setup.total.max < 1", 1000, 1e-9},
+        {"setup.total.avg < 1", 11.35, 1e-9},
+        {"setup.total.rate < 1", 2270, 1e-9},
+        /* sqrt((1990 * 10^2 + 8 * 100^2 + 2 * 1000^2) / 2000 - 11.35^2) */
+        {"setup.total.stddev < 1", 31.7911544301, 1e-6},
+        {"setup.total.rstddev < 1", 280.0982769169, 1e-5},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_near(judge(r, cases[i].text).value, cases[i].value, cases[i].slack);
     }
     sq_result_destroy(r);
 }
@@ -412,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
+        cmocka_unit_test(the_upper_end_of_many),
         cmocka_unit_test(no_sample_never_passes),
         cmocka_unit_test(nothing_came),
         cmocka_unit_test(levels),

@@ -381,19 +381,72 @@ static void who_is_out_at_the_end_is_well(void **state)
     finish(&s);
 }
 
-/* Users of both threads: who waits is woken by what the other thread sets. */
+static struct sq_scenario *scenario_of(const char *yaml)
+{
+    struct sq_yaml_error error = {.message = ""};
+    struct sq_scenario *scenario;
+    if (sq_scenario_parse("t.yaml", yaml, strlen(yaml), NULL, NULL, &scenario, &error) != 0) {
+        fail_msg("%s", error.message);
+    }
+    return scenario;
+}
+
+static void use_steps(struct sq_plan_group *group, const struct sq_scenario *scenario)
+{
+    group->before = &scenario->before;
+    group->steps = &scenario->steps;
+}
+
+/* One user of eight sets it, in a room of its own. The others wait, in rooms of theirs and on both
+ * threads, for a name that their own rooms know as something else; what they took stands in the
+ * names of the rooms that they go to. */
 static void values_go_from_thread_to_thread(void **state)
 {
-    struct steps_bench s;
+    enum { USERS = 8 };
+    struct bench b;
     (void)state;
-    run(&s,
-        "before: [{wait: 20ms..200ms}, {set: {name: a, value: '${peer.number}', in: test}}, "
-        "{wait_for: {name: a, in: test}}]\n"
-        "steps: [{count: up}]\n",
-        8, SEC);
-    assert_int_equal(s.b.result->counts.ok, 8);
-    assert_int_equal(s.b.result->counters[0].count, 8);
-    finish(&s);
+    struct sq_scenario *sets = scenario_of(
+        "before: [{wait: 150ms}, {set: {name: a, value: 'by-${peer.number}', in: test}}]\n");
+    struct sq_scenario *waits = scenario_of("before: [{set: {name: a, value: of-the-room}}, "
+                                            "{wait_for: {name: a, in: test, timeout: 10s}}]\n");
+    bench_make(&b, NULL);
+    b.plan.peers = USERS;
+    b.plan.rate_per_s = 100;
+    b.plan.duration_ns = SEC;
+    b.plan.room_size = 1;
+    b.plan.groups_len = 2;
+    b.plan.groups[1] = b.plan.groups[0];
+    b.plan.groups[0].name = "setter";
+    b.plan.groups[0].share = 1.0 / USERS;
+    use_steps(&b.plan.groups[0], sets);
+    b.plan.groups[1].name = "waiter";
+    b.plan.groups[1].share = 1 - 1.0 / USERS;
+    b.plan.groups[1].room = "went-\x01"
+                            "a\x02";
+    use_steps(&b.plan.groups[1], waits);
+    b.plan.figures = &waits->figures; /* both have the same one: how long "before" takes */
+    bench_start(&b);
+    bench_finish(&b);
+    char taken[32] = "";
+    unsigned setters = 0;
+    assert_int_equal(b.result->counts.ok, USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        if (strcmp(b.result->peers[i].role, "setter") == 0) {
+            setters++;
+            snprintf(taken, sizeof(taken), "went-by-%zu", i);
+        }
+    }
+    assert_int_equal(setters, 1);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        if (strcmp(p->role, "waiter") == 0) {
+            assert_string_equal(p->room, taken);
+            assert_true(p->stage_ms[SQ_STAGE_TOTAL] > 0);
+        }
+    }
+    bench_free(&b);
+    sq_scenario_free(sets);
+    sq_scenario_free(waits);
 }
 
 static void what_nobody_sets_is_a_timeout(void **state)

@@ -158,7 +158,11 @@ static void on_request(void *ctx, struct sq_httpd_request *r)
 {
     (void)ctx;
     const char *path = sq_httpd_path(r);
+    const char *authorization = sq_httpd_header(r, "Authorization");
     lr_server.requests++;
+    if (authorization) {
+        snprintf(lr_server.authorization, sizeof(lr_server.authorization), "%s", authorization);
+    }
     if (sq_httpd_is_upgrade(r)) {
         const char *header = sq_httpd_header(r, "X-Key");
         const char *protocol = sq_httpd_header(r, "Sec-WebSocket-Protocol");

@@ -23,6 +23,7 @@ extern struct lr_server {
     struct sq_ws *ws;        /* the latest that came */
     struct sq_endpoint *far; /* answered the first offer, and answers all others */
     char header[64], protocol[64], deleted[64];
+    char authorization[64]; /* of the latest request with one */
     unsigned requests;
     int close_code;
     char close_reason[64];

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -26,7 +27,6 @@ static void a_call_is_made(void **state)
         "pc:setRemoteDescription{type = 'answer', sdp = r.body}\n"
         "pc:wait('connected', '10s')\n"
         "sleep('20ms')\n"
-        "local s = pc:getStats() assert(s[1].type == 'candidate-pair')\n"
         "log('states', table.concat(states, ' '))\n"
         "function on_leave()\n"
         "  assert(session.leaving and not pcall(pc.createOffer, pc))\n"
@@ -41,6 +41,61 @@ static void a_call_is_made(void **state)
     assert_string_equal(lr_host.labels[0], "pc");
     sig_host_leave(&lr_host);
     assert_string_equal(lr_server.deleted, "/session/1");
+    lr_end();
+}
+
+/* What getStats says of a call whose media flow both ways, at two moments; told is what was heard
+ * at the second. */
+static void statistics_grow(void **state)
+{
+    (void)state;
+    lr_begin(
+        "pc:setLocalDescription()\n"
+        "local base = 'http' .. session.url:match('^ws(.-)/x')\n"
+        "local r = http.post(base .. '/offer', pc:gathered('5s').sdp)\n"
+        "pc:setRemoteDescription{type = 'answer', sdp = r.body}\n"
+        "pc:wait('connected', '10s')\n"
+        "local function now()\n"
+        "  local seen = {}\n"
+        "  for i, row in ipairs(pc:getStats()) do\n"
+        "    assert((row.type == 'candidate-pair') == (i == 1) and not (i == 1 and row.kind))\n"
+        "    local key = row.type .. ' ' .. (row.kind or '')\n"
+        "    assert(not seen[key], key) seen[key] = row\n"
+        "  end\n"
+        "  return seen\n"
+        "end\n"
+        "local function more(a, b, name, n) return b[name] >= a[name] + n end\n"
+        "local first, again = now()\n"
+        "repeat\n"
+        "  sleep('20ms') again = now()\n"
+        "  local all = true\n"
+        "  for _, kind in ipairs{'audio', 'video'} do\n"
+        "    local in0, in1 = first['inbound-rtp ' .. kind], again['inbound-rtp ' .. kind]\n"
+        "    local out0, out1 = first['outbound-rtp ' .. kind], again['outbound-rtp ' .. kind]\n"
+        "    all = all and more(in0, in1, 'packetsReceived', 10) and\n"
+        "      more(in0, in1, 'bytesReceived', 100) and more(out0, out1, 'packetsSent', 10) and\n"
+        "      more(out0, out1, 'bytesSent', 100)\n"
+        "  end\n"
+        "until all and again['inbound-rtp video'].framesReceived > 2\n"
+        "local pair, heard = again['candidate-pair '], 0\n"
+        "for _, kind in ipairs{'audio', 'video'} do\n"
+        "  heard = heard + again['inbound-rtp ' .. kind].packetsReceived\n"
+        "end\n"
+        "assert(pair.packetsReceived >= heard, pair.packetsReceived .. ' ' .. heard)\n"
+        "assert(pair.packetsSent > 0 and pair.bytesSent > 0 and pair.bytesReceived > 0)\n"
+        "log('heard', heard)\n");
+    RUN_UNTIL(sig_loop(), strstr(lr_host.notes, "heard ") || sig_host_over(&lr_host));
+    assert_string_equal(lr_host.text, "");
+    /* The same counters without Lua in between: what was told has come, and not much more since. */
+    uint64_t told = strtoull(strstr(lr_host.notes, "heard ") + strlen("heard "), NULL, 10);
+    uint64_t came = 0;
+    struct sq_peer *peer = sig_host_peer(&lr_host, 0);
+    for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
+        struct sq_inbound_stats in;
+        sq_track_inbound_stats(sq_peer_track(peer, i), sq_clock_ns(), &in);
+        came += in.packets_received;
+    }
+    assert_true(told >= 20 && told <= came && came < told + 200);
     lr_end();
 }
 
@@ -72,6 +127,85 @@ static void two_connections_answer_each_other(void **state)
     RUN_UNTIL(sig_loop(), strstr(lr_host.notes, "all well") || sig_host_over(&lr_host));
     assert_string_equal(lr_host.text, "");
     assert_int_equal(lr_host.peers_len, 2);
+    lr_end();
+}
+
+/* Without handlers: each candidate, state and channel when it is asked for, and why there is none. */
+static void what_comes_is_waited_for(void **state)
+{
+    (void)state;
+    lr_begin(
+        "local a, b = RTCPeerConnection{label = 'a'}, RTCPeerConnection{label = 'b'}\n"
+        "local first, second = a:createDataChannel('first'), a:createDataChannel('second')\n"
+        "local own = b:createDataChannel('own')\n"
+        "local states = {}\n"
+        "local function watch()\n"
+        "  local s = a.connectionState\n"
+        "  assert(s == 'new', s)\n"
+        "  repeat s = a:change(s) states[#states + 1] = s until s == 'closed'\n"
+        "end\n"
+        "spawn(watch)\n"
+        "local none, early = b:datachannel('5ms')\n"
+        "assert(none == nil and early == 'timeout', early)\n"
+        "none, early = b:icecandidate('5ms')\n" /* it gathers nothing yet */
+        "assert(none == nil and early == 'timeout', early)\n"
+        "a:setLocalDescription(a:createOffer())\n"
+        "b:setRemoteDescription(a.localDescription)\n"
+        "b:setLocalDescription(b:createAnswer())\n"
+        "a:setRemoteDescription(b.localDescription)\n"
+        "local function pass(from, to)\n"
+        "  local n = 0\n"
+        "  while true do\n"
+        "    local c, why = from:icecandidate('5s')\n"
+        "    if not c then assert(why == 'complete', why) to:addIceCandidate() return n end\n"
+        "    assert(c.candidate:match('^candidate:') and c.sdpMid and c.sdpMLineIndex == 0)\n"
+        "    to:addIceCandidate(c) n = n + 1\n"
+        "  end\n"
+        "end\n"
+        "assert(pass(a, b) > 0 and pass(b, a) > 0)\n"
+        "a:wait('connected', '10s') b:wait('connected', '10s')\n"
+        "for _, label in ipairs{'first', 'second'} do\n"
+        "  local c = b:datachannel('5s')\n"
+        "  assert(c and c.label == label, label)\n"
+        "  c:send('to ' .. label)\n"
+        "end\n"
+        "assert(a:datachannel('5s').label == 'own')\n"
+        "assert(first:receive('5s') == 'to first' and second:receive('5s') == 'to second')\n"
+        "none, early = a:datachannel('5ms')\n"
+        "assert(none == nil and early == 'timeout', early)\n"
+        "a:close() sleep('5ms')\n"
+        "none, early = a:datachannel()\n"
+        "assert(none == nil and early == 'closed', early)\n"
+        "none, early = a:icecandidate()\n"
+        "assert(none == nil and early == 'complete', early)\n"
+        "assert(a:change('connected') == 'closed')\n"
+        "log('went', table.concat(states, ' '))\n");
+    RUN_UNTIL(sig_loop(), strstr(lr_host.notes, "went ") || sig_host_over(&lr_host));
+    assert_string_equal(lr_host.text, "");
+    assert_non_null(strstr(lr_host.notes, "went connecting connected closed"));
+    lr_end();
+}
+
+/* The seed is that of its random choices: with it they come once more. */
+static void a_script_knows_its_token_and_its_seed(void **state)
+{
+    (void)state;
+    lr_must_load("assert(session.token == 'sesame-7', session.token)\n"
+                 "assert(session.seed == 7, session.seed)\n"
+                 "local r = http.post('http' .. session.url:match('^ws(.-)/x') .. '/echo', 'x',\n"
+                 "  {bearer = session.token})\n"
+                 "assert(r.status == 207)\n"
+                 "math.randomseed(session.seed)\n"
+                 "local a, b = math.random(), math.random()\n"
+                 "math.randomseed(session.seed)\n"
+                 "assert(a ~= b and math.random() == a and math.random() == b)\n");
+    lr_serve();
+    lr_prepare(&lr_host);
+    lr_host.user.token = "sesame-7";
+    sig_host_open(&lr_host, lr_url_of("lua+ws"));
+    RUN_UNTIL(sig_loop(), lr_host.joined || sig_host_over(&lr_host));
+    assert_string_equal(lr_host.text, "");
+    assert_string_equal(lr_server.authorization, "Bearer sesame-7");
     lr_end();
 }
 
@@ -207,7 +341,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_is_made),
+        cmocka_unit_test(statistics_grow),
         cmocka_unit_test(two_connections_answer_each_other),
+        cmocka_unit_test(what_comes_is_waited_for),
+        cmocka_unit_test(a_script_knows_its_token_and_its_seed),
         cmocka_unit_test(ice_is_restarted_by_the_script),
         cmocka_unit_test(who_cannot_restart_ice_says_so),
         cmocka_unit_test(a_restart_that_is_taken_back_is_asked_for_again),

@@ -15,9 +15,14 @@ from .proc import Failure, Process, check
 from .squall import Lab, Run, squall_program
 
 
+class Busy(Failure):
+    """The machine was too busy for what was asked: nothing is known, and the case is to be tried again."""
+
+
 class Test:
-    def __init__(self, name):
+    def __init__(self, name, tries_left=0):
         self.name = name
+        self.tries_left = tries_left  # after this one
         self.squall = squall_program()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"squall-{name}-"))
         self.processes = []
@@ -81,8 +86,9 @@ def note(text):
     print(f"  {text}", flush=True)
 
 
-def one(name, case):
-    test = Test(name)
+def one(name, case, tries_left=0):
+    """Whether it held; None: the machine was too busy, and a try is left."""
+    test = Test(name, tries_left)
     began = time.monotonic()
     good = False
     try:
@@ -90,6 +96,9 @@ def one(name, case):
         test.stop()
         test.look_back()
         good = True
+    except Busy as problem:
+        print(f"again: {name}: {problem}", flush=True)
+        good = None if tries_left else False
     except (Exception, KeyboardInterrupt) as problem:
         if not isinstance(problem, Failure):
             traceback.print_exc(file=sys.stdout)
@@ -99,12 +108,21 @@ def one(name, case):
     finally:
         test.stop()
         test.clean()
-    print(f"{'ok' if good else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    if good is not None:
+        print(f"{'ok' if good else 'FAILED'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
     return good
 
 
-def run(cases):
-    """cases: functions, named as ctest knows them with - for _."""
+def tried(name, case, tries):
+    for left in reversed(range(tries)):
+        good = one(name, case, left)
+        if good is not None:
+            return good
+    return False
+
+
+def run(cases, tries=1):
+    """cases: functions, named as ctest knows them with - for _. One that raises Busy is tried again, so often in all."""
     named = {case.__name__.replace("_", "-"): case for case in cases}
     wanted = sys.argv[1:] or list(named)
     unknown = [w for w in wanted if w not in named]
@@ -112,5 +130,5 @@ def run(cases):
         sys.exit(f"no case {', '.join(unknown)}; there are {', '.join(named)}")
     sandbox.enter()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    good = [one(name, named[name]) for name in wanted]
+    good = [tried(name, named[name], tries) for name in wanted]
     sys.exit(0 if all(good) else 1)
