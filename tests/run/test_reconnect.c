@@ -121,6 +121,28 @@ static void or_comes_back_at_once(void **state)
     bench_free(&b);
 }
 
+static enum fake_how goes_silent_once(uint64_t index)
+{
+    return nth_session(index) == 0 ? FAKE_FALLS_SILENT : FAKE_WELL;
+}
+
+/* The service closes the connection 1.5 s after it was made, when other peers have let go of what
+ * its goodbye (DTLS close_notify) is read with, and would notice after 30 s. */
+static void a_goodbye_in_mid_call_is_heard(void **state)
+{
+    (void)state;
+    struct bench b;
+    run(&b, goes_silent_once, (struct sq_plan_reconnect){.how = SQ_RECONNECT_NOW}, 3 * SEC);
+    assert_int_equal(b.result->counts.ok, USERS);
+    assert_int_equal(b.result->counts.dropped, USERS);
+    for (size_t i = 0; i < USERS; i++) {
+        const struct sq_peer_row *p = &b.result->peers[i];
+        assert_int_equal(p->returns, 1);
+        assert_true(p->dropped_ms > p->start_ms + 1400 && p->gap_ms < 1000);
+    }
+    bench_free(&b);
+}
+
 /* Of a session that goes on without its connection nothing may touch the closed peers; and the
  * service is told, or it would have two of each user. */
 static void a_session_that_outlives_its_connection_is_left(void **state)
@@ -296,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_dropped_has_failed),
         cmocka_unit_test(or_comes_back_at_once),
+        cmocka_unit_test(a_goodbye_in_mid_call_is_heard),
         cmocka_unit_test(a_session_that_outlives_its_connection_is_left),
         cmocka_unit_test(the_old_session_is_left_before_the_new_one_begins),
         cmocka_unit_test(but_a_mute_service_is_not_waited_for),
