@@ -412,7 +412,7 @@ static void values_go_from_thread_to_thread(void **state)
     bench_make(&b, NULL);
     b.plan.peers = USERS;
     b.plan.rate_per_s = 100;
-    b.plan.duration_ns = SEC;
+    b.plan.duration_ns = 1500 * MS;
     b.plan.room_size = 1;
     b.plan.groups_len = 2;
     b.plan.groups[1] = b.plan.groups[0];
