@@ -93,7 +93,7 @@ static int follow_restart(struct sq_peer *peer)
     int err = restart(peer, ufrag, pwd);
     if (!err) {
         peer->described = true;
-        peer->candidates_told = sq_ice_local_count(peer->ice);
+        peer->candidates_told = (uint32_t)sq_ice_local_count(peer->ice);
     }
     return err;
 }
@@ -223,7 +223,7 @@ static int create(struct sq_peer *peer, bool offer, char **ret_sdp, char *why)
     }
     if (!err) {
         peer->described = true;
-        peer->candidates_told = told;
+        peer->candidates_told = (uint32_t)told;
         start_clock(peer);
         err = apply_negotiated(peer, &result);
         sq_jsep_result_free(&result);
@@ -330,7 +330,7 @@ static int undo_restart(struct sq_peer *peer)
     const struct sq_jsep_remote *remote = sq_jsep_remote(peer->jsep);
     int err = restart(peer, peer->ice_before.ufrag, peer->ice_before.pwd);
     peer->described = true;
-    peer->candidates_told = sq_ice_local_count(peer->ice);
+    peer->candidates_told = (uint32_t)sq_ice_local_count(peer->ice);
     if (!err && remote && peer->remote_applied) {
         err = sq_ice_set_remote(peer->ice, peer->now_ns, remote->ice_ufrag, remote->ice_pwd,
                                 remote->ice_lite);

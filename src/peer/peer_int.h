@@ -228,9 +228,9 @@ struct sq_ssrc_entry {
 
 struct sq_peer_counters {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
-    /* Of those, STUN's */
-    uint64_t check_packets_sent, check_packets_received, check_bytes_sent, check_bytes_received;
-    uint64_t srtp_errors, replayed, discarded;
+    uint64_t check_bytes_sent, check_bytes_received;     /* of those, STUN's */
+    uint32_t check_packets_sent, check_packets_received; /* as well; a flood wraps them */
+    uint32_t srtp_errors, replayed, discarded;
     double remb_bps;
     uint64_t rtp_bytes[SQ_SENT_KINDS]; /* handed to the batch, before protection */
 };
@@ -275,11 +275,12 @@ struct sq_peer {
     bool gathered;     /* gathering_done came, and was not told yet */
     bool twcc_negotiated;
     bool gap_watched;
+    uint32_t candidates_told;
     struct sq_far_clock far_clock;
     enum sq_ice_state ice_state;
     int path_base;
     int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
-    size_t candidates_told;
+    uint32_t ssrcs_last; /* index: whose packet came last */
     uint64_t remb_bps;
     const struct sq_clip *black; /* of video that is disabled; NULL */
     uint64_t connect_timeout_ns;
@@ -300,7 +301,7 @@ struct sq_peer {
     struct sq_bwe_remote *remote; /* what REMB tells; NULL unless it is to. Owned. */
 
     struct sq_ssrc_entry *ssrcs;
-    size_t ssrcs_len, ssrcs_room, ssrcs_last;
+    size_t ssrcs_len, ssrcs_room;
 
     struct sq_peer_times times;
     struct sq_peer_counters transport;

@@ -15,7 +15,7 @@ static struct sq_track *find_ssrc(struct sq_peer *peer, uint32_t ssrc)
     }
     for (size_t i = 0; i < peer->ssrcs_len; i++) {
         if (peer->ssrcs[i].ssrc == ssrc) {
-            peer->ssrcs_last = i;
+            peer->ssrcs_last = (uint32_t)i;
             return peer->ssrcs[i].track;
         }
     }
