@@ -279,7 +279,7 @@ struct sq_peer {
     struct sq_far_clock far_clock;
     enum sq_ice_state ice_state;
     int path_base;
-    int in_dtls; /* calls into DTLS that are under way: a call-back may lead to another */
+    int in_dtls;         /* calls into DTLS that are under way: a call-back may lead to another */
     uint32_t ssrcs_last; /* index: whose packet came last */
     uint64_t remb_bps;
     const struct sq_clip *black; /* of video that is disabled; NULL */
