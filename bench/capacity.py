@@ -244,7 +244,7 @@ def search(args, name, server, options, out):
     answer = found["searches"][-1]
     held, limit = answer["held"], answer["limit"]
     level = [l for l in found["levels"] if held and l["peers"] == held["peers"] and l["outcome"] == "held"]
-    top = [l for l in found["levels"] if limit and l["peers"] == limit["peers"] and l["outcome"] != "held"]
+    top = [l for l in found["levels"] if limit and l["counted"] and l["peers"] == limit["peers"] and l["outcome"] != "held"]
     return {"name": name, "held": held["peers"] if held else 0, "from": limit["peers"] if limit else None, "speed": fast,
             "by": answer["bounded_by"], "confirmed": answer["confirmed"], "levels": found["levels"], "took": took, "load": load,
             "server": level[-1]["server"]["cpu_percent"] if level else None, "own": level[-1]["generator"]["cpu_percent"] if level else None,

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "media/clip.h"
+#include "net/http.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define HOLD_MOST_NS      (20 * SQ_NS_PER_SEC)
 #define ROOM_SIZE_DEFAULT 10
 #define FPS_SHARE         0.8 /* of the clip's: a picture that runs */
+#define URL_SHOWN_MAX     300
 
 static void make_table(struct sq_capacity_options *o, struct sq_option table[static OPTIONS_MAX])
 {
@@ -176,6 +178,28 @@ static int parse_grow(struct sq_capacity_options *o, char *why, size_t why_room)
     return 0;
 }
 
+static int check_server(const struct sq_capacity_options *o, char *why, size_t why_room)
+{
+    struct sq_url url;
+    const char *text = o->server_metrics;
+    if (o->server_pid && text) {
+        snprintf(why, why_room,
+                 "--server-pid and --server-metrics ask for the same: give one of them");
+        return SQ_ERR_INVALID;
+    }
+    if (text &&
+        (sq_url_parse(text, &url) != 0 || url.host.len == 0 ||
+         !(sq_view_is_nocase(url.scheme, "http") || sq_view_is_nocase(url.scheme, "https")))) {
+        int shown = sq_url_shown_len(text);
+        snprintf(why, why_room,
+                 "--server-metrics %.*s: expected the URL of the server's Prometheus end point, "
+                 "http://HOST:PORT/PATH",
+                 shown < URL_SHOWN_MAX ? shown : URL_SHOWN_MAX, text);
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
 static int check(struct sq_capacity_options *o, char *why, size_t why_room)
 {
     o->resolution = RESOLUTION;
@@ -184,7 +208,8 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
         o->resolution = strtod(o->resolution_text, &end) / 100;
         end += *end == '%';
         if (*end || end == o->resolution_text || !(o->resolution > 0 && o->resolution <= 1)) {
-            snprintf(why, why_room, "--resolution %s: expected per cent above 0, such as 5%%",
+            snprintf(why, why_room,
+                     "--resolution %s: expected per cent above 0 and up to 100, such as 5%%",
                      o->resolution_text);
             return SQ_ERR_INVALID;
         }
@@ -192,6 +217,13 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
     if (o->from > o->most) {
         snprintf(why, why_room, "--from %llu: expected no more than --most, which is %llu",
                  (unsigned long long)o->from, (unsigned long long)o->most);
+        return SQ_ERR_INVALID;
+    }
+    if (o->at_least > o->most) {
+        snprintf(why, why_room,
+                 "--at-least %llu: expected no more than --most, which is %llu: no level above "
+                 "that is tried",
+                 (unsigned long long)o->at_least, (unsigned long long)o->most);
         return SQ_ERR_INVALID;
     }
     if (o->hold_ns == UINT64_MAX) {
@@ -205,12 +237,8 @@ static int check(struct sq_capacity_options *o, char *why, size_t why_room)
                  (double)o->hold_most_ns / 1e9);
         return SQ_ERR_INVALID;
     }
-    if (o->server_pid && o->server_metrics) {
-        snprintf(why, why_room,
-                 "--server-pid and --server-metrics ask for the same: give one of them");
-        return SQ_ERR_INVALID;
-    }
-    return parse_grow(o, why, why_room);
+    int err = check_server(o, why, why_room);
+    return err ? err : parse_grow(o, why, why_room);
 }
 
 /* The load of a scenario is the search's, and what is looked at in single peers is left out. */

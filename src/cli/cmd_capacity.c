@@ -21,7 +21,6 @@
 
 #define INVALID_AGAIN    1 /* others on this machine may have been in the way for a moment */
 #define FAIL_AGAIN       2 /* what failed: a hiccup is no limit (docs/capacity.md has the figures) */
-#define OTHERS_PERCENT   10.0 /* of a core: more is worth a word */
 #define EXPECT_TEXTS_MAX (SQ_RUN_EXPECT_MAX + 1)
 
 /* ---- The search ---- */
@@ -204,17 +203,7 @@ static void add_notes(struct sq_capacity_session *s)
         }
     }
     sq_capacity_server_note(&s->server, &s->base, c);
-    for (size_t i = 0; i < c->searches_len; i++) {
-        const struct sq_capacity_level *limit = sq_capacity_limit(c, i);
-        if (limit && limit->outcome == SQ_TRIAL_FAILED && limit->others_percent > OTHERS_PERCENT &&
-            !sq_capacity_is_refused(limit)) {
-            sq_capacity_note(
-                c,
-                "While %llu peers failed, other programs used %.0f %% of a core on the "
-                "server's cores: on a quiet machine the number may be higher.",
-                (unsigned long long)limit->peers, limit->others_percent);
-        }
-    }
+    sq_capacity_note_others(c);
     if (s->server.unanswered > 0) {
         sq_capacity_note(c, "%llu requests to --server-metrics had no answer with the figures.",
                          (unsigned long long)s->server.unanswered);

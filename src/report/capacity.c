@@ -23,6 +23,7 @@ static void put_level(struct sq_json *j, const char *key, const struct sq_capaci
     sq_json_text(j, "reason", l->reason);
     sq_json_flag(j, "confirms", l->confirms);
     sq_json_flag(j, "probes", l->probes);
+    sq_json_flag(j, "counted", l->counted);
     sq_json_flag(j, "steady", l->steady);
     sq_json_number(j, "wait_s", l->wait_s);
     sq_json_number(j, "held_s", l->held_s);

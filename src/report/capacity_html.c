@@ -364,6 +364,7 @@ static void put_trial(const struct sq_capacity_level *l, bool generator, struct 
         sq_buf_printf(out, "<td><span class=\"badge is-%s\">%s</span>%s%s</td>",
                       classes[l->outcome], sq_trial_name(l->outcome),
                       l->probes     ? " is it there?"
+                      : !l->counted ? " (does not count)"
                       : l->confirms ? " again"
                                     : "",
                       l->steady ? "" : " (not steady)");

@@ -7,6 +7,7 @@
 
 #define STEADY_SHARE       0.1 /* of the mean */
 #define STEADY_LOSS_POINTS 1.0
+#define OTHERS_PERCENT     10.0 /* of a core: more is worth a word */
 
 const char *sq_grow_name(enum sq_grow grow)
 {
@@ -84,13 +85,25 @@ static int probe(struct sq_capacity *c, enum sq_grow grow, uint64_t least, sq_tr
     return told;
 }
 
-/* A level in which the service died failed by that, and not by its size: it is no limit. */
-static void forget_death(const struct sq_capacity *c, struct sq_search *s)
+/* Trials up to the last one to which anybody connected; 0: there is none. */
+static size_t len_alive(const struct sq_capacity *c)
 {
-    const struct sq_capacity_level *last = sq_capacity_died_at(c);
+    size_t len = c->levels_len;
+    while (len > 0 && c->levels[len - 1].connected == 0) {
+        len--;
+    }
+    return len;
+}
+
+/* A level in which the service died failed by that, and not by its size: it is no limit. */
+static void forget_death(struct sq_capacity *c, struct sq_search *s)
+{
+    size_t alive = len_alive(c);
+    struct sq_capacity_level *last = alive > 0 ? &c->levels[alive - 1] : NULL;
     const struct sq_trial *trial = s->trials_len > 0 ? &s->trials[s->trials_len - 1] : NULL;
     if (last && !last->probes && last->outcome == SQ_TRIAL_FAILED && trial &&
         trial->outcome == SQ_TRIAL_FAILED && trial->level == last->level) {
+        last->counted = false;
         sq_search_forget(s);
     }
 }
@@ -123,6 +136,7 @@ int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
             forget_death(c, s);
         } else if (!gone && !level->no_sample) {
             sq_search_tell(s, level->outcome);
+            level->counted = true;
         }
         if (told != SQ_TRIAL_TOLD) {
             return told == SQ_TRIAL_STOP || told == SQ_TRIAL_LAST ? 0 : told;
@@ -133,13 +147,15 @@ int sq_capacity_search(struct sq_capacity *c, enum sq_grow grow,
 
 /* ---- What follows ---- */
 
-/* The last trial of a level that ended so. */
+/* The last trial of a level that ended so. What does not count explains nothing: of the level at
+ * which a search ends there may be one in which the service died. */
 static const struct sq_capacity_level *trial_of(const struct sq_capacity *c, size_t search,
                                                 uint64_t level, enum sq_trial_outcome outcome)
 {
     for (size_t i = c->levels_len; i > 0; i--) {
         const struct sq_capacity_level *l = &c->levels[i - 1];
-        if (l->grow == c->grow[search] && l->level == level && l->outcome == outcome) {
+        if (l->counted && l->grow == c->grow[search] && l->level == level &&
+            l->outcome == outcome) {
             return l;
         }
     }
@@ -163,12 +179,8 @@ const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, s
 
 const struct sq_capacity_level *sq_capacity_died_at(const struct sq_capacity *c)
 {
-    for (size_t i = c->levels_len; i > 0; i--) {
-        if (c->levels[i - 1].connected > 0) {
-            return &c->levels[i - 1];
-        }
-    }
-    return NULL;
+    size_t alive = len_alive(c);
+    return alive > 0 ? &c->levels[alive - 1] : NULL;
 }
 
 /* What was measured ends at what Squall itself can do, and not at what the service can. */
@@ -350,6 +362,21 @@ bool sq_capacity_is_refused(const struct sq_capacity_level *level)
 {
     uint64_t refused = level->failures[SQ_FAILURE_SIGNALING] + level->failures[SQ_FAILURE_AUTH];
     return refused > 0 && refused == level->counts.failed && level->counts.pending == 0;
+}
+
+void sq_capacity_note_others(struct sq_capacity *c)
+{
+    for (size_t i = 0; i < c->searches_len; i++) {
+        const struct sq_capacity_level *limit = sq_capacity_limit(c, i);
+        if (limit && limit->outcome == SQ_TRIAL_FAILED && limit->others_percent > OTHERS_PERCENT &&
+            !sq_capacity_is_refused(limit)) {
+            sq_capacity_note(
+                c,
+                "While %llu peers failed, other programs used %.0f %% of a core on the "
+                "server's cores: on a quiet machine the number may be higher.",
+                (unsigned long long)limit->peers, limit->others_percent);
+        }
+    }
 }
 
 /* ---- Steady ---- */

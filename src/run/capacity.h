@@ -13,7 +13,7 @@
 #define SQ_CAPACITY_SEARCHES   2
 #define SQ_CAPACITY_LEVELS_MAX (SQ_CAPACITY_SEARCHES * SQ_SEARCH_TRIALS_MAX)
 #define SQ_CAPACITY_BROKE_MAX  4
-#define SQ_CAPACITY_NOTES_MAX  6
+#define SQ_CAPACITY_NOTES_MAX  8
 #define SQ_STEADY_SECONDS      4 /* so long figures have stayed within their bounds */
 
 /* What grows. */
@@ -47,6 +47,7 @@ struct sq_capacity_level {
     enum sq_grow grow;
     enum sq_trial_outcome outcome;
     bool confirms, steady;
+    bool counted;   /* among the search's trials; not: a probe, or the service died within it */
     bool probes;    /* made to see whether the service is there at all; not of the search */
     bool no_sample; /* all peers came through, and yet an expectation has nothing to be judged by */
     char dir[64];   /* of its results, within those of the search */
@@ -105,17 +106,20 @@ void sq_capacity_close(struct sq_capacity *c);
 int sq_capacity_read(struct sq_capacity_level *level, struct sq_expect *const *expectations,
                      size_t n, const struct sq_result *result) SQ_MUST_USE;
 /* The lowest level above what held at which the service failed, or, where it never did, the
- * generator was at its limit: the trial that says why. NULL: none. */
+ * generator was at its limit: the last trial of it that counts, which says why. NULL: none. */
 const struct sq_capacity_level *sq_capacity_limit(const struct sq_capacity *c, size_t search);
 /* The last trial to which anybody connected: the load at which the service died. NULL: none. */
 const struct sq_capacity_level *sq_capacity_died_at(const struct sq_capacity *c);
-/* The last trial of the level that held; NULL: none held. */
+/* The last trial that counts of the level that held; NULL: none held. */
 const struct sq_capacity_level *sq_capacity_held(const struct sq_capacity *c, size_t search);
 /* Why the level did not hold: the sentence on its failures by cause. */
 void sq_capacity_why(const struct sq_capacity_level *level, struct sq_buf *out);
 /* Who failed at the level was turned away by the server's own word (causes signaling and auth): a
  * machine that is busy with other things is no reason for that. */
 bool sq_capacity_is_refused(const struct sq_capacity_level *level);
+/* Notes where the service failed while other programs used its cores, and did not just say no: what
+ * they took, it could not give. */
+void sq_capacity_note_others(struct sq_capacity *c);
 /* The answer of a search in words for everybody. */
 void sq_capacity_answer(const struct sq_capacity *c, size_t search, struct sq_buf *out);
 /* "ROOMS rooms, PEERS peers" and the like. */

@@ -77,12 +77,63 @@ static void what_contradicts_itself_is_told(void **state)
     sq_capacity_options_free(&o);
 }
 
+#define WHIP "whip+http://127.0.0.1:1/whip/a "
+
+/* Before anything is connected to, with what was expected. */
+static void what_cannot_be_is_told_before_the_search(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *why;
+    } cases[] = {
+        {WHIP "--at-least 8 --most 2",
+         "--at-least 8: expected no more than --most, which is 2: no level above that is tried"},
+        {WHIP "--at-least 10001",
+         "--at-least 10001: expected no more than --most, which is 10000: no level above that is "
+         "tried"},
+        {WHIP "--resolution 200%",
+         "--resolution 200%: expected per cent above 0 and up to 100, such as 5%"},
+        {WHIP "--server-metrics foo",
+         "--server-metrics foo: expected the URL of the server's Prometheus end point, "
+         "http://HOST:PORT/PATH"},
+        {WHIP "--server-metrics localhost:9090/metrics", "http://HOST:PORT/PATH"},
+        {WHIP "--server-metrics ftp://localhost/metrics", "http://HOST:PORT/PATH"},
+        {WHIP "--server-metrics http:///metrics", "http://HOST:PORT/PATH"},
+        {WHIP "--server-metrics http://localhost:99999/metrics", "http://HOST:PORT/PATH"},
+    };
+    struct sq_capacity_options o;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_not_equal(parse(cases[i].line, &o), 0);
+        if (!strstr(why, cases[i].why)) {
+            fail_msg("'%s' gives '%s'", cases[i].line, why);
+        }
+        sq_capacity_options_free(&o);
+    }
+    /* A key in the query is not told. */
+    assert_int_not_equal(parse(WHIP "--server-metrics ftp://host/x?key=secret", &o), 0);
+    assert_null(strstr(why, "secret"));
+    sq_capacity_options_free(&o);
+    static const char *const good[] = {
+        WHIP "--at-least 2 --most 2",
+        WHIP "--resolution 100%",
+        WHIP "--server-metrics http://127.0.0.1:9090/metrics?name=a",
+        WHIP "--server-metrics HTTPS://[::1]/metrics",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        if (parse(good[i], &o) != 0) {
+            fail_msg("'%s' gives '%s'", good[i], why);
+        }
+        sq_capacity_options_free(&o);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_level_outlives_the_start_of_the_last_one),
         cmocka_unit_test(what_is_said_holds),
         cmocka_unit_test(what_contradicts_itself_is_told),
+        cmocka_unit_test(what_cannot_be_is_told_before_the_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

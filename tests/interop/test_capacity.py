@@ -64,6 +64,7 @@ def capacity_dead_lab(t):
     last = found["levels"][-1]
     check(last["probes"] and last["connected"] == 0 and last["peers"] == 2, f"{last}")
     check("Connection refused" in last["example"], f"{last}")
+    check(found["levels"][0]["counted"] and not last["counted"], f"{found['levels']}")
 
 
 class Metrics:

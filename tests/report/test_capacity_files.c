@@ -227,6 +227,91 @@ static void terminal_text_has_no_control_characters_of_others(void **state)
     unmake(r);
 }
 
+/* Two and three held; one of four was told no, twice; the third trial of four killed it. */
+static int trial_that_kills(void *ctx, struct sq_capacity_level *level)
+{
+    size_t *trials = ctx;
+    uint64_t limit = ++*trials < 5 ? 3 : 0;
+    int told = trial(&limit, level);
+    level->connected = *trials > 5 ? 0 : level->peers;
+    level->failures[SQ_FAILURE_SIGNALING] = level->failures[SQ_FAILURE_ICE];
+    level->failures[SQ_FAILURE_ICE] = 0;
+    if (*trials >= 5) {
+        level->counts.ok = 0;
+        level->counts.failed = level->failures[SQ_FAILURE_SIGNALING] = level->peers;
+        level->broke[0].value = 0;
+        SQ_RESULT_SET(level->example, "the other side closed the connection");
+    } else if (level->outcome == SQ_TRIAL_FAILED) {
+        level->broke[0].value = 75;
+        SQ_RESULT_SET(level->example, "the server says full");
+    }
+    SQ_RESULT_SET(level->broke[0].found, level->example);
+    return told;
+}
+
+/* The pages explain a limit by a trial that counts, and say which do not. */
+static void a_death_is_not_what_broke_first(void **state)
+{
+    (void)state;
+    const struct sq_search_config config = {.least = 2,
+                                            .from = 2,
+                                            .most = 1000,
+                                            .growth = 2,
+                                            .resolution = 0.05,
+                                            .confirms = 1,
+                                            .fail_again = 2};
+    struct sq_capacity *c = sq_zalloc(sizeof(*c));
+    struct sq_result *head = NULL;
+    size_t trials = 0;
+    char *text = NULL;
+    size_t len = 0;
+    assert_non_null(c);
+    assert_int_equal(sq_result_create(&head), 0);
+    assert_int_equal(sq_result_replace_text(&head->command, "squall capacity lab:"), 0);
+    assert_int_equal(sq_capacity_search(c, SQ_GROW_ROOM, &config, trial_that_kills, &trials), 0);
+    assert_int_equal(c->end, SQ_CAPACITY_DIED);
+    sq_capacity_close(c);
+    struct sq_capacity_report r = {
+        .capacity = c, .head = head, .expectations = expected, .expectations_len = 1};
+
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    sq_capacity_text(&r, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "it failed from 4 peers on (2 of 2 trials). The service died"));
+    assert_non_null(strstr(text, "What broke first: ✗ peers.ok == 100%, or so: 75 %\n"));
+    assert_non_null(strstr(text, "Why: signaling: 1 of 4 peers (the server says full)\n"));
+    assert_null(strstr(text, "the other side closed"));
+    free(text);
+
+    struct sq_buf page = {0};
+    sq_capacity_html(&r, &page);
+    assert_int_equal(page.err, 0);
+    const char *broke = strstr(page.text, "<h2>What broke first</h2>");
+    const char *end = broke ? strstr(broke, "</div>") : NULL;
+    assert_non_null(end);
+    assert_non_null(strstr(broke, "</code>: the server says full"));
+    assert_true(strstr(broke, "the other side closed") == NULL ||
+                strstr(broke, "the other side closed") > end);
+    assert_int_equal(count(page.text, "(does not count)"), 2); /* the one that killed, and after */
+    sq_buf_free(&page);
+
+    struct sq_buf json = {0};
+    sq_capacity_json(&r, &json);
+    json_t *value = json_loads(json.text, 0, NULL);
+    assert_non_null(value);
+    json_t *levels = json_object_get(value, "levels");
+    assert_int_equal(json_array_size(levels), 7);
+    for (size_t i = 0; i < 7; i++) {
+        json_t *counted = json_object_get(json_array_get(levels, i), "counted");
+        assert_true(json_is_boolean(counted) && json_is_true(counted) == (i < 4));
+    }
+    json_decref(value);
+    sq_buf_free(&json);
+    sq_free(c);
+    sq_result_destroy(head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +320,7 @@ int main(void)
         cmocka_unit_test(page_is_safe_and_has_both_answers),
         cmocka_unit_test(curves_have_axes_a_grid_and_a_line),
         cmocka_unit_test(terminal_text_has_no_control_characters_of_others),
+        cmocka_unit_test(a_death_is_not_what_broke_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,103 @@ static void a_trial_in_which_the_process_ended_is_no_limit(void **state)
     sq_free(c);
 }
 
+#define OTHERS_PERCENT 197.0 /* of a core, while trials that count failed */
+
+/* A room that lets three in: a fourth is told that it is full, or gets no answer to its checks
+ * (`quiet`). Where the service dies all are cut off, and others have stopped. */
+struct room_of_three {
+    struct fake fake;
+    bool quiet;
+};
+
+static int trial_of_room(void *ctx, struct sq_capacity_level *level)
+{
+    struct room_of_three *r = ctx;
+    int told = fake_trial(&r->fake, level);
+    size_t died_in = r->fake.dies_in ? r->fake.dies_in : r->fake.last_at;
+    bool cut_off = died_in > 0 && r->fake.trials >= died_in;
+    bool failed = level->outcome == SQ_TRIAL_FAILED;
+    enum sq_failure cause = r->quiet && !cut_off ? SQ_FAILURE_ICE : SQ_FAILURE_SIGNALING;
+    level->counts.started = level->peers;
+    level->counts.failed = !failed ? 0 : cut_off ? level->peers : 1;
+    level->counts.ok = level->peers - level->counts.failed;
+    level->failures[cause] = level->counts.failed;
+    level->others_percent = cut_off ? 0 : OTHERS_PERCENT;
+    if (failed) {
+        struct sq_capacity_broke *b = &level->broke[level->broke_len++];
+        SQ_RESULT_SET(b->expr, "peers.ok == 100%");
+        b->value = cut_off ? 0 : 75;
+        SQ_RESULT_SET(level->example, cut_off    ? "the other side closed the connection"
+                                      : r->quiet ? "no pair worked"
+                                                 : "the server says \"full\"");
+    }
+    return told;
+}
+
+static struct sq_capacity *searched_room(struct room_of_three *r)
+{
+    struct sq_search_config config = usual;
+    config.from = config.least = 2;
+    config.fail_again = 2;
+    r->fake.limit = 3;
+    r->fake.own = UINT64_MAX;
+    r->fake.c = sq_zalloc(sizeof(*r->fake.c));
+    assert_non_null(r->fake.c);
+    assert_int_equal(sq_capacity_search(r->fake.c, SQ_GROW_ROOM, &config, trial_of_room, r), 0);
+    sq_capacity_note_others(r->fake.c);
+    return r->fake.c;
+}
+
+static void assert_limit(const struct sq_capacity *c, size_t trial, const char *expected_why)
+{
+    struct sq_buf why = {0};
+    const struct sq_capacity_level *limit = sq_capacity_limit(c, 0);
+    assert_ptr_equal(limit, &c->levels[trial]);
+    assert_true(limit->counted);
+    assert_float_equal(limit->broke[0].value, 75, 0);
+    sq_capacity_why(limit, &why);
+    assert_string_equal(why.text, expected_why);
+    sq_buf_free(&why);
+}
+
+/* Two trials of four peers failed and count; it died in a third one, and what that showed is of the
+ * death. */
+static void a_limit_is_explained_by_a_trial_that_counts(void **state)
+{
+    (void)state;
+    struct room_of_three r = {.fake = {.dies_in = 5}};
+    struct sq_capacity *c = searched_room(&r);
+    assert_int_equal(c->end, SQ_CAPACITY_DIED);
+    /* 2 held, 4 failed, 3 held, 4 failed and was cut off; 3 met nobody, and 2 neither. */
+    assert_int_equal(c->levels_len, 7);
+    assert_int_equal(c->levels[4].level, 4);
+    assert_false(c->levels[4].counted || c->levels[5].counted || c->levels[6].counted);
+    assert_answer(c, 0,
+                  "So far: one room held 3 peers (1 of 1 trial); it failed from 4 peers on (2 of 2 "
+                  "trials). The service died: nobody could connect any more after the trial of 4 "
+                  "peers.");
+    assert_limit(c, 3, "signaling: 1 of 4 peers (the server says \"full\")");
+    assert_int_equal(c->notes_len, 0); /* it was told no: no other program's doing */
+    sq_free(c);
+    /* Dead when the next trial of four began: nobody knows whether the last one was whole. */
+    r = (struct room_of_three){.fake = {.dies_in = 4}};
+    c = searched_room(&r);
+    assert_int_equal(c->end, SQ_CAPACITY_DIED);
+    assert_int_equal(c->levels[4].level, 4);
+    assert_limit(c, 1, "signaling: 1 of 4 peers (the server says \"full\")");
+    sq_free(c);
+    /* Its process ended within the third. */
+    r = (struct room_of_three){.fake = {.last_at = 5, .end = SQ_CAPACITY_GONE}, .quiet = true};
+    c = searched_room(&r);
+    assert_int_equal(c->levels_len, 5);
+    assert_limit(c, 3, "ice: 1 of 4 peers (no pair worked)");
+    assert_int_equal(c->notes_len, 1); /* of that trial as well */
+    assert_string_equal(c->notes[0],
+                        "While 4 peers failed, other programs used 197 % of a core on the server's "
+                        "cores: on a quiet machine the number may be higher.");
+    sq_free(c);
+}
+
 /* The user's own choice of a network stands in the answer; a server's no is its own. */
 static void the_network_of_those_that_failed_is_told(void **state)
 {
@@ -520,6 +617,7 @@ int main(void)
         cmocka_unit_test(an_error_of_a_trial_ends_the_search),
         cmocka_unit_test(a_service_that_died_is_told),
         cmocka_unit_test(a_trial_in_which_the_process_ended_is_no_limit),
+        cmocka_unit_test(a_limit_is_explained_by_a_trial_that_counts),
         cmocka_unit_test(the_network_of_those_that_failed_is_told),
         cmocka_unit_test(a_service_that_is_there_again_is_searched_on),
         cmocka_unit_test(the_servers_process_that_ended_is_told),
