@@ -388,73 +388,6 @@ static void one_run_each_is_of_peers(void **state)
     free_sides(&s);
 }
 
-/* Four peers of each side can lie no farther apart than p = 2/70, which three figures of nine do
- * not survive; that they are alike is not known for it. Where peers of the two lie among each
- * other, it is no difference. */
-static void few_peers_that_lie_apart_are_not_the_same(void **state)
-{
-    static const enum sq_metric_id others[] = {
-        SQ_METRIC_VIDEO_IN_JITTER,  SQ_METRIC_VIDEO_IN_BITRATE, SQ_METRIC_VIDEO_IN_FPS,
-        SQ_METRIC_AUDIO_IN_BITRATE, SQ_METRIC_AUDIO_IN_JITTER,  SQ_METRIC_VIDEO_IN_LOSS};
-    struct sq_buf text = {0};
-    struct sides s;
-    (void)state;
-    sq_rand_seed(&rand_state, 10);
-    make_sides(&s, 1, 1, 0, 0);
-    give_peers(s.a[0], SQ_METRIC_SETUP_TOTAL, 4, 10, 0.1);
-    give_peers(s.b[0], SQ_METRIC_SETUP_TOTAL, 4, 53, 0.1);
-    give_peers(s.a[0], SQ_METRIC_VIDEO_IN_RTT, 4, 2, 0.1);
-    give_peers(s.b[0], SQ_METRIC_VIDEO_IN_RTT, 4, 27, 0.1);
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        give_peers(s.a[0], others[i], 4, 100, 20);
-        give_peers(s.b[0], others[i], 4, 100, 20);
-    }
-    s.b[0]->peers[SQ_METRIC_VIDEO_IN_JITTER].values[0] =
-        400; /* a single one: the average doubles */
-    set_metric(s.b[0], SQ_METRIC_VIDEO_IN_JITTER, 200);
-    struct sq_compare *c = compare(&s, &usual);
-    assert_false(c->pairs[0].repeated);
-    assert_true(row_of(c, "setup.total")->p < SQ_COMPARE_ALPHA);
-    assert_true(row_of(c, "setup.total")->p_adjusted > SQ_COMPARE_ALPHA);
-    assert_int_equal(row_of(c, "setup.total")->call, SQ_CALL_UNKNOWN);
-    assert_int_equal(row_of(c, "video.in.rtt")->call, SQ_CALL_UNKNOWN);
-    assert_int_equal(row_of(c, "video.in.jitter")->call, SQ_CALL_SAME);
-    assert_int_equal(c->exit_code, 0);
-    assert_int_equal(c->verdict, SQ_COMPARE_NOT_WORSE);
-    assert_true(sq_compare_cannot_tell(c));
-    assert_non_null(strstr(c->reason, "3 figures changed that much, and there is too little to "
-                                      "tell whether it is noise, the first setup.total: +4"));
-    sq_compare_text(c, &(struct sq_compare_text_options){0}, &text);
-    assert_non_null(strstr(text.text, "? NOT WORSE AS FAR AS CAN BE TOLD"));
-    assert_non_null(strstr(text.text, "not counted: too few peers to tell it from noise"));
-    sq_buf_free(&text);
-    sq_compare_html(c, &text);
-    assert_non_null(strstr(text.text, "<h1 id=\"h-verdict\">NOT WORSE AS FAR AS CAN BE TOLD</h1>"));
-    sq_buf_free(&text);
-    sq_compare_free(c);
-    free_sides(&s);
-}
-
-/* What is apart the better way round leaves no doubt that nothing is worse. */
-static void what_may_be_better_is_not_worse(void **state)
-{
-    struct sq_buf text = {0};
-    struct sides s;
-    (void)state;
-    sq_rand_seed(&rand_state, 11);
-    make_sides(&s, 1, 1, 0, 0);
-    set_metric(s.b[0], SQ_METRIC_VIDEO_IN_FPS, 200); /* no peer has it */
-    struct sq_compare *c = compare(&s, &usual);
-    assert_int_equal(row_of(c, "video.in.fps")->call, SQ_CALL_UNKNOWN);
-    assert_false(sq_compare_cannot_tell(c));
-    sq_compare_text(c, &(struct sq_compare_text_options){0}, &text);
-    assert_non_null(strstr(text.text, "✓ NOT WORSE  "));
-    assert_non_null(strstr(text.text, "no peers' figures to tell it from noise"));
-    sq_buf_free(&text);
-    sq_compare_free(c);
-    free_sides(&s);
-}
-
 /* The same few runs, one of which lies among those of the other side: that is noise of runs. */
 static void few_runs_have_to_lie_apart(void **state)
 {
@@ -849,8 +782,6 @@ int main(void)
         cmocka_unit_test(what_is_tiny_does_not_count),
         cmocka_unit_test(it_says_what_it_cannot_tell),
         cmocka_unit_test(one_run_each_is_of_peers),
-        cmocka_unit_test(few_peers_that_lie_apart_are_not_the_same),
-        cmocka_unit_test(what_may_be_better_is_not_worse),
         cmocka_unit_test(few_runs_have_to_lie_apart),
         cmocka_unit_test(invalid_runs_are_not_slower),
         cmocka_unit_test(a_late_generator_is_not_a_slow_service),
