@@ -79,7 +79,7 @@ static bool is_of_peers(const struct sq_metric *m)
 {
     char text[80];
     struct sq_expect *e = NULL;
-    snprintf(text, sizeof(text), "%s >= 0 for 1%% of peers", m->name);
+    snprintf(text, sizeof(text), "%s == 1 for 1%% of peers", m->name);
     int err = sq_expect_parse(text, &e, NULL);
     sq_expect_destroy(e);
     return err == 0;
@@ -142,7 +142,7 @@ static int refuse(const char *name, char why[static SQ_EXPLAIN_WHY_MAX])
     struct sq_expect *e = NULL;
     struct sq_expect_error error = {0};
     const char *near = sq_metric_nearest(sq_view_of(name));
-    snprintf(text, sizeof(text), "%.*s >= 0", SQ_METRIC_OLD_MAX, name);
+    snprintf(text, sizeof(text), "%.*s == 1", SQ_METRIC_OLD_MAX, name);
     int err = sq_expect_parse(text, &e, &error);
     sq_expect_destroy(e);
     if (err && error.message[0]) {

@@ -374,6 +374,13 @@ bool sq_run_file_names(const struct sq_run_options *o, const char *why)
     return len > 0 && strncmp(why, o->file, len) == 0 && why[len] == ':';
 }
 
+/* An expectation of a file is told with its place where it is read (expect_option.c); this one
+ * comes on top of those. */
+static bool is_lines_expectation(const char *why)
+{
+    return strncmp(why, "--expect '", 10) == 0 || strncmp(why, "--abort-on '", 12) == 0;
+}
+
 bool sq_run_file_explain(const struct sq_run_options *o, const struct sq_scenario_group *group,
                          char *why, size_t why_room)
 {
@@ -384,6 +391,7 @@ bool sq_run_file_explain(const struct sq_run_options *o, const struct sq_scenari
         return s != NULL; /* done before */
     }
     put_keys(o, group, why, &text, &setting);
+    setting = is_lines_expectation(why) ? NULL : setting;
     hide(&s->settings, &text);
     for (size_t i = 0; i < s->groups_len; i++) {
         hide(&s->groups[i].settings, &text);

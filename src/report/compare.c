@@ -223,6 +223,21 @@ static int test_values(const double *a, size_t n, const double *b, size_t m, dou
     return err;
 }
 
+/* Each of b lies beyond each of a, on the side of `change`. */
+static bool lie_apart(const double *a, size_t n, const double *b, size_t m, double change)
+{
+    const double sign = change < 0 ? -1 : 1;
+    double a_most = -INFINITY;
+    double b_least = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        a_most = fmax(a_most, sign * a[i]);
+    }
+    for (size_t i = 0; i < m; i++) {
+        b_least = fmin(b_least, sign * b[i]);
+    }
+    return n > 0 && m > 0 && a_most < b_least;
+}
+
 static int test_peers(const struct sq_compare_side *before, const struct sq_compare_side *after,
                       struct sq_compare_row *row)
 {
@@ -232,7 +247,11 @@ static int test_peers(const struct sq_compare_side *before, const struct sq_comp
     size_t m = 0;
     int err = peers_of(before, row->figure.id, &a, &n);
     err = err ? err : peers_of(after, row->figure.id, &b, &m);
-    err = err ? err : test_values(a, n, b, m, &row->p);
+    if (!err) {
+        row->of_peers = n > 0 && m > 0;
+        row->peers_apart = lie_apart(a, n, b, m, row->change);
+        err = test_values(a, n, b, m, &row->p);
+    }
     sq_free(a);
     sq_free(b);
     return err;
@@ -366,6 +385,13 @@ static bool generator_explains(const struct sq_compare *c, const struct sq_compa
     return strcmp(row->unit, "ms") == 0 && fabs(row->change) <= later;
 }
 
+/* So many runs or peers could not lie farther apart: where p is too great all the same they are too
+ * few, and that it is noise is not known either. */
+static bool apart_as_can_be(const struct sq_compare_pair *pair, const struct sq_compare_row *row)
+{
+    return row->separated && (pair->repeated || row->peers_apart);
+}
+
 static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_compare_pair *pair,
                                     const struct sq_compare_row *row)
 {
@@ -380,8 +406,7 @@ static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_
         return SQ_CALL_SAME; /* the medians and most of the pairs of runs point apart */
     }
     if (!beyond || row->p_adjusted > c->alpha) {
-        /* As far apart as can be, of too few runs: that it is noise is not known either. */
-        return big && pair->repeated && row->separated ? SQ_CALL_UNKNOWN : SQ_CALL_SAME;
+        return big && apart_as_can_be(pair, row) ? SQ_CALL_UNKNOWN : SQ_CALL_SAME;
     }
     if (!big) {
         return SQ_CALL_SMALL;
@@ -487,10 +512,39 @@ static int compare_pair(struct comparing *w, size_t side)
     return err ? no_memory(w->why) : 0;
 }
 
+bool sq_compare_cannot_tell(const struct sq_compare *c)
+{
+    for (size_t k = 0; c->verdict == SQ_COMPARE_NOT_WORSE && k < c->pairs_count; k++) {
+        for (size_t i = 0; i < c->pairs[k].rows_count; i++) {
+            const struct sq_compare_row *row = &c->pairs[k].rows[i];
+            bool more_is_worse = sq_metric_get(row->figure.id)->better == SQ_BETTER_LOW;
+            if (row->call == SQ_CALL_UNKNOWN && more_is_worse == (row->change > 0)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Behind what is said in the reason: of how many figures nothing can be. */
+static void add_unknown(struct sq_compare *c, size_t unknown, const struct sq_compare_row *first)
+{
+    struct sq_buf change = {0};
+    size_t n = strlen(c->reason);
+    sq_compare_put_change(first, &change);
+    snprintf(c->reason + n, sizeof(c->reason) - n,
+             "; %zu figure%s changed that much, and there is too little to tell whether it is "
+             "noise, %s%s: %s",
+             unknown, unknown == 1 ? "" : "s", unknown == 1 ? "" : "the first ", first->name,
+             change.text ? change.text : "");
+    sq_buf_free(&change);
+}
+
 static void judge_pairs(struct sq_compare *c)
 {
     size_t sides = 0; /* that are worse */
     size_t unknown = 0;
+    const struct sq_compare_row *first_unknown = NULL;
     const struct sq_compare_row *first = NULL;
     const struct sq_compare_pair *of = NULL; /* the first of them */
     bool few = false;
@@ -498,10 +552,14 @@ static void judge_pairs(struct sq_compare *c)
         sides += c->pairs[k].worse > 0;
         unknown += c->pairs[k].unknown;
         few = few || !c->pairs[k].repeated;
-        for (size_t i = 0; !first && i < c->pairs[k].rows_count; i++) {
-            if (c->pairs[k].rows[i].call == SQ_CALL_WORSE) {
-                first = &c->pairs[k].rows[i];
+        for (size_t i = 0; i < c->pairs[k].rows_count; i++) {
+            const struct sq_compare_row *row = &c->pairs[k].rows[i];
+            if (!first && row->call == SQ_CALL_WORSE) {
+                first = row;
                 of = &c->pairs[k];
+            }
+            if (!first_unknown && row->call == SQ_CALL_UNKNOWN) {
+                first_unknown = row;
             }
         }
     }
@@ -518,20 +576,17 @@ static void judge_pairs(struct sq_compare *c)
         snprintf(c->reason, sizeof(c->reason),
                  "%.200s is worse than %.200s%s: %zu figure%s by more than noise and by more than "
                  "%g %%, the first %s: %s%s",
-                 c->sides[of->side].name, c->sides[0].name, few ? " in these runs" : "", of->worse,
-                 of->worse == 1 ? "" : "s", of->threshold_percent, first->name,
+                 c->sides[of->side].name, c->sides[0].name, of->repeated ? "" : " in these runs",
+                 of->worse, of->worse == 1 ? "" : "s", of->threshold_percent, first->name,
                  change.text ? change.text : "", others);
         sq_buf_free(&change);
         return;
     }
-    int n = snprintf(c->reason, sizeof(c->reason), "%s",
-                     few ? "nothing is worse in these runs by what counts"
-                         : "nothing is worse by more than noise and by what counts");
-    if (unknown > 0) {
-        snprintf(
-            c->reason + n, sizeof(c->reason) - (size_t)n,
-            "; %zu figure%s changed that much, and there is too little to tell whether it is noise",
-            unknown, unknown == 1 ? "" : "s");
+    snprintf(c->reason, sizeof(c->reason), "%s",
+             few ? "nothing is worse in these runs by what counts"
+                 : "nothing is worse by more than noise and by what counts");
+    if (first_unknown) {
+        add_unknown(c, unknown, first_unknown);
     }
 }
 

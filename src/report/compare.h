@@ -49,6 +49,8 @@ struct sq_compare_row {
     double p, p_adjusted;     /* NAN: not tested */
     bool contrary;            /* most pairs of runs changed the other way than the medians */
     bool separated;           /* each run of the one lies beyond each of the other */
+    bool of_peers;            /* both sides have peers' figures of it: where the unit is the peer */
+    bool peers_apart;         /* of those, each of the one lies beyond each of the other */
     enum sq_compare_call call;
 };
 
@@ -120,6 +122,8 @@ const char *sq_compare_unusable(const struct sq_stored_run *run);
 /* NULL is allowed. */
 void sq_compare_free(struct sq_compare *c);
 
+/* Not worse, as far as can be told; and something may be, which it cannot be told of. */
+bool sq_compare_cannot_tell(const struct sq_compare *c);
 const char *sq_compare_verdict_name(enum sq_compare_verdict v); /* "not-worse", … */
 const char *sq_compare_call_name(enum sq_compare_call call);    /* "same", … */
 /* The call for people, in words that do not say more than is known. */

@@ -101,11 +101,13 @@ static void put_verdict(const struct sq_compare *c, struct sq_buf *out)
     static const char *const titles[] = {"NOT WORSE", "WORSE",
                                          "INVALID: too few runs say something",
                                          "ERROR: a side's runs reached nothing"};
+    bool unsure = sq_compare_cannot_tell(c);
     sq_buf_printf(out,
                   "<section class=\"card verdict is-%s\" aria-labelledby=\"h-verdict\">"
                   "<div class=\"verdict-head\"><span class=\"mark\" aria-hidden=\"true\">%s</span>"
                   "<div><h1 id=\"h-verdict\">%s</h1>\n<p>",
-                  tones[c->verdict], marks[c->verdict], titles[c->verdict]);
+                  unsure ? "invalid" : tones[c->verdict], unsure ? "?" : marks[c->verdict],
+                  unsure ? "NOT WORSE AS FAR AS CAN BE TOLD" : titles[c->verdict]);
     sq_html_text(out, c->reason);
     sq_buf_puts(out, "</p></div></div>\n");
     put_list(c, SQ_CALL_WORSE, "What is worse", out);
@@ -445,7 +447,7 @@ void sq_compare_html(const struct sq_compare *c, struct sq_buf *out)
 {
     struct sq_buf title = {0};
     struct sq_buf what = {0};
-    sq_buf_printf(&title, "%s · Squall", sq_compare_headline(c->verdict));
+    sq_buf_printf(&title, "%s · Squall", sq_compare_headline(c));
     for (size_t s = 0; s < c->sides_count; s++) {
         sq_buf_printf(&what, "%s%s", s > 0 ? " and " : "comparison of ", c->sides[s].name);
     }

@@ -25,7 +25,7 @@ void sq_compare_put_power(const struct sq_compare *c, const struct sq_compare_pa
 /* "✗" of a figure that is worse. Static. */
 const char *sq_compare_mark(enum sq_compare_call call);
 /* "✗ WORSE". Static. */
-const char *sq_compare_headline(enum sq_compare_verdict v);
+const char *sq_compare_headline(const struct sq_compare *c);
 /* Whether a setting of two runs differs in what matters; *ret_a and *ret_b are its values, NULL
  * where it is not set. */
 bool sq_compare_setting_differs(const struct sq_stored_run *first,

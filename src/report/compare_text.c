@@ -44,8 +44,9 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
         return row->change > 0 ? "not counted: the generator was later by as much"
                                : "not counted: the generator was late by as much before";
     case SQ_CALL_UNKNOWN:
-        return few ? "not counted: no peers' figures to tell it from noise"
-                   : "not counted: too few runs to tell it from noise";
+        return !few            ? "not counted: too few runs to tell it from noise"
+               : row->of_peers ? "not counted: too few peers to tell it from noise"
+                               : "not counted: no peers' figures to tell it from noise";
     case SQ_CALL_ABSENT:
         return "measured on one side only";
     }
@@ -245,10 +246,10 @@ static void put_pair(const struct table *t, const struct sq_compare *c,
     sq_buf_puts(t->out, "\n");
 }
 
-const char *sq_compare_headline(enum sq_compare_verdict v)
+const char *sq_compare_headline(const struct sq_compare *c)
 {
     static const char *const words[] = {"✓ NOT WORSE", "✗ WORSE", "? INVALID", "! ERROR"};
-    return words[v];
+    return sq_compare_cannot_tell(c) ? "? NOT WORSE AS FAR AS CAN BE TOLD" : words[c->verdict];
 }
 
 void sq_compare_text(const struct sq_compare *c, const struct sq_compare_text_options *options,
@@ -263,8 +264,8 @@ void sq_compare_text(const struct sq_compare *c, const struct sq_compare_text_op
         paint(&t, "0");
         sq_buf_puts(out, "\n  ");
     }
-    paint(&t, colors[c->verdict]);
-    sq_buf_puts(out, sq_compare_headline(c->verdict));
+    paint(&t, sq_compare_cannot_tell(c) ? "1;33" : colors[c->verdict]);
+    sq_buf_puts(out, sq_compare_headline(c));
     paint(&t, "0");
     sq_buf_puts(out, "  ");
     sq_escape_terminal(out, c->reason);
@@ -332,7 +333,7 @@ static void put_md_pair(const struct sq_compare *c, const struct sq_compare_pair
 
 void sq_compare_markdown(const struct sq_compare *c, struct sq_buf *out)
 {
-    sq_buf_printf(out, "### %s\n\n", sq_compare_headline(c->verdict));
+    sq_buf_printf(out, "### %s\n\n", sq_compare_headline(c));
     put_safe(out, c->reason);
     sq_buf_puts(out, "\n");
     for (size_t k = 0; k < c->pairs_count; k++) {

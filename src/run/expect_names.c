@@ -17,12 +17,12 @@ static void list_like(const char *name, size_t len, char *out, size_t size)
     }
 }
 
-/* What names begin with, up to the first dot, each once and with commas. */
+/* What names begin with, up to the first dot, each once and with commas; timer and counter, too. */
 static void list_heads(char *out, size_t size)
 {
     size_t n = 0;
     out[0] = '\0';
-    for (int id = 0; id < SQ_METRIC_COUNT; id++) {
+    for (int id = 0; id < SQ_METRIC_ALL_COUNT; id++) {
         const char *name = sq_metric_get((enum sq_metric_id)id)->name;
         size_t len = strcspn(name, ".");
         bool known = false;

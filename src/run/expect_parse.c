@@ -383,6 +383,20 @@ static int parse_unit(struct sq_expect_parser *p, struct sq_expect_node *node)
         (int)(n < 40 ? n : 40), p->at);
 }
 
+/* OP NUMBER [UNIT] */
+static int parse_comparison(struct sq_expect_parser *p, struct sq_expect_node *node)
+{
+    if (parse_op(p, node) != 0) {
+        return -1;
+    }
+    sq_expect_skip_space(p);
+    const char *at = p->at;
+    if (sq_expect_parse_number(p, &node->number) != 0 || parse_unit(p, node) != 0) {
+        return -1;
+    }
+    return sq_expect_check_range(p, node, at);
+}
+
 /* ---- time(METRIC OP NUMBER [UNIT])[.AGG] ---- */
 
 static int parse_time_agg(struct sq_expect_parser *p, struct sq_expect_node *node)
@@ -427,8 +441,7 @@ static int parse_time(struct sq_expect_parser *p, struct sq_expect_node *node)
                               "video.in.bitrate or video.in.fps",
                               sq_metric_get(inner.metric)->name);
     }
-    if (parse_op(p, &inner) != 0 || sq_expect_parse_number(p, &inner.number) != 0 ||
-        parse_unit(p, &inner) != 0) {
+    if (parse_comparison(p, &inner) != 0) {
         return -1;
     }
     sq_expect_skip_space(p);
@@ -469,8 +482,7 @@ static int parse_term(struct sq_expect_parser *p)
 {
     struct sq_expect_node node = {.kind = SQ_EXPECT_TERM, .left = -1, .right = -1};
     int err = is_time(p) ? parse_time(p, &node) : parse_metric(p, &node);
-    if (err != 0 || parse_op(p, &node) != 0 || sq_expect_parse_number(p, &node.number) != 0 ||
-        parse_unit(p, &node) != 0) {
+    if (err != 0 || parse_comparison(p, &node) != 0) {
         return -1;
     }
     if (++p->terms > SQ_EXPECT_TERMS_MAX) {

@@ -30,6 +30,10 @@ int sq_expect_parse_number(struct sq_expect_parser *p, double *ret_number);
 /* The nearest of some words, for "did you mean"; NULL: none is near. */
 const char *sq_expect_nearest(struct sq_view word, const char *const *words, size_t n);
 
+/* expect_range.c: refuses a number that no figure of the term reaches. `at`: where it stands. */
+int sq_expect_check_range(struct sq_expect_parser *p, const struct sq_expect_node *node,
+                          const char *at);
+
 /* expect_names.c: what no metric is called. */
 int sq_expect_unknown_metric(struct sq_expect_parser *p, const char *at, const char *name);
 

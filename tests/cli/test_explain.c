@@ -105,7 +105,7 @@ static void wrong_names_are_refused(void **state)
         {"webrtc/video/packetsLost/in/100th", "'p100' is no aggregate"},
         {"webrtc/video/packetsLost/sideways", "no metric is called"},
         {"concealment", "with it in their names: audio.in.concealment"},
-        {"nonsense", "peers, generator; 'squall explain' lists all"},
+        {"nonsense", "peers, generator, timer, counter; 'squall explain' lists all"},
         {"timer.", "expected the name of a timer"},
         {"webrtc/video/bytes/in/total", "columns of peers.csv, such as video.in.bytes"},
         {"connectionDuration", "a peer stays as long as --hold says"},

@@ -389,6 +389,7 @@ static void the_line_is_blamed_for_its_own(void **state)
         {LAB "load: {peers: 3}\n", "--peers|x", "--peers x: expected"},
         {LAB "network: wifi\n", "--network|Poor 5G", "--network Poor 5G"},
         {LAB "expect: peers.ok > 1\n", "--expect|nothing > 1", "--expect 'nothing > 1', column 1"},
+        {LAB "abort_on: peers.ok > 1%\n", "--abort-on|no > 1", "--abort-on 'no > 1', column 1"},
         {LAB, "ftp://x/", "target 'ftp://x/'"},
         {LAB "groups: {a: {}}\n", "--publishers|1", "--publishers: the groups of"},
         {LAB "groups: {a: {}}\n", "--no-listen", "--no-listen: the groups of"},
@@ -400,6 +401,7 @@ static void the_line_is_blamed_for_its_own(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct whole w;
         int err = make(cases[i].text, cases[i].line, &w);
+        (void)sq_run_file_explain(&w.o, NULL, w.why, sizeof(w.why)); /* as the command does */
         const char *at = strstr(w.why, cases[i].why);
         bool placed = strncmp(w.why, in("t.yaml:"), strlen(in("t.yaml:"))) == 0;
         if (!err || !at || placed) {

@@ -180,6 +180,54 @@ static void refused_with_a_column(void **state)
     }
 }
 
+/* What no figure of the metric reaches would hold always, or never. */
+static void what_holds_always_or_never(void **state)
+{
+    static const struct wrong cases[] = {
+        {"score >= 11", 10, "score is from 0 to 10 points: expected a number of these, found 11"},
+        {"score >= -1 points", 10, "found -1"},
+        {"mos > 9", 7, "mos is from 1 to 4.5 MOS: expected a number of these, found 9"},
+        {"mos.p5 >= 0.9 MOS", 11, "mos.p5 is from 1 to 4.5 MOS"},
+        {"mos.stddev > 4", 14, "mos.stddev is from 0 to 3.5 MOS"},
+        {"peers.failed < -1", 16, "peers.failed is never below 0: expected 0 or more, found -1"},
+        {"video.in.loss < 200%", 17, "video.in.loss is from 0 to 100 %"},
+        {"video.in.loss.p95 < 100.5", 21, "video.in.loss.p95 is from 0 to 100 %"},
+        {"video.in.loss.stddev < 101", 24, "video.in.loss.stddev is from 0 to 100 %"},
+        {"video.in > -1 for 90% of peers", 12, "video.in is never below 0"},
+        {"setup.total.p95 > -3s", 19, "expected 0 or more, found -3000 ms"},
+        {"setup.total.count > -3", 21, "expected 0 or more, found -3"},
+        {"video.in.bitrate.rstddev < -1", 28, "found -1 %"},
+        {"timer.login.p95 < -1s", 19, "timer.login.p95 is never below 0"},
+        {"counter.joined == -1", 19, "counter.joined is never below 0"},
+        {"time(video.in.fps > -2) < 3s", 21, "video.in.fps is never below 0"},
+        {"time(audio.in.heard > 101) < 3s", 23, "audio.in.heard is from 0 to 100 %"},
+        {"time(video.in.fps > 2).p95 < -3s", 30, "time().p95 is never below 0"},
+        {"video.in > 0 or (peers.ok > 1 and score > 12)", 43, "score is from 0 to 10 points"},
+    };
+    static const char *const good[] = {
+        "score >= 10 or score <= 0 or setup.total < 0",
+        "score == 10 and mos <= 4.5 and mos >= 1",
+        "peers.ok == 100% and peers.failed == 0% and peers.failed <= 0",
+        "video.in.loss >= 0 and video.in.loss <= 100%",
+        "video.in.loss.count > 200 and video.in.loss.rstddev < 300%",
+        "generator.cpu < 200%",
+        "video.in.bitrate < 500M",
+        "time(video.in.fps >= 0) >= 0",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        refuses(&cases[i], false);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct sq_expect *e = NULL;
+        struct sq_expect_error error = {0};
+        if (sq_expect_parse(good[i], &e, &error) != 0) {
+            fail_msg("%s: column %zu: %s", good[i], error.column, error.message);
+        }
+        sq_expect_destroy(e);
+    }
+}
+
 /* Why there is no such metric, and what there is in its place: docs/expectations.md. */
 static void what_has_no_metric(void **state)
 {
@@ -417,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken),
         cmocka_unit_test(refused_with_a_column),
+        cmocka_unit_test(what_holds_always_or_never),
         cmocka_unit_test(what_has_no_metric),
         cmocka_unit_test(what_a_plan_has),
         cmocka_unit_test(what_comes_too_late_to_end_a_run),
