@@ -336,6 +336,13 @@ static void hide(const struct sq_scenario_settings *settings, struct sq_buf *tex
     }
 }
 
+/* Sentences about a target that name no option. */
+static bool is_of_target(const char *why)
+{
+    return strncmp(why, "target ", 7) == 0 || strncmp(why, "target:", 7) == 0 ||
+           strncmp(why, "the target is ", 14) == 0;
+}
+
 /* The sentence with keys in the place of options, and *ret_setting, the first that the file has. */
 static void put_keys(const struct sq_run_options *o, const struct sq_scenario_group *group,
                      const char *why, struct sq_buf *out,
@@ -362,7 +369,7 @@ static void put_keys(const struct sq_run_options *o, const struct sq_scenario_gr
             sq_buf_add(out, p++, 1);
         }
     }
-    if (!*ret_setting && strncmp(why, "target '", 8) == 0) {
+    if (!*ret_setting && is_of_target(why)) {
         const struct sq_scenario_setting *target = sq_scenario_setting_for(s, group, "target");
         *ret_setting = target && target->value == own->target_url ? target : NULL;
     }

@@ -125,6 +125,7 @@ static int load_users(struct sq_run_sources *s, const struct sq_run_options *o,
                       error.message[0] ? error.message : sq_err_name(err));
     }
     plan->users = s->users;
+    plan->users_name = s->users_name = sq_scenario_shown(o->scenario, o->users);
     uint64_t rows = sq_users_rows(s->users);
     if (plan->users_order == SQ_USERS_UNIQUE && sq_plan_arrivals(plan) == UINT64_MAX) {
         return refuse(
@@ -149,9 +150,12 @@ static int try_target(struct sq_run_sources *s, const char *text, uint64_t row, 
                       char scheme[static 32])
 {
     struct sq_target target;
-    int err = sq_target_parse(url, &target, s->why, sizeof(s->why));
+    char why[sizeof(s->why)] = "";
+    int err = sq_target_parse(url, &target, why, sizeof(why));
     if (err) {
-        return err;
+        sq_secrets_mask(&s->secrets, why); /* with columns put in it is not the text of the file */
+        return refuse(s, err, "%.370s (by the row at %.100s:%u)", why[0] ? why : sq_err_name(err),
+                      s->users_name, sq_users_line(s->users, row));
     }
     if (row == 0) {
         snprintf(scheme, 32, "%s", target.scheme);

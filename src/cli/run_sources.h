@@ -36,6 +36,7 @@ struct sq_run_sources {
     struct sq_run_replay replays[SQ_PLAN_GROUPS_MAX];
     size_t replays_len;
     struct sq_users *users;
+    const char *users_name;    /* of their file, as it may be shown */
     struct sq_secrets secrets; /* that messages of the run must not show */
     struct sq_run_scripts scripts;
     char *first_urls[2 * SQ_PLAN_GROUPS_MAX]; /* owned: of targets with columns or values of steps,

@@ -36,6 +36,9 @@ static const char *verdict_title(const struct sq_result *r)
     if (r->interrupted && r->verdict == SQ_VERDICT_ERROR) {
         return "Interrupted";
     }
+    if (r->cut[0] && r->verdict == SQ_VERDICT_ERROR) {
+        return "ERROR: the run ended early";
+    }
     if (r->error[0] && r->verdict == SQ_VERDICT_ERROR) {
         return "ERROR: the service was not tested";
     }

@@ -289,10 +289,11 @@ void sq_report_arrivals_note(const struct sq_result *r, struct sq_buf *out)
     const struct sq_peer_counts *c = &r->counts;
     if (c->started < c->planned && !r->interrupted) {
         sq_buf_printf(out,
-                      "%llu of %llu planned arrivals were missed: as many peers as allowed were "
-                      "there, or the run was over; figures are of the others alone",
-                      (unsigned long long)(c->planned - c->started),
-                      (unsigned long long)c->planned);
+                      "%llu of %llu planned arrivals were missed: %s; figures are of the others "
+                      "alone",
+                      (unsigned long long)(c->planned - c->started), (unsigned long long)c->planned,
+                      r->cut[0] ? "the run ended early"
+                                : "as many peers as allowed were there, or the run was over");
     }
 }
 

@@ -84,7 +84,7 @@ static void put_run_cases(struct junit *j)
 {
     const struct sq_result *r = j->r;
     bool invalid = r->verdict == SQ_VERDICT_INVALID;
-    bool reached = r->exit_code != SQ_EXIT_UNREACHED && !r->interrupted;
+    bool reached = r->exit_code != SQ_EXIT_UNREACHED && !r->interrupted && !r->cut[0];
     enum junit_state state = reached || invalid ? JUNIT_OK : JUNIT_ERROR;
     if (r->stop.on &&
         r->exit_code == SQ_EXIT_EXPECTATION) { /* of --abort-on: it had an end early */
@@ -94,6 +94,7 @@ static void put_run_cases(struct junit *j)
              r->interrupted           ? "interrupted"
              : state == JUNIT_FAILURE ? "aborted"
              : r->error[0]            ? "untested"
+             : r->cut[0]              ? "ended-early"
                                       : "unreached",
              r->verdict_reason);
     put_case(j, "squall.run", "the generator was not the bottleneck", 0,

@@ -1,11 +1,16 @@
 #include "run/plan.h"
 
 #include "base/time.h"
+#include "run/mix.h"
 #include "signal/signal.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(SQ_PLAN_SIZES_MAX <= SQ_MIX_PARTS_MAX, "sizes are mixed");
+_Static_assert(SQ_PLAN_GROUPS_MAX <= SQ_MIX_PARTS_MAX, "groups are mixed");
+_Static_assert(SQ_PLAN_NETWORKS_MAX <= SQ_MIX_PARTS_MAX, "networks are mixed");
 
 void sq_plan_defaults(struct sq_plan *plan)
 {
@@ -67,7 +72,8 @@ uint64_t sq_plan_arrivals(const struct sq_plan *plan)
     if (plan->hold_ns == 0 || plan->duration_ns == 0) {
         return plan->peers;
     }
-    return (uint64_t)(plan->rate_per_s * (double)plan->duration_ns / 1e9);
+    /* The first one comes at the start, and one who would come at the end does not. */
+    return (uint64_t)ceil(plan->rate_per_s * (double)plan->duration_ns / 1e9 - 1e-6);
 }
 
 bool sq_plan_publishes(const struct sq_plan *plan)
@@ -90,16 +96,6 @@ bool sq_plan_has_rooms(const struct sq_plan *plan)
     return plan->room_size > 0 || plan->sizes_len > 0;
 }
 
-/* ---- Shares ---- */
-
-/* Several parts share a row as evenly as whole ones allow: the first part takes its share of all,
- * the next one its share of those that are left, and so on; the last one has what remains. Of
- * `count` in a row so many fall to a part where `left` (of 1) was not taken before it. */
-static uint64_t part_of(uint64_t count, double share, double left)
-{
-    return (uint64_t)floor((double)count * (share / left) + 1e-9);
-}
-
 /* ---- Rooms ---- */
 
 static size_t sizes_len(const struct sq_plan *plan)
@@ -114,21 +110,18 @@ static uint64_t size_at(const struct sq_plan *plan, size_t i)
 
 /* How many of the first `rooms` rooms are of each size. */
 static void count_rooms(const struct sq_plan *plan, uint64_t rooms,
-                        uint64_t ret_counts[static SQ_PLAN_SIZES_MAX])
+                        uint64_t ret_counts[static SQ_MIX_PARTS_MAX])
 {
-    double left = 1;
-    size_t last = sizes_len(plan) - 1;
-    for (size_t i = 0; i < last; i++) {
-        ret_counts[i] = part_of(rooms, plan->sizes[i].share, left);
-        rooms -= ret_counts[i];
-        left -= plan->sizes[i].share;
+    struct sq_mix mix = {.shares = {1}, .n = sizes_len(plan)};
+    for (size_t i = 0; i < plan->sizes_len; i++) {
+        mix.shares[i] = plan->sizes[i].share;
     }
-    ret_counts[last] = rooms;
+    sq_mix_counts(&mix, rooms, ret_counts);
 }
 
 uint64_t sq_plan_users(const struct sq_plan *plan, uint64_t rooms)
 {
-    uint64_t counts[SQ_PLAN_SIZES_MAX];
+    uint64_t counts[SQ_MIX_PARTS_MAX];
     uint64_t users = 0;
     count_rooms(plan, rooms, counts);
     for (size_t i = 0; i < sizes_len(plan); i++) {
@@ -232,29 +225,20 @@ static uint64_t users_of(const struct sq_plan *plan, const uint64_t *counts,
 /* The group of number `ordinal` of those who are left; *ordinal becomes its number within it. */
 static const struct sq_plan_group *share_of(const struct sq_plan *plan, uint64_t *ordinal)
 {
-    const struct sq_plan_group *last = NULL;
-    double left = 1;
+    const struct sq_plan_group *groups[SQ_PLAN_GROUPS_MAX] = {last_group(plan)};
+    struct sq_mix mix = {.shares = {1}, .n = 0};
     for (size_t i = 0; i < plan->groups_len; i++) {
-        last = takes_rest(plan, &plan->groups[i]) ? &plan->groups[i] : last;
-    }
-    for (const struct sq_plan_group *g = plan->groups; g < last; g++) {
-        if (!takes_rest(plan, g)) {
-            continue;
+        if (takes_rest(plan, &plan->groups[i])) {
+            groups[mix.n] = &plan->groups[i];
+            mix.shares[mix.n++] = plan->groups[i].share;
         }
-        uint64_t before = part_of(*ordinal, g->share, left);
-        if (part_of(*ordinal + 1, g->share, left) > before) {
-            *ordinal = before;
-            return g;
-        }
-        *ordinal -= before;
-        left -= g->share;
     }
-    return last;
+    return groups[sq_mix_part(&mix, *ordinal, ordinal)];
 }
 
 void sq_plan_place(const struct sq_plan *plan, uint64_t index, struct sq_plan_place *ret_place)
 {
-    uint64_t counts[SQ_PLAN_SIZES_MAX], next[SQ_PLAN_SIZES_MAX];
+    uint64_t counts[SQ_MIX_PARTS_MAX], next[SQ_MIX_PARTS_MAX];
     uint64_t before;
     uint64_t room = room_of(plan, index);
     count_rooms(plan, room, counts);
@@ -343,16 +327,12 @@ int sq_plan_add_network(struct sq_plan_group *group, const char *name, const cha
 
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal)
 {
-    double left = 1;
-    for (size_t i = 0; i + 1 < group->networks_len; i++) {
-        uint64_t before = part_of(ordinal, group->networks[i].share, left);
-        if (part_of(ordinal + 1, group->networks[i].share, left) > before) {
-            return &group->networks[i];
-        }
-        ordinal -= before;
-        left -= group->networks[i].share;
+    struct sq_mix mix = {.n = group->networks_len};
+    uint64_t before;
+    for (size_t i = 0; i < mix.n; i++) {
+        mix.shares[i] = group->networks[i].share;
     }
-    return group->networks_len > 0 ? &group->networks[group->networks_len - 1] : NULL;
+    return mix.n > 0 ? &group->networks[sq_mix_part(&mix, ordinal, &before)] : NULL;
 }
 
 const char *sq_plan_restart_lacks(const struct sq_plan_group *group)

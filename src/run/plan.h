@@ -139,6 +139,7 @@ struct sq_plan {
 
     const struct sq_step_figures *figures; /* timers and counters of steps; NULL: none */
     const struct sq_users *users;          /* a row for each; NULL: none */
+    const char *users_name;                /* as results may call them */
     enum sq_users_order users_order;
     const struct sq_secrets *secrets; /* that messages must not show; NULL: none */
 
@@ -155,8 +156,7 @@ struct sq_plan {
     const char *room;   /* name, or prefix of the names when there are several; at most
                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */
     uint64_t room_size; /* users a room; 0: all in one */
-    struct sq_plan_size sizes[SQ_PLAN_SIZES_MAX]; /* in the place of room_size, mixed as evenly as
-                                                     whole rooms allow */
+    struct sq_plan_size sizes[SQ_PLAN_SIZES_MAX]; /* in the place of room_size, mixed (run/mix.h) */
     size_t sizes_len;                             /* 0: room_size says it */
     bool room_counts; /* the further rooms count on from a number, or get "-1", "-2", … behind a
                          name; else all get "-0", "-1", … */
@@ -233,8 +233,8 @@ void sq_plan_room_name(const struct sq_plan *plan, uint64_t index,
  * SQ_PLAN_NETWORKS_MAX; ret_why says what was expected. */
 int sq_plan_add_network(struct sq_plan_group *group, const char *name, const char *text,
                         double share, char *ret_why, size_t size) SQ_MUST_USE;
-/* The network of a group's user: of any number of them in a row the shares are as asked for, as
- * near as whole users allow. NULL: none. */
+/* The network of a group's user: of its first so many, however many, each network has its share but
+ * for less than one (run/mix.h). NULL: none. */
 const struct sq_plan_network *sq_plan_network(const struct sq_plan_group *group, uint64_t ordinal);
 
 #endif

@@ -469,6 +469,7 @@ struct sq_result {
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
     struct sq_result_stop stop;
+    char cut[256]; /* why the run ended early by no doing of the service's, else ""; no PASS then */
     double ramped_ms, draining_ms; /* events of the run, since its start; NAN: did not come */
     char error[256]; /* why nothing of the service could be tested, else ""; gives exit code 3 */
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */

@@ -43,6 +43,7 @@ struct sq_run {
     unsigned shards_len, shards_done;
     bool joined, draining, paused;
     atomic_size_t alive;         /* users of all shards; theirs */
+    atomic_uint_fast64_t rows;   /* likewise: see struct sq_shard_config */
     struct sq_crowd *crowd;      /* owned: of all shards together, and counts only */
     uint64_t due;                /* by it, so far */
     struct sq_slices *slices;    /* owned: what expectations ask for */
@@ -235,6 +236,17 @@ static void tell_second(struct sq_run *run, const struct sq_timeline_row *row)
 
 static void drain(struct sq_run *run, uint64_t over_ns);
 
+/* When first nobody could begin for want of a row of users; 0: each had one. */
+static uint64_t rows_out_ns(const struct sq_run *run)
+{
+    uint64_t first_ns = 0;
+    for (unsigned i = 0; i < run->shards_len; i++) {
+        uint64_t ns = run->latest[i].rows_out_ns;
+        first_ns = ns && (!first_ns || ns < first_ns) ? ns : first_ns;
+    }
+    return first_ns;
+}
+
 /* Ends the run where an expectation has become hopeless. */
 static void watch_second(struct sq_run *run, uint64_t started)
 {
@@ -274,6 +286,9 @@ static void close_second(struct sq_run *run, struct open_second *open)
         (void)err; /* past the table's end, and where no memory is left, the totals go on */
     }
     watch_second(run, row.started);
+    if (!run->draining && rows_out_ns(run)) {
+        drain(run, sq_min_u64(run->plan->ramp_down_ns, SQ_NS_PER_SEC)); /* fewer than asked for */
+    }
     tell_second(run, &row);
 }
 
@@ -435,6 +450,7 @@ static int start_shards(struct sq_run *run)
             .slices = run->slices,
             .events = &run->events,
             .alive = &run->alive,
+            .rows = &run->rows,
             .shared = run->shared,
             .report = sq_mailbox_send,
             .ctx = run->mailbox,
@@ -647,6 +663,21 @@ static const struct sq_hist *latest_thread(const struct sq_run *run)
     return worst;
 }
 
+/* Why it ended early, or could not go on as planned. */
+static void collect_cut(const struct sq_run *run, struct sq_result *result)
+{
+    const struct sq_plan *plan = run->plan;
+    uint64_t out_ns = rows_out_ns(run);
+    if (out_ns) {
+        snprintf(result->cut, sizeof(result->cut),
+                 "the rows of %.100s ran out after %.3g s: it has %llu, each for one peer, and one "
+                 "more peer was due",
+                 plan->users_name ? plan->users_name : "users",
+                 (double)(out_ns - sq_min_u64(out_ns, run->start_ns)) / 1e9,
+                 (unsigned long long)sq_users_rows(plan->users));
+    }
+}
+
 int sq_run_collect(struct sq_run *run, struct sq_result *result)
 {
     struct sq_tally tally = {0};
@@ -693,6 +724,7 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
     errs[1] = collect_peers(run, result);
     errs[4] = collect_slices(run, result);
     result->stop = run->stop;
+    collect_cut(run, result);
     result->ramped_ms = event_ms(run, atomic_load(&run->events.ramped_ns));
     result->draining_ms = event_ms(run, atomic_load(&run->events.draining_ns));
     /* Who began while the order to end was on its way was due. */

@@ -47,6 +47,7 @@ struct sq_shard {
     struct sq_ledger *ledger; /* of those who are over */
     size_t alive;
     uint64_t missed, again;
+    uint64_t rows_out_ns; /* 0: there was a row for each so far */
 
     uint64_t slice, second_no;
     struct sq_hist_small lateness_us; /* of this second */
@@ -121,6 +122,7 @@ static void publish(struct sq_shard *shard, bool done)
         .counters = *sq_carrier_counters(shard->carrier),
         .setup_p50_ms = setup_ms(shard, 0.5),
         .setup_p95_ms = setup_ms(shard, 0.95),
+        .rows_out_ns = shard->rows_out_ns,
         .done = done,
     };
     memcpy(report.failed_by_cause, shard->tally.failed_by_cause, sizeof(report.failed_by_cause));
@@ -225,12 +227,11 @@ static bool grow_slots(struct sq_shard *shard)
     return true;
 }
 
-static bool add_user(struct sq_shard *shard, const struct sq_arrival *arrival)
+static bool add_user(struct sq_shard *shard, const struct sq_arrival *arrival, uint64_t users_row)
 {
     struct sq_user *user;
     bool room = shard->free_len > 0 || shard->users_len < shard->users_room || grow_slots(shard);
-    if (!room || sq_user_create(&shard->env, arrival->index, arrival->place, arrival->intended_ns,
-                                &user) != 0) {
+    if (!room || sq_user_create(&shard->env, arrival, users_row, &user) != 0) {
         return false;
     }
     size_t slot = shard->free_len > 0 ? shard->free_slots[--shard->free_len] : shard->users_len++;
@@ -253,12 +254,39 @@ static bool take_place(struct sq_shard *shard)
     return false;
 }
 
+/* The arrival's row of users; false: each is given once, and none is left. Those that were planned
+ * have theirs, whatever comes before them: only who replaces another, or comes on top by hand,
+ * takes of the others, in the order of all shards. */
+static bool take_row(struct sq_shard *shard, const struct sq_arrival *arrival, uint64_t *ret_row)
+{
+    const struct sq_plan *plan = shard->config.plan;
+    *ret_row = 0;
+    if (!plan->users) {
+        return true;
+    }
+    if (plan->users_order != SQ_USERS_UNIQUE) {
+        *ret_row = sq_users_row(plan->users, plan->users_order, plan->seed, arrival->index);
+        return true;
+    }
+    uint64_t planned = sq_min_u64(sq_plan_arrivals(plan), sq_users_rows(plan->users));
+    *ret_row = !arrival->again && arrival->place < planned
+                   ? arrival->place
+                   : planned + atomic_fetch_add(shard->config.rows, 1);
+    return *ret_row < sq_users_rows(plan->users);
+}
+
 static void begin_user(struct sq_shard *shard, const struct sq_arrival *arrival)
 {
+    uint64_t users_row;
     shard->again += arrival->again;
     if (arrival->missed || !take_place(shard)) {
         shard->missed++;
-    } else if (!add_user(shard, arrival)) {
+    } else if (!take_row(shard, arrival, &users_row)) {
+        uint64_t now_ns = sq_loop_now(shard->loop);
+        shard->rows_out_ns = shard->rows_out_ns ? shard->rows_out_ns : now_ns;
+        shard->missed++; /* and its place stays empty: the run ends */
+        atomic_fetch_sub(shard->config.alive, 1);
+    } else if (!add_user(shard, arrival, users_row)) {
         shard->missed++;
         shard->tally.starved++; /* no memory */
         atomic_fetch_sub(shard->config.alive, 1);

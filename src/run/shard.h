@@ -24,8 +24,9 @@ struct sq_shard_report {
     double cpu_percent;                        /* of this second */
     struct sq_carrier_counters counters;       /* since the start */
     uint64_t setup_p50_ms, setup_p95_ms;       /* since the start */
-    bool done;                                 /* all users are over and no more come */
-    char example[256];                         /* the latest failure's sentence, "" if none */
+    uint64_t rows_out_ns; /* when first a user was due for whom no row was left; 0: none was */
+    bool done;            /* all users are over and no more come */
+    char example[256];    /* the latest failure's sentence, "" if none */
 };
 
 struct sq_shard_config {
@@ -36,7 +37,9 @@ struct sq_shard_config {
     struct sq_run_events *events;   /* borrowed; of all shards */
     atomic_size_t *alive; /* borrowed: users of all shards that are there now; at most plan->peers,
                              but in a closed model, whose places are each one shard's */
-    struct sq_shared *shared; /* borrowed; values that users of all shards share */
+    atomic_uint_fast64_t *rows; /* borrowed: rows that users of all shards were given beyond those
+                                   of the planned arrivals; where each is given once */
+    struct sq_shared *shared;   /* borrowed; values that users of all shards share */
     /* In the shard's thread; the report is borrowed. */
     void (*report)(void *ctx, const struct sq_shard_report *report);
     void *ctx;

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "net/loop.h"
 #include "peer/ice/ice.h"
+#include "run/crowd.h"
 #include "run/ice_servers.h"
 #include "run/user_int.h"
 #include <errno.h>
@@ -289,22 +290,23 @@ static void on_timer(void *ctx, uint64_t now_ns)
 
 /* ---- Life ---- */
 
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
-                   struct sq_user **ret_user)
+int sq_user_create(const struct sq_user_env *env, const struct sq_arrival *arrival,
+                   uint64_t users_row, struct sq_user **ret_user)
 {
     struct sq_user *user = sq_zalloc(sizeof(*user));
     if (!user) {
         return SQ_ERR_NOMEM;
     }
     struct sq_plan_place place;
-    sq_plan_place(env->plan, at, &place);
+    sq_plan_place(env->plan, arrival->place, &place);
     user->env = env;
     user->group = place.group;
-    user->index = index;
-    user->place = at;
+    user->index = arrival->index;
+    user->place = arrival->place;
+    user->users_row = (uint32_t)users_row; /* SQ_USERS_ROWS_MAX at most */
     user->ordinal = place.ordinal;
     user->room_no = place.room;
-    user->intended_ns = intended_ns;
+    user->intended_ns = arrival->intended_ns;
     sq_user_host(user);
     sq_timer_init(&user->timer, on_timer, user);
     sq_user_switch_init(user);
@@ -320,7 +322,8 @@ int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, u
             sq_user_own_waits(user) && user->group->before->n > 0 ? 0 : sq_user_own_fill(user, why);
         err = sq_user_own_waits(user) && err != SQ_ERR_NOMEM ? 0 : err; /* it fails as it starts */
     }
-    err = err ? err : sq_slice_user_create(env->slices, &user->row, intended_ns, &user->slices);
+    err =
+        err ? err : sq_slice_user_create(env->slices, &user->row, user->intended_ns, &user->slices);
     if (err) {
         sq_user_steps_destroy(user);
         sq_user_own_destroy(user);

@@ -10,6 +10,7 @@
 #include "stats/hist.h"
 #include "stats/metrics.h"
 
+struct sq_arrival; /* run/crowd.h */
 struct sq_loop;
 struct sq_shared_port; /* run/shared.h */
 struct sq_slice_tally;
@@ -86,10 +87,10 @@ struct sq_user_env {
     void *ctx;
 };
 
-/* `at` says its group, room and network, and is `index` but in a closed model; intended_ns is
- * when it was to begin: times count from there. */
-int sq_user_create(const struct sq_user_env *env, uint64_t index, uint64_t at, uint64_t intended_ns,
-                   struct sq_user **ret_user) SQ_MUST_USE;
+/* `users_row` is its own of the plan's users; 0 where there are none. Times count from when it was
+ * to begin. */
+int sq_user_create(const struct sq_user_env *env, const struct sq_arrival *arrival,
+                   uint64_t users_row, struct sq_user **ret_user) SQ_MUST_USE;
 uint64_t sq_user_place(const struct sq_user *user);
 /* The owner's own number. */
 void sq_user_set_slot(struct sq_user *user, size_t slot);

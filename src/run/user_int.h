@@ -156,6 +156,7 @@ struct sq_user {
     unsigned asked, refused, plain; /* bits: enum sq_asked; struct sq_asked_row */
     unsigned sessions;              /* begun so far */
     unsigned up_session;            /* the latest that got up; 0: none */
+    uint32_t users_row;             /* its own of the plan's users; 0 where there are none */
 };
 
 /* user.c */

@@ -13,9 +13,7 @@ static int put_row(const struct sq_user *user, const char *text, char **ret_text
     const struct sq_plan *plan = user->env->plan;
     char column[64];
     struct sq_buf b = {0};
-    uint64_t row =
-        plan->users ? sq_users_row(plan->users, plan->users_order, plan->seed, user->index) : 0;
-    int err = plan->users ? sq_users_put(plan->users, row, text, &b, column) : 0;
+    int err = plan->users ? sq_users_put(plan->users, user->users_row, text, &b, column) : 0;
     if (!plan->users) {
         sq_buf_puts(&b, text);
     }
@@ -151,9 +149,8 @@ void sq_user_mask(const struct sq_user *user, char *text)
         }
     }
     if (plan->users) {
-        uint64_t row = sq_users_row(plan->users, plan->users_order, plan->seed, user->index);
         for (size_t i = 0; i < sq_users_columns(plan->users); i++) {
-            const char *value = sq_users_value(plan->users, row, i);
+            const char *value = sq_users_value(plan->users, user->users_row, i);
             if (strcmp(value, user->room) != 0) {
                 mask_longer(text, value);
             }

@@ -67,8 +67,7 @@ static int column(void *ctx, const char *name, char **ret_value)
         return SQ_ERR_NOTFOUND;
     }
     snprintf(asked, sizeof(asked), "${user.%s}", name);
-    uint64_t row = sq_users_row(plan->users, plan->users_order, plan->seed, user->index);
-    int err = sq_users_put(plan->users, row, asked, &b, column_name);
+    int err = sq_users_put(plan->users, user->users_row, asked, &b, column_name);
     char *text = err ? NULL : sq_buf_take(&b);
     sq_buf_free(&b);
     if (!text) {

@@ -39,8 +39,7 @@ static int put_column(const struct sq_user *user, const char *name, struct sq_bu
         return SQ_ERR_NOTFOUND;
     }
     snprintf(asked, sizeof(asked), "${%s}", name);
-    uint64_t row = sq_users_row(plan->users, plan->users_order, plan->seed, user->index);
-    return sq_users_put(plan->users, row, asked, out, column);
+    return sq_users_put(plan->users, user->users_row, asked, out, column);
 }
 
 static int put_value(const struct sq_user *user, const char *name, struct sq_buf *out)

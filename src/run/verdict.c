@@ -188,6 +188,21 @@ static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, ch
     return SQ_EXIT_HELD;
 }
 
+/* What was measured until then can show that the service fails, but not that it would have held to
+ * the end. */
+static void judge_cut(struct sq_result *r, char *text, size_t size)
+{
+    char inner[sizeof(r->verdict_reason)];
+    snprintf(inner, sizeof(inner), "%s", text);
+    if (r->verdict == SQ_VERDICT_PASS) {
+        r->verdict = SQ_VERDICT_ERROR;
+        r->exit_code = SQ_EXIT_UNREACHED;
+        snprintf(text, size, "%s; until then every expectation held", r->cut);
+    } else {
+        snprintf(text, size, "%.570s; and %s", inner, r->cut);
+    }
+}
+
 int sq_verdict(struct sq_result *r)
 {
     char text[sizeof(r->verdict_reason)];
@@ -195,6 +210,9 @@ int sq_verdict(struct sq_result *r)
     judge_bounded(r);
     judge_decoder(r);
     r->exit_code = judge(r, &r->verdict, text, sizeof(text));
+    if (r->cut[0]) {
+        judge_cut(r, text, sizeof(text));
+    }
     if (r->interrupted) {
         char inner[sizeof(text)];
         memcpy(inner, text, sizeof(inner));

@@ -16,6 +16,8 @@ struct sq_users {
     const char **values; /* of the head, and then of each row */
     size_t n, room;
     size_t columns;
+    unsigned *lines; /* owned: of the head, and then of each row */
+    size_t lines_len, lines_room;
 };
 
 struct reader {
@@ -53,6 +55,21 @@ static int add_value(struct sq_users *users, const char *value)
         users->room = room;
     }
     users->values[users->n++] = value;
+    return 0;
+}
+
+static int add_line(struct sq_users *users, unsigned line)
+{
+    if (users->lines_len == users->lines_room) {
+        size_t room = users->lines_room ? 2 * users->lines_room : 64;
+        unsigned *lines = sq_realloc(users->lines, room * sizeof(*lines));
+        if (!lines) {
+            return SQ_ERR_NOMEM;
+        }
+        users->lines = lines;
+        users->lines_room = room;
+    }
+    users->lines[users->lines_len++] = line;
     return 0;
 }
 
@@ -159,6 +176,7 @@ static int read_lines(struct reader *r)
         bool head = r->users->n == 0;
         int err = read_line(r);
         err = err || !head ? err : check_head(r);
+        err = err ? err : add_line(r->users, r->line);
         if (err) {
             return err;
         }
@@ -251,6 +269,7 @@ void sq_users_free(struct sq_users *users)
     if (users) {
         sq_free(users->text);
         sq_free(users->values);
+        sq_free(users->lines);
         sq_free(users);
     }
 }
@@ -258,6 +277,11 @@ void sq_users_free(struct sq_users *users)
 uint64_t sq_users_rows(const struct sq_users *users)
 {
     return users->columns ? users->n / users->columns - 1 : 0;
+}
+
+unsigned sq_users_line(const struct sq_users *users, uint64_t row)
+{
+    return users->lines[row + 1];
 }
 
 int sq_users_order_parse(const char *text, enum sq_users_order *ret_order)

@@ -32,6 +32,8 @@ uint64_t sq_users_rows(const struct sq_users *users);
 size_t sq_users_columns(const struct sq_users *users);
 /* Borrowed; row and column are there. */
 const char *sq_users_value(const struct sq_users *users, uint64_t row, size_t column);
+/* The line of the file in which a row is, from 1. */
+unsigned sq_users_line(const struct sq_users *users, uint64_t row);
 /* "sequential", "random", "unique". */
 int sq_users_order_parse(const char *text, enum sq_users_order *ret_order) SQ_MUST_USE;
 /* The row of a user. With SQ_USERS_UNIQUE there has to be one. */

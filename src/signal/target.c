@@ -240,7 +240,8 @@ int sq_target_parse(const char *url, struct sq_target *ret_target, char *why, si
     struct sq_target t = {.url = url};
     const struct why w = {why, why_room};
     if (strlen(url) > SQ_TARGET_URL_MAX) {
-        snprintf(why, why_room, "the target is longer than %d bytes", SQ_TARGET_URL_MAX);
+        snprintf(why, why_room, "target: it has %zu bytes; expected %d at most", strlen(url),
+                 SQ_TARGET_URL_MAX);
         return SQ_ERR_INVALID;
     }
     for (const char *c = url; *c; c++) {

@@ -287,15 +287,17 @@ static void put_file(const char *name, const char *text)
 static void rows_of_users(void **state)
 {
     (void)state;
-    char text[512];
+    char text[512], row[256];
     struct whole w;
-    put_file("users.csv", "stream,token\na,1\nb c,2\n");
+    put_file("users.csv", "stream,token\na,1\n\nb c,2\n");
     snprintf(text, sizeof(text),
              "target: \"whip+https://host/${user.stream}\"\ntoken: ${user.token}\n"
              "users: {file: %s, order: unique}\nload: {peers: 2}\n",
              in("users.csv"));
     assert_true(make(text, "", &w) != 0); /* a URL with a blank in it */
     assert_non_null(strstr(w.why, "t.yaml:1:9: target"));
+    snprintf(row, sizeof(row), " (by the row at %s:4)", in("users.csv"));
+    assert_non_null(strstr(w.why, row));
     drop(&w);
     put_file("users.csv", "stream,token\na,1\nb,2\n");
     w = made(text, "");

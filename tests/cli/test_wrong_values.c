@@ -19,7 +19,10 @@ struct wrong {
     const char *text, *place, *words; /* "" for a place: it is of several keys */
 };
 
-#define LAB "target: lab\n"
+#define LAB           "target: lab\n"
+#define TEN           "aaaaaaaaaa"
+#define HUNDRED       TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define SEVEN_HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
 
 static const struct wrong wrongs[] = {
     {LAB "name: a/b\n", "2:7", "'a/b'; expected a name of 1 to 80 letters"},
@@ -27,6 +30,14 @@ static const struct wrong wrongs[] = {
     {"groups: {a: {target: lab}, b: {}}\n", "1:28", "group 'b' has no target"},
     {"target: ftp://x/\n", "1:9", "target 'ftp://x/': expected lab:"},
     {"target: janus+ws://x/\n", "1:9", "the plug-in is missing"},
+    {"target: whip+https://h/" SEVEN_HUNDRED SEVEN_HUNDRED SEVEN_HUNDRED "\n", "1:9",
+     "target: it has 2115 bytes; expected 2048 at most"},
+    {"target: whip+https://h/${user.a}\n", "1:9",
+     "${user.a} asks for a column of users, and there are none: give the rows with users.file"},
+    {LAB "groups: {a: {target: 'whip+https://h/${user.a}'}, b: {}}\n", "2:22",
+     "give the rows with users.file"},
+    {"target: lua+ws://h/\n", "1:9", "whose protocol is a script: expected script FILE.lua"},
+    {LAB "groups: {a: {target: lua+ws://h/}, b: {}}\n", "2:22", "expected script FILE.lua"},
     {"target: lab:nothing\n", "1:9", "expected lab:, lab:echo"},
     {LAB "groups: {a: {target: ftp://x/}}\n", "2:22", "expected lab:"},
     {LAB "load: {peers: 0}\n", "2:15", "load.peers 0: expected a whole number from 1"},

@@ -123,6 +123,41 @@ static void verdicts(void **state)
     }
 }
 
+/* No PASS, since nobody knows whether it would have held to the end; and what is known by then
+ * stays. */
+static void a_run_that_was_cut(void **state)
+{
+    static const struct {
+        bool failed, starved, interrupted;
+        int exit_code;
+        enum sq_run_verdict verdict;
+        const char *reason;
+    } cases[] = {
+        {0, 0, 0, 3, SQ_VERDICT_ERROR, "the rows ran out; until then every expectation held"},
+        {1, 0, 0, 1, SQ_VERDICT_FAIL, "an expectation failed: too few; and the rows ran out"},
+        {0, 1, 0, 4, SQ_VERDICT_INVALID, "and the rows ran out"},
+        {0, 0, 1, 130, SQ_VERDICT_ERROR, "so far: the rows ran out"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_result *r = make();
+        struct sq_expectation *e = sq_result_add_expectation(r, "peers.ok > 2");
+        assert_non_null(e);
+        e->ok = !cases[i].failed;
+        SQ_RESULT_SET(e->message, "too few");
+        add(r, SQ_OUTCOME_OK, true);
+        SQ_RESULT_SET(r->cut, "the rows ran out");
+        r->generator.ok = !cases[i].starved;
+        r->interrupted = cases[i].interrupted;
+        assert_int_equal(sq_verdict(r), cases[i].exit_code);
+        assert_int_equal(r->verdict, cases[i].verdict);
+        if (!strstr(r->verdict_reason, cases[i].reason)) {
+            fail_msg("case %zu: %s", i, r->verdict_reason);
+        }
+        sq_result_destroy(r);
+    }
+}
+
 static void nobody_started(void **state)
 {
     struct sq_result *r = make();
@@ -293,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
+        cmocka_unit_test(a_run_that_was_cut),
         cmocka_unit_test(nobody_started),
         cmocka_unit_test(tally),
         cmocka_unit_test(peers_that_fail_count),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -169,6 +170,54 @@ static void a_service_that_refuses_is_not_stormed(void **state)
     bench_free(&b);
 }
 
+static enum fake_how odd_refused(uint64_t index)
+{
+    return index % 2 ? FAKE_REFUSED_AT_ONCE : FAKE_WELL;
+}
+
+static struct sq_users *users_of(const char *text)
+{
+    struct sq_users *users = NULL;
+    struct sq_yaml_error error;
+    assert_int_equal(sq_users_parse(text, strlen(text), &users, &error), 0);
+    return users;
+}
+
+/* Three have their rows; who is refused is replaced once by the fourth, and then no row is left:
+ * the run ends long before its time, and no row is seen twice. */
+static void rows_that_run_out(void **state)
+{
+    (void)state;
+    struct bench b;
+    bool seen[4] = {false};
+    make(&b, odd_refused, "0s:3, 20s:3");
+    struct sq_users *users = users_of("n\n0\n1\n2\n3\n");
+    b.plan.users = users;
+    b.plan.users_name = "u4.csv";
+    b.plan.users_order = SQ_USERS_UNIQUE;
+    b.plan.groups[0].room = "row-${user.n}"; /* rooms are in the results */
+    bench_start(&b);
+    bench_finish(&b);
+    assert_int_equal(b.result->counts.started, 4);
+    assert_int_equal(b.result->counts.failed, 2);
+    assert_int_equal(b.result->counts.planned, 5);
+    assert_int_equal(b.missed, 1);
+    assert_true(b.result->duration_s < 10);
+    for (size_t i = 0; i < 4; i++) {
+        unsigned row = 4;
+        assert_int_equal(sscanf(b.result->peers[i].room, "row-%u", &row),
+                         1); /* NOLINT(cert-err34-c) */
+        assert_true(row < 4 && !seen[row]);
+        seen[row] = true;
+    }
+    assert_int_equal(sq_verdict(b.result), SQ_EXIT_UNREACHED);
+    assert_int_equal(b.result->verdict, SQ_VERDICT_ERROR);
+    assert_non_null(strstr(b.result->verdict_reason, "the rows of u4.csv ran out after "));
+    assert_non_null(strstr(b.result->verdict_reason, "it has 4, each for one peer"));
+    bench_free(&b);
+    sq_users_free(users);
+}
+
 static enum fake_how some_silent(uint64_t index)
 {
     return index < 6 && index % 2 ? FAKE_SILENT : FAKE_WELL;
@@ -264,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_ramp_of_arrivals),
         cmocka_unit_test(arrivals_of_a_file),
         cmocka_unit_test(a_service_that_refuses_is_not_stormed),
+        cmocka_unit_test(rows_that_run_out),
         cmocka_unit_test(who_hangs_when_the_number_falls),
         cmocka_unit_test(a_number_from_outside),
         cmocka_unit_test(a_rate_from_outside),

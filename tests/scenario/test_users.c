@@ -40,6 +40,9 @@ static void values_are_put_in(void **state)
                                     "\"bob, the \"\"2nd\"\"\",\"\",x y\n"
                                     "cy,t3,${user.name}");
     assert_int_equal(sq_users_rows(users), 3);
+    assert_int_equal(sq_users_line(users, 0), 2);
+    assert_int_equal(sq_users_line(users, 1), 4); /* behind an empty one */
+    assert_int_equal(sq_users_line(users, 2), 5);
     assert_put(users, 0, "x-${user.name}-${user.token}", "x-ann-t1");
     assert_put(users, 0, "${user.a \"b\"}", "");
     assert_put(users, 1, "${user.name}/${user.token}/${user.a \"b\"}", "bob, the \"2nd\"//x y");
