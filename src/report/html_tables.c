@@ -267,6 +267,9 @@ void sq_html_generator(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, generator_head);
     sq_buf_printf(out, "<dt>State</dt><dd><span class=\"badge is-%s\">%s</span> ",
                   g->ok ? "pass" : "warn", g->ok ? "✓ within bounds" : "? not trustworthy");
+    if (sq_report_stood_still(g)) {
+        sq_report_generator_state(g, out);
+    }
     sq_html_text(out, g->reason);
     sq_buf_puts(out, "</dd>\n");
     if (g->note[0]) {

@@ -1,6 +1,7 @@
 /* Numbers and times for people, and which peers to look at first. */
 #include "base/time.h"
 #include "report/report_int.h"
+#include "run/health.h"
 #include "run/worst.h"
 #include <math.h>
 #include <stdio.h>
@@ -281,6 +282,21 @@ void sq_report_still_note(const struct sq_result *r, struct sq_buf *out)
             "for example one that %s received",
             (unsigned long long)still, (unsigned long long)tracks, tracks == 1 ? "" : "s",
             example->id);
+    }
+}
+
+bool sq_report_stood_still(const struct sq_generator_health *generator)
+{
+    return generator->ok && generator->lateness_max_ms > SQ_HEALTH_STANDSTILL_MS;
+}
+
+void sq_report_generator_state(const struct sq_generator_health *generator, struct sq_buf *out)
+{
+    if (sq_report_stood_still(generator)) {
+        sq_buf_printf(out, "stood still for %.1f s, which --lateness-max allows",
+                      generator->lateness_max_ms / 1e3);
+    } else {
+        sq_buf_puts(out, generator->ok ? "kept up" : "did not keep up");
     }
 }
 

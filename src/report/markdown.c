@@ -234,7 +234,9 @@ void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
     put_peers(r, out);
     put_failures(r, out);
     put_metrics(r, out);
-    sq_buf_printf(out, "Generator: %s", r->generator.ok ? "kept up" : "did not keep up: ");
+    sq_buf_puts(out, "Generator: ");
+    sq_report_generator_state(&r->generator, out);
+    sq_buf_puts(out, r->generator.ok ? "" : ": ");
     put_text(out, r->generator.ok ? "" : r->generator.reason);
     sq_buf_puts(out, ".\n\n");
     put_place(r, out);

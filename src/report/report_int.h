@@ -43,6 +43,10 @@ void sq_report_pending_note(const struct sq_result *r, struct sq_buf *out);
 void sq_report_network_note(const struct sq_result *r, struct sq_buf *out);
 /* On peers whose steps their end cut off. */
 void sq_report_steps_note(const struct sq_result *r, struct sq_buf *out);
+/* It is in its bounds, and stood still for longer than it may without --lateness-max. */
+bool sq_report_stood_still(const struct sq_generator_health *generator);
+/* "kept up", "did not keep up", or for how long it stood still. */
+void sq_report_generator_state(const struct sq_generator_health *generator, struct sq_buf *out);
 /* Scripts that failed in on_leave, when the outcome of their peers was known. */
 void sq_report_goodbye_note(const struct sq_result *r, struct sq_buf *out);
 /* On what peers asked for and the other side did not agree to. */

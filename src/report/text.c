@@ -427,8 +427,10 @@ static void put_generator(struct text *t)
     const struct sq_generator_health *g = &t->r->generator;
     put_heading(t, "Generator");
     sq_buf_puts(t->out, "  ");
-    paint(t, g->ok ? "32" : "33");
-    sq_buf_puts(t->out, g->ok ? "✓ kept up" : "? did not keep up");
+    bool well = g->ok && !sq_report_stood_still(g);
+    paint(t, well ? "32" : "33");
+    sq_buf_puts(t->out, well ? "✓ " : g->ok ? "! " : "? ");
+    sq_report_generator_state(g, t->out);
     paint(t, "0");
     sq_buf_puts(t->out, ": timers late p99 ");
     sq_report_human_unit(t->out, g->lateness_p99_ms, "ms");

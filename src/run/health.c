@@ -95,6 +95,15 @@ static bool carries_messages(const struct sq_timeline_row *row)
     return row->data.messages_out > 0 || row->data.messages_in > 0;
 }
 
+/* Scripts that took most of the core in most of the busy seconds are why they were busy. */
+static bool scripts_filled(const struct sq_health_input *in, size_t busy, char text[static 160])
+{
+    bool known = in->script_place && in->script_place[0];
+    snprintf(text, 160, "scripts took most of it%s%.80s%s", known ? " (" : "",
+             known ? in->script_place : "", known ? ")" : "");
+    return in->script_seconds > 0 && (double)in->script_seconds >= (double)busy / 2;
+}
+
 /* Busy counts where messages went: what else fills a core, handshakes say, is load like any. */
 static void judge_cpu(const struct sq_health_input *in, struct sq_generator_health *h)
 {
@@ -108,10 +117,11 @@ static void judge_cpu(const struct sq_health_input *in, struct sq_generator_heal
     }
     double many = fmax(BUSY_SHARE * (double)in->timeline_count, 1);
     if ((double)(busy - filled) >= many) {
-        blame(h,
-              "a generator thread used over %.0f %% of its core in %zu of %zu seconds: use fewer "
-              "peers or more --threads",
-              plan->cpu_max_percent, busy - filled, in->timeline_count);
+        char scripts[160];
+        blame(h, "a generator thread used over %.0f %% of its core in %zu of %zu seconds: %s",
+              plan->cpu_max_percent, busy - filled, in->timeline_count,
+              scripts_filled(in, busy - filled, scripts) ? scripts
+                                                         : "use fewer peers or more --threads");
     } else if ((double)busy >= many) {
         bounded(h, "a generator thread used over %.0f %% of its core in %zu of %zu seconds",
                 plan->cpu_max_percent, busy, in->timeline_count);

@@ -28,6 +28,8 @@ struct sq_health_input {
     const struct sq_hist *worst_lateness;
     double script_ms;         /* how long scripts ran at a stretch at most, of all threads */
     const char *script_place; /* where: "room.lua:7"; NULL or "": not known */
+    /* In so many they took half of a thread's core or more, of the thread with the most. */
+    uint64_t script_seconds;
     const struct sq_timeline_row *timeline;
     size_t timeline_count;
 };

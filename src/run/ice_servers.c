@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "peer/turn/turn.h"
+#include "signal/jsontext.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,13 @@ static int add_urls(struct reading *r, json_t *urls, bool within_text)
     return err;
 }
 
+/* NULL: there is none, or a number. */
+static const char *text_at(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+    return sq_jsontext_digits(value) ? NULL : json_string_value(value);
+}
+
 static int add_server(struct reading *r, json_t *server)
 {
     r->at++;
@@ -111,8 +119,8 @@ static int add_server(struct reading *r, json_t *server)
         return refuse(r, "expected {urls, username, credential}");
     }
     json_t *urls = json_object_get(server, "urls");
-    r->user = json_string_value(json_object_get(server, "username"));
-    r->password = json_string_value(json_object_get(server, "credential"));
+    r->user = text_at(server, "username");
+    r->password = text_at(server, "credential");
     return add_urls(r, urls ? urls : json_object_get(server, "url"), false);
 }
 
@@ -141,9 +149,11 @@ int sq_ice_servers_parse(const char *json, size_t len, struct sq_ice_servers **r
                          char *why, size_t why_room)
 {
     json_error_t error = {.text = ""};
-    json_t *root = json_loadb(json, len, 0, &error);
+    json_t *root = sq_jsontext_parse(json, len, 0, &error);
     if (!root) {
-        snprintf(why, why_room, "ICE servers are no JSON: line %d: %.80s", error.line, error.text);
+        bool number = json_error_code(&error) == json_error_numeric_overflow;
+        snprintf(why, why_room, "ICE servers %s: line %d: %.80s",
+                 number ? "cannot be read" : "are no JSON", error.line, error.text);
         return SQ_ERR_FORMAT;
     }
     struct reading r = {.why = why, .why_room = why_room};

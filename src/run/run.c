@@ -696,6 +696,8 @@ int sq_run_collect(struct sq_run *run, struct sq_result *result)
             health.script_ms = script_ms;
             health.script_place = place;
         }
+        uint64_t full = sq_shard_scripts_full_seconds(run->shards[i]);
+        health.script_seconds = sq_max_u64(health.script_seconds, full);
     }
     health.starved = tally.starved;
     health.starved_errno = tally.starved_errno;

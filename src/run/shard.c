@@ -623,6 +623,18 @@ uint64_t sq_shard_scripts_ns(const struct sq_shard *shard, const char **ret_plac
     return longest_ns;
 }
 
+uint64_t sq_shard_scripts_full_seconds(const struct sq_shard *shard)
+{
+    const struct sq_plan *plan = shard->config.plan;
+    uint64_t most = 0;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_signal_ops *adapter = plan->groups[i].adapter;
+        uint64_t seconds = adapter->full_seconds ? adapter->full_seconds(shard->loop) : 0;
+        most = sq_max_u64(most, seconds); /* an adapter's, of all groups that have it */
+    }
+    return most;
+}
+
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard)
 {
     return shard->carrier;

@@ -65,6 +65,8 @@ const struct sq_tally *sq_shard_tally(const struct sq_shard *shard);
 const struct sq_carrier_counters *sq_shard_counters(const struct sq_shard *shard);
 /* How long scripts ran on its thread at a stretch at most; where: the shard's. */
 uint64_t sq_shard_scripts_ns(const struct sq_shard *shard, const char **ret_place);
+/* Seconds in which they took half of its core or more. */
+uint64_t sq_shard_scripts_full_seconds(const struct sq_shard *shard);
 const struct sq_carrier *sq_shard_carrier(const struct sq_shard *shard);
 const struct sq_relays *sq_shard_relays(const struct sq_shard *shard); /* NULL: no TURN servers */
 struct sq_slice_tally *sq_shard_slices(struct sq_shard *shard);

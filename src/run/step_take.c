@@ -1,8 +1,8 @@
 #include "run/step_take.h"
 
 #include "base/mem.h"
+#include "signal/jsontext.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- JSON pointers ---- */
@@ -54,23 +54,11 @@ json_t *sq_json_at(json_t *root, const char *pointer)
     return at;
 }
 
-/* Texts as they are, all else as JSON writes it. */
-static char *text_of(json_t *value)
-{
-    if (json_is_string(value)) {
-        return sq_strdup(json_string_value(value));
-    }
-    char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    char *text = dumped ? sq_strdup(dumped) : NULL;
-    free(dumped); /* jansson's */
-    return text;
-}
-
 static int take_json(const struct sq_step_take *take, json_t *root, const char *json_why,
                      char **ret_value, char *why, size_t why_room)
 {
     if (!root) {
-        snprintf(why, why_room, "the answer is no JSON: %s", json_why);
+        snprintf(why, why_room, "the answer is %s", json_why);
         return SQ_ERR_FORMAT;
     }
     json_t *value = sq_json_at(root, take->what);
@@ -79,7 +67,7 @@ static int take_json(const struct sq_step_take *take, json_t *root, const char *
                  take->what, take->name);
         return SQ_ERR_FORMAT;
     }
-    char *text = text_of(value);
+    char *text = sq_jsontext_of(value);
     if (!text) {
         return SQ_ERR_NOMEM;
     }
@@ -144,7 +132,7 @@ int sq_step_take(const struct sq_step_take *take, const struct sq_http_response 
 /* Texts without their quotes, all else as JSON writes it. */
 static bool is_value(json_t *at, const char *value)
 {
-    char *text = at ? text_of(at) : NULL;
+    char *text = at ? sq_jsontext_of(at) : NULL;
     bool same = text && strcmp(text, value) == 0;
     sq_free(text);
     return same;
@@ -159,7 +147,8 @@ bool sq_step_matches(const struct sq_step_match *match, char *const *values, con
     if (match->at_len == 0) {
         return true;
     }
-    json_t *root = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+    json_error_t error;
+    json_t *root = sq_jsontext_parse(text, len, JSON_DECODE_ANY, &error);
     bool all = root != NULL;
     for (size_t i = 0; all && i < match->at_len; i++) {
         all = is_value(sq_json_at(root, match->at[i].pointer), values[i]);

@@ -10,7 +10,8 @@
 json_t *sq_json_at(json_t *root, const char *pointer);
 
 /* A copy (sq_free) of the value. SQ_ERR_FORMAT: it is not there, and `why` says what was; `root` is
- * the body as JSON, NULL where it is none, and json_why says where it is wrong. SQ_ERR_NOMEM. */
+ * the body as JSON (signal/jsontext.h), NULL where it cannot be read, and json_why says what it is
+ * then: "no JSON: line 1: …". SQ_ERR_NOMEM. */
 int sq_step_take(const struct sq_step_take *take, const struct sq_http_response *answer,
                  json_t *root, const char *json_why, char **ret_value, char *why,
                  size_t why_room) SQ_MUST_USE;

@@ -102,8 +102,7 @@ void sq_user_settle(struct sq_user *user, enum sq_outcome outcome, enum sq_failu
     sq_user_steps_stop(user);
     if (outcome == SQ_OUTCOME_OK && user->group->script && user->peers_len == 0 && !why[0]) {
         user->row.unlinked = true;
-        snprintf(why, sizeof(why), "the script ended without a connection (%.100s)",
-                 user->group->adapter->script_name(user->group->script));
+        sq_user_script_tell_unlinked(user, why);
     }
     if (user->state == SQ_USER_SETTING_UP && user->up_ns == 0) {
         settle_set_up(user);

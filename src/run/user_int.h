@@ -251,6 +251,10 @@ void sq_user_steps_ready(struct sq_user *user);
 
 /* user_script.c: what a signalling script asks of the run. */
 extern const struct sq_signal_run sq_user_script_run;
+/* Its script is still at work: where, and what it waits for. */
+bool sq_user_script_waits(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* What became of the script of one that has no connection. */
+void sq_user_script_tell_unlinked(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 void sq_user_script_destroy(struct sq_user *user);
 
 /* user_steps.c */

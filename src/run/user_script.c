@@ -127,6 +127,24 @@ const struct sq_signal_run sq_user_script_run = {
     .event = event,
 };
 
+bool sq_user_script_waits(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    const struct sq_signal_ops *adapter = user->group->adapter;
+    return user->signal && !user->session_over && adapter->tell_wait &&
+           adapter->tell_wait(user->signal, text);
+}
+
+void sq_user_script_tell_unlinked(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
+{
+    char wait[SQ_PEER_TEXT_MAX];
+    if (sq_user_script_waits(user, wait)) {
+        snprintf(text, SQ_PEER_TEXT_MAX, "%.190s, and had made no connection", wait);
+    } else {
+        snprintf(text, SQ_PEER_TEXT_MAX, "the script ended without a connection (%.100s)",
+                 user->group->adapter->script_name(user->group->script));
+    }
+}
+
 void sq_user_script_destroy(struct sq_user *user)
 {
     if (user->script) {

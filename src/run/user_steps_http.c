@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "run/step_take.h"
 #include "run/user_steps_int.h"
+#include "signal/jsontext.h"
 #include "signal/session.h"
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +21,18 @@ static void shown_body(const struct sq_http_response *r, char out[static TELL_BO
     out[n] = '\0';
 }
 
+static json_t *read_json(const struct sq_http_response *r, json_error_t *ret_error)
+{
+    return sq_jsontext_parse(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY, ret_error);
+}
+
 /* What would have been taken out of the answer is no more for others to see than what was. */
 static void mask_takes(const struct sq_step_http *http, const struct sq_http_response *r,
                        char *body)
 {
     char why[160], json_why[] = "";
-    json_t *root = json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY, NULL);
+    json_error_t error;
+    json_t *root = read_json(r, &error);
     for (size_t i = 0; i < http->takes_len; i++) {
         char *text = NULL;
         if (sq_step_take(&http->takes[i], r, root, json_why, &text, why, sizeof(why)) == 0) {
@@ -82,12 +89,12 @@ static bool takes_json(const struct sq_step_take *takes, size_t n)
 int sq_user_step_take_all(struct sq_user_steps *s, const struct sq_step_take *takes, size_t n,
                           const struct sq_http_response *answer, char *why, size_t why_room)
 {
-    char json_why[160] = "";
+    char json_why[192] = "";
     json_error_t error = {.text = ""};
-    json_t *root = takes_json(takes, n) ? json_loadb(answer->body ? answer->body : "",
-                                                     answer->body_len, JSON_DECODE_ANY, &error)
-                                        : NULL;
-    snprintf(json_why, sizeof(json_why), "line %d: %.100s", error.line, error.text);
+    json_t *root = takes_json(takes, n) ? read_json(answer, &error) : NULL;
+    bool number = json_error_code(&error) == json_error_numeric_overflow;
+    snprintf(json_why, sizeof(json_why), "%s: line %d: %.100s",
+             number ? "JSON that cannot be read" : "no JSON", error.line, error.text);
     int err = 0;
     for (size_t i = 0; !err && i < n; i++) {
         char *text = NULL;

@@ -18,14 +18,18 @@ bool sq_user_waits_for_channel(const struct sq_user_peer *peer)
 
 void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
 {
-    char words[SQ_ICE_WORDS_MAX];
+    char words[SQ_ICE_WORDS_MAX], wait[SQ_PEER_TEXT_MAX];
     if (user->state == SQ_USER_PREPARING) {
         sq_user_steps_tell(user, text);
         return;
     }
-    snprintf(text, SQ_PEER_TEXT_MAX, "%s",
-             user->joined ? "connected, but no media came yet"
-                          : "not signed in yet: the signalling server has not answered");
+    if (user->joined) {
+        snprintf(text, SQ_PEER_TEXT_MAX, "connected, but no media came yet");
+    } else {
+        snprintf(text, SQ_PEER_TEXT_MAX, "not signed in yet: %.190s",
+                 sq_user_script_waits(user, wait) ? wait
+                                                  : "the signalling server has not answered");
+    }
     for (size_t i = 0; i < user->peers_len; i++) {
         const struct sq_endpoint *endpoint = user->peers[i].endpoint;
         if (!endpoint || user->peers[i].connected) {

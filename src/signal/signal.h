@@ -136,9 +136,13 @@ struct sq_signal_ops {
     const char *(*script_name)(const struct sq_lua_script *script);
     /* Why it cannot restart ICE; NULL: it can. */
     const char *(*restart_lacks)(const struct sq_lua_script *script);
+    /* Where the session's script waits, and for what, in `text`; false: it is over. */
+    bool (*tell_wait)(const struct sq_signal *signal, char text[static SQ_PEER_TEXT_MAX]);
     /* How long scripts ran at a stretch on this loop's thread at most, in CPU time; 0: there were
      * none. ret_place takes where the longest of them was, "room.lua:7", or "": the loop's. */
     uint64_t (*longest_ns)(const struct sq_loop *loop, const char **ret_place);
+    /* Seconds in which scripts took half of a core or more on this loop's thread. */
+    uint64_t (*full_seconds)(const struct sq_loop *loop);
 };
 
 /* The adapter of a target's scheme, or NULL. */

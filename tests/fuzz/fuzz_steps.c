@@ -6,6 +6,7 @@
 #include "run/ice_servers.h"
 #include "run/inbox.h"
 #include "run/step_take.h"
+#include "signal/jsontext.h"
 #include <string.h>
 
 #define EXPRESSION_MAX 40 /* regexec takes long for long ones, and they come from the scenario */
@@ -14,7 +15,8 @@ static void take(const struct sq_step_take *take, const char *text, size_t len)
 {
     const struct sq_http_response answer = {.body = text, .body_len = len};
     char why[200] = "", *value = NULL;
-    json_t *root = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+    json_error_t error;
+    json_t *root = sq_jsontext_parse(text, len, JSON_DECODE_ANY, &error);
     int err = sq_step_take(take, &answer, root, "line 1", &value, why, sizeof(why));
     MUST(err == 0 || err == SQ_ERR_FORMAT);
     MUST((err == 0) == (value != NULL) && (err == 0) == (why[0] == '\0'));

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "report/report.h"
 #include "report/sample.h"
+#include "report/text.h"
 #include "run/expect.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,28 @@ static void junit_is_as_readers_know_it(void **state)
     sq_result_destroy(r);
 }
 
+/* Who stood still has not kept up, though its bounds be as wide. */
+static void a_standstill_within_bounds_is_told(void **state)
+{
+    static const struct sq_report_text_options plain = {.color = false};
+    static const char *const still = "stood still for 12.0 s, which --lateness-max allows";
+    (void)state;
+    struct sq_result *r = sample(10, NULL);
+    for (int told = 0; told < 2; told++) {
+        r->generator.lateness_max_ms = told ? 12014 : 999;
+        struct sq_buf out = {0};
+        sq_report_text_render(r, &plain, &out);
+        char *texts[] = {sq_buf_take(&out), render(r, SQ_REPORT_MARKDOWN),
+                         render(r, SQ_REPORT_HTML)};
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(strstr(texts[i], still) != NULL, told);
+            assert_int_equal(strstr(texts[i], "kept up:") != NULL, !told && i == 0);
+            sq_free(texts[i]);
+        }
+    }
+    sq_result_destroy(r);
+}
+
 /* Who came back is told as that, and is no failure. */
 static void who_was_dropped_and_came_back_has_not_failed(void **state)
 {
@@ -277,6 +300,7 @@ static void who_was_dropped_and_came_back_has_not_failed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_standstill_within_bounds_is_told),
         cmocka_unit_test(who_was_dropped_and_came_back_has_not_failed),
         cmocka_unit_test(tells_what_broke),
         cmocka_unit_test(markup_of_others_is_text),

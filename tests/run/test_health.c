@@ -173,6 +173,28 @@ static void a_busy_thread(void **state)
     sq_free(b.lateness);
 }
 
+/* As late timers: who filled the core is named, where it was scripts in most of those seconds. */
+static void a_thread_busy_with_scripts(void **state)
+{
+    (void)state;
+    struct bench b;
+    make(&b);
+    for (int i = 0; i < 6; i++) {
+        b.timeline[i].cpu_percent = 99;
+    }
+    b.input.script_ms = 100;
+    b.input.script_place = "loop.lua:1";
+    assert_blamed(&b, "in 6 of 20 seconds: use fewer peers or more --threads");
+    b.input.script_seconds = 2;
+    assert_blamed(&b, "use fewer peers or more --threads");
+    b.input.script_seconds = 3;
+    assert_blamed(&b, "in 6 of 20 seconds: scripts took most of it (loop.lua:1)");
+    assert_null(strstr(b.health.reason, "fewer peers"));
+    b.input.script_place = NULL;
+    assert_blamed(&b, "in 6 of 20 seconds: scripts took most of it");
+    sq_free(b.lateness);
+}
+
 static void dropped_datagrams(void **state)
 {
     (void)state;
@@ -558,6 +580,7 @@ int main(void)
         cmocka_unit_test(late_by_scripts),
         cmocka_unit_test(a_standstill),
         cmocka_unit_test(a_busy_thread),
+        cmocka_unit_test(a_thread_busy_with_scripts),
         cmocka_unit_test(dropped_datagrams),
         cmocka_unit_test(bursts_of_the_service),
         cmocka_unit_test(a_core_full_of_data_alone),

@@ -164,17 +164,33 @@ static void what_scripts_left_undone_is_told(void **state)
         strstr(r->verdict_reason,
                "none of 2 peers connected: the script ended without a connection (squall-script-"));
     finish(&s);
+
+    /* One that is in, and goes on, has not ended. */
+    make(&s, "session:joined()\nwhile true do sleep('10ms') end");
+    s.b.plan.peers = 2;
+    s.b.plan.duration_ns = SEC;
+    bench_start(&s.b);
+    bench_finish(&s.b);
+    r = s.b.result;
+    assert_int_equal(r->counts.ok, 2);
+    assert_int_equal(sq_expect_judge(NULL, 0, r), 0);
+    assert_non_null(strstr(r->verdict_reason, "none of 2 peers connected: squall-script-"));
+    assert_non_null(strstr(r->verdict_reason, ":2: the script was still waiting (sleep), and had "
+                                              "made no connection"));
+    finish(&s);
 }
 
-/* A server that never answers is why nobody connected, and not the goodbye to it. */
+/* What the script waited for is why nobody connected, and not its goodbye. */
 static void a_bad_goodbye_is_not_why_nobody_connected(void **state)
 {
-    static const char waits[] = "not signed in yet: the signalling server has not answered";
+    char waits[SQ_PEER_TEXT_MAX];
     struct script_bench s;
     (void)state;
     make(&s, "local socket\n"
              "function on_leave() socket:send('bye') end\n"
              "sleep('60s')\n");
+    snprintf(waits, sizeof(waits), "not signed in yet: %s:3: the script was still waiting (sleep)",
+             s.script->files[0].name);
     s.b.plan.peers = 2;
     s.b.plan.duration_ns = SEC;
     bench_start(&s.b);

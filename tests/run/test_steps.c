@@ -9,6 +9,7 @@
 #include "run/shared.h"
 #include "run/step_take.h"
 #include "scenario/scenario.h"
+#include "signal/jsontext.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,6 +151,32 @@ static void a_message_is_known_by_its_places(void **state)
     assert_true(sq_step_matches(&(struct sq_step_match){.at_len = 0}, NULL, "x", 1));
 }
 
+/* An id of more than 64 bits is taken, and waited for, as it stands there. */
+static void big_numbers_are_taken_as_they_stand(void **state)
+{
+    static const char body[] = "{\"token\":\"t\",\"id\":12345678901234567890,\"n\":[-7,1.5]}";
+    static const char *const all[][2] = {
+        {"/token", "t"}, {"/id", "12345678901234567890"}, {"/n", "[-7,1.5]"}, {"", body}};
+    const struct sq_http_response answer = {.body = body, .body_len = strlen(body)};
+    json_error_t error;
+    (void)state;
+    json_t *root = sq_jsontext_parse(body, strlen(body), JSON_DECODE_ANY, &error);
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        const struct sq_step_take take = {.name = "x", .how = SQ_STEP_TAKE_JSON, .what = all[i][0]};
+        char why[200] = "", *value = NULL;
+        int err = sq_step_take(&take, &answer, root, "no JSON", &value, why, sizeof(why));
+        if (err || strcmp(value, all[i][1]) != 0) {
+            fail_msg("%s: %s", all[i][0], err ? why : value);
+        }
+        const struct sq_step_match match = {.at = {{.pointer = all[i][0]}}, .at_len = 1};
+        assert_true(sq_step_matches(&match, &value, body, strlen(body)));
+        value[0] = '9';
+        assert_false(sq_step_matches(&match, &value, body, strlen(body)));
+        sq_free(value);
+    }
+    json_decref(root);
+}
+
 /* ---- ICE servers ---- */
 
 static void ice_servers_are_those_of_w3c(void **state)
@@ -203,6 +230,7 @@ static void wrong_ice_servers_are_told(void **state)
         {"[{\"urls\":\"http://a\"}]", "expected turn:HOST"},
         {"[{\"urls\":\"stun:a?transport=udp\"}]", "expected stun:host"},
         {"[{\"urls\":\"turn:a\"}]", "turn:a without username"},
+        {"[{\"urls\":\"turn:a\",\"username\":99999999999999999999}]", "turn:a without username"},
         {"[{\"urls\":\"turn:a\",\"username\":\"u\"}]", "turn:a without credential"},
         {"[{\"urls\":\"stuns:a\"}]", "none of the ICE servers can be used"},
     };
@@ -581,6 +609,7 @@ int main(void)
         cmocka_unit_test(a_value_is_of_its_room),
         cmocka_unit_test(messages_come_in_turn_and_the_oldest_go),
         cmocka_unit_test(a_message_is_known_by_its_places),
+        cmocka_unit_test(big_numbers_are_taken_as_they_stand),
         cmocka_unit_test(ice_servers_are_those_of_w3c),
         cmocka_unit_test(wrong_ice_servers_are_told),
         cmocka_unit_test(steps_are_done_in_turn),

@@ -287,7 +287,7 @@ int lr_setup(void **state)
 
 int lr_teardown(void **state)
 {
-    static const char *const files[] = {"room.lua", "broken.lua", "proto.lua"};
+    static const char *const files[] = {"room.lua", "broken.lua", "proto.lua", "outer.lua"};
     char path[128];
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, files[i]);

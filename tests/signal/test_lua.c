@@ -66,6 +66,8 @@ static void what_fails_names_its_line(void **state)
         {"sleep(-1)", SQ_CAUSE_PROTOCOL, "room.lua:1: bad argument #1 to 'sleep'"},
         {"sleep('10')", SQ_CAUSE_PROTOCOL, "a duration such as \"500ms\""},
         {"json.decode('{\"a\":')", SQ_CAUSE_PROTOCOL, "room.lua:1: json: "},
+        {"json.decode('[1e400]')", SQ_CAUSE_PROTOCOL,
+         "room.lua:1: json: a number that no double holds near '1e400', at byte 6 of '[1e400]'"},
         {"local t = {} t[1] = t json.encode(t)", SQ_CAUSE_PROTOCOL, "tables within each other"},
         {"json.encode(print)", SQ_CAUSE_PROTOCOL, "json: a function cannot be written"},
         {"ws.connect('ws://127.0.0.1:1/')", SQ_CAUSE_CONNECT, "room.lua:1: ws.connect: "},
@@ -115,13 +117,15 @@ static void what_is_wrong_is_told_before_the_run(void **state)
         {"\nrequire 'missing'", "room.lua:2: require: "},
         {"require '../secret'", "room.lua:1: require '../secret': expected the name of a file"},
         {"require('broken')", "broken.lua:3: "},
+        {"\nrequire('outer')", "broken.lua:3: "},
         {"metric.count('two words')", "room.lua:1: metric.count 'two words"},
     };
     char why[512];
     lr_write_file("broken.lua", "\n\nreturn return");
+    lr_write_file("outer.lua", "require 'broken'");
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         assert_int_not_equal(lr_load(all[i].text, why), 0);
-        if (!strstr(why, all[i].says)) {
+        if (strstr(why, all[i].says) != why) { /* the file's name is where it begins */
             fail_msg("%s (expected %s)", why, all[i].says);
         }
     }
@@ -152,6 +156,85 @@ static void files_beside_it_are_required(void **state)
     lr_holds("local p = require('proto')\nassert(require('proto') == p and count == 1)\n"
              "assert(p.hello() == 'hello squall-0')");
     lr_end();
+}
+
+/* A file that requires itself, by way of others as well, or by a tail call, which leaves no trace;
+ * a function that does so later is none. */
+static void circles_of_files_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *outer, *proto, *says;
+    } all[] = {
+        {"require 'outer'", "local i = require 'proto'", "\nrequire 'outer'",
+         "proto.lua:2: require 'outer': a circle: outer.lua waits for proto.lua, which requires "
+         "it"},
+        {"require 'proto'", "return require 'proto'", "return require 'outer'",
+         "outer.lua:1: require 'proto': a circle: proto.lua waits for outer.lua, which requires "
+         "it"},
+        {"require 'outer'", "local function f() return (require 'proto') end return f()",
+         "local function f() return (require 'outer') end return f()",
+         "outer.lua:1: require 'proto': a circle: proto.lua waits for outer.lua, which requires "
+         "it"},
+        {"require 'outer'", "require 'outer'", "",
+         "outer.lua:1: require 'outer': a circle: outer.lua waits for outer.lua, which requires "
+         "it"},
+        {"require 'room'", "", "",
+         "room.lua:1: require 'room': a circle: room.lua waits for room.lua, which requires it"},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        lr_write_file("outer.lua", all[i].outer);
+        lr_write_file("proto.lua", all[i].proto);
+        lr_begin(all[i].text);
+        sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, all[i].says);
+        assert_string_equal(lr_host.text, all[i].says);
+        lr_end();
+    }
+    lr_write_file("outer.lua", "function later() return require 'proto' end");
+    lr_write_file("proto.lua", "require 'outer' return 5");
+    lr_holds("require 'proto' assert(later() == 5)");
+    lr_end();
+}
+
+static bool waits_for(const char *says, char text[static SQ_PEER_TEXT_MAX])
+{
+    return says && lr_host.ops->tell_wait(lr_host.signal, text) && strcmp(text, says) == 0;
+}
+
+/* Where a script that is still at work waits, and for what. */
+static void what_a_script_waits_for_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says; /* NULL: it is over */
+    } all[] = {
+        {"\nsleep(1000)", "room.lua:2: the script was still waiting (sleep)"},
+        {"while true do sleep(0) end", "room.lua:1: the script was still waiting (sleep)"},
+        {"while true do coroutine.yield() end",
+         "room.lua:1: the script was still waiting (coroutine.yield)"},
+        {"local function f(s)\n return (s:receive())\nend\nf(ws.connect())",
+         "room.lua:2: the script was still waiting (socket:receive)"},
+        {"for m in ws.connect():messages() do end",
+         "room.lua:1: the script was still waiting (socket:receive)"},
+        {"http.get(session.url:gsub('^ws(.-)/x.*', 'http%1/silent'), nil)",
+         "room.lua:1: the script was still waiting (http)"},
+        {"session:wait_for('room')", "room.lua:1: the script was still waiting (session:wait_for)"},
+        {"pc:wait()", "room.lua:1: the script was still waiting (pc:wait)"},
+        {"pc:change('new')", "room.lua:1: the script was still waiting (pc:change)"},
+        {"pc:datachannel()", "room.lua:1: the script was still waiting (pc:datachannel)"},
+        {"pc:icecandidate()", "room.lua:1: the script was still waiting (pc:icecandidate)"},
+        {"session:joined()", NULL},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        char text[SQ_PEER_TEXT_MAX] = "";
+        lr_begin(all[i].text);
+        assert_true(lr_host.ops->tell_wait(lr_host.signal, text));
+        assert_string_equal(text, "room.lua: the script had no turn yet");
+        RUN_UNTIL(sig_loop(), lr_host.joined || waits_for(all[i].says, text));
+        assert_int_equal(lr_host.joined, all[i].says == NULL);
+        assert_int_equal(lr_host.ops->tell_wait(lr_host.signal, text), all[i].says != NULL);
+        lr_end();
+    }
 }
 
 static void there_is_a_sandbox(void **state)
@@ -257,6 +340,8 @@ static void json_goes_both_ways(void **state)
              "assert(json.encode(json.array()) == '[]' and json.encode(json.null) == 'null')\n"
              "assert(json.encode({1, {k = 'q\"\\1'}}) == '[1,{\"k\":\"q\\\\\"\\\\u0001\"}]')\n"
              "assert(json.decode(json.encode(0.1)) == 0.1)\n"
+             "t = json.decode('{\"id\":12345678901234567890,\"n\":9223372036854775807}')\n"
+             "assert(t.id == '12345678901234567890' and t.n == math.maxinteger)\n"
              "assert(not pcall(json.encode, 0/0) and not pcall(json.encode, {[true] = 1}))\n"
              "assert(not pcall(json.decode, ('['):rep(1e5)))\n");
     lr_end();
@@ -315,6 +400,29 @@ static void how_long_scripts_took_is_known(void **state)
     uint64_t took_ns = lr_host.ops->longest_ns(sig_loop(), &place);
     assert_true(took_ns >= SL_CPU_NS && took_ns < 20 * SL_CPU_NS);
     assert_int_equal(strncmp(place, "room.lua:", 9), 0);
+    lr_end();
+}
+
+/* A second is full once scripts took half of it. */
+static void seconds_full_of_scripts_are_counted(void **state)
+{
+    static const struct {
+        uint64_t at_ms, took_ms, full; /* by then */
+    } all[] = {{10100, 400, 0}, {10900, 99, 0},  {10950, 1, 1}, {10990, 300, 1},
+               {11000, 499, 1}, {12999, 500, 2}, {13000, 0, 2}, {13001, 2000, 3}};
+    struct sl_shard own = {.L = NULL};
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        sl_note_second(&own, all[i].at_ms * SQ_NS_PER_MS, all[i].took_ms * SQ_NS_PER_MS);
+        assert_int_equal(own.full_seconds, all[i].full);
+    }
+    struct sl_shard *shard = sl_shard_get(sig_loop());
+    assert_non_null(shard);
+    lr_begin("while true do end");
+    sig_host_expect_failure(&lr_host, SQ_CAUSE_PROTOCOL, "the script computed for");
+    assert_true(shard->second_ns >= SL_CPU_NS && shard->second > 0);
+    shard->full_seconds = 7;
+    assert_int_equal(lr_host.ops->full_seconds(sig_loop()), 7);
     lr_end();
 }
 
@@ -528,6 +636,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told_before_the_run),
         cmocka_unit_test(names_of_figures_are_known),
         cmocka_unit_test(files_beside_it_are_required),
+        cmocka_unit_test(circles_of_files_are_told),
+        cmocka_unit_test(what_a_script_waits_for_is_known),
         cmocka_unit_test(there_is_a_sandbox),
         cmocka_unit_test(users_do_not_see_each_other),
         cmocka_unit_test(an_endless_loop_stops_its_user_alone),
@@ -538,6 +648,7 @@ int main(void)
         cmocka_unit_test(who_leaves_closes_in_order),
         cmocka_unit_test(destroyed_at_any_time),
         cmocka_unit_test(how_long_scripts_took_is_known),
+        cmocka_unit_test(seconds_full_of_scripts_are_counted),
         cmocka_unit_test(a_stretch_ends_with_the_loops_turn),
         cmocka_unit_test(errors_within_coroutines_have_one_place),
         cmocka_unit_test(without_memory),

@@ -81,7 +81,7 @@ static int received(lua_State *L, int status, lua_KContext ctx)
         lua_pushstring(L, c->channel ? "timeout" : "closed");
         return 2;
     }
-    return sl_await(L, c, (uint64_t)ctx, ctx, received);
+    return sl_await(L, c, "channel:receive", (uint64_t)ctx, ctx, received);
 }
 
 static int l_receive(lua_State *L)
@@ -118,7 +118,7 @@ static int opened(lua_State *L, int status, lua_KContext ctx)
                         "data channel '%s' %s", c->label,
                         c->channel ? "did not open in time" : "was closed");
     }
-    return sl_await(L, c, (uint64_t)ctx, ctx, opened);
+    return sl_await(L, c, "channel:open", (uint64_t)ctx, ctx, opened);
 }
 
 /* channel:open(timeout): until it may send */
@@ -247,7 +247,7 @@ static int next_channel(lua_State *L, int status, lua_KContext ctx)
         lua_pushstring(L, pc->closed ? "closed" : "timeout");
         return 2;
     }
-    return sl_await(L, pc, (uint64_t)ctx, ctx, next_channel);
+    return sl_await(L, pc, "pc:datachannel", (uint64_t)ctx, ctx, next_channel);
 }
 
 /* pc:datachannel(timeout): the next one that the other side opens */

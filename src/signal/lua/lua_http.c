@@ -102,7 +102,8 @@ static int answered(lua_State *L, int status, lua_KContext ctx)
     struct sq_signal *p = sl_user(L);
     (void)status;
     if (!q->done) {
-        return sl_await(L, q, SQ_NEVER, ctx, answered); /* sq_http has a time-out of its own */
+        /* sq_http has a time-out of its own. */
+        return sl_await(L, q, "http", SQ_NEVER, ctx, answered);
     }
     if (q->err) {
         char text[sizeof(q->text)];

@@ -21,6 +21,7 @@
 #include <lua.h>
 #include <lualib.h>
 
+#define SL_FULL_NS      (500 * SQ_NS_PER_MS) /* of a second: most of what a thread does */
 #define SL_CPU_NS       (100 * SQ_NS_PER_MS) /* of the thread, until a task waits again */
 #define SL_HOOK_STEPS   100                  /* instructions between two looks at that */
 #define SL_SPEND_STEPS  10000                /* steps of C functions between two looks */
@@ -52,7 +53,8 @@ struct sl_shard {
      * and at most, with the place of the longest of them. */
     uint64_t stretch, stretch_ns, stretch_top_ns, longest_ns;
     char stretch_place[80], longest_place[80];
-    bool too_long, too_much, too_wide; /* too_wide: a text */
+    uint64_t second, second_ns, full_seconds; /* of the clock; what scripts took in it */
+    bool too_long, too_much, too_wide;        /* too_wide: a text */
 };
 
 struct sl_task {
@@ -61,7 +63,8 @@ struct sl_task {
     lua_State *co;
     int ref, args; /* args: to be passed when it begins */
     struct sq_timer timer;
-    const void *on; /* what it waits for; NULL: its time alone */
+    const void *on;   /* what it waits for; NULL: its time alone */
+    const char *what; /* the same for people: the function of the API */
     uint64_t deadline_ns;
     bool waits, ready, over;
 };
@@ -206,8 +209,12 @@ static inline void sl_spend(lua_State *L, size_t steps)
         sl_look(L);
     }
 }
-/* Waits: `k` is called when something befell `on` or the time is over, and looks which. */
-int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k);
+/* Waits: `k` is called when something befell `on` or the time is over, and looks which. `what`: the
+ * API's function, for people; static. */
+int sl_await(lua_State *L, const void *on, const char *what, uint64_t deadline_ns, lua_KContext ctx,
+             lua_KFunction k);
+/* As sq_signal_ops.tell_wait */
+bool sl_tell_wait(const struct sq_signal *p, char text[static SQ_PEER_TEXT_MAX]);
 bool sl_is_late(lua_State *L);
 /* Tasks that wait for it are to look again. */
 void sl_wake(struct sq_signal *p, const void *on);
@@ -220,6 +227,11 @@ void sl_stop_tasks(struct sq_signal *p);
 void sl_free_tasks(struct sq_signal *p);
 /* As sq_signal_ops.longest_ns */
 uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place);
+/* A script began at this time of the clock and took so long: counts the seconds that scripts fill.
+ */
+void sl_note_second(struct sl_shard *shard, uint64_t at_ns, uint64_t took_ns);
+/* As sq_signal_ops.full_seconds */
+uint64_t sl_full_seconds(const struct sq_loop *loop);
 /* An argument that is a time: seconds, or "500ms"; none: `otherwise`. Gives when it is over. */
 uint64_t sl_deadline(lua_State *L, int arg, uint64_t otherwise_ns);
 /* Remembers the cause of the error that is on top of the stack. */

@@ -1,7 +1,7 @@
 /* json.encode, json.decode, json.null, json.array */
+#include "signal/jsontext.h"
 #include "signal/lua/lua_int.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -36,6 +36,10 @@ static void push_json(lua_State *L, json_t *v)
         }
         break;
     case JSON_STRING:
+        if (sq_jsontext_digits(v)) { /* as a number of Lua's it would be another one */
+            lua_pushstring(L, sq_jsontext_digits(v));
+            break;
+        }
         lua_pushlstring(L, json_string_value(v), json_string_length(v));
         break;
     case JSON_INTEGER:
@@ -61,7 +65,7 @@ static int l_decode(lua_State *L)
     json_t **box = lua_newuserdatauv(L, sizeof(json_t *), 0); /* freed also where pushing raises */
     *box = NULL;
     luaL_setmetatable(L, VALUE);
-    *box = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    *box = sq_jsontext_parse(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
     if (!*box) {
         return sl_raise(L, SQ_CAUSE_PROTOCOL, "json: %.100s, at byte %d of '%.60s'", error.text,
                         error.position, text);

@@ -329,7 +329,7 @@ static int candidate(lua_State *L, int status, lua_KContext ctx)
         lua_pushstring(L, pc->gathered || pc->closed ? "complete" : "timeout");
         return 2;
     }
-    return sl_await(L, pc, (uint64_t)ctx, ctx, candidate);
+    return sl_await(L, pc, "pc:icecandidate", (uint64_t)ctx, ctx, candidate);
 }
 
 /* pc:icecandidate(timeout): the next one; nil and "complete", "timeout" */
@@ -392,7 +392,7 @@ static int gathered(lua_State *L, int status, lua_KContext ctx)
     if (pc->gathered || pc->closed || sl_now(sl_user(L)) >= (uint64_t)ctx) {
         return push_local(L, pc);
     }
-    return sl_await(L, pc, (uint64_t)ctx, ctx, gathered);
+    return sl_await(L, pc, "pc:gathered", (uint64_t)ctx, ctx, gathered);
 }
 
 /* pc:gathered(timeout) -> the description with all candidates in it */
@@ -417,7 +417,7 @@ static int reached(lua_State *L, int status, lua_KContext ctx)
         return sl_raise(L, SQ_CAUSE_TIMEOUT, "waited for %s, and the connection is %s", wanted,
                         state_name(pc));
     }
-    return sl_await(L, pc, (uint64_t)ctx, ctx, reached);
+    return sl_await(L, pc, "pc:wait", (uint64_t)ctx, ctx, reached);
 }
 
 /* pc:wait(state, timeout): until connectionState is that */
@@ -441,7 +441,7 @@ static int changed(lua_State *L, int status, lua_KContext ctx)
         lua_pushstring(L, state_name(pc));
         return 1;
     }
-    return sl_await(L, pc, SQ_NEVER, ctx, changed);
+    return sl_await(L, pc, "pc:change", SQ_NEVER, ctx, changed);
 }
 
 /* pc:change(state): until it is another one, which it gives */
@@ -520,7 +520,7 @@ static int gathers_again(lua_State *L, int status, lua_KContext ctx)
         lua_pushboolean(L, !pc->closed);
         return 1;
     }
-    return sl_await(L, pc, SQ_NEVER, ctx, gathers_again);
+    return sl_await(L, pc, "pc.onicecandidate", SQ_NEVER, ctx, gathers_again);
 }
 
 /* Waits for an ICE restart; false: none comes any more. */

@@ -84,7 +84,7 @@ static int wait_for(lua_State *L, int status, lua_KContext ctx)
     if (sl_now(p) >= until_ns) {
         return sl_raise(L, SQ_CAUSE_TIMEOUT, "nobody has set '%.60s' in time", name);
     }
-    return sl_await(L, &p->watching, until_ns, ctx, wait_for);
+    return sl_await(L, &p->watching, "session:wait_for", until_ns, ctx, wait_for);
 }
 
 /* session:wait_for(name, timeout, scope) */
@@ -178,14 +178,14 @@ static int slept(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     uint64_t until_ns = (uint64_t)ctx;
-    return sl_now(sl_user(L)) >= until_ns ? 0 : sl_await(L, NULL, until_ns, ctx, slept);
+    return sl_now(sl_user(L)) >= until_ns ? 0 : sl_await(L, NULL, "sleep", until_ns, ctx, slept);
 }
 
 static int l_sleep(lua_State *L)
 {
     luaL_checkany(L, 1);
     uint64_t until_ns = sl_deadline(L, 1, 0);
-    return sl_await(L, NULL, until_ns, (lua_KContext)until_ns, slept);
+    return sl_await(L, NULL, "sleep", until_ns, (lua_KContext)until_ns, slept);
 }
 
 static int l_spawn(lua_State *L)

@@ -241,5 +241,7 @@ const struct sq_signal_ops sq_signal_lua = {
     .woken = lua_woken,
     .script_name = script_name,
     .restart_lacks = restart_lacks,
+    .tell_wait = sl_tell_wait,
     .longest_ns = sl_longest_ns,
+    .full_seconds = sl_full_seconds,
 };

@@ -104,6 +104,35 @@ int sl_compile_check(const struct sq_lua_file *file, char *why, size_t why_room)
     return status == LUA_OK ? 0 : status == LUA_ERRSYNTAX ? SQ_ERR_FORMAT : SQ_ERR_NOMEM;
 }
 
+static int l_require(lua_State *L);
+
+/* A file that requires what waits for it: one that runs already, further down, or more requires
+ * within each other than there are files. Raises. */
+static void refuse_circle(lua_State *L, const struct sq_signal *p, const struct sq_lua_file *file)
+{
+    const struct sq_lua_script *script = p->s.user->script;
+    char from[LUA_IDSIZE] = "";
+    size_t requires = 0;
+    bool runs = false;
+    lua_Debug ar;
+    sl_push_file(L, file);
+    for (int level = 0; !runs && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sf", &ar);
+        requires += lua_tocfunction(L, -1) == l_require;
+        runs = lua_rawequal(L, -1, -2);
+        if (!from[0] && ar.source[0] == '@') {
+            memcpy(from, ar.short_src, sizeof(from));
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    if (runs || requires > script->files_len) {
+        sl_raise(L, SQ_CAUSE_PROTOCOL,
+                 "require '%.63s': a circle: %s waits for %s, which requires it", file->module,
+                 file->name, from);
+    }
+}
+
 static int l_require(lua_State *L)
 {
     struct sq_signal *p = sl_user(L);
@@ -121,6 +150,7 @@ static int l_require(lua_State *L)
         return 1;
     }
     lua_pop(L, 1);
+    refuse_circle(L, p, file);
     sl_push_file(L, file);
     lua_pushvalue(L, -3);
     lua_call(L, 1, 1);

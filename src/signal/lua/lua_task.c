@@ -210,6 +210,24 @@ static void note_stretch(const struct sl_task *task, uint64_t took_ns)
     }
 }
 
+void sl_note_second(struct sl_shard *shard, uint64_t at_ns, uint64_t took_ns)
+{
+    uint64_t second = at_ns / SQ_NS_PER_SEC;
+    if (second != shard->second) {
+        shard->second = second;
+        shard->second_ns = 0;
+    }
+    bool was_full = shard->second_ns >= SL_FULL_NS;
+    shard->second_ns += took_ns;
+    shard->full_seconds += !was_full && shard->second_ns >= SL_FULL_NS;
+}
+
+uint64_t sl_full_seconds(const struct sq_loop *loop)
+{
+    const struct sl_shard *shard = sl_shard_find(loop);
+    return shard ? shard->full_seconds : 0;
+}
+
 uint64_t sl_longest_ns(const struct sq_loop *loop, const char **ret_place)
 {
     const struct sl_shard *shard = sl_shard_find(loop);
@@ -235,7 +253,9 @@ static bool resume(struct sl_task *task)
     task->args = 0;
     int status = lua_resume(task->co, NULL, args, &results);
     shard->task = NULL;
-    note_stretch(task, sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns);
+    uint64_t took_ns = sq_thread_cpu_ns() + SL_CPU_NS - shard->cpu_until_ns;
+    note_stretch(task, took_ns);
+    sl_note_second(shard, shard->until_ns - SL_CPU_NS, took_ns);
     if (status == LUA_YIELD) {
         lua_pop(task->co, results);
         if (!task->waits) { /* coroutine.yield(): it goes on with the loop's next turn */
@@ -320,7 +340,8 @@ void sl_wake(struct sq_signal *p, const void *on)
     }
 }
 
-int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ctx, lua_KFunction k)
+int sl_await(lua_State *L, const void *on, const char *what, uint64_t deadline_ns, lua_KContext ctx,
+             lua_KFunction k)
 {
     struct sl_task *task = sl_shard_of(L)->task;
     if (task->co != L) {
@@ -329,12 +350,30 @@ int sl_await(lua_State *L, const void *on, uint64_t deadline_ns, lua_KContext ct
                         "spawn(function)");
     }
     task->on = on;
+    task->what = what;
     task->deadline_ns = deadline_ns;
     task->waits = true;
     if (deadline_ns != SQ_NEVER) {
         sq_timer_start(sq_loop_timers(task->peer->s.host->loop), &task->timer, deadline_ns);
     }
     return lua_yieldk(L, 0, ctx, k);
+}
+
+bool sl_tell_wait(const struct sq_signal *p, char text[static SQ_PEER_TEXT_MAX])
+{
+    const struct sl_task *task = p->main;
+    lua_Debug ar;
+    if (!task || task->over) {
+        return false;
+    }
+    if (find_line(task->co, &ar)) {
+        snprintf(text, SQ_PEER_TEXT_MAX, "%.59s:%d: the script was still waiting (%s)",
+                 ar.short_src, ar.currentline, task->waits ? task->what : "coroutine.yield");
+    } else {
+        snprintf(text, SQ_PEER_TEXT_MAX, "%.59s: the script had no turn yet",
+                 p->s.user->script->files[0].name);
+    }
+    return true;
 }
 
 bool sl_is_late(lua_State *L)

@@ -77,7 +77,8 @@ static int connected(lua_State *L, int status, lua_KContext ctx)
     if (s->ended) {
         return sl_raise(L, s->cause ? s->cause : SQ_CAUSE_SIGNALING, "ws.connect: %s", s->text);
     }
-    return sl_await(L, s, SQ_NEVER, ctx, connected); /* sq_ws has a time-out of its own */
+    /* sq_ws has a time-out of its own. */
+    return sl_await(L, s, "ws.connect", SQ_NEVER, ctx, connected);
 }
 
 /* The one that is asked for: protocol = "x", protocols = {"x"}. */
@@ -194,7 +195,7 @@ static int received(lua_State *L, int status, lua_KContext ctx)
         lua_pushstring(L, s->ended ? "closed" : "timeout");
         return 2;
     }
-    return sl_await(L, s, until_ns, ctx, received);
+    return sl_await(L, s, "socket:receive", until_ns, ctx, received);
 }
 
 /* socket:receive(timeout) -> text, kind; or nil and "timeout", "closed" */

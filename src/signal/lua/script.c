@@ -201,9 +201,10 @@ static int add_module(struct sq_lua_script *s, const struct sq_lua_file *from, c
     char text[256];
     const struct why inner = {text, sizeof(text)};
     int err = add_file(s, path, name, &inner);
-    if (err) {
-        snprintf(why->text, why->room, err == SQ_ERR_IO ? "%s:%u: require: %s" : "%.0s%.0u%s",
-                 from->name, line_of(from, at), text);
+    if (err == SQ_ERR_IO) {
+        snprintf(why->text, why->room, "%s:%u: require: %s", from->name, line_of(from, at), text);
+    } else if (err == SQ_ERR_FORMAT) {
+        snprintf(why->text, why->room, "%s", text);
     }
     return err;
 }
