@@ -92,5 +92,9 @@ void sq_link_release(struct sq_link *link);
 bool sq_link_lets_tcp(const struct sq_link *link, uint16_t port);
 bool sq_link_lets_udp(const struct sq_link *link);
 bool sq_link_is_out(const struct sq_link *link);
+/* A client connects to that port for HTTP, or tries to. */
+void sq_link_note_http(struct sq_link *link, uint16_t port);
+/* The port that it last connected to for HTTP, if the firewall stops that; else 0. */
+uint16_t sq_link_stopped_port(const struct sq_link *link);
 
 #endif
