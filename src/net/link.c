@@ -356,6 +356,7 @@ enum sq_link_offer sq_link_offer(struct sq_link_port *port, enum sq_direction di
     struct sq_link *link = port->link;
     struct sq_way *way = &link->ways[direction];
     uint32_t headers = headers_of(d->ipv6, SQ_UDP_BYTES);
+    way->counters.datagrams++;
     if (sq_way_loses(way)) {
         return SQ_LINK_TAKEN;
     }

@@ -67,7 +67,8 @@ struct sq_link_config {
 
 struct sq_link_counters {
     uint64_t offered, lost, queue_dropped, duplicated, corrupted, overtaken, delivered;
-    uint64_t bytes; /* of IP packets, delivered */
+    uint64_t bytes;     /* of IP packets, delivered */
+    uint64_t datagrams; /* of those offered: the others are of streams, and never altered */
 };
 
 /* Is every number in its range? SQ_ERR_INVALID and, in ret_why, a sentence that names it. */

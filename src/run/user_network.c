@@ -82,7 +82,7 @@ static double lost_share(const struct sq_link_counters *way)
 
 static double altered_share(const struct sq_link_counters *way)
 {
-    return way->offered > 0 ? (double)way->corrupted / (double)way->offered : 0;
+    return way->datagrams > 0 ? (double)way->corrupted / (double)way->datagrams : 0;
 }
 
 static bool is_slow(const struct sq_link_config *c)
@@ -160,7 +160,7 @@ static bool network_fault(const struct sq_user *user, enum sq_failure cause, cha
         return true;
     }
     sq_link_get_counters(user->link, &up, &down);
-    if (of_media && user->joined && altered_fault(&up, &down, text, size)) {
+    if (user->joined && altered_fault(&up, &down, text, size)) {
         return true;
     }
     if (lost_share(&up) < LOSS_TOLD && lost_share(&down) < LOSS_TOLD) {
