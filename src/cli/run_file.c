@@ -289,7 +289,8 @@ static const struct sq_scenario_setting *quoted(const struct sq_scenario *s,
     return found;
 }
 
-/* A network that is made of several settings: the first of them that is wrong by itself. */
+/* A network that is made of several settings: the first of them that is wrong by itself. (Bursts
+ * are not, beside a loss.) */
 static struct sq_yaml_place place_of(const struct sq_scenario *s,
                                      const struct sq_scenario_group *group,
                                      const struct sq_scenario_setting *setting)
@@ -306,9 +307,11 @@ static struct sq_yaml_place place_of(const struct sq_scenario *s,
             first--;
         }
         for (; i < of[k]->n && first < i; first++) {
+            const struct sq_link_config lossy = {.up.loss = 0.5, .down.loss = 0.5};
             struct sq_link_config config;
             char what[200];
-            if (sq_link_parse(of[k]->items[first].value, &config, what, sizeof(what)) != 0) {
+            if (sq_link_parse_change(sq_view_of(of[k]->items[first].value), &lossy, &config, what,
+                                     sizeof(what)) != 0) {
                 return of[k]->items[first].at;
             }
         }

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli/run_file.h"
 #include "net/link_profile.h"
+#include "run/ice_servers.h"
 #include <string.h>
 
 void sq_run_steps_plan(const struct sq_run_options *o, struct sq_plan *plan)
@@ -102,6 +103,18 @@ static int check_network(const struct check *c, const struct sq_step *step)
     return err;
 }
 
+/* Those that are written out; others are known when a step has taken them. */
+static int check_ice(const struct check *c, const struct sq_step *step)
+{
+    char why[200] = "";
+    int err = step->json ? sq_ice_servers_check(step->value, why, sizeof(why)) : 0;
+    if (err) {
+        sq_run_file_refuse(c->o, &step->at, c->why, c->why_room, "ice_servers: %s",
+                           why[0] ? why : sq_err_name(err));
+    }
+    return err;
+}
+
 /* What a call has to have for a step. */
 static int check_call(const struct check *c, const struct sq_plan_group *g,
                       const struct sq_step *step)
@@ -144,6 +157,7 @@ static int check_steps(const struct check *c, const struct sq_plan_group *g,
         err = err ? err : check_call(c, g, step);
         err = err || !step->talk ? err : check_talk(c, step);
         err = err || step->kind != SQ_STEP_NETWORK ? err : check_network(c, step);
+        err = err || step->kind != SQ_STEP_ICE_SERVERS ? err : check_ice(c, step);
         err = err || !http ? err : check_text(c, step, http->url);
         err = err || !http ? err : check_text(c, step, http->body);
         for (size_t k = 0; !err && http && k < http->headers_len; k++) {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 void sq_run_steps_plan(const struct sq_run_options *o, struct sq_plan *plan);
-/* Columns that steps ask for are there, and networks are networks. SQ_ERR_INVALID with a sentence.
- */
+/* Columns that steps ask for are there, networks are networks, and ICE servers ICE servers.
+ * SQ_ERR_INVALID, SQ_ERR_FORMAT with a sentence. */
 int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *plan, char *why,
                        size_t why_room) SQ_MUST_USE;
 /* The group's signalling, with its script where it has one, can do what the steps ask of it. */

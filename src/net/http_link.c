@@ -215,6 +215,9 @@ int sq_http_relay_open(struct sq_loop *loop, const struct sq_stream_options *to,
         close(listener);
         return err;
     }
+    if (to->link) {
+        sq_link_note_http(to->link, to->port);
+    }
     relay->loop = loop;
     relay->listener = listener;
     relay->curl_fd = curl_fd;

@@ -25,7 +25,8 @@ struct sq_link {
     struct sq_link_config config;
     struct sq_way ways[SQ_DIRECTIONS];
     struct sq_timer timer;
-    unsigned users; /* its owner, its ports, and a walk through it */
+    unsigned users;     /* its owner, its ports, and a walk through it */
+    uint16_t http_port; /* of the latest connection for HTTP; 0: none */
 };
 
 /* ---- Limits ---- */
@@ -289,6 +290,16 @@ bool sq_link_is_out(const struct sq_link *link)
     return link->config.outage;
 }
 
+void sq_link_note_http(struct sq_link *link, uint16_t port)
+{
+    link->http_port = port;
+}
+
+uint16_t sq_link_stopped_port(const struct sq_link *link)
+{
+    return sq_link_lets_tcp(link, link->http_port) ? 0 : link->http_port;
+}
+
 /* ---- Ports ---- */
 
 void sq_link_port_open(struct sq_link_port *port, struct sq_link *link,
@@ -345,6 +356,7 @@ enum sq_link_offer sq_link_offer(struct sq_link_port *port, enum sq_direction di
     struct sq_link *link = port->link;
     struct sq_way *way = &link->ways[direction];
     uint32_t headers = headers_of(d->ipv6, SQ_UDP_BYTES);
+    way->counters.datagrams++;
     if (sq_way_loses(way)) {
         return SQ_LINK_TAKEN;
     }

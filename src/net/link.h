@@ -67,7 +67,8 @@ struct sq_link_config {
 
 struct sq_link_counters {
     uint64_t offered, lost, queue_dropped, duplicated, corrupted, overtaken, delivered;
-    uint64_t bytes; /* of IP packets, delivered */
+    uint64_t bytes;     /* of IP packets, delivered */
+    uint64_t datagrams; /* of those offered: the others are of streams, and never altered */
 };
 
 /* Is every number in its range? SQ_ERR_INVALID and, in ret_why, a sentence that names it. */
@@ -92,5 +93,9 @@ void sq_link_release(struct sq_link *link);
 bool sq_link_lets_tcp(const struct sq_link *link, uint16_t port);
 bool sq_link_lets_udp(const struct sq_link *link);
 bool sq_link_is_out(const struct sq_link *link);
+/* A client connects to that port for HTTP, or tries to. */
+void sq_link_note_http(struct sq_link *link, uint16_t port);
+/* The port that it last connected to for HTTP, if the firewall stops that; else 0. */
+uint16_t sq_link_stopped_port(const struct sq_link *link);
 
 #endif

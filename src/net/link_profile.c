@@ -125,10 +125,17 @@ const struct sq_link_profile *sq_link_profile_find(const char *name)
 
 /* ---- Settings ---- */
 
+enum key { RATE, QUEUE, DELAY, JITTER, LOSS_SHARE, BURST, DUPLICATE, CORRUPT, REORDER, KEYS };
+
+/* In which words a setting was said: bits. */
+enum { SAID_UP = 1, SAID_DOWN = 2, SAID_BOTH = 4 };
+
 struct parser {
     char *why;
     size_t size;
     double burst[2]; /* of each way; 0: none */
+    unsigned said[KEYS];
+    bool said_firewall;
 };
 
 static int refuse(const struct parser *p, struct sq_view what, const char *expected)
@@ -213,8 +220,6 @@ static bool read_queue(struct sq_view value, struct sq_link_way *way)
     return true;
 }
 
-enum key { RATE, QUEUE, DELAY, JITTER, LOSS_SHARE, BURST, DUPLICATE, CORRUPT, REORDER, KEYS };
-
 static const struct {
     const char *name, *expected;
 } keys[KEYS] = {
@@ -260,7 +265,18 @@ static bool set(struct parser *p, enum key key, struct sq_view value, struct sq_
     return false;
 }
 
-static int parse_firewall(const struct parser *p, struct sq_view item, struct sq_view value,
+#define ONCE "each setting once, and one of both ways before those of up. and down."
+
+/* Of two that contradict each other, which is meant? */
+static bool is_said_again(struct parser *p, enum key key, bool up, bool down)
+{
+    unsigned now = up ? SAID_UP : down ? SAID_DOWN : SAID_BOTH;
+    bool again = now == SAID_BOTH ? p->said[key] != 0 : (p->said[key] & now) != 0;
+    p->said[key] |= now;
+    return again;
+}
+
+static int parse_firewall(struct parser *p, struct sq_view item, struct sq_view value,
                           enum sq_firewall *ret_firewall)
 {
     static const struct {
@@ -270,6 +286,10 @@ static int parse_firewall(const struct parser *p, struct sq_view item, struct sq
                  {"no-udp", SQ_FIREWALL_NO_UDP},
                  {"web", SQ_FIREWALL_WEB},
                  {"https", SQ_FIREWALL_HTTPS}};
+    if (p->said_firewall) {
+        return refuse(p, item, ONCE);
+    }
+    p->said_firewall = true;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (sq_view_is(value, names[i].name)) {
             *ret_firewall = names[i].firewall;
@@ -314,6 +334,9 @@ static int parse_setting(struct parser *p, struct sq_view item, struct sq_link_c
         if (!sq_view_is(name, keys[key].name)) {
             continue;
         }
+        if (is_said_again(p, (enum key)key, up, down)) {
+            return refuse(p, item, ONCE);
+        }
         bool good = down || set(p, (enum key)key, value, &config->up, 0);
         good = good && (up || set(p, (enum key)key, value, &config->down, 1));
         return good ? 0 : refuse(p, item, keys[key].expected);
@@ -340,6 +363,14 @@ static int spread_loss(const struct parser *p, struct sq_link_way *way, double b
     way->bursts = (struct sq_link_bursts){.to_bad = to_bad, .to_good = to_good, .loss_bad = 1};
     way->loss = 0;
     return 0;
+}
+
+/* Bursts were asked for, and nothing is lost in any way of which they were. */
+static bool bursts_in_vain(const struct parser *p, const struct sq_link_config *c)
+{
+    bool of_up = p->said[BURST] & (SAID_UP | SAID_BOTH);
+    bool of_down = p->said[BURST] & (SAID_DOWN | SAID_BOTH);
+    return (of_up || of_down) && !(of_up && c->up.loss > 0) && !(of_down && c->down.loss > 0);
 }
 
 /* The other way round, so that either may be set anew. */
@@ -395,6 +426,12 @@ static int parse_onto(struct sq_view text, const struct sq_link_config *base,
     gather_loss(&p, &config.up, 0);
     gather_loss(&p, &config.down, 1);
     int err = parse_items(&p, text, base != NULL, &config);
+    if (!err && bursts_in_vain(&p, &config)) {
+        snprintf(why, size,
+                 "a burst where nothing is lost: expected loss=SHARE, too, for example "
+                 "loss=2%%,burst=4");
+        err = SQ_ERR_FORMAT;
+    }
     err = err ? err : spread_loss(&p, &config.up, p.burst[0]);
     err = err ? err : spread_loss(&p, &config.down, p.burst[1]);
     err = err ? err : sq_link_check(&config, why, size);

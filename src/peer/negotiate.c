@@ -98,12 +98,23 @@ static int follow_restart(struct sq_peer *peer)
     return err;
 }
 
+/* From the first description on, for what ICE needs of this side alone; see waits_for_remote in
+ * timeouts.c. */
 static void start_clock(struct sq_peer *peer)
 {
     if (peer->state == SQ_PEER_NEW) {
         peer->state = SQ_PEER_CONNECTING;
         peer->connect_by_ns = peer->now_ns + peer->connect_timeout_ns;
         sq_peer_emit(peer, (struct sq_peer_event){.type = SQ_PEER_EV_STATE, .state = peer->state});
+    }
+}
+
+/* Both descriptions are there: ICE and DTLS have their time from now on. How long the other side
+ * took to answer is signalling's matter, and not theirs. */
+static void restart_clock(struct sq_peer *peer)
+{
+    if (peer->state == SQ_PEER_CONNECTING && !peer->patient) {
+        peer->connect_by_ns = peer->now_ns + peer->connect_timeout_ns;
     }
 }
 
@@ -161,6 +172,7 @@ static int apply_transport(struct sq_peer *peer, const struct sq_jsep_result *re
     if (!peer->remote_applied) {
         peer->remote_applied = true;
         peer->times.negotiated = peer->now_ns;
+        restart_clock(peer);
     }
     peer->ice_changed = true;
     sq_peer_after_ice(peer);

@@ -266,9 +266,11 @@ struct sq_peer_config {
     const char *stream_id; /* msid; copied; NULL: random */
     const struct sq_addr *stun_servers; /* copied */
     size_t stun_servers_len;            /* at most SQ_ICE_SERVERS_MAX */
-    uint64_t connect_timeout_ns;        /* from the first description until connected; 0: 30 s */
-    bool patient;      /* descriptions are carried by hand: checks that nobody answers go on until
-                          connect_timeout_ns, where else they end by RFC 8445 after 40 s */
+    uint64_t connect_timeout_ns;        /* from when both descriptions are there until connected; so
+                                           long, too, for a first candidate. 0: 30 s */
+    bool patient;      /* descriptions are carried by hand: connect_timeout_ns counts from the first
+                          one, and checks that nobody answers go on until then, where else they end
+                          by RFC 8445 after 40 s */
     bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
                           peer/derived_ice.h, so that they need not be told; who uses them and is
                           not the one of the remote description is refused */

@@ -1,13 +1,17 @@
 #include "run/ice_servers.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "peer/turn/turn.h"
+#include "scenario/steps.h"
 #include "signal/jsontext.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define STUN_PORT 3478
+#define OPEN      '\x7f' /* in the place of a value that a step will give; JSON allows it */
 
 struct reading {
     struct sq_ice_servers *servers;
@@ -16,6 +20,8 @@ struct reading {
     size_t at; /* the server's number, for messages */
     char *why;
     size_t why_room;
+    bool checking; /* before the run: values are still to come */
+    bool any_open; /* so is a URL */
 };
 
 static int refuse(const struct reading *r, const char *what)
@@ -40,6 +46,18 @@ static int parse_url(const char *url, bool stun, struct sq_turn_url *ret_url, ch
     return sq_turn_url_parse(as_turn, ret_url, why, room);
 }
 
+/* What it is, is known only with its values: all of it, a list, or what is behind such a scheme. */
+static bool is_open(const char *url)
+{
+    static const char *const schemes[] = {"stun:", "stuns:", "turn:", "turns:"};
+    const char *open = strchr(url, OPEN);
+    bool fits = open && (url[0] == '[' || open < url + strcspn(url, ":"));
+    for (size_t i = 0; open && i < sizeof(schemes) / sizeof(*schemes); i++) {
+        fits = fits || strncasecmp(url, schemes[i], strlen(schemes[i])) == 0;
+    }
+    return fits;
+}
+
 static char *copy_of(const char *text)
 {
     return text ? sq_strdup(text) : NULL;
@@ -49,6 +67,10 @@ static int add_url(struct reading *r, const char *url)
 {
     struct sq_ice_servers *all = r->servers;
     char why[120], text[200];
+    if (r->checking && is_open(url)) {
+        r->any_open = true;
+        return 0;
+    }
     bool stun = strncmp(url, "stun:", 5) == 0;
     bool room = stun ? r->stuns < SQ_RELAY_SERVERS_MAX : r->turns < SQ_RELAY_SERVERS_MAX;
     if (strncmp(url, "stuns:", 6) == 0 || !room || all->n == SQ_ICE_SERVERS_URLS_MAX) {
@@ -84,7 +106,7 @@ static int add_urls(struct reading *r, json_t *urls, bool within_text)
     int err = 0;
     if (json_is_string(urls)) {
         const char *text = json_string_value(urls);
-        if (text[0] != '[' || within_text) {
+        if (text[0] != '[' || within_text || (r->checking && is_open(text))) {
             return add_url(r, text);
         }
         json_t *list = json_loads(text, 0, NULL); /* that a step took in one piece */
@@ -145,32 +167,56 @@ static int read_root(struct reading *r, json_t *root)
     return err;
 }
 
-int sq_ice_servers_parse(const char *json, size_t len, struct sq_ice_servers **ret_servers,
-                         char *why, size_t why_room)
+static int parse(const char *json, size_t len, struct reading *r)
 {
     json_error_t error = {.text = ""};
     json_t *root = sq_jsontext_parse(json, len, 0, &error);
     if (!root) {
         bool number = json_error_code(&error) == json_error_numeric_overflow;
-        snprintf(why, why_room, "ICE servers %s: line %d: %.80s",
+        snprintf(r->why, r->why_room, "ICE servers %s: line %d: %.80s",
                  number ? "cannot be read" : "are no JSON", error.line, error.text);
         return SQ_ERR_FORMAT;
     }
-    struct reading r = {.why = why, .why_room = why_room};
-    r.servers = sq_zalloc(sizeof(*r.servers));
-    int err = r.servers ? read_root(&r, root) : SQ_ERR_NOMEM;
+    r->servers = sq_zalloc(sizeof(*r->servers));
+    int err = r->servers ? read_root(r, root) : SQ_ERR_NOMEM;
     json_decref(root);
-    if (!err && r.servers->n == 0) {
-        snprintf(why, why_room,
+    if (!err && r->servers->n == 0 && !r->any_open) {
+        snprintf(r->why, r->why_room,
                  "none of the ICE servers can be used: expected stun:, turn: or turns:");
         err = SQ_ERR_FORMAT;
     }
+    return err;
+}
+
+int sq_ice_servers_parse(const char *json, size_t len, struct sq_ice_servers **ret_servers,
+                         char *why, size_t why_room)
+{
+    struct reading r = {.why = why, .why_room = why_room};
+    int err = parse(json, len, &r);
     if (err) {
         sq_ice_servers_free(r.servers);
         return err;
     }
     *ret_servers = r.servers;
     return 0;
+}
+
+int sq_ice_servers_check(const char *json, char *why, size_t why_room)
+{
+    struct reading r = {.why = why, .why_room = why_room, .checking = true};
+    struct sq_buf open = {0};
+    const char open_text[] = {OPEN, '\0'};
+    for (const char *p = json; p;) {
+        const char *mark = strchr(p, SQ_STEP_MARK);
+        const char *end = mark ? strchr(mark, SQ_STEP_MARK_END) : NULL;
+        sq_buf_add(&open, p, mark ? (size_t)(mark - p) : strlen(p));
+        sq_buf_puts(&open, mark ? open_text : "");
+        p = end ? end + 1 : NULL;
+    }
+    int err = open.err ? open.err : parse(open.text ? open.text : "", open.len, &r);
+    sq_buf_free(&open);
+    sq_ice_servers_free(r.servers);
+    return err;
 }
 
 void sq_ice_servers_free(struct sq_ice_servers *servers)

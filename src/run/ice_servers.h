@@ -27,6 +27,9 @@ struct sq_ice_servers {
  * SQ_ERR_FORMAT: `why` says what was expected; SQ_ERR_NOMEM. */
 int sq_ice_servers_parse(const char *json, size_t len, struct sq_ice_servers **ret_servers,
                          char *why, size_t why_room) SQ_MUST_USE;
+/* The same before a run, of what a step has: values that are to come are marks in it
+ * (scenario/steps.h), and a URL of which one is the host, or the whole, may be any. */
+int sq_ice_servers_check(const char *json, char *why, size_t why_room) SQ_MUST_USE;
 void sq_ice_servers_free(struct sq_ice_servers *servers); /* NULL is allowed */
 
 #endif

@@ -7,7 +7,7 @@
 struct told {
     const char *name;
     size_t len; /* without the share that stands behind it */
-    uint64_t peers, up, up_lost, down, down_lost;
+    uint64_t peers, up, up_lost, up_altered, down, down_lost, down_altered;
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -33,11 +33,19 @@ static struct told *told_of(struct told list[static TOLD_MAX], size_t *n, const 
 
 static void put_lost(const struct told *t, struct sq_buf *out)
 {
-    if (t->up_lost == 0 && t->down_lost == 0) {
-        sq_buf_puts(out, "which lost nothing");
-    } else {
+    bool lost = t->up_lost + t->down_lost > 0;
+    bool altered = t->up_altered + t->down_altered > 0;
+    if (lost) {
         sq_buf_printf(out, "which lost %.3g %% of what they sent and %.3g %% of what came",
                       percent(t->up_lost, t->up), percent(t->down_lost, t->down));
+    }
+    if (altered) {
+        sq_buf_printf(out, "%s altered %.3g %% of what they sent and %.3g %% of what came",
+                      lost ? ", and" : "which", percent(t->up_altered, t->up),
+                      percent(t->down_altered, t->down));
+    }
+    if (!lost && !altered) {
+        sq_buf_puts(out, "which lost nothing");
     }
 }
 
@@ -53,8 +61,10 @@ void sq_result_network_note(const struct sq_result *r, struct sq_buf *out)
             t->peers++;
             t->up += p->link_up;
             t->up_lost += p->link_up_lost;
+            t->up_altered += p->link_up_altered;
             t->down += p->link_down;
             t->down_lost += p->link_down_lost;
+            t->down_altered += p->link_down_altered;
         } else if (p->network[0]) {
             more++;
         }

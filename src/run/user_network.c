@@ -1,6 +1,7 @@
 /* --network: the link that all of a user's traffic goes over, and how it changes. */
 #include "net/loop.h"
 #include "run/user_int.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +80,11 @@ static double lost_share(const struct sq_link_counters *way)
     return way->offered > 0 ? lost / (double)way->offered : 0;
 }
 
+static double altered_share(const struct sq_link_counters *way)
+{
+    return way->datagrams > 0 ? (double)way->corrupted / (double)way->datagrams : 0;
+}
+
 static bool is_slow(const struct sq_link_config *c)
 {
     return (c->up.rate_bps > 0 && c->up.rate_bps < SLOW_BPS) ||
@@ -105,8 +111,38 @@ static void tell_slow(const struct sq_link_config *c, char *text, size_t size)
              (double)(c->up.delay_ns + c->down.delay_ns) / 1e6);
 }
 
-/* What is wrong with it, as far as it explains such a failure: a firewall stops media, and a
- * connection of signalling tells of its own (net/stream.c). */
+/* A firewall stops media, or HTTP that signalling still waits for; a connection that failed by it
+ * has said so itself (net/stream.c). */
+static bool firewall_fault(const struct sq_user *user, enum sq_failure cause, char *text,
+                           size_t size)
+{
+    uint16_t port = sq_link_stopped_port(user->link);
+    bool waits = cause == SQ_FAILURE_NONE || cause == SQ_FAILURE_TIMEOUT;
+    if (user->joined && !sq_link_lets_udp(user->link)) {
+        snprintf(text, size, "lets no UDP out");
+        return true;
+    }
+    if (!user->joined && waits && port) {
+        snprintf(text, size, "lets no TCP out to port %u", port);
+        return true;
+    }
+    return false;
+}
+
+/* Datagrams with wrong bits: checks and handshakes that nobody can read. */
+static bool altered_fault(const struct sq_link_counters *up, const struct sq_link_counters *down,
+                          char *text, size_t size)
+{
+    double most = fmax(altered_share(up), altered_share(down));
+    if (most < LOSS_TOLD || most < fmax(lost_share(up), lost_share(down))) {
+        return false;
+    }
+    snprintf(text, size, "altered %.3g %% of what it sent and %.3g %% of what came",
+             100 * altered_share(up), 100 * altered_share(down));
+    return true;
+}
+
+/* What is wrong with it, as far as it explains such a failure. */
 static bool network_fault(const struct sq_user *user, enum sq_failure cause, char *text,
                           size_t size)
 {
@@ -120,11 +156,13 @@ static bool network_fault(const struct sq_user *user, enum sq_failure cause, cha
         snprintf(text, size, "is down");
         return true;
     }
-    if (of_media && user->joined && !sq_link_lets_udp(user->link)) {
-        snprintf(text, size, "lets no UDP out");
+    if (of_media && firewall_fault(user, cause, text, size)) {
         return true;
     }
     sq_link_get_counters(user->link, &up, &down);
+    if (user->joined && altered_fault(&up, &down, text, size)) {
+        return true;
+    }
     if (lost_share(&up) < LOSS_TOLD && lost_share(&down) < LOSS_TOLD) {
         bool late = of_media && cause != SQ_FAILURE_NO_MEDIA && cause != SQ_FAILURE_MEDIA_LOST;
         if (late && is_slow(sq_link_config(user->link))) {
@@ -157,8 +195,10 @@ void sq_user_network_count(struct sq_user *user)
         sq_link_get_counters(user->link, &up, &down);
         user->row.link_up = up.offered;
         user->row.link_up_lost = up.lost + up.queue_dropped;
+        user->row.link_up_altered = up.corrupted;
         user->row.link_down = down.offered;
         user->row.link_down_lost = down.lost + down.queue_dropped;
+        user->row.link_down_altered = down.corrupted;
     }
 }
 

@@ -153,6 +153,11 @@ static void the_firewall_holds(void **state)
     assert_non_null(strstr(r.text, "cannot connect to 127.0.0.1:"));
     assert_non_null(strstr(r.text, "(its network's firewall stops TCP to that port)"));
     assert_int_equal(requests, 0);
+    char port[16];
+    snprintf(port, sizeof(port), ":%u", sq_link_stopped_port(own_link));
+    assert_non_null(strstr(r.text, port));
+    assert_int_equal(sq_link_set(own_link, &open_link), 0);
+    assert_int_equal(sq_link_stopped_port(own_link), 0);
 }
 
 static void a_firewall_may_close_on_a_connection(void **state)

@@ -207,6 +207,7 @@ static void nothing_comes_in_after_the_socket_is_closed(void **state)
     uint64_t until_ns = sq_clock_ns() + 30 * MS;
     RUN_UNTIL(loop, sq_clock_ns() > until_ns);
     assert_int_equal(client.count, 1);
+    assert_int_equal(down.datagrams, down.offered);
     sq_udp_close(server.udp);
     sq_link_release(link);
 }
@@ -432,6 +433,8 @@ static void a_stream_has_the_rate_of_the_link(void **state)
     struct sq_link_counters down;
     sq_link_get_counters(p.link, &up, &down);
     assert_int_equal(up.queue_dropped + down.queue_dropped, 0);
+    assert_true(up.offered > 0 && down.offered > 0);
+    assert_int_equal(up.datagrams + down.datagrams, 0);
     free_pair(&p);
 }
 

@@ -153,6 +153,9 @@ static void a_burst_keeps_the_share(void **state)
     double share = c.up.bursts.to_bad / (c.up.bursts.to_bad + c.up.bursts.to_good);
     assert_true(fabs(share - 0.05) < 1e-9);
     assert_true(c.down.loss == 0.05 && c.down.bursts.to_bad == 0);
+    c = parse("burst=4,down.loss=3%"); /* it matters in one of the ways */
+    assert_true(c.up.bursts.to_bad == 0 && c.down.bursts.to_bad > 0);
+    assert_true(parse("wifi,burst=4").up.bursts.to_bad > 0);
 }
 
 static void what_is_wrong_is_told(void **state)
@@ -184,6 +187,13 @@ static void what_is_wrong_is_told(void **state)
         {"up.firewall=web", "expected a setting"},
         {"firewall=wall", "firewall=none, no-udp"},
         {"wifi,,loss=1%", "'': expected a setting"},
+        {"rate=1M,rate=2M", "'rate=2M': expected each setting once"},
+        {"up.rate=1M,delay=1ms,rate=2M", "'rate=2M': expected each setting once"},
+        {"wifi,down.loss=1%,down.loss=2%", "'down.loss=2%': expected each setting once"},
+        {"firewall=web,firewall=https", "'firewall=https': expected each setting once"},
+        {"burst=4", "a burst where nothing is lost"},
+        {"loss=0,burst=4", "a burst where nothing is lost"},
+        {"up.burst=4,down.loss=3%", "a burst where nothing is lost"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sq_link_config config = {.firewall = SQ_FIREWALL_WEB};

@@ -307,7 +307,7 @@ static void on_timer(void *ctx, uint64_t now_ns)
         s->far = NULL;
     } else if (s->how == FAKE_LOSES_PICTURE && s->up) {
         sq_track_set_muted(far_video(s), now_ns, true);
-    } else if (s->how != FAKE_SILENT) {
+    } else if (s->how != FAKE_SILENT && s->how != FAKE_STOPPED) {
         join(s, now_ns);
     }
 }
@@ -339,6 +339,9 @@ static int fake_open(const struct sq_target *target, const struct sq_signal_user
     sq_timer_start(sq_loop_timers(host->loop), &s->timer, s->opened_ns + ANSWER_NS);
     atomic_fetch_add(&sessions, 1);
     *ret_signal = s;
+    if (how == FAKE_STOPPED) {
+        sq_link_note_http(user->link, FAKE_STOPPED_PORT);
+    }
     if (how == FAKE_EXHAUSTED) {
         sq_timer_stop(&s->timer);
         host->failed(host_ctx, SQ_CAUSE_EXHAUSTED, "cannot connect: Too many open files");

@@ -12,6 +12,7 @@ enum fake_how {
     FAKE_REFUSED_AT_ONCE,   /* failed() from within open(): auth */
     FAKE_REFUSED,           /* failed() later: signaling */
     FAKE_SILENT,            /* no answer ever */
+    FAKE_STOPPED,           /* the same, and its request was one by HTTP to FAKE_STOPPED_PORT */
     FAKE_NOBODY_THERE,      /* answers with the address of a closed port: ice */
     FAKE_WRONG_CERTIFICATE, /* the answer's fingerprint is another one: dtls */
     FAKE_EMPTY_ROOM,        /* signs in, and is given no peer to connect to */
@@ -32,6 +33,8 @@ enum fake_how {
     FAKE_TAKES_NOTHING,  /* all of them have */
     FAKE_WANTS_NO_VIDEO, /* … a=sendonly: it sends video, and receives none */
 };
+
+#define FAKE_STOPPED_PORT 8841
 
 /* Before a run: `how` is asked for each user's index, from several threads; NULL: all well. */
 void fake_begin(enum fake_how (*how)(uint64_t index));

@@ -76,6 +76,19 @@ static void networks_are_told_with_what_they_lost(void **state)
                        "lost nothing; 1 of its 7 peers was in network c, which lost nothing; 1 of "
                        "its 7 peers was in network d, which lost nothing; 1 more in others");
     sq_result_destroy(r);
+    r = make();
+    struct sq_peer_row *p = add(r, SQ_OUTCOME_OK, true);
+    SQ_RESULT_SET(p->network, "corrupt=5%");
+    p->link_up = p->link_down = 1000;
+    p->link_up_altered = 50;
+    p->link_down_altered = 40;
+    assert_networks(r, "its peers were in network corrupt=5%, which altered 5 % of what they sent "
+                       "and 4 % of what came");
+    p->link_up_lost = 100;
+    assert_networks(r, "its peers were in network corrupt=5%, which lost 10 % of what they sent "
+                       "and 0 % of what came, and altered 5 % of what they sent and 4 % of what "
+                       "came");
+    sq_result_destroy(r);
 }
 
 /* docs/exit-codes.md: which wins over which. */

@@ -245,6 +245,35 @@ static void wrong_ice_servers_are_told(void **state)
     }
 }
 
+/* Before the run, with what steps are still to give. */
+static void ice_servers_are_checked_before(void **state)
+{
+    static const struct {
+        const char *json, *part; /* NULL: they may be right */
+    } cases[] = {
+        {"[{\"urls\":\"http://x\"}]", "'http://x': expected turn:HOST"},
+        {"[{\"urls\":\"turn:x\"}]", "turn:x without username"},
+        {"[{\"urls\":\"http://\1host\2\"}]", "expected turn:HOST"},
+        {"[{\"urls\":\"stuns:x\"}]", "none of the ICE servers can be used"},
+        {"[{\"urls\":\"turn:\1host\2:\1port\2\",\"username\":\"u\",\"credential\":\"\1c\2\"}]",
+         NULL},
+        {"{\"urls\":[\"stun:a\",\"\1url\2\"]}", NULL},
+        {"[{\"urls\":\"\1list\2\"}]", NULL},
+        {"[{\"urls\":\"[\\\"turn:\1host\2\\\"]\"}]", NULL},
+        {"[{\"urls\":\"TURNS:\1host\2\"}]", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char why[160] = "";
+        int err = sq_ice_servers_check(cases[i].json, why, sizeof(why));
+        bool as_expected =
+            cases[i].part ? err == SQ_ERR_FORMAT && strstr(why, cases[i].part) : err == 0;
+        if (!as_expected) {
+            fail_msg("%s: %d, %s", cases[i].json, err, why);
+        }
+    }
+}
+
 /* ---- Users ---- */
 
 struct steps_bench {
@@ -612,6 +641,7 @@ int main(void)
         cmocka_unit_test(big_numbers_are_taken_as_they_stand),
         cmocka_unit_test(ice_servers_are_those_of_w3c),
         cmocka_unit_test(wrong_ice_servers_are_told),
+        cmocka_unit_test(ice_servers_are_checked_before),
         cmocka_unit_test(steps_are_done_in_turn),
         cmocka_unit_test(timers_and_counters_are_judged),
         cmocka_unit_test(who_leaves_comes_back),

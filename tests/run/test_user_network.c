@@ -168,6 +168,53 @@ static void a_slow_network_is_named(void **state)
     bench_free(&b);
 }
 
+/* Checks, or the handshake behind one that got through, that nobody can read. */
+static void a_network_that_alters_is_named(void **state)
+{
+    struct bench b;
+    (void)state;
+    fails_in(&b, "corrupt=100%", NULL);
+    const struct sq_peer_row *p = &b.result->peers[0];
+    assert_int_equal(b.result->counts.failed, 2);
+    assert_int_equal(p->link_up_altered, p->link_up);
+    assert_int_equal(p->link_up_lost + p->link_down_lost, 0);
+    if (!ends_with(p->message, "; its own network, corrupt=100%, altered 100 % of what it sent and "
+                               "100 % of what came")) {
+        fail_msg("%s", p->message);
+    }
+    bench_free(&b);
+    fails_in(&b, "up.corrupt=100%", NULL);
+    assert_non_null(
+        strstr(b.result->peers[0].message, "altered 100 % of what it sent and 0 % of what came"));
+    bench_free(&b);
+}
+
+static enum fake_how first_stopped(uint64_t index)
+{
+    return index == 0 ? FAKE_STOPPED : FAKE_SILENT;
+}
+
+/* The firewall stops the request itself, and the run ends before its time-out says so. */
+static void a_firewall_before_the_service_is_named(void **state)
+{
+    struct bench b;
+    (void)state;
+    fails_in(&b, "HTTPS only", first_stopped);
+    const char *stopped = b.result->peers[0].message;
+    const char *silent = b.result->peers[1].message;
+    if (!ends_with(stopped, "has not answered; its own network, HTTPS only, lets no TCP out to "
+                            "port 8841")) {
+        fail_msg("%s", stopped);
+    }
+    if (!ends_with(silent, "the signalling server has not answered")) {
+        fail_msg("%s", silent);
+    }
+    bench_free(&b);
+    fails_in(&b, "UDP blocked", first_stopped);
+    assert_null(strstr(b.result->peers[0].message, "its own network"));
+    bench_free(&b);
+}
+
 static enum fake_how refused(uint64_t index)
 {
     return index == 0 ? FAKE_REFUSED_AT_ONCE : FAKE_NOBODY_THERE;
@@ -217,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_course_goes_round),
         cmocka_unit_test(its_own_network_is_to_blame),
         cmocka_unit_test(a_slow_network_is_named),
+        cmocka_unit_test(a_network_that_alters_is_named),
+        cmocka_unit_test(a_firewall_before_the_service_is_named),
         cmocka_unit_test(the_servers_fault_stays_its_own),
         cmocka_unit_test(a_group_has_room_for_so_many),
     };

@@ -206,6 +206,62 @@ static void nothing_answers(void **state)
     simnet_free(p.net);
 }
 
+/* The answer is in no hurry: whoever asked for it waits with a time-out of its own, and ICE and
+ * DTLS have their time from when it is there. */
+static void a_late_answer_is_not_the_fault_of_ice(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.connect_timeout_ns = 10 * SEC};
+    for (int cut = 0; cut < 2; cut++) {
+        struct pair p = make_pair(14, &config, &config, false);
+        struct sq_peer *a = simnode_peer(p.a), *b = simnode_peer(p.b);
+        char why[SQ_PEER_TEXT_MAX];
+        char *offer = NULL;
+        char *answer = NULL;
+        assert_int_equal(sq_peer_create_offer(a, simnet_now(p.net), false, &offer, why), 0);
+        run_for(p.net, 60 * SEC);
+        assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+        uint64_t t0 = simnet_now(p.net);
+        simnode_link(p.a)->cut = simnode_link(p.b)->cut = cut;
+        assert_int_equal(sq_peer_set_remote(b, t0, SQ_SDP_OFFER, offer, why), 0);
+        assert_int_equal(sq_peer_create_answer(b, t0, &answer, why), 0);
+        assert_int_equal(sq_peer_set_remote(a, t0, SQ_SDP_ANSWER, answer, why), 0);
+        simnet_run(p.net, t0 + 9900 * MS);
+        assert_int_equal(simnode_state(p.a), cut ? SQ_PEER_CONNECTING : SQ_PEER_CONNECTED);
+        simnet_run(p.net, t0 + 10100 * MS);
+        assert_int_equal(simnode_state(p.a), cut ? SQ_PEER_FAILED : SQ_PEER_CONNECTED);
+        sq_free(offer);
+        sq_free(answer);
+        simnet_free(p.net);
+    }
+}
+
+/* A relay that never answers is its only way: no offer of it can come to anything. */
+static void a_first_candidate_is_not_waited_for_longer(void **state)
+{
+    (void)state;
+    static const struct sq_peer_ops mute = {.event = NULL};
+    const struct sq_peer_config config = {.connect_timeout_ns = 10 * SEC};
+    struct simnet *net = simnet_new(15, 1);
+    struct sq_peer *peer;
+    struct sq_track *track;
+    char why[SQ_PEER_TEXT_MAX];
+    char *offer = NULL;
+    uint64_t t0 = simnet_now(net);
+    assert_int_equal(sq_peer_create(simnet_env(net), &config, &mute, NULL, &peer), 0);
+    assert_int_equal(sq_peer_add_track(peer, SQ_MEDIA_AUDIO, SQ_DIR_RECVONLY, NULL, &track), 0);
+    sq_peer_hold_gathering(peer);
+    assert_int_equal(sq_peer_create_offer(peer, t0, false, &offer, why), 0);
+    sq_peer_on_timeout(peer, t0 + 5 * SEC); /* gathering is to be over, and there is nothing */
+    assert_int_equal(sq_peer_next_timeout(peer), t0 + 10 * SEC);
+    assert_int_equal(sq_peer_state(peer), SQ_PEER_CONNECTING);
+    sq_peer_on_timeout(peer, t0 + 10 * SEC);
+    assert_int_equal(sq_peer_state(peer), SQ_PEER_FAILED);
+    sq_free(offer);
+    sq_peer_destroy(peer);
+    simnet_free(net);
+}
+
 static void consent_expires(void **state)
 {
     (void)state;
@@ -378,6 +434,8 @@ int main(void)
         cmocka_unit_test(jitter_is_true),
         cmocka_unit_test(survives_a_bad_network),
         cmocka_unit_test(nothing_answers),
+        cmocka_unit_test(a_late_answer_is_not_the_fault_of_ice),
+        cmocka_unit_test(a_first_candidate_is_not_waited_for_longer),
         cmocka_unit_test(consent_expires),
         cmocka_unit_test(wrong_fingerprint),
         cmocka_unit_test(ice_lite_and_passive),
