@@ -4,12 +4,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define HALVED_MAX  4       /* parts: by halves of halves */
-#define PERIOD_MOST 1000    /* shares in tenths of a percent, thirds, sevenths, ... */
-#define UNITS       1000000 /* of shares that have no such period */
+#define HALVED_MAX  4   /* parts: by halves of halves */
+#define PERIOD_MOST 100 /* shares in whole percents, thirds, sevenths, ... */
 #define ROUNDED     1e-7
 
-/* ---- Up to four parts ---- */
+/* ---- Halves of halves ---- */
 
 static double sum_of(const double *shares, size_t n)
 {
@@ -21,8 +20,8 @@ static double sum_of(const double *shares, size_t n)
 }
 
 /* Two halves of the parts share the row by rounding, which is off by a half at most, and each half
- * its own likewise: together less than a half of a part's share of its half, and a half. More
- * levels could add up to one and more. */
+ * its own likewise: together less than a half of a part's share of its half, and a half. Each
+ * level more may add a half: two at most for sixteen parts. */
 static void halve(const double *shares, size_t n, uint64_t count, uint64_t *ret_counts)
 {
     if (n == 1) {
@@ -38,7 +37,7 @@ static void halve(const double *shares, size_t n, uint64_t count, uint64_t *ret_
     halve(shares + half, n - half, count - taken, ret_counts + half);
 }
 
-/* ---- More ---- */
+/* ---- More, that begin again soon ---- */
 
 /* The shares as whole numbers of so many units; false: they are none. */
 static bool in_units(const struct sq_mix *mix, double all, uint32_t units,
@@ -56,35 +55,17 @@ static bool in_units(const struct sq_mix *mix, double all, uint32_t units,
     return sum == units;
 }
 
-/* To the nearest, and the largest has what is missing then. */
-static void in_most_units(const struct sq_mix *mix, double all,
-                          int64_t ret_weights[static SQ_MIX_PARTS_MAX])
-{
-    int64_t left = UNITS;
-    size_t largest = 0;
-    for (size_t i = 0; i < mix->n; i++) {
-        ret_weights[i] = (int64_t)(mix->shares[i] / all * UNITS + 0.5);
-        left -= ret_weights[i];
-        largest = ret_weights[i] > ret_weights[largest] ? i : largest;
-    }
-    ret_weights[largest] += left;
-}
-
-/* Gives the period: after so many each part has exactly its share, and all begins again. */
+/* The period: after so many each part has exactly its share, and all begins again. 0: there is no
+ * short one, and a place would be far to walk to. */
 static uint32_t weigh(const struct sq_mix *mix, int64_t ret_weights[static SQ_MIX_PARTS_MAX])
 {
     double all = sum_of(mix->shares, mix->n);
-    if (!(all > 0)) {
-        ret_weights[0] = 1;
-        return 1;
-    }
-    for (uint32_t units = 1; units <= PERIOD_MOST; units++) {
+    for (uint32_t units = 1; all > 0 && units <= PERIOD_MOST; units++) {
         if (in_units(mix, all, units, ret_weights)) {
             return units;
         }
     }
-    in_most_units(mix, all, ret_weights);
-    return UNITS;
+    return 0;
 }
 
 /* One after the other by R. Tijdeman, "The chairman assignment problem" (Discrete Mathematics 32,
@@ -109,11 +90,9 @@ static size_t most_urgent(const int64_t *weights, const uint64_t *counts, size_t
     return best < n ? best : 0; /* what is due to all makes 1: there is one */
 }
 
-static void walk(const struct sq_mix *mix, uint64_t count,
+static void walk(const struct sq_mix *mix, const int64_t *weights, uint32_t period, uint64_t count,
                  uint64_t ret_counts[static SQ_MIX_PARTS_MAX])
 {
-    int64_t weights[SQ_MIX_PARTS_MAX] = {0};
-    uint32_t period = weigh(mix, weights);
     for (uint64_t i = 1; i <= count % period; i++) {
         ret_counts[most_urgent(weights, ret_counts, mix->n, i, period)]++;
     }
@@ -127,11 +106,13 @@ static void walk(const struct sq_mix *mix, uint64_t count,
 void sq_mix_counts(const struct sq_mix *mix, uint64_t count,
                    uint64_t ret_counts[static SQ_MIX_PARTS_MAX])
 {
+    int64_t weights[SQ_MIX_PARTS_MAX] = {0};
     memset(ret_counts, 0, SQ_MIX_PARTS_MAX * sizeof(*ret_counts));
-    if (mix->n <= HALVED_MAX) {
-        halve(mix->shares, mix->n, count, ret_counts);
+    uint32_t period = mix->n > HALVED_MAX ? weigh(mix, weights) : 0;
+    if (period > 0) {
+        walk(mix, weights, period, count, ret_counts);
     } else {
-        walk(mix, count, ret_counts);
+        halve(mix->shares, mix->n, count, ret_counts);
     }
 }
 

@@ -1,7 +1,8 @@
 /* Parts that share a row by their shares: rooms of several sizes, users of several groups or in
  * several networks. Nothing is drawn by lot, and nothing is kept: the place of the millionth is as
  * easily had as that of the first. Of the first n of a row each part has its share of n but for
- * less than one, whatever n is. */
+ * less than one, whatever n is; of more than four parts with shares that are no hundredths (or
+ * thirds, sevenths, ...) but for less than two. */
 #ifndef SQ_RUN_MIX_H
 #define SQ_RUN_MIX_H
 
