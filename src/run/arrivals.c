@@ -68,7 +68,7 @@ static uint64_t after(const struct sq_arrivals_piece *p, double seconds)
 {
     double ns = seconds * 1e9;
     uint64_t most_ns = end_ns(p);
-    uint64_t at_ns = ns < 1e18 ? p->at_ns + (uint64_t)ns : SQ_NEVER;
+    uint64_t at_ns = ns < 1e18 ? p->at_ns + (uint64_t)(ns + 0.5) : SQ_NEVER;
     return sq_min_u64(at_ns, most_ns);
 }
 

@@ -341,6 +341,32 @@ static void a_plain_rate(void **state)
     close_shards();
 }
 
+/* Nobody comes before the end who was not counted: rows of users that are unique are for those. */
+static void as_many_come_as_were_counted(void **state)
+{
+    static const uint64_t durations_s[] = {10, 60, 100, 120};
+    (void)state;
+    for (unsigned i = 0; i < 4 * 100; i++) {
+        struct sq_arrival a;
+        uint64_t came = 0;
+        make("1s:1", 1);
+        w.plan.shape = NULL;
+        w.plan.hold_ns = 5 * SEC;
+        w.plan.rate_per_s = 0.1 * (1 + i / 4);
+        w.plan.duration_ns = durations_s[i % 4] * SEC;
+        open_shards();
+        while (sq_crowd_come(w.shards[0], START + w.plan.duration_ns - 1, &a)) {
+            came++;
+        }
+        if (came != sq_plan_arrivals(&w.plan)) {
+            fail_msg("at %g/s in %g s %llu came of %llu", w.plan.rate_per_s,
+                     (double)w.plan.duration_ns / 1e9, (unsigned long long)came,
+                     (unsigned long long)sq_plan_arrivals(&w.plan));
+        }
+        close_shards();
+    }
+}
+
 /* A shard that stood still: who was due begins late, and who had to go by then goes. */
 static void a_late_shard(void **state)
 {
@@ -415,6 +441,7 @@ int main(void)
         cmocka_unit_test(who_fails_is_replaced_later),
         cmocka_unit_test(jitter),
         cmocka_unit_test(a_plain_rate),
+        cmocka_unit_test(as_many_come_as_were_counted),
         cmocka_unit_test(a_late_shard),
         cmocka_unit_test(by_hand),
         cmocka_unit_test(without_memory),
