@@ -113,7 +113,7 @@ static void start_clock(struct sq_peer *peer)
  * took to answer is signalling's matter, and not theirs. */
 static void restart_clock(struct sq_peer *peer)
 {
-    if (peer->state == SQ_PEER_CONNECTING && !peer->patient) {
+    if (peer->state == SQ_PEER_CONNECTING && !peer->clock_from_offer) {
         peer->connect_by_ns = peer->now_ns + peer->connect_timeout_ns;
     }
 }

@@ -525,7 +525,7 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->video_report_ns = SQ_NEVER;
     peer->rtcp_first = true;
     peer->passive = config->passive;
-    peer->patient = config->patient;
+    peer->clock_from_offer = config->clock_from_offer || config->patient;
     peer->lite = config->ice_lite;
     peer->keep_dtls = config->keep_dtls;
     peer->forward_only = config->forward_only;

@@ -268,12 +268,13 @@ struct sq_peer_config {
     size_t stun_servers_len;            /* at most SQ_ICE_SERVERS_MAX */
     uint64_t connect_timeout_ns;        /* from when both descriptions are there until connected; so
                                            long, too, for a first candidate. 0: 30 s */
-    bool patient;      /* descriptions are carried by hand: connect_timeout_ns counts from the first
-                          one, and checks that nobody answers go on until then, where else they end
-                          by RFC 8445 after 40 s */
-    bool derived_ice;  /* ufrag and password follow from the certificate's fingerprint, see
-                          peer/derived_ice.h, so that they need not be told; who uses them and is
-                          not the one of the remote description is refused */
+    bool clock_from_offer; /* whoever signals has no time-out for the answer: connect_timeout_ns
+                              counts from the first description on */
+    bool patient;          /* descriptions are carried by hand: so does it, and checks that nobody
+                              answers go on until then, where else they end by RFC 8445 after 40 s */
+    bool derived_ice;      /* ufrag and password follow from the certificate's fingerprint, see
+                              peer/derived_ice.h, so that they need not be told; who uses them and is
+                              not the one of the remote description is refused */
     bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
                           of its own does so anyway */
     bool keep_dtls;    /* keep the TLS state after the handshake (else freed a second later) */

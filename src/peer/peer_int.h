@@ -251,7 +251,7 @@ struct sq_peer {
     size_t tracks_len, tracks_room;
     enum sq_peer_state state;
     bool has_path, path_nominated;
-    bool patient; /* the other side's description is carried by hand */
+    bool clock_from_offer; /* connect_by_ns is of the first description, and stays */
 
     uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
     uint64_t video_report_ns; /* sender reports on video alone */

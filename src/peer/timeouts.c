@@ -124,7 +124,7 @@ uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
  * server still to give it one, it has not done its part. */
 static bool waits_for_remote(const struct sq_peer *peer)
 {
-    return !peer->remote_applied && !peer->patient &&
+    return !peer->remote_applied && !peer->clock_from_offer &&
            (sq_ice_local_count(peer->ice) > 0 || sq_ice_gathering_is_done(peer->ice));
 }
 

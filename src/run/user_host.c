@@ -144,6 +144,8 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .simulcast = group->simulcast,
                                           .bwe = group->bwe,
                                           .connect_timeout_ns = user->env->plan->connect_timeout_ns,
+                                          /* a script may wait for an answer for ever */
+                                          .clock_from_offer = group->adapter->script_name != NULL,
                                           .latency = group->latency,
                                           .capture_time = group->latency,
                                           .accept_data = group->data.on,

@@ -236,6 +236,24 @@ static void a_late_answer_is_not_the_fault_of_ice(void **state)
     }
 }
 
+/* Where nobody else would notice that no answer comes, the peer does. */
+static void a_clock_from_the_offer_ends_without_an_answer(void **state)
+{
+    (void)state;
+    const struct sq_peer_config config = {.connect_timeout_ns = 10 * SEC, .clock_from_offer = true};
+    struct pair p = make_pair(16, &config, &config, false);
+    char why[SQ_PEER_TEXT_MAX];
+    char *offer = NULL;
+    uint64_t t0 = simnet_now(p.net);
+    assert_int_equal(sq_peer_create_offer(simnode_peer(p.a), t0, false, &offer, why), 0);
+    simnet_run(p.net, t0 + 9900 * MS);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
+    simnet_run(p.net, t0 + 10100 * MS);
+    assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    sq_free(offer);
+    simnet_free(p.net);
+}
+
 /* A relay that never answers is its only way: no offer of it can come to anything. */
 static void a_first_candidate_is_not_waited_for_longer(void **state)
 {
@@ -435,6 +453,7 @@ int main(void)
         cmocka_unit_test(survives_a_bad_network),
         cmocka_unit_test(nothing_answers),
         cmocka_unit_test(a_late_answer_is_not_the_fault_of_ice),
+        cmocka_unit_test(a_clock_from_the_offer_ends_without_an_answer),
         cmocka_unit_test(a_first_candidate_is_not_waited_for_longer),
         cmocka_unit_test(consent_expires),
         cmocka_unit_test(wrong_fingerprint),
