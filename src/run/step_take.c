@@ -147,7 +147,7 @@ bool sq_step_matches(const struct sq_step_match *match, char *const *values, con
     if (match->at_len == 0) {
         return true;
     }
-    json_error_t error;
+    json_error_t error = {.text = ""};
     json_t *root = sq_jsontext_parse(text, len, JSON_DECODE_ANY, &error);
     bool all = root != NULL;
     for (size_t i = 0; all && i < match->at_len; i++) {

@@ -31,7 +31,7 @@ static void mask_takes(const struct sq_step_http *http, const struct sq_http_res
                        char *body)
 {
     char why[160], json_why[] = "";
-    json_error_t error;
+    json_error_t error = {.text = ""};
     json_t *root = read_json(r, &error);
     for (size_t i = 0; i < http->takes_len; i++) {
         char *text = NULL;

@@ -114,7 +114,7 @@ def check_page(page, results):
 
 def check_dump(results):
     """A dump as webrtc-dump-importer reads it: each object has its times, and pairs are found by their transport."""
-    path = sorted((results.folder / "webrtc-internals").glob("*-squall-0.json"))[0]
+    path = sorted((results.folder / "webrtc-internals").glob("*-squall-1.json"))[0]  # the other one of the two is behind "UDP blocked"
     connection = next(iter(json.loads(path.read_text())["PeerConnections"].values()))
     objects = {}
     for key, stat in connection["stats"].items():
