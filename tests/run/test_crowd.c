@@ -348,11 +348,12 @@ static void as_many_come_as_were_counted(void **state)
     (void)state;
     for (unsigned i = 0; i < 4 * 100; i++) {
         struct sq_arrival a;
+        const unsigned tenths = 1 + i / 4;
         uint64_t came = 0;
         make("1s:1", 1);
         w.plan.shape = NULL;
         w.plan.hold_ns = 5 * SEC;
-        w.plan.rate_per_s = 0.1 * (1 + i / 4);
+        w.plan.rate_per_s = 0.1 * tenths;
         w.plan.duration_ns = durations_s[i % 4] * SEC;
         open_shards();
         while (sq_crowd_come(w.shards[0], START + w.plan.duration_ns - 1, &a)) {
