@@ -538,7 +538,7 @@ static int make_peer(struct session *s)
     const struct sq_peer_config config = {.connect_timeout_ns = s->o.wait_ns,
                                           .patient = true,
                                           .derived_ice = true,
-                                          .keep_dtls = true};
+                                          .hear_goodbye = true};
     sq_rand_secret(&carrier.seed, sizeof(carrier.seed));
     int err = sq_carrier_create(s->loop, &carrier, &s->carrier);
     err = err ? err : sq_endpoint_create(s->carrier, &config, NULL, &ops, s, &s->endpoint);

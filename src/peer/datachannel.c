@@ -686,7 +686,7 @@ void sq_data_free(struct sq_peer *peer)
 
 int sq_peer_want_data(struct sq_peer *peer)
 {
-    if (peer->state == SQ_PEER_CLOSED || sq_dtls_get_state(peer->dtls) == SQ_DTLS_RELEASED) {
+    if (peer->state == SQ_PEER_CLOSED) {
         return SQ_ERR_STATE;
     }
     int err = make_data(peer);

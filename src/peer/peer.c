@@ -391,9 +391,7 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
     peer->srtp = srtp;
     peer->dtls_up = true;
     peer->connect_by_ns = SQ_NEVER;
-    if (!peer->keep_dtls) {
-        peer->release_at_ns = peer->now_ns + SQ_DTLS_LINGER_NS;
-    }
+    peer->alerts_until_ns = peer->hear_goodbye ? SQ_NEVER : peer->now_ns + SQ_DTLS_LINGER_NS;
     if (peer->times.dtls_connected == 0) {
         peer->times.dtls_connected = peer->now_ns;
         peer->times.first_check = sq_ice_first_check_ns(peer->ice);
@@ -406,14 +404,27 @@ static void on_dtls_connected(void *ctx, const struct sq_dtls_keys *keys)
     sq_data_start(peer);
 }
 
+/* An owner who does not listen for it is told of the other side's end by signalling or consent, and
+ * by an alert only as long as that may answer the handshake. With data channels it is their end. */
+static bool hears_alerts(const struct sq_peer *peer)
+{
+    return !peer->dtls_up || peer->data || peer->now_ns <= peer->alerts_until_ns;
+}
+
 static void on_dtls_failed(void *ctx, int err, const char *text)
 {
+    if (!hears_alerts(ctx)) {
+        return;
+    }
     sq_data_transport_closed(ctx);
     sq_peer_fail(ctx, dtls_cause(err), "%s", text);
 }
 
 static void on_dtls_closed(void *ctx)
 {
+    if (!hears_alerts(ctx)) {
+        return;
+    }
     sq_data_transport_closed(ctx);
     sq_peer_fail(ctx, SQ_PEER_CAUSE_MEDIA_LOST,
                  "the other side closed the connection (DTLS close_notify)");
@@ -445,7 +456,6 @@ int sq_peer_make_dtls(struct sq_peer *peer)
     peer->dtls = dtls;
     sq_data_transport_closed(peer);
     peer->dtls_started = peer->dtls_up = false;
-    peer->release_at_ns = SQ_NEVER;
     return 0;
 }
 
@@ -520,14 +530,14 @@ int sq_peer_create(struct sq_peer_env *env, const struct sq_peer_config *config,
     peer->ops = ops;
     peer->ctx = ctx;
     peer->cert = sq_cert_pool_get(env->certs, env->next_cert++);
-    peer->armed_ns = peer->connect_by_ns = peer->release_at_ns = peer->rtcp_at_ns = SQ_NEVER;
+    peer->armed_ns = peer->connect_by_ns = peer->rtcp_at_ns = SQ_NEVER;
     peer->feedback_ns = SQ_NEVER;
     peer->video_report_ns = SQ_NEVER;
     peer->rtcp_first = true;
     peer->passive = config->passive;
     peer->clock_from_offer = config->clock_from_offer || config->patient;
     peer->lite = config->ice_lite;
-    peer->keep_dtls = config->keep_dtls;
+    peer->hear_goodbye = config->hear_goodbye;
     peer->forward_only = config->forward_only;
     peer->latency = config->latency;
     peer->remb_bps = config->remb_bps;

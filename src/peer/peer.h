@@ -277,7 +277,8 @@ struct sq_peer_config {
                               not the one of the remote description is refused */
     bool accept_data;  /* take a data-channel section that the other side offers; who adds a channel
                           of its own does so anyway */
-    bool keep_dtls;    /* keep the TLS state after the handshake (else freed a second later) */
+    bool hear_goodbye; /* the other side's close_notify ends the peer at any time, and not only in
+                          the first second or with data channels */
     bool forward_only; /* packets are passed on, not played: no frames, freezes or PLI of its own;
                           what is missing is asked for by NACK all the same */
     bool latency; /* write time-tags into the frames that a clip gives, and read those that come

@@ -51,8 +51,7 @@ static_assert(SQ_DERIVED_UFRAG_LEN >= SQ_ICE_UFRAG_CHARS && SQ_DERIVED_PWD_LEN >
     (5 * SQ_NS_PER_MS) /* a larger frame goes on after this, as browsers pace                      \
                         */
 #define SQ_DTLS_LINGER_NS                                                                          \
-    SQ_NS_PER_SEC /* for an alert that answers the last flight, a round trip later; then TLS       \
-                     state goes, half of a peer's memory, and the last flight alone is kept */
+    SQ_NS_PER_SEC /* an alert may answer the last flight, a round trip later */
 #define SQ_CONNECT_TIMEOUT_NS (30 * SQ_NS_PER_SEC)
 
 /* Outgoing RTP of all peers of the thread: written in the clear, protected and sent by the
@@ -253,7 +252,8 @@ struct sq_peer {
     bool has_path, path_nominated;
     bool clock_from_offer; /* connect_by_ns is of the first description, and stays */
 
-    uint64_t connect_by_ns, release_at_ns, rtcp_at_ns;
+    uint64_t connect_by_ns, rtcp_at_ns;
+    uint64_t alerts_until_ns; /* alerts of the other side's DTLS end the peer */
     uint64_t video_report_ns; /* sender reports on video alone */
     uint64_t resend_ns;       /* until when what was sent again lately takes up the way */
 
@@ -266,7 +266,7 @@ struct sq_peer {
 
     bool rtcp_first;
     bool dtls_started, dtls_up, remote_applied;
-    bool closing, passive, lite, keep_dtls, forward_only, latency;
+    bool closing, passive, lite, hear_goodbye, forward_only, latency;
     bool capture_time, dependency;
     uint8_t simulcast;
     bool gather_begun; /* since the last restart */

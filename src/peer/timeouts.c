@@ -75,8 +75,7 @@ static uint64_t next_due(const struct sq_peer *peer)
 /* When anything else is to be done. Its answers lie all over the peer's memory. */
 static uint64_t rest_due(const struct sq_peer *peer)
 {
-    uint64_t at = sq_min_u64(peer->connect_by_ns, peer->release_at_ns);
-    at = sq_min_u64(at, peer->rtcp_at_ns);
+    uint64_t at = sq_min_u64(peer->connect_by_ns, peer->rtcp_at_ns);
     at = sq_min_u64(at, sq_ice_next_timeout(peer->ice));
     at = sq_min_u64(at, sq_dtls_next_timeout(peer->dtls));
     at = peer->data ? sq_min_u64(at, sq_data_next_timeout(peer)) : at;
@@ -153,22 +152,6 @@ static void check_connect_timeout(struct sq_peer *peer)
     }
 }
 
-static void release_dtls(struct sq_peer *peer)
-{
-    if (peer->now_ns < peer->release_at_ns) {
-        return;
-    }
-    peer->release_at_ns = SQ_NEVER;
-    if (peer->data) {
-        return; /* data channels go through it */
-    }
-    sq_jsep_refuse_data(peer->jsep);
-    /* Without memory for it, the state simply stays. */
-    if (sq_dtls_release(peer->dtls) != 0) {
-        peer->keep_dtls = true;
-    }
-}
-
 static void dtls_on_timeout(struct sq_peer *peer, uint64_t now_ns)
 {
     peer->in_dtls++;
@@ -242,7 +225,6 @@ static void run_transport(struct sq_peer *peer, uint64_t now_ns)
     if (peer->data && sq_data_next_timeout(peer) <= now_ns) {
         sq_data_on_timeout(peer, now_ns);
     }
-    release_dtls(peer);
     check_connect_timeout(peer);
 }
 

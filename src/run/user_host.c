@@ -151,7 +151,7 @@ static int host_make_peer(void *ctx, const char *label, struct sq_peer **ret_pee
                                           .accept_data = group->data.on,
                                           /* a server's goodbye is heard at once, where signalling
                                              has no word for it */
-                                          .keep_dtls = group->reconnect.how != SQ_RECONNECT_NOT};
+                                          .hear_goodbye = group->reconnect.how != SQ_RECONNECT_NOT};
     *peer = (struct sq_user_peer){.user = user};
     snprintf(peer->label, sizeof(peer->label), user->sessions > 1 ? "%s.%u" : "%s", label,
              user->sessions);

@@ -223,6 +223,24 @@ def candidate_seeds():
 
 # ---- SDP -----------------------------------------------------------------------------------------
 
+def dtls_seeds():
+    """One byte: the length of the keys. Then pieces: 0 a datagram, 1 data and 2 an alert by the right
+    keys, 3 the last of them again; 4 and above: with a bit changed."""
+    def header(kind, epoch, seq, length):
+        return struct.pack("!BHHHIH", kind, 0xFEFD, epoch, 0, seq, length)
+
+    hello, short, long_ = b"hello", b"\x01", b"\x00"
+    close, fatal, warning = b"\x01\x00", b"\x02\x28", b"\x01\x5a"
+    put("dtls", "data", short + piece(1, hello) + piece(3, b"") + piece(1, bytes(200)))
+    put("dtls", "changed", long_ + b"".join(piece(1 | 4 | i << 3, hello) for i in range(32)))
+    put("dtls", "close", short + piece(1, hello) + piece(2, close) + piece(1, hello))
+    put("dtls", "fatal", long_ + piece(2 | 4, warning) + piece(2, fatal) + piece(3, b""))
+    put("dtls", "forged", short + piece(0, header(23, 1, 1, 40) + bytes(40)) + piece(0, header(21, 0, 9, 2) + fatal))
+    put("dtls", "again", short + piece(0, header(22, 1, 0, 40) + bytes(40)) + piece(0, header(22, 0, 5, 12) + bytes(12)))
+    put("dtls", "cut", long_ + piece(0, header(23, 1, 1, 23) + bytes(23)) + piece(0, header(23, 1, 1, 90) + bytes(9)))
+    put("dtls", "two", long_ + piece(0, 2 * (header(23, 1, 1, 30) + bytes(30))) + piece(1, hello))
+
+
 def sdp_seeds():
     for number, path in enumerate(sorted((ROOT / "tests/peer/sdp").glob("*.sdp"))):
         text = path.read_bytes()
@@ -667,6 +685,7 @@ def main():
     fec_seeds()
     mdns_seeds()
     dcep_seeds()
+    dtls_seeds()
     sdp_seeds()
     rtp_seeds()
     vp8_seeds()

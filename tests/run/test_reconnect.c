@@ -126,8 +126,8 @@ static enum fake_how goes_silent_once(uint64_t index)
     return nth_session(index) == 0 ? FAKE_FALLS_SILENT : FAKE_WELL;
 }
 
-/* The service closes the connection 1.5 s after it was made, when other peers have let go of what
- * its goodbye (DTLS close_notify) is read with, and would notice after 30 s. */
+/* The service closes the connection 1.5 s after it was made, when other peers do not listen for its
+ * goodbye (DTLS close_notify) any more, and would notice after 30 s. */
 static void a_goodbye_in_mid_call_is_heard(void **state)
 {
     (void)state;

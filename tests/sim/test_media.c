@@ -694,7 +694,7 @@ static void memory_of_a_peer(void **state)
     (void)state;
     struct pair p = make_pair(63, NULL, NULL, false);
     simnet_negotiate(p.net, p.a, p.b, false);
-    run_for(p.net, 10 * SEC); /* DTLS has let go of its state */
+    run_for(p.net, 10 * SEC);
     size_t bytes = sum_of_peer(simnode_peer(p.a));
     print_message("           audio and video both ways: %zu bytes a peer without DTLS\n", bytes);
     assert_true(bytes < MEMORY_MAX);

@@ -461,18 +461,18 @@ static void disconnected_and_back(void **state)
     end(&p);
 }
 
-static void close_before_and_after_release(void **state)
+static void close_early_and_late(void **state)
 {
     (void)state;
-    for (int released = 0; released < 2; released++) {
+    for (int late = 0; late < 2; late++) {
         struct pair p = make_pair(39, NULL, NULL, false);
         simnet_negotiate(p.net, p.a, p.b, false);
-        run_for(p.net, released ? 10 * SEC : SEC);
+        run_for(p.net, late ? 10 * SEC : SEC);
         assert_connected(p.a);
         sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
         sq_peer_close(simnode_peer(p.b), simnet_now(p.net));
         run_for(p.net, SEC);
-        if (released) { /* alerts can no longer be read: BYE tells, and consent ends it */
+        if (late) { /* nobody listens for alerts: BYE tells, and consent ends it */
             assert_connected(p.a);
             run_for(p.net, 40 * SEC);
         } else {
@@ -480,6 +480,26 @@ static void close_before_and_after_release(void **state)
         }
         assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
         assert_int_equal(simnode_cause(p.a), SQ_PEER_CAUSE_MEDIA_LOST);
+        end(&p);
+    }
+}
+
+/* Who listens for it hears of the other side's end at any time, in either role. */
+static void a_goodbye_is_heard_late(void **state)
+{
+    (void)state;
+    const struct sq_peer_config hears = {.hear_goodbye = true};
+    for (int side = 0; side < 2; side++) {
+        struct pair p = make_pair(40, &hears, &hears, false);
+        struct simnode *listener = side ? p.b : p.a;
+        simnet_negotiate(p.net, p.a, p.b, false);
+        run_for(p.net, 60 * SEC);
+        assert_connected(listener);
+        sq_peer_close(simnode_peer(side ? p.a : p.b), simnet_now(p.net));
+        run_for(p.net, SEC);
+        assert_int_equal(simnode_state(listener), SQ_PEER_FAILED);
+        assert_int_equal(simnode_cause(listener), SQ_PEER_CAUSE_MEDIA_LOST);
+        assert_non_null(strstr(simnode_text(listener), "close_notify"));
         end(&p);
     }
 }
@@ -570,7 +590,8 @@ int main(void)
         cmocka_unit_test(consent_lost_within_a_restart),
         cmocka_unit_test(restart_that_finds_nobody),
         cmocka_unit_test(disconnected_and_back),
-        cmocka_unit_test(close_before_and_after_release),
+        cmocka_unit_test(close_early_and_late),
+        cmocka_unit_test(a_goodbye_is_heard_late),
         cmocka_unit_test(dtls_goes_nowhere),
         cmocka_unit_test(new_association),
     };

@@ -1,4 +1,4 @@
-/* The life of a DTLS connection: start, datagrams, time-outs, release, end. */
+/* The life of a DTLS connection: start, datagrams, time-outs, end. */
 #include "peer/dtls/dtls.h"
 #include "base/mem.h"
 #include "base/wire.h"
@@ -8,10 +8,10 @@
 #include <string.h>
 
 #define NS_PER_MS 1000000ull
-/* After release, at most one answer in this time to handshake records that nobody authenticated. */
+/* At most one answer in this time to handshake records that nobody authenticated. */
 #define RESEND_GAP_NS     (10 * NS_PER_MS)
 #define ALERT_REASON_BASE SSL_AD_REASON_OFFSET /* OpenSSL's reason of a received alert, less it */
-#define MESSAGE_MAX_BYTES 16384                /* of a record (RFC 6347, section 4.1) */
+#define ALERT_BYTES       2
 
 int sq_dtls_create(struct sq_dtls_ctx *ctx, const struct sq_cert *cert,
                    const struct sq_dtls_events *events, struct sq_dtls **ret_dtls)
@@ -34,10 +34,12 @@ int sq_dtls_create(struct sq_dtls_ctx *ctx, const struct sq_cert *cert,
     return 0;
 }
 
-/* Gives back what only a handshake or a live connection needs. */
+/* Gives back what only a handshake needs. */
 static void ssl_drop(struct sq_dtls *d)
 {
+    d->mute = true; /* SSL_free may want to speak */
     SSL_free(d->ssl);
+    d->mute = false;
     d->ssl = NULL;
     d->ssl_timer = NULL;
     d->timer_ns = SQ_DTLS_NEVER;
@@ -45,18 +47,23 @@ static void ssl_drop(struct sq_dtls *d)
     d->in = NULL;
 }
 
+static void end(struct sq_dtls *d, enum sq_dtls_state state)
+{
+    d->state = state;
+    ssl_drop(d);
+    explicit_bzero(&d->record, sizeof(d->record));
+}
+
 void sq_dtls_destroy(struct sq_dtls *dtls)
 {
     if (!dtls) {
         return;
     }
-    dtls->mute = true; /* SSL_free may want to speak */
-    ssl_drop(dtls);
+    end(dtls, dtls->state);
     sq_free(dtls->wanted);
     sq_free(dtls->early);
     sq_free(dtls->mismatch);
     sq_free(dtls->last_flight);
-    sq_free(dtls->goodbye);
     sq_free(dtls);
 }
 
@@ -75,8 +82,7 @@ int sq_dtls_set_remote(struct sq_dtls *dtls, const struct sq_dtls_fingerprint *f
 
 static void fail(struct sq_dtls *d, int err, const char *text)
 {
-    d->state = SQ_DTLS_FAILED;
-    ssl_drop(d);
+    end(d, SQ_DTLS_FAILED);
     ERR_clear_error();
     if (d->events.failed) {
         d->events.failed(d->events.user, err, text);
@@ -95,6 +101,14 @@ static bool lacked_memory(void)
     return lacked || sq_mem_is_short();
 }
 
+static void fail_by_alert(struct sq_dtls *d, const char *what, int alert)
+{
+    char text[TEXT_BYTES];
+    (void)snprintf(text, sizeof(text), "the remote ended the DTLS %s with the alert \"%s\"", what,
+                   SSL_alert_desc_string_long(alert));
+    fail(d, SQ_ERR_REFUSED, text);
+}
+
 /* Tells why OpenSSL gave up. */
 static void fail_ssl(struct sq_dtls *d)
 {
@@ -102,15 +116,12 @@ static void fail_ssl(struct sq_dtls *d)
     unsigned long code = ERR_peek_error();
     int reason = ERR_GET_REASON(code);
     bool from_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
-    const char *what = d->state == SQ_DTLS_HANDSHAKE ? "handshake" : "connection";
     if (d->mismatch) {
         fail(d, SQ_ERR_AUTH, d->mismatch);
         return;
     }
     if (from_ssl && reason >= ALERT_REASON_BASE && reason < ALERT_REASON_BASE + 256) {
-        (void)snprintf(text, sizeof(text), "the remote ended the DTLS %s with the alert \"%s\"",
-                       what, SSL_alert_desc_string_long(reason - ALERT_REASON_BASE));
-        fail(d, SQ_ERR_REFUSED, text);
+        fail_by_alert(d, "handshake", reason - ALERT_REASON_BASE);
         return;
     }
     if (from_ssl && reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
@@ -123,24 +134,10 @@ static void fail_ssl(struct sq_dtls *d)
     }
     const char *said = ERR_reason_error_string(code);
     bool lacked = lacked_memory();
-    (void)snprintf(text, sizeof(text), "the DTLS %s failed: %s%s", what,
+    (void)snprintf(text, sizeof(text), "the DTLS handshake failed: %s%s",
                    said ? said : "OpenSSL does not say why",
                    lacked && reason != ERR_R_MALLOC_FAILURE ? " (no memory)" : "");
     fail(d, lacked ? SQ_ERR_NOMEM : SQ_ERR_TLS, text);
-}
-
-/* A connected peer keeps OpenSSL's 18 KB of record buffers only while it reads or writes: OpenSSL
- * does that by itself for TLS alone. */
-static bool buffers_take(struct sq_dtls *d)
-{
-    return SSL_alloc_buffers(d->ssl) == 1;
-}
-
-static void buffers_drop(struct sq_dtls *d)
-{
-    if (d->ssl && d->state == SQ_DTLS_CONNECTED && !d->receiving) {
-        (void)SSL_free_buffers(d->ssl);
-    }
 }
 
 static int last_flight_keep(struct sq_dtls *d, const struct flight *flight)
@@ -167,16 +164,23 @@ static void handshake_done(struct sq_dtls *d, const struct flight *flight)
         return;
     }
     if (!err) {
+        err = sq_dtls_record_derive(&d->record, &d->ctx->cipher, d->ssl, d->role == SQ_DTLS_CLIENT);
+    }
+    if (!err) {
         err = last_flight_keep(d, flight);
+    }
+    if (err && lacked_memory()) {
+        err = SQ_ERR_NOMEM;
     }
     if (err) {
         fail(d, err,
              err == SQ_ERR_NOMEM ? "no memory for the DTLS handshake"
-                                 : "SRTP keys could not be exported");
+                                 : "the keys of the DTLS handshake could not be exported");
+        explicit_bzero(&keys, sizeof(keys));
         return;
     }
+    ssl_drop(d);
     d->state = SQ_DTLS_CONNECTED;
-    d->deadline_ns = SQ_DTLS_NEVER;
     sq_free(d->wanted);
     d->wanted = NULL;
     if (d->events.connected) {
@@ -206,36 +210,21 @@ static void handshake_step(struct sq_dtls *d)
     }
 }
 
-static void remote_closed(struct sq_dtls *d)
+static int send_record(struct sq_dtls *d, uint8_t type, const uint8_t *text, size_t len)
 {
-    (void)SSL_shutdown(d->ssl); /* RFC 5246, section 7.2.1: answered in kind */
-    d->state = SQ_DTLS_CLOSED;
-    ssl_drop(d);
-    if (d->events.closed) {
-        d->events.closed(d->events.user);
+    uint8_t out[SQ_DTLS_DATAGRAM_MAX_BYTES];
+    int err = sq_dtls_record_seal(&d->record, &d->ctx->cipher, type, text, len, out, sizeof(out));
+    if (!err) {
+        d->events.send(d->events.user, out, len + RECORD_OVERHEAD_BYTES);
     }
+    return err;
 }
 
-static void read_all(struct sq_dtls *d)
+static void say_goodbye(struct sq_dtls *d)
 {
-    uint8_t message[MESSAGE_MAX_BYTES];
-    while (d->state == SQ_DTLS_CONNECTED) {
-        ERR_clear_error();
-        int n = SSL_read(d->ssl, message, sizeof(message));
-        if (n > 0) {
-            if (d->events.data) {
-                d->events.data(d->events.user, message, (size_t)n);
-            }
-            continue;
-        }
-        int why = SSL_get_error(d->ssl, n);
-        if (why == SSL_ERROR_ZERO_RETURN) {
-            remote_closed(d);
-        } else if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
-            fail_ssl(d);
-        }
-        return;
-    }
+    static const uint8_t close_notify[ALERT_BYTES] = {SSL3_AL_WARNING, SSL3_AD_CLOSE_NOTIFY};
+    int err = send_record(d, CONTENT_ALERT, close_notify, sizeof(close_notify));
+    (void)err; /* it may be lost on the way, too */
 }
 
 static void keep_early(struct sq_dtls *d, const uint8_t *bytes, size_t len)
@@ -269,6 +258,79 @@ static void resend_last_flight(struct sq_dtls *d)
     }
 }
 
+/* Warnings are let pass, as RFC 5246, section 7.2.2, leaves it to us. */
+static void alert_receive(struct sq_dtls *d, const uint8_t *alert, size_t len)
+{
+    if (len != ALERT_BYTES) {
+        return;
+    }
+    if (alert[1] == SSL3_AD_CLOSE_NOTIFY) {
+        say_goodbye(d); /* RFC 5246, section 7.2.1: answered in kind */
+        end(d, SQ_DTLS_CLOSED);
+        if (d->events.closed) {
+            d->events.closed(d->events.user);
+        }
+    } else if (alert[0] == SSL3_AL_FATAL) {
+        fail_by_alert(d, "connection", alert[1]);
+    }
+}
+
+/* Records of a connection, framed well. What is not authentic is dropped without a word (RFC 6347,
+ * section 4.1.2.7). */
+static void records_receive(struct sq_dtls *d, const uint8_t *bytes, size_t len)
+{
+    uint8_t text[RECORD_TEXT_MAX_BYTES];
+    size_t at = 0;
+    while (at < len && d->state == SQ_DTLS_CONNECTED) {
+        const uint8_t *record = bytes + at;
+        size_t n = RECORD_HEADER_BYTES + sq_load_u16(record + RECORD_HEADER_BYTES - 2);
+        size_t text_len;
+        at += n;
+        if (record[0] == CONTENT_HANDSHAKE) {
+            resend_last_flight(d);
+        } else if (sq_dtls_record_open(&d->record, &d->ctx->cipher, record, n, text, &text_len)) {
+            continue;
+        } else if (record[0] == CONTENT_ALERT) {
+            alert_receive(d, text, text_len);
+        } else if (record[0] == CONTENT_DATA && text_len > 0 && d->events.data) {
+            d->events.data(d->events.user, text, text_len);
+        }
+    }
+}
+
+static void early_receive(struct sq_dtls *d,
+                          void (*receive)(struct sq_dtls *, const uint8_t *, size_t))
+{
+    struct early *early = d->early;
+    d->early = NULL;
+    const uint8_t *at = early ? early->bytes : NULL;
+    for (size_t i = 0; early && i < early->n; i++) {
+        receive(d, at, early->len[i]);
+        at += early->len[i];
+    }
+    sq_free(early);
+}
+
+/* Data that overtook the end of the handshake wait for it: OpenSSL would keep them to itself. */
+static void handshake_receive(struct sq_dtls *d, const uint8_t *bytes, size_t len)
+{
+    size_t before = sq_dtls_before_data(bytes, len);
+    if (before > 0) {
+        d->in = bytes;
+        d->in_len = before;
+        handshake_step(d);
+        d->in = NULL;
+    }
+    if (d->state == SQ_DTLS_CONNECTED) {
+        early_receive(d, records_receive);
+    }
+    if (d->state == SQ_DTLS_CONNECTED) {
+        records_receive(d, bytes + before, len - before);
+    } else if (d->state == SQ_DTLS_HANDSHAKE && before < len) {
+        keep_early(d, bytes + before, len - before);
+    }
+}
+
 void sq_dtls_receive(struct sq_dtls *dtls, uint64_t now_ns, const uint8_t *bytes, size_t len)
 {
     if (!sq_dtls_plausible(bytes, len)) {
@@ -280,33 +342,21 @@ void sq_dtls_receive(struct sq_dtls *dtls, uint64_t now_ns, const uint8_t *bytes
     case SQ_DTLS_NEW:
         keep_early(dtls, bytes, len);
         return;
-    case SQ_DTLS_RELEASED:
-        if (sq_dtls_has_handshake(bytes, len)) {
-            resend_last_flight(dtls);
-        }
-        return;
     case SQ_DTLS_HANDSHAKE:
+        handshake_receive(dtls, bytes, len);
+        return;
     case SQ_DTLS_CONNECTED:
-        break;
+        records_receive(dtls, bytes, len);
+        return;
     case SQ_DTLS_CLOSED:
     case SQ_DTLS_FAILED:
         return;
     }
-    if (!buffers_take(dtls)) {
-        return; /* lost for want of memory, as on the way */
-    }
-    dtls->in = bytes;
-    dtls->in_len = len;
-    dtls->receiving = true;
-    if (dtls->state == SQ_DTLS_HANDSHAKE) {
-        handshake_step(dtls);
-    }
-    if (dtls->state == SQ_DTLS_CONNECTED) {
-        read_all(dtls);
-    }
-    dtls->in = NULL;
-    dtls->receiving = false;
-    buffers_drop(dtls);
+}
+
+static void receive_now(struct sq_dtls *d, const uint8_t *bytes, size_t len)
+{
+    sq_dtls_receive(d, d->now_ns, bytes, len);
 }
 
 int sq_dtls_start(struct sq_dtls *dtls, enum sq_dtls_role role, uint64_t now_ns)
@@ -323,14 +373,7 @@ int sq_dtls_start(struct sq_dtls *dtls, enum sq_dtls_role role, uint64_t now_ns)
     dtls->state = SQ_DTLS_HANDSHAKE;
     dtls->deadline_ns = now_ns + dtls->ctx->config.handshake_limit_ms * NS_PER_MS;
     handshake_step(dtls);
-    struct early *early = dtls->early;
-    dtls->early = NULL;
-    const uint8_t *at = early ? early->bytes : NULL;
-    for (size_t i = 0; early && i < early->n; i++) {
-        sq_dtls_receive(dtls, now_ns, at, early->len[i]);
-        at += early->len[i];
-    }
-    sq_free(early);
+    early_receive(dtls, receive_now);
     return 0;
 }
 
@@ -382,13 +425,7 @@ int sq_dtls_send(struct sq_dtls *dtls, const uint8_t *bytes, size_t len)
     if (len < 1 || len > SQ_DTLS_DATA_MAX_BYTES) {
         return SQ_ERR_INVALID;
     }
-    ERR_clear_error();
-    int err = buffers_take(dtls) ? 0 : SQ_ERR_NOMEM;
-    if (!err && SSL_write(dtls->ssl, bytes, (int)len) != (int)len) {
-        err = SQ_ERR_TLS;
-    }
-    buffers_drop(dtls);
-    return err;
+    return send_record(dtls, CONTENT_DATA, bytes, len);
 }
 
 void sq_dtls_close(struct sq_dtls *dtls)
@@ -397,46 +434,9 @@ void sq_dtls_close(struct sq_dtls *dtls)
         return;
     }
     if (dtls->state == SQ_DTLS_CONNECTED) {
-        ERR_clear_error();
-        if (buffers_take(dtls)) {
-            (void)SSL_shutdown(dtls->ssl);
-        }
-    } else if (dtls->state == SQ_DTLS_RELEASED && dtls->goodbye_len > 0) {
-        dtls->events.send(dtls->events.user, dtls->goodbye, dtls->goodbye_len);
+        say_goodbye(dtls);
     }
-    dtls->mute = true;
-    ssl_drop(dtls);
-    dtls->mute = false;
-    dtls->state = SQ_DTLS_CLOSED;
-}
-
-int sq_dtls_release(struct sq_dtls *dtls)
-{
-    if (dtls->state != SQ_DTLS_CONNECTED) {
-        return SQ_ERR_STATE;
-    }
-    uint8_t *goodbye = sq_malloc(CLOSE_MAX_BYTES);
-    if (!goodbye || !buffers_take(dtls)) {
-        sq_free(goodbye);
-        return SQ_ERR_NOMEM;
-    }
-    struct flight flight = {.used = 0, .overflow = false};
-    dtls->capture = &flight;
-    dtls->mute = true;
-    ERR_clear_error();
-    (void)SSL_shutdown(dtls->ssl);
-    dtls->capture = NULL;
-    size_t len = flight.used > 2 ? flight.used - 2 : 0;
-    if (len > CLOSE_MAX_BYTES) {
-        len = 0; /* cannot be with AES-GCM; then there is no goodbye */
-    }
-    memcpy(goodbye, flight.bytes + 2, len);
-    dtls->goodbye = goodbye;
-    dtls->goodbye_len = len;
-    ssl_drop(dtls);
-    dtls->mute = false;
-    dtls->state = SQ_DTLS_RELEASED;
-    return 0;
+    end(dtls, SQ_DTLS_CLOSED);
 }
 
 enum sq_dtls_state sq_dtls_get_state(const struct sq_dtls *dtls)
@@ -450,7 +450,6 @@ const char *sq_dtls_state_name(enum sq_dtls_state state)
         [SQ_DTLS_NEW] = "new",
         [SQ_DTLS_HANDSHAKE] = "connecting",
         [SQ_DTLS_CONNECTED] = "connected",
-        [SQ_DTLS_RELEASED] = "connected",
         [SQ_DTLS_CLOSED] = "closed",
         [SQ_DTLS_FAILED] = "failed",
     };
@@ -465,4 +464,12 @@ const char *sq_dtls_remote_fingerprint(const struct sq_dtls *dtls)
 uint32_t sq_dtls_retransmissions(const struct sq_dtls *dtls)
 {
     return dtls->retransmissions;
+}
+
+size_t sq_dtls_memory_bytes(const struct sq_dtls *dtls)
+{
+    size_t wanted = dtls->wanted ? sizeof(*dtls->wanted) : 0;
+    size_t early = dtls->early ? sizeof(*dtls->early) : 0;
+    size_t text = dtls->mismatch ? strlen(dtls->mismatch) + 1 : 0;
+    return sizeof(*dtls) + wanted + early + text + dtls->last_flight_len;
 }

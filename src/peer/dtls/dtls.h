@@ -1,6 +1,8 @@
-/* DTLS 1.2 (RFC 6347) of one peer, with SRTP keys out of it (RFC 5764), on OpenSSL but without I/O
- * and without a clock: datagrams go in and out by function, time comes in as now_ns. The remote's
- * certificate is trusted when its fingerprint is one of those that signalling gave (RFC 8122). */
+/* DTLS 1.2 (RFC 6347) of one peer, with SRTP keys out of it (RFC 5764), without I/O and without a
+ * clock. The handshake is OpenSSL's, whose memory is given back when it is over; the records that
+ * follow are protected and opened here, with some 250 bytes a peer: datagrams go in and out by
+ * function, time comes in as now_ns. The remote's certificate is trusted when its fingerprint is
+ * one of those that signalling gave (RFC 8122). */
 #ifndef SQ_PEER_DTLS_DTLS_H
 #define SQ_PEER_DTLS_DTLS_H
 
@@ -28,7 +30,6 @@ enum sq_dtls_state {
     SQ_DTLS_NEW,       /* waits for sq_dtls_start; keeps an early flight */
     SQ_DTLS_HANDSHAKE, /* RTCDtlsTransportState "connecting" */
     SQ_DTLS_CONNECTED,
-    SQ_DTLS_RELEASED, /* connected, OpenSSL's memory given back */
     SQ_DTLS_CLOSED,
     SQ_DTLS_FAILED,
 };
@@ -77,7 +78,7 @@ struct sq_dtls_events {
      * SQ_ERR_TIMEOUT, SQ_ERR_UNSUPPORTED (no common SRTP profile), SQ_ERR_REFUSED (the remote's
      * alert), SQ_ERR_TLS (anything else), SQ_ERR_NOMEM. `text` is a sentence, borrowed. */
     void (*failed)(void *user, int err, const char *text);
-    /* The remote sent close_notify. Not noticed after sq_dtls_release. */
+    /* The remote sent close_notify. */
     void (*closed)(void *user);
     /* One message of application data (an SCTP packet), borrowed. */
     void (*data)(void *user, const uint8_t *bytes, size_t len);
@@ -117,25 +118,21 @@ uint64_t sq_dtls_next_timeout(const struct sq_dtls *dtls);
 void sq_dtls_on_timeout(struct sq_dtls *dtls, uint64_t now_ns);
 
 /* One message of 1 to SQ_DTLS_DATA_MAX_BYTES bytes. SQ_ERR_STATE unless connected, SQ_ERR_INVALID,
- * SQ_ERR_NOMEM, SQ_ERR_TLS. */
+ * SQ_ERR_CRYPTO. */
 int sq_dtls_send(struct sq_dtls *dtls, const uint8_t *bytes, size_t len) SQ_MUST_USE;
 
 /* Sends close_notify where there is a connection, and ends. Nothing is called back afterwards. */
 void sq_dtls_close(struct sq_dtls *dtls);
-
-/* Gives back OpenSSL's memory of a connected peer that needs no more data through DTLS. What is
- * kept (some hundred bytes): the last flight, resent when the remote shows by a handshake record
- * that it missed it (RFC 6347, section 4.2.4), and a close_notify ready for sq_dtls_close. Alerts
- * of the remote can no longer be read and are ignored. SQ_ERR_STATE unless connected; SQ_ERR_NOMEM,
- * then everything is as before. */
-int sq_dtls_release(struct sq_dtls *dtls) SQ_MUST_USE;
 
 enum sq_dtls_state sq_dtls_get_state(const struct sq_dtls *dtls);
 /* "new", "connecting", "connected", "closed", "failed" as W3C names them; static storage. */
 const char *sq_dtls_state_name(enum sq_dtls_state state);
 /* The remote's certificate by SHA-256 ("AB:CD:…"), once seen; "" before. */
 const char *sq_dtls_remote_fingerprint(const struct sq_dtls *dtls);
-/* Flights this side sent again since start. */
+/* Flights this side sent again since start: the last one, too, when the remote shows by a handshake
+ * record that it missed it (RFC 6347, section 4.2.4). */
 uint32_t sq_dtls_retransmissions(const struct sq_dtls *dtls);
+/* Heap it holds at present, for the memory budget; OpenSSL's, in the handshake, is not in it. */
+size_t sq_dtls_memory_bytes(const struct sq_dtls *dtls);
 
 #endif

@@ -11,7 +11,8 @@
 /* An hour: OpenSSL's own timer is never to run out by itself. */
 #define SSL_TIMER_US 3600000000u
 
-/* AES-GCM alone: every server since 2015 has it, and SQ_DTLS_DATA_MAX_BYTES counts on it. */
+/* AES-GCM alone: every server since 2015 has it; SQ_DTLS_DATA_MAX_BYTES and dtls_record.c count on
+ * it. */
 #define CIPHERS                                                                                    \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
@@ -33,6 +34,7 @@ static int bio_write(BIO *bio, const char *bytes, int len)
         f->used += 2 + (size_t)len;
     }
     if (!d->mute) {
+        sq_dtls_record_note_sent(&d->record, (const uint8_t *)bytes, (size_t)len);
         d->events.send(d->events.user, (const uint8_t *)bytes, (size_t)len);
     }
     return len;
@@ -157,7 +159,6 @@ static int ssl_ctx_make(struct sq_dtls_ctx *ctx)
     SSL_CTX_set_security_level(c, 0);
     SSL_CTX_set_options(c, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
                                SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(c, verify, NULL);
@@ -193,6 +194,7 @@ int sq_dtls_ctx_create(const struct sq_dtls_config *config, struct sq_dtls_ctx *
             err = SQ_ERR_CRYPTO;
         }
     }
+    err = err ? err : sq_dtls_cipher_make(&ctx->cipher);
     ERR_clear_error();
     if (err) {
         sq_dtls_ctx_destroy(ctx);
@@ -209,6 +211,7 @@ void sq_dtls_ctx_destroy(struct sq_dtls_ctx *ctx)
     }
     SSL_CTX_free(ctx->ssl_ctx);
     BIO_meth_free(ctx->method);
+    sq_dtls_cipher_free(&ctx->cipher);
     sq_free(ctx);
 }
 

@@ -4,13 +4,12 @@
 
 #include "peer/dtls/cert_int.h"
 #include "peer/dtls/dtls.h"
+#include "peer/dtls/dtls_record.h"
 #include <openssl/ssl.h>
 #include <sys/time.h>
 
-#define RECORD_HEADER_BYTES   13 /* RFC 6347, section 4.1 */
 #define FRAGMENT_HEADER_BYTES 12 /* RFC 6347, section 4.2.2 */
 #define FLIGHT_MAX_BYTES      1024
-#define CLOSE_MAX_BYTES       64 /* of a datagram with an alert under AES-GCM: 39 */
 #define TEXT_BYTES            512
 
 enum content_type {
@@ -24,6 +23,7 @@ struct sq_dtls_ctx {
     struct sq_dtls_config config; /* defaults filled in */
     SSL_CTX *ssl_ctx;
     BIO_METHOD *method;
+    struct sq_dtls_cipher cipher;
 };
 
 /* Fingerprints of one hash; of several, the strongest. */
@@ -54,16 +54,15 @@ struct sq_dtls {
     struct sq_dtls_events events;
     enum sq_dtls_state state;
     enum sq_dtls_role role;
-    SSL *ssl;              /* owned; NULL before start and after release, close or failure */
+    SSL *ssl;              /* owned; there from start until the handshake is over */
     struct wanted *wanted; /* owned; NULL before sq_dtls_set_remote and once connected */
-    struct early *early;   /* owned, mostly NULL */
+    struct early *early;   /* owned, mostly NULL: what came before its time */
 
     const uint8_t *in; /* the datagram being received, or NULL */
     size_t in_len;
     bool srtp_optional;
-    bool receiving;         /* sq_dtls_receive is on the stack */
     struct flight *capture; /* where datagrams sent are noted, or NULL */
-    bool mute;              /* sent nowhere but to capture */
+    bool mute;              /* OpenSSL is freed, and is to say no more */
 
     struct timeval *ssl_timer; /* inside `ssl`: OpenSSL's own timer, see sq_dtls_bio_ctrl */
     uint64_t now_ns;           /* of the call under way */
@@ -76,15 +75,15 @@ struct sq_dtls {
     char *mismatch;       /* owned: why the certificate was refused, or NULL */
     uint8_t *last_flight; /* owned, as in struct flight; the server's alone */
     size_t last_flight_len;
-    uint8_t *goodbye; /* owned: a close_notify ready to go, after release */
-    size_t goodbye_len;
-    char remote_fingerprint[96]; /* SHA-256: 32 * 3 */
+    struct sq_dtls_record record; /* of the connection, once the handshake is over */
+    char remote_fingerprint[96];  /* SHA-256: 32 * 3 */
 };
 
 /* True when every record of the datagram is framed well, and its unencrypted handshake fragments
  * are; OpenSSL would end the handshake over some that are not. */
 bool sq_dtls_plausible(const uint8_t *bytes, size_t len);
-bool sq_dtls_has_handshake(const uint8_t *bytes, size_t len);
+/* Bytes before the first record of data, of a plausible datagram. */
+size_t sq_dtls_before_data(const uint8_t *bytes, size_t len);
 
 int sq_dtls_wanted_parse(const struct sq_dtls_fingerprint *fingerprints, size_t n,
                          struct wanted **ret_wanted) SQ_MUST_USE;

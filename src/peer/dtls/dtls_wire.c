@@ -5,7 +5,8 @@
 #define VERSION_MAJOR      0xfe /* DTLS versions are ones' complements: 0xfeff, 0xfefd */
 #define MESSAGE_MAX_BYTES  (1u << 16)
 #define HANDSHAKE_TYPE_MAX 24
-#define GCM_OVERHEAD_BYTES 24 /* nonce and tag of AES-GCM, the only ciphers offered: RFC 5288 */
+/* Of AES-GCM, the only ciphers offered: RFC 5288. */
+#define GCM_OVERHEAD_BYTES (RECORD_NONCE_BYTES + RECORD_TAG_BYTES)
 
 /* RFC 6347, section 4.2.2: fragments of unencrypted handshake messages fill their record. */
 static bool fragments_plausible(struct sq_wire *w)
@@ -66,16 +67,14 @@ bool sq_dtls_plausible(const uint8_t *bytes, size_t len)
     return len > 0;
 }
 
-bool sq_dtls_has_handshake(const uint8_t *bytes, size_t len)
+size_t sq_dtls_before_data(const uint8_t *bytes, size_t len)
 {
     struct sq_wire w = sq_wire_reader(bytes, len);
-    while (sq_wire_left(&w) > 0) {
-        uint8_t type = sq_wire_u8(&w);
-        sq_wire_skip(&w, RECORD_HEADER_BYTES - 3);
+    size_t before = 0;
+    while (sq_wire_left(&w) > 0 && bytes[before] != CONTENT_DATA) {
+        sq_wire_skip(&w, RECORD_HEADER_BYTES - 2);
         sq_wire_skip(&w, sq_wire_u16(&w));
-        if (!w.err && type == CONTENT_HANDSHAKE) {
-            return true;
-        }
+        before = w.pos;
     }
-    return false;
+    return before;
 }

@@ -421,13 +421,6 @@ struct sq_jsep_transceiver *sq_jsep_by_mid(const struct sq_jsep *j, const char *
     return NULL;
 }
 
-void sq_jsep_refuse_data(struct sq_jsep *j)
-{
-    if (!sq_jsep_data(j).negotiated) {
-        j->accept_data = j->want_data = false;
-    }
-}
-
 void sq_jsep_want_data(struct sq_jsep *j)
 {
     j->want_data = true;

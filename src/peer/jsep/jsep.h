@@ -273,8 +273,6 @@ struct sq_jsep_transceiver *sq_jsep_first(const struct sq_jsep *j);
 struct sq_jsep_transceiver *sq_jsep_by_mid(const struct sq_jsep *j, const char *mid);
 /* Adds a data-channel section to the next offer (once). */
 void sq_jsep_want_data(struct sq_jsep *j);
-/* From now on an offered data-channel section is refused, unless there is one already. */
-void sq_jsep_refuse_data(struct sq_jsep *j);
 /* Something changed that only a new offer can tell (the W3C's negotiation-needed). */
 bool sq_jsep_needs_offer(const struct sq_jsep *j);
 
