@@ -94,8 +94,9 @@ enum sq_peer_cause {
     SQ_PEER_CAUSE_DTLS,
     SQ_PEER_CAUSE_MEDIA_LOST, /* connected before, then consent expired (RFC 7675) */
     SQ_PEER_CAUSE_PROTOCOL,
-    SQ_PEER_CAUSE_REFUSED,   /* the answer turned down all that was offered */
-    SQ_PEER_CAUSE_EXHAUSTED, /* this machine had no memory for it */
+    SQ_PEER_CAUSE_UNANSWERED, /* the other side's session description did not come */
+    SQ_PEER_CAUSE_REFUSED,    /* the answer turned down all that was offered */
+    SQ_PEER_CAUSE_EXHAUSTED,  /* this machine had no memory for it */
     /* Of a relay that was the only way (sq_peer_give_up): */
     SQ_PEER_CAUSE_AUTH,
     SQ_PEER_CAUSE_CONNECT,

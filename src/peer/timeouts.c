@@ -118,12 +118,11 @@ uint64_t sq_peer_next_timeout(const struct sq_peer *peer)
     return sq_min_u64(sq_min_u64(at, clips_ns), feedback_due(peer, clips_ns));
 }
 
-/* It has done its part, and was told nothing of the other side: whoever asked for that waits with a
- * time-out of its own, and the clock starts anew once it is there. Without a candidate, and with a
+/* It has done its part, and was told nothing of the other side. Without a candidate, and with a
  * server still to give it one, it has not done its part. */
 static bool waits_for_remote(const struct sq_peer *peer)
 {
-    return !peer->remote_applied && !peer->clock_from_offer &&
+    return !peer->remote_applied &&
            (sq_ice_local_count(peer->ice) > 0 || sq_ice_gathering_is_done(peer->ice));
 }
 
@@ -133,11 +132,14 @@ static void check_connect_timeout(struct sq_peer *peer)
         return;
     }
     peer->connect_by_ns = SQ_NEVER;
-    if (waits_for_remote(peer)) {
-        return;
-    }
     double waited_s = (double)peer->connect_timeout_ns / 1e9;
-    if (peer->dtls_up || !peer->has_path) { /* up: it is a restart that found no path */
+    if (waits_for_remote(peer)) {
+        if (!peer->clock_from_offer) {
+            return; /* who asked for it has a time-out; the clock starts anew once it is there */
+        }
+        sq_peer_fail(peer, SQ_PEER_CAUSE_UNANSWERED,
+                     "the other side's session description did not come within %.3g s", waited_s);
+    } else if (peer->dtls_up || !peer->has_path) { /* up: it is a restart that found no path */
         char words[SQ_ICE_WORDS_MAX], names[64] = "";
         size_t unresolved = sq_ice_unresolved(peer->ice);
         sq_ice_words(peer->ice, words);

@@ -7,7 +7,8 @@
 struct told {
     const char *name;
     size_t len; /* without the share that stands behind it */
-    uint64_t peers, up, up_lost, up_altered, down, down_lost, down_altered;
+    uint64_t peers, up, up_lost, up_datagrams, up_altered;
+    uint64_t down, down_lost, down_datagrams, down_altered;
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -41,8 +42,8 @@ static void put_lost(const struct told *t, struct sq_buf *out)
     }
     if (altered) {
         sq_buf_printf(out, "%s altered %.3g %% of what they sent and %.3g %% of what came",
-                      lost ? ", and" : "which", percent(t->up_altered, t->up),
-                      percent(t->down_altered, t->down));
+                      lost ? ", and" : "which", percent(t->up_altered, t->up_datagrams),
+                      percent(t->down_altered, t->down_datagrams));
     }
     if (!lost && !altered) {
         sq_buf_puts(out, "which lost nothing");
@@ -61,9 +62,11 @@ void sq_result_network_note(const struct sq_result *r, struct sq_buf *out)
             t->peers++;
             t->up += p->link_up;
             t->up_lost += p->link_up_lost;
+            t->up_datagrams += p->link_up_datagrams;
             t->up_altered += p->link_up_altered;
             t->down += p->link_down;
             t->down_lost += p->link_down_lost;
+            t->down_datagrams += p->link_down_datagrams;
             t->down_altered += p->link_down_altered;
         } else if (p->network[0]) {
             more++;

@@ -168,10 +168,12 @@ struct sq_peer_row {
     char network[48];               /* the one it was in, as it was given; "": the machine's own */
     uint64_t link_up, link_up_lost; /* datagrams that were to go over its link, and of them the */
     uint64_t link_down, link_down_lost; /* ones that were lost on it, or at its full queue */
-    uint64_t link_up_altered, link_down_altered; /* ... that it put a wrong bit into */
-    char target[64];                             /* HOST:PORT; "": none */
-    double start_ms;                             /* intended start of the attempt */
-    double end_ms;                               /* NAN: alive until the run's end */
+    /* Of those, the ones that are no stream's, and of them the ones that it put a wrong bit into.
+     */
+    uint64_t link_up_datagrams, link_down_datagrams, link_up_altered, link_down_altered;
+    char target[64]; /* HOST:PORT; "": none */
+    double start_ms; /* intended start of the attempt */
+    double end_ms;   /* NAN: alive until the run's end */
     enum sq_outcome outcome;
     enum sq_failure cause; /* SQ_FAILURE_NONE unless failed */
     char message[256];     /* one sentence about the failure, or on what it still waits for, or on

@@ -18,6 +18,7 @@ static enum sq_failure cause_of(enum sq_peer_cause cause)
         return SQ_FAILURE_DTLS;
     case SQ_PEER_CAUSE_MEDIA_LOST:
         return SQ_FAILURE_MEDIA_LOST;
+    case SQ_PEER_CAUSE_UNANSWERED:
     case SQ_PEER_CAUSE_REFUSED:
         return SQ_FAILURE_SIGNALING;
     case SQ_PEER_CAUSE_AUTH:

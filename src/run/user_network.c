@@ -195,9 +195,11 @@ void sq_user_network_count(struct sq_user *user)
         sq_link_get_counters(user->link, &up, &down);
         user->row.link_up = up.offered;
         user->row.link_up_lost = up.lost + up.queue_dropped;
+        user->row.link_up_datagrams = up.datagrams;
         user->row.link_up_altered = up.corrupted;
         user->row.link_down = down.offered;
         user->row.link_down_lost = down.lost + down.queue_dropped;
+        user->row.link_down_datagrams = down.datagrams;
         user->row.link_down_altered = down.corrupted;
     }
 }

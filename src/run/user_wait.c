@@ -3,6 +3,7 @@
 #include "peer/ice/ice.h"
 #include "run/user_int.h"
 #include <stdio.h>
+#include <string.h>
 
 bool sq_user_waits_for_channel(const struct sq_user_peer *peer)
 {
@@ -35,14 +36,18 @@ void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT
         if (!endpoint || user->peers[i].connected) {
             continue;
         }
-        if (!user->joined && !sq_peer_times(sq_endpoint_peer(endpoint))->negotiated &&
-            !user->env->plan->relays.servers_len) {
-            continue; /* it has nobody to check with yet */
-        }
-        if (sq_endpoint_waits_for_relay(endpoint, text)) {
+        if (sq_endpoint_waits_for_relay(endpoint, wait)) {
+            memcpy(text, wait, SQ_PEER_TEXT_MAX);
             return;
         }
         const struct sq_peer *rtc = sq_endpoint_peer(endpoint);
+        if (!sq_peer_times(rtc)->negotiated) { /* it has nobody to check with yet */
+            if (user->joined) {
+                snprintf(text, SQ_PEER_TEXT_MAX,
+                         "the other side's session description did not come");
+            }
+            continue;
+        }
         sq_ice_words(sq_peer_ice(rtc), words);
         snprintf(text, SQ_PEER_TEXT_MAX,
                  sq_peer_times(rtc)->ice_connected ? "the DTLS handshake is not over (%s)"

@@ -79,12 +79,13 @@ static void networks_are_told_with_what_they_lost(void **state)
     r = make();
     struct sq_peer_row *p = add(r, SQ_OUTCOME_OK, true);
     SQ_RESULT_SET(p->network, "corrupt=5%");
-    p->link_up = p->link_down = 1000;
+    p->link_up = p->link_down = 1500; /* of these 500 of a stream */
+    p->link_up_datagrams = p->link_down_datagrams = 1000;
     p->link_up_altered = 50;
     p->link_down_altered = 40;
     assert_networks(r, "its peers were in network corrupt=5%, which altered 5 % of what they sent "
                        "and 4 % of what came");
-    p->link_up_lost = 100;
+    p->link_up_lost = 150;
     assert_networks(r, "its peers were in network corrupt=5%, which lost 10 % of what they sent "
                        "and 0 % of what came, and altered 5 % of what they sent and 4 % of what "
                        "came");

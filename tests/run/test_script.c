@@ -244,6 +244,36 @@ static void a_bad_goodbye_of_before_is_kept(void **state)
     sq_scenario_free(scenario);
 }
 
+/* That nobody answers an offer is the signalling's fault, not that of ICE; who ends before says so.
+ */
+static void an_offer_that_nobody_answers_fails(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct script_bench s;
+        make(&s, "pc:setLocalDescription()\n"
+                 "session:joined()\n"
+                 "sleep('1m')\n");
+        s.b.plan.peers = 1;
+        s.b.plan.threads = 1;
+        s.b.plan.connect_timeout_ns = late ? SEC : 200 * MS;
+        s.b.plan.duration_ns = 500 * MS;
+        bench_start(&s.b);
+        bench_finish(&s.b);
+        const struct sq_peer_row *row = &s.b.result->peers[0];
+        if (late) {
+            assert_non_null(
+                strstr(row->message, "the other side's session description did not come"));
+            assert_int_equal(row->outcome, SQ_OUTCOME_PENDING);
+        } else {
+            assert_string_equal(row->message,
+                                "the other side's session description did not come within 0.2 s");
+            assert_int_equal(row->cause, SQ_FAILURE_SIGNALING);
+        }
+        finish(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +282,7 @@ int main(void)
         cmocka_unit_test(what_scripts_left_undone_is_told),
         cmocka_unit_test(a_bad_goodbye_is_not_why_nobody_connected),
         cmocka_unit_test(a_bad_goodbye_of_before_is_kept),
+        cmocka_unit_test(an_offer_that_nobody_answers_fails),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }

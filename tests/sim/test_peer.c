@@ -250,6 +250,8 @@ static void a_clock_from_the_offer_ends_without_an_answer(void **state)
     assert_int_equal(simnode_state(p.a), SQ_PEER_CONNECTING);
     simnet_run(p.net, t0 + 10100 * MS);
     assert_int_equal(simnode_state(p.a), SQ_PEER_FAILED);
+    assert_string_equal(simnode_text(p.a),
+                        "the other side's session description did not come within 10 s");
     sq_free(offer);
     simnet_free(p.net);
 }
