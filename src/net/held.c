@@ -69,16 +69,13 @@ void sq_held_append(struct sq_held_list *list, struct sq_held *held)
     put_behind(list, list->first ? list->last : NULL, held);
 }
 
-bool sq_held_insert(struct sq_held_list *list, struct sq_held *held)
+void sq_held_insert(struct sq_held_list *list, struct sq_held *held)
 {
     struct sq_held *before = list->first ? list->last : NULL;
-    bool last = true;
     while (before && before->due_ns > held->due_ns) {
         before = before == list->first ? NULL : before->prev;
-        last = false;
     }
     put_behind(list, before, held);
-    return last;
 }
 
 void sq_held_remove(struct sq_held_list *list, struct sq_held *held)

@@ -30,8 +30,8 @@ struct sq_held_list {
 };
 
 void sq_held_append(struct sq_held_list *list, struct sq_held *held);
-/* Behind all that are due no later; false: it overtook one. */
-bool sq_held_insert(struct sq_held_list *list, struct sq_held *held);
+/* Behind all that are due no later. */
+void sq_held_insert(struct sq_held_list *list, struct sq_held *held);
 void sq_held_remove(struct sq_held_list *list, struct sq_held *held);
 /* The first, taken out; NULL: none. */
 struct sq_held *sq_held_take(struct sq_held_list *list);

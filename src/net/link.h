@@ -66,7 +66,7 @@ struct sq_link_config {
 };
 
 struct sq_link_counters {
-    uint64_t offered, lost, queue_dropped, duplicated, corrupted, overtaken, delivered;
+    uint64_t offered, lost, queue_dropped, duplicated, corrupted, delivered;
     uint64_t bytes;     /* of IP packets, delivered */
     uint64_t datagrams; /* of those offered: the others are of streams, and never altered */
 };

@@ -59,18 +59,16 @@ static uint64_t draw_delay_ns(struct sq_way *way)
 
 static void fly(struct sq_way *way, struct sq_held *held, uint64_t from_ns)
 {
-    held->due_ns = from_ns + draw_delay_ns(way) + held->late_ns;
-    if (!way->config.reorder && held->due_ns < way->last_due_ns) {
-        held->due_ns = way->last_due_ns;
+    held->due_ns = from_ns + draw_delay_ns(way);
+    if (!way->config.reorder) {
+        held->due_ns = sq_max_u64(held->due_ns, way->last_due_ns);
     }
-    if (held->order_ns) {
-        held->due_ns = held->due_ns > *held->order_ns ? held->due_ns : *held->order_ns;
+    way->last_due_ns = sq_max_u64(held->due_ns, way->last_due_ns);
+    if (held->order_ns) { /* its own stream alone waits for what is sent again */
+        held->due_ns = sq_max_u64(held->due_ns + held->late_ns, *held->order_ns);
         *held->order_ns = held->due_ns;
     }
-    way->last_due_ns = held->due_ns > way->last_due_ns ? held->due_ns : way->last_due_ns;
-    if (!sq_held_insert(&way->flight, held)) {
-        way->counters.overtaken++;
-    }
+    sq_held_insert(&way->flight, held);
 }
 
 static void fly_twice(struct sq_way *way, const struct sq_held *held, uint64_t from_ns)

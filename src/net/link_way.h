@@ -14,7 +14,7 @@ struct sq_way {
     uint64_t first_done_ns;    /* ... until then */
     uint64_t queue_bytes;
     struct sq_held_list flight; /* past it, by due_ns */
-    uint64_t last_due_ns;       /* the latest that any was given */
+    uint64_t last_due_ns;       /* the latest, without what is sent again */
     uint64_t now_ns;
     size_t held; /* in both */
     struct sq_held_pool *pool;

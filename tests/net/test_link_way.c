@@ -423,6 +423,37 @@ static void less_delay_does_not_overtake(void **state)
     }
 }
 
+/* TCP makes good what it loses; only its own stream waits for that, and not what shares the link.
+ */
+static void a_lost_segment_holds_nobody_else_up(void **state)
+{
+    const struct sq_link_way config = {.delay_ns = 100 * MS};
+    static const uint64_t due_ms[] = {100, 310, 120, 310, 140, 150};
+    uint64_t order_ns = 0;
+    bool seen[6] = {false};
+    struct sq_way way;
+    struct sq_held *held;
+    (void)state;
+    sq_way_init(&way, &config, 1, &pool);
+    for (uint32_t i = 0; i < 6; i++) {
+        held = packet(i, WIRE_BYTES);
+        held->order_ns = i == 1 || i == 3 ? &order_ns : NULL;
+        held->late_ns = i == 1 ? 200 * MS : 0;
+        assert_true(sq_way_enter(&way, held, i * 10 * MS));
+    }
+    for (uint64_t at_ms = 0; at_ms <= 400; at_ms++) {
+        while ((held = sq_way_take(&way, at_ms * MS)) != NULL) {
+            uint32_t i = number_of(held);
+            assert_int_equal(at_ms, due_ms[i]);
+            assert_true(i != 3 || seen[1]);
+            seen[i] = true;
+            done_with(held);
+        }
+    }
+    assert_int_equal(way.held, 0);
+    sq_way_clear(&way);
+}
+
 static void a_link_holds_so_many_and_no_more(void **state)
 {
     const struct sq_link_way config = {.delay_ns = SQ_NS_PER_SEC};
@@ -463,6 +494,7 @@ int main(void)
         cmocka_unit_test(what_waits_leaves_at_the_new_rate),
         cmocka_unit_test(without_a_bottleneck_all_that_waits_leaves),
         cmocka_unit_test(less_delay_does_not_overtake),
+        cmocka_unit_test(a_lost_segment_holds_nobody_else_up),
         cmocka_unit_test(a_link_holds_so_many_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, after);
