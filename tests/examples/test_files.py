@@ -197,7 +197,7 @@ def one_to_one(t):
 
 def poor_4g(t):
     # By Poor 4G people are up after 4 to 7 s; what these have of a picture then is not repaired yet.
-    short(t, "poor-4g.yaml", "--scale", "0.5", "--peers", 12, "--rate", "12/s", too_short=("video.in.loss < 4.9%",))
+    short(t, "poor-4g.yaml", "--scale", "0.25", "--peers", 12, "--rate", "12/s", too_short=("video.in.loss < 4.9%",))
 
 
 def recording(t):
