@@ -17,6 +17,13 @@
 #define BYTES_MAX   65536
 #define RECORDS_MAX 512
 
+/* What a record is protected with: epoch and sequence number, and the explicit nonce. */
+struct use {
+    uint64_t number, nonce;
+    size_t len;
+    uint8_t bytes[200]; /* of the record, to tell a repetition by */
+};
+
 struct records {
     size_t n;
     size_t at[RECORDS_MAX + 1];
@@ -30,6 +37,9 @@ struct link {
     SSL *real;
     BIO *to_real, *from_real;
     struct records sent; /* by ours, since the last look */
+    size_t uses_n;
+    struct use
+        uses[RECORDS_MAX]; /* by all records of ours under keys, OpenSSL's Finished among them */
     int connected, closed, failed, err;
     char text[TEXT_BYTES];
     size_t data_n;
@@ -57,11 +67,38 @@ static void note(struct records *r, const uint8_t *bytes, size_t len)
     }
 }
 
+/* No sequence number and no nonce serves two records, unless they are the same one. */
+static void note_use(struct link *l, const uint8_t *bytes, size_t len)
+{
+    struct use *u = &l->uses[l->uses_n];
+    if (sq_load_u16(bytes + 3) == 0) {
+        return; /* in clear */
+    }
+    assert_true(l->uses_n < RECORDS_MAX);
+    u->number = sq_load_u64(bytes + 3);
+    u->nonce = sq_load_u64(bytes + RECORD_HEADER_BYTES);
+    u->len = len;
+    size_t kept = len < sizeof(u->bytes) ? len : sizeof(u->bytes);
+    memcpy(u->bytes, bytes, kept);
+    for (size_t i = 0; i < l->uses_n; i++) {
+        const struct use *v = &l->uses[i];
+        if (v->number == u->number && v->len == len && memcmp(v->bytes, u->bytes, kept) == 0) {
+            return;
+        }
+        assert_true(v->number != u->number && v->nonce != u->nonce);
+    }
+    l->uses_n++;
+}
+
 static void on_send(void *user, const uint8_t *bytes, size_t len)
 {
     struct link *l = user;
     assert_true(len <= SQ_DTLS_DATAGRAM_MAX_BYTES);
+    size_t i = l->sent.n;
     note(&l->sent, bytes, len);
+    for (; i < l->sent.n; i++) {
+        note_use(l, l->sent.bytes + l->sent.at[i], l->sent.at[i + 1] - l->sent.at[i]);
+    }
 }
 
 static void on_connected(void *user, const struct sq_dtls_keys *keys)
@@ -484,8 +521,52 @@ static void data_before_finished(void **state)
     link_free(&l);
 }
 
-/* No sequence number and no nonce of epoch 1 twice, OpenSSL's Finished among them, but for that
- * same record sent again. */
+/* An alert that overtakes the end of the handshake, or shares its datagram, is heard once that is
+ * over. */
+static void alert_before_finished(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        static struct link l;
+        static struct records last;
+        static struct records theirs;
+        uint8_t all[400];
+        size_t n;
+        handshake(&l, &CLIENT, &last);
+        assert_int_equal(last.n, 2); /* ChangeCipherSpec, Finished */
+        assert_int_equal(SSL_shutdown(l.real), 0);
+        real_sent(&l, &theirs);
+        assert_int_equal(theirs.n, 1);
+        switch (how) {
+        case 0:
+            take(&l, &theirs, 0);
+            take(&l, &last, 0);
+            take(&l, &last, 1);
+            break;
+        case 1:
+            take(&l, &last, 0);
+            take(&l, &theirs, 0);
+            take(&l, &last, 1);
+            break;
+        case 2:
+            take(&l, &theirs, 0);
+            sq_dtls_receive(l.ours, 1, last.bytes, last.at[2]);
+            break;
+        default:
+            n = last.at[2];
+            memcpy(all, last.bytes, n);
+            memcpy(all + n, record(&theirs, 0), record_len(&theirs, 0));
+            sq_dtls_receive(l.ours, 1, all, n + record_len(&theirs, 0));
+            break;
+        }
+        assert_int_equal(l.connected, 1);
+        assert_int_equal(l.closed, 1);
+        assert_int_equal(l.failed, 0);
+        link_free(&l);
+    }
+}
+
+/* They count on from where OpenSSL's Finished left off; on_send sees that none serves twice. */
 static void nothing_used_twice(void **state)
 {
     (void)state;
@@ -692,6 +773,7 @@ int main(void)
         cmocka_unit_test(tampered),
         cmocka_unit_test(other_epochs),
         cmocka_unit_test(data_before_finished),
+        cmocka_unit_test(alert_before_finished),
         cmocka_unit_test(nothing_used_twice),
         cmocka_unit_test(finished_sent_again),
         cmocka_unit_test(last_flight_again),

@@ -311,10 +311,11 @@ static void early_receive(struct sq_dtls *d,
     sq_free(early);
 }
 
-/* Data that overtook the end of the handshake wait for it: OpenSSL would keep them to itself. */
+/* Data and alerts that overtook the end of the handshake wait for it: OpenSSL would keep them to
+ * itself. */
 static void handshake_receive(struct sq_dtls *d, const uint8_t *bytes, size_t len)
 {
-    size_t before = sq_dtls_before_data(bytes, len);
+    size_t before = sq_dtls_handshake_bytes(bytes, len);
     if (before > 0) {
         d->in = bytes;
         d->in_len = before;

@@ -82,8 +82,9 @@ struct sq_dtls {
 /* True when every record of the datagram is framed well, and its unencrypted handshake fragments
  * are; OpenSSL would end the handshake over some that are not. */
 bool sq_dtls_plausible(const uint8_t *bytes, size_t len);
-/* Bytes before the first record of data, of a plausible datagram. */
-size_t sq_dtls_before_data(const uint8_t *bytes, size_t len);
+/* Bytes before the first record that is not of the handshake: data, or an alert under its keys; of
+ * a plausible datagram. */
+size_t sq_dtls_handshake_bytes(const uint8_t *bytes, size_t len);
 
 int sq_dtls_wanted_parse(const struct sq_dtls_fingerprint *fingerprints, size_t n,
                          struct wanted **ret_wanted) SQ_MUST_USE;

@@ -67,11 +67,17 @@ bool sq_dtls_plausible(const uint8_t *bytes, size_t len)
     return len > 0;
 }
 
-size_t sq_dtls_before_data(const uint8_t *bytes, size_t len)
+static bool is_later(const uint8_t *record)
+{
+    bool is_clear = sq_load_u16(record + 3) == 0;
+    return record[0] == CONTENT_DATA || (record[0] == CONTENT_ALERT && !is_clear);
+}
+
+size_t sq_dtls_handshake_bytes(const uint8_t *bytes, size_t len)
 {
     struct sq_wire w = sq_wire_reader(bytes, len);
     size_t before = 0;
-    while (sq_wire_left(&w) > 0 && bytes[before] != CONTENT_DATA) {
+    while (sq_wire_left(&w) > 0 && !is_later(bytes + before)) {
         sq_wire_skip(&w, RECORD_HEADER_BYTES - 2);
         sq_wire_skip(&w, sq_wire_u16(&w));
         before = w.pos;
