@@ -112,8 +112,7 @@ static int measure(struct sq_carrier *carrier, const struct sq_clip *clip, size_
     }
     err = err ? err : run_for(sq_carrier_loop(carrier), RAMP_NS);
     setup_ns = sq_thread_cpu_ns() - setup_ns;
-    err = err ? err
-              : run_for(sq_carrier_loop(carrier), 6 * SQ_NS_PER_SEC); /* DTLS state is given back */
+    err = err ? err : run_for(sq_carrier_loop(carrier), 6 * SQ_NS_PER_SEC); /* set-up is over */
     struct sq_carrier_counters at = *sq_carrier_counters(carrier);
     uint64_t cpu_ns = sq_thread_cpu_ns();
     err = err ? err : run_for(sq_carrier_loop(carrier), (uint64_t)(seconds * 1e9));

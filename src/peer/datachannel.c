@@ -686,7 +686,9 @@ void sq_data_free(struct sq_peer *peer)
 
 int sq_peer_want_data(struct sq_peer *peer)
 {
-    if (peer->state == SQ_PEER_CLOSED) {
+    /* The other side may have ended DTLS without this one having listened for it. */
+    bool is_over = peer->dtls_up && sq_dtls_get_state(peer->dtls) != SQ_DTLS_CONNECTED;
+    if (peer->state == SQ_PEER_CLOSED || is_over) {
         return SQ_ERR_STATE;
     }
     int err = make_data(peer);

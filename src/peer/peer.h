@@ -488,8 +488,8 @@ enum sq_channel_state { /* RTCDataChannelState */
 };
 
 /* The first one asks for a data-channel section in the next offer. SQ_ERR_INVALID for settings that
- * make no sense or an id in use, SQ_ERR_STATE once the peer is closed, its DTLS state released, or
- * the association ended by either side, SQ_ERR_NOMEM. */
+ * make no sense or an id in use, SQ_ERR_STATE once the peer is closed, or its DTLS or the
+ * association ended by either side, SQ_ERR_NOMEM. */
 int sq_peer_add_channel(struct sq_peer *peer, uint64_t now_ns,
                         const struct sq_channel_config *config,
                         struct sq_channel **ret_channel) SQ_MUST_USE;

@@ -147,7 +147,7 @@ def reconnect_moved(t):
     common = ("--peers", 3, "--rate", "20/s", "--duration", "6s", "--media", "small", "--reconnect", "backoff:100ms-500ms", "--lateness-max", "300")
     runs = [t.run(f"whip+{api.url}/whip", "--echo", *common), t.run(f"room+ws://127.0.0.1:{front.port}/room", *common)]
     until("all to be connected", lambda: all("3 connected" in run.process.stderr() for run in runs), 15)
-    time.sleep(0.6)  # DTLS has let go of its state by now, where nobody wants to hear its goodbye
+    time.sleep(0.6)  # well within the call: a goodbye of DTLS is heard at any time by who wants to hear it
     check(stats(labs[0])["participants"] == 6 and stats(labs[1])["participants"] == 0, "they are not where they were led to")
     now[0] = labs[1]
     labs[0].process.signal(signal.SIGTERM)

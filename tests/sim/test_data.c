@@ -310,6 +310,26 @@ static void added_later(void **state)
     added_after(30 * SEC);
 }
 
+/* A goodbye that nobody listened for is the end of DTLS all the same: no channel can come. */
+static void added_after_a_goodbye(void **state)
+{
+    (void)state;
+    struct call *c = call_new(4);
+    const struct sq_channel_config config = {.label = "late"};
+    struct sq_channel *ch;
+    add_both(c->a);
+    add_both(c->b);
+    simnet_negotiate(c->net, c->a, c->b, false);
+    run(c, 10 * SEC);
+    sq_peer_close(simnode_peer(c->b), simnet_now(c->net));
+    run(c, SEC);
+    assert_int_equal(simnode_state(c->a), SQ_PEER_CONNECTED);
+    assert_int_equal(sq_peer_add_channel(simnode_peer(c->a), simnet_now(c->net), &config, &ch),
+                     SQ_ERR_STATE);
+    assert_int_equal(sq_peer_want_data(simnode_peer(c->a)), SQ_ERR_STATE);
+    call_free(c);
+}
+
 static void negotiated_by_hand(void **state)
 {
     struct call *c = call_new(5);
@@ -712,6 +732,7 @@ int main(void)
         cmocka_unit_test(beside_media),
         cmocka_unit_test(refused),
         cmocka_unit_test(added_later),
+        cmocka_unit_test(added_after_a_goodbye),
         cmocka_unit_test(negotiated_by_hand),
         cmocka_unit_test(kinds_are_told),
         cmocka_unit_test(kinds_behave),

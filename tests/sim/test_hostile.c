@@ -556,7 +556,7 @@ static void strangers_change_nothing(void **state)
         simnet_negotiate(s->net, p.a, p.b, false);
         run_for(s->net, SEC);
         struct sq_transport_stats before = transport_stats(p.a);
-        for (int i = 0; i < 4000; i++) { /* 20 s: before and after DTLS lets go of its state */
+        for (int i = 0; i < 4000; i++) { /* 20 s: while alerts are listened for, and after */
             pour(s);
             run_for(s->net, 5 * MS);
         }

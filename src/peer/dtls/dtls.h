@@ -1,6 +1,6 @@
 /* DTLS 1.2 (RFC 6347) of one peer, with SRTP keys out of it (RFC 5764), without I/O and without a
  * clock. The handshake is OpenSSL's, whose memory is given back when it is over; the records that
- * follow are protected and opened here, with some 250 bytes a peer: datagrams go in and out by
+ * follow are protected and opened here, with some 200 bytes a peer: datagrams go in and out by
  * function, time comes in as now_ns. The remote's certificate is trusted when its fingerprint is
  * one of those that signalling gave (RFC 8122). */
 #ifndef SQ_PEER_DTLS_DTLS_H

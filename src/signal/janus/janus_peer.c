@@ -215,8 +215,8 @@ static int open_listener(struct sq_signal *j, const char *offer)
         return 0;
     }
     int err = sq_peer_add_channel(j->sub.peer, now(j), &config, &channel);
-    if (err == SQ_ERR_STATE) { /* a peer of media alone, whose DTLS has been given back */
-        sq_session_note(&j->s, "janus: data came too late: the connection is one of media alone");
+    if (err == SQ_ERR_STATE) { /* either side has ended what a channel would go through */
+        sq_session_note(&j->s, "janus: data came too late: the connection for them is over");
         return 0;
     }
     j->sub_channel = !err;
