@@ -14,10 +14,8 @@
 #define RESEND_BYTES 1200 /* what a retransmission is taken for before it is made */
 
 /* Of a compound, in bytes: SR or RR without blocks and SDES with the longest CNAME; a block. */
-#define SENDER_BYTES  (28 + 44)
-#define BLOCK_BYTES   24
-#define SR_BLOCKS_MAX 8
-#define RR_BLOCKS_MAX 24
+#define SENDER_BYTES (28 + 44)
+#define BLOCK_BYTES  24
 
 #define RTT_AGE_NS                                                                                 \
     (1500 * SQ_NS_PER_MS) /* an older round trip is none, as for libwebrtc's CallStats */
@@ -80,15 +78,32 @@ static void send_compound(struct sq_peer *peer, struct compound *c)
     sq_peer_send_dgrams(peer, &dgram, 1);
 }
 
-/* The SSRC to report as: of the first track that sends, else of the first track. */
+static const struct sq_encoding *first_sending(const struct sq_track *track)
+{
+    const struct sq_track_tx *tx = track->tx;
+    for (size_t k = 0; tx && k < tx->n; k++) {
+        if (tx->encodings[k].rtp.started) {
+            return &tx->encodings[k];
+        }
+    }
+    return NULL;
+}
+
+/* The SSRC to report on a track as: what it sends itself. A server may take what follows to be of
+ * the section to which that belongs (Janus does), so no track speaks for another one. */
+static uint32_t track_ssrc(const struct sq_track *track)
+{
+    const struct sq_encoding *e = first_sending(track);
+    return e ? e->rtp.ssrc : track->ssrc;
+}
+
+/* The SSRC to speak as for all of it: of the first track that sends, else of the first track. */
 static uint32_t own_ssrc(const struct sq_peer *peer)
 {
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        const struct sq_track_tx *tx = peer->tracks[i]->tx;
-        for (size_t k = 0; tx && k < tx->n; k++) {
-            if (tx->encodings[k].rtp.started) {
-                return tx->encodings[k].rtp.ssrc;
-            }
+        const struct sq_encoding *e = first_sending(peer->tracks[i]);
+        if (e) {
+            return e->rtp.ssrc;
         }
     }
     return peer->tracks_len > 0 ? peer->tracks[0]->ssrc : 1;
@@ -102,22 +117,19 @@ static bool is_heard(const struct sq_track *track, uint64_t now_ns)
     return rx && track->can_receive && now_ns < rx->rtp.last_packet_received_ns + SILENT_NS;
 }
 
-static size_t gather_blocks(struct sq_peer *peer, uint64_t now_ns, struct sq_rtcp_block *blocks)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < peer->tracks_len && n < SQ_PEER_TRACKS_MAX; i++) {
-        struct sq_track *track = peer->tracks[i];
-        if (is_heard(track, now_ns) &&
-            sq_rtp_receiver_report(&track->rx->rtp, now_ns, &blocks[n])) {
-            n++;
-        }
-    }
-    return n;
-}
+/* Report blocks that are still to be told: none, or one. */
+struct blocks {
+    struct sq_rtcp_block one;
+    size_t n;
+};
 
-static size_t least(size_t a, size_t b)
+static struct blocks block_of(struct sq_track *track, uint64_t now_ns)
 {
-    return a < b ? a : b;
+    struct blocks blocks = {.n = 0};
+    if (is_heard(track, now_ns) && sq_rtp_receiver_report(&track->rx->rtp, now_ns, &blocks.one)) {
+        blocks.n = 1;
+    }
+    return blocks;
 }
 
 void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
@@ -147,13 +159,18 @@ void sq_peer_estimate_for_remb(struct sq_track *track, uint64_t now_ns,
     }
 }
 
-static void put_remb(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w)
+/* Behind the first one's report that it is about. */
+static void put_remb(const struct sq_track *first, uint64_t now_ns, struct sq_wire *w)
 {
+    const struct sq_peer *peer = first->peer;
     uint32_t ssrcs[SQ_PEER_TRACKS_MAX];
     size_t n = 0;
     for (size_t i = 0; i < peer->tracks_len; i++) {
         const struct sq_track *track = peer->tracks[i];
         if (is_heard(track, now_ns) && (track->fb & SQ_JSEP_FB_REMB) && !peer->twcc_negotiated) {
+            if (n == 0 && track != first) {
+                return;
+            }
             ssrcs[n++] = track->rx->rtp.ssrc;
         }
     }
@@ -162,7 +179,7 @@ static void put_remb(struct sq_peer *peer, uint64_t now_ns, struct sq_wire *w)
     if (bps > 0 && n > 0) {
         struct compound c;
         begin(&c);
-        sq_rtcp_put_remb(&c.w, own_ssrc(peer), bps, ssrcs, n);
+        sq_rtcp_put_remb(&c.w, track_ssrc(first), bps, ssrcs, n);
         if (!c.w.err && c.w.pos <= sq_wire_left(w)) {
             sq_wire_put(w, c.buf, c.w.pos);
         }
@@ -219,78 +236,79 @@ void sq_peer_start_rtcp(struct sq_peer *peer, uint64_t now_ns)
     sq_peer_due(peer, peer->rtcp_at_ns);
 }
 
-/* Report blocks that are still to be told. */
-struct blocks {
-    struct sq_rtcp_block all[SQ_PEER_TRACKS_MAX];
-    size_t n, told;
-};
-
-/* An SR with its CNAME and as many blocks as fit; a full compound is sent before. */
+/* An SR with its CNAME and the block that is left to tell; a full compound is sent before. */
 static void put_sender(struct sq_peer *peer, struct compound *c, const struct sq_rtcp_report *sr,
                        struct blocks *blocks)
 {
-    if (sq_wire_left(&c->w) < SENDER_BYTES + SR_BLOCKS_MAX * BLOCK_BYTES) {
+    if (sq_wire_left(&c->w) < SENDER_BYTES + BLOCK_BYTES) {
         send_compound(peer, c);
         begin(c);
     }
-    size_t take = least(blocks->n - blocks->told, SR_BLOCKS_MAX);
-    sq_rtcp_put_sr(&c->w, sr, blocks->all + blocks->told, take);
-    blocks->told += take;
+    sq_rtcp_put_sr(&c->w, sr, &blocks->one, blocks->n);
+    blocks->n = 0;
     sq_rtcp_put_sdes_cname(&c->w, sr->ssrc, sq_view_of(peer->cname));
 }
 
-/* RFC 3550, section 6.1: each compound begins with a report and names its source. */
+static void put_senders(struct sq_track *track, uint64_t now_ns, struct compound *c,
+                        struct blocks *blocks)
+{
+    struct sq_track_tx *tx = track->can_send ? track->tx : NULL;
+    uint64_t ntp = sq_env_ntp(track->peer->env, now_ns);
+    struct sq_rtcp_report sr;
+    for (size_t k = 0; tx && k < tx->n; k++) {
+        if (sq_rtp_sender_report(&tx->encodings[k].rtp, now_ns, ntp, &sr)) {
+            put_sender(track->peer, c, &sr, blocks);
+        }
+    }
+}
+
+static void put_receiver(struct sq_peer *peer, struct compound *c, uint32_t ssrc,
+                         const struct blocks *blocks)
+{
+    sq_rtcp_put_rr(&c->w, ssrc, &blocks->one, blocks->n);
+    sq_rtcp_put_sdes_cname(&c->w, ssrc, sq_view_of(peer->cname));
+}
+
+/* RFC 3550, section 6.1: each compound begins with a report and names its source. Each track has
+ * one of its own, as in libwebrtc. */
 void sq_peer_send_reports(struct sq_peer *peer, uint64_t now_ns)
 {
-    struct blocks blocks = {.told = 0};
+    bool said = false;
     struct compound c;
-    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
-    blocks.n = gather_blocks(peer, now_ns, blocks.all);
-    begin(&c);
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        struct sq_track_tx *tx = peer->tracks[i]->can_send ? peer->tracks[i]->tx : NULL;
-        struct sq_rtcp_report sr;
-        for (size_t k = 0; tx && k < tx->n; k++) {
-            if (sq_rtp_sender_report(&tx->encodings[k].rtp, now_ns, ntp, &sr)) {
-                put_sender(peer, &c, &sr, &blocks);
-            }
+        struct sq_track *track = peer->tracks[i];
+        struct blocks blocks = block_of(track, now_ns);
+        begin(&c);
+        put_senders(track, now_ns, &c, &blocks);
+        if (blocks.n > 0) {
+            put_receiver(peer, &c, track_ssrc(track), &blocks);
         }
-    }
-    while (c.w.pos == 0 || blocks.told < blocks.n) {
-        if (c.w.pos > 0 && sq_wire_left(&c.w) < SENDER_BYTES + RR_BLOCKS_MAX * BLOCK_BYTES) {
+        if (c.w.pos > 0) {
+            put_remb(track, now_ns, &c.w);
             send_compound(peer, &c);
-            begin(&c);
-        }
-        bool alone = c.w.pos == 0;
-        size_t take = least(blocks.n - blocks.told, RR_BLOCKS_MAX);
-        sq_rtcp_put_rr(&c.w, own_ssrc(peer), blocks.all + blocks.told, take);
-        blocks.told += take;
-        if (alone) {
-            sq_rtcp_put_sdes_cname(&c.w, own_ssrc(peer), sq_view_of(peer->cname));
+            said = true;
         }
     }
-    put_remb(peer, now_ns, &c.w);
-    send_compound(peer, &c);
+    if (!said) {
+        const struct blocks none = {.n = 0};
+        begin(&c);
+        put_receiver(peer, &c, own_ssrc(peer), &none);
+        send_compound(peer, &c);
+    }
     schedule(peer, now_ns);
 }
 
 void sq_peer_send_video_reports(struct sq_peer *peer, uint64_t now_ns)
 {
-    struct blocks none = {.n = 0};
-    struct compound c;
-    uint64_t ntp = sq_env_ntp(peer->env, now_ns);
-    begin(&c);
     for (size_t i = 0; i < peer->tracks_len; i++) {
-        const struct sq_track *track = peer->tracks[i];
-        bool sends = track->kind == SQ_MEDIA_VIDEO && track->can_send && track->tx;
-        struct sq_rtcp_report sr;
-        for (size_t k = 0; sends && k < track->tx->n; k++) {
-            if (sq_rtp_sender_report(&track->tx->encodings[k].rtp, now_ns, ntp, &sr)) {
-                put_sender(peer, &c, &sr, &none);
-            }
+        if (peer->tracks[i]->kind == SQ_MEDIA_VIDEO) {
+            struct blocks none = {.n = 0};
+            struct compound c;
+            begin(&c);
+            put_senders(peer->tracks[i], now_ns, &c, &none);
+            send_compound(peer, &c);
         }
     }
-    send_compound(peer, &c);
     schedule_video(peer, now_ns);
 }
 
@@ -319,14 +337,14 @@ void sq_peer_send_bye(struct sq_peer *peer)
 }
 
 /* Feedback of a track may stand alone where a=rtcp-rsize was agreed (RFC 5506); else it goes behind
- * the least that a compound begins with (RFC 4585, section 3.1). */
-static void begin_feedback(struct compound *c, const struct sq_track *track)
+ * a report on the same track (RFC 4585, section 3.1), by whose block a server finds out of which
+ * stream it is where the track sends nothing. */
+static void begin_feedback(struct compound *c, struct sq_track *track, uint64_t now_ns)
 {
     begin(c);
     if (!track->jsep || !track->jsep->rtcp_rsize) {
-        uint32_t ssrc = own_ssrc(track->peer);
-        sq_rtcp_put_rr(&c->w, ssrc, NULL, 0);
-        sq_rtcp_put_sdes_cname(&c->w, ssrc, sq_view_of(track->peer->cname));
+        const struct blocks blocks = block_of(track, now_ns);
+        put_receiver(track->peer, c, track_ssrc(track), &blocks);
     }
 }
 
@@ -343,14 +361,14 @@ void sq_track_request_key_frame(struct sq_track *track, uint64_t now_ns)
         return;
     }
     struct compound c;
-    begin_feedback(&c, track);
+    begin_feedback(&c, track, now_ns);
     if (track->fb & SQ_JSEP_FB_NACK_PLI) {
         rx->rtp.pli_count++;
-        sq_rtcp_put_pli(&c.w, own_ssrc(peer), rx->rtp.ssrc);
+        sq_rtcp_put_pli(&c.w, track_ssrc(track), rx->rtp.ssrc);
     } else {
         rx->rtp.fir_count++;
         const struct sq_rtcp_fir_entry entry = {.ssrc = rx->rtp.ssrc, .seq = rx->fir_seq++};
-        sq_rtcp_put_fir(&c.w, own_ssrc(peer), &entry, 1);
+        sq_rtcp_put_fir(&c.w, track_ssrc(track), &entry, 1);
     }
     send_compound(peer, &c);
 }
@@ -386,8 +404,8 @@ static void send_nacks(struct sq_track *track, uint64_t now_ns)
             return;
         }
         struct compound c;
-        begin_feedback(&c, track);
-        sq_rtcp_put_nack(&c.w, own_ssrc(track->peer), rx->rtp.ssrc, seqs, n);
+        begin_feedback(&c, track, now_ns);
+        sq_rtcp_put_nack(&c.w, track_ssrc(track), rx->rtp.ssrc, seqs, n);
         send_compound(track->peer, &c);
     }
 }

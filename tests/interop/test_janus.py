@@ -111,6 +111,41 @@ def janus_videoroom(t):
     agree(results.dumps(), watched, 2 * 2 + 2 * 2 + 4 * 4)
 
 
+def janus_repairs(t):
+    """Packets that are lost on the way from Janus: it understands who asks for what, and sends them again; it passes
+    on who asks for a key frame. Who sends says so by its own SSRC, who only watches by a report."""
+    janus = Janus(t)
+    lossy = ("--network", "delay=20ms,down.loss=3%", "--rate", "10/s", "--duration", "10s", "--lateness-max", "200")
+
+    def check_repairs(results, peers):
+        results.all_ok(peers)
+        asked = sent_again = holes = 0
+        for dump in results.dumps():
+            for series in dump:
+                if series.kind == "inbound-rtp" and series.video:
+                    _, last = figures.of_series(series).samples[-1]
+                    asked += last["nackCount"]
+                    sent_again += last["retransmittedPacketsReceived"]
+                    holes += last["packetsLost"]
+        plis = sum(last["pliCount"] for last in (figures.of_series(s).samples[-1][1] for d in results.dumps() for s in d
+                                                 if s.kind == "outbound-rtp" and s.video))
+        loss = results.metric("video.in.loss", "avg")
+        test.note(f"{peers} peers: {holes:.0f} packets of video lost, asked for {asked:.0f} times, {sent_again:.0f} sent again, {loss} % missing "
+                  f"after all; {plis:.0f} PLI at the senders")
+        check(holes > 15, f"{holes} lost: too few to tell")
+        check(sent_again > 0.5 * holes, f"of {holes} packets {sent_again} came again")
+        check(loss < 1.5, f"{loss} % of the video was missing after all, of 3 % that were lost")
+        check(plis > 0, "no PLI came to a sender")
+
+    def echo():
+        check_repairs(t.run(janus.url + "?plugin=echotest", *CONSTANT, "--peers", 2, "--dump", 2, *lossy).finish(), 2)
+
+    def room():
+        check_repairs(t.run(janus.url + f"?plugin=videoroom&room={ROOM}", *CONSTANT, "--peers", 3, "--publishers", 1, "--dump", 3,
+                            *lossy).finish(), 3)
+    t.side_by_side(echo, room)
+
+
 def janus_simulcast(t):
     """One publishes three layers (RFC 8853) into a room, one watches: what Janus knows of the layers, and that the
     viewer gets the highest whole."""
@@ -230,4 +265,4 @@ def janus_ns(t):
 
 
 if __name__ == "__main__":
-    test.run([janus_ns, janus_echotest, janus_videoroom, janus_simulcast, janus_codecs, janus_wrong_room, janus_dies])
+    test.run([janus_ns, janus_echotest, janus_videoroom, janus_simulcast, janus_repairs, janus_codecs, janus_wrong_room, janus_dies])

@@ -406,6 +406,74 @@ static void feedback_alone_only_where_agreed(void **state)
     }
 }
 
+struct speakers {
+    struct simnode *of;
+    uint32_t video;            /* SSRC */
+    unsigned feedback, others; /* NACK and PLI at the head, as video's sender; as another */
+    unsigned reports[2];       /* SR and RR at the head, as another's sender and as video's */
+    unsigned told[2];          /* of those, with a block */
+};
+
+/* The SSRC of a packet's sender is not encrypted either. */
+static void count_speakers(void *ctx, struct simnode *from, const struct sq_dgram *dgram)
+{
+    struct speakers *s = ctx;
+    if (from != s->of || sq_packet_kind(dgram->buf, dgram->len) != SQ_PACKET_RTCP) {
+        return;
+    }
+    uint8_t pt = dgram->buf[1], count = dgram->buf[0] & 0x1f;
+    bool video = sq_load_u32(dgram->buf + 4) == s->video;
+    if (pt == 200 || pt == 201) {
+        s->reports[video]++;
+        s->told[video] += count == 1;
+    } else if ((pt == 205 && count == 1) || pt == 206) {
+        s->feedback += video;
+        s->others += !video;
+    }
+}
+
+/* A server may tell by the sender of RTCP which section it is about: Janus does, and where that
+ * sends nothing, by the first report block. */
+static void feedback_is_of_its_own_track(void **state)
+{
+    (void)state;
+    for (int agreed = 0; agreed < 2; agreed++) {
+        struct pair p = make_pair(66, NULL, NULL, false);
+        char why[SQ_PEER_TEXT_MAX];
+        char *offer;
+        char *answer;
+        uint64_t now = simnet_now(p.net);
+        assert_int_equal(sq_peer_create_offer(simnode_peer(p.a), now, false, &offer, why), 0);
+        if (!agreed) {
+            without_lines(offer, "rtcp-rsize");
+        }
+        assert_int_equal(sq_peer_set_remote(simnode_peer(p.b), now, SQ_SDP_OFFER, offer, why), 0);
+        assert_int_equal(sq_peer_create_answer(simnode_peer(p.b), now, &answer, why), 0);
+        assert_int_equal(sq_peer_set_remote(simnode_peer(p.a), now, SQ_SDP_ANSWER, answer, why), 0);
+        run_for(p.net, 3 * SEC);
+        struct speakers s = {.of = p.b, .video = out_stats(p.net, p.b, 1).ssrc};
+        simnet_set_tap(p.net, count_speakers, &s);
+        simnode_link(p.a)->loss = 0.05;
+        uint64_t nacks = in_stats(p.net, p.b, 1).nack_count;
+        run_for(p.net, 10 * SEC);
+        nacks = in_stats(p.net, p.b, 1).nack_count - nacks;
+        assert_true(nacks > 25);
+        assert_int_equal(s.others, 0);
+        assert_in_range(s.reports[0], 8, 14); /* audio's, one a second */
+        assert_int_equal(s.told[0], s.reports[0]);
+        if (agreed) {
+            assert_true(s.feedback > 15);
+            assert_in_range(s.told[1], 8, 14);
+        } else {
+            assert_int_equal(s.feedback, 0);
+            assert_true(s.told[1] > 8 + 15);
+        }
+        sq_free(offer);
+        sq_free(answer);
+        simnet_free(p.net);
+    }
+}
+
 /* PLI in every compound: a key frame four times a second, not each frame. */
 static void pli_is_bounded(void **state)
 {
@@ -772,6 +840,7 @@ int main(void)
         cmocka_unit_test(streams_that_no_sdp_names),
         cmocka_unit_test(remb_without_transport_cc),
         cmocka_unit_test(feedback_alone_only_where_agreed),
+        cmocka_unit_test(feedback_is_of_its_own_track),
         cmocka_unit_test(sender_reports_follow_the_rate),
         cmocka_unit_test(pli_is_bounded),
         cmocka_unit_test(lost_key_frame),
