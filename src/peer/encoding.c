@@ -600,8 +600,9 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
                                    : sq_rtp_sender_take(&e->rtp, now_ns, ts, e->header.len,
                                                         payload_len, out->cookie);
     put_media(peer, e, now_ns, &packet);
-    if (track->kind == SQ_MEDIA_VIDEO && payload_len > 0 && (first || ts != before)) {
-        e->rtp.frames_sent++; /* one a time-stamp: packets do not tell where it begins */
+    /* One a time-stamp: packets do not tell where a frame begins, and may come out of order. */
+    if (track->kind == SQ_MEDIA_VIDEO && payload_len > 0 && (first || (int32_t)(ts - before) > 0)) {
+        e->rtp.frames_sent++;
     }
     return 0;
 }

@@ -88,6 +88,10 @@ def replay_loss(t):
     check("missing" in third.errors, third.errors)
     frames = third.peers[0]["video.in.frames"]
     check(frames > 0.8 * first.peers[0]["video.in.frames"], f"{frames} frames, {first.peers[0]['video.in.frames']} before")
+    # In the order in which they came: what is late begins no frame anew; one that came late as a whole is not counted.
+    stamps, sent = len({p[2] for p in dump_of(first, "*-in-video-1.rtpdump")}), third.peers[0]["video.out.frames"]
+    test.note(f"{stamps} time-stamps of video in the recording, {sent:.0f} frames sent")
+    check(0.95 * stamps <= sent <= stamps, f"{sent} frames sent of {stamps} time-stamps")
 
 
 def replay_clean(t):
