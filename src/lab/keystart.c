@@ -12,13 +12,14 @@ unsigned sq_lab_key_look(struct sq_lab_keys *keys, const struct sq_media_packet 
     }
     bool begins = (part.flags & (SQ_PART_BEGIN | SQ_PART_MAY_BEGIN)) != 0;
     unsigned key = begins && (part.flags & SQ_PART_KEY) ? SQ_LAB_KEY_CAME : 0U;
+    bool starts = key && newest; /* of a late one the packets behind it have gone already */
     if (packet->codec != SQ_CODEC_H264) {
-        return key ? key | SQ_LAB_KEY_START : 0U;
+        return key | (starts ? SQ_LAB_KEY_START : 0U);
     }
-    bool starts = key && !keys->sets;
+    starts = starts && !keys->sets;
     if (part.flags & SQ_PART_SETS) {
         keys->sets = true;
-        starts = newest; /* late ones: the packets behind them have gone already */
+        starts = newest;
         if (newest) {
             keys->sets_ts = packet->timestamp;
         }

@@ -83,6 +83,7 @@ static void without_sets_at_the_idr(void **state)
     assert_int_equal(H264(SLICE, 1), 0);
     assert_int_equal(H264(IDR_FU, 2), START | CAME);
     assert_int_equal(H264(IDR_FU_ON, 2), 0);
+    assert_int_equal(LOOK(SQ_CODEC_H264, IDR, 4, false), CAME); /* what follows it has gone */
     assert_int_equal(H264(IDR, 5), START | CAME);
 }
 
@@ -92,6 +93,7 @@ static void vp8_as_ever(void **state)
     struct sq_lab_keys keys = {.sets = true}; /* of H.264 that came before */
     (void)state;
     assert_int_equal(LOOK(SQ_CODEC_VP8, "\x10\x10\0\0\x9d\1\x2a\1\0\1\0", 1, true), START | CAME);
+    assert_int_equal(LOOK(SQ_CODEC_VP8, "\x10\x10\0\0\x9d\1\x2a\1\0\1\0", 1, false), CAME);
     assert_int_equal(LOOK(SQ_CODEC_VP8, "\0\x10\0\0\x9d", 1, true), 0);
     assert_int_equal(LOOK(SQ_CODEC_VP8, "\x10\x11\0\0", 2, true), 0);
     assert_int_equal(LOOK(SQ_CODEC_OPUS, "\1\2\3", 3, true), 0);
