@@ -179,6 +179,7 @@ static void timers_and_counters_are_judged(void **state)
         "counter.said == 8 between leapt and leaving",
         "counter.said == 2 for 100% of peers between leapt and 1m",
         "counter.bye == 4",
+        "counter.bye == 0 for 100% of peers", /* told when it had been judged */
         "timer.rest.count == 4 between leapt and leaving",
         "timer.rest >= 50ms for 100% of peers between leapt and end",
     };
