@@ -182,6 +182,7 @@ void sq_report_html(const struct sq_result *r, const struct sq_report_html_optio
     sq_html_failures(r, out);
     sq_buf_puts(out, timeline_section);
     sq_html_metrics(r, out);
+    sq_html_own(r, out);
     sq_html_groups(r, out);
     sq_html_worst_peers(r, options, out);
     sq_buf_puts(out, "<div class=\"two\">\n");

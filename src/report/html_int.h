@@ -33,6 +33,8 @@ void sq_html_failures(const struct sq_result *r, struct sq_buf *out);
 void sq_html_metrics(const struct sq_result *r, struct sq_buf *out);
 /* A small histogram of each metric. */
 void sq_html_distributions(const struct sq_result *r, struct sq_buf *out);
+/* Timers and counters of steps and scripts; nothing where there are none. */
+void sq_html_own(const struct sq_result *r, struct sq_buf *out);
 /* Tables of peers by their part and by their network. */
 void sq_html_groups(const struct sq_result *r, struct sq_buf *out);
 /* What a peer sent and received, second by second; nothing of one without a history. */

@@ -3,6 +3,7 @@
 #include "report/escape.h"
 #include "report/report_int.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ANNOTATIONS_MAX 10 /* GitHub shows so many errors of a step, and as many warnings */
@@ -145,6 +146,46 @@ static void put_metrics(const struct sq_result *r, struct sq_buf *out)
     sq_buf_puts(out, any ? "\n" : "");
 }
 
+/* As expectations name it. */
+static void put_own_name(struct sq_buf *out, const char *kind, const char *name)
+{
+    char full[16 + SQ_STEP_NAME_MAX];
+    snprintf(full, sizeof(full), "%s.%s", kind, name);
+    sq_buf_puts(out, "| ");
+    put_code(out, full);
+}
+
+/* What steps and scripts time and count. */
+static void put_own(const struct sq_result *r, struct sq_buf *out)
+{
+    for (size_t i = 0; i < r->timers_len; i++) {
+        const struct sq_metric_figures *f = &r->timers[i].figures;
+        const double figures[] = {f->avg, f->p50, f->p95, f->p99, (double)f->count};
+        if (i == 0) {
+            sq_buf_puts(out, "| timer | avg | p50 | p95 | p99 | count |\n"
+                             "|---|---:|---:|---:|---:|---:|\n");
+        }
+        put_own_name(out, "timer", r->timers[i].name);
+        sq_buf_puts(out, " ms");
+        for (size_t k = 0; k < sizeof(figures) / sizeof(figures[0]); k++) {
+            sq_buf_puts(out, " | ");
+            sq_report_human(out, figures[k]);
+        }
+        sq_buf_puts(out, " |\n");
+    }
+    sq_buf_puts(out, r->timers_len ? "\n" : "");
+    for (size_t i = 0; i < r->counters_len; i++) {
+        if (i == 0) {
+            sq_buf_puts(out, "| counter | value |\n|---|---:|\n");
+        }
+        put_own_name(out, "counter", r->counters[i].name);
+        sq_buf_puts(out, " | ");
+        sq_report_human(out, (double)r->counters[i].count);
+        sq_buf_puts(out, " |\n");
+    }
+    sq_buf_puts(out, r->counters_len ? "\n" : "");
+}
+
 /* A link where it is a URL of the web, and a path in code where it is not. */
 static void put_place(const struct sq_result *r, struct sq_buf *out)
 {
@@ -234,6 +275,7 @@ void sq_report_markdown(const struct sq_result *r, struct sq_buf *out)
     put_peers(r, out);
     put_failures(r, out);
     put_metrics(r, out);
+    put_own(r, out);
     sq_buf_puts(out, "Generator: ");
     sq_report_generator_state(&r->generator, out);
     sq_buf_puts(out, r->generator.ok ? "" : ": ");

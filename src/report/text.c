@@ -293,28 +293,37 @@ static bool is_for_terminals(enum sq_metric_id id)
            strncmp(sq_metric_get(id)->name, "generator.", 10) != 0;
 }
 
-static void put_columns(struct text *t)
+/* `last` is that of one more column; NULL: there is none. */
+static void put_columns(struct text *t, const char *heading, size_t name_width, const char *last)
 {
     static const char *const columns[] = {"avg", "min", "p50", "p95", "p99", "max"};
-    put_heading(t, "Metrics");
-    spaces(t->out, 2 + NAME_WIDTH + CELL_WIDTH);
+    put_heading(t, heading);
+    spaces(t->out, 2 + name_width + CELL_WIDTH);
     for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
         sq_buf_printf(t->out, "%*s", CELL_WIDTH, columns[i]);
     }
+    if (last) {
+        sq_buf_printf(t->out, "%*s", CELL_WIDTH, last);
+    }
     sq_buf_puts(t->out, "\n");
+}
+
+static void put_figures(struct text *t, const struct sq_metric_figures *f)
+{
+    const double cells[] = {f->avg, f->min, f->p50, f->p95, f->p99, f->max};
+    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+        put_right(t->out, cells[i], CELL_WIDTH);
+    }
 }
 
 static void put_metric(struct text *t, const struct sq_metric_row *m)
 {
     struct sq_metric_figures f;
     sq_metric_row_figures(m, &f);
-    const double cells[] = {f.avg, f.min, f.p50, f.p95, f.p99, f.max};
     sq_buf_puts(t->out, "  ");
     put_left(t->out, sq_metric_get(m->id)->name, NAME_WIDTH);
     put_left(t->out, sq_metric_unit_text(sq_metric_get(m->id)->unit), CELL_WIDTH);
-    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
-        put_right(t->out, cells[i], CELL_WIDTH);
-    }
+    put_figures(t, &f);
     sq_buf_puts(t->out, "\n");
 }
 
@@ -331,7 +340,7 @@ static void put_metrics(struct text *t)
             continue;
         }
         if (shown++ == 0) {
-            put_columns(t);
+            put_columns(t, "Metrics", NAME_WIDTH, NULL);
         }
         put_metric(t, m);
     }
@@ -342,6 +351,47 @@ static void put_metrics(struct text *t)
         paint(t, "2");
         sq_buf_puts(t->out, "  --verbose shows every metric; the report has them, too");
         paint(t, "0");
+        sq_buf_puts(t->out, "\n");
+    }
+}
+
+/* As expectations name it. */
+static void put_own_name(struct text *t, const char *kind, const char *name, size_t width)
+{
+    char full[16 + sizeof(t->r->timers[0].name)];
+    snprintf(full, sizeof(full), "%s.%s", kind, name);
+    sq_buf_puts(t->out, "  ");
+    put_left(t->out, full, width);
+}
+
+/* What steps and scripts time and count. */
+static void put_own(struct text *t)
+{
+    const struct sq_result *r = t->r;
+    size_t width = NAME_WIDTH;
+    for (size_t i = 0; i < r->timers_len || i < r->counters_len; i++) {
+        size_t timer = i < r->timers_len ? strlen("timer. ") + width_of(r->timers[i].name) : 0;
+        size_t counter =
+            i < r->counters_len ? strlen("counter. ") + width_of(r->counters[i].name) : 0;
+        width = timer > width ? timer : width;
+        width = counter > width ? counter : width;
+    }
+    for (size_t i = 0; i < r->timers_len; i++) {
+        if (i == 0) {
+            put_columns(t, "Timers", width, "count");
+        }
+        put_own_name(t, "timer", r->timers[i].name, width);
+        put_left(t->out, "ms", CELL_WIDTH);
+        put_figures(t, &r->timers[i].figures);
+        put_right(t->out, (double)r->timers[i].figures.count, CELL_WIDTH);
+        sq_buf_puts(t->out, "\n");
+    }
+    for (size_t i = 0; i < r->counters_len; i++) {
+        if (i == 0) {
+            put_heading(t, "Counters");
+        }
+        put_own_name(t, "counter", r->counters[i].name, width);
+        put_right(t->out, (double)r->counters[i].count, (size_t)2 * CELL_WIDTH); /* below avg */
         sq_buf_puts(t->out, "\n");
     }
 }
@@ -460,6 +510,9 @@ void sq_report_text_render(const struct sq_result *r, const struct sq_report_tex
     put_peers(&t);
     put_score(&t);
     put_metrics(&t);
+    if (t.all) {
+        put_own(&t);
+    }
     put_failures(&t);
     put_media(&t);
     put_servers(&t);

@@ -54,7 +54,11 @@ def lua_whip(t):
     script = t.folder / "whip.lua"
     script.write_text(LOOPS + (EXAMPLES / "whip.lua").read_text())
     results = t.run(f"lua+{lab.http('/whip/echo')}", "--script", script, "--peers", 3, "--rate", "4/s", "--threads", 1,
-                    "--duration", "4s", *QUIET).finish(40)
+                    "--duration", "4s", "--expect", "timer.post < 3s", "--expect", "timer.post.count == 2", "--expect", "peers.ok == 100%",
+                    *QUIET).finish(40)
+    check([e["ok"] for e in results.summary["expectations"][:3]] == [True, True, False], results.summary["expectations"])
+    judged, timer = results.summary["expectations"][0]["value"], results.summary["timers"]["post"]
+    check(abs(judged - timer["avg"]) < 0.01 and timer["count"] == 2, f"judged by {judged}, measured {timer}")
     check(results.code == 1 and results.summary["verdict"] == "fail" and results.causes() == {"protocol": 1},
           f"exit code {results.code}, {results.summary['verdict']}, {results.causes()}")
     failed = [p for p in results.peers if p["outcome"] != "ok"]

@@ -166,8 +166,14 @@ def check_compare_page(t, browser, first, second):
     check_looks(page, "the comparison")
 
 
+MEASURING = """target: lab
+steps: [{timer: {start: talk}}, {wait: 1s}, {timer: {stop: talk}}, {count: talked}]
+"""
+
+
 def report_chromium(t):
-    results = t.run("lab:", "--peers", 8, "--duration", "5s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
+    (t.folder / "measuring.yaml").write_text(MEASURING)
+    results = t.run(t.folder / "measuring.yaml", "--peers", 8, "--duration", "5s", "--rate", "20/s", "--data", "5/s:100", "--network", "UDP blocked@50%",
                     "--network", "wifi", "--connect-timeout", "3s", "--lateness-max", "500", "--dump", 2).finish()
     check_dump(results)
     check(results.summary["peers"]["failed"] == 4, f"{results.summary['peers']}")
@@ -181,6 +187,8 @@ def report_chromium(t):
     check_page(page, results)
     check_reading(page)
     check_looks(page, "the report")
+    own = page.eval("[...document.querySelectorAll('#own tbody tr')].map(r => r.cells[0].innerText + ' ' + r.cells[r.cells.length - 1].innerText)")
+    check(own == ["timer.talk 4", "counter.talked 4"], f"timers and counters: {own}")
 
 
 # ---- Prometheus ----

@@ -15,4 +15,8 @@ struct sample_options {
 /* The same options give the same result. Judged already; NULL without memory. */
 struct sq_result *sample_result(const struct sample_options *options);
 
+/* Gives the result three timers, one of which nobody took, and two counters. `name` is the last
+ * one's of both, as a file of results may have it. */
+void sample_add_own(struct sq_result *r, const char *name);
+
 #endif

@@ -571,6 +571,43 @@ static void terminal_text(void **state)
     sq_result_destroy(r);
 }
 
+/* For those who ask: in columns below those of metrics, however long a name is. */
+static void timers_and_counters_in_the_terminal(void **state)
+{
+    static const struct sq_report_text_options plain = {0}, all = {.all = true};
+    struct sq_result *r = sample(5, 10, NULL);
+    struct sq_buf out = {0};
+    (void)state;
+    sq_report_text_render(r, &all, &out);
+    assert_null(strstr(out.text, "\nTimers\n"));
+    assert_null(strstr(out.text, "\nCounters\n"));
+    sq_buf_free(&out);
+    sample_add_own(r, "x\033[2J");
+    sq_report_text_render(r, &plain, &out);
+    assert_null(strstr(out.text, "timer.post"));
+    sq_buf_free(&out);
+    sq_report_text_render(r, &all, &out);
+    assert_int_equal(out.err, 0);
+    assert_null(strchr(out.text, '\033'));
+    assert_non_null(strstr(out.text, "\nTimers\n"
+                                     "                                       avg      min      p50"
+                                     "      p95      p99      max    count\n"
+                                     "  timer.post            ms               4        2     4.02"
+                                     "     5.98     5.98        6      100\n"
+                                     "  timer.never-taken     ms               –        –        –"
+                                     "        –        –        –        0\n"));
+    assert_non_null(strstr(out.text, "\nCounters\n"
+                                     "  counter.said                       1,234\n"));
+    sq_buf_free(&out);
+    sample_add_own(r, "a-name-of-forty-bytes-as-long-as-may-be_");
+    sq_report_text_render(r, &all, &out);
+    assert_non_null(strstr(out.text, "\n  counter.a-name-of-forty-bytes-as-long-as-may-be_"
+                                     "                  0\n"));
+    assert_non_null(strstr(out.text, "\n  timer.a-name-of-forty-bytes-as-long-as-may-be_   ms  "));
+    sq_buf_free(&out);
+    sq_result_destroy(r);
+}
+
 /* Of those who came back: a row beside the count, which others have not. */
 static void gaps_in_the_media_are_told(void **state)
 {
@@ -638,6 +675,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(what_is_no_file_stays),
         cmocka_unit_test(terminal_text),
+        cmocka_unit_test(timers_and_counters_in_the_terminal),
         cmocka_unit_test(gaps_in_the_media_are_told),
         cmocka_unit_test(the_report_has_its_place),
     };

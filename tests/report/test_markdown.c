@@ -136,6 +136,26 @@ static void code_stays_code(void **state)
     sq_result_destroy(r);
 }
 
+static void timers_and_counters_have_a_table(void **state)
+{
+    struct sq_result *r = sample(5, NULL);
+    char *text = render(r, SQ_REPORT_MARKDOWN);
+    (void)state;
+    unsigned tables = check_tables(text);
+    assert_int_equal(count_of(text, "| timer |") + count_of(text, "| counter |"), 0);
+    free(text);
+    sample_add_own(r, "a|b`c");
+    text = render(r, SQ_REPORT_MARKDOWN);
+    assert_int_equal(check_tables(text), tables + 2);
+    assert_non_null(strstr(text, "\n| `timer.post` ms | 4 | 4.02 | 5.98 | 5.98 | 100 |\n"));
+    assert_non_null(strstr(text, "\n| `timer.never-taken` ms | – | – | – | – | 0 |\n"));
+    assert_non_null(strstr(text, "\n| `` timer.a\\|b`c `` ms | 4 | "));
+    assert_non_null(strstr(text, "\n| `counter.said` | 1,234 |\n"));
+    assert_non_null(strstr(text, "\n| `` counter.a\\|b`c `` | 0 |\n"));
+    free(text);
+    sq_result_destroy(r);
+}
+
 static void empty_ones(void **state)
 {
     struct sq_result *r = sample(0, NULL);
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(tells_what_broke),
         cmocka_unit_test(markup_of_others_is_text),
         cmocka_unit_test(code_stays_code),
+        cmocka_unit_test(timers_and_counters_have_a_table),
         cmocka_unit_test(empty_ones),
         cmocka_unit_test(github_is_told_of_what_failed),
         cmocka_unit_test(commands_of_others_are_text),

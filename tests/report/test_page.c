@@ -276,9 +276,52 @@ static void badness_has_the_right_direction(void **state)
     assert_true(sq_peer_badness(&bad) > sq_peer_badness(&good));
 }
 
+/* Of steps and scripts: avg, min, p50, p95, p99, max and count; and no section without any. */
+static void timers_and_counters_have_a_table(void **state)
+{
+    struct sq_result *r = sample(5, NULL);
+    char *page = page_of(r);
+    (void)state;
+    assert_int_equal(count_of(page, "Timers and counters"), 0);
+    free(page);
+    sample_add_own(r, "a-name-of-forty-bytes-as-long-as-may-be_");
+    r->counters_len = 0;
+    page = page_of(r);
+    check_html(page);
+    assert_int_equal(count_of(page, "<th scope=\"col\">timer</th>"), 1);
+    assert_int_equal(count_of(page, "<th scope=\"col\">counter</th>"), 0);
+    free(page);
+    r->counters_len = 2;
+    page = page_of(r);
+    check_html(page);
+    assert_int_equal(count_of(page, "<h2 id=\"h-own\">Timers and counters</h2>"), 1);
+    assert_int_equal(
+        count_of(page, "<tr><th scope=\"row\"><code>timer.post</code></th><td>ms</td>"
+                       "<td class=\"n\">4</td><td class=\"n\">2</td><td class=\"n\">4.02</td>"
+                       "<td class=\"n\">5.98</td><td class=\"n\">5.98</td><td class=\"n\">6</td>"
+                       "<td class=\"n\">100</td></tr>\n"),
+        1);
+    assert_int_equal(count_of(page, "<code>timer.never-taken</code></th><td>ms</td>"
+                                    "<td class=\"n\">–</td>"),
+                     1);
+    assert_int_equal(count_of(page, "<tr><th scope=\"row\"><code>counter.said</code></th>"
+                                    "<td class=\"n\">1,234</td></tr>\n"),
+                     1);
+    free(page);
+    sample_add_own(r, "</code><img src=x>&amp;");
+    page = page_of(r);
+    check_html(page);
+    assert_int_equal(count_of(page, "<img"), 0);
+    assert_int_equal(count_of(page, "timer.&lt;/code&gt;&lt;img src=x&gt;&amp;amp;</code>"), 1);
+    assert_int_equal(count_of(page, "counter.&lt;/code&gt;&lt;img src=x&gt;&amp;amp;</code>"), 1);
+    free(page);
+    sq_result_destroy(r);
+}
+
 static void failing_allocations(void **state)
 {
     struct sq_result *r = sample(40, NULL);
+    sample_add_own(r, "last");
     add_stories(r, NULL);
     for (size_t nth = 1;; nth++) {
         struct sq_buf out = {0};
@@ -302,6 +345,7 @@ int main(void)
         cmocka_unit_test(the_checker_refuses),
         cmocka_unit_test(every_metric_has_a_drawing),
         cmocka_unit_test(bars_are_of_the_samples),
+        cmocka_unit_test(timers_and_counters_have_a_table),
         cmocka_unit_test(networks_are_told_apart),
         cmocka_unit_test(many_groups),
         cmocka_unit_test(the_worst_have_their_story),

@@ -118,6 +118,124 @@ static void users_call_each_other(void **state)
     finish(&s);
 }
 
+/* All that a user of them has: a time, what it counts before and after an event, and a time that it
+ * tells by itself. */
+static const char measures[] = "metric.start('wait-in')\n"
+                               "metric.count('said')\n"
+                               "metric.event('leapt')\n"
+                               "metric.start('rest')\n"
+                               "sleep('50ms')\n"
+                               "metric.stop('wait-in')\n"
+                               "metric.stop('rest')\n"
+                               "metric.count('said', 2)\n"
+                               "if session.index == 3 then metric.timer('own', 2.5) end\n"
+                               "session:joined()\n"
+                               "function on_leave() metric.count('bye') end\n"
+                               "sleep('60s')\n"
+                               "metric.count('never')\n";
+
+/* Judges the run by these; what its scripts name is known to it, as the command line asks. */
+static void run_judged(struct script_bench *s, const char *const *texts, struct sq_expect **list,
+                       size_t n)
+{
+    struct sq_plan *plan = &s->b.plan;
+    for (size_t i = 0; i < s->script->events_len; i++) {
+        s->figures.events[s->figures.events_len++] = s->script->events[i];
+    }
+    plan->tags = s->figures.events;
+    plan->tags_len = s->figures.events_len;
+    for (size_t i = 0; i < n; i++) {
+        struct sq_expect_error wrong = {.column = 0};
+        int err = strchr(texts[i], '@') ? sq_expect_parse_abort(texts[i], &list[i], &wrong)
+                                        : sq_expect_parse(texts[i], &list[i], &wrong);
+        if (err || sq_expect_check(list[i], plan, &wrong) != 0) {
+            fail_msg("%s: %s", texts[i], wrong.message);
+        }
+    }
+    plan->expects = list;
+    plan->expects_len = n;
+    bench_start(&s->b);
+    bench_finish(&s->b);
+    assert_int_equal(sq_expect_judge(list, n, s->b.result), 0);
+    for (size_t i = 0; i < n; i++) {
+        sq_expect_destroy(list[i]);
+    }
+}
+
+static void timers_and_counters_are_judged(void **state)
+{
+    static const char *const holding[] = {
+        "timer.wait-in.min >= 50ms",
+        "timer.wait-in.count == 4",
+        "timer.wait-in.p95 < 10s for 100% of peers",
+        "timer.own.max == 2.5s",
+        "timer.own >= 2500ms for 25% of peers where group is participant",
+        "counter.said == 12",
+        "counter.said.count == 8",
+        "counter.said.max == 2",
+        "counter.said == 3 for 100% of peers",
+        "counter.never == 0",
+        "counter.never == 0 for 100% of peers",
+        "counter.said == 8 between leapt and leaving",
+        "counter.said == 2 for 100% of peers between leapt and 1m",
+        "counter.bye == 4",
+        "counter.bye == 0 for 100% of peers", /* told when it had been judged */
+        "timer.rest.count == 4 between leapt and leaving",
+        "timer.rest >= 50ms for 100% of peers between leapt and end",
+    };
+    enum { N = sizeof(holding) / sizeof(*holding) };
+    struct sq_expect *list[N];
+    struct script_bench s;
+    (void)state;
+    make(&s, measures);
+    s.b.plan.peers = 4;
+    s.b.plan.duration_ns = SEC;
+    run_judged(&s, holding, list, N);
+    const struct sq_result *r = s.b.result;
+    unsigned held = 0;
+    for (size_t i = 0; i < N; i++) {
+        const struct sq_expectation *e = &r->expectations[i];
+        held += e->ok;
+        if (!e->ok) {
+            print_message("%s: %s\n", e->expr, e->message);
+        }
+    }
+    assert_int_equal(held, N);
+    /* Against what the result tells of them by itself. */
+    assert_int_equal(r->timers_len, 3);
+    assert_int_equal(r->counters_len, 3);
+    assert_int_equal(r->timers[0].figures.count, 4);
+    assert_int_equal(r->counters[0].count, 12);
+    assert_false(r->stop.on);
+    finish(&s);
+}
+
+/* They would have gone on for long. */
+static void what_scripts_measure_ends_a_run(void **state)
+{
+    static const char *const texts[] = {
+        "counter.said <= 11@1s",
+        "timer.own < 2s@1s",
+        "timer.wait-in < 20ms for 50% of peers@1s",
+        "counter.said == 0 between leapt and leaving@1s",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct sq_expect *list[1];
+        struct script_bench s;
+        make(&s, measures);
+        s.b.plan.peers = 4;
+        s.b.plan.duration_ns = 20 * SEC; /* below LIMIT_MS: without an end it fails by its words */
+        run_judged(&s, &texts[i], list, 1);
+        const struct sq_result *r = s.b.result;
+        assert_true(r->stop.on);
+        assert_true(r->stop.after_s >= 1 && r->duration_s < 15);
+        assert_int_equal(r->stop.expectation, 0);
+        assert_false(r->expectations[0].ok);
+        finish(&s);
+    }
+}
+
 static void a_loop_is_its_own_users_end(void **state)
 {
     struct script_bench s;
@@ -278,6 +396,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_call_each_other),
+        cmocka_unit_test(timers_and_counters_are_judged),
+        cmocka_unit_test(what_scripts_measure_ends_a_run),
         cmocka_unit_test(a_loop_is_its_own_users_end),
         cmocka_unit_test(what_scripts_left_undone_is_told),
         cmocka_unit_test(a_bad_goodbye_is_not_why_nobody_connected),
