@@ -33,6 +33,7 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     case SQ_CALL_SAME:
         return row->change == 0 && isnan(row->p) ? "unchanged"
                : few                             ? "no clear difference"
+               : row->p <= SQ_COMPARE_ALPHA      ? "not to be told from noise among so many"
                                                  : "no more than noise";
     case SQ_CALL_SMALL:
         return few ? "differs in these runs, too little to count" : "changed, too little to count";
