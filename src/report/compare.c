@@ -56,6 +56,7 @@ struct comparing {
     const struct sq_compare_options *options;
     struct sq_compare_figure figures[SQ_COMPARE_FIGURES_MAX];
     size_t figures_count;
+    size_t side; /* that is compared with the first */
     char *why;
 };
 
@@ -86,14 +87,12 @@ static bool is_rtt(enum sq_metric_id id)
            id == SQ_METRIC_VIDEO_OUT_RTT || id == SQ_METRIC_AUDIO_OUT_RTT;
 }
 
-static bool measured(const struct sq_compare *c, struct sq_compare_figure f)
+static bool measured(const struct sq_compare_side *side, struct sq_compare_figure f)
 {
-    for (size_t s = 0; s < c->sides_count; s++) {
-        for (size_t i = 0; i < c->sides[s].n; i++) {
-            const struct sq_compare_run *run = &c->sides[s].runs[i];
-            if (run->used && !isnan(sq_store_figure(run->run, f.id, f.agg))) {
-                return true;
-            }
+    for (size_t i = 0; i < side->n; i++) {
+        const struct sq_compare_run *run = &side->runs[i];
+        if (run->used && !isnan(sq_store_figure(run->run, f.id, f.agg))) {
+            return true;
         }
     }
     return false;
@@ -101,7 +100,9 @@ static bool measured(const struct sq_compare *c, struct sq_compare_figure f)
 
 static void look_at(struct comparing *w, struct sq_compare_figure f)
 {
-    if (w->figures_count < SQ_COMPARE_FIGURES_MAX && measured(w->c, f)) {
+    const struct sq_compare_side *sides = w->c->sides;
+    if (w->figures_count < SQ_COMPARE_FIGURES_MAX &&
+        (measured(&sides[0], f) || measured(&sides[w->side], f))) {
         w->figures[w->figures_count++] = f;
     }
 }
@@ -126,11 +127,14 @@ static int check_asked(const struct comparing *w, struct sq_compare_figure f)
     return 0;
 }
 
-static int choose_figures(struct comparing *w)
+/* What a side and the first one measured: what others did alters nothing of it. */
+static int choose_figures(struct comparing *w, size_t side)
 {
     const struct sq_compare_options *o = w->options;
     bool rtt = false;
     int err = 0;
+    w->side = side;
+    w->figures_count = 0;
     for (size_t i = 0; !err && i < o->figures_count; i++) {
         err = check_asked(w, o->figures[i]);
         look_at(w, o->figures[i]);
@@ -332,7 +336,7 @@ static int measure(const struct sq_compare *c, const struct sq_compare_pair *pai
 
 /* A change below this is of no matter whatever its share: timers are served to the millisecond, and
  * twice next to nothing is next to nothing. */
-static double least_change(const struct sq_compare_row *row)
+double sq_compare_least_change(const struct sq_compare_row *row)
 {
     if (strcmp(row->unit, "ms") == 0 || strcmp(row->unit, "kbit/s") == 0 ||
         strcmp(row->unit, "px") == 0) {
@@ -395,7 +399,7 @@ static bool apart_as_can_be(const struct sq_compare_pair *pair, const struct sq_
 static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_compare_pair *pair,
                                     const struct sq_compare_row *row)
 {
-    double least = least_change(row) * (pair->repeated ? 1 : 5);
+    double least = sq_compare_least_change(row) * (pair->repeated ? 1 : 5);
     double counts = fmax(least, pair->threshold_percent / 100 * fabs(row->before));
     bool big = fabs(row->change) >= counts;
     bool beyond = pair->repeated || row->separated;
@@ -418,41 +422,8 @@ static enum sq_compare_call call_of(const struct sq_compare *c, const struct sq_
     return (better == SQ_BETTER_HIGH) == (row->change > 0) ? SQ_CALL_BETTER : SQ_CALL_WORSE;
 }
 
-/* All figures of all pairs are one family. */
-static int adjust(struct sq_compare *c)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < c->pairs_count; k++) {
-        n += c->pairs[k].rows_count;
-    }
-    double *p = sq_calloc(n + 1, sizeof(*p));
-    if (!p) {
-        return SQ_ERR_NOMEM;
-    }
-    n = 0;
-    for (size_t k = 0; k < c->pairs_count; k++) {
-        for (size_t i = 0; i < c->pairs[k].rows_count; i++) {
-            p[n++] = c->pairs[k].rows[i].p;
-        }
-    }
-    int err = sq_rank_adjust(p, n);
-    for (size_t k = c->pairs_count; !err && k-- > 0;) {
-        for (size_t i = c->pairs[k].rows_count; i-- > 0;) {
-            c->pairs[k].rows[i].p_adjusted = p[--n];
-        }
-    }
-    sq_free(p);
-    return err;
-}
-
 static void call_all(struct sq_compare *c)
 {
-    size_t family = 0;
-    for (size_t k = 0; k < c->pairs_count; k++) {
-        for (size_t i = 0; i < c->pairs[k].rows_count; i++) {
-            family += !isnan(c->pairs[k].rows[i].p);
-        }
-    }
     for (size_t k = 0; k < c->pairs_count; k++) {
         struct sq_compare_pair *pair = &c->pairs[k];
         for (size_t i = 0; i < pair->rows_count; i++) {
@@ -464,12 +435,6 @@ static void call_all(struct sq_compare *c)
             pair->generator += row->call == SQ_CALL_GENERATOR;
             pair->tested += !isnan(row->p);
         }
-        size_t runs = 2;
-        while (runs < SQ_STORE_RUNS_MAX &&
-               sq_rank_least_p(runs, runs) * (double)(family > 0 ? family : 1) > c->alpha) {
-            runs++;
-        }
-        pair->needed_runs = runs;
     }
 }
 
@@ -509,6 +474,7 @@ static int compare_pair(struct comparing *w, size_t side)
         name_row(row);
         err = measure(c, pair, row);
     }
+    err = err ? err : sq_compare_adjust(c, pair);
     return err ? no_memory(w->why) : 0;
 }
 
@@ -688,11 +654,10 @@ int sq_compare_make(const struct sq_compare_input *inputs, size_t n,
         err = SQ_ERR_INVALID;
     }
     if (!err && judge_sides(c)) {
-        err = choose_figures(w);
         for (size_t s = 1; !err && s < n; s++) {
-            err = compare_pair(w, s);
+            err = choose_figures(w, s);
+            err = err ? err : compare_pair(w, s);
         }
-        err = err ? err : adjust(c) ? no_memory(why) : 0;
         if (!err) {
             call_all(c);
             judge_pairs(c);

@@ -2,9 +2,10 @@
  * docs/compare.md tells the rules and why they are those.
  *
  * The first side is what the others are compared with. A side is one run, or several of the same.
- * Where both sides have runs enough that chance alone can be told apart (2 / C(n + m, n) <= alpha:
- * four and four), the unit is the run. Else it is the peer, and what is said holds within these
- * runs alone, since the peers of a run share its fate. */
+ * What is said of a side beside it does not hang on the others. Where both sides have runs enough
+ * that chance alone can be told apart (2 / C(n + m, n) <= alpha: four and four), the unit is the
+ * run. Else it is the peer, and what is said holds within these runs alone, since the peers of a
+ * run share its fate. */
 #ifndef SQ_REPORT_COMPARE_H
 #define SQ_REPORT_COMPARE_H
 
@@ -59,7 +60,6 @@ struct sq_compare_pair {
     size_t side;
     bool repeated; /* the unit is the run */
     double threshold_percent;
-    size_t needed_runs;          /* of each side, for one figure alone to be told from noise */
     struct sq_compare_row *rows; /* owned */
     size_t rows_count;
     size_t worse, better, unknown, generator, tested;

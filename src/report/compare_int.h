@@ -35,4 +35,9 @@ bool sq_compare_setting_differs(const struct sq_stored_run *first,
 size_t sq_compare_values(const struct sq_compare_side *side, struct sq_compare_figure f,
                          double values[static SQ_STORE_RUNS_MAX]);
 
+/* A change below this, in the unit, is of no matter whatever its share. */
+double sq_compare_least_change(const struct sq_compare_row *row);
+/* Fills p_adjusted of the rows: p, corrected for the figures of this pair. */
+int sq_compare_adjust(const struct sq_compare *c, struct sq_compare_pair *pair) SQ_MUST_USE;
+
 #endif

@@ -33,6 +33,7 @@ const char *sq_compare_call_words(const struct sq_compare_pair *pair,
     case SQ_CALL_SAME:
         return row->change == 0 && isnan(row->p) ? "unchanged"
                : few                             ? "no clear difference"
+               : row->p <= SQ_COMPARE_ALPHA      ? "not to be told from noise among so many"
                                                  : "no more than noise";
     case SQ_CALL_SMALL:
         return few ? "differs in these runs, too little to count" : "changed, too little to count";
@@ -192,30 +193,28 @@ void sq_compare_put_power(const struct sq_compare *c, const struct sq_compare_pa
     if (!pair->repeated) {
         sq_buf_printf(
             out,
-            "A change counts from %g %% on, where it is beyond what peers of these runs "
-            "differ by (p of a rank test <= %g).%s"
+            "Judged by peers, as four runs and four are needed to judge by runs: a change counts "
+            "from %g %% on, where the runs do not overlap and it is beyond what their peers differ "
+            "by (p of a rank test <= %g, corrected for %zu figure%s%s).%s"
             "Peers share the fate of their run: how much runs differ by themselves is not "
             "known from so few.%s"
             "Four runs of each side or more tell better.",
-            pair->threshold_percent, c->alpha, between, between);
+            pair->threshold_percent, c->alpha, pair->tested, pair->tested == 1 ? "" : "s",
+            c->pairs_count > 1 ? " of this side" : "", between, between);
         return;
-    }
-    size_t tested = 0;
-    for (size_t k = 0; k < c->pairs_count; k++) {
-        tested += c->pairs[k].tested;
     }
     sq_buf_printf(out,
                   "A change counts from %g %% on, where it is more than runs differ by themselves: "
                   "p <= %g, of a rank test of the runs, corrected for %zu figure%s%s.",
-                  pair->threshold_percent, c->alpha, tested, tested == 1 ? "" : "s",
-                  c->pairs_count > 1 ? " of all sides together" : "");
-    size_t before = c->sides[0].used;
-    size_t after = c->sides[pair->side].used;
-    if (pair->tested > 0 && (before < after ? before : after) < pair->needed_runs) {
-        sq_buf_printf(out,
-                      "%sOf so few runs one figure alone cannot be told from noise, and several "
-                      "together can; %zu runs of each side would do, or fewer figures (--metric).",
-                      between, pair->needed_runs);
+                  pair->threshold_percent, c->alpha, pair->tested, pair->tested == 1 ? "" : "s",
+                  c->pairs_count > 1 ? " of this side" : "");
+    if (pair->unknown > 0) {
+        sq_buf_printf(
+            out,
+            "%sWhat is marked ? lies apart, and no farther than some of %zu figures do by "
+            "chance of so few runs: more runs of each side tell it, or fewer figures "
+            "(--metric).",
+            between, pair->tested);
     }
 }
 

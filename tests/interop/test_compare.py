@@ -60,11 +60,11 @@ def check_three(t, *folders):
     near, far = ({f["figure"]: f for f in pair["figures"]} for pair in said["comparisons"])
     check(not called(near, "worse") and called(far, "worse") >= SLOWER, f"worse: {sorted(called(near, 'worse'))}, {sorted(called(far, 'worse'))}")
     check(said["verdict"] == "worse" and str(folders[2]) in said["reason"] and str(folders[1]) not in said["reason"], said["reason"])
-    # Each figure is that of the pair alone; p is corrected for all figures of all sides.
+    # Each figure is that of the pair alone, and so is what is said of it.
     for pair, folder, code in ((near, folders[1], 0), (far, folders[2], 1)):
         alone, _ = compared(t, code, folders[0], folder)
         for name, figure in alone.items():
-            check(all(figure[key] == pair[name][key] for key in ("before", "after", "change", "p")), f"{folder}: {figure}, among three {pair[name]}")
+            check(all(figure[key] == pair[name][key] for key in ("before", "after", "change", "p", "p_adjusted", "call")), f"{folder}: {figure}, among three {pair[name]}")
 
 
 if __name__ == "__main__":

@@ -308,10 +308,11 @@ static void what_is_tiny_does_not_count(void **state)
     free_sides(&s);
 }
 
-/* With five runs of a side one figure of fifteen cannot stand out, and it is said how many would
- * do; looked at alone, it does with four. */
+/* Runs of the two sides that lie just beyond each other are no 'same' and no 'worse': some of so
+ * many figures do by chance. Looked at alone, the figure is told. */
 static void it_says_what_it_cannot_tell(void **state)
 {
+    static const double before[] = {100, 130, 160, 190, 220}, after[] = {225, 260, 290, 320, 350};
     const struct sq_compare_figure rtt = {SQ_METRIC_VIDEO_IN_RTT, {SQ_AGG_AVG, 0}};
     const struct sq_compare_options one = {
         .threshold_percent = NAN, .figures = &rtt, .figures_count = 1};
@@ -319,16 +320,16 @@ static void it_says_what_it_cannot_tell(void **state)
     struct sides s;
     (void)state;
     sq_rand_seed(&rand_state, 6);
-    make_sides(&s, 5, 5, 0.2, 0);
+    make_sides(&s, 5, 5, 0.5, 0);
     for (size_t i = 0; i < 5; i++) {
-        set_metric(s.b[i], SQ_METRIC_VIDEO_IN_RTT, 1000);
+        set_metric(s.a[i], SQ_METRIC_VIDEO_IN_RTT, before[i]);
+        set_metric(s.b[i], SQ_METRIC_VIDEO_IN_RTT, after[i]);
     }
     struct sq_compare *c = compare(&s, &usual);
     assert_int_equal(row_of(c, "video.in.rtt")->call, SQ_CALL_UNKNOWN);
-    assert_int_equal(c->pairs[0].needed_runs, 6);
     assert_non_null(strstr(c->reason, "1 figure changed that much, and there is too little"));
     sq_compare_text(c, &(struct sq_compare_text_options){0}, &text);
-    assert_non_null(strstr(text.text, "6 runs of each side would do"));
+    assert_non_null(strstr(text.text, "more runs of each side tell it, or fewer figures"));
     sq_buf_free(&text);
     sq_compare_free(c);
     sq_store_close(s.a[--s.n]);
@@ -336,7 +337,6 @@ static void it_says_what_it_cannot_tell(void **state)
     c = compare(&s, &one);
     assert_true(c->pairs[0].repeated && c->pairs[0].rows_count == 1);
     assert_int_equal(c->pairs[0].rows[0].call, SQ_CALL_WORSE);
-    assert_int_equal(c->pairs[0].needed_runs, 4);
     sq_compare_free(c);
     free_sides(&s);
 }

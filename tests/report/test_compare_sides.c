@@ -117,7 +117,7 @@ static void the_third_side_is_worse(void **state)
                                         "the first video.in.rtt: +100 %  (exit code 1)",
                                         "old (6 runs) and same (6 runs)",
                                         "old (6 runs) and slow (6 runs)",
-                                        "corrected for 4 figures of all sides together.",
+                                        "corrected for 2 figures of this side.",
                                         NULL};
     assert_tells(c, parts);
     sq_compare_free(c);
