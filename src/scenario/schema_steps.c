@@ -23,85 +23,90 @@
 /* A URL of these schemes, or one that begins with a value. */
 #define URL(schemes) "{\"type\": \"string\", \"pattern\": \"^((" schemes ")://|[$][{])\"}"
 
-static const char
-    shared[] =
-        "    \"nothing\": {\"type\": [\"null\", \"object\"], \"maxProperties\": 0},\n"
-        "    \"pointer\": {\"type\": \"string\", \"pattern\": \"^(/.*)?$\"},\n"
-        "    \"take\": " ONE_OR(
-            REF("pointer"),
-            "{\"minProperties\": 1, \"maxProperties\": 1, " MAP "{\"json\": " REF(
-                "pointer") ", \"regex\": " TEXT ", \"header\": " TEXT
-                           "}}") ",\n"
-                                 "    \"takes\": {\"type\": \"object\", \"propertyNames\": " REF(
-                                     "value") ", "
-                                              "\"minProperties\": 1, \"maxProperties\": " NUMBER_OF(
-                                                  SQ_STEP_TAKES_MAX) ", "
-                                                                     "\"additionalProperties\":"
-                                                                     " " REF("take") "},\n"
-                                                                                     "    "
-                                                                                     "\"message\":"
-                                                                                     " " ONE_OR(
-                                                                                         "{\"type\""
-                                                                                         ": "
-                                                                                         "[\"string"
-                                                                                         "\", "
-                                                                                         "\"number"
-                                                                                         "\", "
-                                                                                         "\"boolean"
-                                                                                         "\"], "
-                                                                                         "\"minLeng"
-                                                                                         "th\": 1}",
-                                                                                         "{\"type\""
-                                                                                         ": "
-                                                                                         "\"object"
-                                                                                         "\", "
-                                                                                         "\"minProp"
-                                                                                         "erties\":"
-                                                                                         " 1, "
-                                                                                         "\"propert"
-                                                                                         "yNames\":"
-                                                                                         " "
-                                                                                         "{\"patter"
-                                                                                         "n\": "
-                                                                                         "\"^("
-                                                                                         "regex$|/"
-                                                                                         ")\"}, "
-                                                                                         "\"additio"
-                                                                                         "nalProper"
-                                                                                         "ties\": "
-                                                                                         "{\"type\""
-                                                                                         ": "
-                                                                                         "[\"string"
-                                                                                         "\", "
-                                                                                         "\"number"
-                                                                                         "\", "
-                                                                                         "\"boolean"
-                                                                                         "\", "
-                                                                                         "\"null\"]"
-                                                                                         "}}") ","
-                                                                                               "\n";
+static const char shared[] =
+    "    \"nothing\": {\"type\": [\"null\", \"object\"], \"maxProperties\": 0},\n"
+    "    \"pointer\": {\"type\": \"string\", \"pattern\": \"^(/.*)?$\"},\n"
+    "    \"take\": " ONE_OR(
+        REF("pointer"),
+        "{\"minProperties\": 1, \"maxProperties\": 1, " MAP "{\"json\": " REF(
+            "pointer") ", \"regex\": " TEXT ", \"header\": " TEXT
+                       "}}") ",\n"
+                             "    \"takes\": {\"type\": \"object\", \"propertyNames\": " REF(
+                                 "value") ", "
+                                          "\"minProperties\": 1, \"maxProperties\": " NUMBER_OF(
+                                              SQ_STEP_TAKES_MAX) ", "
+                                                                 "\"additionalProperties\":"
+                                                                 " " REF("take") "},\n"
+                                                                                 "    "
+                                                                                 "\"message\":"
+                                                                                 " " ONE_OR(
+                                                                                     "{\"type\""
+                                                                                     ": "
+                                                                                     "[\"string"
+                                                                                     "\", "
+                                                                                     "\"number"
+                                                                                     "\", "
+                                                                                     "\"boolean"
+                                                                                     "\"], "
+                                                                                     "\"minLeng"
+                                                                                     "th\": 1}",
+                                                                                     "{\"type\""
+                                                                                     ": "
+                                                                                     "\"object"
+                                                                                     "\", "
+                                                                                     "\"minProp"
+                                                                                     "erties\":"
+                                                                                     " 1, "
+                                                                                     "\"propert"
+                                                                                     "yNames\":"
+                                                                                     " "
+                                                                                     "{\"patter"
+                                                                                     "n\": "
+                                                                                     "\"^("
+                                                                                     "regex$|/"
+                                                                                     ")\"}, "
+                                                                                     "\"additio"
+                                                                                     "nalProper"
+                                                                                     "ties\": "
+                                                                                     "{\"type\""
+                                                                                     ": "
+                                                                                     "[\"string"
+                                                                                     "\", "
+                                                                                     "\"number"
+                                                                                     "\", "
+                                                                                     "\"boolean"
+                                                                                     "\", "
+                                                                                     "\"null\"]"
+                                                                                     "}}") ","
+                                                                                           "\n";
 
-static const char talk[] = "    \"websocket\": " ONE_OR(URL("ws|wss"),
-                                                        "{\"anyOf\": [" NEEDS(
-                                                            "url") ", " NEEDS("send") ", " NEEDS("j"
-                                                                                                 "s"
-                                                                                                 "o"
-                                                                                                 "n") ", " NEEDS("expect") ", " NEEDS("take") ", " NEEDS("close") "], \"allOf\": [" NOT("send", "json") "], "
-                                                                                                                                                                                                        "\"dependentRequired\": {\"headers\": [\"url\"], \"subprotocol\": [\"url\"]}, " MAP "{\"name\": " REF("value") ", \"url\": " URL("ws|wss") ", \"headers\": " HEADERS
-                                                                                                                                                                                                                                                                                                                                                   ", "
-                                                                                                                                                                                                                                                                                                                                                   "\"subprotocol\": " TEXT ", \"send\": " TEXT ", \"json\": {}, \"expect\": " REF("message") ", \"take\": " REF("takes") ", \"close\": {\"enum\": [true, \"true\"]}, "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                          "\"timeout\": " REF("duration") "}}") ",\n"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                "    \"data_step\": " ONE_OR(TEXT, "{\"anyOf\": [" NEEDS("send") ", " NEEDS("json") ", " NEEDS("hex") ", " NEEDS("bytes") ", " NEEDS("expect") ", " NEEDS("take") "], \"allOf\": [" NOT(
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "send",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "json") ", " NOT("send",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                        "hex") ", " NOT("send", "bytes") ", " NOT("json", "hex") ", " NOT("json", "bytes") ", " NOT("hex", "bytes") "], " MAP
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "{\"channel\": " TEXT
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    ", "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "\"send\": " TEXT
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    ", \"json\": {}, \"hex\": {\"type\": [\"string\", \"number\"], "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    "\"pattern\": \"^([0-9A-Fa-f]{2})+$\"}, \"bytes\": " COUNT_TO(SQ_STEP_MESSAGE_MAX) ", "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       "\"times\": " COUNT_TO(SQ_STEP_TIMES_MAX) ", \"rate\": " REF("rate") ", \"expect\": " REF("message") ", \"take\": " REF(
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "takes") ", \"timeout\": " REF("duration") "}}") ",\n";
+static const char
+    talk
+        [] =
+            "    \"websocket\": " ONE_OR(URL("ws|wss"),
+                                         "{\"anyOf\": [" NEEDS("url") ", " NEEDS("send") ", " NEEDS("j"
+                                                                                                    "s"
+                                                                                                    "o"
+                                                                                                    "n") ", " NEEDS("expect") ", " NEEDS("take") ", " NEEDS("close") "], \"allOf\": [" NOT("send",
+                                                                                                                                                                                           "json") "], "
+                                                                                                                                                                                                   "\"dependentRequired\": {\"headers\": [\"url\"], \"subprotocol\": [\"url\"]}, " MAP "{\"name\": " REF("value") ", \"url\": " URL("ws|wss") ", \"headers\": " HEADERS
+                                                                                                                                                                                                                                                                                                                                              ", "
+                                                                                                                                                                                                                                                                                                                                              "\"subprotocol\": " TEXT
+                                                                                                                                                                                                                                                                                                                                              ", \"send\": " TEXT ", \"json\": {}, \"expect\": " REF("message") ", \"take\": " REF("takes") ", \"close\": {\"enum\": [true, \"true\"]}, "
+                                                                                                                                                                                                                                                                                                                                                                                                                                            "\"timeout\": " REF("duration") "}}") ",\n"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "    \"data_step\": " ONE_OR(TEXT,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "{\"anyOf\": [" NEEDS("send") ", " NEEDS("json") ", " NEEDS(
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                   "hex") ", " NEEDS("bytes") ", " NEEDS("expect") ", " NEEDS("take") "], \"allOf\": [" NOT("send",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "json") ", " NOT("send", "hex") ", " NOT("send", "bytes") ", " NOT("json",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "hex") ", " NOT("json", "bytes") ", " NOT("hex",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "bytes") "], " MAP
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "{\"channel\": " TEXT
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  ", "
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "\"send\": " TEXT
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  ", \"json\": {}, \"hex\": {\"type\": [\"string\", \"number\"], "
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "\"pattern\": \"^([0-9A-Fa-f]{2})+$\"}, \"bytes\": " COUNT_TO(SQ_STEP_MESSAGE_MAX) ", "
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                     "\"times\": " COUNT_TO(SQ_STEP_TIMES_MAX) ", \"rate\": " REF(
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "rate") ", \"expect\": " REF("message") ", \"take\": " REF("takes") ", \"timeout\": " REF("duration") "}}") ",\n";
 
 static const char http[] = "\"url\": " URL(
     "http|https") ", \"headers\": " HEADERS ", \"json\": {}, \"body\": " TEXT ", "
