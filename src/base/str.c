@@ -178,6 +178,11 @@ struct unit {
     double factor;
 };
 
+static const struct unit durations[] = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                                        {"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
+static const struct unit rates[] = {{"/s", 1.0}, {"/m", 1.0 / 60}, {"/h", 1.0 / 3600}, {NULL, 0}};
+static const struct unit bitrates[] = {{"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {NULL, 0}};
+
 static const struct unit *find_unit(const struct unit *units, struct sq_view name)
 {
     for (; units->name; units++) {
@@ -190,8 +195,6 @@ static const struct unit *find_unit(const struct unit *units, struct sq_view nam
 
 int sq_parse_duration(const char *text, uint64_t *ret_ns)
 {
-    static const struct unit units[] = {{"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
-                                        {"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
     double total = 0;
     do {
         double value;
@@ -201,7 +204,7 @@ int sq_parse_duration(const char *text, uint64_t *ret_ns)
             return err;
         }
         size_t n = strspn(rest, "abcdefghijklmnopqrstuvwxyz");
-        const struct unit *unit = find_unit(units, (struct sq_view){rest, n});
+        const struct unit *unit = find_unit(durations, (struct sq_view){rest, n});
         if (!unit) {
             return SQ_ERR_FORMAT;
         }
@@ -217,15 +220,13 @@ int sq_parse_duration(const char *text, uint64_t *ret_ns)
 
 int sq_parse_rate(const char *text, double *ret_per_second)
 {
-    static const struct unit units[] = {
-        {"/s", 1.0}, {"/m", 1.0 / 60}, {"/h", 1.0 / 3600}, {NULL, 0}};
     double value;
     const char *rest;
     int err = parse_number(text, &value, &rest);
     if (err) {
         return err;
     }
-    const struct unit *unit = find_unit(units, sq_view_of(rest));
+    const struct unit *unit = find_unit(rates, sq_view_of(rest));
     if (!unit) {
         return SQ_ERR_FORMAT;
     }
@@ -235,19 +236,31 @@ int sq_parse_rate(const char *text, double *ret_per_second)
 
 int sq_parse_bitrate(const char *text, uint64_t *ret_bps)
 {
-    static const struct unit units[] = {{"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {NULL, 0}};
     double value;
     const char *rest;
     int err = parse_number(text, &value, &rest);
     if (err) {
         return err;
     }
-    const struct unit *unit = find_unit(units, sq_view_of(rest));
+    const struct unit *unit = find_unit(bitrates, sq_view_of(rest));
     if (!unit || value * unit->factor > 1e15) {
         return SQ_ERR_FORMAT;
     }
     *ret_bps = (uint64_t)llround(value * unit->factor);
     return 0;
+}
+
+void sq_quantity_pattern(enum sq_quantity quantity, struct sq_buf *out)
+{
+    const struct unit *units = quantity == SQ_QUANTITY_DURATION ? durations
+                               : quantity == SQ_QUANTITY_RATE   ? rates
+                                                                : bitrates;
+    bool duration = units == durations; /* of several parts: 1m30s */
+    sq_buf_puts(out, duration ? "(([0-9]+[.]?[0-9]*|[.][0-9]+)(" : "([0-9]+[.]?[0-9]*|[.][0-9]+)(");
+    for (const struct unit *unit = units; unit->name; unit++) {
+        sq_buf_printf(out, "%s%s", unit == units ? "" : "|", unit->name);
+    }
+    sq_buf_puts(out, duration ? "))+" : ")");
 }
 
 const char *sq_format_duration(uint64_t ns, char out[static 32])

@@ -53,6 +53,15 @@ int sq_parse_duration(const char *text, uint64_t *ret_ns) SQ_MUST_USE;
 int sq_parse_rate(const char *text, double *ret_per_second) SQ_MUST_USE;
 /* "1.2M", "500k", "64000": bits per second. */
 int sq_parse_bitrate(const char *text, uint64_t *ret_bps) SQ_MUST_USE;
+
+enum sq_quantity { SQ_QUANTITY_DURATION, SQ_QUANTITY_RATE, SQ_QUANTITY_BITRATE };
+
+/* What the three above take, as a regular expression (ECMA-262) without ^ and $. It knows units,
+ * and not what is too much. */
+void sq_quantity_pattern(enum sq_quantity quantity, struct sq_buf *out);
+/* The same of a number up to 100 as strtod takes it (all that is out of the ordinary with it). */
+#define SQ_PERCENT_PATTERN                                                                         \
+    "(0*(100([.]0*)?|[0-9]{1,2}([.][0-9]*)?)|[.][0-9]+|[0-9.]+[eExX][0-9A-Fa-fpP.+-]*)"
 /* "2h", "1m30s"-like short text of a duration, for messages. Returns out. */
 const char *sq_format_duration(uint64_t ns, char out[static 32]);
 

@@ -5,8 +5,8 @@
 #include "cli/run_check.h"
 #include "cli/run_file.h"
 #include "cli/run_notes.h"
+#include "cli/run_schema.h"
 #include "cli/run_tell.h"
-#include "scenario/keys.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ static int print_help(void)
 static int print_schema(void)
 {
     struct sq_buf schema = {0};
-    sq_scenario_schema(&schema);
+    sq_run_schema(&schema);
     bool printed = !schema.err && fputs(schema.text, stdout) >= 0 && fflush(stdout) == 0;
     sq_buf_free(&schema);
     return printed ? SQ_EXIT_HELD : sq_usage("check", "the schema cannot be written");

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIZE_MAX_BYTES 262144 /* what browsers take: a=max-message-size */
 #define RATE_MAX_PER_S 100000
 
 static int parse_size(const char *text, size_t *ret_size)
@@ -18,10 +17,10 @@ static int parse_size(const char *text, size_t *ret_size)
     }
     unsigned long long n = strtoull(text, &end, 10);
     if (*end == 'k' || *end == 'K') {
-        n = n > SIZE_MAX_BYTES ? n : n * 1024;
+        n = n > SQ_DATA_SIZE_MAX ? n : n * 1024;
         end++;
     }
-    if (*end != '\0' || n < SQ_DATA_SIZE_MIN || n > SIZE_MAX_BYTES) {
+    if (*end != '\0' || n < SQ_DATA_SIZE_MIN || n > SQ_DATA_SIZE_MAX) {
         return SQ_ERR_FORMAT;
     }
     *ret_size = (size_t)n;
@@ -129,7 +128,7 @@ int sq_data_options_parse(const char *data, const char *mode, struct sq_plan_dat
                  "--data %.60s: expected RATE:SIZE, such as 10/s:200 or max:16k (the rate up to "
                  "%d/s, the size from %d to %d bytes), or open for a channel that only steps send "
                  "on",
-                 data, RATE_MAX_PER_S, SQ_DATA_SIZE_MIN, SIZE_MAX_BYTES);
+                 data, RATE_MAX_PER_S, SQ_DATA_SIZE_MIN, SQ_DATA_SIZE_MAX);
         return SQ_ERR_INVALID;
     }
     if (mode && parse_mode(mode, &d.channel) != 0) {

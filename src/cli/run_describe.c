@@ -127,7 +127,6 @@ static void put_steps(struct rows *r, const char *key, const struct sq_steps *st
 static void put_group(struct rows *r, const struct sq_run_options *o,
                       const struct sq_plan_group *group)
 {
-    static const char *const policies[] = {"all", "relay", "relay-first"};
     put_flag(r, "listen", group->watches);
     put_text(r, o->replay ? "replay" : "media", o->replay ? o->replay : o->media);
     put_list(r, "codec", &o->codecs);
@@ -158,7 +157,7 @@ static void put_group(struct rows *r, const struct sq_run_options *o,
     if (o->reconnect) {
         put_text(r, "reconnect", o->reconnect);
     }
-    put_text(r, "ice", policies[group->ice_policy]);
+    put_text(r, "ice", sq_run_ice_words[group->ice_policy]);
     put_steps(r, "before", group->before);
     put_steps(r, "steps", group->steps);
 }

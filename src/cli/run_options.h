@@ -46,6 +46,11 @@ struct sq_run_options {
     size_t groups_len;
 };
 
+/* What --ice and --srtp may be: the one in the order of enum sq_ice_policy, the other with the
+ * default first. NULL ends each. */
+extern const char *const sq_run_ice_words[];
+extern const char *const sq_run_srtp_words[];
+
 /* Reads the words after "run". On failure `why` says what is wrong. */
 int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *why,
                          size_t why_room) SQ_MUST_USE;

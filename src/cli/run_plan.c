@@ -118,15 +118,17 @@ static int parse_codecs(const struct sq_run_options *o, struct sq_plan_group *gr
     return 0;
 }
 
+const char *const sq_run_ice_words[] = {"all", "relay", "relay-first", NULL};
+const char *const sq_run_srtp_words[] = {"gcm", "cm", NULL};
+
 static int plan_ice(const struct sq_run_options *o, struct sq_plan_group *group, char *why,
                     size_t why_room)
 {
-    static const char *const names[] = {"all", "relay", "relay-first"};
     size_t i = 0;
-    while (i < 3 && strcmp(o->ice, names[i]) != 0) {
+    while (sq_run_ice_words[i] && strcmp(o->ice, sq_run_ice_words[i]) != 0) {
         i++;
     }
-    if (i == 3) {
+    if (!sq_run_ice_words[i]) {
         snprintf(why, why_room, "--ice %s: expected all, relay or relay-first", o->ice);
         return SQ_ERR_INVALID;
     }
@@ -290,7 +292,8 @@ static int plan_group(const struct sq_run_options *o, struct sq_plan_group *grou
 static int plan_whole(const struct sq_run_options *o, struct sq_plan *plan, char *why,
                       size_t why_room)
 {
-    if (strcmp(o->srtp, "gcm") != 0 && strcmp(o->srtp, "cm") != 0) {
+    bool cm = strcmp(o->srtp, sq_run_srtp_words[1]) == 0;
+    if (!cm && strcmp(o->srtp, sq_run_srtp_words[0]) != 0) {
         snprintf(why, why_room, "--srtp %s: expected gcm or cm", o->srtp);
         return SQ_ERR_INVALID;
     }
@@ -308,7 +311,7 @@ static int plan_whole(const struct sq_run_options *o, struct sq_plan *plan, char
     }
     plan->room = o->room ? o->room : plan->room;
     plan->seed = o->seed;
-    plan->prefer_cm = strcmp(o->srtp, "cm") == 0;
+    plan->prefer_cm = cm;
     plan->dumps = o->dump;
     plan->decode = o->decode;
     plan->lateness_p99_max_ms = o->lateness_max_ms;

@@ -12,6 +12,7 @@
 #define PCT 0.01
 
 #define RATE_BARE_MIN_BPS 10000
+#define BURST_MAX         1000 /* as `keys` says */
 
 /* What a list gives once holds in each direction by itself: so do their emulators, which shape what
  * a machine sends and what it receives. */
@@ -251,7 +252,7 @@ static bool set(struct parser *p, enum key key, struct sq_view value, struct sq_
     case LOSS_SHARE:
         return read_share(value, &way->loss);
     case BURST:
-        return read_number(value, 1, 1000, &p->burst[which]);
+        return read_number(value, 1, BURST_MAX, &p->burst[which]);
     case DUPLICATE:
         return read_share(value, &way->duplicate);
     case CORRUPT:
@@ -276,23 +277,24 @@ static bool is_said_again(struct parser *p, enum key key, bool up, bool down)
     return again;
 }
 
-static int parse_firewall(struct parser *p, struct sq_view item, struct sq_view value,
-                          enum sq_firewall *ret_firewall)
-{
-    static const struct {
-        const char *name;
-        enum sq_firewall firewall;
-    } names[] = {{"none", SQ_FIREWALL_NONE},
+static const struct {
+    const char *name;
+    enum sq_firewall firewall;
+} firewalls[] = {{"none", SQ_FIREWALL_NONE},
                  {"no-udp", SQ_FIREWALL_NO_UDP},
                  {"web", SQ_FIREWALL_WEB},
                  {"https", SQ_FIREWALL_HTTPS}};
+
+static int parse_firewall(struct parser *p, struct sq_view item, struct sq_view value,
+                          enum sq_firewall *ret_firewall)
+{
     if (p->said_firewall) {
         return refuse(p, item, ONCE);
     }
     p->said_firewall = true;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (sq_view_is(value, names[i].name)) {
-            *ret_firewall = names[i].firewall;
+    for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
+        if (sq_view_is(value, firewalls[i].name)) {
+            *ret_firewall = firewalls[i].firewall;
             return 0;
         }
     }
@@ -450,4 +452,63 @@ int sq_link_parse_change(struct sq_view text, const struct sq_link_config *base,
                          struct sq_link_config *ret_config, char *ret_why, size_t size)
 {
     return parse_onto(text, base, ret_config, ret_why, size);
+}
+
+/* ---- For a schema ---- */
+
+static void put_firewalls(struct sq_buf *out)
+{
+    for (size_t i = 0; i < sizeof(firewalls) / sizeof(firewalls[0]); i++) {
+        sq_buf_printf(out, "%s%s", i ? "|" : "(", firewalls[i].name);
+    }
+    sq_buf_puts(out, ")");
+}
+
+static void put_form(enum key key, struct sq_link_setting_form *form)
+{
+    struct sq_buf *out = &form->pattern;
+    switch (key) {
+    case RATE:
+        sq_quantity_pattern(SQ_QUANTITY_BITRATE, out);
+        form->bare = true;
+        break;
+    case QUEUE:
+        sq_buf_puts(out, "([0-9][0-9A-Fa-fxXpP.+-]*k?B|");
+        sq_quantity_pattern(SQ_QUANTITY_DURATION, out);
+        sq_buf_puts(out, ")");
+        break;
+    case DELAY:
+    case JITTER:
+        sq_quantity_pattern(SQ_QUANTITY_DURATION, out);
+        break;
+    case LOSS_SHARE:
+    case DUPLICATE:
+    case CORRUPT:
+        sq_buf_puts(out, SQ_PERCENT_PATTERN " *%?");
+        form->bare = true;
+        form->most = 100;
+        break;
+    case BURST:
+        sq_buf_puts(out, "[0-9][0-9A-Fa-fxXpP.+-]*");
+        form->bare = true;
+        form->least = 1;
+        form->most = BURST_MAX;
+        break;
+    case REORDER:
+    case KEYS:
+        break;
+    }
+}
+
+void sq_link_setting_form(const char *name, struct sq_link_setting_form *ret_form)
+{
+    *ret_form = (struct sq_link_setting_form){.bare = false};
+    if (strcmp(name, "firewall") == 0) {
+        put_firewalls(&ret_form->pattern);
+    }
+    for (int key = 0; key < KEYS; key++) {
+        if (strcmp(name, keys[key].name) == 0) {
+            put_form((enum key)key, ret_form);
+        }
+    }
 }

@@ -33,4 +33,14 @@ int sq_link_parse(const char *text, struct sq_link_config *ret_config, char *ret
 int sq_link_parse_change(struct sq_view text, const struct sq_link_config *base,
                          struct sq_link_config *ret_config, char *ret_why, size_t size) SQ_MUST_USE;
 
+/* What a setting's value may be, for a schema. */
+struct sq_link_setting_form {
+    struct sq_buf pattern; /* a regular expression (ECMA-262) without ^ and $; of the caller */
+    bool bare;             /* a number without a unit may stand */
+    double least, most;    /* of such a one; most 0: any */
+};
+
+/* "rate", "firewall" …; "reorder" has no value. */
+void sq_link_setting_form(const char *name, struct sq_link_setting_form *ret_form);
+
 #endif

@@ -2,6 +2,7 @@
 #include "media/clip.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -327,6 +328,43 @@ int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *re
     } while (rest.at);
     *ret_codecs = codecs;
     return 0;
+}
+
+/* In any case of its letters: "[vV][pP]8". */
+static void put_any_case(const char *word, struct sq_buf *out)
+{
+    for (; *word; word++) {
+        int c = tolower((unsigned char)*word);
+        if (isalpha(c)) {
+            sq_buf_printf(out, "[%c%c]", c, toupper(c));
+        } else {
+            sq_buf_printf(out, "%c", c);
+        }
+    }
+}
+
+void sq_peer_codecs_pattern(bool video, struct sq_buf *out)
+{
+    struct sq_buf one = {0};
+    bool first = true;
+    sq_buf_puts(&one, "\\s*(");
+    for (unsigned c = SQ_CODEC_NONE + 1; c < SQ_CODECS; c++) {
+        const struct sq_codec_info *info = sq_codec_info((enum sq_codec)c);
+        if (info->video == video) {
+            sq_buf_puts(&one, first ? "" : "|");
+            put_any_case(info->name, &one);
+            first = false;
+        }
+    }
+    if (video) {
+        sq_buf_puts(&one, "|");
+        put_any_case(MODE0, &one);
+    }
+    sq_buf_puts(&one, ")([+][A-Za-z]+)*\\s*");
+    const char *text = one.text ? one.text : "";
+    sq_buf_printf(out, "%s(,%s)*", text, text);
+    out->err = out->err ? out->err : one.err;
+    sq_buf_free(&one);
 }
 
 int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,

@@ -239,6 +239,9 @@ struct sq_peer_codecs {
  * `video` says which kind is meant. SQ_ERR_INVALID with a sentence that says what was expected. */
 int sq_peer_codecs_parse(const char *text, bool video, struct sq_peer_codecs *ret_codecs,
                          char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
+/* What it takes as a regular expression (ECMA-262) without ^ and $: all good lists match, and those
+ * of unknown codecs do not. */
+void sq_peer_codecs_pattern(bool video, struct sq_buf *out);
 /* Can the clip send one of them? SQ_ERR_UNSUPPORTED with a sentence that says what it has. */
 int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
                          const struct sq_clip *clip, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;

@@ -27,7 +27,8 @@ struct sq_decode_thread; /* run/decode.h */
 struct sq_record_plan;
 struct sq_replay;
 
-#define SQ_DATA_SIZE_MIN 24 /* bytes that a message of a run's data channel bears at least */
+#define SQ_DATA_SIZE_MIN 24     /* bytes that a message of a run's data channel bears at least */
+#define SQ_DATA_SIZE_MAX 262144 /* what browsers take: a=max-message-size */
 
 /* Messages on a data channel of each user. */
 struct sq_plan_data {

@@ -75,16 +75,17 @@ struct sq_recorder {
     size_t groups_len;
 };
 
+const char *const sq_record_format_names[] = {"webm", "ogg", "rtpdump", "pcap", NULL};
+
 int sq_record_formats(const char *text, unsigned *ret_formats)
 {
-    static const char *const names[] = {"webm", "ogg", "rtpdump", "pcap"};
     struct sq_view rest = sq_view_of(text);
     unsigned formats = 0;
     while (rest.at) {
         struct sq_view word = sq_view_cut(&rest, ',');
         unsigned bit = 0;
-        for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
-            bit |= sq_view_is(word, names[i]) ? 1U << i : 0;
+        for (unsigned i = 0; sq_record_format_names[i]; i++) {
+            bit |= sq_view_is(word, sq_record_format_names[i]) ? 1U << i : 0;
         }
         if (!bit) {
             return SQ_ERR_FORMAT;

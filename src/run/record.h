@@ -37,6 +37,7 @@ struct sq_record_plan {
     struct sq_filewriter *writer;
 };
 
+extern const char *const sq_record_format_names[]; /* in the order of their bits; NULL ends them */
 /* "webm,ogg,rtpdump,pcap" into bits. SQ_ERR_FORMAT. */
 int sq_record_formats(const char *text, unsigned *ret_formats) SQ_MUST_USE;
 

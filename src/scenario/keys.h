@@ -68,8 +68,21 @@ extern const char *const sq_scenario_roles[]; /* in the order of enum sq_scenari
 extern const char *const sq_scenario_levels[];
 extern const char *const sq_scenario_step_words[]; /* what a step may be */
 
+/* What the value of an option may be beyond its kind, as the reader of the option takes it. */
+struct sq_scenario_form {
+    const char *const *words; /* one of them; NULL ends them; NULL: any text */
+    const char *pattern;      /* a regular expression (ECMA-262) without ^ and $ that all good texts
+                                 match; NULL: none; it may be gone at the next call */
+    enum { SQ_FORM_TEXT, SQ_FORM_INTEGER, SQ_FORM_NUMBER } bare; /* what may stand besides texts */
+    double least, most;                                          /* of such a number; most 0: any */
+};
+
+/* Fills what it knows of an option of `squall run`, and of "data.rate", "data.size", "codec.video"
+ * and "codec.audio"; the rest stays as it is. */
+typedef void sq_scenario_form_fn(void *ctx, const char *option, struct sq_scenario_form *ret_form);
+
 /* The JSON schema of the file (draft 2020-12), as text; share/schema/scenario.schema.json is this.
- */
-void sq_scenario_schema(struct sq_buf *out);
+ * It refuses nothing that the reader takes. */
+void sq_scenario_schema(sq_scenario_form_fn *form, void *ctx, struct sq_buf *out);
 
 #endif

@@ -81,6 +81,21 @@ int sq_scenario_list_name(struct sq_scenario_reader *r, const struct sq_yaml_nod
                           size_t *ret_i) SQ_MUST_USE;
 int sq_scenario_read_step_name(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                                const char **ret_name) SQ_MUST_USE;
+/* Words that stand in steps, and events that are Squall's own; NULL ends each. */
+extern const char *const sq_scenario_scopes[];
+extern const char *const sq_scenario_muted[];
+extern const char *const sq_scenario_own_events[];
+extern const char *const sq_scenario_http_methods[];
+bool sq_scenario_is_of_a_call(enum sq_step_kind kind); /* there is none before signing in */
+bool sq_scenario_is_bare(enum sq_step_kind kind);      /* nothing is to be said of it */
+/* schema_steps.c: what "$defs" has of them, each definition with a comma behind it. */
+void sq_scenario_schema_steps(struct sq_buf *out);
+/* schema.c: {"enum": …} without the braces; a text as JSON has it. */
+void sq_scenario_schema_words(const char *const *words, struct sq_buf *out);
+void sq_scenario_schema_text(const char *text, struct sq_buf *out);
+/* "type": "string", "pattern": … of a duration above 0, or a rate. */
+void sq_scenario_schema_quantity(enum sq_quantity quantity, struct sq_buf *out);
+
 /* steps_http.c; `headers`: a header may be taken, too. */
 int sq_scenario_read_takes(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                            bool headers, struct sq_step_take *takes, size_t *len) SQ_MUST_USE;

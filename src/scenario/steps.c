@@ -8,6 +8,11 @@
 
 #define WAIT_FOR_DEFAULT_NS (30 * SQ_NS_PER_SEC)
 
+const char *const sq_scenario_scopes[] = {"room", "test", NULL};
+const char *const sq_scenario_muted[] = {"audio", "video", "all", NULL};
+const char *const sq_scenario_own_events[] = {"start",  "ramped", "draining", "end",
+                                              "joined", "up",     "leaving",  NULL};
+
 typedef int read_fn(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                     struct sq_step *step);
 
@@ -69,9 +74,8 @@ int sq_scenario_read_parts(struct sq_scenario_reader *r, const struct sq_yaml_no
 static int read_scope(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                       struct sq_step *step)
 {
-    static const char *const words[] = {"room", "test", NULL};
     size_t i = 0;
-    int err = node ? sq_scenario_read_word(r, node, words, &i) : 0;
+    int err = node ? sq_scenario_read_word(r, node, sq_scenario_scopes, &i) : 0;
     step->whole_test = i == 1;
     return err;
 }
@@ -177,9 +181,8 @@ static int read_set(struct sq_scenario_reader *r, const struct sq_yaml_node *nod
 static int read_mute(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                      struct sq_step *step)
 {
-    static const char *const words[] = {"audio", "video", "all", NULL};
     size_t i = 0;
-    int err = sq_scenario_read_word(r, node, words, &i);
+    int err = sq_scenario_read_word(r, node, sq_scenario_muted, &i);
     step->audio = i != 1;
     step->video = i != 0;
     return err;
@@ -246,18 +249,17 @@ static int read_count_step(struct sq_scenario_reader *r, const struct sq_yaml_no
         }
     }
     err = err ? err : figure_of(r, parts[0], false, step);
-    return err || !parts[1] ? err : sq_scenario_read_count(r, parts[1], 1000000, &step->add);
+    return err || !parts[1] ? err
+                            : sq_scenario_read_count(r, parts[1], SQ_STEP_ADD_MAX, &step->add);
 }
 
 static int read_event(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                       struct sq_step *step)
 {
-    static const char *const own[] = {"start",  "ramped", "draining", "end",
-                                      "joined", "up",     "leaving"};
     struct sq_step_figures *f = &r->scenario->figures;
     int err = sq_scenario_read_step_name(r, node, &step->name);
-    for (size_t i = 0; !err && i < sizeof(own) / sizeof(*own); i++) {
-        if (strcmp(step->name, own[i]) == 0) {
+    for (size_t i = 0; !err && sq_scenario_own_events[i]; i++) {
+        if (strcmp(step->name, sq_scenario_own_events[i]) == 0) {
             return sq_scenario_refuse(r, SQ_ERR_INVALID, node->at,
                                       "the event '%s' is Squall's own: expected another name",
                                       step->name);
@@ -399,15 +401,24 @@ static void written_url(const struct sq_yaml_node *node, char out[static 120])
     snprintf(out, 120, "%.*s", len < 110 ? len : 110, text);
 }
 
+bool sq_scenario_is_of_a_call(enum sq_step_kind kind)
+{
+    return kind == SQ_STEP_MUTE || kind == SQ_STEP_UNMUTE || kind == SQ_STEP_RESTART_ICE ||
+           kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN || kind == SQ_STEP_DTMF ||
+           kind == SQ_STEP_DATA || kind == SQ_STEP_SHARE || kind == SQ_STEP_UNSHARE;
+}
+
+bool sq_scenario_is_bare(enum sq_step_kind kind)
+{
+    return kind == SQ_STEP_RESTART_ICE || kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN ||
+           kind == SQ_STEP_UNSHARE;
+}
+
 static int check_phase(struct sq_scenario_reader *r, const struct sq_steps *steps,
                        const struct sq_step *step)
 {
     bool before = strcmp(steps->phase, "before") == 0;
-    bool of_a_call = step->kind == SQ_STEP_MUTE || step->kind == SQ_STEP_UNMUTE ||
-                     step->kind == SQ_STEP_RESTART_ICE || step->kind == SQ_STEP_LEAVE ||
-                     step->kind == SQ_STEP_REJOIN || step->kind == SQ_STEP_DTMF ||
-                     step->kind == SQ_STEP_DATA || step->kind == SQ_STEP_SHARE ||
-                     step->kind == SQ_STEP_UNSHARE;
+    bool of_a_call = sq_scenario_is_of_a_call(step->kind);
     if (before && of_a_call) {
         return sq_scenario_refuse(r, SQ_ERR_INVALID, step->at,
                                   "%s before signing in: there is no call yet; expected it in "
@@ -446,9 +457,7 @@ static int read_step(struct sq_scenario_reader *r, const struct sq_yaml_node *no
         return err;
     }
     step->kind = (enum sq_step_kind)kind;
-    bool bare = kind == SQ_STEP_RESTART_ICE || kind == SQ_STEP_LEAVE || kind == SQ_STEP_REJOIN ||
-                kind == SQ_STEP_UNSHARE;
-    if (!map && !bare) {
+    if (!map && !sq_scenario_is_bare(step->kind)) {
         return sq_scenario_refuse(r, SQ_ERR_FORMAT, node->at,
                                   "'%s' alone: expected what it needs behind it, as in wait: 2s",
                                   node->text);

@@ -29,6 +29,9 @@
 #define SQ_STEP_MATCHES_MAX   8      /* places of a message that are looked at */
 #define SQ_STEP_MESSAGE_MAX   262144 /* bytes of one on a data channel: what browsers take */
 
+#define SQ_STEP_ADD_MAX   1000000 /* that a step counts at once */
+#define SQ_STEP_TIMES_MAX 1000000 /* a message */
+
 enum sq_step_kind {
     SQ_STEP_HTTP,
     SQ_STEP_WAIT,

@@ -181,13 +181,15 @@ static int read_status(struct sq_scenario_reader *r, const struct sq_yaml_node *
     return 0;
 }
 
+const char *const sq_scenario_http_methods[] = {"GET",    "POST", "PUT", "PATCH",
+                                                "DELETE", "HEAD", NULL};
+
 static int read_method(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                        struct sq_step_http *http)
 {
-    static const char *const words[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", NULL};
     size_t i = 0;
-    int err = sq_scenario_read_word(r, node, words, &i);
-    http->method = err ? NULL : words[i];
+    int err = sq_scenario_read_word(r, node, sq_scenario_http_methods, &i);
+    http->method = err ? NULL : sq_scenario_http_methods[i];
     return err;
 }
 

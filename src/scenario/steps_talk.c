@@ -4,7 +4,6 @@
 #include "scenario/scenario_int.h"
 #include <string.h>
 
-#define TIMES_MAX      1000000
 #define RATE_MAX_PER_S 100000
 
 /* ---- What is expected ---- */
@@ -272,7 +271,7 @@ static int read_data_item(struct sq_scenario_reader *r, const struct sq_yaml_nod
     case 4:
         return read_message(r, item, t);
     case 5:
-        return sq_scenario_read_count(r, item, TIMES_MAX, &t->times);
+        return sq_scenario_read_count(r, item, SQ_STEP_TIMES_MAX, &t->times);
     case 6:
         return read_rate(r, item, t);
     case 7:

@@ -284,11 +284,12 @@ unsigned sq_users_line(const struct sq_users *users, uint64_t row)
     return users->lines[row + 1];
 }
 
+const char *const sq_users_orders[] = {"sequential", "random", "unique", NULL};
+
 int sq_users_order_parse(const char *text, enum sq_users_order *ret_order)
 {
-    static const char *const names[] = {"sequential", "random", "unique"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (strcmp(text, names[i]) == 0) {
+    for (size_t i = 0; sq_users_orders[i]; i++) {
+        if (strcmp(text, sq_users_orders[i]) == 0) {
             *ret_order = (enum sq_users_order)i;
             return 0;
         }

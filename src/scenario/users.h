@@ -34,7 +34,8 @@ size_t sq_users_columns(const struct sq_users *users);
 const char *sq_users_value(const struct sq_users *users, uint64_t row, size_t column);
 /* The line of the file in which a row is, from 1. */
 unsigned sq_users_line(const struct sq_users *users, uint64_t row);
-/* "sequential", "random", "unique". */
+/* "sequential", "random", "unique": in the order of the enum; NULL ends them. */
+extern const char *const sq_users_orders[];
 int sq_users_order_parse(const char *text, enum sq_users_order *ret_order) SQ_MUST_USE;
 /* The row of a user. With SQ_USERS_UNIQUE there has to be one. */
 uint64_t sq_users_row(const struct sq_users *users, enum sq_users_order order, uint64_t seed,

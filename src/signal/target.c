@@ -24,6 +24,11 @@ static const struct scheme schemes[] = {
     {"lua+http", "http", 80, false, false},  {"lua+https", "https", 443, true, false},
 };
 
+const char *sq_target_scheme(size_t i)
+{
+    return i < sizeof(schemes) / sizeof(*schemes) ? schemes[i].name : NULL;
+}
+
 struct why {
     char *text; /* of the caller */
     size_t room;

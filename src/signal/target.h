@@ -31,6 +31,8 @@ struct sq_target {
     char *store;
 };
 
+/* "janus+ws" and the others, by their number; NULL behind the last one. */
+const char *sq_target_scheme(size_t i);
 /* `why` takes a sentence that names the part and what was expected; of the URL it shows no more
  * than sq_target_shown does. */
 int sq_target_parse(const char *url, struct sq_target *ret_target, char *why,

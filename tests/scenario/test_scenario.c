@@ -310,26 +310,6 @@ static void a_file_that_is_not_there(void **state)
     assert_null(s);
 }
 
-/* The schema in share/ is of this table: neither has a key that the other lacks. */
-static void schema_is_that_of_the_table(void **state)
-{
-    (void)state;
-    struct sq_buf schema = {0};
-    sq_scenario_schema(&schema);
-    assert_int_equal(schema.err, 0);
-    FILE *f = fopen(SQ_SOURCE_DIR "/share/schema/scenario.schema.json", "r");
-    assert_non_null(f);
-    char *text = calloc(1, schema.len + 2);
-    assert_non_null(text);
-    size_t n = fread(text, 1, schema.len + 1, f);
-    fclose(f);
-    if (n != schema.len || memcmp(text, schema.text, n) != 0) {
-        fail_msg("share/schema/scenario.schema.json is not what 'squall check --schema' prints");
-    }
-    free(text);
-    sq_buf_free(&schema);
-}
-
 /* docs/scenarios.md has a row for each key, with the table's own words. */
 static void every_key_is_told(void **state)
 {
@@ -376,7 +356,6 @@ int main(void)
         cmocka_unit_test(too_many_groups),
         cmocka_unit_test(memory_may_fail),
         cmocka_unit_test(a_file_that_is_not_there),
-        cmocka_unit_test(schema_is_that_of_the_table),
         cmocka_unit_test(every_key_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
