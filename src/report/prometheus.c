@@ -114,14 +114,15 @@ static void put_peers(const struct sq_prometheus *p, struct sq_buf *out)
     }
 }
 
-/* From the intended start to the first media, of all that connected. */
+/* setup.total of all that connected. */
 static void put_setup(const struct sq_prometheus *p, struct sq_buf *out)
 {
     static const uint32_t bounds_ms[] = {25,   50,   100,   250,   500,  1000,
                                          2500, 5000, 10000, 15000, 30000};
     const struct sq_hist_small *h = &p->setup_ms;
     head(out, "setup_seconds", "histogram",
-         "Time from when a peer was due to its first media, of those that connected.");
+         "Time from when a peer was due to its first media (who found nobody: to its "
+         "connection), of those that connected.");
     for (size_t i = 0; i < sizeof(bounds_ms) / sizeof(bounds_ms[0]); i++) {
         sq_buf_printf(out, "squall_setup_seconds_bucket{le=\"%g\"} %llu\n", bounds_ms[i] / 1e3,
                       (unsigned long long)sq_hist_small_count_to(h, bounds_ms[i]));

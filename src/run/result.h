@@ -96,8 +96,8 @@ enum sq_stage {
     SQ_STAGE_SIGNALING, /* metric setup.signaling: offer and answer exchanged */
     SQ_STAGE_ICE,       /* setup.ice */
     SQ_STAGE_DTLS,      /* setup.dtls */
-    SQ_STAGE_MEDIA,     /* setup.media: from connected to the first media */
-    SQ_STAGE_TOTAL,     /* setup.total: from the intended start to the first media */
+    SQ_STAGE_MEDIA,     /* setup.media: to the first media, waiting for others left out */
+    SQ_STAGE_TOTAL,     /* setup.total: from the intended start; see metric_table.c */
     SQ_STAGE_COUNT,
 };
 

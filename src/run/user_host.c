@@ -64,6 +64,7 @@ static void on_peer_state(struct sq_user_peer *peer, const struct sq_peer_event 
         if (user->state == SQ_USER_UP) {
             sq_user_note_connected(user);
             sq_user_path_found(peer);
+            sq_user_record_late(user);
         }
         sq_user_check_up(user);
     } else if (event->state == SQ_PEER_DISCONNECTED) {
@@ -113,6 +114,7 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
                      sq_track_kind(event->track) == SQ_MEDIA_VIDEO ? "video" : "audio", event->mid);
         peer->media = true;
         sq_user_check_up(user);
+        sq_user_record_late(user);
         break;
     default:
         break;

@@ -192,8 +192,10 @@ void sq_user_note_starved(struct sq_user *user, int err, int why);
 
 /* user_setup.c */
 void sq_user_record_stage(struct sq_user *user, enum sq_stage stage, double ms);
-/* ICE and DTLS, as far as they were passed. */
+/* ICE, DTLS and the first media, as far as they were passed and not recorded yet. */
 void sq_user_record_transport(struct sq_user *user);
+/* The same, of one that is up already: it found nobody, and now media or a connection is there. */
+void sq_user_record_late(struct sq_user *user);
 /* Of one that is up: whether it is among the connected ones now. */
 void sq_user_note_connected(struct sq_user *user);
 /* One that comes back is not waited for beyond its time to leave. */

@@ -13,8 +13,8 @@ void sq_user_record_stage(struct sq_user *user, enum sq_stage stage, double ms)
     sq_user_record(user, (enum sq_metric_id)(SQ_METRIC_SETUP_DNS + stage), ms);
 }
 
-/* Of the peer that tells most: the first one that receives, else the first. NULL: none. */
-static const struct sq_peer_times *times_of(const struct sq_user *user)
+/* The peer that tells most: the first one that receives, else the first. NULL: none. */
+static struct sq_peer *telling_peer(const struct sq_user *user)
 {
     const struct sq_user_peer *peer = &user->peers[0];
     for (size_t i = 0; i < user->peers_len; i++) {
@@ -23,20 +23,73 @@ static const struct sq_peer_times *times_of(const struct sq_user *user)
             break;
         }
     }
-    return peer->endpoint ? sq_peer_times(sq_endpoint_peer(peer->endpoint)) : NULL;
+    return peer->endpoint ? sq_endpoint_peer(peer->endpoint) : NULL;
+}
+
+/* When media first came, of whatever kind; 0: none has. */
+static uint64_t first_media_ns(const struct sq_peer_times *times)
+{
+    uint64_t first_ns = times->first_audio ? times->first_audio : SQ_NEVER;
+    first_ns = times->first_frame ? sq_min_u64(first_ns, times->first_frame) : first_ns;
+    return first_ns == SQ_NEVER ? 0 : first_ns;
+}
+
+/* Since when it may hear of somebody: the longest-standing agreement of those in force. 0: none. */
+static uint64_t agreed_ns(struct sq_peer *peer, uint64_t now_ns)
+{
+    uint64_t first_ns = SQ_NEVER;
+    for (size_t i = 0; i < sq_peer_track_count(peer); i++) {
+        const struct sq_track *track = sq_peer_track(peer, i);
+        struct sq_inbound_stats in;
+        if (sq_track_current_direction(track) & SQ_DIR_RECVONLY) {
+            sq_track_inbound_stats(track, now_ns, &in);
+            first_ns =
+                in.receiving_since_ns ? sq_min_u64(first_ns, in.receiving_since_ns) : first_ns;
+        }
+    }
+    return first_ns == SQ_NEVER ? 0 : first_ns;
+}
+
+static void record_once(struct sq_user *user, enum sq_stage stage, double ms)
+{
+    if (isnan(user->row.stage_ms[stage])) {
+        sq_user_record_stage(user, stage, ms);
+    }
+}
+
+/* Who found nobody waited for others to come, and not for the service: its time runs from when it
+ * was told of somebody. */
+static void record_media(struct sq_user *user, struct sq_peer *peer)
+{
+    const struct sq_peer_times *t = sq_peer_times(peer);
+    uint64_t media_ns = first_media_ns(t);
+    if (media_ns) {
+        uint64_t from_ns =
+            sq_max_u64(t->dtls_connected, agreed_ns(peer, sq_loop_now(user->env->loop)));
+        record_once(user, SQ_STAGE_MEDIA, fmax(0, ((double)media_ns - (double)from_ns) / 1e6));
+    }
 }
 
 /* What was passed counts, whether the user got up in the end or not. */
 void sq_user_record_transport(struct sq_user *user)
 {
-    const struct sq_peer_times *t = times_of(user);
+    struct sq_peer *peer = telling_peer(user);
+    const struct sq_peer_times *t = peer ? sq_peer_times(peer) : NULL;
     if (t && t->ice_connected) {
-        sq_user_record_stage(user, SQ_STAGE_ICE,
-                             ((double)t->ice_connected - (double)t->negotiated) / 1e6);
+        record_once(user, SQ_STAGE_ICE, ((double)t->ice_connected - (double)t->negotiated) / 1e6);
     }
     if (t && t->dtls_connected) {
-        sq_user_record_stage(user, SQ_STAGE_DTLS,
-                             ((double)t->dtls_connected - (double)t->ice_connected) / 1e6);
+        record_once(user, SQ_STAGE_DTLS,
+                    ((double)t->dtls_connected - (double)t->ice_connected) / 1e6);
+        record_media(user, peer);
+    }
+}
+
+/* Set-up times are those of arriving: of the first session. */
+void sq_user_record_late(struct sq_user *user)
+{
+    if (user->state == SQ_USER_UP && user->sessions == 1) {
+        sq_user_record_transport(user);
     }
 }
 
@@ -53,24 +106,17 @@ static bool wants_media(const struct sq_user_peer *peer)
     return false;
 }
 
-static uint64_t first_media_ns(const struct sq_peer_times *times)
-{
-    return times->first_audio ? times->first_audio : times->first_frame;
-}
-
+/* Who was agreed nothing to receive has nothing to wait for but its connection: it is over then,
+ * and what others bring later is no part of it. */
 static void record_stages(struct sq_user *user, uint64_t now_ns)
 {
-    const struct sq_peer_times *t = times_of(user);
+    const struct sq_peer *peer = telling_peer(user);
     uint64_t up_ns = now_ns; /* packet times may lie a little after the loop's */
     sq_user_record_transport(user);
-    if (t) {
+    if (peer) {
+        const struct sq_peer_times *t = sq_peer_times(peer);
         uint64_t media_ns = first_media_ns(t);
-        if (media_ns) {
-            sq_user_record_stage(user, SQ_STAGE_MEDIA,
-                                 fmax(0, ((double)media_ns - (double)t->dtls_connected) / 1e6));
-            up_ns = media_ns;
-        }
-        up_ns = sq_max_u64(up_ns, t->dtls_connected);
+        up_ns = sq_max_u64(media_ns ? media_ns : up_ns, t->dtls_connected);
     }
     sq_user_record_stage(user, SQ_STAGE_TOTAL, ((double)up_ns - (double)user->intended_ns) / 1e6);
 }

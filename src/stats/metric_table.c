@@ -312,12 +312,21 @@ static const struct sq_metric table[SQ_METRIC_ALL_COUNT] = {
     [SQ_METRIC_SETUP_MEDIA] =
         {"setup.media", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_PEER_ONCE, 1000,
-         "From the end of the DTLS handshake until the first media the peer asked for: an audio "
-         "packet, or a decodable video frame where there is no audio.",
+         "From the end of the DTLS handshake until the first audio packet or decodable video "
+         "frame, whichever came first. A peer that found nobody is timed from when it was "
+         "agreed that it receives: time spent waiting for others to come is not in it (but "
+         "where a service agrees on media before anybody sends, as WHEP does). No sample: a "
+         "peer to whom nothing came in its first session.",
          "inbound-rtp.packetsReceived, inbound-rtp.framesDecoded"},
     [SQ_METRIC_SETUP_TOTAL] = {"setup.total", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE,
                                SQ_BETTER_LOW, SQ_SAMPLING_PEER_ONCE, 1000,
-                               "From the intended start of the peer until its first media.", ""},
+                               "From the intended start of the peer until its first media; of "
+                               "one with whom nothing to receive was agreed as it connected (it "
+                               "only sends, or found nobody yet) until its connection: what "
+                               "comes to it later is in setup.media alone. No sample: a peer "
+                               "that never got up, or that was given nothing to connect to "
+                               "until others came.",
+                               ""},
     [SQ_METRIC_ICE_SWITCH_TIME] =
         {"ice.switch.time", SQ_UNIT_MS, SQ_KIND_DISTRIBUTION, SQ_FLOW_NONE, SQ_BETTER_LOW,
          SQ_SAMPLING_PEER_ONCE, 1000,

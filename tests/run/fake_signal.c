@@ -7,6 +7,7 @@
 #include "run/endpoint.h"
 #include "run/rig.h"
 #include "run/user.h"
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ struct sq_signal {
     struct sq_endpoint *far;
     struct sq_link *link; /* under `far` of FAKE_STANDS; owned */
     struct sq_timer timer;
-    uint64_t opened_ns;
+    uint64_t opened_ns, offered_ns, connected_ns;
+    bool joined; /* was told */
     bool up, leaving, stands, hung_up;
     bool answered; /* leave() */
     bool over;     /* failed() was told: no answer to leave() */
@@ -47,12 +49,21 @@ static enum fake_how (*script)(uint64_t index);
 static atomic_uint sessions, leaves, cut_short;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `servers` */
 static struct server servers[SERVERS_MAX];
+static double media_ms[FAKE_TIMED_MAX]; /* each written by its user's thread alone */
 
 void fake_begin(enum fake_how (*how)(uint64_t index))
 {
     script = how;
     atomic_store(&leaves, 0);
     atomic_store(&cut_short, 0);
+    for (int i = 0; i < FAKE_TIMED_MAX; i++) {
+        media_ms[i] = NAN;
+    }
+}
+
+double fake_media_ms(uint64_t index)
+{
+    return index < FAKE_TIMED_MAX ? media_ms[index] : NAN;
 }
 
 unsigned fake_sessions(void)
@@ -155,6 +166,9 @@ static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char 
         bool silent = s->how == FAKE_NO_MEDIA ||
                       (s->how == FAKE_NO_VIDEO && sq_track_kind(track) == SQ_MEDIA_VIDEO);
         err = sq_track_set_media(track, silent ? NULL : s->user->clip);
+        if (!err && s->how == FAKE_COMPANY_LATER) {
+            err = sq_track_set_direction(track, SQ_DIR_RECVONLY);
+        }
     }
     return err ? err : sq_peer_create_answer(far, now_ns, ret_answer, NULL);
 }
@@ -198,11 +212,21 @@ static void spoil(struct sq_signal *s, char *answer_text)
     }
 }
 
+/* Somebody else comes. */
+static void later(struct sq_signal *s, uint64_t now_ns)
+{
+    if (s->how == FAKE_COMPANY_LATER || s->how == FAKE_PEER_LATER) {
+        sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, now_ns + FAKE_LATER_NS);
+    }
+}
+
 static void join(struct sq_signal *s, uint64_t now_ns)
 {
     char *offer = NULL;
     char *text = NULL;
-    if (s->how == FAKE_EMPTY_ROOM) {
+    if (s->how == FAKE_EMPTY_ROOM || (s->how == FAKE_PEER_LATER && !s->joined)) {
+        s->joined = true;
+        later(s, now_ns);
         s->host->joined(s->ctx);
         return;
     }
@@ -220,6 +244,12 @@ static void join(struct sq_signal *s, uint64_t now_ns)
         s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
         return;
     }
+    s->offered_ns = s->how == FAKE_COMPANY_LATER ? 0 : now_ns;
+    if (s->joined) {
+        return;
+    }
+    s->joined = true;
+    later(s, now_ns);
     s->host->phase(s->ctx, SQ_PHASE_SIGNALING, now_ns - s->opened_ns);
     s->host->note(s->ctx, "fake: joined");
     s->host->joined(s->ctx);
@@ -236,12 +266,35 @@ static struct sq_track *far_video(const struct sq_signal *s)
     return NULL;
 }
 
-/* First no packet comes any more, and then the service says that none will. */
-static int stand(struct sq_signal *s, uint64_t now_ns)
+/* The service's offer, and the user's answer. */
+static int offer_anew(struct sq_signal *s, uint64_t now_ns)
 {
     char *offer = NULL;
     char *text = NULL;
     struct sq_peer *far = sq_endpoint_peer(s->far);
+    int err = sq_peer_create_offer(far, now_ns, false, &offer, NULL);
+    err = err ? err : sq_peer_set_remote(s->peer, now_ns, SQ_SDP_OFFER, offer, NULL);
+    err = err ? err : sq_peer_create_answer(s->peer, now_ns, &text, NULL);
+    err = err ? err : sq_peer_set_remote(far, now_ns, SQ_SDP_ANSWER, text, NULL);
+    sq_free(offer);
+    sq_free(text);
+    return err;
+}
+
+static int bring_company(struct sq_signal *s, uint64_t now_ns)
+{
+    struct sq_peer *far = sq_endpoint_peer(s->far);
+    int err = 0;
+    for (size_t i = 0; !err && i < sq_peer_track_count(far); i++) {
+        err = sq_track_set_direction(sq_peer_track(far, i), SQ_DIR_SENDRECV);
+    }
+    s->offered_ns = now_ns;
+    return err ? err : offer_anew(s, now_ns);
+}
+
+/* First no packet comes any more, and then the service says that none will. */
+static int stand(struct sq_signal *s, uint64_t now_ns)
+{
     const struct sq_link_config way = {.up.loss = s->stands ? 0 : 1};
     if (!s->stands) {
         s->stands = true;
@@ -249,14 +302,8 @@ static int stand(struct sq_signal *s, uint64_t now_ns)
         return sq_link_set(s->link, &way);
     }
     int err = sq_track_set_direction(far_video(s), SQ_DIR_RECVONLY);
-    err = err ? err : sq_peer_create_offer(far, now_ns, false, &offer, NULL);
-    err = err ? err : sq_peer_set_remote(s->peer, now_ns, SQ_SDP_OFFER, offer, NULL);
-    err = err ? err : sq_peer_create_answer(s->peer, now_ns, &text, NULL);
-    err = err ? err : sq_peer_set_remote(far, now_ns, SQ_SDP_ANSWER, text, NULL);
-    err = err ? err : sq_link_set(s->link, &way);
-    sq_free(offer);
-    sq_free(text);
-    return err;
+    err = err ? err : offer_anew(s, now_ns);
+    return err ? err : sq_link_set(s->link, &way);
 }
 
 /* The connection is closed, and its peer is spoken of once more. */
@@ -298,6 +345,11 @@ static void on_timer(void *ctx, uint64_t now_ns)
         hang_up(s, now_ns);
     } else if (s->how == FAKE_STANDS && s->up) {
         int err = stand(s, now_ns);
+        if (err) {
+            s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
+        }
+    } else if (s->how == FAKE_COMPANY_LATER && s->joined) {
+        int err = bring_company(s, now_ns);
         if (err) {
             s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
         }
@@ -356,9 +408,16 @@ static void fake_peer_event(struct sq_signal *s, struct sq_peer *peer,
                             const struct sq_peer_event *event)
 {
     (void)peer;
+    if (event->type == SQ_PEER_EV_STATE && event->state == SQ_PEER_CONNECTED && !s->connected_ns) {
+        s->connected_ns = event->now_ns;
+    }
     if (event->type == SQ_PEER_EV_FIRST_MEDIA) {
         bool first = !s->up;
         s->up = true;
+        if (first && s->user->index < FAKE_TIMED_MAX) {
+            uint64_t from_ns = sq_max_u64(s->connected_ns, s->offered_ns);
+            media_ms[s->user->index] = ((double)event->now_ns - (double)from_ns) / 1e6;
+        }
         if (s->how == FAKE_STANDS && first) {
             sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, event->now_ns + MOVES_NS);
         }

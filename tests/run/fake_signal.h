@@ -32,9 +32,13 @@ enum fake_how {
     FAKE_TAKES_NO_AUDIO, /* … m=audio */
     FAKE_TAKES_NOTHING,  /* all of them have */
     FAKE_WANTS_NO_VIDEO, /* … a=sendonly: it sends video, and receives none */
+    FAKE_COMPANY_LATER, /* takes what the user sends; FAKE_LATER_NS on it offers what others send */
+    FAKE_PEER_LATER,    /* signs in, and only FAKE_LATER_NS on gives it a peer to connect to */
 };
 
 #define FAKE_STOPPED_PORT 8841
+#define FAKE_LATER_NS     (400 * SQ_NS_PER_MS)
+#define FAKE_TIMED_MAX    64
 
 /* Before a run: `how` is asked for each user's index, from several threads; NULL: all well. */
 void fake_begin(enum fake_how (*how)(uint64_t index));
@@ -43,6 +47,9 @@ unsigned fake_sessions(void);
 unsigned fake_leaves(void);
 /* Sessions that were destroyed before they could answer that they are left. */
 unsigned fake_cut_short(void);
+/* By the service's own clock, of the first users: from when the user was connected and had been
+ * offered media until it heard the first of them. NAN: it never did. */
+double fake_media_ms(uint64_t index);
 
 extern const struct sq_signal_ops fake_signal;
 
