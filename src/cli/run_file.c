@@ -406,6 +406,9 @@ bool sq_run_file_explain(const struct sq_run_options *o, const struct sq_scenari
     for (size_t i = 0; i < s->groups_len; i++) {
         hide(&s->groups[i].settings, &text);
     }
+    if (setting) {
+        sq_scenario_put_looked(s, setting, &text);
+    }
     const struct sq_yaml_place at = setting ? place_of(s, group, setting)
                                     : group ? group->at
                                             : (struct sq_yaml_place){0};
