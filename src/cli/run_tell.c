@@ -44,6 +44,20 @@ static const struct sq_run_options *options_of(const struct teller *t, size_t gr
     return t->o->groups_len > 0 ? &t->o->groups[group] : t->o;
 }
 
+const char *sq_run_rate_text(double per_s, char out[static 32])
+{
+    bool seconds = per_s >= 1;
+    bool minutes = per_s * 60 >= 1;
+    snprintf(out, 32, "%.4g%s",
+             per_s * (seconds   ? 1
+                      : minutes ? 60
+                                : 3600),
+             seconds   ? "/s"
+             : minutes ? "/m"
+                       : "/h");
+    return out;
+}
+
 /* ---- Whereto ---- */
 
 static const char *way_of(const struct sq_target *target)
@@ -183,6 +197,10 @@ static void tell_groups(struct teller *t, const struct count *count)
 {
     static const char *const policies[] = {"", "; by TURN alone", "; by TURN first"};
     const struct sq_plan *plan = t->plan;
+    bool some_each = false; /* and a share is of those who are left */
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        some_each = some_each || plan->groups[i].per_room != SQ_PLAN_REST;
+    }
     for (size_t i = 0; i < plan->groups_len; i++) {
         const struct sq_plan_group *g = &plan->groups[i];
         struct sq_buf b = {0};
@@ -191,7 +209,7 @@ static void tell_groups(struct teller *t, const struct count *count)
             sq_buf_printf(&b, sq_plan_has_rooms(plan) ? ", %llu of each room" : ", %llu in all",
                           (unsigned long long)g->per_room);
         } else if (plan->groups_len > 1 && g->share > 0 && g->share < 1) {
-            sq_buf_printf(&b, ", %.4g %% of the others", g->share * 100);
+            sq_buf_printf(&b, ", %.4g %% of %s", g->share * 100, some_each ? "the others" : "all");
         } else if (plan->groups_len > 1) {
             sq_buf_puts(&b, ", all the others");
         }
@@ -236,7 +254,7 @@ static void tell_steps(struct teller *t)
 static void tell_load(struct teller *t)
 {
     const struct sq_plan *plan = t->plan;
-    char hold[32], duration[32], down[32];
+    char hold[32], duration[32], down[32], rate[32];
     struct sq_buf b = {0};
     double all_s = (double)plan->peers / plan->rate_per_s;
     sq_format_duration(plan->hold_ns, hold);
@@ -252,7 +270,13 @@ static void tell_load(struct teller *t)
         sq_buf_free(&b);
         return;
     }
-    sq_buf_printf(&b, "%.4g a second begin", plan->rate_per_s);
+    sq_run_rate_text(plan->rate_per_s, rate);
+    size_t digits = strcspn(rate, "/");
+    sq_buf_printf(&b, "%.*s %s begin%s", (int)digits, rate,
+                  rate[digits + 1] == 's'   ? "a second"
+                  : rate[digits + 1] == 'm' ? "a minute"
+                                            : "an hour",
+                  strncmp(rate, "1/", 2) == 0 ? "s" : "");
     if (plan->hold_ns && plan->duration_ns) {
         sq_buf_printf(&b, " for %s, and each stays for %s: %llu in all, %llu at once at most",
                       duration, hold, (unsigned long long)sq_plan_arrivals(plan),
@@ -342,7 +366,8 @@ void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FIL
     tell_targets(&t);
     tell_rooms(&t, &count);
     if (plan->users) {
-        row(&t, "Users", "%llu rows of %s, %s", (unsigned long long)sq_users_rows(plan->users),
+        uint64_t rows = sq_users_rows(plan->users);
+        row(&t, "Users", "%llu %s of %s, %s", (unsigned long long)rows, plural(rows, "row", "rows"),
             shown(&t, o->users), o->users_order ? o->users_order : "sequential");
     }
     tell_groups(&t, &count);
