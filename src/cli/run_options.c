@@ -143,6 +143,7 @@ void sq_run_options_finish(struct sq_run_options *o)
     if (o->seed == UINT64_MAX) {
         sq_rand_secret(&o->seed, sizeof(o->seed));
         o->seed &= SQ_RUN_SEED_MAX;
+        o->seed_drawn = true;
     }
 }
 
