@@ -241,7 +241,27 @@ static const struct sq_scenario_key *key_at(const char *text, size_t *ret_len)
     return sq_scenario_key_of(name);
 }
 
-/* The value that the options have of this list or text is still the file's. */
+/* A number, a time or a flag that the file says is what the row has. What cannot be read was not
+ * taken from anywhere else. */
+static bool is_same(const struct sq_option *row, const char *value)
+{
+    union {
+        uint64_t count;
+        double number;
+        bool flag;
+    } now = {0}, said = {0};
+    struct sq_option rows[2] = {*row, {.name = NULL}};
+    char why[200];
+    bool flag = row->type == SQ_OPTION_FLAG || row->type == SQ_OPTION_NO_FLAG;
+    size_t size = flag ? sizeof(bool) : sizeof(uint64_t);
+    rows[0].to = &said;
+    memcpy(&now, row->to, size);
+    sq_options_begin(rows, NULL);
+    return sq_option_set(rows, row->name, value, why, sizeof(why)) != 0 ||
+           memcmp(&now, &said, size) == 0;
+}
+
+/* The value that the options have of this setting is still the file's. */
 static bool holds(const struct sq_run_options *o, const struct sq_scenario_setting *setting)
 {
     struct sq_run_options copy = *o; /* the table wants something to point to */
@@ -260,7 +280,7 @@ static bool holds(const struct sq_run_options *o, const struct sq_scenario_setti
                 return true;
             }
         }
-        return row->type != SQ_OPTION_LIST;
+        return row->type != SQ_OPTION_LIST && is_same(row, setting->value);
     }
     return true;
 }
@@ -405,6 +425,9 @@ bool sq_run_file_explain(const struct sq_run_options *o, const struct sq_scenari
     hide(&s->settings, &text);
     for (size_t i = 0; i < s->groups_len; i++) {
         hide(&s->groups[i].settings, &text);
+    }
+    if (setting) {
+        sq_scenario_put_looked(s, setting, &text);
     }
     const struct sq_yaml_place at = setting ? place_of(s, group, setting)
                                     : group ? group->at

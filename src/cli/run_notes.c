@@ -2,29 +2,67 @@
 
 #include "base/str.h"
 #include "base/time.h"
+#include "cli/run_file.h"
 #include "cli/run_sources.h"
+#include "cli/run_tell.h"
 #include "media/clip.h"
 #include "media/heard.h"
 #include "run/replay.h"
 #include "scenario/steps.h"
+#include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
-/* A plan that cannot bring all its peers up is allowed, but hardly meant. */
-static void note_late_arrivals(const struct sq_plan *plan, FILE *out)
+struct noter {
+    const struct sq_run_options *o;        /* of the whole run */
+    const struct sq_scenario_group *group; /* whom it is about; NULL: all */
+    FILE *out;
+};
+
+/* A sentence about options: where a scenario has set them, with its place, and called by keys. */
+static void note(const struct noter *n, const char *fmt, ...) SQ_PRINTF(2, 3);
+
+static void note(const struct noter *n, const char *fmt, ...)
 {
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    (void)sq_run_file_explain(n->o, n->group, text, sizeof(text));
+    fprintf(n->out, "Note: %s\n", text);
+}
+
+/* "10 s", and longer than that "1h00m". */
+static void seconds_text(double seconds, char out[static 32])
+{
+    if (seconds < 1000) {
+        snprintf(out, 32, "%.3g s", seconds);
+    } else {
+        sq_format_duration((uint64_t)fmin(seconds * 1e9, 1e18), out);
+    }
+}
+
+/* A plan that cannot bring all its peers up is allowed, but hardly meant. */
+static void note_late_arrivals(const struct sq_plan *plan, const struct noter *n)
+{
+    char rate[32], needed[32], ends[32];
     double needed_s = (double)plan->peers / plan->rate_per_s;
     double duration_s = (double)plan->duration_ns / 1e9;
     if (!plan->shape && plan->hold_ns == 0 && duration_s > 0 && needed_s > duration_s) {
-        fprintf(out,
-                "Note: %llu peers at %.3g/s need %.3g s to arrive, but the run ends after %.3g s; "
-                "give --rate or --ramp, or a longer --duration.\n",
-                (unsigned long long)plan->peers, plan->rate_per_s, needed_s, duration_s);
+        seconds_text(needed_s, needed);
+        seconds_text(duration_s, ends);
+        note(n,
+             "%llu peer%s at %s need%s %s to arrive, but the run ends after %s; give --rate or "
+             "--ramp, or a longer --duration.",
+             (unsigned long long)plan->peers, plan->peers == 1 ? "" : "s",
+             sq_run_rate_text(plan->rate_per_s, rate), plan->peers == 1 ? "s" : "", needed, ends);
     }
 }
 
 /* A fixed rate that has no room for the least there is: that is sent all the same. */
 static void note_small_rate(const struct sq_run_options *o, const struct sq_plan_group *group,
-                            FILE *out)
+                            const struct noter *n)
 {
     const struct sq_clip_track *video =
         group->clip && group->video ? sq_clip_track(group->clip, SQ_CLIP_VIDEO) : NULL;
@@ -37,11 +75,11 @@ static void note_small_rate(const struct sq_run_options *o, const struct sq_plan
     double video_bps = (double)sq_clip_track_bps(least, 0);
     double audio_bps = audio ? (double)audio->average_bps : 0;
     if ((double)group->bwe.fixed_bps < video_bps + audio_bps) {
-        fprintf(out,
-                "Note: --bwe %s is less than the least that the clip has: its lowest step, %ux%u "
-                "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.\n",
-                o->bwe, least->width, least->height, sq_clip_track_fps_milli(least, 0) / 1e3,
-                (video_bps + audio_bps) / 1e3, audio ? " with the audio" : "");
+        note(n,
+             "--bwe %s is less than the least that the clip has: its lowest step, %ux%u "
+             "with %.3g frames/s, is sent, %.0f kbit/s%s, and the headers.",
+             o->bwe, least->width, least->height, sq_clip_track_fps_milli(least, 0) / 1e3,
+             (video_bps + audio_bps) / 1e3, audio ? " with the audio" : "");
     }
 }
 
@@ -61,45 +99,45 @@ static bool has_opus(const struct sq_clip *clip, unsigned features, uint8_t chan
 
 /* What is heard of a clip can be no more than there is in it. */
 static void note_silence(const struct sq_run_options *o, const struct sq_plan_group *group,
-                         FILE *out)
+                         const struct noter *n)
 {
     bool sounds = group->clip && group->audio && group->publishes;
     double heard = o->decode && sounds ? sq_clip_heard_percent(group->clip) : 100;
     if (heard < SQ_HEARD_ENOUGH_PERCENT) {
-        fprintf(out,
-                "Note: --media %s is silent for long: %.0f %% of its seconds can be heard, and "
-                "audio.in.heard comes to about that, whatever the service does.\n",
-                o->media, heard);
+        note(n,
+             "--media %s is silent for long: %.0f %% of its seconds can be heard, and "
+             "audio.in.heard comes to about that, whatever the service does.",
+             o->media, heard);
     }
 }
 
 /* A codec's features that the clip or the lab does not have; the rest is sent. */
 static void note_plain_codecs(const struct sq_run_options *o, const struct sq_plan_group *group,
-                              FILE *out)
+                              const struct noter *n)
 {
     const struct sq_peer_codecs *codecs = &group->audio_codecs;
     if (!group->publishes || !group->audio) {
         return;
     }
     if (codecs->stereo && group->clip && !has_opus(group->clip, 0, 2)) {
-        fprintf(out,
-                "Note: --media %s has no stereo: opus+stereo asks the other side for it, and "
-                "sends mono.\n",
-                o->media);
+        note(n,
+             "--media %s has no stereo: opus+stereo asks the other side for it, and "
+             "sends mono.",
+             o->media);
     }
     if (codecs->dtx && group->clip && !has_opus(group->clip, SQ_CLIP_DTX, 0)) {
-        fprintf(out,
-                "Note: --media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
-                "sends silence as it is.\n",
-                o->media);
+        note(n,
+             "--media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
+             "sends silence as it is.",
+             o->media);
     }
     unsigned fec = SQ_CLIP_FEC | (codecs->dtx ? SQ_CLIP_DTX : 0U);
     if (codecs->opus_fec && group->clip && !has_opus(group->clip, fec, codecs->stereo ? 2 : 1)) {
-        fprintf(out, "Note: --media %s has no %s%sOpus with in-band FEC: opus+fec sends none.\n",
-                o->media, codecs->stereo ? "stereo " : "", codecs->dtx ? "DTX " : "");
+        note(n, "--media %s has no %s%sOpus with in-band FEC: opus+fec sends none.", o->media,
+             codecs->stereo ? "stereo " : "", codecs->dtx ? "DTX " : "");
     }
     if (codecs->red && sq_run_is_lab(o->target_url)) {
-        fputs("Note: the lab takes no RED: opus+red is sent as Opus alone.\n", out);
+        note(n, "the lab takes no RED: opus+red is sent as Opus alone.");
     }
 }
 
@@ -141,80 +179,80 @@ unsigned sq_run_notes_layers(const struct sq_plan_group *group)
 }
 
 static void note_plain_video(const struct sq_run_options *o, const struct sq_plan_group *group,
-                             FILE *out)
+                             const struct noter *n)
 {
     if (!group->publishes || !group->video || !group->clip) {
         return;
     }
     unsigned layers = sq_run_notes_layers(group);
     if (layers < group->simulcast) {
-        fprintf(out,
-                "Note: --simulcast %u: a layer is a picture size, and --media %s has %u step%s of "
-                "%s size in %s: only %s sent.\n",
-                group->simulcast, o->media, layers, layers == 1 ? "" : "s",
-                layers == 1 ? "one" : "different",
-                sq_codec_info(preferred_video(group)->codec)->name,
-                layers == 1 ? "the layer f is" : "the layers h and f are");
+        note(n,
+             "--simulcast %u: a layer is a picture size, and --media %s has %u step%s of "
+             "%s size in %s: only %s sent.",
+             group->simulcast, o->media, layers, layers == 1 ? "" : "s",
+             layers == 1 ? "one" : "different", sq_codec_info(preferred_video(group)->codec)->name,
+             layers == 1 ? "the layer f is" : "the layers h and f are");
     }
     const struct sq_clip_track *steps[SQ_CLIP_STEPS_MAX];
     bool has_vp9 = sq_clip_ladder(group->clip, SQ_CODEC_VP9, steps, 1) > 0;
     bool svc = false;
-    for (uint8_t n = 2; n <= SQ_CLIP_LAYERS_MAX && !svc; n++) {
+    for (uint8_t k = 2; k <= SQ_CLIP_LAYERS_MAX && !svc; k++) {
         const struct sq_clip_want joined = {
-            .codec = SQ_CODEC_VP9, .features = SQ_CLIP_KEY_SVC, .spatial_layers = n};
-        const struct sq_clip_want full = {.codec = SQ_CODEC_VP9, .spatial_layers = n};
+            .codec = SQ_CODEC_VP9, .features = SQ_CLIP_KEY_SVC, .spatial_layers = k};
+        const struct sq_clip_want full = {.codec = SQ_CODEC_VP9, .spatial_layers = k};
         svc = sq_clip_ladder_with(group->clip, &joined, steps, 1) > 0 ||
               sq_clip_ladder_with(group->clip, &full, steps, 1) > 0;
     }
     if (group->video_codecs.svc && has_vp9 && !svc) {
-        fprintf(out,
-                "Note: --media %s has no VP9 in spatial layers: vp9+svc is sent as VP9 in one "
-                "layer.\n",
-                o->media);
+        note(n,
+             "--media %s has no VP9 in spatial layers: vp9+svc is sent as VP9 in one "
+             "layer.",
+             o->media);
     }
 }
 
 /* ---- Recordings, peers, times ---- */
 
-static void tell_replay(const struct sq_replay *replay, FILE *out)
+static void tell_replay(const struct sq_replay *replay, const struct noter *n)
 {
     static const char *const kinds[] = {"audio", "video"};
     for (int kind = 0; kind < 2; kind++) {
         const struct sq_replay_stream *stream = &replay->streams[kind];
         if (stream->codec != SQ_CODEC_NONE) {
-            fprintf(out, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
+            fprintf(n->out, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
                     kinds[kind], sq_codec_info(stream->codec)->name, stream->pt, stream->ssrc,
                     (unsigned long long)stream->packets, (unsigned long long)stream->missing);
         }
     }
     double lasts_s = (double)replay->duration_ns / 1e9;
-    fprintf(out, "It takes %.1f s to send.\n", lasts_s);
+    fprintf(n->out, "It takes %.1f s to send.\n", lasts_s);
     if (replay->left_out > 0) {
-        fprintf(out, "%llu other packets of the file are left out\n",
+        fprintf(n->out, "%llu other packets of the file are left out\n",
                 (unsigned long long)replay->left_out);
     }
     if (replay->cut > 0) {
-        fprintf(out,
-                "Note: %llu packets were cut short by the capture's snap length ('tcpdump -s 0' "
-                "keeps them whole): they are left out, as if they had been lost.\n",
-                (unsigned long long)replay->cut);
+        note(n,
+             "%llu packets were cut short by the capture's snap length ('tcpdump -s 0' "
+             "keeps them whole): they are left out, as if they had been lost.",
+             (unsigned long long)replay->cut);
     }
     if (replay->too_long > 0) {
-        fprintf(out,
-                "Note: %llu packets are longer than a datagram holds (%d bytes of payload): they "
-                "are left out, as if they had been lost.\n",
-                (unsigned long long)replay->too_long, SQ_REPLAY_PAYLOAD_MAX);
+        note(n,
+             "%llu packets are longer than a datagram holds (%d bytes of payload): they "
+             "are left out, as if they had been lost.",
+             (unsigned long long)replay->too_long, SQ_REPLAY_PAYLOAD_MAX);
     }
     if (replay->cut_off) {
-        fprintf(out,
-                "Note: the file is cut off or damaged after %.1f s: it ends within a packet. What "
-                "comes before is sent.\n",
-                lasts_s);
+        note(n,
+             "the file is cut off or damaged after %.1f s: it ends within a packet. What "
+             "comes before is sent.",
+             lasts_s);
     }
 }
 
 /* More peers wanted for something than there will be. */
-static void note_few_peers(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
+static void note_few_peers(const struct sq_run_options *o, const struct sq_plan *plan,
+                           const struct noter *n)
 {
     uint64_t come = sq_plan_arrivals(plan);
     const struct {
@@ -226,31 +264,31 @@ static void note_few_peers(const struct sq_run_options *o, const struct sq_plan 
                    {"publishers", o->publishers == UINT64_MAX ? 0 : o->publishers}};
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
         if (options[i].wanted > come) {
-            fprintf(out, "Note: --%s %llu, but only %llu peer%s: it is all of them.\n",
-                    options[i].name, (unsigned long long)options[i].wanted,
-                    (unsigned long long)come, come == 1 ? " comes" : "s come");
+            note(n, "--%s %llu, but only %llu peer%s: it is all of them.", options[i].name,
+                 (unsigned long long)options[i].wanted, (unsigned long long)come,
+                 come == 1 ? " comes" : "s come");
         }
     }
 }
 
 /* A change of a network for which nobody is there long enough. */
 static void note_late_changes(const struct sq_plan *plan, const struct sq_plan_group *group,
-                              FILE *out)
+                              const struct noter *n)
 {
     uint64_t stays_ns = plan->hold_ns ? plan->hold_ns : plan->duration_ns;
     uint64_t whole_ns = plan->duration_ns ? plan->duration_ns + plan->ramp_down_ns : 0;
     for (size_t i = 0; i < group->networks_len; i++) {
-        const struct sq_plan_network *n = &group->networks[i];
-        uint64_t ends_ns = n->course.of_run ? whole_ns : stays_ns + plan->ramp_down_ns;
-        for (size_t k = 0; k < n->course.n && stays_ns > 0 && ends_ns > 0; k++) {
-            const struct sq_link_change *change = &group->network_changes[n->changes_at + k];
+        const struct sq_plan_network *net = &group->networks[i];
+        uint64_t ends_ns = net->course.of_run ? whole_ns : stays_ns + plan->ramp_down_ns;
+        for (size_t k = 0; k < net->course.n && stays_ns > 0 && ends_ns > 0; k++) {
+            const struct sq_link_change *change = &group->network_changes[net->changes_at + k];
             char at[32];
             char ends[32];
             if (change->at_ns >= ends_ns) {
-                fprintf(out, "Note: --network %.100s: '%s' after %s never comes: %s %s.\n", n->name,
-                        change->text, sq_format_duration(change->at_ns, at),
-                        n->course.of_run ? "the run ends after" : "a peer stays for",
-                        sq_format_duration(ends_ns, ends));
+                note(n, "--network %.100s: '%s' after %s never comes: %s %s.", net->name,
+                     change->text, sq_format_duration(change->at_ns, at),
+                     net->course.of_run ? "the run ends after" : "a peer stays for",
+                     sq_format_duration(ends_ns, ends));
                 break;
             }
         }
@@ -271,7 +309,8 @@ static void find_set(const struct sq_steps *steps, const struct sq_step *wait, b
 }
 
 /* It is waited for in vain, unless a script sets it. */
-static void note_never_set(const struct sq_plan *plan, const struct sq_steps *steps, FILE *out)
+static void note_never_set(const struct sq_plan *plan, const struct sq_steps *steps,
+                           const struct noter *n)
 {
     for (size_t i = 0; steps && i < steps->n; i++) {
         const struct sq_step *step = &steps->items[i];
@@ -286,13 +325,12 @@ static void note_never_set(const struct sq_plan *plan, const struct sq_steps *st
         if (!set && elsewhere) {
             const char *here = step->whole_test ? "test" : "room";
             const char *there = step->whole_test ? "room" : "test";
-            fprintf(out,
-                    "Note: %s:%u: wait_for %s in: %s: steps set it in: %s only, which is another "
-                    "value.\n",
-                    steps->file, step->at.line, step->name, here, there);
+            note(n,
+                 "%s:%u: wait_for %s in: %s: steps set it in: %s only, which is another "
+                 "value.",
+                 steps->file, step->at.line, step->name, here, there);
         } else if (!set) {
-            fprintf(out, "Note: %s:%u: wait_for %s: no step sets it.\n", steps->file, step->at.line,
-                    step->name);
+            note(n, "%s:%u: wait_for %s: no step sets it.", steps->file, step->at.line, step->name);
         }
     }
 }
@@ -310,32 +348,32 @@ static bool starts_timer(const struct sq_steps *steps, size_t timer)
 
 /* A timer is a peer's own: another group's start is none of it. */
 static void note_never_started(const struct sq_plan_group *group, const struct sq_steps *steps,
-                               FILE *out)
+                               const struct noter *n)
 {
     for (size_t i = 0; steps && i < steps->n; i++) {
         const struct sq_step *step = &steps->items[i];
         if (step->kind == SQ_STEP_TIMER && !step->start &&
             !starts_timer(group->before, step->figure) &&
             !starts_timer(group->steps, step->figure)) {
-            fprintf(out, "Note: %s:%u: timer stop %s: no step starts it, so it measures nothing.\n",
-                    steps->file, step->at.line, step->name);
+            note(n, "%s:%u: timer stop %s: no step starts it, so it measures nothing.", steps->file,
+                 step->at.line, step->name);
         }
     }
 }
 
 /* A server that lets anybody in is rare. */
-static void note_open_turn(const struct sq_run_options *o, FILE *out)
+static void note_open_turn(const struct sq_run_options *o, const struct noter *n)
 {
     if (o->turn.n > 0 && !o->turn_user && !o->turn_secret) {
-        fprintf(out,
-                "Note: --turn %s has neither --turn-user and --turn-password nor --turn-secret: a "
-                "server that asks for credentials gives no relay.\n",
-                o->turn.items[0]);
+        note(n,
+             "--turn %s has neither --turn-user and --turn-password nor --turn-secret: a "
+             "server that asks for credentials gives no relay.",
+             o->turn.items[0]);
     }
 }
 
 /* Groups that no peer falls to. */
-static void note_empty_groups(const struct sq_plan *plan, FILE *out)
+static void note_empty_groups(const struct sq_plan *plan, const struct noter *n)
 {
     bool any[SQ_PLAN_GROUPS_MAX] = {false};
     for (uint64_t i = 0; i < plan->peers; i++) {
@@ -345,14 +383,16 @@ static void note_empty_groups(const struct sq_plan *plan, FILE *out)
     }
     for (size_t g = 0; g < plan->groups_len; g++) {
         if (!any[g] && plan->groups[g].name) {
-            fprintf(out, "Note: group %s has none of the %llu peers: its share is too small.\n",
-                    plan->groups[g].name, (unsigned long long)plan->peers);
+            const struct noter own = {n->o, n->o->scenario ? &n->o->scenario->groups[g] : NULL,
+                                      n->out};
+            note(&own, "group %s has none of the %llu peers: its share is too small.",
+                 plan->groups[g].name, (unsigned long long)plan->peers);
         }
     }
 }
 
 /* Groups share steps that stand at the top of the file: each list is told once. */
-static void note_steps(const struct sq_plan *plan, FILE *out)
+static void note_steps(const struct sq_plan *plan, const struct noter *n)
 {
     for (size_t g = 0; g < plan->groups_len; g++) {
         const struct sq_plan_group *group = &plan->groups[g];
@@ -361,31 +401,34 @@ static void note_steps(const struct sq_plan *plan, FILE *out)
             before = before && plan->groups[k].before != group->before;
             steps = steps && plan->groups[k].steps != group->steps;
         }
-        note_never_set(plan, before ? group->before : NULL, out);
-        note_never_set(plan, steps ? group->steps : NULL, out);
-        note_never_started(group, before ? group->before : NULL, out);
-        note_never_started(group, steps ? group->steps : NULL, out);
+        note_never_set(plan, before ? group->before : NULL, n);
+        note_never_set(plan, steps ? group->steps : NULL, n);
+        note_never_started(group, before ? group->before : NULL, n);
+        note_never_started(group, steps ? group->steps : NULL, n);
     }
 }
 
 void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
-    note_late_arrivals(plan, out);
-    note_few_peers(o, plan, out);
-    note_empty_groups(plan, out);
-    note_steps(plan, out);
-    note_open_turn(o, out);
+    struct noter noter = {o, NULL, out};
+    const struct noter *n = &noter;
+    note_late_arrivals(plan, n);
+    note_few_peers(o, plan, n);
+    note_empty_groups(plan, n);
+    note_steps(plan, n);
+    note_open_turn(o, n);
     /* Without a scenario's groups the others send the same as the first, or nothing. */
     for (size_t i = 0; i < sq_max_u64(o->groups_len, 1); i++) {
         const struct sq_plan_group *group = &plan->groups[i];
+        noter.group = o->groups_len > 0 ? &o->scenario->groups[i] : NULL;
         const struct sq_run_options *own = o->groups_len > 0 ? &o->groups[i] : o;
         if (group->replay) {
-            tell_replay(group->replay, out);
+            tell_replay(group->replay, n);
         }
-        note_small_rate(own, group, out);
-        note_plain_codecs(own, group, out);
-        note_silence(own, group, out);
-        note_plain_video(own, group, out);
-        note_late_changes(plan, group, out);
+        note_small_rate(own, group, n);
+        note_plain_codecs(own, group, n);
+        note_silence(own, group, n);
+        note_plain_video(own, group, n);
+        note_late_changes(plan, group, n);
     }
 }

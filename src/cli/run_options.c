@@ -40,6 +40,11 @@ static int check_senders(const struct sq_run_options *o, char *why, size_t why_r
                  o->simulcast ? "--simulcast" : "--bwe fixed:RATE");
         return SQ_ERR_INVALID;
     }
+    if (o->dtmf && !o->audio) {
+        snprintf(why, why_room,
+                 "--dtmf: keys are pressed in audio, and there is none: leave it out");
+        return SQ_ERR_INVALID;
+    }
     if (sent && (watches || o->publishers == 0)) {
         snprintf(why, why_room, "%s is of what is sent, and %s: leave it out", sent,
                  watches ? "WHEP only watches" : silent);
@@ -138,6 +143,7 @@ void sq_run_options_finish(struct sq_run_options *o)
     if (o->seed == UINT64_MAX) {
         sq_rand_secret(&o->seed, sizeof(o->seed));
         o->seed &= SQ_RUN_SEED_MAX;
+        o->seed_drawn = true;
     }
 }
 

@@ -41,6 +41,7 @@ struct sq_run_options {
     const char *file;              /* of the scenario; NULL: there is none */
     struct sq_scenario *scenario;  /* owned; what is in it */
     bool line_target;              /* the command line names a target, too */
+    bool seed_drawn;               /* nobody gave one */
     bool in_group;                 /* these are what a group of the file says */
     struct sq_run_options *groups; /* owned: what holds for each of the file's groups */
     size_t groups_len;

@@ -2,6 +2,7 @@
 
 #include "cli/find_host.h"
 #include "cli/local_ip.h"
+#include "cli/run_file.h"
 #include "cli/run_steps.h"
 #include "net/ifaddr.h"
 #include "net/route.h"
@@ -46,10 +47,13 @@ static void note_family(struct finder *f, const struct sq_target *target)
         }
     }
     bool v6 = sq_addr_family(&remote.addrs[0]) == AF_INET6;
-    fprintf(stderr,
-            "Note: %s is reached by %s, and --local-ip names %s only: media connect only where the "
-            "service offers %s candidates.\n",
-            target->host, family[v6], family[!v6], family[!v6]);
+    char text[600];
+    snprintf(text, sizeof(text),
+             "%.255s is reached by %s, and --local-ip names %s only: media connect only where the "
+             "service offers %s candidates.",
+             target->host, family[v6], family[!v6], family[!v6]);
+    (void)sq_run_file_explain(f->options, NULL, text, sizeof(text));
+    fprintf(stderr, "Note: %s\n", text);
 }
 
 /* The target of a group, where no group before it has the same. */

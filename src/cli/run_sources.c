@@ -433,8 +433,12 @@ static int open_share(struct sq_run_sources *s, const struct sq_run_options *o,
     const struct sq_clip_opts opts = {.tags = g->latency};
     err = err ? err : named_clip(s, "share ", step->name, &opts, &clip);
     if (err) {
+        struct sq_buf looked = {0};
+        sq_scenario_put_looked_clip(o->scenario, step->name, &looked);
         snprintf(why, sizeof(why), "%s", s->why);
-        sq_run_file_refuse(o, &step->at, s->why, sizeof(s->why), "%s", why);
+        sq_run_file_refuse(o, &step->at, s->why, sizeof(s->why), "%s%s", why,
+                           looked.text ? looked.text : "");
+        sq_buf_free(&looked);
         return err;
     }
     s->shares[s->shares_len++] = (struct sq_plan_share){step->name, clip};

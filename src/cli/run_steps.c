@@ -116,8 +116,8 @@ static int check_ice(const struct check *c, const struct sq_step *step)
 }
 
 /* What a call has to have for a step. */
-static int check_call(const struct check *c, const struct sq_plan_group *g,
-                      const struct sq_step *step)
+static int check_call(const struct sq_run_options *o, const struct sq_plan_group *g,
+                      const struct sq_step *step, char *why, size_t why_room)
 {
     const char *what = NULL;
     if (step->kind == SQ_STEP_DATA && !g->data.on) {
@@ -125,9 +125,11 @@ static int check_call(const struct check *c, const struct sq_plan_group *g,
                "beside the steps";
     } else if (step->kind == SQ_STEP_SHARE && (!g->publishes || !g->video || g->replay)) {
         what = "share: these peers send no video of a clip";
+    } else if (step->kind == SQ_STEP_DTMF && (!g->publishes || !g->audio)) {
+        what = "dtmf: these peers send no audio, and keys are pressed in it (RFC 4733)";
     }
     if (what) {
-        sq_run_file_refuse(c->o, &step->at, c->why, c->why_room, "%s", what);
+        sq_run_file_refuse(o, &step->at, why, why_room, "%s", what);
     }
     return what ? SQ_ERR_INVALID : 0;
 }
@@ -146,15 +148,13 @@ static int check_talk(const struct check *c, const struct sq_step *step)
     return err;
 }
 
-static int check_steps(const struct check *c, const struct sq_plan_group *g,
-                       const struct sq_steps *steps)
+static int check_steps(const struct check *c, const struct sq_steps *steps)
 {
     int err = 0;
     for (size_t i = 0; !err && steps && i < steps->n; i++) {
         const struct sq_step *step = &steps->items[i];
         const struct sq_step_http *http = step->http;
         err = check_text(c, step, step->value);
-        err = err ? err : check_call(c, g, step);
         err = err || !step->talk ? err : check_talk(c, step);
         err = err || step->kind != SQ_STEP_NETWORK ? err : check_network(c, step);
         err = err || step->kind != SQ_STEP_ICE_SERVERS ? err : check_ice(c, step);
@@ -173,8 +173,8 @@ int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *pla
     const struct check c = {o, plan, why, why_room};
     int err = 0;
     for (size_t i = 0; !err && i < plan->groups_len; i++) {
-        err = check_steps(&c, &plan->groups[i], plan->groups[i].before);
-        err = err ? err : check_steps(&c, &plan->groups[i], plan->groups[i].steps);
+        err = check_steps(&c, plan->groups[i].before);
+        err = err ? err : check_steps(&c, plan->groups[i].steps);
     }
     return err;
 }
@@ -183,9 +183,13 @@ int sq_run_steps_check_signal(const struct sq_run_options *o, const struct sq_pl
                               char *why, size_t why_room)
 {
     const char *lacks = sq_plan_restart_lacks(group);
-    for (size_t i = 0; lacks && group->steps && i < group->steps->n; i++) {
+    for (size_t i = 0; group->steps && i < group->steps->n; i++) {
         const struct sq_step *step = &group->steps->items[i];
-        if (step->kind == SQ_STEP_RESTART_ICE) {
+        int err = check_call(o, group, step, why, why_room);
+        if (err) {
+            return err;
+        }
+        if (lacks && step->kind == SQ_STEP_RESTART_ICE) {
             sq_run_file_refuse(o, &step->at, why, why_room, "restart_ice: %s", lacks);
             return SQ_ERR_INVALID;
         }

@@ -10,7 +10,8 @@ void sq_run_steps_plan(const struct sq_run_options *o, struct sq_plan *plan);
  * SQ_ERR_INVALID, SQ_ERR_FORMAT with a sentence. */
 int sq_run_steps_check(const struct sq_run_options *o, const struct sq_plan *plan, char *why,
                        size_t why_room) SQ_MUST_USE;
-/* The group's signalling, with its script where it has one, can do what the steps ask of it. */
+/* The group's signalling, with its script where it has one, and its calls can do what the steps ask
+ * of them: whoever sends no audio presses no key. */
 int sq_run_steps_check_signal(const struct sq_run_options *o, const struct sq_plan_group *group,
                               char *why, size_t why_room) SQ_MUST_USE;
 /* A target with something likely in the place of what steps will put into it, to see whether it is

@@ -5,21 +5,14 @@
 #include "base/time.h"
 #include "cli/run_notes.h"
 #include "cli/run_sources.h"
+#include "cli/run_tell_int.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define COLUMN 13 /* of what stands behind a word of the left */
 
-struct teller {
-    const struct sq_run_options *o;
-    const struct sq_plan *plan;
-    FILE *out;
-};
-
-static void row(struct teller *t, const char *word, const char *fmt, ...) SQ_PRINTF(3, 4);
-
-static void row(struct teller *t, const char *word, const char *fmt, ...)
+void sq_tell_row(const struct sq_teller *t, const char *word, const char *fmt, ...)
 {
     va_list args;
     fprintf(t->out, "%-*s", COLUMN, word);
@@ -29,7 +22,7 @@ static void row(struct teller *t, const char *word, const char *fmt, ...)
     fputc('\n', t->out);
 }
 
-static const char *shown(const struct teller *t, const char *text)
+static const char *shown(const struct sq_teller *t, const char *text)
 {
     return sq_scenario_shown(t->o->scenario, text);
 }
@@ -39,9 +32,23 @@ static const char *plural(uint64_t n, const char *one, const char *more)
     return n == 1 ? one : more;
 }
 
-static const struct sq_run_options *options_of(const struct teller *t, size_t group)
+static const struct sq_run_options *options_of(const struct sq_teller *t, size_t group)
 {
     return t->o->groups_len > 0 ? &t->o->groups[group] : t->o;
+}
+
+const char *sq_run_rate_text(double per_s, char out[static 32])
+{
+    bool seconds = per_s >= 1;
+    bool minutes = per_s * 60 >= 1;
+    snprintf(out, 32, "%.4g%s",
+             per_s * (seconds   ? 1
+                      : minutes ? 60
+                                : 3600),
+             seconds   ? "/s"
+             : minutes ? "/m"
+                       : "/h");
+    return out;
 }
 
 /* ---- Whereto ---- */
@@ -55,7 +62,7 @@ static const char *way_of(const struct sq_target *target)
                                                       : "by the lab's room protocol";
 }
 
-static void tell_targets(struct teller *t)
+static void tell_targets(struct sq_teller *t)
 {
     for (size_t i = 0; i < t->plan->groups_len; i++) {
         const char *url = options_of(t, i)->target_url;
@@ -69,8 +76,8 @@ static void tell_targets(struct teller *t)
         }
         const char *written = shown(t, url);
         char *text = written == url ? sq_target_shown(url) : sq_strdup(written);
-        row(t, i == 0 ? "Target" : "", "%s, %s%s", text ? text : "***", way_of(target),
-            sq_run_is_lab(url) ? ": a lab that the run starts on this machine" : "");
+        sq_tell_row(t, i == 0 ? "Target" : "", "%s, %s%s", text ? text : "***", way_of(target),
+                    sq_run_is_lab(url) ? ": a lab that the run starts on this machine" : "");
         sq_free(text);
     }
 }
@@ -100,7 +107,7 @@ static void count_peers(const struct sq_plan *plan, struct count *ret_count)
     }
 }
 
-static void tell_rooms(struct teller *t, const struct count *count)
+static void tell_rooms(struct sq_teller *t, const struct count *count)
 {
     const struct sq_plan *plan = t->plan;
     unsigned long long rooms = count->rooms;
@@ -109,13 +116,14 @@ static void tell_rooms(struct teller *t, const struct count *count)
         sq_buf_printf(&sizes, "%s%.4g %% of %llu", i ? ", " : "", plan->sizes[i].share * 100,
                       (unsigned long long)plan->sizes[i].size);
     }
-    row(t, "Peers", "%llu%s", (unsigned long long)plan->peers, plan->hold_ns ? " at once" : "");
+    sq_tell_row(t, "Peers", "%llu%s", (unsigned long long)plan->peers,
+                plan->hold_ns ? " at once" : "");
     if (plan->sizes_len > 0) {
-        row(t, "Rooms", "%llu: %s", rooms, sizes.text ? sizes.text : "");
+        sq_tell_row(t, "Rooms", "%llu: %s", rooms, sizes.text ? sizes.text : "");
     } else if (plan->room_size) {
-        row(t, "Rooms", "%llu of %llu", rooms, (unsigned long long)plan->room_size);
+        sq_tell_row(t, "Rooms", "%llu of %llu", rooms, (unsigned long long)plan->room_size);
     } else {
-        row(t, "Rooms", "one for all");
+        sq_tell_row(t, "Rooms", "one for all");
     }
     sq_buf_free(&sizes);
 }
@@ -135,7 +143,7 @@ static void put_kinds(const struct sq_plan_group *g, struct sq_buf *b)
     }
 }
 
-static void put_sent(const struct teller *t, const struct sq_run_options *own,
+static void put_sent(const struct sq_teller *t, const struct sq_run_options *own,
                      const struct sq_plan_group *g, struct sq_buf *b)
 {
     if (!g->publishes) {
@@ -179,10 +187,14 @@ static void put_networks(const struct sq_plan_group *g, const uint64_t counts[],
     }
 }
 
-static void tell_groups(struct teller *t, const struct count *count)
+static void tell_groups(struct sq_teller *t, const struct count *count)
 {
     static const char *const policies[] = {"", "; by TURN alone", "; by TURN first"};
     const struct sq_plan *plan = t->plan;
+    bool some_each = false; /* and a share is of those who are left */
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        some_each = some_each || plan->groups[i].per_room != SQ_PLAN_REST;
+    }
     for (size_t i = 0; i < plan->groups_len; i++) {
         const struct sq_plan_group *g = &plan->groups[i];
         struct sq_buf b = {0};
@@ -191,7 +203,7 @@ static void tell_groups(struct teller *t, const struct count *count)
             sq_buf_printf(&b, sq_plan_has_rooms(plan) ? ", %llu of each room" : ", %llu in all",
                           (unsigned long long)g->per_room);
         } else if (plan->groups_len > 1 && g->share > 0 && g->share < 1) {
-            sq_buf_printf(&b, ", %.4g %% of the others", g->share * 100);
+            sq_buf_printf(&b, ", %.4g %% of %s", g->share * 100, some_each ? "the others" : "all");
         } else if (plan->groups_len > 1) {
             sq_buf_puts(&b, ", all the others");
         }
@@ -200,26 +212,26 @@ static void tell_groups(struct teller *t, const struct count *count)
         put_sent(t, options_of(t, i), g, &b);
         put_networks(g, count->networks[i], &b);
         sq_buf_puts(&b, policies[g->ice_policy]);
-        row(t, i == 0 ? "Groups" : "", "%s", b.text && !b.err ? b.text : "");
+        sq_tell_row(t, i == 0 ? "Groups" : "", "%s", b.text && !b.err ? b.text : "");
         sq_buf_free(&b);
     }
 }
 
 /* ---- Steps ---- */
 
-static void tell_list(struct teller *t, const char *who, const char *phase,
+static void tell_list(struct sq_teller *t, const char *who, const char *phase,
                       const struct sq_steps *steps, bool *first)
 {
     for (size_t i = 0; i < steps->n; i++) {
         if (i == 0) {
-            row(t, *first ? "Steps" : "", "%s, %s:", who, phase);
+            sq_tell_row(t, *first ? "Steps" : "", "%s, %s:", who, phase);
         }
-        row(t, "", "  %zu. %s", i + 1, steps->items[i].words);
+        sq_tell_row(t, "", "  %zu. %s", i + 1, steps->items[i].words);
         *first = false;
     }
 }
 
-static void tell_steps(struct teller *t)
+static void tell_steps(struct sq_teller *t)
 {
     bool first = true;
     for (size_t i = 0; i < t->plan->groups_len; i++) {
@@ -233,26 +245,64 @@ static void tell_steps(struct teller *t)
 
 /* ---- When ---- */
 
-static void tell_load(struct teller *t)
+/* "to 100 peers over 30s, 100 for 5m00s, to 0 at once" */
+static void put_shape(const struct sq_teller *t, struct sq_buf *b)
+{
+    const struct sq_shape *shape = t->plan->shape;
+    if (shape->kind == SQ_SHAPE_TIMES) {
+        sq_buf_printf(b, "at the %zu times of %s", shape->times_len, shown(t, t->o->load.arrivals));
+        return;
+    }
+    double before = 0;
+    for (size_t i = 0; i < shape->stages_len; i++) {
+        const struct sq_shape_stage *stage = &shape->stages[i];
+        char value[32], over[32];
+        bool stays = i > 0 && !(stage->to < before) && !(stage->to > before);
+        if (shape->kind == SQ_SHAPE_PEERS) {
+            snprintf(value, sizeof(value), "%.10g%s", stage->to,
+                     i > 0            ? ""
+                     : stage->to == 1 ? " peer"
+                                      : " peers");
+        } else if (stage->to > 0) {
+            sq_run_rate_text(stage->to, value);
+        } else {
+            snprintf(value, sizeof(value), "0/s");
+        }
+        sq_format_duration(stage->over_ns, over);
+        sq_buf_printf(b, "%s%s%s%s%s", i > 0 ? ", " : "", stays ? "" : "to ", value,
+                      stage->over_ns == 0 ? " at once"
+                      : stays             ? " for "
+                                          : " over ",
+                      stage->over_ns == 0 ? "" : over);
+        before = stage->to;
+    }
+}
+
+static void tell_load(struct sq_teller *t)
 {
     const struct sq_plan *plan = t->plan;
-    char hold[32], duration[32], down[32];
+    char hold[32], duration[32], down[32], rate[32];
     struct sq_buf b = {0};
     double all_s = (double)plan->peers / plan->rate_per_s;
     sq_format_duration(plan->hold_ns, hold);
     sq_format_duration(plan->duration_ns, duration);
     sq_format_duration(plan->ramp_down_ns, down);
     if (plan->shape) {
-        sq_buf_printf(&b, "%s %s; the run lasts %s%s%s",
-                      t->o->load.load ? "by stages" : "at the times of",
-                      t->o->load.load ? t->o->load.load : t->o->load.arrivals,
+        put_shape(t, &b);
+        sq_buf_printf(&b, "; the run lasts %s%s%s",
                       plan->duration_ns ? duration : "until all have left",
                       plan->hold_ns ? ", and each stays for " : "", plan->hold_ns ? hold : "");
-        row(t, "Load", "%s", b.text && !b.err ? b.text : "");
+        sq_tell_row(t, "Load", "%s", b.text && !b.err ? b.text : "");
         sq_buf_free(&b);
         return;
     }
-    sq_buf_printf(&b, "%.4g a second begin", plan->rate_per_s);
+    sq_run_rate_text(plan->rate_per_s, rate);
+    size_t digits = strcspn(rate, "/");
+    sq_buf_printf(&b, "%.*s %s begin%s", (int)digits, rate,
+                  rate[digits + 1] == 's'   ? "a second"
+                  : rate[digits + 1] == 'm' ? "a minute"
+                                            : "an hour",
+                  strncmp(rate, "1/", 2) == 0 ? "s" : "");
     if (plan->hold_ns && plan->duration_ns) {
         sq_buf_printf(&b, " for %s, and each stays for %s: %llu in all, %llu at once at most",
                       duration, hold, (unsigned long long)sq_plan_arrivals(plan),
@@ -263,13 +313,13 @@ static void tell_load(struct teller *t)
         sq_buf_printf(&b, ", all within %.6g s; the run lasts %s, and then they leave over %s",
                       all_s, duration, down);
     }
-    row(t, "Load", "%s", b.text && !b.err ? b.text : "");
+    sq_tell_row(t, "Load", "%s", b.text && !b.err ? b.text : "");
     sq_buf_free(&b);
 }
 
 /* ---- What for ---- */
 
-static void tell_expectations(struct teller *t)
+static void tell_expectations(struct sq_teller *t)
 {
     const struct sq_run_options *o = t->o;
     size_t ending = o->expectations_len - o->abort_on.n; /* those from here on end the run */
@@ -279,18 +329,18 @@ static void tell_expectations(struct teller *t)
                    sq_expect_names(o->expectations[i], "peers.failed");
     }
     for (size_t i = 0; i < ending; i++) {
-        row(t, i == 0 ? "Expects" : "", "%s", sq_expect_text(o->expectations[i]));
+        sq_tell_row(t, i == 0 ? "Expects" : "", "%s", sq_expect_text(o->expectations[i]));
     }
     if (!of_peers) {
-        row(t, ending == 0 ? "Expects" : "",
-            SQ_EXPECT_DEFAULT " (by itself: nothing is said of failed peers)");
+        sq_tell_row(t, ending == 0 ? "Expects" : "",
+                    SQ_EXPECT_DEFAULT " (by itself: nothing is said of failed peers)");
     }
     for (size_t i = ending; i < o->expectations_len; i++) {
-        row(t, i == ending ? "Ends unless" : "", "%s", sq_expect_text(o->expectations[i]));
+        sq_tell_row(t, i == ending ? "Ends unless" : "", "%s", sq_expect_text(o->expectations[i]));
     }
 }
 
-static void tell_output(struct teller *t)
+static void tell_output(struct sq_teller *t)
 {
     const struct sq_run_options *o = t->o;
     const char *files[] = {o->json, o->junit, o->html, o->markdown};
@@ -301,7 +351,7 @@ static void tell_output(struct teller *t)
             sq_buf_printf(&b, ", %s", shown(t, files[i]));
         }
     }
-    row(t, "Writes", "%s", b.text && !b.err ? b.text : "");
+    sq_tell_row(t, "Writes", "%s", b.text && !b.err ? b.text : "");
     sq_buf_free(&b);
     const struct {
         uint64_t n;
@@ -309,46 +359,49 @@ static void tell_output(struct teller *t)
     } kept[] = {{o->record, "recorded"}, {o->decode, "decoded"}, {o->dump, "dumped"}};
     for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
         if (kept[i].n > 0) {
-            row(t, "", "what the first %llu %s is %s", (unsigned long long)kept[i].n,
-                plural(kept[i].n, "peer receives", "peers receive"), kept[i].what);
+            sq_tell_row(t, "", "what the first %llu %s is %s", (unsigned long long)kept[i].n,
+                        plural(kept[i].n, "peer receives", "peers receive"), kept[i].what);
         }
     }
 }
 
-static void tell_connection(struct teller *t)
+static void tell_connection(struct sq_teller *t)
 {
     const struct sq_run_options *o = t->o;
     for (size_t i = 0; i < o->turn.n; i++) {
-        row(t, i == 0 ? "TURN" : "", "%s",
-            strchr(o->turn.items[i], '@') ? "***" : shown(t, o->turn.items[i]));
+        sq_tell_row(t, i == 0 ? "TURN" : "", "%s",
+                    strchr(o->turn.items[i], '@') ? "***" : shown(t, o->turn.items[i]));
     }
     for (size_t i = 0; i < o->stun.n; i++) {
-        row(t, i == 0 ? "STUN" : "", "%s", shown(t, o->stun.items[i]));
+        sq_tell_row(t, i == 0 ? "STUN" : "", "%s", shown(t, o->stun.items[i]));
     }
 }
 
 void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out)
 {
-    struct teller t = {o, plan, out};
+    struct sq_teller t = {o, plan, out};
     struct count count;
     count_peers(plan, &count);
     if (o->scenario) {
-        row(&t, "Scenario", "%s%s%s%s", o->scenario->file, o->scenario->name[0] ? " (" : "",
-            o->scenario->name, o->scenario->name[0] ? ")" : "");
+        sq_tell_row(&t, "Scenario", "%s%s%s%s", o->scenario->file, o->scenario->name[0] ? " (" : "",
+                    o->scenario->name, o->scenario->name[0] ? ")" : "");
     }
     if (o->scale) {
-        row(&t, "Scale", "%.6g of its peers, rooms and times", o->scale_factor);
+        sq_tell_row(&t, "Scale", "%.6g of its peers, rooms and times", o->scale_factor);
     }
     tell_targets(&t);
     tell_rooms(&t, &count);
     if (plan->users) {
-        row(&t, "Users", "%llu rows of %s, %s", (unsigned long long)sq_users_rows(plan->users),
-            shown(&t, o->users), o->users_order ? o->users_order : "sequential");
+        uint64_t rows = sq_users_rows(plan->users);
+        sq_tell_row(&t, "Users", "%llu %s of %s, %s", (unsigned long long)rows,
+                    plural(rows, "row", "rows"), shown(&t, o->users),
+                    o->users_order ? o->users_order : "sequential");
     }
     tell_groups(&t, &count);
     tell_steps(&t);
     tell_load(&t);
     tell_connection(&t);
+    sq_tell_rest(&t);
     tell_expectations(&t);
     tell_output(&t);
 }

@@ -9,4 +9,7 @@
  * told. */
 void sq_run_tell(const struct sq_run_options *o, const struct sq_plan *plan, FILE *out);
 
+/* "20/s", "10/h": in a unit in which it is no small fraction. Returns out. */
+const char *sq_run_rate_text(double per_s, char out[static 32]);
+
 #endif

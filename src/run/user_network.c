@@ -45,6 +45,19 @@ static void on_timer(void *ctx, uint64_t now_ns)
     }
 }
 
+/* A name with the share behind it ("wifi@70%") that is too long goes without the share: half of one
+ * would be another. */
+static void name_network(struct sq_user *user)
+{
+    const char *name = user->network->name;
+    const char *share = strrchr(name, '@');
+    size_t room = sizeof(user->row.network);
+    if (share && strlen(name) >= room) {
+        room = sq_min_u64(room, (size_t)(share - name) + 1);
+    }
+    sq_result_set_text(user->row.network, room, name);
+}
+
 int sq_user_network_create(struct sq_user *user)
 {
     sq_timer_init(&user->network_timer, on_timer, user);
@@ -52,7 +65,7 @@ int sq_user_network_create(struct sq_user *user)
     if (!user->network) {
         return 0;
     }
-    SQ_RESULT_SET(user->row.network, user->network->name);
+    name_network(user);
     user->network_name = user->network->name;
     return sq_link_create(user->env->loop, &user->network->link,
                           user->env->plan->seed + user->index, &user->link);

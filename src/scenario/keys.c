@@ -7,6 +7,7 @@
 #define GROUP SQ_SCENARIO_GROUP
 #define BOTH  (SQ_SCENARIO_TOP | SQ_SCENARIO_GROUP)
 #define VARS  SQ_SCENARIO_VARIABLES
+#define READ  SQ_SCENARIO_FILE
 
 static const struct sq_scenario_key keys[] = {
     {"", "name", NULL, SQ_SCENARIO_NAME, TOP, "what results call the scenario"},
@@ -28,7 +29,7 @@ static const struct sq_scenario_key keys[] = {
      "stages, each a time and the peers or the rate at its end: 30s:100, 5m:100, 30s:0"},
     {"load", "think", "think", SQ_SCENARIO_TEXT, TOP,
      "of a shape with peers: D or D1..D2 until one who left after hold is replaced"},
-    {"load", "arrivals", "arrivals", SQ_SCENARIO_TEXT, TOP | VARS,
+    {"load", "arrivals", "arrivals", SQ_SCENARIO_TEXT, TOP | VARS | READ,
      "a file of times at which peers begin"},
     {"load", "jitter", "jitter", SQ_SCENARIO_DURATION, TOP,
      "each arrival comes up to so much later"},
@@ -41,7 +42,7 @@ static const struct sq_scenario_key keys[] = {
     {"rooms", "sizes", NULL, SQ_SCENARIO_SIZES, TOP,
      "rooms of several sizes, and the share of the rooms that each has: {2: 70%, 5: 30%}"},
 
-    {"users", "file", "users", SQ_SCENARIO_TEXT, TOP | VARS,
+    {"users", "file", "users", SQ_SCENARIO_TEXT, TOP | VARS | READ,
      "a CSV with a row for each peer; target and token may have ${user.COLUMN}"},
     {"users", "order", "users-order", SQ_SCENARIO_TEXT, TOP,
      "of its rows: sequential (default, over and over), random, or unique"},
@@ -64,7 +65,7 @@ static const struct sq_scenario_key keys[] = {
      "without groups: publishers watch, too (default true)"},
     {"", "audio", "no-audio", SQ_SCENARIO_FLAG, BOTH, "sent and received (default true)"},
     {"", "video", "no-video", SQ_SCENARIO_FLAG, BOTH, "sent and received (default true)"},
-    {"", "media", "media", SQ_SCENARIO_TEXT, BOTH | VARS,
+    {"", "media", "media", SQ_SCENARIO_TEXT, BOTH | VARS | READ,
      "what is sent: default, small, hd, or a .sqclip file"},
     {"", "codec", "codec", SQ_SCENARIO_CODEC, BOTH, "the preferred one first"},
     {"", "simulcast", "simulcast", SQ_SCENARIO_COUNT, BOTH, "send the video in 2 or 3 layers"},
@@ -76,7 +77,7 @@ static const struct sq_scenario_key keys[] = {
     {"", "latency", "latency", SQ_SCENARIO_FLAG, BOTH,
      "measure one-way latency by time-tags in frames"},
     {"", "echo", "echo", SQ_SCENARIO_FLAG, BOTH, "by WHIP: ask for the media back"},
-    {"", "replay", "replay", SQ_SCENARIO_TEXT, BOTH | VARS,
+    {"", "replay", "replay", SQ_SCENARIO_TEXT, BOTH | VARS | READ,
      "send this rtpdump or pcap in the place of a clip"},
     {"", "pt", "pt", SQ_SCENARIO_TEXT, BOTH,
      "of replay: what its payload types are, such as 96=VP8,111=opus"},
@@ -86,12 +87,12 @@ static const struct sq_scenario_key keys[] = {
     {"", "ice", "ice", SQ_SCENARIO_TEXT, BOTH, "all (default), relay, or relay-first"},
     {"", "token", "token", SQ_SCENARIO_TEXT, BOTH | VARS | SQ_SCENARIO_COLUMNS,
      "bearer token; better as ${NAME}"},
-    {"", "script", "script", SQ_SCENARIO_TEXT, BOTH | VARS,
+    {"", "script", "script", SQ_SCENARIO_TEXT, BOTH | VARS | READ,
      "of a lua target: the script that speaks its protocol"},
     {"", "trickle", "no-trickle", SQ_SCENARIO_FLAG, BOTH,
      "send candidates as they come (default true)"},
     {"", "insecure", "insecure", SQ_SCENARIO_FLAG, BOTH, "do not verify certificates"},
-    {"", "ca", "ca", SQ_SCENARIO_TEXT, BOTH | VARS,
+    {"", "ca", "ca", SQ_SCENARIO_TEXT, BOTH | VARS | READ,
      "PEM file of an authority to trust besides the system's"},
     {"", "stun", "stun", SQ_SCENARIO_TEXTS, TOP | VARS, "STUN servers, HOST:PORT"},
     {"turn", "url", "turn", SQ_SCENARIO_TEXTS, TOP | VARS, "turn:HOST[:PORT], turns:…"},
@@ -114,7 +115,7 @@ static const struct sq_scenario_key keys[] = {
     {"", "expect", "expect", SQ_SCENARIO_EXPECT, TOP, "what has to hold"},
     {"", "abort_on", "abort-on", SQ_SCENARIO_TEXTS, TOP,
      "the same, and the run ends once it does not hold: EXPR or EXPR@DELAY"},
-    {"", "baseline", "baseline", SQ_SCENARIO_TEXTS, TOP | VARS,
+    {"", "baseline", "baseline", SQ_SCENARIO_TEXTS, TOP | VARS | READ,
      "results of earlier runs: to be worse than those fails"},
     {"", "baseline_threshold", "baseline-threshold", SQ_SCENARIO_TEXT, TOP,
      "a change counts from so many % on"},

@@ -30,10 +30,11 @@ enum sq_scenario_kind {
 };
 
 /* Where a key may stand. */
-#define SQ_SCENARIO_TOP       1u /* in its section, for all */
-#define SQ_SCENARIO_GROUP     2u /* in a group, for it alone */
-#define SQ_SCENARIO_VARIABLES 4u /* its value may have ${NAME} in it: no result shows it */
-#define SQ_SCENARIO_COLUMNS   8u /* ... and ${user.COLUMN}, and values of steps */
+#define SQ_SCENARIO_TOP       1u  /* in its section, for all */
+#define SQ_SCENARIO_GROUP     2u  /* in a group, for it alone */
+#define SQ_SCENARIO_VARIABLES 4u  /* its value may have ${NAME} in it: no result shows it */
+#define SQ_SCENARIO_COLUMNS   8u  /* ... and ${user.COLUMN}, and values of steps */
+#define SQ_SCENARIO_FILE      16u /* a file that is read: beside the scenario, else here */
 
 struct sq_scenario_key {
     const char *section; /* the map it stands in at the top: "load"; "": the file itself */

@@ -548,6 +548,7 @@ int sq_scenario_load(const char *file, struct sq_scenario **ret_scenario,
                      struct sq_yaml_error *ret_error)
 {
     struct sq_buf text = {0};
+    struct sq_scenario *scenario = NULL;
     int err = read_file(file, &text);
     if (err == SQ_ERR_IO) {
         ret_error->at = (struct sq_yaml_place){0};
@@ -555,9 +556,15 @@ int sq_scenario_load(const char *file, struct sq_scenario **ret_scenario,
     }
     err = err ? err
               : sq_scenario_parse(file, text.text ? text.text : "", text.len, process_env, NULL,
-                                  ret_scenario, ret_error);
+                                  &scenario, ret_error);
     sq_buf_free(&text);
-    return err;
+    err = err ? err : sq_scenario_find_files(scenario);
+    if (err) {
+        sq_scenario_free(scenario);
+        return err;
+    }
+    *ret_scenario = scenario;
+    return 0;
 }
 
 void sq_scenario_free(struct sq_scenario *scenario)

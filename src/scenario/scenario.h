@@ -84,9 +84,16 @@ int sq_scenario_parse(const char *file, const char *text, size_t len, sq_scenari
                       void *env_ctx, struct sq_scenario **ret_scenario,
                       struct sq_yaml_error *ret_error) SQ_MUST_USE;
 /* Reads the file, with the process's environment. SQ_ERR_IO: it cannot be read, *ret_error has no
- * place. */
+ * place. Relative paths of files that it reads (SQ_SCENARIO_FILE, clips that are shared) become
+ * those beside it, where there is such a file; else they stay: of the current directory. */
 int sq_scenario_load(const char *file, struct sq_scenario **ret_scenario,
                      struct sq_yaml_error *ret_error) SQ_MUST_USE;
+/* Where a file was looked for that is at neither place: " (looked for …)"; else nothing. */
+void sq_scenario_put_looked(const struct sq_scenario *scenario,
+                            const struct sq_scenario_setting *setting, struct sq_buf *out);
+/* The same of a clip that a step shares. */
+void sq_scenario_put_looked_clip(const struct sq_scenario *scenario, const char *name,
+                                 struct sq_buf *out);
 /* NULL is allowed. */
 void sq_scenario_free(struct sq_scenario *scenario);
 

@@ -113,6 +113,8 @@ void sq_scenario_put_talk(const struct sq_step_talk *talk, const char *written, 
 void sq_scenario_free_talk(struct sq_step_talk *talk);
 int sq_scenario_read_http(struct sq_scenario_reader *r, const struct sq_yaml_node *node,
                           struct sq_step *step) SQ_MUST_USE;
+/* files.c: what sq_scenario_load says of relative paths. SQ_ERR_NOMEM. */
+int sq_scenario_find_files(struct sq_scenario *scenario) SQ_MUST_USE;
 /* setting.c: where "${" is within the node's text. */
 struct sq_yaml_place sq_scenario_place_in(const struct sq_yaml_node *node, const char *at);
 

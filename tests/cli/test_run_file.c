@@ -3,6 +3,7 @@
 #include "base/temp_dir.h"
 #include "base/time.h"
 #include "cli/run_file.h"
+#include "cli/run_notes.h"
 #include "cli/run_paths.h"
 #include "cli/run_sources.h"
 #include "cli/run_table.h"
@@ -555,6 +556,58 @@ static void what_it_would_do_in_words(void **state)
     drop(&w);
 }
 
+/* As check has it: told, and noted. */
+static void assert_notes(const char *text, const char *line, const char *const *lines)
+{
+    struct whole w = made(text, line);
+    char *notes = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&notes, &len);
+    assert_non_null(out);
+    sq_run_tell(&w.o, &w.plan, out);
+    sq_run_notes(&w.o, &w.plan, out);
+    assert_int_equal(fclose(out), 0);
+    for (; *lines; lines++) {
+        if (!strstr(notes, *lines)) {
+            fail_msg("no '%s' in:\n%s", *lines, notes);
+        }
+    }
+    free(notes);
+    drop(&w);
+}
+
+/* A note about what the file says has its place and its keys; one about the line, its options. */
+static void notes_name_keys(void **state)
+{
+    (void)state;
+    static const char text[] = "target: lab\nload: {peers: 3, rate: 30/h, duration: 1m}\n"
+                               "turn: {url: 'turn:127.0.0.1'}\noutput: {record: 5}\ngroups:\n"
+                               "  a: {share: 50%, network: 'wifi, 5m: dsl'}\n"
+                               "  b: {share: 49%}\n  c: {share: 1%}\n";
+    assert_notes(text, "",
+                 (const char *const[]){
+                     "t.yaml:2:24: 3 peers at 30/h need 360 s to arrive, but the run ends after 60 "
+                     "s; give load.rate or load.ramp, or a longer load.duration.\n",
+                     "t.yaml:4:18: output.record 5, but only 3 peers come",
+                     "t.yaml:8:3: group c has none of the 3 peers",
+                     "t.yaml:3:13: turn.url turn:127.0.0.1 has neither turn.user and turn.password",
+                     "t.yaml:6:28: network wifi, 5m: dsl: 'dsl' after 5m00s never comes",
+                     "a: 2, 50 % of all; ", "b: 1, 49 % of all; ",
+                     "Load         30 an hour begin, all within 360 s", NULL});
+    assert_notes(
+        "target: lab\n", "--peers|1|--rate|10/h|--record|9|--duration|50s",
+        (const char *const[]){
+            "Note: 1 peer at 10/h needs 360 s to arrive, but the run ends after 50 s; give "
+            "--rate or --ramp, or a longer --duration.\n",
+            "Note: --record 9, but only 1 peer comes", NULL});
+    assert_notes("target: lab\nload: {rate: 20/s}\noutput: {record: 3}\n", "--record|9|--rate|1/m",
+                 (const char *const[]){"Load         1 a minute begins, all within 60 s",
+                                       "Note: 1 peer at 1/m needs 60 s",
+                                       "Note: --record 9, but only 1 peer comes", NULL});
+    assert_notes("target: lab\ngroups: {a: {per_room: 1}, b: {share: 60%}, c: {}}\n", "--peers|9",
+                 (const char *const[]){"60 % of the others", "40 % of the others", NULL});
+}
+
 static void in_small(void **state)
 {
     (void)state;
@@ -637,6 +690,7 @@ int main(void)
         cmocka_unit_test(steps_are_in_the_results),
         cmocka_unit_test(a_broken_clip_of_a_step_is_told),
         cmocka_unit_test(what_it_would_do_in_words),
+        cmocka_unit_test(notes_name_keys),
         cmocka_unit_test(every_option_has_its_key),
     };
     setenv("SQUALL_SHARE", SQ_SOURCE_DIR "/share", 1);

@@ -236,6 +236,37 @@ static void the_servers_fault_stays_its_own(void **state)
     bench_free(&b);
 }
 
+/* A share that has no place behind a long name is left out whole. */
+static void a_long_name_loses_its_share(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"rate=1M,delay=10ms,up.loss=2%,up.queue=200ms", "@50%"},    /* 44 bytes: "@50" had room */
+        {"rate=1M,delay=100ms,up.loss=2%,up.queue=1200ms", "@50%"},  /* 46: "@" had */
+        {"rate=1M,delay=100ms,up.loss=20%,up.queue=1200ms", "@50%"}, /* 47: nothing had */
+        {"rate=1M,delay=10ms,loss=2%,up.queue=200ms", "@50%"},       /* 41: all of it has */
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct bench b;
+        char why[200] = "";
+        char name[80];
+        char told[80];
+        snprintf(name, sizeof(name), "%s%s", names[i][0], names[i][1]);
+        snprintf(told, sizeof(told), "%s", strlen(name) <= 47 ? name : names[i][0]);
+        bench_make(&b, NULL);
+        assert_int_equal(
+            sq_plan_add_network(&b.plan.groups[0], name, names[i][0], 1, why, sizeof(why)), 0);
+        b.plan.peers = 1;
+        b.plan.rate_per_s = 20;
+        b.plan.duration_ns = 200 * MS;
+        bench_start(&b);
+        bench_finish(&b);
+        assert_int_equal(b.result->peer_count, 1);
+        assert_string_equal(b.result->peers[0].network, told);
+        bench_free(&b);
+    }
+}
+
 static void a_group_has_room_for_so_many(void **state)
 {
     (void)state;
@@ -267,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_network_that_alters_is_named),
         cmocka_unit_test(a_firewall_before_the_service_is_named),
         cmocka_unit_test(the_servers_fault_stays_its_own),
+        cmocka_unit_test(a_long_name_loses_its_share),
         cmocka_unit_test(a_group_has_room_for_so_many),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
