@@ -597,8 +597,7 @@ const char *sq_failure_words(enum sq_failure c)
         "the target's name did not resolve",
         "no connection to the signalling or TURN server",
         "TLS with the signalling or TURN server failed",
-        "the signalling server refused, or closed the connection, or the other side's session "
-        "description did not come",
+        "the signalling server refused, closed the connection, or gave no description",
         "credentials were refused",
         "no ICE candidate pair worked",
         "the DTLS handshake failed",

@@ -17,8 +17,8 @@ struct maker {
 static const char *const fixed[] = {
     [SQ_SCENARIO_SHARE] = "\"$ref\": \"#/$defs/share\"",
     [SQ_SCENARIO_FLAG] = "\"type\": \"boolean\"",
-    [SQ_SCENARIO_NAME] = "\"type\": [\"string\", \"number\", \"boolean\"], \"pattern\": "
-                         "\"^[A-Za-z0-9_ .-]{1," NUMBER_OF(SQ_SCENARIO_NAME_MAX) "}$\"",
+    [SQ_SCENARIO_NAME] = ("\"type\": [\"string\", \"number\", \"boolean\"], \"pattern\": "
+                          "\"^[A-Za-z0-9_ .-]{1," NUMBER_OF(SQ_SCENARIO_NAME_MAX) "}$\""),
     [SQ_SCENARIO_DURATION] = "\"$ref\": \"#/$defs/duration\"",
     [SQ_SCENARIO_RATE] = "\"$ref\": \"#/$defs/rate\"",
     [SQ_SCENARIO_CODEC] = "\"$ref\": \"#/$defs/codec\"",

@@ -584,16 +584,17 @@ static void notes_name_keys(void **state)
                                "turn: {url: 'turn:127.0.0.1'}\noutput: {record: 5}\ngroups:\n"
                                "  a: {share: 50%, network: 'wifi, 5m: dsl'}\n"
                                "  b: {share: 49%}\n  c: {share: 1%}\n";
-    assert_notes(text, "",
-                 (const char *const[]){
-                     "t.yaml:2:24: 3 peers at 30/h need 360 s to arrive, but the run ends after 60 "
-                     "s; give load.rate or load.ramp, or a longer load.duration.\n",
-                     "t.yaml:4:18: output.record 5, but only 3 peers come",
-                     "t.yaml:8:3: group c has none of the 3 peers",
-                     "t.yaml:3:13: turn.url turn:127.0.0.1 has neither turn.user and turn.password",
-                     "t.yaml:6:28: network wifi, 5m: dsl: 'dsl' after 5m00s never comes",
-                     "a: 2, 50 % of all; ", "b: 1, 49 % of all; ",
-                     "Load         30 an hour begin, all within 360 s", NULL});
+    assert_notes(
+        text, "",
+        (const char *const[]){
+            ("t.yaml:2:24: 3 peers at 30/h need 360 s to arrive, but the run ends after 60 "
+             "s; give load.rate or load.ramp, or a longer load.duration.\n"),
+            "t.yaml:4:18: output.record 5, but only 3 peers come",
+            "t.yaml:8:3: group c has none of the 3 peers",
+            "t.yaml:3:13: turn.url turn:127.0.0.1 has neither turn.user and turn.password",
+            "t.yaml:6:28: network wifi, 5m: dsl: 'dsl' after 5m00s never comes",
+            "a: 2, 50 % of all; ", "b: 1, 49 % of all; ",
+            "Load         30 an hour begin, all within 360 s", NULL});
     assert_notes(
         "target: lab\n", "--peers|1|--rate|10/h|--record|9|--duration|50s",
         (const char *const[]){
