@@ -134,11 +134,11 @@ static int read_kind(struct sq_bits *b, unsigned profile, const struct sq_vp9_re
 
 static void skip_loop_filter(struct sq_bits *b)
 {
-    sq_bits_skip(b, 6 + 3);                    /* loop_filter_level, loop_filter_sharpness */
-    if (sq_bits_flag(b) && sq_bits_flag(b)) {  /* loop_filter_delta_enabled, _update */
-        for (unsigned i = 0; i < 4 + 2; i++) { /* of references, of modes */
-            sq_bits_skip(b, sq_bits_flag(b) ? 7 : 0);
-        }
+    sq_bits_skip(b, 6 + 3); /* loop_filter_level, loop_filter_sharpness */
+    bool enabled = sq_bits_flag(b);
+    bool update = enabled && sq_bits_flag(b);
+    for (unsigned i = 0; update && i < 4 + 2; i++) { /* deltas of references, of modes */
+        sq_bits_skip(b, sq_bits_flag(b) ? 7 : 0);
     }
 }
 
