@@ -1,7 +1,6 @@
 /* VP9 over RTP: RFC 9628. */
 #include "base/mem.h"
 #include "base/wire.h"
-#include "media/bits.h"
 #include "media/depacket_int.h"
 
 enum { I = 0x80, P = 0x40, L = 0x20, F = 0x10, B = 0x08, E = 0x04, V = 0x02, Z = 0x01 };
@@ -82,49 +81,6 @@ int sq_vp9_descriptor_parse(const uint8_t *payload, size_t len,
     }
     d.len_bytes = (uint8_t)w.pos;
     *ret_descriptor = d;
-    return 0;
-}
-
-int sq_vp9_frame_header_parse(const uint8_t *frame, size_t len,
-                              struct sq_vp9_frame_header *ret_header)
-{
-    struct sq_bits b = sq_bits_reader(frame, len);
-    struct sq_vp9_frame_header h = {0};
-    if (sq_bits_get(&b, 2) != 2) {
-        return b.ended ? SQ_ERR_TRUNCATED : SQ_ERR_FORMAT;
-    }
-    unsigned profile = sq_bits_get(&b, 1);
-    profile |= sq_bits_get(&b, 1) << 1;
-    if (profile == 3) {
-        sq_bits_skip(&b, 1);
-    }
-    if (sq_bits_flag(&b)) { /* show_existing_frame */
-        h.show = true;
-        *ret_header = h;
-        return b.ended ? SQ_ERR_TRUNCATED : 0;
-    }
-    h.key = !sq_bits_flag(&b);
-    h.show = sq_bits_flag(&b);
-    sq_bits_skip(&b, 1); /* error_resilient_mode */
-    if (h.key) {
-        if (sq_bits_get(&b, 24) != 0x498342 && !b.ended) {
-            return SQ_ERR_FORMAT;
-        }
-        if (profile >= 2) {
-            sq_bits_skip(&b, 1); /* 10 or 12 bits */
-        }
-        if (sq_bits_get(&b, 3) != 7) {             /* color_space: not RGB */
-            sq_bits_skip(&b, profile & 1 ? 4 : 1); /* color_range, and subsampling */
-        } else if (profile & 1) {
-            sq_bits_skip(&b, 1);
-        }
-        h.width = (uint16_t)(sq_bits_get(&b, 16) + 1);
-        h.height = (uint16_t)(sq_bits_get(&b, 16) + 1);
-    }
-    if (b.ended) {
-        return SQ_ERR_TRUNCATED;
-    }
-    *ret_header = h;
     return 0;
 }
 

@@ -629,6 +629,36 @@ def timetag_seeds():
         put("timetag", f"opus-{code}", bytes([1, 0x78 + code, 2]) + b"sound")
 
 
+def vp9show_seeds():
+    """Frames of 2 to 255 bytes (tests/fuzz/fuzz.h); kind 1: cut evenly into as many as the first byte says, and one."""
+    def frame(key, size=None, hidden=0, resilient=0, segments=False):
+        bits = f"10000{0 if key else 1}{1 - hidden}{resilient}"
+        if key:
+            bits += f"{0x498342:024b}0010"
+        else:
+            bits += "0" * hidden + ("" if resilient else "00") + f"{1:08b}" + "0" * 12 + ("000" if size else "1")
+        if size:
+            bits += f"{size[0] - 1:016b}{size[1] - 1:016b}"
+        bits += "0" + ("" if key else "01") + ("" if resilient else "01") + "00" + f"{20:06b}" + "000" + "11" + "0" * 6
+        bits += f"{60:08b}" + "100010" + "00" + ("1" + "1" + "110101010" * 7 + "0" + "11" + "0" * 32 if segments else "0")
+        bits += "00" + f"{5:016b}"
+        bits += "0" * (-len(bits) % 8)
+        return int(bits, 2).to_bytes(len(bits) // 8, "big") + b"\xda\x1a\x21"
+
+    def piece(kind, data):
+        return bytes([kind, len(data)]) + data
+
+    def layers(*frames):
+        longest = max(map(len, frames))
+        return piece(1, bytes([len(frames) - 1]) + b"".join(f.ljust(longest, b"\0") for f in frames))
+
+    first = layers(frame(True, (80, 46)), frame(False, (160, 90)), frame(False, (320, 180)))
+    put("vp9show", "three", first + layers(frame(False, (80, 46)), frame(False, (160, 90), 0, 1), frame(False, segments=True)))
+    put("vp9show", "one", piece(0, frame(True, (4096, 2160))) + piece(0, frame(False)) + piece(0, frame(False, hidden=1)))
+    put("vp9show", "one-size", layers(frame(True, (80, 46)), frame(False), frame(False, resilient=1)))
+    put("vp9show", "again", first + layers(b"\x8b", b"\x88") + piece(0, b"\xb4\x80"))
+
+
 def scenario_seeds():
     """The examples, and what of YAML and of variables they leave out."""
     for path in sorted((ROOT / "examples").glob("*.yaml")):
@@ -697,6 +727,7 @@ def main():
     bwe_remote_seeds()
     sctp_seeds()
     timetag_seeds()
+    vp9show_seeds()
     scenario_seeds()
     steps_seeds()
     users_seeds()

@@ -72,8 +72,9 @@ def record_frames(t):
 
 
 def record_codecs(t):
-    """Every codec of pictures, with a time-tag in each frame, and telephony's sound: no decoder has anything to say."""
-    for codec, name in ("h264", "h264"), ("vp9", "vp9"), ("av1", "av1"):
+    """Every codec of pictures, with a time-tag in each frame, and telephony's sound: no decoder has anything to say. Of spatial
+    layers there is one picture, the highest."""
+    for codec, name in ("h264", "h264"), ("vp9", "vp9"), ("vp9+svc", "vp9"), ("av1", "av1"):
         results = t.run("lab:echo", "--peers", 1, "--duration", "4s", "--record", 1, "--codec", f"video={codec}", "--latency",
                         *CALM).finish()
         results.all_ok(1)
@@ -83,6 +84,8 @@ def record_codecs(t):
         frames, counted = int(streams["video"]["nb_read_frames"]), results.peers[0]["video.in.frames"]
         test.note(f"{codec}: {frames} frames in {duration} s, {counted:.0f} were decodable")
         check(abs(frames - counted) <= 1 and frames > 60, f"{frames} frames in the file, {counted} were decodable")
+        size = streams["video"]["width"], streams["video"]["height"]
+        check(size == (640, 360), f"{codec}: {size}; of spatial layers, the highest is expected")
         check(results.metric("video.in.latency", "count") > 60, "no time-tags")
         decode(path)
     for codec, name, hz in ("pcmu", "pcm_mulaw", "8000"), ("g722", "adpcm_g722", "16000"):

@@ -3,7 +3,10 @@
 #include "base/mem.h"
 #include "base/wire.h"
 #include "media/mux/codec_private.h"
+#include "media/vp9.h"
 #include <string.h>
+
+_Static_assert(SQ_VP9_SHOW_GROWS_MAX <= 64, "room of a sample");
 
 #define EPOCH_2001_S    978307200ULL /* DateUTC counts from 2001 (RFC 9559, section 5.1.2.11) */
 #define HEAD_MAX        (2048 + SQ_WEBM_PRIVATE_MAX)
@@ -80,6 +83,7 @@ struct sq_webm {
     size_t cues_len, cues_room;
     uint8_t *scratch; /* owned: a frame in the form of the file */
     size_t scratch_room;
+    struct sq_vp9_refs vp9;
 };
 
 /* ---- Elements ---- */
@@ -366,6 +370,29 @@ static bool cluster_is_full(const struct sq_webm *webm, bool video, uint64_t ms,
            ms + 0x7000 < webm->cluster_ms; /* block times are 16 bits, with a sign */
 }
 
+/* The frame as the file has it into `scratch`; *len becomes its length. */
+static int put_sample(struct sq_webm *webm, enum sq_codec codec, const uint8_t *bytes, size_t *len)
+{
+    size_t room = 2 * *len + 64;
+    uint16_t width;
+    uint16_t height;
+    if (webm->scratch_room < room) {
+        uint8_t *grown = sq_realloc(webm->scratch, room);
+        if (!grown) {
+            return SQ_ERR_NOMEM;
+        }
+        webm->scratch = grown;
+        webm->scratch_room = room;
+    }
+    if (codec == SQ_CODEC_VP9) {
+        *len = sq_vp9_show_top(&webm->vp9, bytes, *len, webm->scratch, &width, &height);
+        sq_webm_size(webm, width, height); /* a layer that came later is larger */
+    } else {
+        *len = sq_codec_sample(codec, bytes, *len, webm->scratch, room);
+    }
+    return *len > 0 ? 0 : SQ_ERR_FORMAT;
+}
+
 int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const uint8_t *bytes,
                   size_t len)
 {
@@ -374,18 +401,9 @@ int sq_webm_frame(struct sq_webm *webm, bool video, uint64_t ms, bool key, const
     if ((video ? webm->config.video : webm->config.audio) == SQ_CODEC_NONE) {
         return SQ_ERR_INVALID;
     }
-    if (webm->scratch_room < 2 * len + 64) {
-        uint8_t *grown = sq_realloc(webm->scratch, 2 * len + 64);
-        if (!grown) {
-            return SQ_ERR_NOMEM;
-        }
-        webm->scratch = grown;
-        webm->scratch_room = 2 * len + 64;
-    }
-    len = sq_codec_sample(video ? webm->config.video : webm->config.audio, bytes, len,
-                          webm->scratch, webm->scratch_room);
-    if (len == 0) {
-        return SQ_ERR_FORMAT;
+    int err = put_sample(webm, video ? webm->config.video : webm->config.audio, bytes, &len);
+    if (err) {
+        return err;
     }
     if (cluster_is_full(webm, video, ms, key)) {
         open_cluster(webm, ms);
