@@ -5,6 +5,7 @@
 
 #include "cli/data_options.h"
 #include "cli/run_table.h"
+#include "net/link_profile.h"
 #include "peer/peer.h"
 #include "run/record.h"
 #include "scenario/keys.h"
@@ -150,11 +151,31 @@ static void put_bare(const struct forms *f, const char *option, struct sq_scenar
     }
 }
 
+/* Of a network; spaces may stand around what is one. */
+static void put_setting(struct forms *f, const char *name, struct sq_scenario_form *ret_form)
+{
+    struct sq_link_setting_form link;
+    sq_link_setting_form(name, &link);
+    sq_buf_printf(&f->pattern, " *%s *", text_of(&link.pattern));
+    f->pattern.err = f->pattern.err ? f->pattern.err : link.pattern.err;
+    sq_buf_free(&link.pattern);
+    *ret_form = (struct sq_scenario_form){.pattern = f->pattern.text,
+                                          .bare = link.bare ? SQ_FORM_NUMBER : SQ_FORM_TEXT,
+                                          .least = link.least,
+                                          .most = link.most};
+}
+
 static void form_of(void *ctx, const char *option, struct sq_scenario_form *ret_form)
 {
+    static const char network[] = SQ_SCENARIO_NETWORK_FORM;
     struct forms *f = ctx;
+    int err = f->pattern.err;
     sq_buf_free(&f->pattern);
-    f->pattern = (struct sq_buf){0};
+    f->pattern = (struct sq_buf){.err = err};
+    if (strncmp(option, network, sizeof(network) - 1) == 0) {
+        put_setting(f, option + sizeof(network) - 1, ret_form);
+        return;
+    }
     put_pattern(f, option, &f->pattern);
     put_bare(f, option, ret_form);
     ret_form->words = words_of(option);

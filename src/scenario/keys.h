@@ -78,8 +78,10 @@ struct sq_scenario_form {
     double least, most;                                          /* of such a number; most 0: any */
 };
 
-/* Fills what it knows of an option of `squall run`, and of "data.rate", "data.size", "codec.video"
- * and "codec.audio"; the rest stays as it is. */
+#define SQ_SCENARIO_NETWORK_FORM "network." /* a setting's name behind it: "network.rate" */
+
+/* Fills what it knows of an option of `squall run`, of "data.rate", "data.size", "codec.video" and
+ * "codec.audio", and of each setting of a network; the rest stays as it is. */
 typedef void sq_scenario_form_fn(void *ctx, const char *option, struct sq_scenario_form *ret_form);
 
 /* The JSON schema of the file (draft 2020-12), as text; share/schema/scenario.schema.json is this.

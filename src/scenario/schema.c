@@ -1,7 +1,7 @@
 /* The JSON schema for editors, of the same table as the reader. */
-#include "net/link_profile.h"
 #include "scenario/scenario_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NUMBER_OF(macro) TEXT_OF(macro)
@@ -277,25 +277,17 @@ static bool of_a_way(const char *name)
     return true;
 }
 
-static void put_setting(const char *name, struct sq_buf *out)
+static void put_setting(struct maker *m, const char *name)
 {
-    struct sq_link_setting_form link;
-    struct sq_buf pattern = {0};
-    sq_link_setting_form(name, &link);
-    sq_buf_printf(&pattern, " *%s *", link.pattern.text ? link.pattern.text : "");
-    const struct sq_scenario_form form = {.pattern = pattern.text,
-                                          .bare = link.bare ? SQ_FORM_NUMBER : SQ_FORM_TEXT,
-                                          .least = link.least,
-                                          .most = link.most};
-    put_form(&form, 0, out);
-    out->err = out->err ? out->err : link.pattern.err ? link.pattern.err : pattern.err;
-    sq_buf_free(&link.pattern);
-    sq_buf_free(&pattern);
+    char option[64];
+    (void)snprintf(option, sizeof(option), SQ_SCENARIO_NETWORK_FORM "%s", name);
+    put_option(m, option, 0);
 }
 
 /* A network's settings: of one way, or all of them. */
-static void put_network(bool all, struct sq_buf *out)
+static void put_network(struct maker *m, bool all)
 {
+    struct sq_buf *out = m->out;
     bool first = true;
     sq_buf_puts(out,
                 "{\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": false, "
@@ -315,7 +307,7 @@ static void put_network(bool all, struct sq_buf *out)
         } else if (strcmp(name, "profile") == 0) { /* as free as names of networks are */
             sq_buf_puts(out, "\"type\": [\"string\", \"number\"], \"pattern\": \"^[^,@]+$\"");
         } else {
-            put_setting(name, out);
+            put_setting(m, name);
         }
         sq_buf_puts(out, "}");
         first = false;
@@ -323,13 +315,14 @@ static void put_network(bool all, struct sq_buf *out)
     sq_buf_puts(out, "}}");
 }
 
-static void put_networks(struct sq_buf *out)
+static void put_networks(struct maker *m)
 {
+    struct sq_buf *out = m->out;
     sq_buf_puts(out, "    \"way\": ");
-    put_network(false, out);
+    put_network(m, false);
     sq_buf_puts(out, ",\n    \"network\": {\"anyOf\": [{\"type\": [\"string\", \"number\"], "
                      "\"pattern\": \"^(?!.*[$][{])[\\\\s\\\\S]\"}, ");
-    put_network(true, out);
+    put_network(m, true);
     sq_buf_puts(out, "]},\n");
 }
 
@@ -386,7 +379,7 @@ void sq_scenario_schema(sq_scenario_form_fn *form, void *ctx, struct sq_buf *out
     sq_buf_puts(out, shared);
     sq_scenario_schema_words(sq_scenario_levels, out);
     sq_buf_puts(out, "}}}]},\n");
-    put_networks(out);
+    put_networks(&m);
     put_group(&m);
     sq_buf_puts(out, "  }\n}\n");
 }
