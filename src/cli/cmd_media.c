@@ -94,7 +94,7 @@ static int print_clip(const char *name)
 
 struct prepare_options {
     bool help, can;
-    const char *output, *codecs, *ladder;
+    const char *output, *voice, *picture, *codecs, *ladder;
     uint64_t seconds_ns, fps;
 };
 
@@ -246,6 +246,9 @@ static int prepare(int argc, char **argv)
     const struct sq_option options[] = {
         {"output", SQ_OPTION_TEXT, &o.output, "FILE",
          "the clip, INPUT's name with .sqclip (also -o)", 0, 0},
+        {"voice", SQ_OPTION_TEXT, &o.voice, "FILE",
+         "the voice, in place of INPUT's: cut, or again from its beginning, to last as long", 0, 0},
+        {"picture", SQ_OPTION_TEXT, &o.picture, "FILE", "the picture, in the same way", 0, 0},
         {"codec", SQ_OPTION_TEXT, &o.codecs, "LIST",
          "vp8 (default), vp9, h264, h264-mode0, av1; opus, pcmu, pcma, g722 (all by default)", 0,
          0},
@@ -278,7 +281,8 @@ static int prepare(int argc, char **argv)
     if (rest.n != 1) {
         return sq_usage("media", "prepare: expected one INPUT, found %zu", rest.n);
     }
-    struct sq_prepare p = {.input = rest.items[0], .fps = (unsigned)o.fps};
+    struct sq_prepare p = {
+        .input = rest.items[0], .voice = o.voice, .picture = o.picture, .fps = (unsigned)o.fps};
     p.seconds = (unsigned)((o.seconds_ns + SQ_NS_PER_SEC - 1) / SQ_NS_PER_SEC);
     if (p.seconds < SQ_PREPARE_SECONDS_MIN || p.seconds > SQ_PREPARE_SECONDS_MAX) {
         return sq_usage("media", "--seconds: expected %ds to %ds", SQ_PREPARE_SECONDS_MIN,

@@ -12,12 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As a URL says it, or the lab's own name for one. */
+static bool is_whep(const char *url)
+{
+    return strncmp(url, "whep", 4) == 0 || strncmp(url, "lab:whep/", 9) == 0;
+}
+
 /* Options of what is sent, where none is: for want of that kind, of a publisher, or of room. */
 static int check_senders(const struct sq_run_options *o, char *why, size_t why_room)
 {
     const char *silent =
         o->in_group ? "role: watch sends nothing" : "with --publishers 0 nobody sends";
-    bool watches = strncmp(o->target_url, "whep", 4) == 0;
+    bool watches = is_whep(o->target_url);
     bool fixed = o->bwe && strncmp(o->bwe, "fixed:", 6) == 0;
     const char *sent = o->simulcast     ? "--simulcast"
                        : o->record_sent ? "--record-sent"
@@ -154,7 +160,7 @@ static int check(const struct sq_run_options *o, char *why, size_t why_room)
     const struct sq_scenario *s = o->scenario;
     bool sends = !s || s->groups_len == 0;
     for (size_t i = 0; s && i < s->groups_len; i++) {
-        bool watches = strncmp(o->groups[i].target_url, "whep", 4) == 0;
+        bool watches = is_whep(o->groups[i].target_url);
         if (!watches && sq_scenario_role_sends(s->groups[i].role)) {
             sends = true;
             whole.target_url = o->groups[i].target_url;

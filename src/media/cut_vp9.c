@@ -36,8 +36,9 @@ void sq_vp9_tell(struct sq_clip_track *t)
 size_t sq_vp9_index_write(const uint32_t *sizes, unsigned n, uint8_t out[static SQ_VP9_INDEX_MAX])
 {
     size_t at = 0;
-    out[at++] = (uint8_t)(0xc0 | 3 << 3 | (n - 1)); /* sizes of 4 bytes, the lowest first */
-    for (unsigned i = 0; i < n; i++) {
+    unsigned frames = n < SQ_VP9_FRAMES_MAX ? n : SQ_VP9_FRAMES_MAX;
+    out[at++] = (uint8_t)(0xc0 | 3 << 3 | (frames - 1)); /* sizes of 4 bytes, the lowest first */
+    for (unsigned i = 0; i < frames; i++) {
         for (unsigned byte = 0; byte < 4; byte++) {
             out[at++] = (uint8_t)(sizes[i] >> (8 * byte));
         }
@@ -56,7 +57,7 @@ static void put_tagged(struct sq_cutter *c, uint32_t offset, uint32_t len)
     uint64_t begin = c->made_bytes;
     sq_cut_put(c, c->bytes + offset, len);
     sq_cut_put(c, room, n);
-    if (c->layers_len == SQ_CLIP_LAYERS_MAX) {
+    if (c->layers_len >= SQ_CLIP_LAYERS_MAX) {
         return;
     }
     c->layers[c->layers_len++] = (uint32_t)(len + n);

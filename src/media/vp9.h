@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SQ_VP9_INDEX_MAX  34
 #define SQ_VP9_FRAMES_MAX 8 /* of a superframe */
+#define SQ_VP9_INDEX_MAX  (2 + 4 * SQ_VP9_FRAMES_MAX)
 #define SQ_VP9_REFS       8
 
 /* The index of a superframe of n frames (1 to 8) of these sizes (the specification, annex B);

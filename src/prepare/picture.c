@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "base/wire.h"
+#include "prepare/moves.h"
 #include "prepare/prepare_int.h"
 #include "prepare/turn.h"
 #include <libavutil/opt.h>
@@ -17,9 +18,9 @@
 #define NAL_SPS         7
 #define NAL_PPS         8
 
-#define MOVES_DIFF                                                                                 \
-    0.3 /* mean difference of luma between two frames that are not the same picture */
-#define MOVES_SHARE 0.05
+/* A film whose picture changes each 0.8 s has that, since a change is seen for SQ_MOVES_MS; a still
+ * one whose codec begins anew each second has less. */
+#define MOVES_SHARE 0.2
 #define STILL_SHARE 0.5 /* of its time, in stretches of a second or more: slides stand longer */
 #define BLACK_LUMA  32  /* limited range: black is 16 */
 #define SLICE_BYTES 1100
@@ -49,15 +50,12 @@ struct sq_picture {
     struct step steps[SQ_CLIP_STEPS_MAX];
     size_t n_steps;
     AVPacket *packet;
-    uint8_t *before; /* luma of the lowest step's frame before */
-    uint8_t *nals;   /* what Annex B is turned into */
+    struct sq_moves *moves; /* of the lowest step, where grain is gone */
+    uint8_t *nals;          /* what Annex B is turned into */
     size_t nals_room;
     uint32_t frames, frames_max;
     uint32_t next_key;
     unsigned keys;
-    uint32_t moved;
-    uint32_t still, still_in_all; /* frames in a row that did not move; in stretches of a second */
-    uint8_t brightest;
 };
 
 int sq_picture_new(struct sq_prepare_job *job, unsigned turns, struct sq_picture **ret_picture)
@@ -94,7 +92,7 @@ void sq_picture_free(struct sq_picture *p)
     }
     av_frame_free(&p->held);
     av_packet_free(&p->packet);
-    sq_free(p->before);
+    sq_moves_free(p->moves);
     sq_free(p->nals);
     sq_free(p);
 }
@@ -288,8 +286,7 @@ static int open_ladder(struct sq_picture *p, const AVFrame *frame)
             }
         }
     }
-    p->before = sq_calloc((size_t)steps[0].width, steps[0].height);
-    return p->before ? 0 : SQ_ERR_NOMEM;
+    return sq_moves_new(steps[0].width, steps[0].height, want->fps, &p->moves);
 }
 
 /* ---- What comes out ---- */
@@ -421,36 +418,6 @@ static int drain(struct sq_picture *p, struct coder *c)
 
 /* ---- What goes in ---- */
 
-/* A freeze is told by pictures that stop: a stretch below a second is how a film goes. */
-static void end_stretch(struct sq_picture *p, bool ends)
-{
-    if (!ends) {
-        p->still++;
-        return;
-    }
-    p->still_in_all += p->still >= p->job->want->fps ? p->still : 0;
-    p->still = 0;
-}
-
-/* Whether anything is to be seen, and moves: in the lowest step, where grain is gone. */
-static void look(struct sq_picture *p, const AVFrame *frame)
-{
-    uint64_t sum = 0;
-    for (int y = 0; y < frame->height; y++) {
-        const uint8_t *row = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
-        uint8_t *was = p->before + (size_t)y * (size_t)frame->width;
-        for (int x = 0; x < frame->width; x++) {
-            sum += (unsigned)abs(row[x] - was[x]);
-            p->brightest = row[x] > p->brightest ? row[x] : p->brightest;
-            was[x] = row[x];
-        }
-    }
-    double mean = (double)sum / ((double)frame->width * frame->height);
-    bool moves = p->frames > 0 && mean > MOVES_DIFF;
-    p->moved += moves;
-    end_stretch(p, moves);
-}
-
 /* The held frame into the step's: scaled, and put upright. */
 static int scale(struct sq_picture *p, struct step *s)
 {
@@ -479,7 +446,7 @@ static int encode_step(struct sq_picture *p, struct step *s, bool key)
         return scaled;
     }
     if (s == p->steps) {
-        look(p, s->frame);
+        sq_moves_look(p->moves, s->frame->data[0], s->frame->linesize[0]);
     }
     s->frame->pts = p->frames;
     s->frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
@@ -548,6 +515,32 @@ int sq_picture_push(struct sq_picture *p, const AVFrame *frame, int64_t at_ns)
     return p->has_held ? 0 : SQ_ERR_NOMEM;
 }
 
+/* Whether anything is to be seen, and moves. */
+static int judge(const struct sq_picture *p)
+{
+    const struct sq_moves_seen seen =
+        p->moves ? sq_moves_seen(p->moves) : (struct sq_moves_seen){0};
+    if (seen.frames > 0 && seen.brightest < BLACK_LUMA) {
+        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                               "its picture is black: no pixel is brighter than %u of 255",
+                               seen.brightest);
+    }
+    if (seen.differ > 0 && seen.standing > STILL_SHARE * seen.frames) {
+        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                               "its picture stands still for %.0f %% of its time, in stretches of "
+                               "a second or more; expected %.0f %% at most, since a freeze could "
+                               "not be told from that",
+                               100.0 * seen.standing / seen.frames, 100 * STILL_SHARE);
+    }
+    if (seen.frames > 1 && seen.differ < MOVES_SHARE * seen.frames) {
+        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                               "its picture stands still: %u of %u frames differ from what was "
+                               "shown in the %d ms before, expected %.0f %%",
+                               seen.differ, seen.frames, SQ_MOVES_MS, 100 * MOVES_SHARE);
+    }
+    return 0;
+}
+
 int sq_picture_end(struct sq_picture *p, int64_t end_ns)
 {
     int err = show_until(p, end_ns - 1000);
@@ -557,28 +550,5 @@ int sq_picture_end(struct sq_picture *p, int64_t end_ns)
             err = sent < 0 ? 0 : drain(p, &p->steps[i].coders[k]);
         }
     }
-    if (err) {
-        return err;
-    }
-    if (p->frames > 0 && p->brightest < BLACK_LUMA) {
-        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
-                               "its picture is black: no pixel is brighter than %u of 255",
-                               p->brightest);
-    }
-    if (p->frames > 1 && p->moved < MOVES_SHARE * p->frames) {
-        return sq_prepare_fail(
-            p->job, SQ_ERR_INVALID,
-            "its picture stands still: %u of %u frames differ from the one before, "
-            "expected %.0f %%",
-            p->moved, p->frames, 100 * MOVES_SHARE);
-    }
-    end_stretch(p, true);
-    if (p->still_in_all > STILL_SHARE * p->frames) {
-        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
-                               "its picture stands still for %.0f %% of its time, in stretches of "
-                               "a second or more; expected %.0f %% at most, since a freeze could "
-                               "not be told from that",
-                               100.0 * p->still_in_all / p->frames, 100 * STILL_SHARE);
-    }
-    return 0;
+    return err ? err : judge(p);
 }

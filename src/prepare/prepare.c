@@ -3,17 +3,16 @@
 #include "base/place.h"
 #include "base/time.h"
 #include "prepare/faults.h"
+#include "prepare/input.h"
 #include "prepare/prepare_int.h"
-#include "prepare/turn.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOOP_MIN_NS    (2 * SQ_NS_PER_SEC)
-#define DAMAGED_SHARE  0.05 /* of its packets: more is no film that shows what a service does */
-#define SCORE_OF_GUESS 25   /* of libavformat's 100: it would read more before it believes that */
+#define LOOP_MIN_NS   (2 * SQ_NS_PER_SEC)
+#define DAMAGED_SHARE 0.05 /* of its packets: more is no film that shows what a service does */
 
 bool sq_prepare_can(void)
 {
@@ -27,7 +26,7 @@ int sq_prepare_fail(const struct sq_prepare_job *job, int err, const char *fmt, 
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    (void)snprintf(job->why, SQ_PREPARE_WHY_MAX, "%.200s: %s", job->want->input, text);
+    (void)snprintf(job->why, SQ_PREPARE_WHY_MAX, "%.200s: %s", job->file, text);
     return err;
 }
 
@@ -41,128 +40,33 @@ int sq_prepare_fail_av(const struct sq_prepare_job *job, int averr, const char *
     return sq_prepare_fail(job, SQ_ERR_IO, "%s: %s", what, text);
 }
 
-/* ---- The input ---- */
-
-#define NO_MEDIA                                                                                   \
-    "expected a media file that libavformat reads: this is none that it knows, or one that is "    \
-    "cut off"
-
-struct side {
-    int stream; /* -1: none */
-    AVCodecContext *decoder;
-    AVRational time_base;
-    unsigned packets;          /* from the first one that something came out of */
-    unsigned failed, frames;   /* of these: packets with errors, and what came out of them all */
-    unsigned concealed_frames; /* that were told to be broken */
-};
-
-struct input {
-    AVFormatContext *format;
-    struct side video, audio;
-    AVPacket *packet;
-    AVFrame *frame;
-    int64_t start_ns; /* of what begins first */
-};
-
-static void close_input(struct input *in)
-{
-    avcodec_free_context(&in->video.decoder);
-    avcodec_free_context(&in->audio.decoder);
-    av_packet_free(&in->packet);
-    av_frame_free(&in->frame);
-    avformat_close_input(&in->format);
-}
-
-static int64_t to_ns(int64_t ticks, AVRational time_base)
-{
-    return av_rescale_q(ticks, time_base, (AVRational){1, 1000000000});
-}
-
-static int open_side(const struct sq_prepare_job *job, struct input *in, enum AVMediaType type,
-                     struct side *side)
-{
-    const AVCodec *codec = NULL;
-    side->stream = av_find_best_stream(in->format, type, -1, -1, &codec, 0);
-    const char *kind = type == AVMEDIA_TYPE_VIDEO ? "picture" : "voice";
-    if (side->stream < 0 && in->format->probe_score <= SCORE_OF_GUESS) {
-        return sq_prepare_fail(job, SQ_ERR_FORMAT, NO_MEDIA " (at best it could be %s)",
-                               in->format->iformat->name);
-    }
-    if (side->stream < 0 || !codec) {
-        return sq_prepare_fail(
-            job, SQ_ERR_FORMAT, "expected a file with a picture and a voice: it has no %s%s", kind,
-            side->stream == AVERROR_DECODER_NOT_FOUND ? " that this libavcodec decodes" : "");
-    }
-    const AVStream *stream = in->format->streams[side->stream];
-    side->time_base = stream->time_base;
-    side->decoder = avcodec_alloc_context3(codec);
-    if (!side->decoder) {
-        return sq_prepare_fail(job, SQ_ERR_NOMEM, "no memory");
-    }
-    int err = avcodec_parameters_to_context(side->decoder, stream->codecpar);
-    side->decoder->pkt_timebase = stream->time_base;
-    err = err < 0 ? err : avcodec_open2(side->decoder, codec, NULL);
-    return err < 0 ? sq_prepare_fail_av(job, err, "its decoder does not start") : 0;
-}
-
-/* How the camera was held. */
-static unsigned turns_of(const struct input *in)
-{
-    const AVStream *stream = in->format->streams[in->video.stream];
-    size_t size = 0;
-    const uint8_t *bytes = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    int32_t matrix[9];
-    if (!bytes || size < sizeof(matrix)) {
-        return 0;
-    }
-    memcpy(matrix, bytes, sizeof(matrix));
-    return sq_turns_of(matrix);
-}
-
-static int open_input(const struct sq_prepare_job *job, struct input *in)
-{
-    int err = avformat_open_input(&in->format, job->want->input, NULL, NULL);
-    if (err == AVERROR_INVALIDDATA || err == AVERROR(EINVAL)) { /* the latter of a wrong guess */
-        return sq_prepare_fail(job, SQ_ERR_FORMAT, NO_MEDIA);
-    }
-    if (err < 0) {
-        return sq_prepare_fail_av(job, err, "cannot be opened");
-    }
-    err = avformat_find_stream_info(in->format, NULL);
-    if (err < 0) {
-        return sq_prepare_fail_av(job, err, "expected a media file that libavformat reads");
-    }
-    in->packet = av_packet_alloc();
-    in->frame = av_frame_alloc();
-    if (!in->packet || !in->frame) {
-        return sq_prepare_fail(job, SQ_ERR_NOMEM, "no memory");
-    }
-    err = open_side(job, in, AVMEDIA_TYPE_VIDEO, &in->video);
-    err = err ? err : open_side(job, in, AVMEDIA_TYPE_AUDIO, &in->audio);
-    if (!err && in->format->start_time != AV_NOPTS_VALUE) {
-        in->start_ns = to_ns(in->format->start_time, AV_TIME_BASE_Q);
-    }
-    return err;
-}
-
 /* ---- Through it ---- */
 
 struct pass {
     struct sq_prepare_job *job;
-    struct input *in;
+    struct sq_input first;  /* INPUT */
+    struct sq_input second; /* of --voice or --picture; path NULL: none */
     struct sq_picture *picture;
     struct sq_voice *voice;
     int64_t picture_end_ns, voice_at_ns;
+    int64_t begun_ns;     /* when the file began that is read: it may be its second time */
     unsigned file_faults; /* that were told before it was opened */
 };
 
-static int take_frame(struct pass *p, struct side *side)
+/* The file that a medium comes from. */
+static const struct sq_input *from(const struct pass *p, bool video)
 {
-    const AVFrame *frame = p->in->frame;
+    return (video ? p->first.has_video : p->first.has_audio) ? &p->first : &p->second;
+}
+
+static int take_frame(struct pass *p, struct sq_input *in, struct sq_side *side)
+{
+    const AVFrame *frame = in->frame;
     int64_t at = frame->best_effort_timestamp;
-    bool video = side == &p->in->video;
-    int64_t ns = at == AV_NOPTS_VALUE ? (video ? p->picture_end_ns : p->voice_at_ns)
-                                      : to_ns(at, side->time_base) - p->in->start_ns;
+    bool video = side == &in->video;
+    int64_t ns = at == AV_NOPTS_VALUE
+                     ? (video ? p->picture_end_ns : p->voice_at_ns)
+                     : sq_input_ns(at, side->time_base) - in->start_ns + p->begun_ns;
     bool broken = frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT);
     side->concealed_frames += broken;
     side->frames++;
@@ -170,7 +74,7 @@ static int take_frame(struct pass *p, struct side *side)
         p->voice_at_ns = ns + (int64_t)frame->nb_samples * 1000000000 / frame->sample_rate;
         return sq_voice_push(p->voice, frame, ns);
     }
-    int64_t lasts = frame->pkt_duration > 0 ? to_ns(frame->pkt_duration, side->time_base) : 0;
+    int64_t lasts = frame->pkt_duration > 0 ? sq_input_ns(frame->pkt_duration, side->time_base) : 0;
     p->picture_end_ns = ns + (lasts > 0 ? lasts : 40000000);
     return sq_picture_push(p->picture, frame, ns);
 }
@@ -183,10 +87,10 @@ static bool is_damage(int averr)
 }
 
 /* All that comes out just now. */
-static int drain(struct pass *p, struct side *side, bool *ret_damaged)
+static int drain(struct pass *p, struct sq_input *in, struct sq_side *side, bool *ret_damaged)
 {
     for (;;) {
-        int err = avcodec_receive_frame(side->decoder, p->in->frame);
+        int err = avcodec_receive_frame(side->decoder, in->frame);
         *ret_damaged |= is_damage(err);
         if (err == AVERROR(ENOMEM)) {
             return sq_prepare_fail_av(p->job, err, "cannot be decoded");
@@ -194,8 +98,8 @@ static int drain(struct pass *p, struct side *side, bool *ret_damaged)
         if (err < 0) {
             return 0;
         }
-        err = take_frame(p, side);
-        av_frame_unref(p->in->frame);
+        err = take_frame(p, in, side);
+        av_frame_unref(in->frame);
         if (err) {
             return err;
         }
@@ -203,7 +107,7 @@ static int drain(struct pass *p, struct side *side, bool *ret_damaged)
 }
 
 /* `packet` NULL: what the decoder still holds. */
-static int decode(struct pass *p, struct side *side, const AVPacket *packet)
+static int decode(struct pass *p, struct sq_input *in, struct sq_side *side, const AVPacket *packet)
 {
     unsigned told = sq_faults_of_decoders();
     unsigned frames = side->frames;
@@ -212,7 +116,7 @@ static int decode(struct pass *p, struct side *side, const AVPacket *packet)
     if (err == AVERROR(ENOMEM)) {
         return sq_prepare_fail_av(p->job, err, "cannot be decoded");
     }
-    err = damaged ? 0 : drain(p, side, &damaged);
+    err = damaged ? 0 : drain(p, in, side, &damaged);
     damaged |= sq_faults_of_decoders() != told;
     if (frames == 0 && side->frames > 0 && side->failed > 0) {
         side->packets = side->failed = 0; /* a cut broadcast begins before its first key frame */
@@ -223,15 +127,17 @@ static int decode(struct pass *p, struct side *side, const AVPacket *packet)
 }
 
 /* A packet's error shows when it is decoded, and again on the picture that comes out later. */
-static unsigned damaged_of(const struct side *side)
+static unsigned damaged_of(const struct sq_side *side)
 {
     return side->failed > side->concealed_frames ? side->failed : side->concealed_frames;
 }
 
-static int check_damage(const struct pass *p, const struct side *side, const char *what,
-                        const char *units)
+static int check_damage(struct pass *p, bool video)
 {
+    const struct sq_input *in = from(p, video);
+    const struct sq_side *side = video ? &in->video : &in->audio;
     unsigned damaged = damaged_of(side);
+    p->job->file = in->path;
     if (damaged <= DAMAGED_SHARE * side->packets) {
         return 0;
     }
@@ -239,14 +145,15 @@ static int check_damage(const struct pass *p, const struct side *side, const cha
                            "its %s is damaged: %u of %u %s could not be decoded whole, expected "
                            "%.0f %% at most; 'ffmpeg -v error -i FILE -f null -' lists what is "
                            "wrong",
-                           what, damaged, side->packets, units, 100 * DAMAGED_SHARE);
+                           video ? "picture" : "sound", damaged, side->packets,
+                           video ? "pictures" : "packets", 100 * DAMAGED_SHARE);
 }
 
 /* What can be used all the same, but not without a word. */
 static void note_damage(const struct pass *p)
 {
-    const struct side *video = &p->in->video;
-    const struct side *audio = &p->in->audio;
+    const struct sq_side *video = &from(p, true)->video;
+    const struct sq_side *audio = &from(p, false)->audio;
     unsigned of_file = sq_faults_of_files() - p->file_faults;
     char file[80] = "";
     if (of_file > 0) {
@@ -254,39 +161,78 @@ static void note_damage(const struct pass *p)
                        of_file, of_file == 1 ? "" : "s");
     }
     if (damaged_of(video) + damaged_of(audio) + of_file > 0) {
-        (void)snprintf(p->job->why, SQ_PREPARE_WHY_MAX,
-                       "%.200s is damaged: %u of %u pictures and %u of %u packets of sound could "
-                       "not be decoded whole%s; the clip has what came out",
-                       p->job->want->input, damaged_of(video), video->packets, damaged_of(audio),
-                       audio->packets, file);
+        const struct sq_input *two = p->second.path ? &p->second : NULL;
+        (void)snprintf(
+            p->job->why, SQ_PREPARE_WHY_MAX,
+            "%.140s%s%.140s is damaged: %u of %u pictures and %u of %u packets of sound could "
+            "not be decoded whole%s; the clip has what came out",
+            p->first.path, two ? " with " : "", two ? two->path : "", damaged_of(video),
+            video->packets, damaged_of(audio), audio->packets, file);
     }
 }
 
-static int run(struct pass *p)
+/* How far the media of a file have come. */
+static int64_t reached(const struct pass *p, const struct sq_input *in)
 {
-    int64_t most = (int64_t)p->job->loop_ns;
+    if (in->has_video && in->has_audio) {
+        return p->picture_end_ns < p->voice_at_ns ? p->picture_end_ns : p->voice_at_ns;
+    }
+    return in->has_video ? p->picture_end_ns : p->voice_at_ns;
+}
+
+/* Once through a file, or up to `most_ns`. */
+static int read_once(struct pass *p, struct sq_input *in, int64_t most_ns)
+{
     int err = 0;
-    while (!err && (p->picture_end_ns < most || p->voice_at_ns < most)) {
-        int read = av_read_frame(p->in->format, p->in->packet);
+    p->job->file = in->path;
+    p->begun_ns = reached(p, in);
+    while (!err && reached(p, in) < most_ns) {
+        int read = av_read_frame(in->format, in->packet);
         if (read == AVERROR_EOF) {
             break;
         }
         if (read < 0) {
             return sq_prepare_fail_av(p->job, read, "cannot be read");
         }
-        if (p->in->packet->stream_index == p->in->video.stream) {
-            err = decode(p, &p->in->video, p->in->packet);
-        } else if (p->in->packet->stream_index == p->in->audio.stream) {
-            err = decode(p, &p->in->audio, p->in->packet);
+        if (in->has_video && in->packet->stream_index == in->video.stream) {
+            err = decode(p, in, &in->video, in->packet);
+        } else if (in->has_audio && in->packet->stream_index == in->audio.stream) {
+            err = decode(p, in, &in->audio, in->packet);
         }
-        av_packet_unref(p->in->packet);
+        av_packet_unref(in->packet);
     }
-    err = err ? err : decode(p, &p->in->video, NULL);
-    err = err ? err : decode(p, &p->in->audio, NULL);
-    err = err ? err : check_damage(p, &p->in->video, "picture", "pictures");
-    err = err ? err : check_damage(p, &p->in->audio, "sound", "packets");
+    err = err || !in->has_video ? err : decode(p, in, &in->video, NULL);
+    return err || !in->has_audio ? err : decode(p, in, &in->audio, NULL);
+}
+
+/* The other medium's file, again and again until it has lasted as long as the first. */
+static int read_second(struct pass *p)
+{
+    int64_t most = reached(p, &p->first);
+    most = most < (int64_t)p->job->loop_ns ? most : (int64_t)p->job->loop_ns;
+    for (bool again = false;; again = true) {
+        int64_t was = reached(p, &p->second);
+        int err = again ? sq_input_open(p->job, &p->second) : 0;
+        err = err ? err : read_once(p, &p->second, most);
+        if (err || reached(p, &p->second) >= most || reached(p, &p->second) <= was) {
+            return err;
+        }
+    }
+}
+
+static int run(struct pass *p)
+{
+    int err = read_once(p, &p->first, (int64_t)p->job->loop_ns);
+    err = err || !p->second.path ? err : read_second(p);
+    err = err ? err : check_damage(p, true);
+    err = err ? err : check_damage(p, false);
+    p->job->file = from(p, true)->path;
     err = err ? err : sq_picture_end(p->picture, p->picture_end_ns);
-    return err ? err : sq_voice_end(p->voice);
+    if (!err) {
+        p->job->file = from(p, false)->path;
+        err = sq_voice_end(p->voice);
+    }
+    return err;
 }
 
 unsigned sq_prepare_least_frames(unsigned fps)
@@ -313,6 +259,7 @@ static int choose_loop(const struct pass *p)
         }
     }
     p->job->loop_ns = frames * SQ_NS_PER_SEC / fps;
+    p->job->file = p->first.path;
     if (p->job->loop_ns < LOOP_MIN_NS) {
         return sq_prepare_fail(
             p->job, SQ_ERR_INVALID,
@@ -354,6 +301,13 @@ static int save(struct sq_prepare_job *job)
     return err;
 }
 
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 /* Said before the work, not after it. */
 static int check_output(struct sq_prepare_job *job)
 {
@@ -366,27 +320,48 @@ static int check_output(struct sq_prepare_job *job)
                                     ? "is a folder, expected a file"
                                     : "is a device or a pipe; a clip has to be a file");
     }
-    struct stat in, out;
-    if (stat(job->want->input, &in) == 0 && stat(place.path, &out) == 0 &&
-        in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
-        (void)snprintf(job->why, SQ_PREPARE_WHY_MAX,
-                       "%.200s: expected an output that is not the input", job->want->output);
-        return SQ_ERR_INVALID;
+    const char *const inputs[] = {job->want->input, job->want->voice, job->want->picture};
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(*inputs); i++) {
+        if (inputs[i] && is_same_file(inputs[i], place.path)) {
+            (void)snprintf(job->why, SQ_PREPARE_WHY_MAX,
+                           "%.200s: expected an output that is not the input", job->want->output);
+            return SQ_ERR_INVALID;
+        }
     }
     return sq_place_try(place.path) == 0 ? 0 : fail_output(job, strerror(errno));
 }
 
+/* What is taken of which file. */
+static int choose_inputs(struct pass *p)
+{
+    const struct sq_prepare *want = p->job->want;
+    p->first = (struct sq_input){
+        .path = want->input, .has_video = !want->picture, .has_audio = !want->voice};
+    p->second = (struct sq_input){.path = want->picture ? want->picture : want->voice,
+                                  .has_video = want->picture != NULL,
+                                  .has_audio = want->voice != NULL};
+    if (want->picture && want->voice) {
+        return sq_prepare_fail(p->job, SQ_ERR_INVALID,
+                               "--picture and --voice leave nothing to take of it: give the one "
+                               "file in its place and the other with its option");
+    }
+    return 0;
+}
+
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX])
 {
-    struct sq_prepare_job job = {
-        .want = want, .why = why, .loop_ns = sq_prepare_frames(want) * SQ_NS_PER_SEC / want->fps};
-    struct input in = {.video.stream = -1, .audio.stream = -1};
-    struct pass pass = {.job = &job, .in = &in, .file_faults = sq_faults_of_files()};
+    struct sq_prepare_job job = {.want = want,
+                                 .why = why,
+                                 .file = want->input,
+                                 .loop_ns = sq_prepare_frames(want) * SQ_NS_PER_SEC / want->fps};
+    struct pass pass = {.job = &job, .file_faults = sq_faults_of_files()};
     why[0] = '\0';
     sq_faults_watch();
-    int err = check_output(&job);
-    err = err ? err : open_input(&job, &in);
-    err = err ? err : sq_picture_new(&job, turns_of(&in), &pass.picture);
+    int err = choose_inputs(&pass);
+    err = err ? err : check_output(&job);
+    err = err ? err : sq_input_open(&job, &pass.first);
+    err = err || !pass.second.path ? err : sq_input_open(&job, &pass.second);
+    err = err ? err : sq_picture_new(&job, from(&pass, true)->turns, &pass.picture);
     err = err ? err : sq_voice_new(&job, &pass.voice);
     err = err ? err : run(&pass);
     err = err ? err : choose_loop(&pass);
@@ -399,7 +374,8 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     }
     sq_picture_free(pass.picture);
     sq_voice_free(pass.voice);
-    close_input(&in);
+    sq_input_close(&pass.first);
+    sq_input_close(&pass.second);
     sq_writer_free(&job.writer);
     return err;
 }

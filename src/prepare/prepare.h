@@ -36,6 +36,9 @@ struct sq_prepare_step {
 
 struct sq_prepare {
     const char *input, *output;
+    /* In place of the input's own, which it may lack: at most one of them. It is cut, or read again
+     * from its beginning, to last as long as what is taken of the input. Nullable. */
+    const char *voice, *picture;
     bool codecs[SQ_CODECS]; /* those that are wanted */
     bool single_nal;        /* H.264 for packetization-mode 0 as well */
     struct sq_prepare_step steps[SQ_CLIP_STEPS_MAX];

@@ -28,11 +28,12 @@ static inline unsigned sq_prepare_frames(const struct sq_prepare *want)
 struct sq_prepare_job {
     const struct sq_prepare *want;
     char *why;
+    const char *file; /* that is read or judged: messages begin with its name */
     struct sq_writer writer;
     uint64_t loop_ns; /* at most so much is taken; in the end, what is used */
 };
 
-/* Writes a sentence that begins with the input's name; gives `err`. */
+/* Writes a sentence that begins with the file's name; gives `err`. */
 int sq_prepare_fail(const struct sq_prepare_job *job, int err, const char *fmt, ...)
     SQ_PRINTF(3, 4);
 /* The same with libav's own word for `averr`. */

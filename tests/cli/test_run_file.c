@@ -217,7 +217,7 @@ static void targets_of_groups(void **state)
     (void)state;
     struct whole w = made("groups:\n"
                           "  stage: {target: 'lab:whip/s', role: publish, per_room: 1}\n"
-                          "  view: {target: 'lab:whep/s', media: default}\n"
+                          "  view: {target: 'lab:whep/s'}\n"
                           "  echo: {target: 'lab:whip', per_room: 1}\n"
                           "load: {peers: 9}\n",
                           "");

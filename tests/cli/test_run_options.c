@@ -354,6 +354,9 @@ static void useless_options_are_refused(void **state)
     assert_refused("whep+http://h/x|--dtmf|1", "--dtmf is of what is sent");
     assert_refused("whep+http://h/x|--media|small", "--media is of what is sent, and WHEP");
     assert_refused("whep+https://h/x|--replay|x.pcap", "--replay is of what is sent, and WHEP");
+    assert_refused("lab:whep/s|--replay|x.pcap", "--replay is of what is sent, and WHEP");
+    assert_refused("lab:whep/s|--media|small", "--media is of what is sent, and WHEP");
+    assert_refused("lab:whep/s|--no-listen", "by WHEP nobody does");
     assert_refused("lab:|--publishers|0|--media|hd", "--media is of what is sent, and with");
     assert_refused("lab:|--publishers|0|--replay|x.pcap", "--replay is of what is sent, and with");
     assert_refused("lab:|--publishers|0|--simulcast|2", "with --publishers 0 nobody sends");
