@@ -11,7 +11,7 @@
  * that was shown in the SQ_MOVES_MS before. Against the frame before alone, the same film would
  * stand still at 60 frames/s and move at 30. */
 #define SQ_MOVES_MS   160
-#define SQ_MOVES_DIFF 0.3
+#define SQ_MOVES_DIFF 0.4
 
 struct sq_moves;
 

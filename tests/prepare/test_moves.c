@@ -43,11 +43,11 @@ static struct sq_moves_seen film(unsigned fps, unsigned seconds, unsigned (*plac
     return seen;
 }
 
-/* 16 pixels a second: at 60 frames/s most frames are the one before, and the rest differ from it by
- * 2 * 20 of 160 * 255: a mean of 0.25. */
+/* 24 pixels a second: from one frame to the next at 25 frames/s and more it is one pixel at most,
+ * which is a mean of 2 * 20 / 160 = 0.25; 160 ms are three pixels at least. */
 static unsigned slowly(unsigned ms)
 {
-    return ms * 16 / 1000;
+    return ms * 24 / 1000;
 }
 
 static unsigned never(unsigned ms)

@@ -400,6 +400,146 @@ static void what_is_refused(void **state)
     }
 }
 
+/* A film that moves does so at any rate, and a still one at none: neither a codec that begins anew
+ * each second makes it move nor a little noise. */
+static void motion_at_any_rate(void **state)
+{
+    need();
+    static const struct {
+        const char *inputs, *codec;
+        bool moves;
+    } films[] = {
+        {"-f lavfi -i testsrc=s=320x240:r=60", "libvpx", true},
+        {"-f lavfi -i testsrc2=s=320x240:r=60,trim=end_frame=1,loop=-1:1,setpts=N/60/TB",
+         "libvpx -b:v 60k -g 60", false},
+        {"-f lavfi -i color=gray:s=320x240:r=60,noise=alls=6:allf=t", "libvpx -b:v 200k", false},
+    };
+    static const unsigned rates[] = {60, 25};
+    char why[SQ_PREPARE_WHY_MAX];
+    char command[512];
+    for (size_t i = 0; i < sizeof(films) / sizeof(*films); i++) {
+        (void)snprintf(command, sizeof(command),
+                       "/usr/bin/ffmpeg -nostdin -v error -y %s " TONE
+                       " -t 4 -c:v %s -c:a pcm_s16le " DIR "/rate.mkv",
+                       films[i].inputs, films[i].codec);
+        assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): of this test's own making */
+        for (size_t k = 0; k < sizeof(rates) / sizeof(*rates); k++) {
+            struct sq_prepare p = usual(DIR "/rate.mkv", DIR "/rate.sqclip");
+            p.n_steps = 1;
+            p.fps = rates[k];
+            int err = sq_prepare_clip(&p, why);
+            if (films[i].moves
+                    ? err != 0
+                    : err != SQ_ERR_INVALID || !strstr(why, "its picture stands still")) {
+                fail_msg("%s at %u: %d, \"%s\"", films[i].inputs, rates[k], err, why);
+            }
+        }
+    }
+}
+
+static struct sq_clip *prepared(const struct sq_prepare *p)
+{
+    char why[SQ_PREPARE_WHY_MAX];
+    struct sq_clip *c = NULL;
+    if (sq_prepare_clip(p, why) != 0) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(sq_clip_open(p->output, 0, &c, why), 0);
+    return c;
+}
+
+/* Beeps of 0.5 s each second: a second of it, heard again and again. */
+static void a_voice_of_its_own(void **state)
+{
+    need();
+    make("mute.mkv", MOVING, "5");
+    make("quiet.mkv", MOVING " " SILENCE, "5");
+    make("beep.wav", "-f lavfi -i sine=300:r=44100,volume=0:enable='gt(mod(t\\,1)\\,0.5)'", "1");
+    make("beeps.wav", "-f lavfi -i sine=300:r=44100,volume=0:enable='gt(mod(t\\,1)\\,0.5)'", "20");
+    static const char *const films[] = {DIR "/mute.mkv", DIR "/quiet.mkv"};
+    static const char *const voices[] = {DIR "/beep.wav", DIR "/beeps.wav"};
+    for (size_t i = 0; i < 4; i++) {
+        struct sq_prepare p = usual(films[i / 2], DIR "/voiced.sqclip");
+        p.n_steps = 1;
+        p.voice = voices[i % 2];
+        struct sq_clip *c = prepared(&p);
+        const struct sq_clip_track *a = sq_clip_track(c, SQ_CLIP_AUDIO);
+        assert_int_equal(sq_clip_track(c, SQ_CLIP_VIDEO)->frame_count,
+                         124); /* of 125: whole turns */
+        assert_int_equal(a->frame_count, 248);
+        for (uint32_t k = 0; k < a->frame_count; k++) {
+            unsigned place = k % 50;
+            if (place > 1 && place < 23) {
+                assert_true(a->frames[k].level < 40);
+            } else if (place > 26 && place < 48) {
+                assert_true(a->frames[k].level > 60);
+            }
+        }
+        sq_clip_close(c);
+    }
+}
+
+static void a_picture_of_its_own(void **state)
+{
+    need();
+    make("talk.wav", SYLLABLES, "5");
+    make("red.mkv", COLOUR("red") " " SYLLABLES, "5");
+    make("one.mkv", MOVING, "1");
+    make("twenty.mkv", MOVING " " SILENCE, "20");
+    static const char *const sounds[] = {DIR "/talk.wav", DIR "/red.mkv"};
+    static const char *const films[] = {DIR "/one.mkv", DIR "/twenty.mkv"};
+    for (size_t i = 0; i < 4; i++) {
+        struct sq_prepare p = usual(sounds[i / 2], DIR "/seen.sqclip");
+        p.n_steps = 1;
+        p.picture = films[i % 2];
+        struct sq_clip *c = prepared(&p);
+        assert_int_equal(sq_clip_track(c, SQ_CLIP_VIDEO)->frame_count, 124);
+        assert_int_equal(sq_clip_track(c, SQ_CLIP_AUDIO)->frame_count, 248);
+        sq_clip_close(c);
+    }
+}
+
+/* Words name the file that they are of, and the option that helps. */
+static void second_files_that_are_refused(void **state)
+{
+    need();
+    make("mute.mkv", MOVING, "3");
+    make("talk.wav", SYLLABLES, "3");
+    make("quiet.wav", SILENCE, "3");
+    make("red.mkv", COLOUR("red"), "3");
+    static const struct {
+        const char *input, *voice, *picture, *says;
+    } cases[] = {
+        {DIR "/mute.mkv", NULL, NULL, "it has no voice: give one with --voice FILE"},
+        {DIR "/talk.wav", NULL, NULL, "it has no picture: give one with --picture FILE"},
+        {DIR "/mute.mkv", DIR "/red.mkv", NULL,
+         "red.mkv: expected a file with a voice: it has none"},
+        {DIR "/talk.wav", NULL, DIR "/quiet.wav",
+         "quiet.wav: expected a file with a picture: it has none"},
+        {DIR "/talk.wav", DIR "/quiet.wav", NULL,
+         "talk.wav: expected a file with a picture: it has none"},
+        {DIR "/mute.mkv", DIR "/quiet.wav", NULL, "quiet.wav: it is silent"},
+        {DIR "/talk.wav", NULL, DIR "/red.mkv", "red.mkv: its picture stands still"},
+        {DIR "/mute.mkv", DIR "/nowhere", NULL, "nowhere: cannot be opened: No such file"},
+        {DIR "/mute.mkv", DIR "/talk.wav", DIR "/red.mkv", "leave nothing to take of it"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        struct sq_prepare p = usual(cases[i].input, DIR "/refused.sqclip");
+        p.n_steps = 1;
+        p.voice = cases[i].voice;
+        p.picture = cases[i].picture;
+        if (sq_prepare_clip(&p, why) == 0 || !strstr(why, cases[i].says)) {
+            fail_msg("%d: \"%s\"", (int)i, why);
+        }
+    }
+    char why[SQ_PREPARE_WHY_MAX] = "";
+    struct sq_prepare p = usual(DIR "/mute.mkv", DIR "/talk.wav");
+    p.voice = DIR "/talk.wav";
+    assert_int_equal(sq_prepare_clip(&p, why), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "is not the input"));
+}
+
 /* Pauses of less than a second are speech, however many; half of the time may be a longer one. */
 static void pauses(void **state)
 {
@@ -568,6 +708,10 @@ int main(void)
         cmocka_unit_test(odd_shapes),
         cmocka_unit_test(outputs_that_are_refused),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(motion_at_any_rate),
+        cmocka_unit_test(a_voice_of_its_own),
+        cmocka_unit_test(a_picture_of_its_own),
+        cmocka_unit_test(second_files_that_are_refused),
         cmocka_unit_test(pauses),
         cmocka_unit_test(what_ships_is_not_silent),
         cmocka_unit_test(a_film_that_is_damaged),
