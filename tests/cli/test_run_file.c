@@ -229,6 +229,9 @@ static void targets_of_groups(void **state)
     assert_true(g[1].watches && !g[1].publishes); /* "both" is what WHEP makes of it */
     assert_true(g[2].watches && g[2].publishes);
     drop(&w);
+    assert_true(make("groups:\n  view: {target: 'lab:whep/s', media: default}\n", "", &w) != 0);
+    assert_non_null(strstr(w.why, "media is of what is sent, and WHEP only watches"));
+    drop(&w);
 }
 
 static uint64_t peers_of(const char *text, uint64_t *ret_size)
