@@ -143,7 +143,7 @@ def snippets():
 ONLY_CHECK = {
     "files, folders and clips of this machine": (
         "/nowhere", "/dev/null/x", "output: {junit: /}", "output: {markdown: /}", "media: nope", "media: nowhere",
-        "share: nowhere", "lab\nmedia: hd", "baseline: /nowhere"),
+        "share: nowhere", "lab\nmedia: hd", "baseline: /nowhere", ": no.x"),
     "what an option of the command line may add or change": (
         "load: {peers: 1}", "groups: {a: {target: lab}, b: {}}", "baseline_threshold: 5", "data_mode: ordered", "pt: 96=VP8", "ice: relay",
         "turn: {secret: c}", "turn: {user: me}", "password: b}", "record_sent: true", "think: 2s", "script",
@@ -151,7 +151,7 @@ ONLY_CHECK = {
     "what several keys make together": (
         "rate: 1000000/s, hold: 1s", "count: 3", "count: 1000", "per_room: 2}, b", "per_room: 1}, b",
         "per_room: 3}, b", "simulcast: 2", "audio: false", "video: false", "publishers: 3", "publishers: 0",
-        "role: watch, ", "role: publish, ", "role: data", "echo: true", "replay: ", "score > 7"),
+        "role: watch, ", "role: publish, ", "role: data", "steps: [dtmf: '1", "echo: true", "replay: ", "score > 7"),
     "sums": ("2: 70%, 3: 20%", "wifi@60%", "load: {jitter: 9h}"),
     "names that steps, rows and the environment give": ("${user.a}", "${user.id}", "${t}"),
     "grammars of their own: expectations, networks in one text, hosts, targets": (
