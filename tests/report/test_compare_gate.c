@@ -164,7 +164,8 @@ static void the_same_service_is_not_worse(void **state)
             fail_msg("%g runs: %.4f false alarms, expected %.4f", bounds[i][0], s.changed, most);
         }
         assert_true(s.worse <= s.changed);
-        assert_true(s.changed > most / 4); /* it does test */
+        /* It does test: as far as so many comparisons can show that. */
+        assert_true(s.changed > most / 4 - 3 * sqrt(most / 4 / rounds));
     }
 }
 
