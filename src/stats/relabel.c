@@ -50,35 +50,30 @@ static double middle(const double *sorted, size_t n)
     return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-/* The median of those that are labelled so, 0 of none; *ret_off: how far they lie from it in all.
- */
-static double middle_of(const struct figure *f, const bool *of_b, bool label, size_t *ret_n,
-                        double *ret_off)
+/* How far they lie from their median in all: what is above it less what is below. */
+static double off(const double *sorted, size_t n)
 {
-    double values[SQ_RELABEL_RUNS_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        if (of_b[f->entries[i].run] == label) {
-            values[n++] = f->entries[i].value;
-        }
+    double sum = 0;
+    for (size_t i = 0; i < n / 2; i++) {
+        sum += sorted[n - 1 - i] - sorted[i];
     }
-    double at = n > 0 ? middle(values, n) : 0;
-    *ret_off = 0;
-    *ret_n = n;
-    for (size_t i = 0; i < n; i++) {
-        *ret_off += fabs(values[i] - at);
-    }
-    return at;
+    return sum;
 }
 
 /* How far the two groups lie apart in this figure, as they are labelled. */
 static double far_apart(const struct figure *f, const bool *of_b, double floor)
 {
-    size_t n, m;
-    double off_a, off_b;
-    double a = middle_of(f, of_b, false, &n, &off_a);
-    double b = middle_of(f, of_b, true, &m, &off_b);
-    return n > 0 && m > 0 ? fabs(b - a) / ((off_a + off_b) / (double)f->n + floor) : 0;
+    double values[2][SQ_RELABEL_RUNS_MAX];
+    size_t n[2] = {0};
+    for (size_t i = 0; i < f->n; i++) {
+        bool label = of_b[f->entries[i].run];
+        values[label][n[label]++] = f->entries[i].value;
+    }
+    if (n[0] == 0 || n[1] == 0) {
+        return 0;
+    }
+    double spread = (off(values[0], n[0]) + off(values[1], n[1])) / (double)f->n;
+    return fabs(middle(values[1], n[1]) - middle(values[0], n[0])) / (spread + floor);
 }
 
 /* Counts for each figure whether it or any that is less far out is as far in this way of dealing.
