@@ -23,97 +23,64 @@
 /* A URL of these schemes, or one that begins with a value. */
 #define URL(schemes) "{\"type\": \"string\", \"pattern\": \"^((" schemes ")://|[$][{])\"}"
 
+/* References, and pieces of what follows, each a word there. */
+#define VALUE     REF("value")
+#define POINTER   REF("pointer")
+#define TAKE      REF("take")
+#define TAKES     REF("takes")
+#define MESSAGE   REF("message")
+#define DURATION  REF("duration")
+#define RATE      REF("rate")
+#define TAKES_MAX NUMBER_OF(SQ_STEP_TAKES_MAX)
+#define TIMES     COUNT_TO(SQ_STEP_TIMES_MAX)
+#define BYTES     COUNT_TO(SQ_STEP_MESSAGE_MAX)
+#define OR_NULL   "{\"type\": [\"string\", \"number\", \"boolean\", \"null\"]}"
+#define WS_URL    URL("ws|wss")
+#define HTTP_URL  URL("http|https")
+#define ONE_OF_WS                                                                                  \
+    NEEDS("url")                                                                                   \
+    ", " NEEDS("send") ", " NEEDS("json") ", " NEEDS("expect") ", " NEEDS("take") ", " NEEDS(      \
+        "close")
+#define ONE_OF_DATA                                                                                \
+    NEEDS("send")                                                                                  \
+    ", " NEEDS("json") ", " NEEDS("hex") ", " NEEDS("bytes") ", " NEEDS("expect") ", " NEEDS("tak" \
+                                                                                             "e")
+#define NOT_TWO_OF_WS NOT("send", "json")
+#define NOT_TWO_OF_DATA                                                                            \
+    NOT("send", "json")                                                                            \
+    ", " NOT("send", "hex") ", " NOT("send", "bytes") ", " NOT("json", "hex") ", " NOT(            \
+        "json", "bytes") ", " NOT("hex", "bytes")
+
 static const char shared[] =
     "    \"nothing\": {\"type\": [\"null\", \"object\"], \"maxProperties\": 0},\n"
     "    \"pointer\": {\"type\": \"string\", \"pattern\": \"^(/.*)?$\"},\n"
-    "    \"take\": " ONE_OR(
-        REF("pointer"),
-        "{\"minProperties\": 1, \"maxProperties\": 1, " MAP "{\"json\": " REF(
-            "pointer") ", \"regex\": " TEXT ", \"header\": " TEXT
-                       "}}") ",\n"
-                             "    \"takes\": {\"type\": \"object\", \"propertyNames\": " REF(
-                                 "value") ", "
-                                          "\"minProperties\": 1, \"maxProperties\": " NUMBER_OF(
-                                              SQ_STEP_TAKES_MAX) ", "
-                                                                 "\"additionalProperties\":"
-                                                                 " " REF("take") "},\n"
-                                                                                 "    "
-                                                                                 "\"message\":"
-                                                                                 " " ONE_OR(
-                                                                                     "{\"type\""
-                                                                                     ": "
-                                                                                     "[\"string"
-                                                                                     "\", "
-                                                                                     "\"number"
-                                                                                     "\", "
-                                                                                     "\"boolean"
-                                                                                     "\"], "
-                                                                                     "\"minLeng"
-                                                                                     "th\": 1}",
-                                                                                     "{\"type\""
-                                                                                     ": "
-                                                                                     "\"object"
-                                                                                     "\", "
-                                                                                     "\"minProp"
-                                                                                     "erties\":"
-                                                                                     " 1, "
-                                                                                     "\"propert"
-                                                                                     "yNames\":"
-                                                                                     " "
-                                                                                     "{\"patter"
-                                                                                     "n\": "
-                                                                                     "\"^("
-                                                                                     "regex$|/"
-                                                                                     ")\"}, "
-                                                                                     "\"additio"
-                                                                                     "nalProper"
-                                                                                     "ties\": "
-                                                                                     "{\"type\""
-                                                                                     ": "
-                                                                                     "[\"string"
-                                                                                     "\", "
-                                                                                     "\"number"
-                                                                                     "\", "
-                                                                                     "\"boolean"
-                                                                                     "\", "
-                                                                                     "\"null\"]"
-                                                                                     "}}") ","
-                                                                                           "\n";
+    "    \"take\": {\"anyOf\": [" POINTER ", {\"minProperties\": 1, \"maxProperties\": 1, " MAP
+    "{\"json\": " POINTER ", \"regex\": " TEXT ", \"header\": " TEXT "}}]},\n"
+    "    \"takes\": {\"type\": \"object\", \"propertyNames\": " VALUE ", "
+    "\"minProperties\": 1, \"maxProperties\": " TAKES_MAX ", \"additionalProperties\": " TAKE "},\n"
+    "    \"message\": {\"anyOf\": [" TEXT ", {\"type\": \"object\", \"minProperties\": 1, "
+    "\"propertyNames\": {\"pattern\": \"^(regex$|/)\"}, \"additionalProperties\": " OR_NULL
+    "}]},\n";
 
-static const char
-    talk
-        [] =
-            "    \"websocket\": " ONE_OR(URL("ws|wss"),
-                                         "{\"anyOf\": [" NEEDS("url") ", " NEEDS("send") ", " NEEDS("j"
-                                                                                                    "s"
-                                                                                                    "o"
-                                                                                                    "n") ", " NEEDS("expect") ", " NEEDS("take") ", " NEEDS("close") "], \"allOf\": [" NOT("send",
-                                                                                                                                                                                           "json") "], "
-                                                                                                                                                                                                   "\"dependentRequired\": {\"headers\": [\"url\"], \"subprotocol\": [\"url\"]}, " MAP "{\"name\": " REF("value") ", \"url\": " URL("ws|wss") ", \"headers\": " HEADERS
-                                                                                                                                                                                                                                                                                                                                              ", "
-                                                                                                                                                                                                                                                                                                                                              "\"subprotocol\": " TEXT
-                                                                                                                                                                                                                                                                                                                                              ", \"send\": " TEXT ", \"json\": {}, \"expect\": " REF("message") ", \"take\": " REF("takes") ", \"close\": {\"enum\": [true, \"true\"]}, "
-                                                                                                                                                                                                                                                                                                                                                                                                                                            "\"timeout\": " REF("duration") "}}") ",\n"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "    \"data_step\": " ONE_OR(TEXT,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "{\"anyOf\": [" NEEDS("send") ", " NEEDS("json") ", " NEEDS(
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                   "hex") ", " NEEDS("bytes") ", " NEEDS("expect") ", " NEEDS("take") "], \"allOf\": [" NOT("send",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "json") ", " NOT("send", "hex") ", " NOT("send", "bytes") ", " NOT("json",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "hex") ", " NOT("json", "bytes") ", " NOT("hex",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "bytes") "], " MAP
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "{\"channel\": " TEXT
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  ", "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "\"send\": " TEXT
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  ", \"json\": {}, \"hex\": {\"type\": [\"string\", \"number\"], "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                  "\"pattern\": \"^([0-9A-Fa-f]{2})+$\"}, \"bytes\": " COUNT_TO(SQ_STEP_MESSAGE_MAX) ", "
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                     "\"times\": " COUNT_TO(SQ_STEP_TIMES_MAX) ", \"rate\": " REF(
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "rate") ", \"expect\": " REF("message") ", \"take\": " REF("takes") ", \"timeout\": " REF("duration") "}}") ",\n";
+static const char talk[] =
+    "    \"websocket\": {\"anyOf\": [" WS_URL ", {\"anyOf\": [" ONE_OF_WS "], "
+    "\"allOf\": [" NOT_TWO_OF_WS "], "
+    "\"dependentRequired\": {\"headers\": [\"url\"], \"subprotocol\": [\"url\"]}, " MAP
+    "{\"name\": " VALUE ", \"url\": " WS_URL ", \"headers\": " HEADERS ", \"subprotocol\": " TEXT
+    ", \"send\": " TEXT ", \"json\": {}, \"expect\": " MESSAGE ", \"take\": " TAKES
+    ", \"close\": {\"enum\": [true, \"true\"]}, \"timeout\": " DURATION "}}]},\n"
+    "    \"data_step\": {\"anyOf\": [" TEXT ", {\"anyOf\": [" ONE_OF_DATA "], "
+    "\"allOf\": [" NOT_TWO_OF_DATA "], " MAP "{\"channel\": " TEXT ", \"send\": " TEXT
+    ", \"json\": {}, \"hex\": {\"type\": [\"string\", \"number\"], "
+    "\"pattern\": \"^([0-9A-Fa-f]{2})+$\"}, \"bytes\": " BYTES ", \"times\": " TIMES
+    ", \"rate\": " RATE ", \"expect\": " MESSAGE ", \"take\": " TAKES ", \"timeout\": " DURATION
+    "}}]},\n";
 
-static const char http[] = "\"url\": " URL(
-    "http|https") ", \"headers\": " HEADERS ", \"json\": {}, \"body\": " TEXT ", "
-                  "\"expect\": {\"type\": [\"string\", \"integer\"], \"minimum\": 100, "
-                  "\"maximum\": 599, "
-                  "\"pattern\": \"^([1-5]xx|\\\\s*[1-5][0-9]{2}(-\\\\s*[1-5][0-9]{2})?)$\"}, "
-                  "\"take\": " REF("takes") ", \"timeout\": " REF("duration") "}}]},\n";
+static const char http[] =
+    "\"url\": " HTTP_URL ", \"headers\": " HEADERS ", \"json\": {}, \"body\": " TEXT ", "
+    "\"expect\": {\"type\": [\"string\", \"integer\"], \"minimum\": 100, \"maximum\": 599, "
+    "\"pattern\": \"^([1-5]xx|\\\\s*[1-5][0-9]{2}(-\\\\s*[1-5][0-9]{2})?)$\"}, "
+    "\"take\": " TAKES ", \"timeout\": " DURATION "}}]},\n";
 
 /* What stands behind each word; NULL: nothing. */
 static const char *const values[] = {
@@ -220,10 +187,8 @@ void sq_scenario_schema_steps(struct sq_buf *out)
     put_words("scope", sq_scenario_scopes, out);
     put_words("sent", sq_scenario_muted, out);
     sq_buf_puts(out, shared);
-    sq_buf_puts(out, "    \"http\": {\"anyOf\": [" URL(
-                         "http|https") ", {\"required\": [\"url\"], "
-                                       "\"not\": {\"required\": [\"json\", \"body\"]}, " MAP
-                                       "{\"method\": {");
+    sq_buf_puts(out, "    \"http\": {\"anyOf\": [" HTTP_URL ", {\"required\": [\"url\"], "
+                     "\"not\": {\"required\": [\"json\", \"body\"]}, " MAP "{\"method\": {");
     sq_scenario_schema_words(sq_scenario_http_methods, out);
     sq_buf_puts(out, "}, ");
     sq_buf_puts(out, http);
