@@ -65,6 +65,8 @@ static double far_apart(const struct figure *f, const bool *of_b, double floor)
 {
     double values[2][SQ_RELABEL_RUNS_MAX];
     size_t n[2] = {0};
+    memset(values[0], 0, f->n * sizeof(double));
+    memset(values[1], 0, f->n * sizeof(double));
     for (size_t i = 0; i < f->n; i++) {
         bool label = of_b[f->entries[i].run];
         values[label][n[label]++] = f->entries[i].value;
