@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +20,51 @@ static bool must_fail(void)
     return fail_at != 0 && count == fail_at;
 }
 
+/* ---- Huge pages ---- */
+
+/* glibc gives a thread heaps that begin at multiples of this. Of another allocator it is just the
+ * neighbourhood of a block. */
+#define HEAP_BYTES      ((uintptr_t)64 << 20)
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define HEAP_BLOCK_MOST 65536 /* larger ones may be mapped by themselves, far from any heap */
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+static bool huge_pages;
+static _Thread_local uintptr_t heap; /* the last one asked for */
+
+bool sq_mem_use_huge_pages(void)
+{
+    /* A heap is to be writable as a whole from its beginning: where it grows by a page at a time,
+     * the kernel finds no room for a huge one. What peers share (clips' tables, buffers of the
+     * loop) comes from heaps, too; only blocks of megabytes do not. */
+    huge_pages = mallopt(M_TOP_PAD, (int)HEAP_BYTES) == 1 &&
+                 mallopt(M_MMAP_THRESHOLD, (int)HUGE_PAGE_BYTES) == 1;
+    return huge_pages;
+}
+
+static void enter_heap(uintptr_t base)
+{
+    heap = base;
+    /* With holes in it, it does what it can and fails. */
+    (void)madvise((void *)base, HEAP_BYTES, MADV_HUGEPAGE);
+    /* The page that the heap's own head was written to before anybody asked. */
+    (void)madvise((void *)base, HUGE_PAGE_BYTES, MADV_COLLAPSE);
+}
+
+static void *placed(void *block, size_t bytes)
+{
+    uintptr_t base = (uintptr_t)block & ~(HEAP_BYTES - 1);
+    if (huge_pages && base != heap && block && bytes <= HEAP_BLOCK_MOST) {
+        enter_heap(base);
+    }
+    return block;
+}
+
+/* ---- Blocks ---- */
+
 void sq_mem_fail_at(size_t nth)
 {
     fail_at = nth;
@@ -32,12 +78,13 @@ size_t sq_mem_count(void)
 
 void *sq_malloc(size_t size_bytes)
 {
-    return must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1);
+    return must_fail() ? NULL : placed(malloc(size_bytes ? size_bytes : 1), size_bytes);
 }
 
 void *sq_calloc(size_t n, size_t size_bytes)
 {
-    return must_fail() ? NULL : calloc(n ? n : 1, size_bytes ? size_bytes : 1);
+    void *block = must_fail() ? NULL : calloc(n ? n : 1, size_bytes ? size_bytes : 1);
+    return placed(block, n * size_bytes);
 }
 
 void *sq_zalloc(size_t size_bytes)

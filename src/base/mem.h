@@ -17,6 +17,13 @@ char *sq_strndup(const char *text, size_t len) SQ_MUST_USE;
 /* NULL is allowed. */
 void sq_free(void *block);
 
+/* From now on the memory of all threads is to lie in huge pages of 2 MiB (transparent ones,
+ * madvise(2)), where the kernel has them for those who ask. Thousands of peers are touched in turn:
+ * in pages of 4 KiB the processor forgets where each lies, and looks it up anew for each packet. It
+ * is a hint: nothing fails. A thread takes 2 MiB at a time, though, however little it needs. To be
+ * called before there are threads; false: this allocator knows no such thing (sanitizers'). */
+bool sq_mem_use_huge_pages(void);
+
 /* For libraries that do not say that they had no memory, or do worse: are there less than 8 MiB
  * left? Tries it. */
 bool sq_mem_is_short(void);

@@ -1,4 +1,5 @@
 /* squall: tests real-time communication services the way their users meet them. */
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "net/net.h"
 #include <stdarg.h>
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
+            (void)sq_mem_use_huge_pages();
             if (sq_net_init() != 0) {
                 fputs("squall: the network libraries do not start\n", stderr);
                 return SQ_EXIT_USAGE;

@@ -38,6 +38,8 @@ static int read_all(struct sq_clip *c, int fd, size_t len, char *why)
                        len);
         return SQ_ERR_NOMEM;
     }
+    /* Each peer is at a place of its own in it: see sq_mem_use_huge_pages. */
+    (void)madvise(bytes, len, MADV_HUGEPAGE);
     c->map = c->mapping = bytes;
     c->map_bytes = len;
     size_t got = 0;

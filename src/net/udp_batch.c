@@ -45,7 +45,9 @@ struct sq_udp_batch {
     struct reading reading[SQ_GATHER_MAX];
     uint8_t bytes[SEND_BYTES]; /* datagrams that wait to be sent */
     uint8_t small[SQ_GATHER_MAX][SMALL_PITCH];
-    uint8_t tail[SQ_GATHER_MAX][SQ_UDP_MESSAGE_MAX]; /* seldom touched: only merged ones are long */
+    /* Seldom touched, as only merged ones are long: by itself, so that it stays out of huge pages.
+     */
+    uint8_t (*tail)[SQ_UDP_MESSAGE_MAX];
 };
 
 static void give_up(struct sq_udp_batch *batch)
@@ -246,19 +248,25 @@ static void free_batch(void *ctx)
 {
     struct sq_udp_batch *batch = ctx;
     sq_ring_free(batch->ring);
+    sq_free(batch->tail);
     sq_free(batch);
 }
 
 static struct sq_udp_batch *make(struct sq_loop *loop)
 {
-    struct sq_udp_batch *batch = sq_malloc(sizeof(*batch)); /* megabytes that stay untouched */
-    if (!batch) {
+    struct sq_udp_batch *batch = sq_malloc(sizeof(*batch));
+    uint8_t(*tail)[SQ_UDP_MESSAGE_MAX] = sq_malloc(SQ_GATHER_MAX * sizeof(*tail));
+    if (!batch || !tail) {
+        sq_free(batch);
+        sq_free(tail);
         return NULL;
     }
+    batch->tail = tail;
     batch->loop = loop;
     batch->waiting_len = 0;
     batch->bytes_used = 0;
     if (sq_ring_new(&batch->ring) != 0) {
+        sq_free(tail);
         sq_free(batch);
         return NULL;
     }
