@@ -199,7 +199,9 @@ static void put_sizes(struct rows *r, const struct sq_plan *plan)
 static void put_load(struct rows *r, const struct sq_run_options *o, const struct sq_plan *plan)
 {
     put_number(r, "peers", (double)plan->peers);
-    if (!plan->shape) {
+    if (!plan->shape && plan->rate_per_s >= SQ_PLAN_AT_ONCE_PER_S) {
+        put_number(r, "ramp_up_s", 0);
+    } else if (!plan->shape) {
         put_number(r, "rate_per_s", plan->rate_per_s);
     }
     r->err = r->err ? r->err : sq_load_option_describe(&o->load, r->result);

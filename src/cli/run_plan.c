@@ -38,6 +38,20 @@ static int parse_ramp(const char *text, uint64_t *ret_up_ns, uint64_t *ret_down_
     return sq_parse_duration(buf, ret_up_ns);
 }
 
+static double ramp_rate(uint64_t peers, uint64_t up_ns)
+{
+    return up_ns ? fmax((double)peers / ((double)up_ns / 1e9), 1e-6) : SQ_PLAN_AT_ONCE_PER_S;
+}
+
+static double default_rate(const struct sq_plan *plan)
+{
+    double over_s = RAMP_DEFAULT_S;
+    if (plan->duration_ns) {
+        over_s = fmin(over_s, (double)plan->duration_ns / 1e9 * RAMP_DEFAULT_SHARE);
+    }
+    return fmin(fmax((double)plan->peers / over_s, 1), RATE_DEFAULT_MAX);
+}
+
 /* Peers at once: those asked for, or as many as the rooms and groups that were asked for take. */
 static uint64_t peers_of(const struct sq_run_options *o, const struct sq_plan *plan)
 {
@@ -67,23 +81,24 @@ static int plan_load(const struct sq_run_options *o, struct sq_plan *plan, char 
         snprintf(why, why_room, "--ramp and --rate say the same in two ways: give one of them");
         return SQ_ERR_INVALID;
     }
+    if (o->ramp && up_ns == 0 && o->hold_ns && o->duration_ns) {
+        snprintf(why, why_room,
+                 "--ramp %s brings all peers at once, but with --hold and --duration others come "
+                 "as long as the run lasts: expected an UP above 0s, --rate, or --load N for a "
+                 "number of peers that is kept",
+                 o->ramp);
+        return SQ_ERR_INVALID;
+    }
     plan->peers = peers_of(o, plan);
     plan->hold_ns = o->hold_ns;
     plan->duration_ns = o->duration_ns || o->hold_ns ? o->duration_ns : SQ_LOAD_DURATION_DEFAULT_NS;
-    plan->rate_per_s = o->rate_per_s;
-    if (plan->rate_per_s <= 0) {
-        double over_s = up_ns ? (double)up_ns / 1e9 : RAMP_DEFAULT_S;
-        if (!up_ns && plan->duration_ns) {
-            over_s = fmin(over_s, (double)plan->duration_ns / 1e9 * RAMP_DEFAULT_SHARE);
-        }
-        plan->rate_per_s = fmax((double)plan->peers / over_s, up_ns ? 1e-6 : 1);
-        if (!up_ns) {
-            plan->rate_per_s = fmin(plan->rate_per_s, RATE_DEFAULT_MAX);
-        }
-    }
+    plan->rate_per_s = o->rate_per_s > 0 ? o->rate_per_s
+                       : o->ramp         ? ramp_rate(plan->peers, up_ns)
+                                         : default_rate(plan);
     plan->ramp_down_ns = down_ns;
     if (down_ns == SQ_NEVER) {
-        double seconds = (double)plan->peers / (4 * plan->rate_per_s);
+        bool at_once = plan->rate_per_s >= SQ_PLAN_AT_ONCE_PER_S;
+        double seconds = at_once ? 0 : (double)plan->peers / (4 * plan->rate_per_s);
         plan->ramp_down_ns = (uint64_t)fmin(seconds * 1e9, (double)RAMP_DOWN_MAX_NS);
     }
     if (sq_plan_arrivals(plan) > SQ_RESULT_PEERS_MAX) {

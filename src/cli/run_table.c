@@ -30,7 +30,7 @@ static void add_load(struct sq_run_table *table)
         {"hold", SQ_OPTION_DURATION, &o->hold_ns, "D",
          "how long each peer stays (default: until the end)", 0, 0},
         {"ramp", SQ_OPTION_TEXT, &o->ramp, "UP[:DOWN]",
-         "bring all peers up over UP, and down over DOWN", 0, 0},
+         "bring all peers up over UP (0s: all at once), and down over DOWN", 0, 0},
         {"users", SQ_OPTION_TEXT, &o->users, "FILE.csv",
          "a row for each peer: the target and --token may have ${user.COLUMN} in them", 0, 0},
         {"users-order", SQ_OPTION_TEXT, &o->users_order, "ORDER",

@@ -283,6 +283,7 @@ static void tell_load(struct sq_teller *t)
     const struct sq_plan *plan = t->plan;
     char hold[32], duration[32], down[32], rate[32];
     struct sq_buf b = {0};
+    bool at_once = plan->rate_per_s >= SQ_PLAN_AT_ONCE_PER_S;
     double all_s = (double)plan->peers / plan->rate_per_s;
     sq_format_duration(plan->hold_ns, hold);
     sq_format_duration(plan->duration_ns, duration);
@@ -298,20 +299,28 @@ static void tell_load(struct sq_teller *t)
     }
     sq_run_rate_text(plan->rate_per_s, rate);
     size_t digits = strcspn(rate, "/");
-    sq_buf_printf(&b, "%.*s %s begin%s", (int)digits, rate,
-                  rate[digits + 1] == 's'   ? "a second"
-                  : rate[digits + 1] == 'm' ? "a minute"
-                                            : "an hour",
-                  strncmp(rate, "1/", 2) == 0 ? "s" : "");
+    if (at_once) {
+        sq_buf_puts(&b, "all begin at once");
+    } else {
+        sq_buf_printf(&b, "%.*s %s begin%s", (int)digits, rate,
+                      rate[digits + 1] == 's'   ? "a second"
+                      : rate[digits + 1] == 'm' ? "a minute"
+                                                : "an hour",
+                      strncmp(rate, "1/", 2) == 0 ? "s" : "");
+    }
+    if (!at_once && !(plan->hold_ns && plan->duration_ns)) {
+        sq_buf_printf(&b, ", all within %.6g s", all_s);
+    }
     if (plan->hold_ns && plan->duration_ns) {
         sq_buf_printf(&b, " for %s, and each stays for %s: %llu in all, %llu at once at most",
                       duration, hold, (unsigned long long)sq_plan_arrivals(plan),
                       (unsigned long long)plan->peers);
     } else if (plan->hold_ns) {
-        sq_buf_printf(&b, ", all within %.6g s, and each stays for %s", all_s, hold);
+        sq_buf_printf(&b, ", and each stays for %s", hold);
     } else {
-        sq_buf_printf(&b, ", all within %.6g s; the run lasts %s, and then they leave over %s",
-                      all_s, duration, down);
+        bool leave_at_once = at_once && plan->ramp_down_ns == 0;
+        sq_buf_printf(&b, "; the run lasts %s, and then they leave %s%s", duration,
+                      leave_at_once ? "at once" : "over ", leave_at_once ? "" : down);
     }
     sq_tell_row(t, "Load", "%s", b.text && !b.err ? b.text : "");
     sq_buf_free(&b);

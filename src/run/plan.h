@@ -20,6 +20,9 @@
 #define SQ_PLAN_PEERS_MAX       1000000
 #define SQ_PLAN_THREADS_MAX     128
 
+/* A rate that is none: the last of SQ_PLAN_PEERS_MAX is due a microsecond after the first. */
+#define SQ_PLAN_AT_ONCE_PER_S 1e12
+
 struct sq_clip;
 struct sq_expect;
 struct sq_lua_script;    /* signal/lua/script.h */
@@ -145,7 +148,7 @@ struct sq_plan {
     const struct sq_secrets *secrets; /* that messages must not show; NULL: none */
 
     uint64_t peers;
-    double rate_per_s;
+    double rate_per_s;     /* SQ_PLAN_AT_ONCE_PER_S: all at once */
     uint64_t hold_ns;      /* 0: until the end */
     uint64_t duration_ns;  /* from the start to the beginning of the ramp down; 0: see above */
     uint64_t ramp_down_ns; /* over how long they leave at the end */

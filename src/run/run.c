@@ -131,9 +131,10 @@ static uint64_t planned_by(struct sq_run *run, uint64_t now_ns)
 static double rate_at(const struct sq_run *run, uint64_t now_ns)
 {
     const struct sq_arrivals *a = sq_crowd_arrivals(run->crowd);
-    return a->kind != SQ_SHAPE_RATE ? NAN
-           : isnan(a->rate_per_s)   ? sq_arrivals_value(a, now_ns)
-                                    : a->rate_per_s;
+    return a->kind != SQ_SHAPE_RATE                 ? NAN
+           : isnan(a->rate_per_s)                   ? sq_arrivals_value(a, now_ns)
+           : a->rate_per_s >= SQ_PLAN_AT_ONCE_PER_S ? NAN
+                                                    : a->rate_per_s;
 }
 
 static double peers_at(const struct sq_run *run, uint64_t now_ns)

@@ -24,7 +24,7 @@ static const struct sq_scenario_key keys[] = {
     {"load", "hold", "hold", SQ_SCENARIO_DURATION, TOP,
      "how long each peer stays (default: until the end)"},
     {"load", "ramp", "ramp", SQ_SCENARIO_TEXT, TOP,
-     "UP or UP:DOWN: bring all up over UP, and down over DOWN"},
+     "UP or UP:DOWN: bring all up over UP (0s: all at once), and down over DOWN"},
     {"load", "shape", "load", SQ_SCENARIO_TEXT, TOP,
      "stages, each a time and the peers or the rate at its end: 30s:100, 5m:100, 30s:0"},
     {"load", "think", "think", SQ_SCENARIO_TEXT, TOP,

@@ -204,21 +204,26 @@ static void put_keys(struct maker *m, const char *section, unsigned where, const
     }
 }
 
-/* Keys that say the same in two ways. */
+/* Keys that say the same in two ways, or what cannot be done. */
+#define BOTH_OF(a, b) "{\"required\": [\"" a "\", \"" b "\"]}"
+
+/* clang-format off */
+static const char two_loads[] =
+    "\"not\": {\"anyOf\": ["
+    BOTH_OF("rate", "ramp") ", " BOTH_OF("shape", "rate") ", "
+    BOTH_OF("shape", "ramp") ", " BOTH_OF("shape", "arrivals") ", "
+    BOTH_OF("arrivals", "rate") ", " BOTH_OF("arrivals", "ramp") ", "
+    "{\"required\": [\"ramp\", \"hold\", \"duration\"], \"properties\": {\"ramp\": "
+    "{\"type\": \"string\", \"pattern\": \"^([0.]+(us|ms|s|m|h))+(:|$)\"}}}]}, ";
+/* clang-format on */
+
 static const char *twice(const char *section)
 {
-#define BOTH_OF(a, b) "{\"required\": [\"" a "\", \"" b "\"]}"
     if (strcmp(section, "rooms") == 0) {
         return "\"not\": " BOTH_OF("size", "sizes") ", ";
     }
     if (strcmp(section, "load") == 0) {
-        return "\"not\": {\"anyOf\": [" BOTH_OF("rate", "ramp") ", " BOTH_OF(
-            "shape",
-            "rate") ", " BOTH_OF("shape",
-                                 "ramp") ", " BOTH_OF("shape",
-                                                      "arrivals") ", " BOTH_OF("arrivals",
-                                                                               "rate") ", " BOTH_OF("arrivals",
-                                                                                                    "ramp") "]}, ";
+        return two_loads;
     }
     if (strcmp(section, "turn") == 0) {
         return "\"not\": " BOTH_OF("password", "secret") ", ";

@@ -2,6 +2,7 @@
 #include "base/time.h"
 #include "cli/expect_option.h"
 #include "cli/run_options.h"
+#include "run/arrivals.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,6 +95,26 @@ static void rate_follows_peers_unless_given(void **state)
     assert_int_equal(plan_of("lab:|--peers|200|--ramp|4s:7s").ramp_down_ns, 7 * SEC);
     assert_int_equal(plan_of("lab:|--ramp|4s:0s").ramp_down_ns, 0);
     assert_true(plan_of("lab:|--peers|5000").ramp_down_ns == 2 * SEC);
+}
+
+/* 0s is a time, too: none of them waits for another. */
+static void a_ramp_of_no_time_is_all_at_once(void **state)
+{
+    (void)state;
+    const char *const words[] = {"lab:|--peers|5000|--ramp|0s", "lab:|--peers|5000|--ramp|0ms:3s",
+                                 "lab:|--peers|5000|--ramp|0s|--hold|5s"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        struct sq_plan plan = plan_of(words[i]);
+        struct sq_arrivals arrivals;
+        sq_arrivals_init(&arrivals, SEC, plan.rate_per_s);
+        assert_int_equal(sq_plan_arrivals(&plan), 5000);
+        assert_int_equal(sq_arrivals_time_ns(&arrivals, 0), SEC);
+        assert_true(sq_arrivals_time_ns(&arrivals, 4999) <= SEC + 1000);
+        assert_int_equal(plan.ramp_down_ns, i == 1 ? 3 * SEC : 0);
+    }
+    assert_refused("lab:|--ramp|0s|--hold|5s|--duration|20s",
+                   "--ramp 0s brings all peers at once, but with --hold and --duration");
+    assert_refused("lab:|--ramp|0s|--rate|3/s", "--ramp and --rate");
 }
 
 static void hold_and_duration(void **state)
@@ -543,6 +564,7 @@ int main(void)
         cmocka_unit_test(a_target_is_enough),
         cmocka_unit_test(asks_for_help),
         cmocka_unit_test(rate_follows_peers_unless_given),
+        cmocka_unit_test(a_ramp_of_no_time_is_all_at_once),
         cmocka_unit_test(hold_and_duration),
         cmocka_unit_test(all_else_arrives_in_the_plan),
         cmocka_unit_test(keys_are_pressed_when_it_says),

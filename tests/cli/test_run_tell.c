@@ -80,6 +80,8 @@ static const struct {
     {"load.duration", "load: {duration: 44s}\n", "", "the run lasts 44s"},
     {"load.hold", "load: {hold: 9s}\n", "", "each stays for 9s"},
     {"load.ramp", "load: {ramp: '5s:3s'}\n", "", "all within 5 s"},
+    {"load.ramp", "load: {ramp: 0s}\n", "",
+     "all begin at once; the run lasts 30s, and then they leave at once"},
     {"load.shape", "load: {shape: '2s:4, 4s:4, 0s:6, 1m:0'}\n", "",
      "to 4 peers over 2s, 4 for 4s, to 6 at once, to 0 over 1m00s; the run lasts 1m06s"},
     {"load.think", "load: {shape: '9s:4', hold: 2s, think: 1s..2s}\n",

@@ -72,6 +72,9 @@ static const struct wrong wrongs[] = {
     {LAB "load: {duration: 10}\n", "2:18", "load.duration 10: expected a duration"},
     {LAB "load: {hold: 0s}\n", "2:14", "load.hold 0s"},
     {LAB "load: {ramp: up}\n", "2:14", "load.ramp up: expected UP or UP:DOWN"},
+    {LAB "load: {ramp: 0s, hold: 2s, duration: 9s}\n", "2:14",
+     "load.ramp 0s brings all peers at once, but with load.hold and load.duration others come as "
+     "long as the run lasts: expected an UP above 0s, load.rate, or load.shape N for a number"},
     {LAB "load: {ramp: 2s, rate: 1/s}\n", "2:14", "load.ramp and load.rate say the same"},
     {LAB "load: {shape: '30s:many'}\n", "2:15", "load.shape '30s:many'"},
     {LAB "load: {shape: 9, rate: 2/s}\n", "2:15", "load.shape and load.rate both say"},

@@ -174,6 +174,7 @@ load: {rate: 5/q}
 load: {rate: 0/s}
 load: {peers: many}
 load: {ramp: 2s, rate: 1/s}
+load: {ramp: "0s:1s", hold: 2s, duration: 9s}
 load: {shape: 10x:5}
 groups: {a: {share: 130%}}
 groups: {a: {share: 0%}}
@@ -229,6 +230,9 @@ load: {shape: 9, duration: 10s}
 load: {shape: " 30s : 100 , 5m:100, 0s:3, 30s:0", hold: 5s, think: 1s..3s}
 load: {shape: 1m:20/s}
 load: {ramp: 1s:2s, duration: 20s, threads: 1}
+load: {ramp: 0s, duration: 20s}
+load: {ramp: 0s, hold: 20s}
+load: {ramp: 0.5s, hold: 2s, duration: 9s}
 load: {peers: 007}
 name: 2026
 name: true
