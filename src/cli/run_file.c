@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/run_table.h"
 #include "net/link_profile.h"
+#include "scenario/keys.h"
 #include "scenario/scale.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,6 +75,24 @@ static int own_options(const struct sq_run_options *o, const struct sq_scenario_
     return apply(o, group, &group->settings, &table, why, why_room);
 }
 
+/* Keys of the group's own, which its role or the whole file leaves no audio for. */
+static int check_keys(const struct sq_run_options *g, enum sq_scenario_role role, char *why,
+                      size_t why_room)
+{
+    if (!sq_scenario_role_speaks(role)) {
+        snprintf(why, why_room,
+                 "--dtmf: keys are pressed in audio, and role: %s has none: leave it out",
+                 sq_scenario_roles[role]);
+        return SQ_ERR_INVALID;
+    }
+    if (!g->audio) {
+        snprintf(why, why_room,
+                 "--dtmf: keys are pressed in audio, and there is none: leave it out");
+        return SQ_ERR_INVALID;
+    }
+    return 0;
+}
+
 static int read_group(struct sq_run_options *o, size_t i, int argc, char **argv, char *why,
                       size_t why_room)
 {
@@ -96,6 +115,7 @@ static int read_group(struct sq_run_options *o, size_t i, int argc, char **argv,
     own.publishers = sq_scenario_role_sends(group->role) ? UINT64_MAX : 0;
     own.in_group = true;
     err = sq_run_options_check(&own, why, why_room);
+    err = err || !own.dtmf ? err : check_keys(g, group->role, why, why_room);
     if (err) {
         (void)sq_run_file_explain(o, group, why, why_room);
         return err;

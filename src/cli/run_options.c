@@ -159,15 +159,22 @@ static int check(const struct sq_run_options *o, char *why, size_t why_room)
     struct sq_run_options whole = *o;
     const struct sq_scenario *s = o->scenario;
     bool sends = !s || s->groups_len == 0;
+    bool speaks = sends;
     for (size_t i = 0; s && i < s->groups_len; i++) {
         bool watches = is_whep(o->groups[i].target_url);
         if (!watches && sq_scenario_role_sends(s->groups[i].role)) {
             sends = true;
             whole.target_url = o->groups[i].target_url;
+            speaks |= o->groups[i].audio && sq_scenario_role_speaks(s->groups[i].role);
         }
     }
     whole.publishers = sends ? whole.publishers : 0;
     whole.in_group = s && s->groups_len > 0;
+    if (o->dtmf && sends && !speaks) {
+        snprintf(why, why_room,
+                 "--dtmf: keys are pressed in audio, and no group sends any: leave it out");
+        return SQ_ERR_INVALID;
+    }
     return sq_run_options_check(&whole, why, why_room);
 }
 

@@ -170,7 +170,7 @@ static void put_sent(const struct sq_teller *t, const struct sq_run_options *own
         sq_buf_printf(b, "; messages %s%s%s", own->data, own->data_mode ? " " : "",
                       own->data_mode ? own->data_mode : "");
     }
-    if (own->dtmf) {
+    if (own->dtmf && g->audio) {
         sq_buf_printf(b, "; keys %s", own->dtmf);
     }
 }

@@ -647,3 +647,9 @@ bool sq_scenario_role_watches(enum sq_scenario_role role)
 {
     return role != SQ_SCENARIO_ROLE_PUBLISH;
 }
+
+bool sq_scenario_role_speaks(enum sq_scenario_role role)
+{
+    return sq_scenario_role_sends(role) && role != SQ_SCENARIO_ROLE_VIDEO &&
+           role != SQ_SCENARIO_ROLE_DATA;
+}

@@ -110,5 +110,7 @@ const char *sq_scenario_shown(const struct sq_scenario *scenario, const char *va
 /* "publish", "watch" …: what the role sends and receives. */
 bool sq_scenario_role_sends(enum sq_scenario_role role);
 bool sq_scenario_role_watches(enum sq_scenario_role role);
+/* Whether there may be audio in what it sends. */
+bool sq_scenario_role_speaks(enum sq_scenario_role role);
 
 #endif

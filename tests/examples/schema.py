@@ -151,7 +151,7 @@ ONLY_CHECK = {
     "what several keys make together": (
         "rate: 1000000/s, hold: 1s", "count: 3", "count: 1000", "per_room: 2}, b", "per_room: 1}, b",
         "per_room: 3}, b", "simulcast: 2", "audio: false", "video: false", "publishers: 3", "publishers: 0",
-        "role: watch, ", "role: publish, ", "role: data", "steps: [dtmf: '1", "echo: true", "replay: ", "score > 7"),
+        "role: watch, ", "role: publish, ", "role: data", "dtmf: '1'", "steps: [dtmf: '1", "echo: true", "replay: ", "score > 7"),
     "sums": ("2: 70%, 3: 20%", "wifi@60%", "load: {jitter: 9h}"),
     "names that steps, rows and the environment give": ("${user.a}", "${user.id}", "${t}"),
     "grammars of their own: expectations, networks in one text, hosts, targets": (
