@@ -140,6 +140,12 @@ void sq_capacity_server_read(struct sq_capacity_server *s, struct sq_capacity_le
 {
     level->server_cpu_percent = sq_server_load_percent(&s->load);
     level->server_rss_bytes = s->load.rss_max_bytes;
+    if (s->pid && s->load.samples > 1) {
+        s->busy = s->busy || s->load.last.cpu_s > s->load.first.cpu_s;
+        if (!s->busy && !sq_server_children("/proc", s->pid, s->children, sizeof(s->children))) {
+            s->children[0] = '\0';
+        }
+    }
     level->others_percent = isnan(s->cores_first_s) ? NAN : others_percent(s);
     sq_server_load_begin(&s->load);
     sq_http_cancel(s->request);
@@ -213,11 +219,26 @@ static void note_shared(const struct sq_capacity_server *s, const cpu_set_t *own
     }
 }
 
+/* A shell that started the server is not the server. */
+static void note_idle(const struct sq_capacity_server *s, struct sq_capacity *c)
+{
+    char command[SQ_SERVER_COMMAND_MAX];
+    if (s->pid && !s->busy && s->children[0]) {
+        sq_server_command("/proc", s->pid, command);
+        sq_capacity_note(c,
+                         "The process of --server-pid, %llu (%s), used no CPU at all while peers "
+                         "were there, but has started others: %s; if one of them is the server, "
+                         "give its number.",
+                         (unsigned long long)s->pid, command, s->children);
+    }
+}
+
 void sq_capacity_server_note(const struct sq_capacity_server *s, const struct sq_plan *plan,
                              struct sq_capacity *c)
 {
     cpu_set_t own;
     char cores[CORES_TEXT];
+    note_idle(s, c);
     if (sched_getaffinity(0, sizeof(own), &own) != 0) {
         return;
     }

@@ -24,6 +24,8 @@ struct sq_capacity_server {
     bool holding;                       /* samples count */
     bool gone;                          /* the process is not there any more */
     bool answered;
+    bool busy;           /* its process has used CPU */
+    char children[320];  /* of a process that has not; "": it has none */
     uint64_t unanswered; /* requests of the end point */
     char why[256];
 };

@@ -1,5 +1,6 @@
 #include "run/server_load.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #define CPU_NAME "process_cpu_seconds_total"
 #define RSS_NAME "process_resident_memory_bytes"
+
+#define CHILDREN_TOLD 4
 
 static int read_text(const char *root, uint64_t pid, const char *name, char *text, size_t room)
 {
@@ -56,6 +59,89 @@ int sq_server_sample_pid(const char *root, uint64_t pid, struct sq_server_sample
         ret_sample->rss_bytes = pages * (double)sysconf(_SC_PAGESIZE);
     }
     return err;
+}
+
+/* ---- Whom it started ---- */
+
+/* proc(5): "PID (COMMAND) STATE PARENT …", with any bytes in the command. */
+static int read_names(const char *root, uint64_t pid, char command[static SQ_SERVER_COMMAND_MAX],
+                      uint64_t *ret_parent)
+{
+    char text[2048];
+    double parent;
+    int err = read_text(root, pid, "stat", text, sizeof(text));
+    const char *from = err ? NULL : strchr(text, '(');
+    const char *to = from ? strrchr(from, ')') : NULL;
+    if (!to || strlen(to) < 3 || to[2] == 'Z' || nth_number(to + 1, 1, &parent) != 0) {
+        return SQ_ERR_NOTFOUND;
+    }
+    snprintf(command, SQ_SERVER_COMMAND_MAX, "%.*s", (int)(to - from - 1), from + 1);
+    for (char *c = command; *c; c++) {
+        *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c;
+    }
+    *ret_parent = (uint64_t)parent;
+    return 0;
+}
+
+void sq_server_command(const char *root, uint64_t pid, char text[static SQ_SERVER_COMMAND_MAX])
+{
+    uint64_t parent;
+    if (read_names(root, pid, text, &parent) != 0) {
+        text[0] = '\0';
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Those of the least numbers, in order; how many there are is told. */
+static size_t find_children(const char *root, uint64_t pid, uint64_t first[static CHILDREN_TOLD])
+{
+    char command[SQ_SERVER_COMMAND_MAX];
+    size_t n = 0;
+    DIR *dir = opendir(root);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char *end;
+        uint64_t child = strtoull(entry->d_name, &end, 10);
+        uint64_t parent;
+        if (*end || child == 0 || read_names(root, child, command, &parent) != 0 || parent != pid) {
+            continue;
+        }
+        size_t kept = n < CHILDREN_TOLD ? n : CHILDREN_TOLD;
+        n++;
+        if (kept < CHILDREN_TOLD) {
+            first[kept++] = child;
+        } else if (child < first[kept - 1]) {
+            first[kept - 1] = child;
+        }
+        qsort(first, kept, sizeof(*first), by_number);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return n;
+}
+
+bool sq_server_children(const char *root, uint64_t pid, char *text, size_t room)
+{
+    uint64_t first[CHILDREN_TOLD];
+    char command[SQ_SERVER_COMMAND_MAX];
+    size_t n = find_children(root, pid, first);
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n && i < CHILDREN_TOLD && at < room; i++) {
+        sq_server_command(root, first[i], command);
+        at += (size_t)snprintf(text + at, room - at, "%s%llu (%s)", at > 0 ? ", " : "",
+                               (unsigned long long)first[i], command);
+    }
+    if (n > CHILDREN_TOLD && at < room) {
+        snprintf(text + at, room - at, " and %zu more", n - CHILDREN_TOLD);
+    }
+    return n > 0;
 }
 
 int sq_server_sample_cores(const char *root, const bool *cores, size_t n, double *ret_busy_s)

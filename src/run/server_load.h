@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SQ_SERVER_COMMAND_MAX 64
+
 struct sq_server_sample {
     double cpu_s;     /* since the process began: process_cpu_seconds_total */
     double rss_bytes; /* process_resident_memory_bytes; NAN: not known */
@@ -25,6 +27,11 @@ struct sq_server_load {
  * may not be looked at. */
 int sq_server_sample_pid(const char *root, uint64_t pid,
                          struct sq_server_sample *ret_sample) SQ_MUST_USE;
+/* The processes that this one has started and that are there, as "12 (node), 13 (sh)" and how many
+ * more; false: none. A command is as proc(5) has it, of 15 bytes at most. */
+bool sq_server_children(const char *root, uint64_t pid, char *text, size_t room);
+/* "sh", and nothing of a process that is not there. */
+void sq_server_command(const char *root, uint64_t pid, char text[static SQ_SERVER_COMMAND_MAX]);
 /* From the text of a Prometheus end point (text format 0.0.4); series of a name with labels are
  * added up. SQ_ERR_FORMAT: process_cpu_seconds_total is not in it. */
 int sq_server_sample_metrics(const char *text, struct sq_server_sample *ret_sample) SQ_MUST_USE;

@@ -45,8 +45,17 @@ def capacity_dead_lab(t):
     lab = Lab(t)
     blind = t.start("blind", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "2", "--no-video", "--hold", "1s",
                               "--lateness-max", "300", "--expect", "video.in.fps > 20", "--out", t.folder / "blind"])
+    shell = t.start("shell", ["sh", "-c", "sleep 60; true"])  # as one that started the server
+    wrapped = t.start("wrapped", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "2", "--most", "2", "--no-video",
+                                  "--rate", "40/s", "--hold", "2s", "--hold-most", "2s", "--confirm", "0", "--lateness-max", "300",
+                                  "--expect", "peers.ok == 100%", "--server-pid", shell.pid, "--out", t.folder / "wrapped"])
     check(blind.wait(15) == 2 and "video.in.fps > 20: no sample" in blind.stdout(), blind.stdout())
     check("failed from" not in blind.stdout(), blind.stdout())
+    check(wrapped.wait(15) == 0, wrapped.stderr())
+    idle = f"The process of --server-pid, {shell.pid} (sh), used no CPU at all while peers were there, but has started others: "
+    check(idle in wrapped.stdout() and "(sleep); if one of them is the server" in wrapped.stdout(), wrapped.stdout())
+    notes = json.loads((t.folder / "wrapped" / "capacity.json").read_text())["notes"]
+    check(sum(idle in note for note in notes) == 1, f"{notes}")
     out = t.folder / "capacity"
     search = t.start("search", [t.squall, "capacity", lab.room(), "--grow", "room", "--from", "2", "--rate", "40/s", "--no-video",
                                 "--hold", "1s", "--hold-most", "1s", "--pause", "50ms", "--expect", "peers.ok == 100%",

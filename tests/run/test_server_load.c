@@ -3,6 +3,7 @@
 #include "run/server_load.h"
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,6 +65,76 @@ static void reads_proc(void **state)
     snprintf(path, sizeof(path), "%s/7", root);
     rmdir(path);
     rmdir(root);
+}
+
+static void put_process(const char *root, unsigned pid, const char *command, char state,
+                        unsigned parent)
+{
+    char name[64], text[128];
+    snprintf(name, sizeof(name), "%s/%u", root, pid);
+    assert_int_equal(mkdir(name, 0700), 0);
+    snprintf(name, sizeof(name), "../%u/stat", pid);
+    snprintf(text, sizeof(text), "%u (%s) %c %u 7 7 0 -1 4194304 1\n", pid, command, state, parent);
+    put(root, name, text);
+}
+
+static void clear(const char *root, const unsigned *pids, size_t n)
+{
+    char path[256];
+    for (size_t i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s/%u/stat", root, pids[i]);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/%u", root, pids[i]);
+        rmdir(path);
+    }
+    assert_int_equal(rmdir(root), 0);
+}
+
+static void names_whom_a_process_started(void **state)
+{
+    (void)state;
+    static const unsigned pids[] = {7, 41, 9, 105, 30, 88, 50, 60};
+    char root[] = "/tmp/squall-proc-XXXXXX";
+    char text[320];
+    assert_non_null(mkdtemp(root));
+    put_process(root, 7, "sh", 'S', 1);
+    assert_false(sq_server_children(root, 7, text, sizeof(text)));
+    assert_string_equal(text, "");
+    put_process(root, 41, "a) S 8 (b", 'R', 7); /* what else stands between fields */
+    put_process(root, 9, "other", 'S', 41);     /* a child's child */
+    put_process(root, 105, "gone", 'Z', 7);
+    assert_true(sq_server_children(root, 7, text, sizeof(text)));
+    assert_string_equal(text, "41 (a) S 8 (b)");
+    put_process(root, 30, "node\x1b[1m", 'S', 7);
+    put_process(root, 88, "x", 'S', 7);
+    put_process(root, 50, "y", 'S', 7);
+    put_process(root, 60, "z", 'S', 7);
+    assert_true(sq_server_children(root, 7, text, sizeof(text)));
+    assert_string_equal(text, "30 (node?[1m), 41 (a) S 8 (b), 50 (y), 60 (z) and 1 more");
+    clear(root, pids, sizeof(pids) / sizeof(*pids));
+}
+
+/* Against a process that was really started. */
+static void finds_an_own_child(void **state)
+{
+    (void)state;
+    char text[320], wanted[128], command[SQ_SERVER_COMMAND_MAX];
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    sq_server_command("/proc", (uint64_t)getpid(), command);
+    assert_non_null(strstr("test_run_server_load", command)); /* 15 bytes of it */
+    snprintf(wanted, sizeof(wanted), "%d (%s)", (int)child, command);
+    assert_true(sq_server_children("/proc", (uint64_t)getpid(), text, sizeof(text)));
+    assert_string_equal(text, wanted);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_false(sq_server_children("/proc", (uint64_t)getpid(), text, sizeof(text)));
+    sq_server_command("/proc", (uint64_t)child, command);
+    assert_string_equal(command, "");
 }
 
 /* Against what the kernel says of this very process in another way. */
@@ -133,10 +205,9 @@ static void cpu_is_of_the_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_proc),
-        cmocka_unit_test(agrees_with_getrusage),
-        cmocka_unit_test(reads_prometheus),
-        cmocka_unit_test(cpu_is_of_the_window),
+        cmocka_unit_test(reads_proc),         cmocka_unit_test(names_whom_a_process_started),
+        cmocka_unit_test(finds_an_own_child), cmocka_unit_test(agrees_with_getrusage),
+        cmocka_unit_test(reads_prometheus),   cmocka_unit_test(cpu_is_of_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
