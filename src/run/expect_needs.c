@@ -266,11 +266,31 @@ static int check_event(const struct checking *c, size_t which)
     near = near ? near : sq_expect_nearest(sq_view_of(event->name), plan->tags, plan->tags_len);
     return refuse(c, at,
                   "no event is called '%s'%s%s%s; there are start, ramped, draining, end, joined, "
-                  "up, leaving, times such as 10s, and the tags of a scenario's steps",
+                  "up, leaving, times such as 10s, and the tags of steps and scripts",
                   event->name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
-/* A timer or counter is one that steps have. */
+/* "the steps of this run have" and the like; NULL: it has nothing that measures. */
+static const char *who_measures(const struct sq_plan *plan, bool named)
+{
+    const struct sq_lua_script *script = NULL;
+    bool steps = false;
+    bool scripts = false; /* more than one */
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *g = &plan->groups[i];
+        steps = steps || (g->steps && g->steps->n > 0) || (g->before && g->before->n > 0);
+        scripts = scripts || (script && g->script && g->script != script);
+        script = script ? script : g->script;
+    }
+    return steps && scripts   ? "the steps and scripts of this run have"
+           : steps && script  ? "the steps and the script of this run have"
+           : scripts          ? "the scripts of this run have"
+           : script           ? "the script of this run has"
+           : (steps || named) ? "the steps of this run have"
+                              : NULL;
+}
+
+/* A timer or counter is one that steps or a script have. */
 static int check_own(const struct checking *c, const struct sq_expect_node *node)
 {
     const struct sq_step_figures *f = c->plan->figures;
@@ -288,14 +308,15 @@ static int check_own(const struct checking *c, const struct sq_expect_node *node
         len = put > 0 && len + (size_t)put < sizeof(list) ? len + (size_t)put : len;
         list[len] = '\0';
     }
+    const char *who = who_measures(c->plan, n > 0);
     if (n == 0) {
-        return refuse(c, node->at, "no %s is called '%s': the steps of this run have none", what,
-                      node->own);
+        return refuse(c, node->at, "no %s is called '%s': %s%s", what, node->own,
+                      who ? who : "this run has neither steps nor a script that could measure it",
+                      who ? " none" : "");
     }
     const char *near = sq_expect_nearest(sq_view_of(node->own), names, n);
-    return refuse(c, node->at, "no %s is called '%s'; the steps of this run have %s%s%s%s", what,
-                  node->own, list, near ? "; did you mean " : "", near ? near : "",
-                  near ? "?" : "");
+    return refuse(c, node->at, "no %s is called '%s'; %s %s%s%s%s", what, node->own, who, list,
+                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 /* One of --abort-on that is looked at when the run is over ends nothing. */

@@ -4,6 +4,7 @@
 #include "run/expect.h"
 #include "run/plan.h"
 #include "run/slice.h"
+#include "signal/lua/script.h"
 #include "signal/target.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -360,6 +361,68 @@ static void what_a_plan_has(void **state)
     assert_non_null(strstr(error.message, "it names none"));
 }
 
+/* Who has, or has not, what an expectation asks for: steps, one script or several, or both. */
+static void says_who_measures(void **state)
+{
+    static const struct sq_step wait = {.kind = SQ_STEP_WAIT};
+    static const struct sq_steps steps = {.items = (struct sq_step *)&wait, .n = 1};
+    static const struct sq_steps no_steps = {.n = 0};
+    static const struct sq_step_figures some = {.timers = {"login"}, .timers_len = 1};
+    static const struct sq_lua_script scripts[2];
+    static const struct {
+        const struct sq_steps *steps[2];
+        const struct sq_lua_script *scripts[2];
+        const char *has, *none;
+    } cases[] = {
+        {{&steps, &no_steps},
+         {NULL, NULL},
+         "the steps of this run have login;",
+         "the steps of this run have none"},
+        {{NULL, NULL},
+         {&scripts[0], NULL},
+         "the script of this run has login;",
+         "the script of this run has none"},
+        {{&no_steps, NULL},
+         {&scripts[0], &scripts[0]},
+         "the script of this run has login;",
+         "the script of this run has none"},
+        {{NULL, NULL},
+         {&scripts[0], &scripts[1]},
+         "the scripts of this run have login;",
+         "the scripts of this run have none"},
+        {{&steps, NULL},
+         {NULL, &scripts[0]},
+         "the steps and the script of this run have login;",
+         "the steps and the script of this run have none"},
+        {{&steps, NULL},
+         {&scripts[0], &scripts[1]},
+         "the steps and scripts of this run have login;",
+         "the steps and scripts of this run have none"},
+        {{NULL, NULL},
+         {NULL, NULL},
+         NULL,
+         "no counter is called 'login': this run has neither steps nor a script that could measure "
+         "it"},
+    };
+    struct sq_plan plan;
+    struct sq_expect_error error;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        make_plan(&plan);
+        for (size_t k = 0; k < 2; k++) {
+            plan.groups[k].steps = plan.groups[k].before = cases[i].steps[k];
+            plan.groups[k].script = cases[i].scripts[k];
+        }
+        plan.figures = cases[i].has ? &some : NULL;
+        assert_int_equal(check(&plan, "counter.login > 1", &error), SQ_ERR_INVALID);
+        assert_non_null(strstr(error.message, cases[i].none));
+        if (cases[i].has) {
+            assert_int_equal(check(&plan, "timer.logn < 1s", &error), SQ_ERR_INVALID);
+            assert_non_null(strstr(error.message, cases[i].has));
+        }
+    }
+}
+
 /* What would be looked at after the end ends nothing: the run has thirty seconds, and no ramp down.
  */
 static void what_comes_too_late_to_end_a_run(void **state)
@@ -471,6 +534,7 @@ int main(void)
         cmocka_unit_test(what_comes_too_late_to_end_a_run),
         cmocka_unit_test(what_needs_a_run),
         cmocka_unit_test(some_of_the_peers_are_not_all),
+        cmocka_unit_test(says_who_measures),
         cmocka_unit_test(an_end_before_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
