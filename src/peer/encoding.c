@@ -603,6 +603,7 @@ int sq_track_send(struct sq_track *track, uint64_t now_ns, const struct sq_rtp_o
     /* One a time-stamp: packets do not tell where a frame begins, and may come out of order. */
     if (track->kind == SQ_MEDIA_VIDEO && payload_len > 0 && (first || (int32_t)(ts - before) > 0)) {
         e->rtp.frames_sent++;
+        e->rtp.key_frames_sent += out->key;
     }
     return 0;
 }

@@ -150,6 +150,7 @@ struct sq_peer_event {
 struct sq_rtp_out {
     uint32_t timestamp; /* in the codec's clock */
     bool marker;
+    bool key;          /* of a key frame: all its packets say so. For the statistics */
     bool explicit_seq; /* send with `seq`, else with the next one */
     uint16_t seq;
     uint32_t cookie;       /* given back to `resend` when the packet is asked for again */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "media/depacket.h"
 #include "media/frame_buffer.h"
 #include "media/mux/rtpfile.h"
 #include "peer/rtp/rtp.h"
@@ -11,9 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_SEQ 1000 /* of what is sent, below 2^15 (RFC 3711, section 3.3.1) */
-#define BURST_MAX 64   /* packets in one go */
-#define LEVEL     (0x80 | 30)
+#define FIRST_SEQ    1000 /* of what is sent, below 2^15 (RFC 3711, section 3.3.1) */
+#define BURST_MAX    64   /* packets in one go */
+#define FRAME_SPREAD 256  /* packets on either side, among which those of a frame are looked for */
+#define LEVEL        (0x80 | 30)
 #define CUT_SHORT                                                                                  \
     "cut short by the capture's snap length, which leaves nothing to measure: expected whole "     \
     "packets, as 'tcpdump -s 0' keeps them"
@@ -183,24 +185,56 @@ static int take(struct sq_replay *replay, const enum sq_codec map[static SQ_REPL
     return add(replay, &packet);
 }
 
+static struct sq_media_packet packet_of(const struct sq_replay_packet *p, enum sq_codec codec)
+{
+    return (struct sq_media_packet){.now_ns = p->ns,
+                                    .payload = p->payload,
+                                    .len = p->len,
+                                    .timestamp = p->ts,
+                                    .seq = p->seq,
+                                    .marker = p->marker,
+                                    .codec = codec};
+}
+
 uint64_t sq_replay_frames(const struct sq_replay *replay, enum sq_codec codec)
 {
     struct sq_frame_buffer frames;
     sq_frame_buffer_init(&frames, SQ_NS_PER_SEC, NULL, NULL);
     for (size_t i = 0; i < replay->packets_len; i++) {
         const struct sq_replay_packet *p = &replay->packets[i];
-        const struct sq_media_packet packet = {.now_ns = p->ns,
-                                               .payload = p->payload,
-                                               .len = p->len,
-                                               .timestamp = p->ts,
-                                               .seq = p->seq,
-                                               .marker = p->marker,
-                                               .codec = codec};
+        const struct sq_media_packet packet = packet_of(p, codec);
         int err = p->video ? sq_frame_buffer_push(&frames, &packet, false) : 0;
         (void)err; /* a bad packet: counted there, and of no frame */
     }
     sq_frame_buffer_close(&frames);
     return frames.stats.frames_decoded;
+}
+
+/* That it is a key frame stands in one of its packets, which need not come first. */
+static void mark_frame(struct sq_replay *replay, size_t number)
+{
+    uint32_t ts = replay->packets[number].ts;
+    size_t end = sq_min_u64(replay->packets_len, number + FRAME_SPREAD);
+    for (size_t i = number > FRAME_SPREAD ? number - FRAME_SPREAD : 0; i < end; i++) {
+        struct sq_replay_packet *p = &replay->packets[i];
+        p->key = p->key || (p->video && p->ts == ts);
+    }
+}
+
+static void mark_keys(struct sq_replay *replay)
+{
+    struct sq_depacket_state *state = NULL;
+    enum sq_codec codec = replay->streams[SQ_MEDIA_VIDEO].codec;
+    for (size_t i = 0; i < replay->packets_len; i++) {
+        const struct sq_replay_packet *p = &replay->packets[i];
+        const struct sq_media_packet packet = packet_of(p, codec);
+        struct sq_part part;
+        if (p->video && !p->key && sq_depacket(&packet, &state, &part) == 0 &&
+            (part.flags & SQ_PART_KEY)) {
+            mark_frame(replay, i);
+        }
+    }
+    sq_depacket_state_free(state);
 }
 
 /* Times begin with the first packet and do not fall; the holes in the numbers are counted. */
@@ -221,6 +255,7 @@ static void finish(struct sq_replay *replay)
     }
     replay->duration_ns = last_ns;
     replay->frames = sq_replay_frames(replay, replay->streams[SQ_MEDIA_VIDEO].codec);
+    mark_keys(replay);
 }
 
 /* Says why where there is nothing to send. `any`: there were packets, if of no known type. */
@@ -377,6 +412,7 @@ static struct sq_rtp_out out_of(const struct sq_replay *replay, size_t number)
     return (struct sq_rtp_out){
         .timestamp = p->ts - stream->first_ts,
         .marker = p->marker,
+        .key = p->key,
         .explicit_seq = true,
         .seq = (uint16_t)(FIRST_SEQ + (uint16_t)(p->seq - stream->first_seq)),
         .cookie = (uint32_t)number,

@@ -24,6 +24,7 @@ struct sq_replay_packet {
     uint32_t ts;
     uint16_t seq, len;
     bool marker, video;
+    bool key; /* of a key frame, as any packet of it tells */
 };
 
 /* One recorded stream. */

@@ -37,6 +37,39 @@ def holes(packets):
     return sorted(set(range(max(have) + 1)) - have)
 
 
+def is_key(codec, payload):
+    """What a packet of video tells of its frame, by the RFCs, apart from Squall."""
+    first = payload[0]
+    if codec == "vp8":  # RFC 7741, section 4: the descriptor, and P of the frame's header
+        at = 1
+        if first & 0x80:
+            more = payload[1]
+            wide = more & 0x80 and payload[2] & 0x80
+            at += 1 + (2 if wide else bool(more & 0x80)) + bool(more & 0x40) + bool(more & 0x30)
+        return first & 0x17 == 0x10 and not payload[at] & 1
+    if codec == "vp9":  # RFC 9628, section 4.2: P of the descriptor
+        return not first & 0x40
+    if codec == "av1":  # RTP payload format for AV1, section 4.4: N, and a keyframe begins a sequence
+        return bool(first & 0x08)
+    if first & 0x1f == 24:  # RFC 6184, section 5.7: STAP-A
+        at, kinds = 1, []
+        while at < len(payload):
+            kinds.append(payload[at + 2] & 0x1f)
+            at += 2 + struct.unpack_from("!H", payload, at)[0]
+        return 5 in kinds
+    return (payload[1] if first & 0x1f == 28 else first) & 0x1f == 5
+
+
+def key_frames(codec, packets):
+    """Time-stamps; those that came as a whole behind a later frame's are not counted as sent."""
+    newest, begun = None, set()
+    for _, _, stamp, _ in packets:
+        if newest is None or 0 < (stamp - newest) % 2 ** 32 < 2 ** 31:
+            newest = stamp
+            begun.add(stamp)
+    return len({stamp for _, _, stamp, payload in packets if stamp in begun and is_key(codec, payload)})
+
+
 def dump_of(results, name):
     return read_dump(next((results.folder / "record").glob(name)))
 
@@ -90,7 +123,9 @@ def replay_loss(t):
     check(frames > 0.8 * first.peers[0]["video.in.frames"], f"{frames} frames, {first.peers[0]['video.in.frames']} before")
     # In the order in which they came: what is late begins no frame anew; one that came late as a whole is not counted.
     stamps, sent = len({p[2] for p in dump_of(first, "*-in-video-1.rtpdump")}), third.peers[0]["video.out.frames"]
-    test.note(f"{stamps} time-stamps of video in the recording, {sent:.0f} frames sent")
+    keys = key_frames("vp8", dump_of(first, "*-in-video-1.rtpdump"))
+    test.note(f"{stamps} time-stamps of video in the recording, {sent:.0f} frames sent, {keys} of them key frames")
+    check(keys > 0 and third.peers[0]["video.out.key_frames"] == keys, f"{third.peers[0]['video.out.key_frames']} key frames sent of {keys}")
     check(0.95 * stamps <= sent <= stamps, f"{sent} frames sent of {stamps} time-stamps")
 
 
@@ -117,6 +152,26 @@ def replay_clean(t):
             check(peer["audio.in.concealment_percent"] < 2, f"{options}: {peer['audio.in.concealment_percent']} % concealed")
             check(peer["audio.in.packets"] == len(sound), f"{options}: {peer['audio.in.packets']} packets of {len(sound)}")
         test.note(f"{' '.join(options) or 'both'}: {lasted:.2f} s of {seconds:.2f} s")
+
+
+CODECS = ("vp8", "vp9", "h264", "av1")
+
+
+def replay_keys(t):
+    """Key frames that are sent, against those of the recording: read from it, told by who sent them first, and counted by who received them."""
+    lab = t.lab()
+    going = [(codec, t.run(lab.room(), "--room", f"echo-{codec}", "--peers", 2, "--publishers", 1, "--codec", f"video={codec}", "--no-audio", "--ramp", "1s",
+                           "--duration", "5s", "--record", 2, "--record-format", "rtpdump", "--lateness-max", 200)) for codec in CODECS]
+    firsts = [(codec, run.finish()) for codec, run in going]
+    files = [next((first.folder / "record").glob("*-in-video-1.rtpdump")) for _, first in firsts]
+    for (codec, first), file, again in zip(firsts, files, replays(t, *((file,) for file in files))):
+        first.all_ok(2)
+        again.all_ok(1)
+        counted = key_frames(codec, read_dump(file))
+        sent, heard = (again.peers[0][f"video.{way}.key_frames"] for way in ("out", "in"))
+        viewer = next(peer for peer in first.peers if peer["video.in.packets"] > 0)
+        test.note(f"{codec}: {counted} key frames in the recording, {sent:.0f} sent again, {heard:.0f} came back; {viewer['video.in.key_frames']:.0f} before")
+        check(counted > 0 and sent == counted == heard == viewer["video.in.key_frames"], f"{codec}: {sent} sent, {counted} in the recording")
 
 
 def snapped(pcap, most):
@@ -154,4 +209,4 @@ def replay_wrong(t):
 
 
 if __name__ == "__main__":
-    test.run([replay_loss, replay_clean, replay_wrong])
+    test.run([replay_loss, replay_clean, replay_keys, replay_wrong])

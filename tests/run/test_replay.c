@@ -103,6 +103,68 @@ static void streams_and_holes(void **state)
     sq_replay_close(r);
 }
 
+/* The front of a packet of each codec, written by its RFC: of a key frame, of another one, and of
+ * what goes on in either. */
+struct fronts {
+    uint8_t pt, key[12], other[12], on_key[12], on_other[12];
+};
+
+static void put_front(const struct sq_mux_sink *sink, const struct fronts *f,
+                      const uint8_t front[static 12], uint32_t ms, uint16_t seq, uint32_t ts)
+{
+    uint8_t rtp[12 + 40] = {0x80, f->pt};
+    sq_store_u16(rtp + 2, seq);
+    sq_store_u32(rtp + 4, ts);
+    sq_store_u32(rtp + 8, 2);
+    memcpy(rtp + 12, front, 12);
+    sq_rtpdump_packet(sink, ms, rtp, sizeof(rtp));
+}
+
+static void key_frames_are_found(void **state)
+{
+    (void)state;
+    static const struct fronts codecs[] = {
+        /* RFC 7741, 4.2 and 4.3: S and partition 0, then P = 0 of a key frame. */
+        {96,
+         {0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 64, 1, 180, 0},
+         {0x10, 0x01},
+         {0x00, 0x00},
+         {0x00, 0x00}},
+        /* RFC 9628, 4.2: P is the second bit, B the fifth; every packet tells it. */
+        {98, {0x08, 0x82}, {0x48, 0x86}, {0x00, 0x55}, {0x40, 0x55}},
+        /* RFC 6184, 5.8: FU-A of type 5, and of type 1. */
+        {102, {0x7c, 0x85, 0x88}, {0x5c, 0x81, 0x9a}, {0x7c, 0x05, 1}, {0x5c, 0x01, 1}},
+        /* RTP payload format for AV1, 4.4: W = 1, and N of a new sequence; Z of what goes on. */
+        {45, {0x18, 0x0a, 1, 2, 3}, {0x10, 0x32, 1}, {0x90, 1}, {0x90, 1}},
+    };
+    for (size_t c = 0; c < sizeof(codecs) / sizeof(codecs[0]); c++) {
+        const struct fronts *f = &codecs[c];
+        struct sq_buf b = {0};
+        const struct sq_mux_sink sink = {.ctx = &b, .append = on_append};
+        struct sq_replay *r;
+        /* What tells it comes late (seq 4), behind a packet of the next frame. */
+        static const bool is_key[] = {true, true, false, false, true, false, true, true};
+        begin_file(&sink);
+        put_front(&sink, f, f->key, 0, 1, 3000);
+        put_front(&sink, f, f->on_key, 1, 2, 3000);
+        put_front(&sink, f, f->other, 40, 3, 6600);
+        put_front(&sink, f, f->on_other, 41, 4, 6600);
+        put_front(&sink, f, f->on_key, 80, 6, 10200);
+        put_front(&sink, f, f->other, 120, 7, 13800);
+        put_front(&sink, f, f->key, 121, 5, 10200);
+        put_front(&sink, f, f->key, 160, 8, 17400);
+        end_file(&b);
+        assert_int_equal(sq_replay_open(path, NULL, &r, why), 0);
+        assert_int_equal(r->packets_len, 8);
+        for (size_t i = 0; i < 8; i++) {
+            if (r->packets[i].key != is_key[i]) {
+                fail_msg("payload type %u, packet %zu", f->pt, i);
+            }
+        }
+        sq_replay_close(r);
+    }
+}
+
 static void payload_types_are_told(void **state)
 {
     (void)state;
@@ -480,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_and_holes),
+        cmocka_unit_test(key_frames_are_found),
         cmocka_unit_test(payload_types_are_told),
         cmocka_unit_test(nothing_to_send),
         cmocka_unit_test(packets_longer_than_a_datagram),
