@@ -205,6 +205,15 @@ function(sq_plot_test)
   endif()
 endfunction()
 
+# Seeds of the fuzz targets: what was found is not lost when they are written anew.
+function(sq_corpus_test)
+  find_program(SQ_PLOT_PYTHON python3)
+  if(SQ_PLOT_PYTHON)
+    add_test(NAME fuzz/corpus COMMAND ${SQ_PLOT_PYTHON} -B ${CMAKE_SOURCE_DIR}/tests/fuzz/test_corpus.py)
+    set_tests_properties(fuzz/corpus PROPERTIES LABELS unit TIMEOUT 60)
+  endif()
+endfunction()
+
 # tests/ROOM/test_NAME.c becomes the program and the ctest case ROOM/NAME. Helpers that several tests
 # of a room share stand in other .c files of that folder and are the library sq_test_ROOM.
 function(sq_tests)
@@ -257,6 +266,7 @@ function(sq_tests)
     endforeach()
   endforeach()
   sq_plot_test()
+  sq_corpus_test()
   if(EXISTS ${CMAKE_SOURCE_DIR}/tests/interop/CMakeLists.txt)
     add_subdirectory(tests/interop)
   endif()

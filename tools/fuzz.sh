@@ -1,7 +1,9 @@
 #!/bin/sh
 # Builds the fuzz targets with clang in build-fuzz and runs each for SECONDS (60), as many at a time
-# as there are cores. Seeds are those of tests/fuzz/corpus, which is not written to; what is found on
-# the way stays in build-fuzz/found/TARGET and is used again. Fails on a crash, a leak or a time-out
+# as there are cores. Seeds are those of tests/fuzz/corpus, which tests/fuzz/make_corpus.py writes, and of
+# tests/fuzz/found, what was found before and is worth keeping; neither is written to. What is found on
+# the way stays in build-fuzz/found/TARGET and is used again: copy to tests/fuzz/found/TARGET what is to be
+# committed. Fails on a crash, a leak or a time-out
 # and says where the input lies that shows it.
 #   tools/fuzz.sh [SECONDS [TARGET…]]
 # BUILD_FUZZ= another build folder; JOBS= how many at a time.
@@ -33,8 +35,10 @@ found=$build/found/$target
 log=$build/found/$target.log
 mkdir -p "$found" "$build/crashes"
 rm -f "$build/found/$target.failed"
+kept=tests/fuzz/found/$target
+[ -d "$kept" ] || kept=
 "$build/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-    -artifact_prefix="$build/crashes/$target-" -print_final_stats=1 "$found" "tests/fuzz/corpus/$target" \
+    -artifact_prefix="$build/crashes/$target-" -print_final_stats=1 "$found" "tests/fuzz/corpus/$target" ${kept:+"$kept"} \
     > "$log" 2>&1
 status=$?
 execs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

@@ -1,23 +1,42 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets: tests/fuzz/corpus/TARGET. The bytes are laid out here by
 hand from the RFCs and not by Squall's own writers, so that a seed does not share their mistakes.
-Deterministic: the same files come out each time."""
+Deterministic: the same files come out each time. What fuzzing found is kept apart, in
+tests/fuzz/found/TARGET; a file of corpus/ that is not made here is moved there.
+  tests/fuzz/make_corpus.py [FOLDER]     corpus and found in FOLDER (default: tests/fuzz)"""
 import hashlib
 import hmac
 import json
 import pathlib
 import struct
+import sys
 import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 COOKIE = 0x2112A442
+FOLDER = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+CORPUS = FOLDER / "corpus"
+made = set()
 
 
 def put(target, name, data):
-    folder = HERE / "corpus" / target
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    path = CORPUS / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    made.add(path)
+
+
+def keep_found():
+    """What is in corpus/ and was not made here somebody found, and no run of this makes it again."""
+    for path in sorted(set(CORPUS.glob("*/*")) - made):
+        folder = FOLDER / "found" / path.parent.name
+        kept = folder / path.name
+        if kept.exists() and kept.read_bytes() != path.read_bytes():
+            kept = folder / hashlib.sha1(path.read_bytes()).hexdigest()  # as libFuzzer names what it finds
+        folder.mkdir(parents=True, exist_ok=True)
+        path.replace(kept)
+        print(f"{path.relative_to(FOLDER)} is no seed of this script: moved to {kept.relative_to(FOLDER)}")
 
 
 # ---- STUN (RFC 8489) -----------------------------------------------------------------------------
@@ -704,9 +723,6 @@ def store_seeds():
 
 
 def main():
-    corpus = HERE / "corpus"
-    for old in corpus.glob("*/*") if corpus.exists() else []:
-        old.unlink()
     messages = stun_seeds()
     ice_seeds(messages)
     candidate_seeds()
@@ -732,7 +748,8 @@ def main():
     steps_seeds()
     users_seeds()
     store_seeds()
-    for folder in sorted(corpus.iterdir()):
+    keep_found()
+    for folder in sorted(CORPUS.iterdir()):
         print(f"{folder.name}: {len(list(folder.iterdir()))} seeds")
 
 
