@@ -6,7 +6,9 @@ bench/NETWORK.md.
   bench/network.py [--rounds 3] [--window 15]
 
 All as in bench/run.py: generator and lab on a core each, WHIP to the lab's echo, every case once a round, medians. Senders keep
-their rate (--bwe off), so that all have the same packets but for those that are lost, and repaired."""
+their rate (--bwe off), so that all have the same packets but for those that are lost, and repaired. Where the network loses
+packets a peer or two of all may not come, as it happens that every packet of a TCP connect is lost: figures are of those who came, and
+the table tells how many did not. More than that is an error."""
 import argparse
 import os
 import signal
@@ -24,6 +26,8 @@ NETWORKS = [
     ("40 ms each way", "delay=40ms"),
     ("Poor 4G", "Poor 4G"),
 ]
+LOSSY = {"Poor 4G"}
+ABSENT_MOST = 2  # peers of a lossy network that did not come
 KINDS = {"av": "Audio and 1 Mbit/s video, 156 packets/s each way", "audio": "Audio only, 50 packets/s each way"}
 
 
@@ -59,15 +63,20 @@ class NetworkBench(run.Bench):
                   "hold": f"{ramp + config.settle + window + 3:.0f}", "json": path, "out": os.path.join(config.logs, "squall-results")}
         argv = [config.squall] + [a.format(**values) for a in run.SQUALL_ARGS] + run.SQUALL_KIND[kind] + ["--bwe", "off"]
         argv += ["--network", self.network] if self.network else []
+        argv += ["--expect", f"peers.failed <= {self.absent_most(peers)}"]
         process = self.start(name, argv, config.cpu)
         return process, process.started + ramp + config.settle, path
 
+    def absent_most(self, peers):
+        return ABSENT_MOST if self.network in LOSSY and peers > 10 * ABSENT_MOST else 0
+
     def read_squall(self, client, report, kind, peers, rate, row):
         """Loss is part of it here: what matters is that all were there and sent what they do without a link."""
-        if report["peers"]["ok"] != peers or report["exit"] not in (0, run.EXIT_INVALID):
+        came = report["peers"]["ok"]
+        if not peers - self.absent_most(peers) <= came <= peers or report["exit"] not in (0, run.EXIT_INVALID):
             client.fail(f"{report['peers']}, exit code {report['exit']}: {report['reason']}")
         sent = report["metrics"]["video.out.bitrate" if kind == "av" else "audio.out.bitrate"]["avg"]
-        return {"sent": sent, "lateness_p99_ms": report["generator"]["lateness_ms"]["p99"], "invalid": report["exit"] == run.EXIT_INVALID}
+        return {"sent": sent, "absent": peers - came, "cpu_us": row["cpu_us"] * peers / came, "lateness_p99_ms": report["generator"]["lateness_ms"]["p99"], "invalid": report["exit"] == run.EXIT_INVALID}
 
     def case(self, kind, network, peers):
         self.network = network
@@ -75,7 +84,7 @@ class NetworkBench(run.Bench):
         key = (kind, network)
         if key not in self.base_rss:
             self.base_rss[key] = self.measure("squall", kind, 1, 10, 1)["rss_all_kb"]
-        row["rss_kb"] = (row["rss_all_kb"] - self.base_rss[key]) / (peers - 1)
+        row["rss_kb"] = (row["rss_all_kb"] - self.base_rss[key]) / (peers - row["absent"] - 1)
         return row
 
     def all(self):
@@ -87,13 +96,19 @@ class NetworkBench(run.Bench):
                     row = self.case(kind, network, peers)
                     results.setdefault((kind, name), []).append(row)
                     print(f"round {turn + 1}/{self.config.rounds} {kind:5} {name:26} {row['cpu_us']:.0f} µs a peer-second, "
-                          f"{row['rss_kb']:.0f} KB", file=sys.stderr, flush=True)
+                          f"{row['rss_kb']:.0f} KB" + (f", {row['absent']} did not come" if row["absent"] else ""), file=sys.stderr, flush=True)
         return results
+
+
+def absent_text(rows):
+    """Of each round, where there were any."""
+    return ", ".join(str(row["absent"]) for row in rows) if any(row["absent"] for row in rows) else "0"
 
 
 def table(results, kind, peers):
     lines = [f"## {KINDS[kind]}; {peers} peers", "",
-             "| network | CPU µs a peer-second | against no link | KB a peer | sent, kbit/s | lateness p99 ms |", "|---|---|---|---|---|---|"]
+             "| network | CPU µs a peer-second | against no link | KB a peer | sent, kbit/s | lateness p99 ms | peers that did not come |",
+             "|---|---|---|---|---|---|---|"]
     plain = bench_report.middle(results[kind, "no link"], "cpu_us")
     for name, _ in NETWORKS:
         rows = results[kind, name]
@@ -102,7 +117,7 @@ def table(results, kind, peers):
         mark += " **INVALID**" if any(row["invalid"] for row in rows) else ""
         lines.append(f"| {name} | {cpu:.0f}{bench_report.spread(rows, 'cpu_us', '{:.0f}')}{mark} | {cpu - plain:+.0f} µs, {cpu / plain:.2f}× | "
                      f"{bench_report.middle(rows, 'rss_kb'):.0f} | {bench_report.middle(rows, 'sent'):.0f} | "
-                     f"{bench_report.middle(rows, 'lateness_p99_ms'):.2f} |")
+                     f"{bench_report.middle(rows, 'lateness_p99_ms'):.2f} | {absent_text(rows)} |")
     return lines + [""]
 
 
