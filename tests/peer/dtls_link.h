@@ -174,13 +174,14 @@ static inline int real_read(struct link *l, const uint8_t *bytes, size_t len, ui
 
 struct setting {
     const char *suite;
-    bool is_client; /* ours */
-    bool plain;     /* without extended master secret (RFC 7627) */
+    bool is_client;               /* ours */
+    bool plain;                   /* without extended master secret (RFC 7627) */
+    const struct sq_cert *theirs; /* of OpenSSL's side; NULL: one of the pool */
 };
 
 static inline void link_make(struct link *l, const struct setting *how)
 {
-    const struct sq_cert *theirs = sq_cert_pool_get(pool, 1);
+    const struct sq_cert *theirs = how->theirs ? how->theirs : sq_cert_pool_get(pool, 1);
     struct sq_dtls_events events = {.user = l,
                                     .send = on_send,
                                     .connected = on_connected,
@@ -195,6 +196,9 @@ static inline void link_make(struct link *l, const struct setting *how)
     assert_non_null(l->real_ctx);
     SSL_CTX_set_verify(l->real_ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, any);
     SSL_CTX_set_options(l->real_ctx, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET);
+    if (how->theirs) {
+        SSL_CTX_set_security_level(l->real_ctx, 0); /* whatever its strength */
+    }
     if (how->plain) {
         SSL_CTX_set_options(l->real_ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
     }
@@ -276,7 +280,7 @@ static inline void real_says(struct link *l, uint32_t number, size_t len)
     assert_int_equal(SSL_write(l->real, message, (int)len), len);
 }
 
-static const struct setting CLIENT = {"ECDHE-ECDSA-AES128-GCM-SHA256", true, false};
-static const struct setting SERVER = {"ECDHE-ECDSA-AES128-GCM-SHA256", false, false};
+static const struct setting CLIENT = {"ECDHE-ECDSA-AES128-GCM-SHA256", true, false, NULL};
+static const struct setting SERVER = {"ECDHE-ECDSA-AES128-GCM-SHA256", false, false, NULL};
 
 #endif

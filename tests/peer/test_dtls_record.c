@@ -39,7 +39,7 @@ static void data_both_ways(void **state)
     (void)state;
     for (unsigned i = 0; i < 8; i++) {
         static struct link l;
-        const struct setting how = {suites[i & 1], (i & 2) != 0, (i & 4) != 0};
+        const struct setting how = {suites[i & 1], (i & 2) != 0, (i & 4) != 0, NULL};
         connect_with(&l, &how);
         talk(&l);
         link_free(&l);

@@ -150,7 +150,7 @@ static int ssl_ctx_make(struct sq_dtls_ctx *ctx)
     if (err) {
         return err;
     }
-    SSL_CTX *c = SSL_CTX_new(DTLS_method());
+    SSL_CTX *c = SSL_CTX_new_ex(ctx->lib.context, NULL, DTLS_method());
     ctx->ssl_ctx = c;
     if (!c) {
         return SQ_ERR_CRYPTO;
@@ -183,9 +183,8 @@ int sq_dtls_ctx_create(const struct sq_dtls_config *config, struct sq_dtls_ctx *
         ctx->config = *config;
     }
     int err = config_fill(&ctx->config);
-    if (!err) {
-        err = ssl_ctx_make(ctx);
-    }
+    err = err ? err : sq_dtls_lib_make(&ctx->lib);
+    err = err ? err : ssl_ctx_make(ctx);
     if (!err) {
         ctx->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "sq_dtls");
         if (!ctx->method || BIO_meth_set_write(ctx->method, bio_write) != 1 ||
@@ -212,6 +211,7 @@ void sq_dtls_ctx_destroy(struct sq_dtls_ctx *ctx)
     SSL_CTX_free(ctx->ssl_ctx);
     BIO_meth_free(ctx->method);
     sq_dtls_cipher_free(&ctx->cipher);
+    sq_dtls_lib_free(&ctx->lib);
     sq_free(ctx);
 }
 

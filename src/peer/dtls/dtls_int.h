@@ -5,6 +5,7 @@
 #include "peer/dtls/cert_int.h"
 #include "peer/dtls/dtls.h"
 #include "peer/dtls/dtls_record.h"
+#include <openssl/provider.h>
 #include <openssl/ssl.h>
 #include <sys/time.h>
 
@@ -19,8 +20,15 @@ enum content_type {
     CONTENT_DATA = 23,
 };
 
+/* OpenSSL's library context of a sq_dtls_ctx. */
+struct sq_dtls_lib {
+    OSSL_LIB_CTX *context;   /* owned; NULL: the process's */
+    OSSL_PROVIDER *provider; /* owned */
+};
+
 struct sq_dtls_ctx {
     struct sq_dtls_config config; /* defaults filled in */
+    struct sq_dtls_lib lib;
     SSL_CTX *ssl_ctx;
     BIO_METHOD *method;
     struct sq_dtls_cipher cipher;
@@ -90,6 +98,12 @@ int sq_dtls_wanted_parse(const struct sq_dtls_fingerprint *fingerprints, size_t 
                          struct wanted **ret_wanted) SQ_MUST_USE;
 /* Compares the remote's certificate; on a mismatch says so in d->mismatch. True when it fits. */
 bool sq_dtls_wanted_fits(struct sq_dtls *d, X509 *cert);
+
+/* A context whose handshakes cost less, or zeros when the process's own has to do. SQ_ERR_CRYPTO.
+ */
+int sq_dtls_lib_make(struct sq_dtls_lib *ret_lib) SQ_MUST_USE;
+/* Zeros are allowed; nothing made in it may be left. */
+void sq_dtls_lib_free(struct sq_dtls_lib *lib);
 
 /* Makes d->ssl with a BIO that ends in d. */
 int sq_dtls_ssl_make(struct sq_dtls *d) SQ_MUST_USE;
