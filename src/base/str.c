@@ -54,10 +54,61 @@ void sq_buf_puts(struct sq_buf *b, const char *text)
     sq_buf_add(b, text, strlen(text));
 }
 
+/* Nothing but %s, %u, %d and %%? */
+static bool is_plain(const char *fmt)
+{
+    for (const char *at = strchr(fmt, '%'); at; at = strchr(at + 2, '%')) {
+        if (at[1] == '\0' || !strchr("sud%", at[1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_number(struct sq_buf *b, unsigned number, bool is_negative)
+{
+    char digits[12]; /* 32 bits have ten, and a sign */
+    char *at = digits + sizeof(digits);
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    if (is_negative) {
+        *--at = '-';
+    }
+    sq_buf_add(b, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+/* SDP and JSON are made of hundreds of these, and printf takes a thousand instructions for each. */
+static void add_plain(struct sq_buf *b, const char *fmt, va_list args)
+{
+    for (const char *at = strchr(fmt, '%'); at; at = strchr(fmt, '%')) {
+        sq_buf_add(b, fmt, (size_t)(at - fmt));
+        fmt = at + 2;
+        if (at[1] == 's') {
+            const char *text = va_arg(args, const char *);
+            sq_buf_puts(b, text ? text : "(null)"); /* as glibc has it */
+        } else if (at[1] == 'u') {
+            add_number(b, va_arg(args, unsigned), false);
+        } else if (at[1] == 'd') {
+            int number = va_arg(args, int);
+            add_number(b, number < 0 ? 0U - (unsigned)number : (unsigned)number, number < 0);
+        } else {
+            sq_buf_add(b, "%", 1);
+        }
+    }
+    sq_buf_puts(b, fmt);
+}
+
 void sq_buf_printf(struct sq_buf *b, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
+    if (is_plain(fmt)) {
+        add_plain(b, fmt, args);
+        va_end(args);
+        return;
+    }
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     if (n < 0 || !buf_reserve(b, (size_t)n)) {

@@ -2,10 +2,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include <inttypes.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -87,6 +90,37 @@ static void buffer_grows_and_survives_failure(void **state)
     sq_mem_fail_at(0);
 }
 
+/* printf itself is the judge: the formats that are written without it, and those that are not. */
+#define SAME(...)                                                                                  \
+    do {                                                                                           \
+        struct sq_buf buf = {0};                                                                   \
+        char expected[600];                                                                        \
+        sq_buf_puts(&buf, "> ");                                                                   \
+        sq_buf_printf(&buf, __VA_ARGS__);                                                          \
+        (void)snprintf(expected, sizeof(expected), "> " __VA_ARGS__);                              \
+        assert_int_equal(buf.len, strlen(expected));                                               \
+        assert_string_equal(buf.text, expected);                                                   \
+        sq_buf_free(&buf);                                                                         \
+    } while (0)
+
+static void formats_are_those_of_printf(void **state)
+{
+    (void)state;
+    char text[300];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    SAME("a=rtpmap:%u %s/%u\r\n", 96U, "VP8", 90000U);
+    SAME("%u %u %u %u", 0U, 9U, 10U, UINT_MAX);
+    SAME("%d%d %d %d", 0, -1, INT_MIN, INT_MAX);
+    SAME("%s", "");
+    SAME("100%% of %s%%", "peers");
+    SAME("%s%s", text, "y");
+    SAME("%u and %5u, %-3d|%.*s|%x", 1U, 2U, 3, 2, "abc", 255U);
+    SAME("%s %" PRIu64, "a", UINT64_MAX);
+    SAME("%s %zu %.1f", text, sizeof(text), 0.25);
+    SAME("nothing to fill in");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +128,7 @@ int main(void)
         cmocka_unit_test(rates_and_bitrates),
         cmocka_unit_test(views_cut_and_count),
         cmocka_unit_test(edits_are_counted),
+        cmocka_unit_test(formats_are_those_of_printf),
         cmocka_unit_test(buffer_grows_and_survives_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
