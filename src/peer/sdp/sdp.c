@@ -44,13 +44,12 @@ static void count_lines(const char *text, size_t len, size_t *ret_lines, size_t 
 {
     size_t lines = 0;
     size_t media = 0;
-    bool at_start = true;
-    for (size_t i = 0; i < len; i++) {
-        if (at_start) {
-            lines++;
-            media += text[i] == 'm';
-        }
-        at_start = text[i] == '\n';
+    const char *end = text + len;
+    for (const char *at = text; at && at < end;) {
+        lines++;
+        media += *at == 'm';
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
     }
     *ret_lines = lines;
     *ret_media = media;
