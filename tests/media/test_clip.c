@@ -19,6 +19,26 @@ static int open_file(const struct help_file *f, struct sq_clip **ret_clip, char 
     return sq_clip_open_bytes(f->bytes, f->len, "made up", 0, ret_clip, why);
 }
 
+/* Against the definition, bit by bit, and the check value that catalogues of CRCs give. */
+static void check_sum_is_crc32(void **state)
+{
+    uint8_t bytes[100];
+    assert_int_equal(sq_clip_check_sum((const uint8_t *)"123456789", 9), 0xcbf43926);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i * i + 7 * i + 200);
+    }
+    for (size_t from = 0; from < 9; from++) {
+        for (size_t to = from; to <= sizeof(bytes); to++) {
+            uint32_t crc = UINT32_MAX;
+            for (size_t bit = 8 * from; bit < 8 * to; bit++) {
+                uint32_t low = (crc ^ bytes[bit / 8] >> bit % 8) & 1;
+                crc = crc >> 1 ^ (low ? 0xedb88320 : 0);
+            }
+            assert_int_equal(sq_clip_check_sum(bytes + from, to - from), ~crc);
+        }
+    }
+}
+
 static void what_ships_is_as_promised(void **state)
 {
     struct sq_clip *c = help_open("default", 0);
@@ -427,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_much_can_be_heard),
         cmocka_unit_test(black_is_as_the_clip_it_hides),
+        cmocka_unit_test(check_sum_is_crc32),
         cmocka_unit_test(what_ships_is_as_promised),
         cmocka_unit_test(what_ships_has_three_steps),
         cmocka_unit_test(cut_is_whole_and_even),
