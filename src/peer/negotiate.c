@@ -127,23 +127,14 @@ static int take_role(struct sq_peer *peer, bool offering)
 
 /* ---- Results ---- */
 
-static const char *fingerprint_text(const struct sq_sdp_fingerprint *f,
-                                    char out[static SQ_FINGERPRINT_TEXT_BYTES])
-{
-    char *at = out;
-    for (size_t i = 0; i < f->len_bytes; i++) {
-        at += sprintf(at, i ? ":%02X" : "%02X", f->bytes[i]);
-    }
-    return out;
-}
-
 static int apply_fingerprints(struct sq_peer *peer, const struct sq_jsep_remote *remote)
 {
     char texts[SQ_JSEP_FINGERPRINTS_MAX][SQ_FINGERPRINT_TEXT_BYTES];
     struct sq_dtls_fingerprint prints[SQ_JSEP_FINGERPRINTS_MAX];
     for (size_t i = 0; i < remote->n_fingerprints; i++) {
-        prints[i].hash = remote->fingerprints[i].hash;
-        prints[i].value = fingerprint_text(&remote->fingerprints[i], texts[i]);
+        const struct sq_sdp_fingerprint *f = &remote->fingerprints[i];
+        sq_fingerprint_format(f->bytes, f->len_bytes, texts[i]);
+        prints[i] = (struct sq_dtls_fingerprint){f->hash, texts[i]};
     }
     return sq_dtls_set_remote(peer->dtls, prints, remote->n_fingerprints);
 }

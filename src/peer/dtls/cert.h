@@ -25,6 +25,9 @@ void sq_cert_destroy(struct sq_cert *cert); /* NULL is allowed */
 const char *sq_cert_fingerprint(const struct sq_cert *cert);
 /* The hash of sq_cert_fingerprint: "sha-256". */
 const char *sq_cert_fingerprint_hash(const struct sq_cert *cert);
+/* "AB:CD:…" of n bytes, at most 64. */
+void sq_fingerprint_format(const uint8_t *bytes, size_t n,
+                           char out[static SQ_FINGERPRINT_TEXT_BYTES]);
 
 /* n certificates; 1 to SQ_CERT_POOL_MAX, else SQ_ERR_INVALID. */
 struct sq_cert_pool;

@@ -12,8 +12,4 @@ struct sq_cert {
     char fingerprint[SQ_FINGERPRINT_TEXT_BYTES];
 };
 
-/* "AB:CD:…" of n bytes, n at most EVP_MAX_MD_SIZE. */
-void sq_fingerprint_format(const uint8_t *bytes, size_t n,
-                           char out[static SQ_FINGERPRINT_TEXT_BYTES]);
-
 #endif
