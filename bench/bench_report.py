@@ -124,7 +124,8 @@ def setup_table(results, dtls, peers):
         lines.append(f"| OpenSSL {dtls['openssl']} handshake alone, P-256 | {dtls['client_us']:.0f} client, "
                      f"{dtls['server_us']:.0f} server | 1.00× | – |")
     lines += ["", "A client's set-up holds signalling too: HTTP, SDP, ICE, DTLS and the session's memory. For Squall the media "
-              "that peers sent meanwhile is taken off at its measured cost; Pion starts media after its ramp.", ""]
+              "that peers sent meanwhile is taken off at its measured cost, and the program's start at that of a run with one peer; "
+              "Pion starts media after its ramp, and counts from when its program has started.", ""]
     return lines
 
 
