@@ -33,7 +33,7 @@ static bool must_fail(void)
 #endif
 
 static bool huge_pages;
-static _Thread_local uintptr_t heap; /* the last one asked for */
+static _Thread_local const void *heap; /* the last one asked for */
 
 bool sq_mem_use_huge_pages(void)
 {
@@ -45,20 +45,22 @@ bool sq_mem_use_huge_pages(void)
     return huge_pages;
 }
 
-static void enter_heap(uintptr_t base)
+static void enter_heap(void *base)
 {
     heap = base;
     /* With holes in it, it does what it can and fails. */
-    (void)madvise((void *)base, HEAP_BYTES, MADV_HUGEPAGE);
+    (void)madvise(base, HEAP_BYTES, MADV_HUGEPAGE);
     /* The page that the heap's own head was written to before anybody asked. */
-    (void)madvise((void *)base, HUGE_PAGE_BYTES, MADV_COLLAPSE);
+    (void)madvise(base, HUGE_PAGE_BYTES, MADV_COLLAPSE);
 }
 
 static void *placed(void *block, size_t bytes)
 {
-    uintptr_t base = (uintptr_t)block & ~(HEAP_BYTES - 1);
-    if (huge_pages && base != heap && block && bytes <= HEAP_BLOCK_MOST) {
-        enter_heap(base);
+    if (huge_pages && block && bytes <= HEAP_BLOCK_MOST) {
+        char *base = (char *)block - ((uintptr_t)block & (HEAP_BYTES - 1));
+        if (base != heap) {
+            enter_heap(base);
+        }
     }
     return block;
 }
