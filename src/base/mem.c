@@ -65,6 +65,29 @@ static void *placed(void *block, size_t bytes)
     return block;
 }
 
+struct reserved {
+    struct reserved *next;
+};
+
+void sq_mem_reserve(size_t bytes)
+{
+    struct reserved *all = NULL;
+    for (size_t at = 0; huge_pages && at + HEAP_BLOCK_MOST <= bytes; at += HEAP_BLOCK_MOST) {
+        struct reserved *block = placed(malloc(HEAP_BLOCK_MOST), HEAP_BLOCK_MOST);
+        if (!block) {
+            break;
+        }
+        memset(block, 0, HEAP_BLOCK_MOST);
+        block->next = all;
+        all = block;
+    }
+    while (all) {
+        struct reserved *next = all->next;
+        free(all);
+        all = next;
+    }
+}
+
 /* ---- Blocks ---- */
 
 void sq_mem_fail_at(size_t nth)

@@ -23,6 +23,10 @@ void sq_free(void *block);
  * is a hint: nothing fails. A thread takes 2 MiB at a time, though, however little it needs. To be
  * called before there are threads; false: this allocator knows no such thing (sanitizers'). */
 bool sq_mem_use_huge_pages(void);
+/* Has the kernel give the calling thread's heap so many bytes now: with huge pages each 2 MiB take
+ * it a quarter of a millisecond, and 20 ms where a virtual machine must ask its host for them. Does
+ * nothing without huge pages; nothing fails. */
+void sq_mem_reserve(size_t bytes);
 
 /* For libraries that do not say that they had no memory, or do worse: are there less than 8 MiB
  * left? Tries it. */

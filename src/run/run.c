@@ -20,8 +20,9 @@
 
 #define CHANGE_AHEAD_NS   (20 * SQ_NS_PER_MS) /* shards hear of a new rate before it takes effect */
 #define START_AHEAD_NS    (50 * SQ_NS_PER_MS) /* time for the threads to get going */
-#define SECONDS_IN_ONE_GO 64                  /* of the time line, written to its file */
-#define SECONDS_OPEN      8 /* seconds that shards may be apart in their reports */
+#define RESERVE_MB_NS     (5 * SQ_NS_PER_MS) /* ... and for a megabyte that each of them reserves */
+#define SECONDS_IN_ONE_GO 64                 /* of the time line, written to its file */
+#define SECONDS_OPEN      8                  /* seconds that shards may be apart in their reports */
 
 /* A second that not all shards have told of yet. */
 struct open_second {
@@ -484,7 +485,8 @@ int sq_run_start(const struct sq_plan *plan, struct sq_loop *loop, const struct 
     run->loop = loop;
     run->ops = ops;
     run->ctx = ctx;
-    run->start_ns = sq_loop_refresh_now(loop) + START_AHEAD_NS;
+    run->start_ns =
+        sq_loop_refresh_now(loop) + START_AHEAD_NS + (sq_shard_bytes(plan) >> 20) * RESERVE_MB_NS;
     run->closed_ns = plan->duration_ns ? run->start_ns + plan->duration_ns : SQ_NEVER;
     const struct sq_crowd_config crowd = {
         .plan = plan, .start_ns = run->start_ns, .stride = 1, .counting = true};

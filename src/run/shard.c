@@ -15,7 +15,11 @@
 #define SLICE_NS         (SQ_NS_PER_SEC / SLICES)
 #define STARTS_MAX       64 /* users begun, or sent away, in one go: packets must not wait for them */
 #define DRAIN_TICK_NS    (10 * SQ_NS_PER_MS)
-#define HUNG_FACTOR      5 /* times the 95th percentile of setup.total */
+/* Measured, bench/RESULTS.md: 31 KB and 58. What a user takes later on, it takes as it goes. */
+#define USER_BYTES          (28 * 1024)
+#define USER_BYTES_VIDEO    (52 * 1024)
+#define USERS_RESERVED_MOST 2000
+#define HUNG_FACTOR         5 /* times the 95th percentile of setup.total */
 
 /* The latest word of the run's thread. */
 struct order {
@@ -511,9 +515,20 @@ static int make_carrier(struct sq_shard *shard)
     return sq_carrier_create(shard->loop, &config, &shard->carrier);
 }
 
+size_t sq_shard_bytes(const struct sq_plan *plan)
+{
+    bool video = false;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        video |= plan->groups[i].video;
+    }
+    uint64_t users = sq_min_u64(plan->peers / plan->threads, USERS_RESERVED_MOST);
+    return (size_t)users * (video ? USER_BYTES_VIDEO : USER_BYTES);
+}
+
 static void *thread_main(void *ctx)
 {
     struct sq_shard *shard = ctx;
+    sq_mem_reserve(sq_shard_bytes(shard->config.plan));
     shard->cpu_ns = shard->cpu_start_ns = sq_thread_cpu_ns();
     shard->wall_ns = shard->wall_start_ns = sq_clock_ns();
     sq_loop_refresh_now(shard->loop);

@@ -49,6 +49,9 @@ struct sq_shard_config {
  * longer than nearly all others needed. Where nobody got up, there is nobody to compare with. */
 uint64_t sq_hung_after_ns(const struct sq_plan *plan, bool any_up, uint64_t setup_p95_ms);
 
+/* What a shard's users take of memory, or somewhat less: it reserves that when it starts. */
+size_t sq_shard_bytes(const struct sq_plan *plan);
+
 /* Makes the loop and the thread and starts it. SQ_ERR_IO with errno, SQ_ERR_NOMEM, … */
 int sq_shard_start(const struct sq_shard_config *config, struct sq_shard **ret_shard) SQ_MUST_USE;
 /* From the run's thread; take effect soon. */

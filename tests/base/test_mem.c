@@ -14,26 +14,34 @@
 
 #define BLOCK_BYTES 1024
 #define BLOCKS      4096 /* two huge pages at least */
+#define RESERVED_KB 20000
 
-/* What the kernel knows of the mapping that `block` lies in: whether huge pages were asked for. */
-static bool asked_for_huge_pages(const void *block)
+/* What the kernel knows of the mapping that `block` lies in. */
+struct mapping {
+    bool huge_pages; /* were asked for */
+    unsigned long resident_kb;
+};
+
+static struct mapping mapping_of(const void *block)
 {
     FILE *f = fopen("/proc/self/smaps", "re");
     assert_non_null(f);
     char line[1024];
     bool here = false;
-    bool asked = false;
+    struct mapping found = {0};
     while (fgets(line, sizeof(line), f)) {
         uintptr_t begin;
         uintptr_t end;
         if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2) {
             here = (uintptr_t)block >= begin && (uintptr_t)block < end;
         } else if (here && strncmp(line, "VmFlags:", 8) == 0) {
-            asked = strstr(line, " hg") != NULL;
+            found.huge_pages = strstr(line, " hg") != NULL;
+        } else if (here) {
+            (void)sscanf(line, "Rss: %lu", &found.resident_kb);
         }
     }
     (void)fclose(f);
-    return asked;
+    return found;
 }
 
 static void *allocate(void *ctx)
@@ -57,16 +65,40 @@ static void a_threads_blocks_are_to_lie_in_huge_pages(void **state)
     pthread_join(thread, NULL);
     for (size_t i = 0; i < BLOCKS; i += BLOCKS / 16) {
         assert_non_null(blocks[i]);
-        assert_true(asked_for_huge_pages(blocks[i]));
+        assert_true(mapping_of(blocks[i]).huge_pages);
     }
     for (size_t i = 0; i < BLOCKS; i++) {
         sq_free(blocks[i]);
     }
 }
 
+static void *reserve(void *ctx)
+{
+    struct mapping *ret_heap = ctx;
+    sq_mem_reserve(RESERVED_KB * 1024UL);
+    void *block = sq_malloc(1);
+    *ret_heap = mapping_of(block);
+    sq_free(block);
+    return NULL;
+}
+
+static void what_is_reserved_is_there_before_it_is_used(void **state)
+{
+    (void)state;
+    if (!sq_mem_use_huge_pages()) {
+        skip();
+    }
+    struct mapping heap = {0};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, reserve, &heap), 0);
+    pthread_join(thread, NULL);
+    assert_in_range(heap.resident_kb, RESERVED_KB, RESERVED_KB + 4096);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_reserved_is_there_before_it_is_used),
         cmocka_unit_test(a_threads_blocks_are_to_lie_in_huge_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
