@@ -54,9 +54,11 @@ struct session {
     struct sq_record_option record;
     struct sq_baseline_option baseline;
     struct sq_run_paths paths;
+    size_t known; /* so much of result->incomplete the files say */
     char why[WHY_MAX];
     bool finished, interrupted, paused;
     bool written;            /* the results directory is whole */
+    bool no_html;            /* --html FILE is missing */
     int collected;           /* an error: the result is not complete */
     struct sq_places places; /* of --json and its like */
     int results_lock;        /* open while the results directory is this run's; -1: none */
@@ -174,28 +176,48 @@ static int execute(struct session *s)
 
 /* ---- Results ---- */
 
-/* *err keeps the first failure, as s->why does. */
+/* Some of the results are not there: the closing text and the files say so, and the exit code that
+ * it comes to. *err keeps the first failure, as s->why does. */
+static void miss(struct session *s, int failed, const char *what, int *err)
+{
+    sq_verdict_incomplete(s->result, what);
+    if (!*err) {
+        *err = refuse(s, failed, "%s", what);
+    }
+}
+
 static void write_one(struct session *s, enum sq_report_kind kind, const char *path, int *err)
 {
     struct sq_report_error error;
-    int failed = path ? sq_report_write_file(s->result, kind, path, &error) : 0;
-    if (failed && !*err) {
-        *err = refuse(s, failed, "%s", error.message);
+    int failed = sq_report_write_file(s->result, kind, path, &error);
+    if (failed) {
+        s->no_html = s->no_html || kind == SQ_REPORT_HTML;
+        miss(s, failed, error.message, err);
     }
+}
+
+struct single {
+    enum sq_report_kind kind;
+    const char *path; /* NULL: not asked for */
+};
+
+#define SINGLES 4
+
+static void find_singles(const struct session *s, struct single ret_singles[static SINGLES])
+{
+    const struct sq_run_options *o = &s->options;
+    ret_singles[0] = (struct single){SQ_REPORT_JSON, o->json};
+    ret_singles[1] = (struct single){SQ_REPORT_JUNIT, o->junit};
+    ret_singles[2] = (struct single){SQ_REPORT_HTML, o->html};
+    ret_singles[3] = (struct single){SQ_REPORT_MARKDOWN, o->markdown};
 }
 
 /* Files, and then what may make us wait for its reader. */
 static void write_others(struct session *s, bool waiting, int *err)
 {
-    const struct sq_run_options *o = &s->options;
-    const struct {
-        enum sq_report_kind kind;
-        const char *path;
-    } all[] = {{SQ_REPORT_JSON, o->json},
-               {SQ_REPORT_JUNIT, o->junit},
-               {SQ_REPORT_HTML, o->html},
-               {SQ_REPORT_MARKDOWN, o->markdown}};
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+    struct single all[SINGLES];
+    find_singles(s, all);
+    for (size_t i = 0; i < SINGLES; i++) {
         if (all[i].path && sq_place_waits(all[i].path) == waiting) {
             write_one(s, all[i].kind, all[i].path, err);
         }
@@ -237,6 +259,44 @@ static void tell_github(const struct session *s, FILE *out)
     sq_buf_free(&lines);
 }
 
+/* A page that is not there is not named. */
+static void forget_report(struct session *s, const char *dir)
+{
+    const struct sq_run_options *o = &s->options;
+    bool file = o->html && strcmp(o->html, "-") != 0;
+    struct sq_buf path = {0};
+    sq_buf_printf(&path, "%s/report.html", dir);
+    if (file ? s->no_html : !path.err && access(path.text, F_OK) != 0) {
+        sq_free(s->result->report);
+        s->result->report = NULL;
+    }
+    sq_buf_free(&path);
+}
+
+/* Once something is missing that the files which were written before do not know of. */
+static void keep_true(struct session *s, const char *dir)
+{
+    static const enum sq_report_kind tell[] = {SQ_REPORT_HTML, SQ_REPORT_JUNIT, SQ_REPORT_JSON};
+    struct single all[SINGLES];
+    size_t missing = strlen(s->result->incomplete);
+    if (missing == s->known) {
+        return;
+    }
+    s->known = missing;
+    find_singles(s, all);
+    for (size_t i = 0; i < sizeof(tell) / sizeof(*tell); i++) {
+        sq_report_rewrite(s->result, tell[i], dir);
+        if (tell[i] == SQ_REPORT_HTML) {
+            forget_report(s, dir);
+        }
+    }
+    for (size_t i = 0; i < SINGLES; i++) {
+        if (all[i].path && !sq_place_waits(all[i].path)) {
+            sq_report_rewrite_file(s->result, all[i].kind, all[i].path);
+        }
+    }
+}
+
 /* What is wrong with them has been told. */
 static void tell_recorded(struct session *s, FILE *out)
 {
@@ -245,37 +305,35 @@ static void tell_recorded(struct session *s, FILE *out)
     (void)err;
 }
 
-/* The closing text and the files say the exit code that it comes to. */
-static int note_unfinished(struct session *s, int err)
-{
-    if (err && s->result->exit_code == SQ_EXIT_HELD) {
-        s->result->exit_code = SQ_EXIT_USAGE;
-    }
-    return err;
-}
-
 /* Before the closing text, which is to say what came of them. What cannot be written is told, and
  * does not keep the rest from being written. */
 static int write_files(struct session *s, const char *dir)
 {
     struct sq_report_error error;
-    int err = s->collected ? refuse(s, s->collected, "the results are not complete: %s",
-                                    sq_err_name(s->collected))
-                           : 0;
-    if (!err) {
-        err = sq_record_option_tell(&s->record, NULL, s->why, sizeof(s->why));
+    char why[sizeof(s->why)];
+    int err = 0;
+    if (s->collected) {
+        snprintf(why, sizeof(why), "the results are not complete: %s", sq_err_name(s->collected));
+        miss(s, s->collected, why, &err);
+    } else {
+        int failed = sq_record_option_tell(&s->record, NULL, why, sizeof(why));
+        if (failed) {
+            miss(s, failed, why, &err);
+        }
     }
-    err = note_unfinished(s, err);
+    s->known = strlen(s->result->incomplete);
     int failed = sq_report_write(s->result, dir, &error);
     s->written = !failed;
     if (failed) {
         if (err) {
             fprintf(stderr, "squall: %s\n", s->why); /* both are told */
+            err = 0;
         }
-        err = note_unfinished(s, refuse(s, failed, "%s", error.message));
+        miss(s, failed, error.message, &err);
     }
     write_others(s, false, &err);
-    return note_unfinished(s, err);
+    keep_true(s, dir);
+    return err;
 }
 
 static int write_results(struct session *s)
@@ -299,13 +357,15 @@ static int write_results(struct session *s)
         sq_dtmf_option_tell(&s->plan, s->result, out);
         errno = 0;
         if ((fflush(out) != 0 || ferror(out)) && !err) {
-            err = refuse(s, SQ_ERR_IO, "cannot write the closing text: %s", strerror(errno));
+            char why[sizeof(s->why)];
+            snprintf(why, sizeof(why), "cannot write the closing text: %s", strerror(errno));
+            miss(s, SQ_ERR_IO, why, &err);
         }
     } else {
         sq_report_text_notes(s->result, stderr);
     }
     if (s->options.quiet && s->result->exit_code != SQ_EXIT_HELD) {
-        fprintf(stderr, "squall: %s: ", sq_verdict_name(s->result->verdict));
+        fprintf(stderr, "squall: %s: ", sq_result_word(s->result));
         sq_report_text_words(s->result->verdict_reason, stderr);
         fputc('\n', stderr);
     }
@@ -316,6 +376,7 @@ static int write_results(struct session *s)
     }
     sq_control_let_go();
     write_others(s, true, &err);
+    keep_true(s, dir);
     return err;
 }
 

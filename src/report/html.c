@@ -33,6 +33,9 @@ static const char *verdict_title(const struct sq_result *r)
     static const char *const titles[] = {"PASS: it held", "FAIL: it did not hold",
                                          "INVALID: the generator was the bottleneck",
                                          "ERROR: no peer connected"};
+    if (sq_result_is_incomplete(r)) {
+        return "INCOMPLETE: it held, and not all results could be written";
+    }
     if (r->interrupted && r->verdict == SQ_VERDICT_ERROR) {
         return "Interrupted";
     }
@@ -50,7 +53,8 @@ static void put_head(const struct sq_result *r, struct sq_buf *out)
     static const char *const words[] = {"PASS", "FAIL", "INVALID", "ERROR"};
     char title[SQ_RUN_ID_SIZE + 32];
     char what[SQ_RUN_ID_SIZE + 8];
-    snprintf(title, sizeof(title), "%s · Squall run %s", words[r->verdict], r->run_id);
+    snprintf(title, sizeof(title), "%s · Squall run %s",
+             sq_result_is_incomplete(r) ? "INCOMPLETE" : words[r->verdict], r->run_id);
     snprintf(what, sizeof(what), "run %s", r->run_id);
     sq_html_begin(&(struct sq_html_frame){title, r->target, what, true}, out);
     sq_buf_puts(out, navigation);
@@ -150,11 +154,12 @@ static void put_tiles(const struct sq_result *r, struct sq_buf *out)
 static void put_verdict(const struct sq_result *r, struct sq_buf *out)
 {
     static const char *const marks[] = {"✓", "✗", "?", "!"};
+    enum sq_run_verdict look = sq_result_is_incomplete(r) ? SQ_VERDICT_ERROR : r->verdict;
     sq_buf_printf(out,
                   "<section class=\"card verdict is-%s\" aria-labelledby=\"h-verdict\">"
                   "<div class=\"verdict-head\"><span class=\"mark\" aria-hidden=\"true\">%s</span>"
                   "<div><h1 id=\"h-verdict\">%s</h1>\n<p>",
-                  sq_verdict_name(r->verdict), marks[r->verdict], verdict_title(r));
+                  sq_verdict_name(look), marks[look], verdict_title(r));
     sq_html_text(out, r->verdict_reason);
     sq_buf_printf(out, "</p></div></div>\n");
     put_broke(r, out);

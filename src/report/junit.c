@@ -104,6 +104,15 @@ static void put_run_cases(struct junit *j)
                                     : "timers, sockets and CPU stayed within bounds");
 }
 
+/* Who reads this file alone must not take the run for a pass. */
+static void put_incomplete_case(struct junit *j)
+{
+    if (j->r->incomplete[0]) {
+        put_case(j, "squall.run", "all results could be written", 0, JUNIT_ERROR, "incomplete",
+                 j->r->incomplete);
+    }
+}
+
 /* How often the expression stood there before. Of several cases with one name GitLab takes the
  * first, and no other. */
 static size_t same_before(const struct sq_result *r, size_t index)
@@ -193,6 +202,7 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     struct sq_buf cases = {0};
     struct junit j = {.out = &cases, .r = r};
     put_run_cases(&j);
+    put_incomplete_case(&j);
     put_network_case(&j);
     put_expectation_cases(&j);
     put_cause_cases(&j);
@@ -209,7 +219,7 @@ void sq_report_junit(const struct sq_result *r, struct sq_buf *out)
     sq_escape_xml(out, r->host.name);
     sq_buf_puts(out, "\">\n    <properties>\n");
     put_property(out, "run", r->run_id);
-    put_property(out, "verdict", sq_verdict_name(r->verdict));
+    put_property(out, "verdict", sq_result_word(r));
     put_property(out, "command", r->command ? r->command : "");
     if (r->report) {
         put_property(out, "report", r->report);

@@ -61,7 +61,7 @@ static void put_code(struct sq_buf *out, const char *text)
 static const char *verdict_mark(const struct sq_result *r)
 {
     static const char *const marks[] = {"✅ PASS", "❌ FAIL", "⚠️ INVALID", "🛑 ERROR"};
-    return marks[r->verdict];
+    return sq_result_is_incomplete(r) ? "🛑 INCOMPLETE" : marks[r->verdict];
 }
 
 static void put_value(struct sq_buf *out, const struct sq_expectation *e)
@@ -355,6 +355,9 @@ void sq_report_github(const struct sq_result *r, struct sq_buf *out)
                  r->verdict == SQ_VERDICT_INVALID ? "Squall: INVALID" : "Squall: ERROR",
                  r->verdict_reason);
         errors++;
+    }
+    if (r->incomplete[0]) {
+        annotate(out, "error", "Squall: not all results could be written", r->incomplete);
     }
     for (size_t i = 0; i < r->expectation_count; i++) {
         const struct sq_expectation *e = &r->expectations[i];

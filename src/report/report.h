@@ -33,7 +33,8 @@ struct sq_report_error {
 int sq_report_begin(const char *dir, const char *keep, int *ret_lock,
                     struct sq_report_error *ret_error) SQ_MUST_USE;
 /* Makes DIR (and its parents) if it is not there and writes all files. SQ_ERR_IO or SQ_ERR_NOMEM
- * fill ret_error (nullable) with the first failure; the other files are written all the same. */
+ * fill ret_error (nullable) with the first failure, and how many more there were; the other files
+ * are written all the same. */
 int sq_report_write(const struct sq_result *r, const char *dir,
                     struct sq_report_error *ret_error) SQ_MUST_USE;
 
@@ -50,6 +51,12 @@ enum sq_report_kind {
  * output. */
 int sq_report_write_file(const struct sq_result *r, enum sq_report_kind kind, const char *path,
                          struct sq_report_error *ret_error) SQ_MUST_USE;
+
+/* When the result has changed since one of its files was written (sq_verdict_incomplete): writes it
+ * anew, where there is one. A file that cannot be is removed, as what it says holds no more. What
+ * is no regular file stays as it is. */
+void sq_report_rewrite(const struct sq_result *r, enum sq_report_kind kind, const char *dir);
+void sq_report_rewrite_file(const struct sq_result *r, enum sq_report_kind kind, const char *path);
 
 /* What somebody else has rendered, in the same way. */
 int sq_report_put(const char *path, const struct sq_buf *content,

@@ -71,9 +71,10 @@ static void put_verdict(struct text *t)
 {
     static const char *const marks[] = {"✓ PASS", "✗ FAIL", "? INVALID", "! ERROR"};
     static const char *const colors[] = {"1;32", "1;31", "1;33", "1;31"};
+    bool whole = !sq_result_is_incomplete(t->r);
     sq_buf_puts(t->out, "\n");
-    paint(t, colors[t->r->verdict]);
-    sq_buf_puts(t->out, marks[t->r->verdict]);
+    paint(t, whole ? colors[t->r->verdict] : "1;31");
+    sq_buf_puts(t->out, whole ? marks[t->r->verdict] : "! INCOMPLETE");
     paint(t, "0");
     sq_buf_puts(t->out, "  ");
     sq_escape_terminal(t->out, t->r->verdict_reason);

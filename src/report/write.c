@@ -152,69 +152,136 @@ static int put_in(const char *dir, const char *name, const struct sq_buf *conten
     return err;
 }
 
-/* The first failure is the one that is told. */
-static int first(int err, int failed, const struct sq_report_error *error,
-                 struct sq_report_error *ret_error)
+/* The first failure is the one that is told, with the number of the others. */
+struct failures {
+    int err;
+    unsigned count;
+    struct sq_report_error *first; /* nullable */
+};
+
+static void note(struct failures *f, int failed, const struct sq_report_error *error)
 {
-    if (failed && !err && ret_error) {
-        *ret_error = *error;
+    if (failed && !f->err && f->first) {
+        *f->first = *error;
     }
-    return err ? err : failed;
+    f->err = f->err ? f->err : failed;
+    f->count += failed != 0;
 }
 
-static int write_dumps(const struct sq_result *r, const char *dir,
-                       struct sq_report_error *ret_error)
+static int told(const struct failures *f)
+{
+    if (f->count > 1 && f->first) {
+        size_t len = strlen(f->first->message);
+        snprintf(f->first->message + len, sizeof(f->first->message) - len, " (and %u more file%s)",
+                 f->count - 1, f->count == 2 ? "" : "s");
+    }
+    return f->err;
+}
+
+static void write_dumps(const struct sq_result *r, const char *dir, struct failures *failures)
 {
     struct sq_report_error error;
     struct sq_buf folder = {0};
     if (r->trace_count == 0) {
-        return 0;
+        return;
     }
     sq_buf_printf(&folder, "%s/%s", dir, SQ_REPORT_DUMP_DIR);
-    int err = folder.err ? fail_memory(ret_error, dir) : make_folders(folder.text, ret_error);
-    bool made = !err;
-    for (size_t i = 0; i < r->trace_count && made; i++) {
+    int err = folder.err ? fail_memory(&error, dir) : make_folders(folder.text, &error);
+    note(failures, err, &error);
+    for (size_t i = 0; i < r->trace_count && !err; i++) {
         struct sq_buf name = {0}, content = {0};
         sq_report_dump_name(r, r->traces[i].peer, &name);
         sq_report_render_dump(r, &r->traces[i], &content);
         int failed = name.err ? fail_memory(&error, folder.text)
                               : put_in(folder.text, name.text, &content, &error);
-        err = first(err, failed, &error, ret_error);
+        note(failures, failed, &error);
         sq_buf_free(&name);
         sq_buf_free(&content);
     }
     sq_buf_free(&folder);
-    return err;
 }
+
+/* As it lies in a results directory. */
+static void render_in(const struct sq_result *r, enum sq_report_kind kind, struct sq_buf *out)
+{
+    static const struct sq_report_html_options beside = {.in_directory = true};
+    if (kind == SQ_REPORT_HTML) {
+        sq_report_html(r, &beside, out);
+    } else {
+        sq_report_render(r, kind, out);
+    }
+}
+
+static const struct {
+    const char *name;
+    enum sq_report_kind kind;
+} files[] = {
+    {"timeline.csv", SQ_REPORT_TIMELINE}, {"peers.csv", SQ_REPORT_PEERS},
+    {"junit.xml", SQ_REPORT_JUNIT},       {"report.html", SQ_REPORT_HTML},
+    {"summary.json", SQ_REPORT_JSON}, /* last: who waits for it finds the others there */
+};
+#define FILES (sizeof(files) / sizeof(files[0]))
 
 /* What cannot be written does not keep the rest from being written: where a disk is almost full
  * there may be room for summary.json, and none for the report. */
 int sq_report_write(const struct sq_result *r, const char *dir, struct sq_report_error *ret_error)
 {
-    static const struct {
-        const char *name;
-        enum sq_report_kind kind;
-    } files[] = {
-        {"timeline.csv", SQ_REPORT_TIMELINE}, {"peers.csv", SQ_REPORT_PEERS},
-        {"junit.xml", SQ_REPORT_JUNIT},       {"report.html", SQ_REPORT_HTML},
-        {"summary.json", SQ_REPORT_JSON}, /* last: who waits for it finds the others there */
-    };
-    static const struct sq_report_html_options beside = {.in_directory = true};
+    struct failures failures = {.first = ret_error};
     struct sq_report_error error;
     int err = make_folders(dir, ret_error);
     if (err) {
         return err;
     }
-    err = write_dumps(r, dir, ret_error);
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+    write_dumps(r, dir, &failures);
+    for (size_t i = 0; i < FILES; i++) {
         struct sq_buf content = {0};
-        if (files[i].kind == SQ_REPORT_HTML) {
-            sq_report_html(r, &beside, &content);
-        } else {
-            sq_report_render(r, files[i].kind, &content);
-        }
-        err = first(err, put_in(dir, files[i].name, &content, &error), &error, ret_error);
+        render_in(r, files[i].kind, &content);
+        note(&failures, put_in(dir, files[i].name, &content, &error), &error);
         sq_buf_free(&content);
     }
-    return err;
+    return told(&failures);
+}
+
+/* ---- Anew ---- */
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* On a full disk there is no room for both, and what is no longer true is worth less than nothing:
+ * the old one goes. */
+static void replace(const char *path, const struct sq_buf *content)
+{
+    struct sq_place place;
+    bool regular = sq_place_find(path, &place) == 0 && is_there(place.path);
+    if (regular && put_file(path, content, NULL) != 0 && unlink(place.path) == 0) {
+        int err = put_file(path, content, NULL);
+        (void)err; /* it is missing then, as others are, and that has been told */
+    }
+}
+
+void sq_report_rewrite(const struct sq_result *r, enum sq_report_kind kind, const char *dir)
+{
+    for (size_t i = 0; i < FILES; i++) {
+        struct sq_buf path = {0}, content = {0};
+        if (files[i].kind == kind) {
+            render_in(r, kind, &content);
+            sq_buf_printf(&path, "%s/%s", dir, files[i].name);
+            if (!path.err) {
+                replace(path.text, &content);
+            }
+        }
+        sq_buf_free(&path);
+        sq_buf_free(&content);
+    }
+}
+
+void sq_report_rewrite_file(const struct sq_result *r, enum sq_report_kind kind, const char *path)
+{
+    struct sq_buf content = {0};
+    sq_report_render(r, kind, &content);
+    replace(path, &content);
+    sq_buf_free(&content);
 }

@@ -105,5 +105,9 @@ int sq_expect_judge(struct sq_expect *const *list, size_t n, struct sq_result *r
 /* Sets verdict, exit_code and verdict_reason from what the result holds; returns the exit code. The
  * order, and why, is in docs/exit-codes.md: 130 before 4 before 3 before 1 before 0. */
 int sq_verdict(struct sq_result *r);
+/* After it: some of the results could not be written, and `what` says which and why. A run that
+ * held ends with 2 then, and its reason says so; the verdict, which is about the service, stays.
+ * May be called for each thing that is missing. */
+void sq_verdict_incomplete(struct sq_result *r, const char *what);
 
 #endif

@@ -581,6 +581,16 @@ const char *sq_verdict_name(enum sq_run_verdict v)
     return PICK(names, v);
 }
 
+bool sq_result_is_incomplete(const struct sq_result *r)
+{
+    return r->incomplete[0] && r->exit_code == SQ_EXIT_USAGE;
+}
+
+const char *sq_result_word(const struct sq_result *r)
+{
+    return sq_result_is_incomplete(r) ? "incomplete" : sq_verdict_name(r->verdict);
+}
+
 const char *sq_failure_name(enum sq_failure c)
 {
     static const char *const names[] = {"",          "dns",        "connect", "tls",

@@ -478,6 +478,7 @@ struct sq_result {
     enum sq_run_verdict verdict; /* these three are set by sq_verdict (run/expect.h) */
     int exit_code;
     char verdict_reason[840];     /* one sentence */
+    char incomplete[1024];        /* what of the results could not be written, else "" */
     struct sq_peer_counts counts; /* all but planned are set by sq_result_tally */
     struct sq_failure_row failures[SQ_FAILURE_COUNT]; /* set by sq_result_tally */
     struct sq_generator_health generator;
@@ -592,6 +593,11 @@ void sq_result_tally(struct sq_result *r);
 
 /* Words of the contract: "pass", "media-lost", "no-media", "ok", "audio.in", "signaling". */
 const char *sq_verdict_name(enum sq_run_verdict v);
+/* It held, and not all of its results are there: the exit code is 2 (sq_verdict_incomplete). What
+ * people and CI read says "incomplete" in the place of "pass" then; sq_result_word is that, or the
+ * verdict's name. */
+bool sq_result_is_incomplete(const struct sq_result *r);
+const char *sq_result_word(const struct sq_result *r);
 /* "opus+red", …, "simulcast". */
 const char *sq_asked_name(enum sq_asked what);
 const char *sq_failure_name(enum sq_failure c); /* "" for SQ_FAILURE_NONE */

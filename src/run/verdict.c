@@ -226,3 +226,16 @@ int sq_verdict(struct sq_result *r)
     SQ_RESULT_SET(r->verdict_reason, text);
     return r->exit_code;
 }
+
+void sq_verdict_incomplete(struct sq_result *r, const char *what)
+{
+    size_t len = strlen(r->incomplete);
+    snprintf(r->incomplete + len, sizeof(r->incomplete) - len, "%s%s", len ? "; " : "", what);
+    if (r->exit_code == SQ_EXIT_HELD || sq_result_is_incomplete(r)) {
+        char text[sizeof(r->verdict_reason)];
+        r->exit_code = SQ_EXIT_USAGE;
+        snprintf(text, sizeof(text),
+                 "every expectation held, but the results are not whole: %.760s", r->incomplete);
+        SQ_RESULT_SET(r->verdict_reason, text);
+    }
+}

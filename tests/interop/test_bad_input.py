@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree
 
 from harness import fakes, test
 from harness.proc import check, until
@@ -210,11 +211,29 @@ def bad_folder(t):
     said = run.process.stderr()
     test.note(said.strip().splitlines()[-1])
     check(str(t.folder / "later") in said, f"the folder is not named: {said}")
-    check("2 ok" in run.process.stdout() and "PASS" in run.process.stdout(), "the verdict was not shown")
+    check("2 ok" in run.process.stdout() and "! INCOMPLETE  every expectation held, but" in run.process.stdout(), "the verdict was not shown")
+    check("PASS" not in run.process.stdout(), "it is called a pass")
     check("(exit code 2)" in run.process.stdout() and "(exit code 0)" not in run.process.stdout(), "another exit code is told than comes")
     check(json_file.exists(), "--json FILE was not written, though it could be")
     check(json.loads(json_file.read_text())["exit_code"] == 2, "--json FILE has another exit code than comes")
     check("Report:" not in run.process.stdout(), "a report is claimed that was not written")
+
+    # Room for junit.xml and none for the report: what is there must not be taken for a pass.
+    out = t.folder / "full"
+    line = " ".join(map(str, (t.squall, "run", "lab:", "--peers", 2, "--rate", "10/s", "--duration", "1500ms", "--lateness-max", 500,
+                              "--junit", t.folder / "own.xml", "--out", out)))
+    process = t.start("full", ["bash", "-c", f"ulimit -f 10; exec {line}"])
+    check(process.wait(30) == 2, f"exit code {process.popen.returncode}, expected 2")
+    check(not (out / "report.html").exists(), "the limit is too high for this test")
+    check("! INCOMPLETE" in process.stdout() and "PASS" not in process.stdout(), process.stdout())
+    for path in (out / "junit.xml", t.folder / "own.xml"):
+        suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
+        check(suite.get("errors") == "1" and suite.get("failures") == "0", f"{suite.attrib}")
+        [error] = suite.findall("testcase/error")
+        test.note(error.get("message"))
+        check(str(out / "report.html") in error.get("message"), error.get("message"))
+        properties = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+        check(properties["verdict"] == "incomplete" and "report" not in properties, f"{properties}")
 
 
 def bad_family(t):

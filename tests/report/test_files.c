@@ -493,6 +493,7 @@ static void the_rest_is_written(void **state)
     assert_int_equal(mkdir(path, 0777), 0);
     assert_int_equal(sq_report_write(r, root, &error), SQ_ERR_IO);
     assert_non_null(strstr(error.message, "/webrtc-internals: Not a directory"));
+    assert_non_null(strstr(error.message, " (and 1 more file)"));
     static const char *const names[] = {"peers.csv", "junit.xml", "report.html", "summary.json"};
     for (size_t i = 0; i < 4; i++) {
         struct stat st;
