@@ -51,6 +51,32 @@ int sq_record_option_start(struct sq_record_option *record, const struct sq_run_
     return err;
 }
 
+/* What there is now, of how many files. */
+static void tell(const struct sq_filewriter_stats *stats, const char *dir, FILE *out)
+{
+    unsigned long long files = stats->broken ? stats->whole : stats->files;
+    fprintf(out, "Recorded %llu %sfile%s", files, stats->broken ? "whole " : "",
+            files == 1 ? "" : "s");
+    if (stats->partial > 0) {
+        fprintf(out, " and %llu that end%s early", (unsigned long long)stats->partial,
+                stats->partial == 1 ? "s" : "");
+    }
+    fprintf(out, ", %.1f MB, in %s\n", (double)stats->bytes / 1e6, dir);
+}
+
+static void explain(const struct sq_filewriter_stats *stats, char *why, size_t why_room)
+{
+    uint64_t unnamed = stats->broken - 1 - stats->named;
+    char more[32] = "";
+    if (unnamed > 0) {
+        snprintf(more, sizeof(more), "%s%llu more", stats->named ? " and " : "",
+                 (unsigned long long)unnamed);
+    }
+    snprintf(why, why_room, "%llu recording%s incomplete or missing: %s%s%s%s",
+             (unsigned long long)stats->broken, stats->broken == 1 ? " is" : "s are",
+             stats->problem, stats->broken > 1 ? "; so are " : "", stats->others, more);
+}
+
 int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why, size_t why_room)
 {
     struct sq_filewriter_stats stats;
@@ -60,13 +86,10 @@ int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why,
     sq_filewriter_drain(record->writer);
     sq_filewriter_get_stats(record->writer, &stats);
     if (out) {
-        fprintf(out, "Recorded %llu file%s, %.1f MB, in %s\n", (unsigned long long)stats.files,
-                stats.files == 1 ? "" : "s", (double)stats.bytes / 1e6, record->dir);
+        tell(&stats, record->dir, out);
     }
     if (stats.broken > 0) {
-        snprintf(why, why_room, "%llu recording%s incomplete or missing: %s",
-                 (unsigned long long)stats.broken, stats.broken == 1 ? " is" : "s are",
-                 stats.problem);
+        explain(&stats, why, why_room);
         return SQ_ERR_IO;
     }
     return 0;

@@ -38,6 +38,8 @@ struct sq_file {
     struct sq_filewriter *writer;
     int fd;
     uint64_t end;        /* appended so far, by its owner */
+    uint64_t head;       /* bytes of its head; its owner's, as is the next */
+    uint64_t least;      /* bytes up to the end of its first item; 0: it has none */
     struct block *block; /* the one that is being filled; NULL: none yet. Its owner's. */
     struct block *last;  /* closes it: made with it, so that closing cannot fail */
     bool broken;         /* under the writer's lock */
@@ -47,6 +49,18 @@ struct sq_file {
 
 /* ---- The thread ---- */
 
+static void name_other(struct sq_filewriter_stats *stats, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t len = strlen(stats->others);
+    size_t room = sizeof(stats->others) - len;
+    if (stats->named < SQ_FILEWRITER_NAMED && strlen(name) + 3 < room) {
+        snprintf(stats->others + len, room, "%s%s", len ? ", " : "", name);
+        stats->named++;
+    }
+}
+
 static void blame(struct sq_file *file, const char *why)
 {
     struct sq_filewriter *w = file->writer;
@@ -55,38 +69,71 @@ static void blame(struct sq_file *file, const char *why)
         w->stats.broken++;
         if (!w->stats.problem[0]) {
             snprintf(w->stats.problem, sizeof(w->stats.problem), "%.160s: %s", file->path, why);
+        } else {
+            name_other(&w->stats, file->path);
         }
     }
 }
 
-/* It has no name any more, so that nobody will find it. */
-static bool is_gone(const struct sq_file *file)
+/* What became of a file when it is closed. */
+struct ending {
+    bool gone;    /* it has no name any more, so that nobody will find it */
+    bool removed; /* here: it is broken, and ends before anything that could be played */
+    uint64_t bytes;
+};
+
+/* Only what is still the file that was made is removed. */
+static bool remove_useless(const struct sq_file *file, const struct stat *st)
 {
+    struct stat named;
+    uint64_t size = (uint64_t)st->st_size;
+    bool useless = size == 0 || size < file->least || (file->head > 0 && file->least == 0);
+    return useless && lstat(file->path, &named) == 0 && named.st_ino == st->st_ino &&
+           named.st_dev == st->st_dev && unlink(file->path) == 0;
+}
+
+static struct ending end_file(const struct sq_file *file, bool broken)
+{
+    struct ending ending = {.bytes = 0};
     struct stat st;
-    return fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0;
+    if (fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        ending.gone = st.st_nlink == 0;
+        ending.removed = broken && !ending.gone && remove_useless(file, &st);
+        ending.bytes = ending.gone || ending.removed ? 0 : (uint64_t)st.st_size;
+    }
+    return ending;
+}
+
+static void count(struct sq_filewriter_stats *stats, bool broken, const struct ending *ending)
+{
+    stats->whole += !broken;
+    stats->partial += broken && !ending->gone && !ending->removed;
+    stats->bytes += ending->bytes;
 }
 
 static void serve(struct sq_filewriter *w, struct block *block)
 {
     struct sq_file *file = block->file;
+    struct ending ending = {.gone = false};
     bool broken = file->broken;
     pthread_mutex_unlock(&w->lock);
     bool good = broken || sq_io_write_at(file->fd, block->bytes, block->len, block->at) == 0;
     int failed = good ? 0 : errno;
-    bool gone = block->close && is_gone(file);
-    if (block->close && close(file->fd) != 0 && !failed && !broken) {
-        failed = errno;
+    if (block->close) {
+        ending = end_file(file, broken || failed);
+        if (close(file->fd) != 0 && !failed && !broken) {
+            failed = errno;
+        }
     }
     pthread_mutex_lock(&w->lock);
     w->waiting -= block->len;
     if (failed) {
         blame(file, strerror(failed));
-    } else if (gone) {
+    } else if (ending.gone) {
         blame(file, "it was removed while it was written");
-    } else if (!broken) {
-        w->stats.bytes += block->len;
     }
     if (block->close) {
+        count(&w->stats, file->broken, &ending);
         sq_free(file);
     }
     sq_free(block);
@@ -280,6 +327,18 @@ void sq_file_patch(struct sq_file *file, uint64_t at, const void *bytes, size_t 
     memcpy(block->bytes, bytes, len);
     block->len = len;
     submit(file, block);
+}
+
+void sq_file_head(struct sq_file *file)
+{
+    file->head = file->end;
+}
+
+void sq_file_item(struct sq_file *file)
+{
+    if (file->least == 0 && file->end > file->head) {
+        file->least = file->end;
+    }
 }
 
 void sq_file_flush(struct sq_file *file)

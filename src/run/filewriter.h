@@ -14,6 +14,7 @@
 #define SQ_FILEWRITER_BLOCK   (64 * 1024)
 #define SQ_FILEWRITER_DEFAULT (64 * 1024 * 1024) /* bytes that may wait, of all files together */
 #define SQ_FILEWRITER_PATCH   16                 /* bytes of a patch */
+#define SQ_FILEWRITER_NAMED   3                  /* files that are named beside the first one */
 
 struct sq_filewriter;
 struct sq_file;
@@ -24,9 +25,12 @@ int sq_filewriter_new(size_t max_bytes, struct sq_filewriter **ret_writer) SQ_MU
 void sq_filewriter_free(struct sq_filewriter *writer);
 
 struct sq_filewriter_stats {
-    uint64_t files, broken; /* made; incomplete, or not made at all */
-    uint64_t bytes;         /* written */
-    char problem[256];      /* the first: "/x/y.webm: No space left on device"; "" */
+    uint64_t files, broken;  /* made; incomplete, or not there at all */
+    uint64_t whole, partial; /* closed and written; of those that are broken: there in part */
+    uint64_t bytes;          /* of those that are there */
+    uint64_t named;          /* of the broken: they stand in `others` */
+    char problem[256];       /* the first: "/x/y.webm: No space left on device"; "" */
+    char others[224];        /* names of further ones, with commas */
 };
 /* Of files that are closed and written; whole after sq_filewriter_drain. */
 void sq_filewriter_get_stats(struct sq_filewriter *writer, struct sq_filewriter_stats *ret_stats);
@@ -39,6 +43,11 @@ int sq_file_new(struct sq_filewriter *writer, const char *path,
 void sq_file_append(struct sq_file *file, const void *bytes, size_t len);
 /* Bytes written before are replaced; at most SQ_FILEWRITER_PATCH. */
 void sq_file_patch(struct sq_file *file, uint64_t at, const void *bytes, size_t len);
+/* Which part of it is of any use by itself: all that was appended so far is its head; and behind
+ * the head a first item is whole (later ones change nothing). A broken file that ends before its
+ * first item, or is empty, is removed. */
+void sq_file_head(struct sq_file *file);
+void sq_file_item(struct sq_file *file);
 /* Hands over what a block holds so far: once a second, so that a crash costs no more. */
 void sq_file_flush(struct sq_file *file);
 /* NULL is allowed. */

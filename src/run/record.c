@@ -168,6 +168,7 @@ static void write_movie(struct group *g, bool video, uint64_t ms, bool key, cons
     /* Without memory for it a frame is missing from the file. */
     int err = sq_webm_frame(g->webm, video, ms, key, bytes, len);
     (void)err;
+    sq_file_item(g->movie.file);
 }
 
 static void drop_pending(struct group *g)
@@ -204,6 +205,7 @@ static void begin_movie(struct group *g, const struct sq_media_frame *key)
         drop_pending(g);
         return;
     }
+    sq_file_head(g->movie.file);
     g->sound_alone = !sound;
     for (struct pending *p = g->first; sound && p; p = p->next) {
         write_movie(g, false, p->ms, true, p->bytes, p->len);
@@ -243,12 +245,16 @@ static void write_sound(struct stream *s, enum sq_codec codec, uint64_t ticks, c
         int err = opus ? sq_ogg_new(2, s->number + 1, &s->sound.sink, &s->ogg)
                        : sq_wav_new(codec, &s->sound.sink, &s->wav);
         (void)err; /* for want of memory; the file stays empty */
+        sq_file_head(s->sound.file);
     }
     if (opus && s->ogg) {
         int err = sq_ogg_packet(s->ogg, ticks, bytes, len);
         (void)err; /* what is not Opus is left out */
     } else if (wav && s->wav) {
         sq_wav_bytes(s->wav, ticks, bytes, len);
+    }
+    if (s->sound.file) {
+        sq_file_item(s->sound.file);
     }
 }
 
@@ -412,11 +418,13 @@ static void write_dump(struct stream *s, const uint8_t *rtp, size_t len, uint64_
         if (open_file(r, &s->dump, rest)) {
             sq_rtpdump_head(&s->dump.sink, s->way == OUT ? &r->local : &r->remote,
                             (uint64_t)((int64_t)now_ns + r->wall_offset_ns));
+            sq_file_head(s->dump.file);
         }
     }
     if (s->dump.file) {
         uint64_t ns = now_ns > s->dump_start_ns ? now_ns - s->dump_start_ns : 0;
         sq_rtpdump_packet(&s->dump.sink, (uint32_t)(ns / SQ_NS_PER_MS), rtp, len);
+        sq_file_item(s->dump.file);
     }
 }
 
@@ -427,12 +435,14 @@ static void write_pcap(struct sq_recorder *r, unsigned way, const uint8_t *rtp, 
         r->pcap_failed = !open_file(r, &r->pcap, ".pcap");
         if (r->pcap.file) {
             sq_pcap_head(&r->pcap.sink);
+            sq_file_head(r->pcap.file);
         }
     }
     if (r->pcap.file) {
         sq_pcap_packet(&r->pcap.sink, (uint64_t)((int64_t)now_ns + r->wall_offset_ns),
                        way == OUT ? &r->local : &r->remote, way == OUT ? &r->remote : &r->local,
                        rtp, len);
+        sq_file_item(r->pcap.file);
     }
 }
 
@@ -560,6 +570,9 @@ void sq_recorder_free(struct sq_recorder *r)
         }
         sq_ogg_finish(s->ogg);
         sq_wav_finish(s->wav);
+        if (s->sound.file) {
+            sq_file_item(s->sound.file); /* the only page of a short one */
+        }
         close_file(&s->sound);
         close_file(&s->dump);
         sq_free(s);

@@ -147,6 +147,8 @@ def record_cut(t):
         check(code == 2, f"exit code {code}, expected 2: {process.stdout()}{process.stderr()}")
         check("1 recording is incomplete or missing: " in process.stderr(), process.stderr())
         check("webm: File too large" in process.stderr(), process.stderr())
+        check(quiet or "Recorded 0 whole files and 1 that ends early, " in process.stdout(), process.stdout())
+        check('errors="1"' in (out / "junit.xml").read_text(), "junit.xml tells nothing of it")
         check(json.loads((out / "summary.json").read_text())["verdict"] == "pass", "the rest is there")
         test.note(process.stderr().strip().splitlines()[-1])
 

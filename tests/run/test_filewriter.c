@@ -3,12 +3,14 @@
 #include "run/filewriter.h"
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -124,6 +126,81 @@ static void what_waits_is_bounded(void **state)
     sq_filewriter_free(w);
 }
 
+/* A file of `head` bytes that are its head, `item` more that are its first item, and 9000 others.
+ */
+static void write_parts(struct sq_filewriter *w, const char *suffix, size_t head, size_t item)
+{
+    static const uint8_t bytes[9000];
+    char name[80];
+    struct sq_file *file;
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    assert_int_equal(sq_file_new(w, name, &file), 0);
+    sq_file_append(file, bytes, head);
+    sq_file_head(file);
+    sq_file_append(file, bytes, item);
+    sq_file_item(file);
+    sq_file_item(file); /* the first one counts */
+    sq_file_append(file, bytes, sizeof(bytes));
+    sq_file_item(file);
+    sq_file_flush(file);
+    sq_filewriter_drain(w); /* they break one after the other */
+    sq_file_close(file);
+}
+
+static bool is_left(const char *suffix)
+{
+    char name[80];
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return access(name, F_OK) == 0;
+}
+
+/* Where no file may have more than 4000 bytes: one with a whole item stays, and others go. */
+static void what_cannot_be_played_is_removed(void **state)
+{
+    struct sq_filewriter *w;
+    struct sq_filewriter_stats stats;
+    struct rlimit limit;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const struct rlimit narrow = {4000, limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &narrow), 0);
+    assert_int_equal(sq_filewriter_new(0, &w), 0);
+    write_parts(w, ".webm", 500, 1000);
+    write_parts(w, ".half", 500, 5000);
+    write_parts(w, ".head", 500, 0);
+    write_parts(w, ".pcap", 0, 3000);
+    write_parts(w, ".more", 3999, 2);
+    write_parts(w, ".last", 4001, 2);
+    struct sq_file *file;
+    assert_int_equal(sq_file_new(w, path, &file), 0);
+    sq_file_append(file, "whole", 5);
+    sq_file_close(file);
+    sq_filewriter_drain(w);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    sq_filewriter_get_stats(w, &stats);
+    sq_filewriter_free(w);
+    assert_true(is_left(".webm") && is_left(".pcap"));
+    assert_false(is_left(".half") || is_left(".head") || is_left(".more") || is_left(".last"));
+    assert_int_equal(stats.files, 7);
+    assert_int_equal(stats.broken, 6);
+    assert_int_equal(stats.whole, 1);
+    assert_non_null(strstr(stats.problem, ".webm: File too large"));
+    assert_int_equal(stats.named, SQ_FILEWRITER_NAMED);
+    const char *name = strrchr(path, '/') + 1;
+    char others[224];
+    snprintf(others, sizeof(others), "%s.half, %s.head, %s.pcap", name, name, name);
+    assert_string_equal(stats.others, others);
+    assert_int_equal(stats.partial, 2);
+    assert_int_equal(stats.bytes, 2 * 4000 + 5);
+    static const char *const left[] = {".webm", ".pcap"};
+    for (size_t i = 0; i < 2; i++) {
+        char file_name[80];
+        snprintf(file_name, sizeof(file_name), "%s%s", path, left[i]);
+        unlink(file_name);
+    }
+}
+
 static void a_place_that_is_not_there(void **state)
 {
     (void)state;
@@ -189,9 +266,13 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_and_patches),     cmocka_unit_test(a_full_disk_ends_the_file),
-        cmocka_unit_test(what_waits_is_bounded),  cmocka_unit_test(a_place_that_is_not_there),
-        cmocka_unit_test(a_file_that_is_removed), cmocka_unit_test(without_memory),
+        cmocka_unit_test(blocks_and_patches),
+        cmocka_unit_test(a_full_disk_ends_the_file),
+        cmocka_unit_test(what_waits_is_bounded),
+        cmocka_unit_test(a_place_that_is_not_there),
+        cmocka_unit_test(what_cannot_be_played_is_removed),
+        cmocka_unit_test(a_file_that_is_removed),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_path, remove_file);
 }
