@@ -224,6 +224,10 @@ static int parse_number(const char *text, double *ret_value, const char **ret_re
     return 0;
 }
 
+#define LETTERS         "abcdefghijklmnopqrstuvwxyz"
+#define LETTERS_LARGE   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DURATION_MAX_NS 1e18 /* 31 years */
+
 struct unit {
     const char *name;
     double factor;
@@ -244,6 +248,63 @@ static const struct unit *find_unit(const struct unit *units, struct sq_view nam
     return NULL;
 }
 
+/* Digits that are too many for a number, or a number that is too much. */
+static bool is_too_long(const char *text, double most_ns)
+{
+    double total = 0;
+    while (*text != '\0') {
+        size_t digits = strspn(text, "0123456789.");
+        size_t letters = strspn(text + digits, LETTERS);
+        const struct unit *unit = find_unit(durations, (struct sq_view){text + digits, letters});
+        char *end = NULL;
+        double value = strtod(text, &end);
+        if (digits == 0 || !unit || end != text + digits) {
+            return false;
+        }
+        total += value * unit->factor;
+        text += digits + letters;
+    }
+    return total > most_ns;
+}
+
+/* Whole but for its unit: "10d", "1h30x"; ret_unit is what stands there. */
+static bool has_other_unit(const char *text, struct sq_view *ret_unit)
+{
+    while (*text != '\0') {
+        size_t digits = strspn(text, "0123456789.");
+        struct sq_view unit = {text + digits, strspn(text + digits, LETTERS LETTERS_LARGE)};
+        if (digits == 0 || unit.len == 0) {
+            return false;
+        }
+        if (!find_unit(durations, unit)) {
+            *ret_unit = unit;
+            return true;
+        }
+        text += digits + unit.len;
+    }
+    return false;
+}
+
+const char *sq_duration_wrong(const char *text, uint64_t most_ns,
+                              char out[static SQ_DURATION_WRONG_MAX])
+{
+    struct sq_view unit;
+    double most = most_ns ? (double)most_ns : DURATION_MAX_NS;
+    if (is_too_long(text, most)) {
+        bool hours = most_ns == 0;
+        snprintf(out, SQ_DURATION_WRONG_MAX, "too large; expected a duration of %.0f%s at most",
+                 floor(most / (hours ? 3600e9 : 1e9)), hours ? "h" : "s");
+    } else if (has_other_unit(text, &unit)) {
+        snprintf(out, SQ_DURATION_WRONG_MAX,
+                 "'%.*s' is no unit; expected a duration with its unit, one of us, ms, s, m and h",
+                 (int)(unit.len < 16 ? unit.len : 16), unit.at);
+    } else {
+        snprintf(out, SQ_DURATION_WRONG_MAX,
+                 "expected a duration above 0 with its unit, such as 500ms, 10s or 5m");
+    }
+    return out;
+}
+
 int sq_parse_duration(const char *text, uint64_t *ret_ns)
 {
     double total = 0;
@@ -254,7 +315,7 @@ int sq_parse_duration(const char *text, uint64_t *ret_ns)
         if (err) {
             return err;
         }
-        size_t n = strspn(rest, "abcdefghijklmnopqrstuvwxyz");
+        size_t n = strspn(rest, LETTERS);
         const struct unit *unit = find_unit(durations, (struct sq_view){rest, n});
         if (!unit) {
             return SQ_ERR_FORMAT;
@@ -262,7 +323,7 @@ int sq_parse_duration(const char *text, uint64_t *ret_ns)
         total += value * unit->factor;
         text = rest + n;
     } while (*text != '\0');
-    if (total > 1e18) { /* 31 years */
+    if (total > DURATION_MAX_NS) {
         return SQ_ERR_FORMAT;
     }
     *ret_ns = (uint64_t)llround(total);

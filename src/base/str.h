@@ -49,6 +49,12 @@ unsigned sq_edits(struct sq_view a, const char *b);
 
 /* "500ms", "10s", "5m", "1h", "90" is refused: a duration carries its unit. In ns. */
 int sq_parse_duration(const char *text, uint64_t *ret_ns) SQ_MUST_USE;
+#define SQ_DURATION_WRONG_MAX 128
+/* What was expected in the place of a text that it refuses, of a duration of 0, or of one above
+ * `most_ns` (0: what it takes at most): "too large; expected a duration of 277777h at most".
+ * Returns out. */
+const char *sq_duration_wrong(const char *text, uint64_t most_ns,
+                              char out[static SQ_DURATION_WRONG_MAX]);
 /* "20/s", "90/m", "3600/h": per second. */
 int sq_parse_rate(const char *text, double *ret_per_second) SQ_MUST_USE;
 /* "1.2M", "500k", "64000": bits per second. */

@@ -80,8 +80,10 @@ bool sq_host_is_asked(const struct sq_host_addrs *found, const struct sq_addr *b
     return false;
 }
 
-/* "HOST", "HOST:PORT", "[IPv6]:PORT", an IPv6 address alone. */
-static bool split_host(const char *text, char *host, size_t room, uint64_t *port)
+/* "HOST", "HOST:PORT", "[IPv6]:PORT", an IPv6 address alone. *ret_wrong is a number that is no
+ * port, where all else is right. */
+static bool split_host(const char *text, char *host, size_t room, uint64_t *port,
+                       const char **ret_wrong)
 {
     struct sq_addr literal;
     const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
@@ -97,8 +99,13 @@ static bool split_host(const char *text, char *host, size_t room, uint64_t *port
         return false;
     }
     size_t len = end ? (size_t)(end - from) : colon ? (size_t)(colon - from) : strlen(from);
-    if (len == 0 || len >= room ||
-        (colon && (sq_view_u64(sq_view_of(colon + 1), 65535, port) != 0 || *port == 0))) {
+    if (len == 0 || len >= room) {
+        return false;
+    }
+    if (colon && (sq_view_u64(sq_view_of(colon + 1), 65535, port) != 0 || *port == 0)) {
+        const char *digits = colon + 1;
+        bool number = *digits != '\0' && digits[strspn(digits, "0123456789")] == '\0';
+        *ret_wrong = number ? digits : NULL;
         return false;
     }
     memcpy(host, from, len);
@@ -112,8 +119,10 @@ static int read_stun(const char *text, char host[static STUN_HOST_MAX], uint64_t
 {
     uint64_t port = STUN_PORT;
     const char *from = strncmp(text, "stun:", 5) == 0 ? text + 5 : text;
-    if (!split_host(from, host, STUN_HOST_MAX, &port)) {
-        snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT", text);
+    const char *wrong = NULL;
+    if (!split_host(from, host, STUN_HOST_MAX, &port, &wrong)) {
+        snprintf(why, why_room, "--stun %.200s: expected HOST, HOST:PORT or [IPv6]:PORT%s%.20s",
+                 text, wrong ? " with a port from 1 to 65535, not " : "", wrong ? wrong : "");
         return SQ_ERR_INVALID;
     }
     *ret_port = port;

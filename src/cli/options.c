@@ -61,7 +61,7 @@ static int set_count(const struct sq_option *option, const char *value)
 static int set_duration(const struct sq_option *option, const char *value)
 {
     uint64_t ns;
-    if (sq_parse_duration(value, &ns) != 0 || ns == 0) {
+    if (sq_parse_duration(value, &ns) != 0 || ns == 0 || (option->max && ns > option->max)) {
         return SQ_ERR_INVALID;
     }
     *(uint64_t *)option->to = ns;
@@ -121,15 +121,15 @@ static int set(const struct sq_option *option, const char *value)
 
 static int explain(const struct sq_option *option, const char *value, char *why, size_t why_room)
 {
+    char duration[SQ_DURATION_WRONG_MAX];
     switch (option->type) {
     case SQ_OPTION_COUNT:
         snprintf(why, why_room, "--%s %s: expected a whole number from %llu to %llu", option->name,
                  value, (unsigned long long)option->min, (unsigned long long)option->max);
         break;
     case SQ_OPTION_DURATION:
-        snprintf(why, why_room,
-                 "--%s %s: expected a duration above 0 with its unit, such as 500ms, 10s or 5m",
-                 option->name, value);
+        snprintf(why, why_room, "--%s %s: %s", option->name, value,
+                 sq_duration_wrong(value, option->max, duration));
         break;
     case SQ_OPTION_RATE:
         snprintf(why, why_room,

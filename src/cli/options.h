@@ -34,7 +34,7 @@ struct sq_option {
     void *to;
     const char *value; /* what the help calls the value: "N", "D" */
     const char *help;
-    uint64_t min, max; /* of COUNT */
+    uint64_t min, max; /* of COUNT; of DURATION the most, ns, where it is not 0 */
 };
 
 /* Reads argv[0..argc): options as --name value or --name=value, anything else is positional.

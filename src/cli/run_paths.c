@@ -74,12 +74,17 @@ static const struct sq_target *new_target(const struct sq_plan *plan, size_t gro
 static int parse_ip(struct finder *f, const char *text, struct sq_addr *ret_addr,
                     uint32_t *ret_count)
 {
-    return sq_addr_range_parse(text, ret_addr, ret_count) == 0
-               ? 0
-               : refuse(f, SQ_ERR_INVALID,
-                        "--local-ip %s: expected a numeric IPv4 or IPv6 address, or several as "
-                        "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
-                        text);
+    char wrong[SQ_ADDR_RANGE_WRONG_MAX];
+    if (sq_addr_range_parse(text, ret_addr, ret_count) == 0) {
+        return 0;
+    }
+    if (sq_addr_range_wrong(text, wrong)[0]) {
+        return refuse(f, SQ_ERR_INVALID, "--local-ip %s: %s", text, wrong);
+    }
+    return refuse(f, SQ_ERR_INVALID,
+                  "--local-ip %s: expected a numeric IPv4 or IPv6 address, or several as "
+                  "10.0.0.1-10.0.3.254 or 10.0.0.0/22",
+                  text);
 }
 
 static int find_given(struct finder *f, const struct sq_option_list *ips)

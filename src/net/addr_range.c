@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/wire.h"
 #include "net/ifaddr.h"
+#include <stdio.h>
 #include <string.h>
 
 #define TEXT_MAX 64
@@ -56,6 +57,14 @@ static uint64_t distance(const struct sq_addr *a, const struct sq_addr *b)
     return sum > UINT32_MAX ? UINT64_MAX : sum;
 }
 
+static bool is_before(const struct sq_addr *a, const struct sq_addr *b)
+{
+    uint8_t x[16], y[16];
+    size_t len = bytes_of(a, x);
+    (void)bytes_of(b, y);
+    return memcmp(x, y, len) < 0;
+}
+
 static int parse_prefix(struct sq_addr *first, struct sq_view bits_text, uint32_t *ret_count)
 {
     uint8_t bytes[16];
@@ -79,36 +88,74 @@ static int parse_prefix(struct sq_addr *first, struct sq_view bits_text, uint32_
     return 0;
 }
 
-int sq_addr_range_parse(const char *text, struct sq_addr *ret_first, uint32_t *ret_count)
-{
+/* As it is written. */
+struct written {
     char copy[2 * TEXT_MAX];
+    const char *dash, *slash; /* what follows the one or the other; NULL: neither is there */
     struct sq_addr first, last;
-    uint32_t count = 1;
-    if (strlen(text) >= sizeof(copy)) {
+};
+
+static int read_written(const char *text, struct written *w)
+{
+    if (strlen(text) >= sizeof(w->copy)) {
         return SQ_ERR_FORMAT;
     }
-    memcpy(copy, text, strlen(text) + 1);
-    char *dash = strchr(copy, '-');
-    char *slash = strchr(copy, '/');
-    char *cut = dash ? dash : slash;
+    memcpy(w->copy, text, strlen(text) + 1);
+    char *dash = strchr(w->copy, '-');
+    char *cut = dash ? dash : strchr(w->copy, '/');
+    w->dash = dash ? dash + 1 : NULL;
+    w->slash = !dash && cut ? cut + 1 : NULL;
     if (cut) {
         *cut = '\0';
     }
-    int err = sq_addr_parse(copy, 0, &first);
-    if (!err && dash) {
-        err = sq_addr_parse(dash + 1, 0, &last);
-        if (!err && (sq_addr_family(&first) != sq_addr_family(&last) ||
-                     distance(&first, &last) >= SQ_ADDR_RANGE_MAX)) {
+    int err = sq_addr_parse(w->copy, 0, &w->first);
+    return err || !dash ? err : sq_addr_parse(w->dash, 0, &w->last);
+}
+
+const char *sq_addr_range_wrong(const char *text, char out[static SQ_ADDR_RANGE_WRONG_MAX])
+{
+    struct written w;
+    out[0] = '\0';
+    if (read_written(text, &w) != 0) {
+        return out;
+    }
+    bool v4 = sq_addr_family(&w.first) == AF_INET;
+    if (w.slash) {
+        snprintf(out, SQ_ADDR_RANGE_WRONG_MAX,
+                 "'%.40s' is no length of a prefix of %s: expected 0 to %d", w.slash,
+                 v4 ? "IPv4" : "IPv6", v4 ? 32 : 128);
+    } else if (w.dash && sq_addr_family(&w.last) != sq_addr_family(&w.first)) {
+        snprintf(out, SQ_ADDR_RANGE_WRONG_MAX, "the range begins with IPv%c and ends with IPv%c",
+                 v4 ? '4' : '6', v4 ? '6' : '4');
+    } else if (w.dash && is_before(&w.last, &w.first)) {
+        snprintf(out, SQ_ADDR_RANGE_WRONG_MAX,
+                 "the range runs backwards: expected its lower address first, %.60s-%.60s", w.dash,
+                 w.copy);
+    } else if (w.dash) {
+        snprintf(out, SQ_ADDR_RANGE_WRONG_MAX,
+                 "the range is too long: expected %d addresses at most", SQ_ADDR_RANGE_MAX);
+    }
+    return out;
+}
+
+int sq_addr_range_parse(const char *text, struct sq_addr *ret_first, uint32_t *ret_count)
+{
+    struct written w;
+    uint32_t count = 1;
+    int err = read_written(text, &w);
+    if (!err && w.dash) {
+        if (sq_addr_family(&w.first) != sq_addr_family(&w.last) ||
+            distance(&w.first, &w.last) >= SQ_ADDR_RANGE_MAX) {
             err = SQ_ERR_FORMAT;
         }
-        count = err ? 0 : (uint32_t)distance(&first, &last) + 1;
-    } else if (!err && slash) {
-        err = parse_prefix(&first, sq_view_of(slash + 1), &count);
+        count = err ? 0 : (uint32_t)distance(&w.first, &w.last) + 1;
+    } else if (!err && w.slash) {
+        err = parse_prefix(&w.first, sq_view_of(w.slash), &count);
     }
     if (err) {
         return SQ_ERR_FORMAT;
     }
-    *ret_first = first;
+    *ret_first = w.first;
     *ret_count = count;
     return 0;
 }

@@ -23,6 +23,10 @@ int sq_ifaddr_list(struct sq_ifaddr *out, size_t max, size_t *ret_n) SQ_MUST_USE
 #define SQ_ADDR_RANGE_MAX 1048576
 int sq_addr_range_parse(const char *text, struct sq_addr *ret_first,
                         uint32_t *ret_count) SQ_MUST_USE;
+#define SQ_ADDR_RANGE_WRONG_MAX 256
+/* What is wrong with a text that it refuses, where its addresses are right: "the range runs
+ * backwards: …"; "" where they are not. Returns out. */
+const char *sq_addr_range_wrong(const char *text, char out[static SQ_ADDR_RANGE_WRONG_MAX]);
 /* The address `n` behind `first`, with its port. */
 struct sq_addr sq_addr_step(const struct sq_addr *first, uint32_t n);
 

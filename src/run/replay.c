@@ -34,6 +34,15 @@ static void default_map(enum sq_codec map[static SQ_REPLAY_PTS])
     map[102] = map[106] = map[108] = map[114] = map[127] = SQ_CODEC_H264;
 }
 
+static bool is_number(struct sq_view word)
+{
+    size_t digits = 0;
+    while (digits < word.len && word.at[digits] >= '0' && word.at[digits] <= '9') {
+        digits++;
+    }
+    return digits > 0 && digits == word.len;
+}
+
 static int read_map(const char *text, enum sq_codec map[static SQ_REPLAY_PTS],
                     bool named[static SQ_REPLAY_PTS], char why[static SQ_REPLAY_WHY_MAX])
 {
@@ -48,8 +57,17 @@ static int read_map(const char *text, enum sq_codec map[static SQ_REPLAY_PTS],
             memcpy(codec, name.at, name.len);
             codec[name.len] = '\0';
         }
-        if (sq_view_u64(number, SQ_REPLAY_PTS - 1, &pt) != 0 ||
-            sq_codec_by_name(codec) == SQ_CODEC_NONE) {
+        bool known = sq_codec_by_name(codec) != SQ_CODEC_NONE;
+        bool in_range = sq_view_u64(number, SQ_REPLAY_PTS - 1, &pt) == 0;
+        if (!in_range && known && is_number(number)) {
+            snprintf(why, SQ_REPLAY_WHY_MAX,
+                     "'" SQ_VIEW_FMT "': " SQ_VIEW_FMT
+                     " is none; expected payload types from 0 to %d with their codecs, such as "
+                     "96=VP8,111=opus",
+                     SQ_VIEW_ARG(word), SQ_VIEW_ARG(number), SQ_REPLAY_PTS - 1);
+            return SQ_ERR_INVALID;
+        }
+        if (!in_range || !known) {
             snprintf(why, SQ_REPLAY_WHY_MAX,
                      "'" SQ_VIEW_FMT "': expected payload types with their codecs, such as "
                      "96=VP8,111=opus (opus, PCMU, PCMA, G722, VP8, VP9, H264, AV1)",

@@ -52,6 +52,28 @@ static void servers_that_are_wrong(void **state)
     }
 }
 
+/* All but the number is right: it is blamed, with its range. */
+static void ports_that_are_none(void **state)
+{
+    static const struct {
+        const char *text, *end; /* NULL: no number is wrong */
+    } cases[] = {{"127.0.0.1:0", " with a port from 1 to 65535, not 0"},
+                 {"[::1]:0", " with a port from 1 to 65535, not 0"},
+                 {"stun:example.com:65536", " with a port from 1 to 65535, not 65536"},
+                 {"127.0.0.1:x", NULL},
+                 {"127.0.0.1:", NULL},
+                 {":0", NULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct sq_host_addrs found;
+        assert_int_equal(sq_find_stun(loop, cases[i].text, &found, why, sizeof(why)),
+                         SQ_ERR_INVALID);
+        const char *end = strstr(why, "[IPv6]:PORT");
+        assert_non_null(end);
+        assert_string_equal(end + strlen("[IPv6]:PORT"), cases[i].end ? cases[i].end : "");
+    }
+}
+
 static struct sq_addr ip(const char *text)
 {
     struct sq_addr addr;
@@ -104,9 +126,8 @@ static void all_stun_servers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(servers_that_are_right),
-        cmocka_unit_test(servers_that_are_wrong),
-        cmocka_unit_test(a_name_of_both_families),
+        cmocka_unit_test(servers_that_are_right), cmocka_unit_test(servers_that_are_wrong),
+        cmocka_unit_test(ports_that_are_none),    cmocka_unit_test(a_name_of_both_families),
         cmocka_unit_test(all_stun_servers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -12,7 +12,7 @@
 
 struct values {
     bool flag, on;
-    uint64_t count, duration_ns;
+    uint64_t count, duration_ns, short_ns;
     double rate, number;
     const char *text;
     struct sq_option_list list;
@@ -27,6 +27,7 @@ struct values {
             {"text", SQ_OPTION_TEXT, &(v)->text, "TEXT", "a text", 0, 0},                          \
             {"list", SQ_OPTION_LIST, &(v)->list, "ITEM", "a list", 0, 0},                          \
             {"duration", SQ_OPTION_DURATION, &(v)->duration_ns, "D", "a duration", 0, 0},          \
+            {"short", SQ_OPTION_DURATION, &(v)->short_ns, "D", "a short one", 0, 90000000000},     \
             {"rate", SQ_OPTION_RATE, &(v)->rate, "R", "a rate", 0, 0},                             \
             {"number", SQ_OPTION_NUMBER, &(v)->number, "X", "a number", 0, 0}, {.name = NULL},     \
     }
@@ -143,6 +144,13 @@ static void errors_name_the_option(void **state)
         {"--duration 10", "--duration 10", "with its unit"},
         {"--duration 10x", "--duration 10x", "with its unit"},
         {"--duration 0s", "--duration 0s", "above 0"},
+        {"--duration 3d", "--duration 3d: 'd' is no unit; expected", "one of us, ms, s, m and h"},
+        {"--duration 1h30M", "--duration 1h30M", "'M' is no unit"},
+        {"--duration 999999999999h", "999999999999h: too large", "a duration of 277777h at most"},
+        {"--duration 99999999999999999999999999999999999s", "too large", "277777h at most"},
+        {"--duration 277777h99999999999s", "too large", "277777h at most"},
+        {"--short 91s", "--short 91s: too large", "a duration of 90s at most"},
+        {"--short 2x", "--short 2x", "'x' is no unit"},
         {"--rate 0/s", "--rate 0/s", "above 0"},
         {"--duration ''", "--duration ", "with its unit"},
         {"--rate 5", "--rate 5", "with its unit"},

@@ -48,8 +48,33 @@ static void no_ranges(void **state)
     }
 }
 
+static void what_is_wrong_is_told(void **state)
+{
+    static const struct {
+        const char *text, *wrong;
+    } cases[] = {
+        {"10.0.0.9-10.0.0.1",
+         "the range runs backwards: expected its lower address first, 10.0.0.1-10.0.0.9"},
+        {"::9-::1", "the range runs backwards: expected its lower address first, ::1-::9"},
+        {"10.0.0.0/33", "'33' is no length of a prefix of IPv4: expected 0 to 32"},
+        {"10.0.0.0/x", "'x' is no length of a prefix of IPv4: expected 0 to 32"},
+        {"::1/129", "'129' is no length of a prefix of IPv6: expected 0 to 128"},
+        {"10.0.0.1-::1", "the range begins with IPv4 and ends with IPv6"},
+        {"1.0.0.0-9.0.0.0", "the range is too long: expected 1048576 addresses at most"},
+        {"10.0.0", ""},
+        {"10.0.0.1-", ""},
+        {"10.0.0.1-here", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char wrong[SQ_ADDR_RANGE_WRONG_MAX];
+        assert_string_equal(sq_addr_range_wrong(cases[i].text, wrong), cases[i].wrong);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ranges), cmocka_unit_test(no_ranges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ranges), cmocka_unit_test(no_ranges),
+                                       cmocka_unit_test(what_is_wrong_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,10 @@ static void payload_types_are_told(void **state)
         assert_int_equal(sq_replay_open(path, wrong[i], &r, why), SQ_ERR_INVALID);
         assert_non_null(strstr(why, "expected payload types"));
     }
+    assert_int_equal(sq_replay_open(path, "96=VP8,500=VP8", &r, why), SQ_ERR_INVALID);
+    assert_non_null(strstr(why, "'500=VP8': 500 is none; expected payload types from 0 to 127"));
+    assert_int_equal(sq_replay_open(path, "500=MP3", &r, why), SQ_ERR_INVALID);
+    assert_null(strstr(why, "is none"));
 }
 
 static void nothing_to_send(void **state)
