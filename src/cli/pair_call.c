@@ -25,6 +25,89 @@ static const struct flow flows[2] = {
                         SQ_METRIC_VIDEO_OUT_JITTER, SQ_METRIC_VIDEO_OUT_RTT, SQ_METRIC_VIDEO_OUT},
 };
 
+/* ---- What can be expected of it ---- */
+
+/* Without media, too. The round trip is that of STUN, under both names. */
+static const enum sq_metric_id always[] = {
+    SQ_METRIC_SETUP_ICE, SQ_METRIC_SETUP_DTLS,   SQ_METRIC_AUDIO_IN_RTT,  SQ_METRIC_VIDEO_IN_RTT,
+    SQ_METRIC_PEERS_OK,  SQ_METRIC_PEERS_FAILED, SQ_METRIC_PEERS_DROPPED, SQ_METRIC_GENERATOR_DROPS,
+};
+static const enum sq_metric_id of_video[] = {SQ_METRIC_VIDEO_IN_FPS, SQ_METRIC_VIDEO_IN_FREEZE,
+                                             SQ_METRIC_VIDEO_IN_FREEZES};
+/* The call's row has them, and no samples are taken: for N% of peers alone. */
+static const enum sq_metric_id of_row[] = {
+    SQ_METRIC_AUDIO_IN_NACK,  SQ_METRIC_AUDIO_OUT_NACK,  SQ_METRIC_VIDEO_IN_NACK,
+    SQ_METRIC_VIDEO_OUT_NACK, SQ_METRIC_VIDEO_IN_PLI,    SQ_METRIC_VIDEO_OUT_PLI,
+    SQ_METRIC_VIDEO_IN_WIDTH, SQ_METRIC_VIDEO_IN_HEIGHT, SQ_METRIC_VIDEO_IN_DROPPED,
+};
+
+static void allow(bool *measured, const enum sq_metric_id *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        measured[ids[i]] = true;
+    }
+}
+
+static void allow_flow(bool *measured, const struct flow *f)
+{
+    const enum sq_metric_id ids[] = {f->in_bitrate,  f->in_loss,     f->in_jitter, f->in_rtt,
+                                     f->in_channels, f->out_bitrate, f->out_loss,  f->out_jitter,
+                                     f->out_rtt,     f->out_channels};
+    allow(measured, ids, sizeof(ids) / sizeof(*ids));
+}
+
+bool sq_pair_call_measures(const struct sq_expect *e, bool media, char *why, size_t why_room)
+{
+    bool with_media[SQ_METRIC_ALL_COUNT] = {false};
+    bool without[SQ_METRIC_ALL_COUNT] = {false};
+    size_t column = 1;
+    allow(without, always, sizeof(always) / sizeof(*always));
+    allow(with_media, always, sizeof(always) / sizeof(*always));
+    allow_flow(with_media, &flows[SQ_MEDIA_AUDIO]);
+    allow_flow(with_media, &flows[SQ_MEDIA_VIDEO]);
+    allow(with_media, of_video, sizeof(of_video) / sizeof(*of_video));
+    if (sq_expect_is_by_peer(e)) {
+        allow(with_media, of_row, sizeof(of_row) / sizeof(*of_row));
+    }
+    const char *never = sq_expect_unmeasured(e, with_media, &column);
+    if (never) {
+        snprintf(why, why_room,
+                 "column %zu: squall pair does not measure %s; expected setup.ice, setup.dtls, of "
+                 "audio and video .in and .out their bitrate, loss, jitter and rtt, or video.in's "
+                 "fps, freeze and freezes",
+                 column, never);
+        return false;
+    }
+    never = media ? NULL : sq_expect_unmeasured(e, without, &column);
+    if (never) {
+        snprintf(why, why_room,
+                 "column %zu: without media there is no %s; expected setup.ice, setup.dtls or "
+                 "audio.in.rtt",
+                 column, never);
+    }
+    return !never;
+}
+
+static bool has_sample(const struct sq_pair_call *call, enum sq_metric_id id)
+{
+    const struct sq_metric_row *row = sq_result_metric(call->result, id);
+    struct sq_metric_figures figures = {0};
+    if (row) {
+        sq_metric_row_figures(row, &figures);
+    }
+    return figures.count > 0;
+}
+
+const char *sq_pair_call_rtt_bound(const struct sq_pair_call *call)
+{
+    return has_sample(call, SQ_METRIC_AUDIO_IN_RTT)    ? "audio.in.rtt < 400ms else warn"
+           : has_sample(call, SQ_METRIC_AUDIO_OUT_RTT) ? "audio.out.rtt < 400ms else warn"
+           : has_sample(call, SQ_METRIC_VIDEO_OUT_RTT) ? "video.out.rtt < 400ms else warn"
+                                                       : NULL;
+}
+
+/* ---- Measuring ---- */
+
 int sq_pair_call_init(struct sq_pair_call *call, bool media)
 {
     *call = (struct sq_pair_call){.media = media, .ice_rtt_s = -1};

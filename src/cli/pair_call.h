@@ -25,6 +25,13 @@ struct sq_pair_call {
         heard_ns; /* received so far, and when something last was, by the second */
 };
 
+/* Whether a call can have what the expectation names; without `media` that is little. False, and
+ * `why` is a sentence without the expectation: "column 1: squall pair does not measure score, …".
+ */
+bool sq_pair_call_measures(const struct sq_expect *e, bool media, char *why, size_t why_room);
+/* The bound of the round trip, where nobody has another: of the metric that has samples. NULL: none
+ * was measured. */
+const char *sq_pair_call_rtt_bound(const struct sq_pair_call *call);
 /* SQ_ERR_NOMEM. */
 int sq_pair_call_init(struct sq_pair_call *call, bool media) SQ_MUST_USE;
 void sq_pair_call_free(struct sq_pair_call *call);

@@ -70,6 +70,12 @@ int sq_expect_slices(struct sq_expect *const *list, size_t n,
                      struct sq_slices *ret_slices) SQ_MUST_USE;
 /* It is judged by more than a plain result holds: a window, some of the peers, … */
 bool sq_expect_needs_run(const struct sq_expect *e);
+/* The first metric that it names and that is not `measured` (an array by enum sq_metric_id of all,
+ * SQ_METRIC_ALL_COUNT): its name, and its column in ret_column. NULL: they all are. */
+const char *sq_expect_unmeasured(const struct sq_expect *e, const bool *measured,
+                                 size_t *ret_column);
+/* "for N% of peers" */
+bool sq_expect_is_by_peer(const struct sq_expect *e);
 /* NULL is allowed. */
 void sq_expect_destroy(struct sq_expect *e);
 const char *sq_expect_text(const struct sq_expect *e); /* borrowed from e */

@@ -93,6 +93,24 @@ bool sq_expect_needs_run(const struct sq_expect *e)
     return needs;
 }
 
+const char *sq_expect_unmeasured(const struct sq_expect *e, const bool *measured,
+                                 size_t *ret_column)
+{
+    for (int i = 0; i < e->node_count; i++) {
+        const struct sq_expect_node *node = &e->nodes[i];
+        if (node->kind == SQ_EXPECT_TERM && !measured[node->metric]) {
+            *ret_column = sq_expect_column(e->text, e->text + node->at);
+            return sq_expect_is_own(node->metric) ? node->own : sq_metric_get(node->metric)->name;
+        }
+    }
+    return NULL;
+}
+
+bool sq_expect_is_by_peer(const struct sq_expect *e)
+{
+    return e->by_peer;
+}
+
 /* ---- Against the plan ---- */
 
 struct checking {

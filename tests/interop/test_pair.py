@@ -121,6 +121,11 @@ def pair_slips(t):
     for process in one, other:
         check(process.wait(30) == 0, f"{process.name} gave {process.popen.returncode}: {process.stderr()}")
         check("audio" not in process.stdout(), f"no media was asked for: {process.stdout()}")
+        check("round trip" in process.stdout(), f"nothing was measured: {process.stdout()}")
+    for words, sentence in ((["--no-media", "--expect", "video.in.fps>5"], "without media there is no video.in.fps"),
+                            (["--expect", "audio.in > 0 and score>=9"], "column 18: squall pair does not measure score")):
+        hopeless = t.start("hopeless", [t.squall, "pair", "--local-ip", HERE, *words])
+        check(hopeless.wait(10) == 2 and sentence in hopeless.stderr() and not CODE.search(hopeless.stdout()), hopeless.stderr())
 
 
 def pair_alone(t):
