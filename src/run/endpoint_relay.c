@@ -188,7 +188,8 @@ bool sq_endpoint_is_lost(struct sq_endpoint *endpoint, char ret_text[static SQ_P
     if (relay) {
         sq_relay_tell_lost(relay, ret_text);
     } else {
-        snprintf(ret_text, SQ_PEER_TEXT_MAX, "consent checks went unanswered (RFC 7675)");
+        snprintf(ret_text, SQ_PEER_TEXT_MAX,
+                 "the connection was lost: consent checks went unanswered (RFC 7675)");
     }
     return true;
 }

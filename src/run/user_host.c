@@ -215,6 +215,26 @@ static void note_bad_goodbye(struct sq_user *user, const char *text)
     }
 }
 
+static void host_note(void *ctx, const char *text)
+{
+    sq_user_tell(ctx, "signaling", "%s", text);
+}
+
+/* The session of one that was to stay is over. */
+static void session_ended(struct sq_user *user, enum sq_failure cause, const char *said)
+{
+    char text[SQ_PEER_TEXT_MAX];
+    if (sq_user_was_lost_before(user, cause, said, text)) {
+        host_note(user, said);
+        cause = SQ_FAILURE_MEDIA_LOST;
+        said = text;
+    }
+    if (!sq_user_comes_back(user, cause, said)) {
+        sq_user_settle(user, SQ_OUTCOME_FAILED, cause, said);
+        sq_user_end(user);
+    }
+}
+
 static void host_failed(void *ctx, enum sq_cause cause, const char *text)
 {
     struct sq_user *user = ctx;
@@ -234,10 +254,8 @@ static void host_failed(void *ctx, enum sq_cause cause, const char *text)
         sq_user_note_starved(user, SQ_ERR_NOMEM, 0);
         cause = SQ_CAUSE_CONNECT;
     }
-    if ((user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) &&
-        !sq_user_comes_back(user, (enum sq_failure)cause, text)) {
-        sq_user_settle(user, SQ_OUTCOME_FAILED, (enum sq_failure)cause, text);
-        sq_user_end(user);
+    if (user->state == SQ_USER_SETTING_UP || user->state == SQ_USER_UP) {
+        session_ended(user, (enum sq_failure)cause, text);
     }
 }
 
@@ -250,11 +268,6 @@ static void host_left(void *ctx)
     } else {
         sq_user_end(user);
     }
-}
-
-static void host_note(void *ctx, const char *text)
-{
-    sq_user_tell(ctx, "signaling", "%s", text);
 }
 
 void sq_user_host(struct sq_user *user)

@@ -215,6 +215,12 @@ bool sq_user_waits_for_channel(const struct sq_user_peer *peer);
 void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
 /* One of its connections is silent, and stays so: ICE alone would see it after 30 s (RFC 7675). */
 bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX]);
+/* The service ended the session, by `cause` and with the sentence `said`, and one of its
+ * connections had been lost for some seconds by then: that is the failure (media-lost), with this
+ * sentence. The service's own ICE gives up at about the same time, often first, and then closes
+ * signalling. */
+bool sq_user_was_lost_before(const struct sq_user *user, enum sq_failure cause, const char *said,
+                             char text[static SQ_PEER_TEXT_MAX]);
 
 /* Its connections stand, and one kind of its media, which came and is still agreed on, comes no
  * more. Never where senders of the run itself may stop before. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOST_BEFORE_NS (3 * SQ_NS_PER_SEC) /* of silence before a service ended the session */
+
 bool sq_user_waits_for_channel(const struct sq_user_peer *peer)
 {
     struct sq_channel *channel;
@@ -56,18 +58,72 @@ void sq_user_tell_wait(const struct sq_user *user, char text[static SQ_PEER_TEXT
     }
 }
 
+/* How long nothing at all came; 0: it was never looked at. */
+static uint64_t silent_for_ns(const struct sq_user_peer *peer)
+{
+    uint64_t now_ns = sq_loop_now(peer->user->env->loop);
+    return peer->heard_ns && now_ns > peer->heard_ns ? now_ns - peer->heard_ns : 0;
+}
+
+static bool stands(const struct sq_user_peer *peer)
+{
+    return peer->endpoint && peer->connected;
+}
+
 bool sq_user_is_lost(const struct sq_user *user, char text[static SQ_PEER_TEXT_MAX])
 {
     char why[SQ_PEER_TEXT_MAX];
-    uint64_t now_ns = sq_loop_now(user->env->loop);
     for (size_t i = 0; i < user->peers_len; i++) {
         const struct sq_user_peer *peer = &user->peers[i];
-        if (peer->endpoint && peer->connected && peer->heard_ns &&
-            now_ns - peer->heard_ns >= user->env->plan->silent_ns &&
+        if (stands(peer) && peer->heard_ns && silent_for_ns(peer) >= user->env->plan->silent_ns &&
             sq_endpoint_is_lost(peer->endpoint, why)) {
             snprintf(text, SQ_PEER_TEXT_MAX,
                      "nothing came for %.3g s, when it was to leave: %.190s",
-                     (double)(now_ns - peer->heard_ns) / 1e9, why);
+                     (double)silent_for_ns(peer) / 1e9, why);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The others say what a session was refused for, or of this machine: no silence explains them. */
+static bool is_of_an_end(enum sq_failure cause)
+{
+    return cause == SQ_FAILURE_SIGNALING || cause == SQ_FAILURE_MEDIA_LOST ||
+           cause == SQ_FAILURE_TIMEOUT;
+}
+
+/* Half of what the service says tells less than none of it: the story has it all. */
+static void put_end(const char *why, const char *said, char text[static SQ_PEER_TEXT_MAX])
+{
+    static const char then[] = "; then the session ended";
+    size_t len = strlen(why);
+    memcpy(text, why, len + 1);
+    if (len + strlen(then) >= SQ_PEER_TEXT_MAX) {
+        return;
+    }
+    memcpy(text + len, then, sizeof(then));
+    len += strlen(then);
+    if (len + strlen(": ") + strlen(said) < SQ_PEER_TEXT_MAX) {
+        snprintf(text + len, SQ_PEER_TEXT_MAX - len, ": %s", said);
+    }
+}
+
+/* For longer than what passes while a service says goodbye in good order. */
+static bool fell_silent(const struct sq_user_peer *peer)
+{
+    return stands(peer) &&
+           (silent_for_ns(peer) >= LOST_BEFORE_NS ||
+            sq_peer_state(sq_endpoint_peer(peer->endpoint)) == SQ_PEER_DISCONNECTED);
+}
+
+bool sq_user_was_lost_before(const struct sq_user *user, enum sq_failure cause, const char *said,
+                             char text[static SQ_PEER_TEXT_MAX])
+{
+    char why[SQ_PEER_TEXT_MAX];
+    for (size_t i = 0; is_of_an_end(cause) && i < user->peers_len; i++) {
+        if (fell_silent(&user->peers[i]) && sq_endpoint_is_lost(user->peers[i].endpoint, why)) {
+            put_end(why, said, text);
             return true;
         }
     }

@@ -198,14 +198,21 @@ def turn_rejected(t):
 
 
 def turn_killed(t):
-    """A server that dies within the calls it relays is named, and its relays are lost."""
+    """A server that dies within the calls it relays is named, and its relays are lost; also where the service's own
+    ICE gives up first and it ends the session, as it does to about half of those who have been in it for a while."""
     coturn = Coturn(t)
     lab = t.lab(address=ADDRESS)
-    began = time.monotonic()
     relayed = ("--turn", coturn.url(), *CREDENTIALS, *LOAD, "--ice", "relay")
+    # All of its peers at once, six seconds before: by then consent has been asked for from both sides.
+    others = [(t.run(lab.room(), "--peers", 12, "--duration", "60s", "--room", "long", "--no-video", *relayed, "--rate", "50/s"), 12)]
+    janus = Janus(t)
+    began = time.monotonic()
     short = t.run(lab.room(), "--peers", 2, "--duration", "14s", "--room", "short", *relayed)
+    others += [(t.run(janus.url + "?plugin=echotest", "--peers", 2, "--duration", "60s", "--no-video", *relayed), 2)]
     until("all to be connected", lambda: "2 connected" in short.process.stderr(), 20)
-    time.sleep(max(0, began + 4.5 - time.monotonic()))
+    for other, peers in others:
+        until("all to be connected", lambda: f"{peers} connected" in other.process.stderr(), 20)
+    time.sleep(max(0, began + 4 - time.monotonic()))
     run = t.run(lab.room(), "--peers", 2, "--duration", "60s", *relayed)
     until("all to be connected", lambda: "2 connected" in run.process.stderr(), 20)
     coturn.process.signal(signal.SIGKILL)  # six seconds of silence are enough for the run that ends then
@@ -214,6 +221,9 @@ def turn_killed(t):
     check(coturn.url() in results.message("media-lost"), results.message("media-lost"))
     check(results.summary["turn"][0]["lost"] == 2, f"{results.summary['turn']}")
     test.note(results.message("media-lost"))
+    for session in janus.ask("list_sessions")["sessions"]:  # Janus' ICE does not give up by itself in that time
+        for handle in janus.ask("list_handles", (session,))["handles"]:
+            check(janus.ask("hangup_webrtc", (session, handle)), "Janus did not hang up")
     results = run.finish(90)
     check(results.causes() == {"media-lost": 2}, f"{results.summary['failures']}")
     words = f"the TURN server {coturn.url()} cannot be reached any more: port unreachable (ICMP)"
@@ -223,6 +233,15 @@ def turn_killed(t):
     check((turn["relays"], turn["failed"], turn["lost"]) == (2, 0, 2), f"{turn}")
     check(f"{coturn.url()} lost 2 relays before their end" in results.text, results.text)
     test.note(results.message("media-lost"))
+    for other, peers in others:
+        results = other.finish(90)
+        check(results.causes() == {"media-lost": peers}, f"{results.summary['failures']}")
+        for peer in results.peers:
+            check(words in peer["message"], peer["message"])
+        check(results.summary["turn"][0]["lost"] == peers, f"{results.summary['turn']}")
+        ended = [peer["message"] for peer in results.peers if "; then the session ended" in peer["message"]]
+        test.note(f"{len(ended)} of {peers} sessions were ended by the service{': ' + ended[0] if ended else ''}")
+    check(len(ended) == peers and "ended: Janus hung up the peer connection (echo): " in ended[0], f"{ended}")
 
 
 def turn_forbidden(t):
