@@ -1,5 +1,6 @@
 /* What is known of data channels: plain questions, and statistics by W3C's names. */
 #include "peer/datachannel_int.h"
+#include <stdio.h>
 
 bool sq_peer_data_is_refused(const struct sq_peer *peer)
 {
@@ -78,6 +79,16 @@ size_t sq_peer_max_message_bytes(const struct sq_peer *peer)
 {
     const struct sq_jsep_data section = sq_jsep_data(peer->jsep);
     return section.negotiated ? section.remote_max_message_size_bytes : 0;
+}
+
+void sq_peer_tell_message_limit(const struct sq_peer *peer,
+                                char text[static SQ_PEER_LIMIT_TEXT_MAX])
+{
+    snprintf(text, SQ_PEER_LIMIT_TEXT_MAX,
+             "the other side takes messages of %zu bytes at most (%s, RFC 8841)",
+             sq_peer_max_message_bytes(peer),
+             sq_jsep_data(peer->jsep).told_max_message_size ? "its a=max-message-size"
+                                                            : "it has no a=max-message-size");
 }
 
 void sq_channel_stats(const struct sq_channel *channel, struct sq_channel_stats *ret_stats)

@@ -500,8 +500,9 @@ int sq_peer_add_channel(struct sq_peer *peer, uint64_t now_ns,
 /* Asks for a data-channel section in the next offer without a channel of its own. Errors as above.
  */
 int sq_peer_want_data(struct sq_peer *peer) SQ_MUST_USE;
-/* SQ_ERR_STATE unless open; SQ_ERR_INVALID: larger than the other side's a=max-message-size;
- * SQ_ERR_AGAIN: too much waits already (16 MB); SQ_ERR_NOMEM. An empty message is one, too. */
+/* SQ_ERR_STATE unless open; SQ_ERR_INVALID: larger than the other side's a=max-message-size
+ * (sq_peer_tell_message_limit), where a browser's send() throws; SQ_ERR_AGAIN: too much waits
+ * already (16 MB); SQ_ERR_NOMEM. An empty message is one, too. */
 int sq_channel_send(struct sq_channel *channel, uint64_t now_ns, bool binary, const void *data,
                     size_t len) SQ_MUST_USE;
 /* What waits is still sent. The channel is good until CHANNEL_CLOSED has been told and the peer was
@@ -525,6 +526,11 @@ struct sq_peer *sq_channel_peer(const struct sq_channel *channel);
 struct sq_channel *sq_peer_channel(const struct sq_peer *peer, size_t i);
 /* Bytes, of the other side's a=max-message-size; 0 before that was negotiated. */
 size_t sq_peer_max_message_bytes(const struct sq_peer *peer);
+#define SQ_PEER_LIMIT_TEXT_MAX 128 /* with its NUL */
+/* That limit and where it is from, for whoever has a larger one: "the other side takes messages of
+ * 65536 bytes at most (…)". */
+void sq_peer_tell_message_limit(const struct sq_peer *peer,
+                                char text[static SQ_PEER_LIMIT_TEXT_MAX]);
 
 struct sq_channel_stats { /* RTCDataChannelStats */
     const char *label, *protocol;

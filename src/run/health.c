@@ -185,6 +185,14 @@ static bool scripts_did_it(const struct sq_health_input *in, double late_ms, cha
     return in->script_ms > 0 && in->script_ms >= late_ms * SCRIPT_SHARE;
 }
 
+static const char *why_late(const struct sq_health_input *in, const struct sq_generator_health *h,
+                            double late_ms, char scripts[static 160])
+{
+    return scripts_did_it(in, late_ms, scripts) ? scripts
+           : h->cpu_percent > OWN_CPU_PERCENT   ? "too little CPU for so many peers"
+                                                : "other programs had the CPU";
+}
+
 /* A thread's peers are its own: one that is late among many is late for all of its peers. */
 static void judge_lateness(const struct sq_health_input *in, struct sq_generator_health *h)
 {
@@ -202,10 +210,7 @@ static void judge_lateness(const struct sq_health_input *in, struct sq_generator
     if (p99_ms > max_ms) {
         blame(h, "timers %swere %.1f ms late (p99; the bound is %.1f ms): %s",
               in->threads > 1 && p99_ms > h->lateness_p99_ms ? "of a generator thread " : "",
-              p99_ms, max_ms,
-              scripts_did_it(in, p99_ms, scripts) ? scripts
-              : h->cpu_percent > OWN_CPU_PERCENT  ? "too little CPU for so many peers"
-                                                  : "other programs had the CPU");
+              p99_ms, max_ms, why_late(in, h, p99_ms, scripts));
     }
 }
 
@@ -222,6 +227,23 @@ static void judge_standstill(const struct sq_health_input *in, struct sq_generat
               h->lateness_max_ms / 1e3, bound_ms / 1e3, by_scripts ? ": " : "",
               by_scripts ? scripts : "");
     }
+}
+
+/* Messages are due by this thread's clock alone, from when their channel is open: what a way loses
+ * or holds up, and a channel that takes no more, skip none (user_data.c). */
+static void judge_messages(const struct sq_health_input *in, struct sq_generator_health *h)
+{
+    char scripts[160], late[200] = "";
+    if (share(in->skipped_messages, in->sent_messages) <= in->plan->drops_max_share) {
+        return;
+    }
+    if (h->lateness_max_ms > 0) { /* NAN: not known */
+        snprintf(late, sizeof(late), " (by %.0f ms): %s", h->lateness_max_ms,
+                 why_late(in, h, h->lateness_max_ms, scripts));
+    }
+    blame(h, "%llu of %llu messages were not sent: the generator was too late for them%s",
+          (unsigned long long)in->skipped_messages,
+          (unsigned long long)in->skipped_messages + (unsigned long long)in->sent_messages, late);
 }
 
 void sq_health_judge(const struct sq_health_input *in, struct sq_generator_health *ret_health)
@@ -251,11 +273,7 @@ void sq_health_judge(const struct sq_health_input *in, struct sq_generator_healt
         blame(&h, "%llu of %llu datagrams could not be sent by the generator",
               (unsigned long long)in->send_errors, to_send);
     }
-    if (share(in->skipped_messages, in->sent_messages) > in->plan->drops_max_share) {
-        blame(&h, "%llu of %llu messages were not sent: the generator was too late for them",
-              (unsigned long long)in->skipped_messages,
-              (unsigned long long)in->skipped_messages + (unsigned long long)in->sent_messages);
-    }
+    judge_messages(in, &h);
     if (h.note[0]) {
         size_t len = strlen(h.note);
         snprintf(h.note + len, sizeof(h.note) - len,

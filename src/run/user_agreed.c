@@ -69,6 +69,31 @@ static bool may_not_send(struct sq_user *user, const struct sq_track *track,
     return true;
 }
 
+static bool has_our_channel(const struct sq_user *user, const struct sq_peer *rtc)
+{
+    struct sq_channel *channel;
+    for (size_t i = 0; (channel = sq_peer_channel(rtc, i)); i++) {
+        if (strcmp(sq_channel_label(channel), user->group->data.channel.label) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sq_user_is_data_too_large(const struct sq_user *user, const struct sq_peer *rtc,
+                               char text[static SQ_PEER_TEXT_MAX])
+{
+    const struct sq_plan_data *data = &user->group->data;
+    char limit[SQ_PEER_LIMIT_TEXT_MAX];
+    size_t most = sq_peer_max_message_bytes(rtc);
+    if (!user->want.send_data || data->silent || most == 0 || data->size_bytes <= most) {
+        return false;
+    }
+    sq_peer_tell_message_limit(rtc, limit);
+    snprintf(text, SQ_PEER_TEXT_MAX, "%s, and --data asks for %zu", limit, data->size_bytes);
+    return true;
+}
+
 bool sq_user_is_refused(struct sq_user_peer *peer, char text[static SQ_PEER_TEXT_MAX])
 {
     struct sq_user *user = peer->user;
@@ -83,7 +108,8 @@ bool sq_user_is_refused(struct sq_user_peer *peer, char text[static SQ_PEER_TEXT
                  "the server refused data channels (m=application with port 0)");
         return true;
     }
-    return false;
+    return user->want.data && has_our_channel(user, rtc) &&
+           sq_user_is_data_too_large(user, rtc, text);
 }
 
 static void look_at_medium(struct sq_user *user, const struct sq_track *track)

@@ -74,12 +74,20 @@ void sq_user_data_sent(struct sq_user *user, size_t bytes)
     }
 }
 
-/* False where no more can be sent now. */
+/* False where no more can be sent now, and the channel is gone where none ever can. */
 static bool send_one(struct sq_user_data *d, uint64_t now_ns)
 {
+    char text[SQ_PEER_TEXT_MAX];
     size_t size = plan_of(d)->size_bytes;
+    const struct sq_peer *rtc = sq_channel_peer(d->channel);
     write_message(d, now_ns);
     int err = sq_channel_send(d->channel, now_ns, true, d->bytes, size);
+    /* Who connects to a limit that is too low fails at once: this one came with a later
+     * description. */
+    if (err == SQ_ERR_INVALID && sq_user_is_data_too_large(d->user, rtc, text)) {
+        sq_user_fail(d->user, SQ_FAILURE_SIGNALING, text);
+        return false;
+    }
     if (err) {
         return false;
     }

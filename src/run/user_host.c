@@ -85,7 +85,11 @@ static void on_event(void *ctx, struct sq_endpoint *endpoint, const struct sq_pe
     if (user->signal && user->state != SQ_USER_LEAVING && user->state != SQ_USER_OVER) {
         user->group->adapter->peer_event(user->signal, sq_endpoint_peer(endpoint), event);
     }
+    bool there = peer->endpoint != NULL;
     sq_user_data_event(user, event);
+    if (there && !peer->endpoint) {
+        return; /* its messages found no taker, and that failed it */
+    }
     switch (event->type) {
     case SQ_PEER_EV_STATE:
         on_peer_state(peer, event);

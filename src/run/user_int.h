@@ -383,8 +383,11 @@ void sq_user_end_record(struct sq_user_peer *peer);
 
 /* user_agreed.c */
 /* Of a peer that has just connected: a medium that it is to send, or its data channel, was turned
- * down. */
+ * down, or its messages are larger than the other side takes. */
 bool sq_user_is_refused(struct sq_user_peer *peer, char text[static SQ_PEER_TEXT_MAX]);
+/* The messages that it is to send at a rate are. */
+bool sq_user_is_data_too_large(const struct sq_user *user, const struct sq_peer *rtc,
+                               char text[static SQ_PEER_TEXT_MAX]);
 /* A peer of it ends: what it has negotiated. */
 void sq_user_look_at_agreed(struct sq_user *user, struct sq_peer *rtc);
 /* Into the tally, once. */

@@ -373,7 +373,12 @@ static bool send_one(struct sq_user_steps *s, const struct sq_step_talk *t,
     char *bytes = make_message(s, t, &len, &err, missing);
     err = err ? err : sq_channel_send(channel, now_ns, t->hex || t->made_bytes, bytes, len);
     sq_free(bytes);
-    if (err && !missing[0]) {
+    const struct sq_peer *rtc = sq_channel_peer(channel);
+    if (err == SQ_ERR_INVALID && len > sq_peer_max_message_bytes(rtc)) {
+        char limit[SQ_PEER_LIMIT_TEXT_MAX];
+        sq_peer_tell_message_limit(rtc, limit);
+        sq_user_step_fail(s, SQ_FAILURE_SIGNALING, "%s, and this one has %zu", limit, len);
+    } else if (err && !missing[0]) {
         sq_user_step_fail(s, SQ_FAILURE_PROTOCOL,
                           "the data channel '%.40s' does not take %zu bytes: %s", label_of(s, t),
                           len, sq_err_name(err));

@@ -221,6 +221,25 @@ def data_janus_videoroom(t):
     check(sum(peer["data.out.messages"] > 0 for peer in results.peers) == 2, "who publishes")
 
 
+def data_janus_limit(t):
+    """Janus' answer has no a=max-message-size: 64 KiB (RFC 8841). Those are sent; larger ones fail who is to send them, by whatever way."""
+    janus = Janus(t)
+    target, short = janus.url + "?plugin=echotest", ("--peers", 1, "--duration", "3s", "--local-ip", ADDRESS, "--lateness-max", "500")
+    scenario = t.folder / "large.yaml"
+    scenario.write_text(f"target: {target}\ndata: open\nsteps: [{{data: {{bytes: 66000}}}}]\n")
+    runs = [t.run(target, "--no-audio", "--no-video", "--data", "20/s:65536", *short),
+            t.run(target, "--data", "max:66000", *short), t.run(str(scenario), *short)]
+    fits, large, steps = [one.finish(40) for one in runs]
+    fits.all_ok(1)
+    check(fits.metric("data.out.messages", "max") > 0, "none was sent")
+    for results, words in ((large, "--data asks for 66000"), (steps, "this one has 66000")):
+        sentence = results.message("signaling")
+        test.note(sentence)
+        check(results.code == 1 and results.causes() == {"signaling": 1} and results.summary["generator"]["ok"], results.text)
+        check(words in sentence and "65536 bytes at most (it has no a=max-message-size, RFC 8841)" in sentence, sentence)
+        check(sentence[:60] in results.text, results.text)
+
+
 def data_max(t):
     """As many as go through: SCTP fills our own socket buffers, or our core. That is told, and no reason for INVALID
     until more is asked of the service than we could."""
@@ -252,4 +271,4 @@ def data_aiortc_answers(t):
 
 if __name__ == "__main__":
     test.run([data_chromium_offers, data_chromium_answers, data_firefox_offers, data_firefox_answers,
-              data_janus_echotest, data_janus_videoroom, data_max, data_nobody_hears, data_aiortc_answers])
+              data_janus_echotest, data_janus_videoroom, data_janus_limit, data_max, data_nobody_hears, data_aiortc_answers])

@@ -434,6 +434,7 @@ static void data_channels_only_when_enabled(void **state)
     assert_true(sq_jsep_data(q.a.j).negotiated && sq_jsep_data(q.b.j).negotiated);
     assert_int_equal(sq_jsep_data(q.a.j).remote_sctp_port, 5000);
     assert_int_equal(sq_jsep_data(q.b.j).remote_max_message_size_bytes, 100000);
+    assert_true(sq_jsep_data(q.a.j).told_max_message_size);
     assert_string_equal(sq_jsep_data(q.b.j).mid, "0");
     sq_free(offer);
     sq_free(answer);

@@ -7,6 +7,7 @@
 #include "run/endpoint.h"
 #include "run/rig.h"
 #include "run/user.h"
+#include "signal/session.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -151,7 +152,8 @@ static int add_tracks(struct sq_signal *s)
 
 static int answer(struct sq_signal *s, const char *offer, uint64_t now_ns, char **ret_answer)
 {
-    const struct sq_peer_config config = {.passive = true, .audio.no_fec = s->how == FAKE_NO_RED};
+    const struct sq_peer_config config = {
+        .passive = true, .accept_data = true, .audio.no_fec = s->how == FAKE_NO_RED};
     const struct sq_link_config open_way = {.up.loss = 0};
     int err = s->how == FAKE_STANDS ? sq_link_create(s->server->loop, &open_way, 1, &s->link) : 0;
     err =
@@ -184,8 +186,23 @@ static void refuse(char *answer_text, const char *kind)
     }
 }
 
+/* The largest message that the description's writer takes. */
+static void limit(const struct sq_signal *s, char *text)
+{
+    static const char name[] = "a=max-message-size:";
+    char *line = strstr(text, name);
+    if (line && s->how == FAKE_TELLS_NO_LIMIT) {
+        memcpy(line, "a=min", 5); /* which nobody knows */
+    } else if (line && (s->how == FAKE_TAKES_100000 || s->how == FAKE_LIMITS_LATER)) {
+        memcpy(line + strlen(name), "100000", 6); /* for 262144 */
+    }
+}
+
 static void spoil(struct sq_signal *s, char *answer_text)
 {
+    if (s->how != FAKE_LIMITS_LATER) {
+        limit(s, answer_text);
+    }
     if (s->how == FAKE_TAKES_NO_AUDIO || s->how == FAKE_TAKES_NOTHING) {
         refuse(answer_text, "audio");
     }
@@ -215,7 +232,7 @@ static void spoil(struct sq_signal *s, char *answer_text)
 /* Somebody else comes. */
 static void later(struct sq_signal *s, uint64_t now_ns)
 {
-    if (s->how == FAKE_COMPANY_LATER || s->how == FAKE_PEER_LATER) {
+    if (s->how == FAKE_COMPANY_LATER || s->how == FAKE_PEER_LATER || s->how == FAKE_LIMITS_LATER) {
         sq_timer_start(sq_loop_timers(s->host->loop), &s->timer, now_ns + FAKE_LATER_NS);
     }
 }
@@ -232,6 +249,7 @@ static void join(struct sq_signal *s, uint64_t now_ns)
     }
     int err = s->host->make_peer(s->ctx, "peer", &s->peer);
     err = err ? err : add_tracks(s);
+    err = err ? err : sq_session_add_channel(s->user, s->peer, now_ns);
     err = err ? err : sq_peer_create_offer(s->peer, now_ns, false, &offer, NULL);
     err = err ? err : answer(s, offer, now_ns, &text);
     if (!err) {
@@ -273,6 +291,9 @@ static int offer_anew(struct sq_signal *s, uint64_t now_ns)
     char *text = NULL;
     struct sq_peer *far = sq_endpoint_peer(s->far);
     int err = sq_peer_create_offer(far, now_ns, false, &offer, NULL);
+    if (!err) {
+        limit(s, offer);
+    }
     err = err ? err : sq_peer_set_remote(s->peer, now_ns, SQ_SDP_OFFER, offer, NULL);
     err = err ? err : sq_peer_create_answer(s->peer, now_ns, &text, NULL);
     err = err ? err : sq_peer_set_remote(far, now_ns, SQ_SDP_ANSWER, text, NULL);
@@ -345,6 +366,11 @@ static void on_timer(void *ctx, uint64_t now_ns)
         hang_up(s, now_ns);
     } else if (s->how == FAKE_STANDS && s->up) {
         int err = stand(s, now_ns);
+        if (err) {
+            s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
+        }
+    } else if (s->how == FAKE_LIMITS_LATER && s->joined) {
+        int err = offer_anew(s, now_ns);
         if (err) {
             s->host->failed(s->ctx, SQ_CAUSE_PROTOCOL, sq_err_name(err));
         }

@@ -32,6 +32,9 @@ enum fake_how {
     FAKE_TAKES_NO_AUDIO, /* … m=audio */
     FAKE_TAKES_NOTHING,  /* all of them have */
     FAKE_WANTS_NO_VIDEO, /* … a=sendonly: it sends video, and receives none */
+    FAKE_TELLS_NO_LIMIT, /* the answer has no a=max-message-size */
+    FAKE_TAKES_100000,   /* … says that many bytes */
+    FAKE_LIMITS_LATER,   /* FAKE_LATER_NS on it says so in an offer */
     FAKE_COMPANY_LATER, /* takes what the user sends; FAKE_LATER_NS on it offers what others send */
     FAKE_PEER_LATER,    /* signs in, and only FAKE_LATER_NS on gives it a peer to connect to */
 };

@@ -437,6 +437,12 @@ static void messages_that_were_not_sent(void **state)
     assert_well(&b);
     b.input.skipped_messages = 101;
     assert_blamed(&b, "101 of 100001 messages were not sent");
+    sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 420); /* that moment */
+    assert_blamed(&b,
+                  "the generator was too late for them (by 420 ms): other programs had the CPU");
+    b.input.script_ms = 400;
+    b.input.script_place = "room.lua:7";
+    assert_blamed(&b, "(by 420 ms): scripts took 400 ms at a stretch (room.lua:7)");
     sq_free(b.lateness);
 }
 

@@ -176,6 +176,123 @@ static void keys_that_nobody_agreed_on_fail_who_presses(void **state)
     }
 }
 
+/* ---- Messages that the other side does not take (RFC 8841, section 6.1) ---- */
+
+static void send_messages(struct bench *b, double rate_per_s, size_t bytes)
+{
+    b->plan.groups[0].data = (struct sq_plan_data){.on = true,
+                                                   .rate_per_s = rate_per_s,
+                                                   .size_bytes = bytes,
+                                                   .channel.label = "squall",
+                                                   .nonce = 7};
+}
+
+/* No pass, and none of the generator's doing. */
+static void is_a_fail(struct bench *b)
+{
+    assert_int_equal(sq_expect_judge(NULL, 0, b->result), 0);
+    assert_int_equal(sq_verdict(b->result), SQ_EXIT_EXPECTATION);
+    assert_true(b->result->generator.ok);
+}
+
+static void messages_above_the_limit_fail_who_sends_them(void **state)
+{
+    static const struct {
+        enum fake_how how;
+        size_t bytes;
+        double rate_per_s;
+        const char *words; /* NULL: they go out */
+    } cases[] = {
+        {FAKE_TELLS_NO_LIMIT, 65536, 50, NULL},
+        {FAKE_TELLS_NO_LIMIT, 65537, 50,
+         "the other side takes messages of 65536 bytes at most (it has no a=max-message-size, RFC "
+         "8841), and --data asks for 65537"},
+        {FAKE_TELLS_NO_LIMIT, 262144, 0,
+         "takes messages of 65536 bytes at most (it has no a=max-message-size, RFC 8841), and "
+         "--data asks for 262144"},
+        {FAKE_TAKES_100000, 100000, 50, NULL},
+        {FAKE_TAKES_100000, 100001, 50,
+         "takes messages of 100000 bytes at most (its a=max-message-size, RFC 8841), and --data "
+         "asks for 100001"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench b;
+        begin(&b, cases[i].how);
+        send_messages(&b, cases[i].rate_per_s, cases[i].bytes);
+        run(&b);
+        if (cases[i].words) {
+            all_failed(&b, SQ_FAILURE_SIGNALING, cases[i].words);
+            is_a_fail(&b);
+        } else {
+            assert_int_equal(b.result->counts.ok, USERS);
+            assert_true(b.result->peers[0].data.messages_out > 0);
+        }
+        bench_free(&b);
+    }
+}
+
+/* Who only listens, and a channel that only steps send on. */
+static void a_limit_is_nothing_to_who_sends_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct bench b;
+        begin(&b, FAKE_TELLS_NO_LIMIT);
+        send_messages(&b, 50, 70000);
+        b.plan.groups[0].data.silent = i == 0;
+        if (i == 1) {
+            sq_plan_split(&b.plan, 0);
+        }
+        run(&b);
+        assert_int_equal(b.result->counts.ok, USERS);
+        bench_free(&b);
+    }
+}
+
+/* In mid-call: what was sent before stays counted. */
+static void a_limit_that_comes_later_fails_them_then(void **state)
+{
+    (void)state;
+    static const double rates[] = {50, 0};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        struct bench b;
+        begin(&b, FAKE_LIMITS_LATER);
+        b.plan.duration_ns = 1200 * MS;
+        send_messages(&b, rates[i], 120000);
+        run(&b);
+        all_failed(&b, SQ_FAILURE_SIGNALING,
+                   "takes messages of 100000 bytes at most (its a=max-message-size, RFC 8841)");
+        assert_true(b.result->peers[0].connected && b.result->peers[0].data.messages_out > 0);
+        is_a_fail(&b);
+        bench_free(&b);
+    }
+}
+
+static void so_do_messages_of_steps(void **state)
+{
+    static const char yaml[] = "steps: [{data: {bytes: 65537}}]\n";
+    struct sq_scenario *scenario = NULL;
+    struct sq_yaml_error error = {.message = ""};
+    struct bench b;
+    (void)state;
+    assert_int_equal(sq_scenario_parse("t.yaml", yaml, strlen(yaml), NULL, NULL, &scenario, &error),
+                     0);
+    begin(&b, FAKE_TELLS_NO_LIMIT);
+    send_messages(&b, 50, 200);
+    b.plan.groups[0].data.silent = true;
+    b.plan.groups[0].before = &scenario->before;
+    b.plan.groups[0].steps = &scenario->steps;
+    b.plan.figures = &scenario->figures;
+    run(&b);
+    all_failed(&b, SQ_FAILURE_SIGNALING,
+               "the other side takes messages of 65536 bytes at most (it has no "
+               "a=max-message-size, RFC 8841), and this one has 65537");
+    is_a_fail(&b);
+    bench_free(&b);
+    sq_scenario_free(scenario);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +301,10 @@ int main(void)
         cmocka_unit_test(who_only_watches_stays_and_the_run_fails),
         cmocka_unit_test(a_picture_that_stopped_for_good_is_lost),
         cmocka_unit_test(keys_that_nobody_agreed_on_fail_who_presses),
+        cmocka_unit_test(messages_above_the_limit_fail_who_sends_them),
+        cmocka_unit_test(a_limit_is_nothing_to_who_sends_nothing),
+        cmocka_unit_test(a_limit_that_comes_later_fails_them_then),
+        cmocka_unit_test(so_do_messages_of_steps),
     };
     return cmocka_run_group_tests(tests, rig_open_clip, rig_close_clip);
 }

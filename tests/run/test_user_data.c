@@ -112,12 +112,58 @@ static void what_comes_before_it_is_up_again_is_in_no_rate(void **state)
     end(&b);
 }
 
+/* ---- What is due ---- */
+
+/* Ten seconds of a channel that takes nothing (it is not open to this side): lost to whoever
+ * counts, and none of it is the generator's lateness. Half a second in which its timer did not come
+ * is, but for what is due since a tenth of one. */
+static void only_our_own_clock_skips_messages(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sq_addr addr;
+    struct sq_carrier *carrier;
+    struct sq_endpoint *endpoint;
+    struct sq_channel *channel;
+    const struct sq_peer_config peer = {.accept_data = true};
+    const struct sq_endpoint_ops ops = {.event = NULL};
+    begin(&b);
+    b.group.data.channel.label = "squall";
+    b.group.data.rate_per_s = 20;
+    b.user.want.send_data = true;
+    assert_int_equal(sq_addr_parse("127.0.0.1", 0, &addr), 0);
+    const struct sq_carrier_config config = {.seed = 1, .addrs = &addr, .addrs_len = 1};
+    assert_int_equal(sq_carrier_create(b.loop, &config, &carrier), 0);
+    assert_int_equal(sq_endpoint_create(carrier, &peer, NULL, &ops, NULL, &endpoint), 0);
+    uint64_t now_ns = sq_loop_now(b.loop);
+    assert_int_equal(
+        sq_peer_add_channel(sq_endpoint_peer(endpoint), now_ns, &b.group.data.channel, &channel),
+        0);
+    const struct sq_peer_event open = {
+        .type = SQ_PEER_EV_CHANNEL_OPEN, .now_ns = now_ns, .channel = channel};
+    sq_user_data_event(&b.user, &open);
+    uint64_t end_ns = now_ns + 10 * SQ_NS_PER_SEC;
+    for (; now_ns < end_ns; now_ns += 50 * SQ_NS_PER_MS) {
+        sq_timer_wheel_advance(sq_loop_timers(b.loop), now_ns, NULL, NULL);
+    }
+    assert_int_equal(b.tally.sent_messages, 0);
+    assert_int_equal(b.tally.skipped_messages, 0);
+    now_ns += 450 * SQ_NS_PER_MS; /* the last one came 50 ms before */
+    sq_timer_wheel_advance(sq_loop_timers(b.loop), now_ns, NULL, NULL);
+    assert_int_equal(b.tally.skipped_messages, 8);
+    sq_user_data_stop(&b.user);
+    sq_endpoint_close(endpoint);
+    sq_carrier_destroy(carrier);
+    end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_that_are_missing_are_lost),
         cmocka_unit_test(but_not_those_of_the_time_away),
         cmocka_unit_test(what_comes_before_it_is_up_again_is_in_no_rate),
+        cmocka_unit_test(only_our_own_clock_skips_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,34 @@ static void two_connections_answer_each_other(void **state)
     lr_end();
 }
 
+/* As in a browser, whose send() throws; it may be caught. */
+static void a_message_above_the_limit_is_an_error(void **state)
+{
+    (void)state;
+    lr_begin("local a, b = RTCPeerConnection{label = 'a'}, RTCPeerConnection{label = 'b'}\n"
+             "local d, own = a:createDataChannel('chat'), b:createDataChannel('own')\n"
+             "a:setLocalDescription(a:createOffer())\n"
+             "b:setRemoteDescription(a:gathered('5s'))\n"
+             "b:setLocalDescription(b:createAnswer())\n"
+             "local answer = b:gathered('5s').sdp:gsub('a=max%-message%-size:%d+\\r\\n', '')\n"
+             "a:setRemoteDescription{type = 'answer', sdp = answer}\n"
+             "d:open('10s')\n"
+             "local ok, why = pcall(d.send, d, ('x'):rep(65537))\n"
+             "assert(not ok)\n"
+             "log(why)\n"
+             "d:send(('x'):rep(65536))\n"
+             "d:send(('x'):rep(65538))\n");
+    RUN_UNTIL(sig_loop(), sig_host_over(&lr_host));
+    static const char limit[] = "data channel 'chat': the other side takes messages of 65536 bytes "
+                                "at most (it has no a=max-message-size, RFC 8841), and this one "
+                                "has 6553";
+    const char *caught = strstr(lr_host.notes, limit), *thrown = strstr(lr_host.text, limit);
+    assert_true(caught && caught[strlen(limit)] == '7');
+    assert_true(thrown && thrown[strlen(limit)] == '8');
+    assert_int_equal(lr_host.cause, SQ_CAUSE_SIGNALING);
+    lr_end();
+}
+
 /* Without handlers: each candidate, state and channel when it is asked for, and why there is none.
  */
 static void what_comes_is_waited_for(void **state)
@@ -356,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_call_is_made),
         cmocka_unit_test(statistics_grow),
         cmocka_unit_test(two_connections_answer_each_other),
+        cmocka_unit_test(a_message_above_the_limit_is_an_error),
         cmocka_unit_test(what_comes_is_waited_for),
         cmocka_unit_test(a_script_knows_its_token_and_its_seed),
         cmocka_unit_test(ice_is_restarted_by_the_script),

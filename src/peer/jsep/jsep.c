@@ -171,6 +171,7 @@ struct sq_jsep_data sq_jsep_data(const struct sq_jsep *j)
             memcpy(data.mid, s->mid, sizeof(data.mid));
             data.remote_sctp_port = s->remote_sctp_port;
             data.remote_max_message_size_bytes = s->remote_max_message;
+            data.told_max_message_size = s->told_max_message;
         }
     }
     data.refused = data.refused && !data.negotiated;

@@ -323,7 +323,8 @@ struct sq_jsep_remote {
 /* The data-channel section. */
 struct sq_jsep_data {
     bool negotiated;
-    bool refused; /* a section of its own was turned down, and there is no other */
+    bool refused;               /* a section of its own was turned down, and there is no other */
+    bool told_max_message_size; /* the remote's description has it */
     char mid[SQ_JSEP_MID_MAX];
     uint16_t remote_sctp_port;
     uint32_t remote_max_message_size_bytes; /* 65536 when not told (RFC 8841, section 6.1) */

@@ -262,6 +262,7 @@ static int answer_section(const struct jsep_section *offered, struct jsep_sectio
     s->tr = offered->tr;
     s->remote_sctp_port = offered->remote_sctp_port;
     s->remote_max_message = offered->remote_max_message;
+    s->told_max_message = offered->told_max_message;
     s->rejected = offered->rejected || offered->why_not || (s->tr && s->tr->stopping) ||
                   (!s->tr && s->kind != SQ_JSEP_DATA);
     return s->rejected || s->kind == SQ_JSEP_DATA ? 0 : answer_media(offered, s);

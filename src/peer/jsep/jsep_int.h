@@ -79,7 +79,8 @@ struct jsep_section {
     bool rejected;            /* port 0 for good */
     bool has_mid;             /* the remote told it; made up otherwise */
     bool rtcp_rsize;
-    bool old_data; /* "DTLS/SCTP 5000" with a=sctpmap, as before RFC 8841 */
+    bool old_data;         /* "DTLS/SCTP 5000" with a=sctpmap, as before RFC 8841 */
+    bool told_max_message; /* the remote has a=max-message-size */
     uint8_t n_sources;
     uint8_t n_codecs;
     uint16_t remote_sctp_port;

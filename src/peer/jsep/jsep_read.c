@@ -170,7 +170,8 @@ static int read_data(const struct sq_jsep *j, const struct sq_sdp_media *m, stru
         s->why_not = "is a data channel, which is not enabled";
     }
     /* RFC 8841, section 6.1: 64 KB when not told, and 0 means any size. */
-    if (sq_sdp_number(&m->section, "max-message-size", UINT64_MAX, &size)) {
+    s->told_max_message = !sq_sdp_number(&m->section, "max-message-size", UINT64_MAX, &size);
+    if (!s->told_max_message) {
         size = 65536;
     }
     s->remote_sctp_port = (uint16_t)port;

@@ -60,11 +60,15 @@ static int l_send(lua_State *L)
     int err = c->channel && c->open
                   ? sq_channel_send(c->channel, sl_now(sl_user(L)), lua_toboolean(L, 3), bytes, len)
                   : SQ_ERR_STATE;
+    if (err == SQ_ERR_INVALID) {
+        char limit[SQ_PEER_LIMIT_TEXT_MAX];
+        sq_peer_tell_message_limit(sq_channel_peer(c->channel), limit);
+        return sl_raise(L, SQ_CAUSE_SIGNALING, "data channel '%s': %s, and this one has %d",
+                        c->label, limit, (int)len);
+    }
     if (err) {
         return sl_raise(L, SQ_CAUSE_PROTOCOL, "data channel '%s': %s", c->label,
-                        err == SQ_ERR_STATE     ? "it is not open"
-                        : err == SQ_ERR_INVALID ? "the message is longer than the other side takes"
-                                                : sq_err_name(err));
+                        err == SQ_ERR_STATE ? "it is not open" : sq_err_name(err));
     }
     return 0;
 }
