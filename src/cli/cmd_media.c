@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define AUDIO_TRACK_MAX 999 /* files have a few */
+
 #define RATE_MISSED 1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
 
 /* ---- info ---- */
@@ -95,7 +97,7 @@ static int print_clip(const char *name)
 struct prepare_options {
     bool help, can;
     const char *output, *voice, *picture, *codecs, *ladder;
-    uint64_t seconds_ns, fps;
+    uint64_t seconds_ns, fps, audio_track;
 };
 
 /* The next word of a list with commas; false at its end. */
@@ -242,13 +244,17 @@ static void prepare_help(const struct sq_option *options)
 
 static int prepare(int argc, char **argv)
 {
-    struct prepare_options o = {.seconds_ns = 10 * SQ_NS_PER_SEC, .fps = 25};
+    struct prepare_options o = {
+        .seconds_ns = 10 * SQ_NS_PER_SEC, .fps = 25, .audio_track = UINT64_MAX};
     const struct sq_option options[] = {
         {"output", SQ_OPTION_TEXT, &o.output, "FILE",
          "the clip, INPUT's name with .sqclip (also -o)", 0, 0},
         {"voice", SQ_OPTION_TEXT, &o.voice, "FILE",
          "the voice, in place of INPUT's: cut, or again from its beginning, to last as long", 0, 0},
         {"picture", SQ_OPTION_TEXT, &o.picture, "FILE", "the picture, in the same way", 0, 0},
+        {"audio-track", SQ_OPTION_COUNT, &o.audio_track, "N",
+         "which audio track of a file with several the voice is, from 0 (ffmpeg's a:N)", 0,
+         AUDIO_TRACK_MAX},
         {"codec", SQ_OPTION_TEXT, &o.codecs, "LIST",
          "vp8 (default), vp9, h264, h264-mode0, av1; opus, pcmu, pcma, g722 (all by default)", 0,
          0},
@@ -284,6 +290,7 @@ static int prepare(int argc, char **argv)
     }
     struct sq_prepare p = {
         .input = rest.items[0], .voice = o.voice, .picture = o.picture, .fps = (unsigned)o.fps};
+    p.audio_track = o.audio_track == UINT64_MAX ? -1 : (int)o.audio_track;
     p.seconds = (unsigned)((o.seconds_ns + SQ_NS_PER_SEC - 1) / SQ_NS_PER_SEC);
     if (p.seconds < SQ_PREPARE_SECONDS_MIN || p.seconds > SQ_PREPARE_SECONDS_MAX) {
         return sq_usage("media", "--seconds: expected %ds to %ds", SQ_PREPARE_SECONDS_MIN,

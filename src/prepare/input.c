@@ -43,14 +43,50 @@ static int lacks(const struct sq_prepare_job *job, const struct sq_input *in, bo
         decodes, kind);
 }
 
-static int open_side(const struct sq_prepare_job *job, struct sq_input *in, bool video)
+/* The stream of the n-th audio track, or -1; and how many there are. */
+static int audio_stream(const AVFormatContext *format, int number, unsigned *ret_tracks)
+{
+    int stream = -1;
+    *ret_tracks = 0;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) {
+            stream = *ret_tracks == (unsigned)number ? (int)i : stream;
+            ++*ret_tracks;
+        }
+    }
+    return stream;
+}
+
+/* Which track the voice is taken of: the one that was asked for, or else libavformat's choice. */
+static int choose_audio(struct sq_prepare_job *job, const struct sq_input *in, int *ret_wanted)
+{
+    int number = job->want->audio_track;
+    *ret_wanted = audio_stream(in->format, number, &job->audio_tracks);
+    if (number >= 0 && *ret_wanted < 0 && job->audio_tracks > 0) {
+        return sq_prepare_fail(job, SQ_ERR_FORMAT,
+                               "--audio-track %d: expected a track that it has: %u, counted from 0",
+                               number, job->audio_tracks);
+    }
+    return 0;
+}
+
+static int open_side(struct sq_prepare_job *job, struct sq_input *in, bool video)
 {
     struct sq_side *side = video ? &in->video : &in->audio;
     const AVCodec *codec = NULL;
+    int wanted = -1;
+    int refused = video ? 0 : choose_audio(job, in, &wanted);
+    if (refused) {
+        return refused;
+    }
     side->stream = av_find_best_stream(in->format, video ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO,
-                                       -1, -1, &codec, 0);
+                                       wanted, -1, &codec, 0);
     if (side->stream < 0 || !codec || is_cover(in, side->stream)) {
         return lacks(job, in, video, side->stream == AVERROR_DECODER_NOT_FOUND);
+    }
+    for (unsigned track = 0, tracks; !video && track < job->audio_tracks; track++) {
+        bool its = audio_stream(in->format, (int)track, &tracks) == side->stream;
+        job->audio_track = its ? track : job->audio_track;
     }
     const AVStream *stream = in->format->streams[side->stream];
     side->time_base = stream->time_base;

@@ -171,6 +171,18 @@ static void note_damage(const struct pass *p)
     }
 }
 
+/* That one channel is all that the clip has of its sound. */
+static void note_side(const struct sq_prepare_job *job, const char *voice)
+{
+    size_t len = strlen(job->why);
+    if (job->side && len < SQ_PREPARE_WHY_MAX) {
+        (void)snprintf(job->why + len, SQ_PREPARE_WHY_MAX - len,
+                       "%s%.100s: the two channels of its sound cancel each other (one is the "
+                       "other upside down): the clip has the %s one alone",
+                       len > 0 ? "; " : "", voice, job->side);
+    }
+}
+
 /* How far the media of a file have come. */
 static int64_t reached(const struct pass *p, const struct sq_input *in)
 {
@@ -371,6 +383,7 @@ int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WH
     }
     if (!err) {
         note_damage(&pass);
+        note_side(&job, from(&pass, false)->path);
     }
     sq_picture_free(pass.picture);
     sq_voice_free(pass.voice);

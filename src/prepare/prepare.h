@@ -43,15 +43,18 @@ struct sq_prepare {
     bool single_nal;        /* H.264 for packetization-mode 0 as well */
     struct sq_prepare_step steps[SQ_CLIP_STEPS_MAX];
     size_t n_steps;   /* 0: SQ_PREPARE_STEPS */
+    int audio_track;  /* of the file that the voice is taken of, from 0; -1: the usual one */
     unsigned seconds; /* at most; the clip ends where the file does */
     unsigned fps;
 };
 
-/* SQ_ERR_IO (a file that cannot be read or written), SQ_ERR_FORMAT (no media in it), SQ_ERR_INVALID
+/* SQ_ERR_IO (a file that cannot be read or written), SQ_ERR_FORMAT (no media in it, or not that
+ * track), SQ_ERR_INVALID
  * (silent, frozen, black, damaged, or too short: `why` says which and how it was told),
  * SQ_ERR_UNSUPPORTED (no encoder for a codec, or no libav in this build), SQ_ERR_NOMEM. `why` is a
- * sentence; without an error it is empty, or says how much of the film is damaged. Not from two
- * threads at once: libav's log, which is the process's, is read for that. */
+ * sentence; without an error it is empty, or says how much of the film is damaged, or that one
+ * channel of its sound was taken alone. Not from two threads at once: libav's log, which is the
+ * process's, is read for that. */
 int sq_prepare_clip(const struct sq_prepare *want, char why[static SQ_PREPARE_WHY_MAX]) SQ_MUST_USE;
 /* Whether this build has libav. */
 bool sq_prepare_can(void);

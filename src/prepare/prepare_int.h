@@ -30,7 +30,9 @@ struct sq_prepare_job {
     char *why;
     const char *file; /* that is read or judged: messages begin with its name */
     struct sq_writer writer;
-    uint64_t loop_ns; /* at most so much is taken; in the end, what is used */
+    uint64_t loop_ns;                   /* at most so much is taken; in the end, what is used */
+    unsigned audio_track, audio_tracks; /* of the voice's file: which one it is, and of how many */
+    const char *side; /* the channel that was taken alone, as the others cancel it; NULL: all */
 };
 
 /* Writes a sentence that begins with the file's name; gives `err`. */

@@ -6,6 +6,7 @@
 #include <libavutil/opt.h>
 #include <libswresample/swresample.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HZ             48000
@@ -15,13 +16,16 @@
 #define SILENT_SHARE   0.5 /* of its time, in stretches of a second or more: who speaks pauses */
 #define OPUS_BPS       36000
 #define PACKETS_PER_S  (1000 / PACKET_MS)
+#define CANCELS        0.1 /* of the louder channel's power: two of one voice leave half or more */
 
 struct sq_voice {
     struct sq_prepare_job *job;
-    SwrContext *swr; /* made for frames of this layout, format and rate */
+    SwrContext *swr;   /* made for frames of this layout, format and rate */
+    SwrContext *apart; /* of two channels: the same, each by itself; else NULL */
     AVChannelLayout from;
     int format, hz;
-    int16_t *pcm; /* owned */
+    int16_t *pcm;      /* owned: all channels in one */
+    int16_t *sides[2]; /* owned: left and right, where there are two; else as `pcm` */
     size_t len, room;
 };
 
@@ -34,7 +38,10 @@ int sq_voice_new(struct sq_prepare_job *job, struct sq_voice **ret_voice)
     v->job = job;
     v->room = (size_t)sq_prepare_frames(job->want) * HZ / job->want->fps;
     v->pcm = sq_calloc(v->room, sizeof(*v->pcm));
-    if (!v->pcm) {
+    for (int i = 0; v->pcm && i < 2; i++) {
+        v->sides[i] = sq_calloc(v->room, sizeof(*v->pcm));
+    }
+    if (!v->pcm || !v->sides[0] || !v->sides[1]) {
         sq_voice_free(v);
         return SQ_ERR_NOMEM;
     }
@@ -46,8 +53,11 @@ void sq_voice_free(struct sq_voice *v)
 {
     if (v) {
         swr_free(&v->swr);
+        swr_free(&v->apart);
         av_channel_layout_uninit(&v->from);
         sq_free(v->pcm);
+        sq_free(v->sides[0]);
+        sq_free(v->sides[1]);
         sq_free(v);
     }
 }
@@ -66,14 +76,36 @@ static int open_swr(SwrContext **ret_swr, AVChannelLayout *from, enum AVSampleFo
     return err < 0 ? err : swr_init(*ret_swr);
 }
 
+/* The channels as they are, each in a plane of its own. */
+static int open_apart(SwrContext **ret_swr, AVChannelLayout *from, enum AVSampleFormat format,
+                      int from_hz)
+{
+    int err =
+        swr_alloc_set_opts2(ret_swr, from, AV_SAMPLE_FMT_S16P, HZ, from, format, from_hz, 0, NULL);
+    return err < 0 ? err : swr_init(*ret_swr);
+}
+
 /* Appends what comes out of the resampler; in NULL: what is left in it. */
 static int convert(struct sq_voice *v, const uint8_t **in, int samples)
 {
     uint8_t *out = (uint8_t *)(v->pcm + v->len);
     size_t room = v->room - v->len;
-    int n = room > 0 ? swr_convert(v->swr, &out, (int)room, in, samples) : 0;
+    if (room == 0) {
+        return 0;
+    }
+    int n = swr_convert(v->swr, &out, (int)room, in, samples);
     if (n < 0) {
         return sq_prepare_fail_av(v->job, n, "its sound cannot be resampled");
+    }
+    if (v->apart) { /* as many come out: both have the same rates, and the same samples in */
+        uint8_t *planes[2] = {(uint8_t *)(v->sides[0] + v->len), (uint8_t *)(v->sides[1] + v->len)};
+        int apart = swr_convert(v->apart, planes, n, in, samples);
+        if (apart < 0) {
+            return sq_prepare_fail_av(v->job, apart, "its sound cannot be resampled");
+        }
+    } else {
+        memcpy(v->sides[0] + v->len, v->pcm + v->len, (size_t)n * sizeof(*v->pcm));
+        memcpy(v->sides[1] + v->len, v->pcm + v->len, (size_t)n * sizeof(*v->pcm));
     }
     v->len += (size_t)n;
     return 0;
@@ -96,8 +128,12 @@ static int fit_swr(struct sq_voice *v, const AVFrame *frame)
         av_channel_layout_default(&layout, frame->ch_layout.nb_channels);
     }
     swr_free(&v->swr);
+    swr_free(&v->apart);
     int err = av_channel_layout_copy(&v->from, &frame->ch_layout);
     err = err < 0 ? err : open_swr(&v->swr, &layout, frame->format, frame->sample_rate, HZ);
+    if (err >= 0 && layout.nb_channels == 2) {
+        err = open_apart(&v->apart, &layout, frame->format, frame->sample_rate);
+    }
     if (err < 0) {
         return sq_prepare_fail_av(v->job, err, "its sound cannot be resampled");
     }
@@ -132,8 +168,22 @@ static uint8_t level_of(const int16_t *pcm, size_t n)
     return dbov > 127 ? 127 : (uint8_t)lround(dbov);
 }
 
+/* What was judged: one of several tracks, or the only one. */
+static const char *track_text(const struct sq_voice *v, char out[static 96])
+{
+    const struct sq_prepare_job *job = v->job;
+    if (job->audio_tracks > 1) {
+        (void)snprintf(out, 96, "its audio track %u (of %u, from 0; --audio-track takes another) ",
+                       job->audio_track, job->audio_tracks);
+    } else {
+        (void)snprintf(out, 96, "it ");
+    }
+    return out;
+}
+
 static int judge(const struct sq_voice *v)
 {
+    char track[96];
     unsigned n = sq_voice_packets(v);
     unsigned voice = 0;
     unsigned loudest = 127;
@@ -149,18 +199,41 @@ static int judge(const struct sq_voice *v)
     if (voice < VOICE_SHARE * n || voice == 0) {
         return sq_prepare_fail(
             v->job, SQ_ERR_INVALID,
-            "it is silent: %.0f %% of it is louder than -%d dBov, expected %.0f %% "
+            "%sis silent: %.0f %% of it is louder than -%d dBov, expected %.0f %% "
             "(its loudest 20 ms have -%u dBov)",
-            n ? 100.0 * voice / n : 0, SILENCE_DBOV, 100 * VOICE_SHARE, loudest);
+            track_text(v, track), n ? 100.0 * voice / n : 0, SILENCE_DBOV, 100 * VOICE_SHARE,
+            loudest);
     }
     if (silent_in_all > SILENT_SHARE * n) {
         return sq_prepare_fail(v->job, SQ_ERR_INVALID,
-                               "it is silent for %.0f %% of its time, in stretches of a second or "
+                               "%sis silent for %.0f %% of its time, in stretches of a second or "
                                "more without anything louder than -%d dBov; expected %.0f %% at "
                                "most, since a service that loses sound could not be told from that",
-                               100.0 * silent_in_all / n, SILENCE_DBOV, 100 * SILENT_SHARE);
+                               track_text(v, track), 100.0 * silent_in_all / n, SILENCE_DBOV,
+                               100 * SILENT_SHARE);
     }
     return 0;
+}
+
+static double power(const int16_t *pcm, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)pcm[i] * pcm[i];
+    }
+    return sum;
+}
+
+/* Two channels of which one is the other upside down (a plug that was wired wrongly, a balanced
+ * line taken for stereo) leave nothing in one: the louder of them is the voice. */
+static void take_louder_side(struct sq_voice *v)
+{
+    double sides[2] = {power(v->sides[0], v->len), power(v->sides[1], v->len)};
+    int louder = sides[1] > sides[0];
+    if (power(v->pcm, v->len) < CANCELS * sides[louder]) {
+        memcpy(v->pcm, v->sides[louder], v->len * sizeof(*v->pcm));
+        v->job->side = louder ? "right" : "left";
+    }
 }
 
 /* The voice at another rate; owned by the caller. */
@@ -324,6 +397,7 @@ int sq_voice_end(struct sq_voice *v)
                                           {"pcm_mulaw", SQ_CODEC_PCMU, 8000, false},
                                           {"pcm_alaw", SQ_CODEC_PCMA, 8000, false},
                                           {"g722", SQ_CODEC_G722, 16000, false}};
+    take_louder_side(v);
     int err = judge(v);
     for (size_t i = 0; !err && i < sizeof(makers) / sizeof(*makers); i++) {
         if (v->job->want->codecs[makers[i].codec]) {

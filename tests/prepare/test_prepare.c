@@ -51,6 +51,7 @@ static struct sq_prepare usual(const char *input, const char *output)
                            .output = output,
                            .steps = {{0, 96, 60000}, {0, 180, 200000}},
                            .n_steps = 2,
+                           .audio_track = -1,
                            .seconds = 10,
                            .fps = 25};
     p.codecs[SQ_CODEC_VP8] = p.codecs[SQ_CODEC_OPUS] = true;
@@ -540,6 +541,76 @@ static void second_files_that_are_refused(void **state)
     assert_non_null(strstr(why, "is not the input"));
 }
 
+/* The usual track is silent, and another one speaks: which was judged is told, and it can be
+ * chosen. */
+static void one_of_several_tracks(void **state)
+{
+    need();
+    make("tracks.mkv", MOVING " " SILENCE " " SYLLABLES " -map 0 -map 1 -map 2", "3");
+    make("mute.mkv", MOVING, "3");
+    static const struct {
+        int track;
+        int err;
+        const char *says;
+    } cases[] = {
+        {-1, SQ_ERR_INVALID,
+         "tracks.mkv: its audio track 0 (of 2, from 0; --audio-track takes another) is silent: 0 % "
+         "of it is louder"},
+        {0, SQ_ERR_INVALID, "its audio track 0 (of 2"},
+        {1, 0, ""},
+        {2, SQ_ERR_FORMAT, "--audio-track 2: expected a track that it has: 2, counted from 0"},
+    };
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+        size_t k = i / 2;
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        struct sq_prepare p = usual(DIR "/tracks.mkv", DIR "/tracks.sqclip");
+        p.n_steps = 1;
+        p.audio_track = cases[k].track;
+        if (i % 2) { /* it is of the file that the voice comes from */
+            p.input = DIR "/mute.mkv";
+            p.voice = DIR "/tracks.mkv";
+        }
+        int err = sq_prepare_clip(&p, why);
+        if (err != cases[k].err || !strstr(why, cases[k].says)) {
+            fail_msg("%d: %d, \"%s\"", cases[k].track, err, why);
+        }
+    }
+}
+
+/* Two channels that cancel each other in one: the louder is taken, and that is told. */
+static void channels_that_cancel_each_other(void **state)
+{
+    need();
+    static const struct {
+        const char *pan, *says; /* "": nothing */
+        unsigned level;         /* -dBov: a sine of an eighth of full scale has 21 */
+    } cases[] = {{"c0=c0|c1=-0.8*c0", "the clip has the left one alone", 21},
+                 {"c0=0.5*c0|c1=-1*c0", "the clip has the right one alone", 21},
+                 {"c0=c0|c1=c0", "", 21},
+                 {"c0=c0|c1=0*c0", "", 27},
+                 {"c0=c0|c1=0.9*c0", "", 21}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char inputs[200];
+        char why[SQ_PREPARE_WHY_MAX] = "";
+        struct sq_clip *c = NULL;
+        (void)snprintf(inputs, sizeof(inputs),
+                       MOVING " -f lavfi -i \"sine=300:r=44100,pan=stereo|%s\"", cases[i].pan);
+        make("sides.mkv", inputs, "3");
+        struct sq_prepare p = usual(DIR "/sides.mkv", DIR "/sides.sqclip");
+        p.n_steps = 1;
+        if (sq_prepare_clip(&p, why) != 0) {
+            fail_msg("%s: %s", cases[i].pan, why);
+        }
+        assert_true(cases[i].says[0] ? strstr(why, cases[i].says) != NULL : why[0] == '\0');
+        assert_int_equal(sq_clip_open(p.output, 0, &c, why), 0);
+        const struct sq_clip_track *a = sq_clip_track(c, SQ_CLIP_AUDIO);
+        for (uint32_t k = 2; k < a->frame_count; k++) {
+            assert_in_range(a->frames[k].level, cases[i].level - 1, cases[i].level + 1);
+        }
+        sq_clip_close(c);
+    }
+}
+
 /* Pauses of less than a second are speech, however many; half of the time may be a longer one. */
 static void pauses(void **state)
 {
@@ -712,6 +783,8 @@ int main(void)
         cmocka_unit_test(a_voice_of_its_own),
         cmocka_unit_test(a_picture_of_its_own),
         cmocka_unit_test(second_files_that_are_refused),
+        cmocka_unit_test(one_of_several_tracks),
+        cmocka_unit_test(channels_that_cancel_each_other),
         cmocka_unit_test(pauses),
         cmocka_unit_test(what_ships_is_not_silent),
         cmocka_unit_test(a_film_that_is_damaged),
