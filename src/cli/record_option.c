@@ -42,6 +42,7 @@ int sq_record_option_start(struct sq_record_option *record, const struct sq_run_
         .formats = SQ_RECORD_MEDIA,
         .sent = o->record_sent,
         .dir = record->dir,
+        .seen = &record->seen,
     };
     if (o->record_format) {
         err = sq_record_formats(o->record_format, &record->plan.formats);
@@ -77,6 +78,27 @@ static void explain(const struct sq_filewriter_stats *stats, char *why, size_t w
              stats->problem, stats->broken > 1 ? "; so are " : "", stats->others, more);
 }
 
+/* Why there is no file, though none failed. */
+static const char *why_none(const struct sq_record_option *record)
+{
+    unsigned formats = record->plan.formats;
+    bool sent = record->plan.sent;
+    uint64_t audio = atomic_load(&record->seen.audio_in);
+    uint64_t video = atomic_load(&record->seen.video_in);
+    if (audio + video == 0 && !sent) {
+        return "the recorded peers received nothing; --record-sent writes what they send, too";
+    }
+    if (audio + video + atomic_load(&record->seen.out) == 0) {
+        return "the recorded peers received nothing and sent nothing";
+    }
+    if (!(formats & SQ_RECORD_MEDIA)) {
+        return sent ? "there was no sound, and a picture is not of the format ogg"
+                    : "no sound came, and a picture is not of the format ogg";
+    }
+    return sent ? "there was no sound, and no whole key frame of a picture"
+                : "no sound came, and no whole key frame of a picture";
+}
+
 int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why, size_t why_room)
 {
     struct sq_filewriter_stats stats;
@@ -85,7 +107,9 @@ int sq_record_option_tell(struct sq_record_option *record, FILE *out, char *why,
     }
     sq_filewriter_drain(record->writer);
     sq_filewriter_get_stats(record->writer, &stats);
-    if (out) {
+    if (out && stats.files == 0 && stats.broken == 0) {
+        fprintf(out, "Recorded 0 files: %s.\n", why_none(record));
+    } else if (out) {
         tell(&stats, record->dir, out);
     }
     if (stats.broken > 0) {

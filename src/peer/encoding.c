@@ -385,6 +385,11 @@ bool sq_track_sends_rtx_as(const struct sq_track *track, uint8_t pt)
     return track->rtx_pt && track->rtx_pt == pt;
 }
 
+bool sq_track_sends_red_as(const struct sq_track *track, uint8_t pt)
+{
+    return track->red_pt && track->pt == pt;
+}
+
 static bool fits(const struct sq_encoding *e, size_t payload_len)
 {
     return e->header.len + payload_len + SQ_SRTP_OVERHEAD_MAX_BYTES <= SQ_PEER_DATAGRAM_MAX;

@@ -707,6 +707,9 @@ uint64_t sq_peer_bwe_estimate(const struct sq_peer *peer);
 
 /* Is that the payload type that the track's RTX (RFC 4588) is sent with? */
 bool sq_track_sends_rtx_as(const struct sq_track *track, uint8_t pt);
+/* Is it the one of Opus in RED (RFC 2198), of what is received or sent? */
+bool sq_track_receives_red_as(const struct sq_track *track, uint8_t pt);
+bool sq_track_sends_red_as(const struct sq_track *track, uint8_t pt);
 
 void sq_track_inbound_stats(const struct sq_track *track, uint64_t now_ns,
                             struct sq_inbound_stats *ret_stats);

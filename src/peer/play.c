@@ -43,6 +43,12 @@ enum sq_codec sq_track_recv_codec(const struct sq_track *track, uint8_t pt)
     return sq_track_codec_carried(sq_track_codec_of(track, pt));
 }
 
+bool sq_track_receives_red_as(const struct sq_track *track, uint8_t pt)
+{
+    const struct sq_jsep_codec *codec = sq_track_codec_of(track, pt);
+    return codec && codec->id == SQ_JSEP_RED;
+}
+
 bool sq_track_media_packet(const struct sq_track *track, const struct sq_rtp_packet *packet,
                            const struct sq_rtp_exts *exts, uint64_t now_ns,
                            struct sq_media_packet *ret_packet)

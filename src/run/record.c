@@ -73,6 +73,7 @@ struct sq_recorder {
     size_t streams_len;
     struct group *groups[STREAMS_MAX];
     size_t groups_len;
+    uint64_t audio_in, video_in, out; /* packets */
 };
 
 const char *const sq_record_format_names[] = {"webm", "ogg", "rtpdump", "pcap", NULL};
@@ -213,6 +214,7 @@ static void begin_movie(struct group *g, const struct sq_media_frame *key)
     drop_pending(g);
 }
 
+/* Only where movies are wanted: else its frames are not put together. */
 static void on_picture(struct stream *s, const struct sq_media_frame *frame)
 {
     struct group *g = s->group;
@@ -270,6 +272,18 @@ static void wait_for_picture(struct group *g, uint64_t ms, const struct sq_media
     }
 }
 
+/* Without a picture: what waited for it is written now, where it is not a file of its own anyway.
+ */
+static void write_waiting(struct stream *s)
+{
+    struct group *g = s->group;
+    bool written = s->recorder->plan->formats & SQ_RECORD_OGG;
+    for (struct pending *p = g->first; p && !written; p = p->next) {
+        write_sound(s, SQ_CODEC_OPUS, p->ms * 48, p->bytes, p->len);
+    }
+    drop_pending(g);
+}
+
 static void on_sound(struct stream *s, const struct sq_media_frame *frame)
 {
     struct group *g = s->group;
@@ -277,11 +291,8 @@ static void on_sound(struct stream *s, const struct sq_media_frame *frame)
     uint64_t ms = time_of(s, frame);
     bool in_movie = g->expects_video && frame->codec == SQ_CODEC_OPUS && !g->sound_alone;
     if (in_movie && !g->webm && !g->video_failed && frame->now_ns > g->start_ns + ALONE_AFTER_NS) {
-        g->sound_alone = true; /* no picture comes: what waited is written now */
-        for (struct pending *p = g->first; p; p = p->next) {
-            write_sound(s, frame->codec, p->ms * 48, p->bytes, p->len);
-        }
-        drop_pending(g);
+        g->sound_alone = true;
+        write_waiting(s);
     }
     in_movie = in_movie && !g->sound_alone && !g->video_failed;
     if (in_movie && (formats & SQ_RECORD_MEDIA)) {
@@ -382,7 +393,7 @@ static struct stream *new_stream(struct sq_recorder *r, struct sq_peer *peer,
     g->expects_video = g->expects_video || companion(peer, SQ_MEDIA_VIDEO, way, number);
     g->expects_opus =
         g->expects_opus || (sound && sq_codec_by_name(sq_track_codec(sound)) == SQ_CODEC_OPUS);
-    if ((r->plan->formats & (SQ_RECORD_MEDIA | SQ_RECORD_OGG)) &&
+    if ((r->plan->formats & (s->video ? SQ_RECORD_MEDIA : SQ_RECORD_MEDIA | SQ_RECORD_OGG)) &&
         sq_frames_new(on_frame, s, &s->frames) != 0) {
         sq_free(s);
         return NULL;
@@ -446,8 +457,14 @@ static void write_pcap(struct sq_recorder *r, unsigned way, const uint8_t *rtp, 
     }
 }
 
+/* Which codec a packet carries, and whether in RED (RFC 2198). */
+struct carried {
+    enum sq_codec codec;
+    bool red;
+};
+
 static void take(struct sq_recorder *r, struct sq_peer *peer, struct sq_track *track, unsigned way,
-                 const struct sq_rtp_packet *packet, enum sq_codec codec, uint64_t now_ns)
+                 const struct sq_rtp_packet *packet, struct carried carried, uint64_t now_ns)
 {
     uint8_t rebuilt[SQ_PEER_DATAGRAM_MAX];
     const uint8_t *rtp = packet->data;
@@ -482,7 +499,8 @@ static void take(struct sq_recorder *r, struct sq_peer *peer, struct sq_track *t
                                           .timestamp = packet->ts,
                                           .seq = packet->seq,
                                           .marker = packet->marker,
-                                          .codec = codec};
+                                          .red = carried.red,
+                                          .codec = carried.codec};
         int err = sq_frames_push(s->frames, &p);
         (void)err; /* a frame that was lost for want of memory is missing from the file */
     }
@@ -491,7 +509,10 @@ static void take(struct sq_recorder *r, struct sq_peer *peer, struct sq_track *t
 void sq_recorder_received(struct sq_recorder *r, struct sq_peer *peer, struct sq_track *track,
                           const struct sq_rtp_packet *packet, uint64_t now_ns)
 {
-    take(r, peer, track, 0, packet, sq_track_recv_codec(track, packet->pt), now_ns);
+    const struct carried carried = {sq_track_recv_codec(track, packet->pt),
+                                    sq_track_receives_red_as(track, packet->pt)};
+    *(sq_track_kind(track) == SQ_MEDIA_VIDEO ? &r->video_in : &r->audio_in) += 1;
+    take(r, peer, track, 0, packet, carried, now_ns);
 }
 
 void sq_recorder_sent(struct sq_recorder *r, struct sq_peer *peer, struct sq_track *track,
@@ -501,12 +522,15 @@ void sq_recorder_sent(struct sq_recorder *r, struct sq_peer *peer, struct sq_tra
     if (!r->plan->sent || sq_rtp_parse(rtp, len, &packet) != 0) {
         return;
     }
+    r->out++;
     if (sq_track_sends_rtx_as(track, packet.pt)) { /* no frames: they have come by themselves */
         if (r->plan->formats & SQ_RECORD_PCAP) {
             write_pcap(r, OUT, rtp, len, now_ns);
         }
     } else {
-        take(r, peer, track, OUT, &packet, sq_codec_by_name(sq_track_codec(track)), now_ns);
+        const struct carried carried = {sq_codec_by_name(sq_track_codec(track)),
+                                        sq_track_sends_red_as(track, packet.pt)};
+        take(r, peer, track, OUT, &packet, carried, now_ns);
     }
 }
 
@@ -563,10 +587,15 @@ void sq_recorder_free(struct sq_recorder *r)
         return;
     }
     for (size_t i = 0; i < r->streams_len; i++) {
+        if (r->streams[i]->frames) {
+            sq_frames_flush(r->streams[i]->frames);
+            sq_frames_free(r->streams[i]->frames);
+        }
+    }
+    for (size_t i = 0; i < r->streams_len; i++) {
         struct stream *s = r->streams[i];
-        if (s->frames) {
-            sq_frames_flush(s->frames);
-            sq_frames_free(s->frames);
+        if (!s->video) {
+            write_waiting(s);
         }
         sq_ogg_finish(s->ogg);
         sq_wav_finish(s->wav);
@@ -585,5 +614,10 @@ void sq_recorder_free(struct sq_recorder *r)
         sq_free(g);
     }
     close_file(&r->pcap);
+    if (r->plan->seen) {
+        atomic_fetch_add(&r->plan->seen->audio_in, r->audio_in);
+        atomic_fetch_add(&r->plan->seen->video_in, r->video_in);
+        atomic_fetch_add(&r->plan->seen->out, r->out);
+    }
     sq_free(r);
 }

@@ -9,6 +9,7 @@
 #include "peer/rtp/rtp.h"
 #include "run/filewriter.h"
 #include "run/result.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* In the results directory, and the names of its files, as a regular expression (POSIX, extended).
@@ -23,9 +24,15 @@
 enum sq_record_format {
     SQ_RECORD_MEDIA =
         1, /* WebM (Matroska for H.264) with picture and sound; sound alone as Ogg or WAV */
-    SQ_RECORD_OGG = 2,     /* each audio stream by itself as Ogg Opus */
+    SQ_RECORD_OGG = 2,     /* each audio stream by itself: Opus as Ogg, others as WAV */
     SQ_RECORD_RTPDUMP = 4, /* each stream's packets, decrypted, as rtptools have them */
     SQ_RECORD_PCAP = 8, /* all packets of the peer, decrypted, with headers made up around them */
+};
+
+/* Packets of those who were recorded, whatever became of them: added up as each recorder ends, by
+ * any thread. */
+struct sq_record_seen {
+    atomic_ullong audio_in, video_in, out; /* out: where what is sent is recorded */
 };
 
 /* For a run; borrowed by its recorders. */
@@ -35,6 +42,7 @@ struct sq_record_plan {
     bool sent;       /* what is sent, too */
     const char *dir; /* exists */
     struct sq_filewriter *writer;
+    struct sq_record_seen *seen; /* NULL: nobody asks */
 };
 
 extern const char *const sq_record_format_names[]; /* in the order of their bits; NULL ends them */
