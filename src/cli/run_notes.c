@@ -83,18 +83,63 @@ static void note_small_rate(const struct sq_run_options *o, const struct sq_plan
     }
 }
 
-/* Opus with these features at least, and so many channels (0: any number). */
-static bool has_opus(const struct sq_clip *clip, unsigned features, uint8_t channels)
+/* What may be asked of Opus, by the bits of `enum sq_clip_feature`, and stereo. */
+#define STEREO 0x100U
+
+static unsigned asked_of_opus(const struct sq_peer_codecs *codecs)
 {
-    static const unsigned kinds[] = {0, SQ_CLIP_FEC, SQ_CLIP_DTX, SQ_CLIP_DTX | SQ_CLIP_FEC};
-    bool has = false;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        const struct sq_clip_track *step;
-        const struct sq_clip_want want = {
-            .codec = SQ_CODEC_OPUS, .features = kinds[i], .channels = channels};
-        has |= (kinds[i] & features) == features && sq_clip_ladder_with(clip, &want, &step, 1) > 0;
+    return (codecs->stereo ? STEREO : 0U) | (codecs->dtx ? SQ_CLIP_DTX : 0U) |
+           (codecs->opus_fec ? SQ_CLIP_FEC : 0U);
+}
+
+static unsigned opus_has(const struct sq_clip_track *track)
+{
+    return !track ? 0U
+                  : (track->channels == 2 ? STEREO : 0U) |
+                        (track->features & (SQ_CLIP_DTX | SQ_CLIP_FEC));
+}
+
+/* Of all the clip's streams of Opus together. */
+static unsigned opus_of_clip(const struct sq_clip *clip)
+{
+    unsigned has = 0;
+    for (size_t i = 0; i < clip->track_count; i++) {
+        has |= clip->tracks[i].codec == SQ_CODEC_OPUS ? opus_has(&clip->tracks[i]) : 0U;
     }
     return has;
+}
+
+/* "stereo with DTX and in-band FEC", "mono" */
+static const char *opus_text(unsigned features, char out[static 48])
+{
+    bool dtx = features & SQ_CLIP_DTX;
+    bool fec = features & SQ_CLIP_FEC;
+    snprintf(out, 48, "%s%s%s%s%s", features & STEREO ? "stereo" : "mono",
+             dtx || fec ? " with " : "", dtx ? "DTX" : "", dtx && fec ? " and " : "",
+             fec ? "in-band FEC" : "");
+    return out;
+}
+
+/* It has each of what was asked for, and no stream with all of it: what goes. */
+static void note_apart(const struct sq_run_options *o, unsigned asked, unsigned sent,
+                       unsigned missing, const struct noter *n)
+{
+    char wanted[48];
+    char closest[48];
+    const char *words[3] = {""};
+    size_t goes = 0;
+    if (missing & STEREO) {
+        words[goes++] = "stereo";
+    }
+    if (missing & SQ_CLIP_DTX) {
+        words[goes++] = "DTX";
+    }
+    if (missing & SQ_CLIP_FEC) {
+        words[goes++] = "in-band FEC";
+    }
+    note(n, "--media %s has no Opus in %s: %s is sent, without %s%s%s.", o->media,
+         opus_text(asked, wanted), opus_text(sent, closest), words[0], goes > 1 ? " and " : "",
+         goes > 1 ? words[1] : "");
 }
 
 /* What is heard of a clip can be no more than there is in it. */
@@ -111,6 +156,34 @@ static void note_silence(const struct sq_run_options *o, const struct sq_plan_gr
     }
 }
 
+/* Features of Opus that no stream of the clip has, and those that the one that is sent lacks. */
+static void note_plain_opus(const struct sq_run_options *o, const struct sq_peer_codecs *codecs,
+                            const struct sq_clip *clip, const struct noter *n)
+{
+    unsigned asked = asked_of_opus(codecs);
+    unsigned sent = opus_has(sq_peer_codecs_opus(codecs, clip));
+    unsigned nowhere = asked & ~opus_of_clip(clip);
+    unsigned missing = asked & ~sent & ~nowhere;
+    if (nowhere & STEREO) {
+        note(n,
+             "--media %s has no stereo: opus+stereo asks the other side for it, and "
+             "sends mono.",
+             o->media);
+    }
+    if (nowhere & SQ_CLIP_DTX) {
+        note(n,
+             "--media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
+             "sends silence as it is.",
+             o->media);
+    }
+    if (nowhere & SQ_CLIP_FEC) {
+        note(n, "--media %s has no Opus with in-band FEC: opus+fec sends none.", o->media);
+    }
+    if (missing) {
+        note_apart(o, asked & ~nowhere, sent, missing, n);
+    }
+}
+
 /* A codec's features that the clip or the lab does not have; the rest is sent. */
 static void note_plain_codecs(const struct sq_run_options *o, const struct sq_plan_group *group,
                               const struct noter *n)
@@ -119,22 +192,8 @@ static void note_plain_codecs(const struct sq_run_options *o, const struct sq_pl
     if (!group->publishes || !group->audio) {
         return;
     }
-    if (codecs->stereo && group->clip && !has_opus(group->clip, 0, 2)) {
-        note(n,
-             "--media %s has no stereo: opus+stereo asks the other side for it, and "
-             "sends mono.",
-             o->media);
-    }
-    if (codecs->dtx && group->clip && !has_opus(group->clip, SQ_CLIP_DTX, 0)) {
-        note(n,
-             "--media %s has no Opus with DTX: opus+dtx asks the other side for it, and "
-             "sends silence as it is.",
-             o->media);
-    }
-    unsigned fec = SQ_CLIP_FEC | (codecs->dtx ? SQ_CLIP_DTX : 0U);
-    if (codecs->opus_fec && group->clip && !has_opus(group->clip, fec, codecs->stereo ? 2 : 1)) {
-        note(n, "--media %s has no %s%sOpus with in-band FEC: opus+fec sends none.", o->media,
-             codecs->stereo ? "stereo " : "", codecs->dtx ? "DTX " : "");
+    if (group->clip) {
+        note_plain_opus(o, codecs, group->clip, n);
     }
     if (codecs->red && sq_run_is_lab(o->target_url)) {
         note(n, "the lab takes no RED: opus+red is sent as Opus alone.");

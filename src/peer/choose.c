@@ -24,25 +24,39 @@ static const struct sq_clip_track *first_ladder(const struct sq_clip *clip, enum
     return n > 0 ? steps[n - 1] : NULL;
 }
 
-/* The stream that was asked for, if the clip has it, else a plainer one. */
-static const struct sq_clip_track *opus(const struct sq_clip *clip,
-                                        const struct sq_peer_codecs *codecs)
+/* How near a stream comes to what was asked for: each feature counts as much, and of as many DTX
+ * counts first, then stereo. What was not asked for comes last; DTX does, for silence in it looks
+ * like a stream that stopped. */
+static int nearness(const struct sq_clip_track *track, const struct sq_peer_codecs *codecs)
 {
-    const uint8_t channels[] = {codecs->stereo ? 2 : 1, 0};
-    for (size_t i = 0; i < sizeof(channels); i++) {
-        for (unsigned other = 0; other < 2; other++) {
-            bool fec = codecs->opus_fec != (other > 0);
-            const struct sq_clip_want want = {.codec = SQ_CODEC_OPUS,
-                                              .features = (codecs->dtx ? SQ_CLIP_DTX : 0U) |
-                                                          (fec ? SQ_CLIP_FEC : 0U),
-                                              .channels = channels[i]};
-            const struct sq_clip_track *track = ladder(clip, &want);
-            if (track) {
-                return track;
-            }
+    const struct {
+        bool asked, has;
+        int counts, unasked;
+    } features[] = {{codecs->dtx, track->features & SQ_CLIP_DTX, 103, 1000},
+                    {codecs->stereo, track->channels == 2, 102, 20},
+                    {codecs->opus_fec, track->features & SQ_CLIP_FEC, 101, 10}};
+    int near = 0;
+    for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++) {
+        if (features[i].has) {
+            near += features[i].asked ? features[i].counts : -features[i].unasked;
         }
     }
-    return first_ladder(clip, SQ_CODEC_OPUS);
+    return near;
+}
+
+const struct sq_clip_track *sq_peer_codecs_opus(const struct sq_peer_codecs *codecs,
+                                                const struct sq_clip *clip)
+{
+    const struct sq_clip_track *best = NULL;
+    for (size_t i = 0; i < clip->track_count; i++) {
+        const struct sq_clip_track *track = &clip->tracks[i];
+        bool highest = track->step + 1 >= track->step_count;
+        if (track->codec == SQ_CODEC_OPUS && highest &&
+            (!best || nearness(track, codecs) > nearness(best, codecs))) {
+            best = track;
+        }
+    }
+    return best;
 }
 
 const struct sq_clip_track *sq_choose_fec(const struct sq_clip *clip,
@@ -92,7 +106,7 @@ const struct sq_clip_track *sq_choose_media(const struct sq_clip *clip,
 {
     enum sq_codec wanted = sq_jsep_media_codec((enum sq_jsep_codec_id)codec->id);
     if (wanted == SQ_CODEC_OPUS) {
-        return opus(clip, codecs);
+        return sq_peer_codecs_opus(codecs, clip);
     }
     if (wanted == SQ_CODEC_VP9) {
         return vp9(clip, codecs);

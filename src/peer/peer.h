@@ -247,6 +247,12 @@ void sq_peer_codecs_pattern(bool video, struct sq_buf *out);
 int sq_peer_codecs_check(const struct sq_peer_codecs *codecs, bool video,
                          const struct sq_clip *clip, char why[SQ_PEER_TEXT_MAX]) SQ_MUST_USE;
 
+/* The stream of Opus that the clip sends with these: the one that has the most of stereo, DTX and
+ * in-band FEC where they are asked for, and of the rest as little as can be. NULL: it has no Opus.
+ * Borrowed from the clip. */
+const struct sq_clip_track *sq_peer_codecs_opus(const struct sq_peer_codecs *codecs,
+                                                const struct sq_clip *clip);
+
 /* ---- A peer's life ---- */
 
 /* How the rate of what clips send is chosen. */

@@ -242,7 +242,12 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, reason),
                      0);
     plan.groups[0].clip = clip;
+    assert_string_equal(notes_of(&o, &plan),
+                        "Note: --media small has no Opus in stereo with DTX: mono with DTX is "
+                        "sent, without stereo.\n");
+    plan.groups[0].audio_codecs.dtx = false;
     assert_string_equal(notes_of(&o, &plan), "");
+    plan.groups[0].audio_codecs.dtx = true;
     sq_clip_close(clip);
     assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/small.sqclip", 0, &clip, reason), 0);
     plan.groups[0].clip = clip;
@@ -254,6 +259,65 @@ static void what_the_clip_or_the_lab_does_not_have(void **state)
     o.publishers = 0;
     assert_string_equal(notes_of(&o, &plan), "");
     sq_clip_close(clip);
+}
+
+/* The closest stream is sent, and the note says what of it goes. */
+static void streams_of_opus_that_have_not_all(void **state)
+{
+    static const struct {
+        const char *asked;
+        unsigned features;
+        uint8_t channels;
+        const char *notes;
+    } cases[] = {
+        {"opus+stereo+dtx+fec", SQ_CLIP_DTX | SQ_CLIP_FEC, 1,
+         "Note: --media default has no Opus in stereo with DTX and in-band FEC: mono with DTX and "
+         "in-band FEC is sent, without stereo.\n"},
+        {"opus+stereo+fec", 0, 2,
+         "Note: --media default has no Opus in stereo with in-band FEC: stereo is sent, without "
+         "in-band FEC.\n"},
+        {"opus+dtx+fec", SQ_CLIP_DTX | SQ_CLIP_FEC, 1, ""},
+        {"opus+fec", SQ_CLIP_FEC, 1, ""},
+        {"opus+dtx", SQ_CLIP_DTX, 1, ""},
+        {"opus+stereo", 0, 2, ""},
+        {"opus", 0, 1, ""},
+    };
+    char reason[SQ_CLIP_WHY_MAX];
+    char why[SQ_PEER_TEXT_MAX];
+    struct sq_clip *clip;
+    (void)state;
+    assert_int_equal(sq_clip_open(SQ_SOURCE_DIR "/share/clips/default.sqclip", 0, &clip, reason),
+                     0);
+    struct sq_run_options o = {.publishers = UINT64_MAX, .target_url = "lab:", .media = "default"};
+    struct sq_plan plan = plan_of(1);
+    struct sq_peer_codecs *codecs = &plan.groups[0].audio_codecs;
+    plan.groups[0].clip = clip;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_equal(sq_peer_codecs_parse(cases[i].asked, false, codecs, why), 0);
+        const struct sq_clip_track *sent = sq_peer_codecs_opus(codecs, clip);
+        if (sent->features != cases[i].features || sent->channels != cases[i].channels) {
+            fail_msg("%s: %u channels, features %u", cases[i].asked, sent->channels,
+                     sent->features);
+        }
+        assert_string_equal(notes_of(&o, &plan), cases[i].notes);
+    }
+    sq_clip_close(clip);
+    /* A plain stereo stream, and a mono one that has neither, beside one with FEC. */
+    static const struct sq_clip few = {
+        .track_count = 3,
+        .tracks = {{.kind = SQ_CLIP_AUDIO, .codec = SQ_CODEC_OPUS, .channels = 1, .step_count = 1},
+                   {.kind = SQ_CLIP_AUDIO, .codec = SQ_CODEC_OPUS, .channels = 2, .step_count = 1},
+                   {.kind = SQ_CLIP_AUDIO,
+                    .codec = SQ_CODEC_OPUS,
+                    .features = SQ_CLIP_FEC,
+                    .channels = 1,
+                    .step_count = 1}}};
+    plan.groups[0].clip = &few;
+    assert_int_equal(sq_peer_codecs_parse("opus+dtx+fec", false, codecs, why), 0);
+    assert_ptr_equal(sq_peer_codecs_opus(codecs, &few), &few.tracks[2]);
+    notes_of(&o, &plan);
+    says("--media default has no Opus with DTX");
+    assert_null(strstr(told, "is sent, without"));
 }
 
 #define MODE0_STEP(w, h, n)                                                                        \
@@ -330,6 +394,7 @@ int main(void)
         cmocka_unit_test(turn_servers_for_anybody),
         cmocka_unit_test(groups_without_peers),
         cmocka_unit_test(changes_that_never_come),
+        cmocka_unit_test(streams_of_opus_that_have_not_all),
         cmocka_unit_test(a_replay_that_was_cut_off),
         cmocka_unit_test(a_clip_that_is_silent_for_long),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
