@@ -14,8 +14,8 @@ static void print_help(void)
          "timing: holes in the sequence numbers, time-stamps and intervals are kept; payload type "
          "and SSRC\n"
          "become the negotiated ones. The run lasts as long as the recording.\n\n"
-         "  --pt MAP   what payload types are, such as 96=VP8,111=opus (default: RFC 3551 and "
-         "Chromium's)\n\n"
+         "  --pt MAP   what payload types are, such as 96=VP8,111=opus (default: those of Squall's "
+         "and\n             Chromium's offers)\n\n"
          "All options of 'squall run' hold, but those of clips: squall run --help.");
 }
 

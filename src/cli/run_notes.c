@@ -272,23 +272,58 @@ static void note_plain_video(const struct sq_run_options *o, const struct sq_pla
 
 /* ---- Recordings, peers, times ---- */
 
+/* What of the file is not sent, by what it is; of types that are not known, how to tell them. */
+static void tell_left_out(const struct sq_replay *replay, const struct noter *n)
+{
+    char types[SQ_REPLAY_TYPES_MAX];
+    uint64_t of_types = sq_replay_unsent(replay, true);
+    uint64_t of_streams = replay->left_out - of_types - replay->not_rtp;
+    (void)sq_replay_unsent_text(replay, true, types);
+    if (replay->left_out > 0) {
+        fprintf(n->out, "%llu other packets of the file are left out: %s%s",
+                (unsigned long long)replay->left_out, of_types > 0 ? "payload types " : "", types);
+        if (of_streams > 0) {
+            fprintf(n->out, "%s%llu of further streams", of_types > 0 ? "; " : "",
+                    (unsigned long long)of_streams);
+        }
+        if (replay->not_rtp > 0) {
+            fprintf(n->out, "%s%llu that are no RTP", of_types + of_streams > 0 ? "; " : "",
+                    (unsigned long long)replay->not_rtp);
+        }
+        fputc('\n', n->out);
+    }
+    uint64_t unknown = sq_replay_unsent(replay, false);
+    if (unknown > 0) {
+        bool has_video = replay->streams[SQ_MEDIA_VIDEO].codec != SQ_CODEC_NONE;
+        bool has_audio = replay->streams[SQ_MEDIA_AUDIO].codec != SQ_CODEC_NONE;
+        unsigned most = sq_replay_unsent_text(replay, false, types);
+        uint64_t sent = replay->streams[0].packets + replay->streams[1].packets;
+        note(n,
+             "%llu packets%s are of payload types that are not known, and are not sent: %s%s; say "
+             "what they are, such as --pt %u=%s.",
+             (unsigned long long)unknown, unknown > sent ? ", more than are sent," : "", types,
+             !has_audio   ? "; there is no other audio"
+             : !has_video ? "; there is no other video"
+                          : "",
+             most, has_audio ? "H264" : "opus");
+    }
+}
+
 static void tell_replay(const struct sq_replay *replay, const struct noter *n)
 {
     static const char *const kinds[] = {"audio", "video"};
     for (int kind = 0; kind < 2; kind++) {
         const struct sq_replay_stream *stream = &replay->streams[kind];
         if (stream->codec != SQ_CODEC_NONE) {
-            fprintf(n->out, "%s: %s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
-                    kinds[kind], sq_codec_info(stream->codec)->name, stream->pt, stream->ssrc,
+            fprintf(n->out, "%s: %s%s, payload type %u, SSRC %08x: %llu packets, %llu missing\n",
+                    kinds[kind], sq_codec_info(stream->codec)->name,
+                    stream->in_red > 0 ? " (out of RED)" : "", stream->pt, stream->ssrc,
                     (unsigned long long)stream->packets, (unsigned long long)stream->missing);
         }
     }
     double lasts_s = (double)replay->duration_ns / 1e9;
     fprintf(n->out, "It takes %.1f s to send.\n", lasts_s);
-    if (replay->left_out > 0) {
-        fprintf(n->out, "%llu other packets of the file are left out\n",
-                (unsigned long long)replay->left_out);
-    }
+    tell_left_out(replay, n);
     if (replay->cut > 0) {
         note(n,
              "%llu packets were cut short by the capture's snap length ('tcpdump -s 0' "

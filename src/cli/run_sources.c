@@ -518,6 +518,9 @@ static int open_replay(struct sq_run_sources *s, const struct sq_run_options *ow
     if (err) {
         return err;
     }
+    if (sq_replay_is_enough(g->replay, g->audio, g->video, why) != 0) {
+        return refuse(s, SQ_ERR_FORMAT, "--replay: %.200s: %s", own->replay, why);
+    }
     const struct sq_replay_stream *streams = g->replay->streams;
     g->audio_codecs = only(streams[SQ_MEDIA_AUDIO].codec);
     g->video_codecs = only(streams[SQ_MEDIA_VIDEO].codec);

@@ -6,6 +6,7 @@
 #include "media/depacket.h"
 #include "media/frame_buffer.h"
 #include "media/mux/rtpfile.h"
+#include "media/red.h"
 #include "peer/rtp/rtp.h"
 #include "run/replay_int.h"
 #include <errno.h>
@@ -19,66 +20,6 @@
 #define CUT_SHORT                                                                                  \
     "cut short by the capture's snap length, which leaves nothing to measure: expected whole "     \
     "packets, as 'tcpdump -s 0' keeps them"
-
-/* RFC 3551, section 6, and the dynamic ones of Chromium's offers. */
-static void default_map(enum sq_codec map[static SQ_REPLAY_PTS])
-{
-    memset(map, 0, SQ_REPLAY_PTS * sizeof(*map));
-    map[0] = SQ_CODEC_PCMU;
-    map[8] = SQ_CODEC_PCMA;
-    map[9] = SQ_CODEC_G722;
-    map[111] = SQ_CODEC_OPUS;
-    map[96] = SQ_CODEC_VP8;
-    map[98] = SQ_CODEC_VP9;
-    map[45] = SQ_CODEC_AV1;
-    map[102] = map[106] = map[108] = map[114] = map[127] = SQ_CODEC_H264;
-}
-
-static bool is_number(struct sq_view word)
-{
-    size_t digits = 0;
-    while (digits < word.len && word.at[digits] >= '0' && word.at[digits] <= '9') {
-        digits++;
-    }
-    return digits > 0 && digits == word.len;
-}
-
-static int read_map(const char *text, enum sq_codec map[static SQ_REPLAY_PTS],
-                    bool named[static SQ_REPLAY_PTS], char why[static SQ_REPLAY_WHY_MAX])
-{
-    struct sq_view rest = sq_view_of(text);
-    while (rest.at) {
-        struct sq_view word = sq_view_cut(&rest, ',');
-        struct sq_view name = word;
-        struct sq_view number = sq_view_cut(&name, '=');
-        char codec[16] = "";
-        uint64_t pt = 0;
-        if (name.at && name.len < sizeof(codec)) {
-            memcpy(codec, name.at, name.len);
-            codec[name.len] = '\0';
-        }
-        bool known = sq_codec_by_name(codec) != SQ_CODEC_NONE;
-        bool in_range = sq_view_u64(number, SQ_REPLAY_PTS - 1, &pt) == 0;
-        if (!in_range && known && is_number(number)) {
-            snprintf(why, SQ_REPLAY_WHY_MAX,
-                     "'" SQ_VIEW_FMT "': " SQ_VIEW_FMT
-                     " is none; expected payload types from 0 to %d with their codecs, such as "
-                     "96=VP8,111=opus",
-                     SQ_VIEW_ARG(word), SQ_VIEW_ARG(number), SQ_REPLAY_PTS - 1);
-            return SQ_ERR_INVALID;
-        }
-        if (!in_range || !known) {
-            snprintf(why, SQ_REPLAY_WHY_MAX,
-                     "'" SQ_VIEW_FMT "': expected payload types with their codecs, such as "
-                     "96=VP8,111=opus (opus, PCMU, PCMA, G722, VP8, VP9, H264, AV1)",
-                     SQ_VIEW_ARG(word));
-            return SQ_ERR_INVALID;
-        }
-        map[pt] = sq_codec_by_name(codec);
-        named[pt] = true;
-    }
-    return 0;
-}
 
 /* ---- The file ---- */
 
@@ -139,13 +80,32 @@ static int add(struct sq_replay *replay, const struct sq_replay_packet *packet)
     return 0;
 }
 
+/* What the packet carries; of RED (RFC 2198) that is its newest block, which takes the place of the
+ * payload. */
+static enum sq_codec unwrap(struct sq_replay *replay, struct sq_rtp_packet *rtp)
+{
+    const struct sq_replay_type *type = &replay->types[rtp->pt];
+    struct sq_red_block blocks[SQ_RED_BLOCKS_MAX];
+    size_t n = 0;
+    if (!type->red) {
+        return type->codec;
+    }
+    if (sq_red_parse(rtp->payload, rtp->payload_bytes, blocks, &n) != 0) {
+        return SQ_CODEC_NONE;
+    }
+    const struct sq_red_block *newest = &blocks[n - 1];
+    const struct sq_replay_type *inner = &replay->types[newest->pt];
+    replay->inside[newest->pt] = true;
+    rtp->payload = newest->at;
+    rtp->payload_bytes = newest->len;
+    return inner->red ? SQ_CODEC_NONE : inner->name ? inner->codec : type->codec;
+}
+
 /* The stream that a packet belongs to, or NULL. Only fields at fixed places are read: there is no
  * more of a packet that was cut. */
-static struct sq_replay_stream *stream_of(struct sq_replay *replay,
-                                          const enum sq_codec map[static SQ_REPLAY_PTS],
+static struct sq_replay_stream *stream_of(struct sq_replay *replay, enum sq_codec codec,
                                           const uint8_t *rtp)
 {
-    enum sq_codec codec = map[sq_rtp_peek_pt(rtp)];
     if (codec == SQ_CODEC_NONE) {
         return NULL;
     }
@@ -158,8 +118,7 @@ static struct sq_replay_stream *stream_of(struct sq_replay *replay,
                                             .first_seq = sq_rtp_peek_seq(rtp),
                                             .first_ts = sq_load_u32(rtp + 4)};
     }
-    bool its = sq_rtp_peek_ssrc(rtp) == stream->ssrc && sq_rtp_peek_pt(rtp) == stream->pt;
-    return its ? stream : NULL;
+    return sq_rtp_peek_ssrc(rtp) == stream->ssrc && codec == stream->codec ? stream : NULL;
 }
 
 static void note_seq(struct sq_replay_stream *stream, uint16_t seq)
@@ -168,15 +127,19 @@ static void note_seq(struct sq_replay_stream *stream, uint16_t seq)
     stream->highest += ahead > 0 ? (uint64_t)ahead : 0;
 }
 
-static int take(struct sq_replay *replay, const enum sq_codec map[static SQ_REPLAY_PTS],
-                const struct sq_rtpfile_packet *record)
+static int take(struct sq_replay *replay, const struct sq_rtpfile_packet *record)
 {
     struct sq_rtp_packet rtp;
-    bool bad = !record->cut && sq_rtp_parse(record->rtp, record->len, &rtp) != 0;
-    struct sq_replay_stream *stream = bad ? NULL : stream_of(replay, map, record->rtp);
-    if (!bad) {
-        replay->came[sq_rtp_peek_pt(record->rtp)]++;
+    if (!record->cut && sq_rtp_parse(record->rtp, record->len, &rtp) != 0) {
+        replay->left_out++;
+        replay->not_rtp++;
+        return 0;
     }
+    uint8_t pt = sq_rtp_peek_pt(record->rtp);
+    enum sq_codec codec = record->cut ? replay->types[pt].codec : unwrap(replay, &rtp);
+    struct sq_replay_stream *stream = stream_of(replay, codec, record->rtp);
+    replay->came[pt]++;
+    replay->unsent[pt] += codec == SQ_CODEC_NONE;
     if (!stream) {
         replay->left_out++;
         return 0;
@@ -199,6 +162,7 @@ static int take(struct sq_replay *replay, const enum sq_codec map[static SQ_REPL
                                             .marker = rtp.marker,
                                             .video = stream == &replay->streams[SQ_MEDIA_VIDEO]};
     stream->packets++;
+    stream->in_red += replay->types[pt].red;
     note_seq(stream, rtp.seq);
     return add(replay, &packet);
 }
@@ -299,18 +263,19 @@ static int check_any(const struct sq_replay *replay, bool any, const char *path,
         return SQ_ERR_FORMAT;
     }
     if (replay->packets_len == 0) {
+        char types[SQ_REPLAY_TYPES_MAX];
+        unsigned most = sq_replay_unsent_text(replay, true, types);
         snprintf(why, SQ_REPLAY_WHY_MAX,
-                 "%.200s: no RTP of a payload type that is known (%llu other packets); say what "
-                 "they are, "
-                 "such as --pt 100=VP8",
-                 path, (unsigned long long)replay->left_out);
+                 "%.200s: no RTP of a payload type that is known (%llu other packets%s%s); say "
+                 "what they are, such as --pt %u=VP8",
+                 path, (unsigned long long)replay->left_out, types[0] ? ": " : "", types,
+                 most < SQ_REPLAY_PTS ? most : 100);
         return SQ_ERR_NOTFOUND;
     }
     return 0;
 }
 
-static int parse(struct sq_replay *replay, size_t len,
-                 const enum sq_codec map[static SQ_REPLAY_PTS], const char *path,
+static int parse(struct sq_replay *replay, size_t len, const char *path,
                  char why[static SQ_REPLAY_WHY_MAX])
 {
     struct sq_rtpfile file;
@@ -326,7 +291,7 @@ static int parse(struct sq_replay *replay, size_t len,
         return err;
     }
     while (!err && (err = sq_rtpfile_next(&file, &record)) == 0) {
-        err = take(replay, map, &record);
+        err = take(replay, &record);
     }
     if (err == SQ_ERR_NOMEM) {
         snprintf(why, SQ_REPLAY_WHY_MAX, "%.200s: more packets than can be held in memory", path);
@@ -335,6 +300,7 @@ static int parse(struct sq_replay *replay, size_t len,
     replay->cut_off = err == SQ_ERR_TRUNCATED;
     bool any = replay->left_out > 0; /* records that hold packets, if of no known type */
     replay->left_out += file.left_out;
+    replay->not_rtp += file.left_out;
     replay->cut += file.cut;
     err = check_any(replay, any, path, why);
     if (err) {
@@ -353,21 +319,21 @@ static int parse(struct sq_replay *replay, size_t len,
 int sq_replay_open(const char *path, const char *map_text, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX])
 {
-    enum sq_codec map[SQ_REPLAY_PTS];
-    bool named[SQ_REPLAY_PTS] = {false};
     size_t len = 0;
     struct sq_replay *replay = sq_zalloc(sizeof(*replay));
     why[0] = '\0';
-    default_map(map);
-    int err = replay ? 0 : SQ_ERR_NOMEM;
-    err = err || !map_text ? err : read_map(map_text, map, named, why);
+    if (!replay) {
+        return SQ_ERR_NOMEM;
+    }
+    sq_replay_types_default(replay->types);
+    int err = map_text ? sq_replay_types_read(map_text, replay, why) : 0;
     err = err ? err : read_file(path, &replay->bytes, &len, why);
-    err = err ? err : parse(replay, len, map, path, why);
+    err = err ? err : parse(replay, len, path, why);
     for (int kind = 0; !err && kind < 2; kind++) {
-        replay->streams[kind].by_hand = named[replay->streams[kind].pt];
+        replay->streams[kind].by_hand = replay->named[replay->streams[kind].pt];
     }
     if (!err || (err == SQ_ERR_NOTFOUND && replay->cut == 0)) {
-        int absent = sq_replay_types_came(replay, named, path, why);
+        int absent = sq_replay_types_came(replay, path, why);
         err = absent ? absent : err;
     }
     if (err) {

@@ -15,8 +15,17 @@
 
 #define SQ_REPLAY_FILE_MAX    (1U << 30)
 #define SQ_REPLAY_PACKETS_MAX 4000000
-#define SQ_REPLAY_WHY_MAX     400
+#define SQ_REPLAY_WHY_MAX     700
 #define SQ_REPLAY_PTS         128 /* payload types */
+#define SQ_REPLAY_TYPES_MAX   240 /* of a sentence that lists them */
+
+/* What packets of a payload type are. */
+struct sq_replay_type {
+    enum sq_codec codec; /* that they carry; SQ_CODEC_NONE: nothing that is sent */
+    bool red;            /* in blocks of RFC 2198, which tell their own type */
+    uint8_t repairs;     /* RTX: the type that it sends again; else 0 */
+    const char *name;    /* as in a=rtpmap, static; NULL: not known */
+};
 
 struct sq_replay_packet {
     uint64_t ns;            /* since the first packet that is sent */
@@ -36,6 +45,7 @@ struct sq_replay_stream {
     uint16_t first_seq;
     uint32_t first_ts;
     uint64_t packets;
+    uint64_t in_red;  /* of these: sent without it */
     uint64_t cut;     /* by the capture's snap length: as if they had been lost */
     uint64_t highest; /* number that came, from 0 at first_seq */
     uint64_t missing; /* holes in its numbers, but for those that were cut */
@@ -51,21 +61,25 @@ struct sq_replay {
     size_t packets_len, packets_room;
     struct sq_replay_stream streams[2]; /* audio, video: the first of each */
     uint64_t duration_ns;
-    uint64_t left_out; /* packets of other streams, and records without RTP */
+    struct sq_replay_type types[SQ_REPLAY_PTS];
+    bool named[SQ_REPLAY_PTS];  /* types that the map told */
+    bool inside[SQ_REPLAY_PTS]; /* types of blocks of RED */
+    uint64_t left_out;          /* packets of other types and streams, and records without RTP */
+    uint64_t not_rtp;           /* of these: records without RTP, or with a broken packet */
     uint64_t too_long; /* packets of these streams with more than SQ_REPLAY_PAYLOAD_MAX bytes: as if
                           they had been lost */
     uint64_t cut;    /* packets that the capture has cut short, of these streams or of none known */
     uint64_t frames; /* of the video, that a receiver could show: from a whole key frame on */
-    uint32_t came[SQ_REPLAY_PTS]; /* packets of each payload type, of whatever stream */
+    uint32_t came[SQ_REPLAY_PTS];   /* packets of each payload type, of whatever stream */
+    uint32_t unsent[SQ_REPLAY_PTS]; /* of these: that carry nothing that is sent */
     bool cut_off; /* the file ends within a record, or is damaged there: it is used so far */
 };
 
-/* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: the
- * static ones of RFC 3551 and those that Chromium and Squall use. Takes the first audio and the
- * first video stream. `why` holds a sentence on failure. SQ_ERR_IO, SQ_ERR_FORMAT,
- * SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a known type or of one in the map, or all of it is
- * cut),
- * SQ_ERR_INVALID (the map), SQ_ERR_NOMEM. */
+/* `map` says what payload types are: "96=VP8,111=opus"; NULL or a type that is not in it: those of
+ * Squall's own offers, which are Chromium's, with the static ones of RFC 3551. Takes the first
+ * audio and the first video stream, out of RED (RFC 2198) where it is in that. `why` holds a
+ * sentence on failure. SQ_ERR_IO, SQ_ERR_FORMAT, SQ_ERR_UNSUPPORTED, SQ_ERR_NOTFOUND (no RTP of a
+ * known type or of one in the map, or all of it is cut), SQ_ERR_INVALID (the map), SQ_ERR_NOMEM. */
 int sq_replay_open(const char *path, const char *map, struct sq_replay **ret_replay,
                    char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
 void sq_replay_close(struct sq_replay *replay);
@@ -74,6 +88,20 @@ void sq_replay_close(struct sq_replay *replay);
  * codec that the packets are not of, and `why` says what is amiss. */
 int sq_replay_check(const struct sq_replay *replay, bool audio, bool video,
                     char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
+
+/* Whether what is sent of it, where audio and video are wanted as told, is what it was recorded
+ * for: not so where one of them is missing, and the larger part of its RTP is of payload types that
+ * are not sent. RTX of a video that is there does not count. SQ_ERR_NOTFOUND, `why` names the
+ * types. */
+int sq_replay_is_enough(const struct sq_replay *replay, bool audio, bool video,
+                        char why[static SQ_REPLAY_WHY_MAX]) SQ_MUST_USE;
+/* Packets whose payload type is none that is sent: of unknown types alone, or of all (RTX, FEC,
+ * telephone-event, …). */
+uint64_t sq_replay_unsent(const struct sq_replay *replay, bool known);
+/* These types with their counts, the most frequent first: "104 (1566 packets), 97 (rtx, 1 packet)".
+ * Gives the most frequent one; SQ_REPLAY_PTS: there is none, and the text is empty. */
+unsigned sq_replay_unsent_text(const struct sq_replay *replay, bool known,
+                               char out[static SQ_REPLAY_TYPES_MAX]);
 
 struct sq_replayer;
 

@@ -15,11 +15,12 @@
 #define CLOCK_MOST  256  /* looks; the first are enough */
 #define CLOCK_OFF   0.25 /* 48 from 90 kHz is more, drift and jitter are less */
 
-int sq_replay_types_came(const struct sq_replay *replay, const bool named[static SQ_REPLAY_PTS],
-                         const char *path, char why[static SQ_REPLAY_WHY_MAX])
+int sq_replay_types_came(const struct sq_replay *replay, const char *path,
+                         char why[static SQ_REPLAY_WHY_MAX])
 {
     unsigned missing = 0;
-    while (missing < SQ_REPLAY_PTS && !(named[missing] && replay->came[missing] == 0)) {
+    while (missing < SQ_REPLAY_PTS &&
+           (!replay->named[missing] || replay->came[missing] > 0 || replay->inside[missing])) {
         missing++;
     }
     if (missing == SQ_REPLAY_PTS) {

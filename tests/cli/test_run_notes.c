@@ -198,6 +198,39 @@ static void a_replay_that_was_cut_off(void **state)
     says("cut off or damaged after 2.5 s");
 }
 
+/* By what it is: types, streams, no RTP; and how to tell a type that is not known. */
+static void what_of_a_replay_is_left_out(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = UINT64_MAX};
+    struct sq_plan plan = plan_of(1);
+    struct sq_replay replay = {
+        .duration_ns = 2500 * SQ_NS_PER_MS,
+        .streams = {{.codec = SQ_CODEC_OPUS, .packets = 5, .in_red = 5, .pt = 63}},
+        .types = {[97] = {.name = "rtx"}}};
+    plan.groups[0].replay = &replay;
+    notes_of(&o, &plan);
+    says("audio: opus (out of RED), payload type 63, SSRC 00000000: 5 packets, 0 missing\n");
+    assert_null(strstr(told, "left out"));
+    replay.unsent[97] = 7;
+    replay.not_rtp = 2;
+    replay.left_out = 12;
+    notes_of(&o, &plan);
+    says("\n12 other packets of the file are left out: payload types 97 (rtx, 7 packets); 3 of "
+         "further streams; 2 that are no RTP\n");
+    assert_null(strstr(told, "Note"));
+    replay.unsent[97] = replay.not_rtp = 0;
+    replay.left_out = replay.unsent[104] = 6;
+    notes_of(&o, &plan);
+    says("\n6 other packets of the file are left out: payload types 104 (6 packets)\n");
+    says("Note: 6 packets, more than are sent, are of payload types that are not known, and are "
+         "not sent: 104 (6 packets); there is no other video; say what they are, such as --pt "
+         "104=H264.\n");
+    replay.left_out = replay.unsent[104] = 5;
+    notes_of(&o, &plan);
+    says("Note: 5 packets are of payload types that are not known, and");
+}
+
 /* What nobody can hear in the clip is not held against the service. */
 static void a_clip_that_is_silent_for_long(void **state)
 {
@@ -396,6 +429,7 @@ int main(void)
         cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(streams_of_opus_that_have_not_all),
         cmocka_unit_test(a_replay_that_was_cut_off),
+        cmocka_unit_test(what_of_a_replay_is_left_out),
         cmocka_unit_test(a_clip_that_is_silent_for_long),
         cmocka_unit_test(what_the_clip_or_the_lab_does_not_have),
         cmocka_unit_test(layers_and_svc_that_the_clip_does_not_have),

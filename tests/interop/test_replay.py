@@ -154,7 +154,7 @@ def replay_clean(t):
         test.note(f"{' '.join(options) or 'both'}: {lasted:.2f} s of {seconds:.2f} s")
 
 
-CODECS = ("vp8", "vp9", "h264", "av1")
+CODECS = ("vp8", "vp9", "h264", "h264-mode0", "av1")
 
 
 def replay_keys(t):
@@ -184,6 +184,20 @@ def snapped(pcap, most):
     return b"".join(out)
 
 
+def of_another_type(pcap, was, now):
+    """The RTP of one payload type told as another, and of the others ten packets: raw IPv4, as Squall writes it."""
+    out, at, others = [pcap[:24]], 24, 0
+    while at < len(pcap):
+        (held,) = struct.unpack_from(">I", pcap, at + 8)
+        record = bytearray(pcap[at : at + 16 + held])
+        its = record[16 + 28 + 1] & 0x7f == was
+        record[16 + 28 + 1] += now - was if its else 0
+        others += not its
+        out += [bytes(record)] if its or others <= 10 else []
+        at += 16 + held
+    return b"".join(out)
+
+
 def replay_wrong(t):
     text = t.folder / "text"
     text.write_text("hello")
@@ -203,7 +217,9 @@ def replay_wrong(t):
     # Nor is one without a picture that could be shown, or that a snap length has cut: both are refused.
     (t.folder / "few.rtpdump").write_bytes(next((first.folder / "record").glob("*-in-video-1.rtpdump")).read_bytes()[:1500])
     (t.folder / "snap.pcap").write_bytes(snapped(whole, 100))
-    for name, sentence in (("few.rtpdump", "nothing of it can be played"), ("snap.pcap", "cut short by the capture's snap length")):
+    (t.folder / "other.pcap").write_bytes(of_another_type(whole, 96, 100))
+    for name, sentence in (("other.pcap", "there is no other video (--pt 100=H264 or the like says what they are"),
+                           ("few.rtpdump", "nothing of it can be played"), ("snap.pcap", "cut short by the capture's snap length")):
         process = t.start("replay", [t.squall, "media", "replay", t.folder / name, "lab:echo"])
         check(process.wait(20) == 2 and sentence in process.stderr(), f"{name}: {process.stderr()}")
 

@@ -160,6 +160,21 @@ bool sq_jsep_is_rtx(enum sq_jsep_codec_id id)
     return id < SQ_JSEP_CODECS && jsep_rows[id].refers == JSEP_REFERS_APT;
 }
 
+uint8_t sq_jsep_usual_pt(enum sq_jsep_codec_id id)
+{
+    return jsep_rows[id].pt;
+}
+
+const char *sq_jsep_codec_name(enum sq_jsep_codec_id id)
+{
+    return jsep_rows[id].name;
+}
+
+enum sq_jsep_codec_id sq_jsep_repaired(enum sq_jsep_codec_id id)
+{
+    return sq_jsep_is_rtx(id) ? (enum sq_jsep_codec_id)jsep_rows[id].main : id;
+}
+
 static bool is_allowed(const struct sq_jsep_transceiver *t, unsigned row)
 {
     return t->allowed == 0 || (t->allowed & SQ_JSEP_ROW(row));

@@ -116,6 +116,12 @@ struct sq_jsep_codec {
  * (RTX, RED, FEC) and for telephone-event. */
 enum sq_codec sq_jsep_media_codec(enum sq_jsep_codec_id id);
 bool sq_jsep_is_rtx(enum sq_jsep_codec_id id); /* RFC 4588 */
+/* The payload type of Squall's own offers (an answer has the offerer's), and the name in a=rtpmap;
+ * `id` is below SQ_JSEP_CODECS. */
+uint8_t sq_jsep_usual_pt(enum sq_jsep_codec_id id);
+const char *sq_jsep_codec_name(enum sq_jsep_codec_id id);
+/* The codec that RTX repairs; `id` itself where it is no RTX. */
+enum sq_jsep_codec_id sq_jsep_repaired(enum sq_jsep_codec_id id);
 
 /* Negotiated RTP header extension ids (RFC 8285), 0 where not negotiated. */
 struct sq_jsep_ext_ids {
