@@ -157,7 +157,7 @@ ONLY_CHECK = {
     "grammars of their own: expectations, networks in one text, hosts, targets": (
         "video.in.los", "peers.ok ===", "peers.ok > x", "peers.ok >\n", "peers.ok >= 99% @10", "Poor 6G", "Poor 5G",
         "rate=2M", "burst: 4}", "urls: 'http://x'", "host:0", "[a, b, c, d, e]", "300.1.1.1", "dtmf: 12x", "lab:nothing",
-        "janus+ws://x/", "token: \"a", "aaaaaaaaaa", "a-name-that-is-longer"),
+        "janus+ws://x/", "token: \"a", "aaaaaaaaaa", "a-name-that-is-longer", "10.0.0.9-10.0.0.1", "10.0.0.0/33"),
 }
 
 # Wrong in ways that the table of the unit tests does not have; the schema alone has to refuse each.

@@ -378,10 +378,10 @@ def bad_starved(t):
     # In one session: the kernel shares a core out between sessions before it looks at priorities.
     starve = """python=$1 core=$2; shift 2
         taskset -c $core $python -c 'while True: pass' &
-        exec taskset -c $core nice -n 12 "$@" """  # 6 % of the core; at 19 it would be 1.4 %, and a minute
+        exec taskset -c $core nice -n 15 "$@" """  # 3 % of the core; at 19 it would be 1.4 %, and a minute
     for program in ("taskset", "nice"):
         need(program)
-    run = t.run("lab:", "--peers", 10, "--rate", "20/s", "--duration", "3s", "--no-video",
+    run = t.run("lab:", "--peers", 20, "--rate", "20/s", "--duration", "3s", "--no-video",
                 prefix=["sh", "-c", starve, "starve", sys.executable, core])
     results = run.finish(110)
     run.process.stop()
