@@ -192,6 +192,7 @@ static int serve(const struct sq_lab_config *config, uint64_t drain_ns)
     int code = SQ_EXIT_USAGE;
     /* As many as are allowed: the lab does not know who will come. */
     (void)(sq_raise_fd_limit(FDS_WANTED, &limit) == 0);
+    sq_reserve_fds(FDS_WANTED);
     int err = sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &loop);
     for (size_t i = 0; !err && i < config->media_len; i++) {

@@ -55,5 +55,6 @@ int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *pl
                  fewer);
         return SQ_ERR_REFUSED;
     }
+    sq_reserve_fds(needed);
     return 0;
 }

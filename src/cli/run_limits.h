@@ -4,7 +4,8 @@
 
 #include "cli/run_options.h"
 
-/* Raises the limit of open files to what the plan's peers need; the plan is complete. `lab`: they
+/* Raises the limit of open files to what the plan's peers need, and makes room for them (see
+ * net/rlimit.h); the plan is complete. `lab`: they
  * meet a lab of this process. SQ_ERR_REFUSED: not allowed; `why` says how many are needed. */
 int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *plan, bool lab,
                         char *why, size_t why_room) SQ_MUST_USE;

@@ -1,11 +1,13 @@
 /* The loop: watches, timers, posts from another thread, hooks, coalescing. */
 #include "base/mem.h"
+#include "base/time.h"
 #include "net/ifaddr.h"
 #include "net/loop.h"
 #include "net/net.h"
 #include "net/rlimit.h"
 #include "net/until.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -428,9 +430,55 @@ static void the_descriptor_limit_is_raised_or_told(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 }
 
+/* Of the kernel's own word. */
+static unsigned long table_size(void)
+{
+    FILE *status = fopen("/proc/self/status", "re");
+    assert_non_null(status);
+    char line[256];
+    unsigned long size = 0;
+    while (fgets(line, sizeof(line), status)) {
+        if (sscanf(line, "FDSize: %lu", &size) == 1) {
+            break;
+        }
+    }
+    fclose(status);
+    return size;
+}
+
+static unsigned open_files(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < 4096; fd++) {
+        n += fcntl(fd, F_GETFD) != -1;
+    }
+    return n;
+}
+
+static void room_for_descriptors_is_made_at_once(void **state)
+{
+    (void)state;
+    struct rlimit was;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    struct rlimit low = {.rlim_cur = sq_min_u64(was.rlim_max, 2000), .rlim_max = was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    unsigned open_before = open_files();
+    uint64_t wanted = low.rlim_cur / 2;
+    assert_true(table_size() < wanted); /* else this test shows nothing */
+    sq_reserve_fds(0);
+    assert_true(table_size() < wanted);
+    sq_reserve_fds(wanted);
+    assert_true(table_size() >= wanted);
+    sq_reserve_fds(UINT64_MAX); /* more than are allowed */
+    assert_true(table_size() >= low.rlim_cur);
+    assert_int_equal(open_files(), open_before);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(room_for_descriptors_is_made_at_once), /* while the table is small */
         cmocka_unit_test(watches_see_what_they_ask_for),
         cmocka_unit_test(a_watch_stopped_in_the_batch_is_not_called),
         cmocka_unit_test(timers_fire_in_time_and_lateness_is_told),
