@@ -7,6 +7,7 @@ import subprocess
 
 NAMES = {
     "squall": "Squall",
+    "squall-rt": "Squall with `--realtime`",
     "pion": "Pion, default interceptors",
     "pion-cc": "Pion with congestion control",
     "pion-bare": "Pion, no interceptors",
@@ -159,10 +160,12 @@ def goal_rows(all_results, dtls):
         ("many peers, CPU against the floor", full / full_floor if full and full_floor else None, None, "{:.2f}", True),
         ("many peers, KB a peer", of("density", "squall", "rss_kb"), 80, "{:.0f}", True),
         ("many peers, timer lateness p99 ms", of("density", "squall", "lateness_p99_ms"), 2, "{:.2f}", True),
+        ("the same with `--realtime`", of("density", "squall-rt", "lateness_p99_ms"), 2, "{:.2f}", True),
         ("1,500 audio peers on one core, CPU against the floor, which sends no feedback",
          full_audio / full_audio_floor if full_audio and full_audio_floor else None, None, "{:.2f}", True),
         ("1,500 audio peers on one core, timer lateness p99 ms", of("density-audio", "squall", "lateness_p99_ms"), 2,
          "{:.2f}", True),
+        ("the same with `--realtime`", of("density-audio", "squall-rt", "lateness_p99_ms"), 2, "{:.2f}", True),
         ("set-up CPU of the peer (SDP, ICE, DTLS) against OpenSSL's handshake",
          dtls["peer_us"] / dtls["client_us"] if dtls else None, 1.5, "{:.2f}", True),
         ("the same with WHIP signalling", setup / dtls["client_us"] if setup and dtls else None, None, "{:.2f}", True),

@@ -28,6 +28,7 @@ WHIP_PATH = "/whip/echo"
 SQUALL_TARGET = "whip+http://127.0.0.1:{port}" + WHIP_PATH
 SQUALL_ARGS = ["run", "{target}", "--echo", "--peers", "{peers}", "--rate", "{rate}/s", "--hold", "{hold}s",
                "--threads", "1", "--out", "{out}", "--json", "{json}", "--quiet"]
+SQUALL_MORE = {"squall": [], "squall-rt": ["--realtime"]}
 SQUALL_KIND = {"audio": ["--no-video"], "av": [], "av-all": ["--latency", "--data", "1/s:200"]}
 EXIT_INVALID = 4
 
@@ -38,7 +39,7 @@ RECEIVED_LEAST = 0.97
 ENCODED_LEAST = 0.75  # where an encoder decides on its packets
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORE_FULL = 0.95
-CANDIDATES = ["squall", "pion", "pion-cc", "pion-bare", "wrtc", "chromium", "floor"]
+CANDIDATES = ["squall", "squall-rt", "pion", "pion-cc", "pion-bare", "wrtc", "chromium", "floor"]
 FEW = {"wrtc": 2, "chromium": 1}  # clients of these that a core takes with video
 PACKETS = {"audio": 50, "av": 156}
 VIDEO_KBPS = (950, 1100)  # what Squall must send for the comparison to be one
@@ -78,13 +79,13 @@ class Bench:
     def start_client(self, name, kind, peers, rate, window):
         """The process, the time at which its window may begin (None: it says so itself), its JSON file."""
         config = self.config
-        if name == "squall":
+        if name in SQUALL_MORE:
             path = os.path.join(config.logs, f"{self.made + 1:03d}-squall.json")
             ramp = peers / rate
             values = {"target": SQUALL_TARGET.format(port=config.port), "peers": peers, "rate": f"{rate:g}",
                       "hold": f"{ramp + config.settle + window + 3:.0f}", "json": path,
                       "out": os.path.join(config.logs, "squall-results")}
-            argv = [config.squall] + [a.format(**values) for a in SQUALL_ARGS] + SQUALL_KIND[kind]
+            argv = [config.squall] + [a.format(**values) for a in SQUALL_ARGS] + SQUALL_KIND[kind] + SQUALL_MORE[name]
             process = self.start(name, argv, config.cpu)
             return process, process.started + ramp + config.settle, path
         url = f"http://127.0.0.1:{config.port}{WHIP_PATH}"
@@ -126,7 +127,7 @@ class Bench:
         row = {"cpu_us": used / (seconds * peers), "rss_all_kb": rss, "target_us": target_used / (seconds * peers),
                "full": used > CORE_FULL * seconds * 1e6, "target_full": target_used > CORE_FULL * seconds * 1e6,
                "others": others, "before_us": before_us, "age": age}
-        reader = self.read_squall if name == "squall" else self.read_pion
+        reader = self.read_squall if name in SQUALL_MORE else self.read_pion
         try:
             row.update(reader(client, report, kind, peers, rate, row))
         except (KeyError, TypeError) as error:
@@ -273,12 +274,13 @@ class Bench:
         return results
 
 
+SIDE_BY_SIDE = [name for name in CANDIDATES if name != "squall-rt"]
 CASE_CLIENTS = {
-    "av": CANDIDATES,
+    "av": SIDE_BY_SIDE,
     "av-all": ["squall"],
-    "audio": CANDIDATES,
-    "density": ["squall", "floor"],
-    "density-audio": ["squall", "floor"],
+    "audio": SIDE_BY_SIDE,
+    "density": ["squall", "squall-rt", "floor"],
+    "density-audio": ["squall", "squall-rt", "floor"],
     "setup": ["squall", "pion"],
 }
 
@@ -329,6 +331,7 @@ def parse_arguments():
 
 def check_programs(config):
     needed = {"squall": config.squall, "floor": config.floor, "pion": os.path.join(config.pion, "pion-client")}
+    needed["squall-rt"] = needed["squall"]
     needed["pion-bare"] = needed["pion-cc"] = needed["pion"]
     needed["wrtc"] = needed["chromium"] = sys.executable
     paths = {needed[name] for name in config.clients}

@@ -10,6 +10,7 @@
 #include "cli/result_head.h"
 #include "cli/run_command.h"
 #include "cli/run_file.h"
+#include "cli/run_limits.h"
 #include "report/capacity.h"
 #include "report/text.h"
 #include "run/run.h"
@@ -168,6 +169,7 @@ static int prepare(struct sq_capacity_session *s, int argc, char **argv)
     struct sq_run_options *run = &s->options.run;
     sq_control_let_go();
     int err = sq_run_options_plan(run, &s->base, s->why, sizeof(s->why));
+    err = err ? err : sq_run_limits_realtime(&s->base, s->why, sizeof(s->why));
     err = err ? err : from_sources(s, sq_run_sources_open);
     err = err ? err : sq_control_block_signals();
     err = err ? err : sq_loop_new(NULL, &s->loop);

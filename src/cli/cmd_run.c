@@ -442,6 +442,7 @@ static int prepare(struct session *s, int argc, char **argv)
 {
     sq_control_let_go();
     int err = sq_run_options_plan(&s->options, &s->plan, s->why, sizeof(s->why));
+    err = err ? err : sq_run_limits_realtime(&s->plan, s->why, sizeof(s->why));
     err = err ? err : sq_record_option_check(&s->options, s->why, sizeof(s->why));
     err = err ? err : sq_run_places_check(&s->options, &s->places, s->why, sizeof(s->why));
     err = err ? err

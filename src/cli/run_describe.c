@@ -209,6 +209,7 @@ static void put_load(struct rows *r, const struct sq_run_options *o, const struc
     put_number(r, "duration_s", (double)plan->duration_ns / 1e9);
     put_number(r, "ramp_down_s", (double)plan->ramp_down_ns / 1e9);
     put_number(r, "threads", plan->threads);
+    put_flag(r, "realtime", plan->realtime);
 }
 
 int sq_run_options_describe(const struct sq_run_options *o, const struct sq_plan *plan,

@@ -1,5 +1,6 @@
 #include "cli/run_limits.h"
 
+#include "base/sched.h"
 #include "base/time.h"
 #include "cli/record_option.h"
 #include "net/rlimit.h"
@@ -57,4 +58,16 @@ int sq_run_limits_raise(const struct sq_run_options *o, const struct sq_plan *pl
     }
     sq_reserve_fds(needed);
     return 0;
+}
+
+int sq_run_limits_realtime(const struct sq_plan *plan, char *why, size_t why_room)
+{
+    if (!plan->realtime || sq_thread_may_realtime() == 0) {
+        return 0;
+    }
+    snprintf(
+        why, why_room,
+        "--realtime: threads of real time are not allowed here; it takes root, CAP_SYS_NICE (a "
+        "container: --cap-add=SYS_NICE) or 'ulimit -r 1'");
+    return SQ_ERR_REFUSED;
 }

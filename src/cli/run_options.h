@@ -25,7 +25,8 @@ struct sq_run_options {
     const char *script;
     const char *report_url, *prometheus, *prometheus_push;
     bool github;
-    bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent;
+    bool audio, video, listen, echo, insecure, trickle, quiet, verbose, tui, latency, record_sent,
+        realtime;
     const char *ice, *reconnect, *turn_user, *turn_password, *turn_secret;
     const char *baseline_threshold;
     struct sq_option_list baselines;

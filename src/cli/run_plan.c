@@ -324,6 +324,7 @@ static int plan_whole(const struct sq_run_options *o, struct sq_plan *plan, char
     if (plan->threads > SQ_PLAN_THREADS_MAX) {
         plan->threads = SQ_PLAN_THREADS_MAX;
     }
+    plan->realtime = o->realtime;
     plan->room = o->room ? o->room : plan->room;
     plan->seed = o->seed;
     plan->prefer_cm = cm;

@@ -37,6 +37,8 @@ static void add_load(struct sq_run_table *table)
          "sequential (default, over and over), random, or unique", 0, 0},
         {"threads", SQ_OPTION_COUNT, &o->threads, "N", "generator threads (default: one a core)", 1,
          SQ_PLAN_THREADS_MAX},
+        {"realtime", SQ_OPTION_FLAG, &o->realtime, NULL,
+         "they go before all else on their cores (as root, or with CAP_SYS_NICE)", 0, 0},
     };
     struct sq_option shapes[SQ_LOAD_OPTIONS];
     sq_load_option_rows(&o->load, shapes);

@@ -25,6 +25,7 @@ static const struct {
     {"think", "who has left is replaced after %"},
     {"jitter", "each arrival comes up to % later"},
     {"threads", "threads of the generator: %"},
+    {"realtime", "threads of the generator go before all else on their cores"},
     {"room", "the room's name, or what rooms' names begin with: %"},
     {"latency", "one-way latency is measured"},
     {"echo", "the server is asked to send the media back"},

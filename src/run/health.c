@@ -190,7 +190,8 @@ static const char *why_late(const struct sq_health_input *in, const struct sq_ge
 {
     return scripts_did_it(in, late_ms, scripts) ? scripts
            : h->cpu_percent > OWN_CPU_PERCENT   ? "too little CPU for so many peers"
-                                                : "other programs had the CPU";
+           : in->plan->realtime                 ? "other programs had the CPU"
+                                : "other programs had the CPU (--realtime goes before them)";
 }
 
 /* A thread's peers are its own: one that is late among many is late for all of its peers. */

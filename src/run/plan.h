@@ -156,6 +156,7 @@ struct sq_plan {
     uint64_t jitter_ns;                  /* each arrival is up to so much later, evenly drawn */
     uint64_t think_min_ns, think_max_ns; /* closed model: until one who left is replaced */
     unsigned threads;
+    bool realtime; /* they go before all else on their cores (base/sched.h) */
 
     const char *room;   /* name, or prefix of the names when there are several; at most
                            SQ_PLAN_ROOM_MAX or SQ_PLAN_ROOM_PREFIX_MAX bytes */

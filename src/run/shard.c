@@ -1,6 +1,7 @@
 #include "run/shard.h"
 
 #include "base/mem.h"
+#include "base/sched.h"
 #include "base/time.h"
 #include "net/loop.h"
 #include "run/crowd.h"
@@ -535,10 +536,11 @@ static void *thread_main(void *ctx)
     sq_timer_start(sq_loop_timers(shard->loop), &shard->arrival_timer, shard->config.start_ns);
     sq_timer_start(sq_loop_timers(shard->loop), &shard->slice_timer,
                    shard->config.start_ns + SLICE_NS);
-    int err = sq_loop_run(shard->loop);
+    int err = shard->config.plan->realtime ? sq_thread_go_realtime() : 0;
+    const char *what = err ? "it may not run in real time" : "the event loop failed";
+    err = err ? err : sq_loop_run(shard->loop);
     if (err) {
-        snprintf(shard->example, sizeof(shard->example), "the event loop failed: %s",
-                 sq_err_name(err));
+        snprintf(shard->example, sizeof(shard->example), "%s: %s", what, sq_err_name(err));
         publish(shard, true);
     }
     shard->cpu_percent = 100.0 * (double)(sq_thread_cpu_ns() - shard->cpu_start_ns) /

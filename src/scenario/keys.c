@@ -35,6 +35,8 @@ static const struct sq_scenario_key keys[] = {
      "each arrival comes up to so much later"},
     {"load", "threads", "threads", SQ_SCENARIO_COUNT, TOP,
      "of the generator (default: one a core)"},
+    {"load", "realtime", "realtime", SQ_SCENARIO_FLAG, TOP,
+     "threads of the generator go before all else on their cores"},
 
     {"rooms", "name", "room", SQ_SCENARIO_TEXT, TOP, "of the room, or the prefix of their names"},
     {"rooms", "count", NULL, SQ_SCENARIO_COUNT, TOP, "of rooms"},

@@ -90,6 +90,7 @@ static const struct {
      "at the 3 times of "},
     {"load.jitter", "load: {jitter: 500ms}\n", "", "up to 500ms later"},
     {"load.threads", "load: {threads: 3}\n", "", "threads of the generator: 3"},
+    {"load.realtime", "load: {realtime: true}\n", "", "go before all else on their cores"},
     {"rooms.name", "rooms: {name: hall}\n", "", "hall"},
     {"rooms.count", "rooms: {count: 3, size: 2}\n", "rooms: {size: 2}\n", "Rooms        3 of 2"},
     {"rooms.size", "rooms: {size: 5}\n", "", "of 5"},

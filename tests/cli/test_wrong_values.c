@@ -83,6 +83,7 @@ static const struct wrong wrongs[] = {
     {LAB "load: {jitter: 9h}\n", "2:16", "load.jitter"},
     {LAB "baseline_threshold: 5\n", "2:21", "there is no baseline to use it on"},
     {LAB "load: {threads: 999}\n", "2:17", "load.threads 999"},
+    {LAB "load: {realtime: 40}\n", "2:18", "expected true or false"},
     {LAB "load: {peers: 1000000, rate: 1000000/s, hold: 1s, duration: 1h}\n", "", "arrivals"},
     {LAB "rooms: {size: 0}\n", "2:15", "rooms.size 0"},
     {LAB "rooms: {name: ''}\n", "2:15", "name: nothing"},

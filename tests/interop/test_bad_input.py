@@ -393,7 +393,34 @@ def bad_starved(t):
     starved_search(t)  # not beside it, which would take longer still
 
 
+def policies(pid):
+    """The scheduling policy of each of its threads (proc_pid_stat(5), field 41)."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat") as stat:
+            found.append(int(stat.read().rpartition(")")[2].split()[38]))
+    return found
+
+
+def realtime(t):
+    """--realtime: the generator's threads, and no others, go before all else, and where that is not allowed nothing begins."""
+    process = t.start("forbidden", [
+        need("setpriv"), "--bounding-set=-sys_nice", "--inh-caps=-sys_nice", need("prlimit"), "--rtprio=0:0",
+        t.squall, "run", "lab:", "--realtime", "--out", t.folder / "none"])
+    check(process.wait(10) == 2, f"exit code {process.popen.returncode}, expected 2")
+    test.note(process.stderr().strip())
+    check("--realtime" in process.stderr() and "CAP_SYS_NICE" in process.stderr(), process.stderr())
+    check(not (t.folder / "none").exists(), "results of a run that never began")
+    run = t.run(t.lab().room(), "--peers", 4, "--threads", 2, "--rate", "20/s", "--duration", "4s", "--no-video", "--realtime")
+    until("all to be connected", lambda: "4 connected" in run.process.stderr(), 15)
+    found = policies(run.process.popen.pid)
+    fifo = [policy for policy in found if policy == os.SCHED_FIFO]
+    check(len(fifo) == 2 and len(found) > 2 and all(policy in (os.SCHED_FIFO, os.SCHED_OTHER) for policy in found), f"policies {found}")
+    results = run.finish(30)
+    check(results.code == 0 and results.summary["config"]["realtime"] is True, f"exit code {results.code}: {results.summary['reason']}")
+
+
 if __name__ == "__main__":
     test.run([bad_connect, bad_silence, bad_hang_up, bad_answers, bad_certificate, bad_limits, bad_interrupt,
               bad_interrupt_twice, bad_signals, bad_folder, bad_family, bad_earlier, bad_usage, bad_standstill,
-              bad_starved])
+              bad_starved, realtime])

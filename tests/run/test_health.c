@@ -124,7 +124,7 @@ static void late_by_scripts(void **state)
     }
     b.input.script_ms = 20;
     b.input.script_place = "loop.lua:1";
-    assert_blamed(&b, "other programs had the CPU");
+    assert_blamed(&b, "other programs had the CPU (--realtime goes before them)");
     b.input.script_ms = 100;
     assert_blamed(&b, "timers were");
     assert_blamed(&b, ": scripts took 100 ms at a stretch (loop.lua:1)");
@@ -438,8 +438,11 @@ static void messages_that_were_not_sent(void **state)
     b.input.skipped_messages = 101;
     assert_blamed(&b, "101 of 100001 messages were not sent");
     sq_metric_record(b.lateness, SQ_METRIC_GENERATOR_LATENESS, 420); /* that moment */
-    assert_blamed(&b,
-                  "the generator was too late for them (by 420 ms): other programs had the CPU");
+    assert_blamed(&b, "the generator was too late for them (by 420 ms): other programs had the CPU"
+                      " (--realtime goes before them)");
+    b.plan.realtime = true; /* which was of no help then */
+    assert_blamed(&b, "(by 420 ms): other programs had the CPU");
+    assert_null(strstr(b.health.reason, "--realtime"));
     b.input.script_ms = 400;
     b.input.script_place = "room.lua:7";
     assert_blamed(&b, "(by 420 ms): scripts took 400 ms at a stretch (room.lua:7)");
