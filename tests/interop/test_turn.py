@@ -275,9 +275,12 @@ def turn_relay_first(t):
 
 
 def turn_janus(t):
-    coturn, janus = Coturn(t), Janus(t)
+    coturn, janus = Coturn(t), Janus(t, full_trickle=True)
     results = call(t, coturn.url(), "--ice", "relay", peers=2, target=janus.url + "?plugin=echotest")
     all_relayed(results, 2)
+    # Its candidates come before its offers to subscribers, and none of its checks comes through a relay that has no permission for them.
+    results = call(t, coturn.url(), "--ice", "relay", peers=3, target=janus.url + "?plugin=videoroom&room=1234")
+    all_relayed(results, 3)
     results = call(t, coturn.url(), "--ice", "relay-first", peers=2, duration="9s", target=janus.url + "?plugin=echotest")
     switched(results, 2, test.note)
 

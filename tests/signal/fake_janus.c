@@ -171,6 +171,9 @@ static void offer(struct fake_janus *f, json_t *request, const char *what, bool 
         return;
     }
     f->sub_offers++;
+    if (f->trickle_first) {
+        tell_candidates(f, request, sdp);
+    }
     event(f, request, json_pack("{ssss}", "videoroom", what, "room", "x"), "offer", sdp);
     sq_free(sdp);
 }

@@ -21,7 +21,7 @@ struct fake_janus {
     bool fault_once;
     bool refuse_upgrade; /* with 403 */
     bool no_subprotocol;
-    bool trickle_first; /* candidates before the answer, none in it */
+    bool trickle_first; /* candidates before the answer, or the offer, none in it */
     bool room_missing;  /* until it is created */
     bool string_ids;
     bool data;              /* a data section in the offer to the subscriber */

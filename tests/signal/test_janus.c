@@ -1,6 +1,7 @@
 /* The Janus adapter against a small Janus of the tests' own. */
 #include "base/mem.h"
 #include "net/until.h"
+#include "peer/ice/ice.h"
 #include "signal/fake_janus.h"
 #include "signal/host.h"
 #include "signal/janus/janus.h"
@@ -496,6 +497,62 @@ static void room_restarts_ice(void **state)
     sig_host_leave(&host);
 }
 
+/* That Janus told of: what its checks alone taught us is prflx. */
+static size_t told_candidates(struct sq_peer *peer)
+{
+    const struct sq_ice *ice = sq_peer_ice(peer);
+    size_t told = 0;
+    for (size_t i = 0; i < sq_ice_remote_count(ice); i++) {
+        told += sq_ice_remote(ice, i)->type == SQ_ICE_HOST;
+    }
+    return told;
+}
+
+/* full_trickle: candidates of Janus' come before its offer, when there is no peer for them yet. */
+static void trickle_before_an_offer(void **state)
+{
+    janus.publishers = TWO;
+    janus.trickle_first = true;
+    join(ROOM);
+    struct sq_peer *sub = sig_host_peer(&host, strcmp(host.labels[0], "sub") == 0 ? 0 : 1);
+    assert_int_equal(janus.sub_answers, 1);
+    assert_int_not_equal(told_candidates(sub), 0);
+    RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
+    assert_int_equal(host.ops->restart_ice(host.signal), 0); /* and those of the new offer */
+    RUN_UNTIL(sig_loop(), janus.sub_answers == 2);
+    assert_int_not_equal(told_candidates(sub), 0);
+    RUN_UNTIL(sig_loop(), host.connected[0] && host.connected[1]);
+    assert_null(strstr(host.notes, "candidate"));
+    sig_host_leave(&host);
+}
+
+/* A restart that is refused brings no offer: what came is of the connection as it is. */
+static void trickle_without_an_offer(void **state)
+{
+    janus.publishers = TWO;
+    host.user.send_audio = host.user.send_video = false;
+    join(ROOM);
+    struct sq_peer *sub = sig_host_peer(&host, 0);
+    RUN_UNTIL(sig_loop(), host.connected[0]);
+    size_t before = told_candidates(sub);
+    janus.fault_on = "configure";
+    janus.fault_reply = FAKE_SILENCE;
+    assert_int_equal(host.ops->restart_ice(host.signal), 0);
+    fake_tell(&janus, "{\"janus\":\"trickle\",\"sender\":22,\"candidate\":{\"candidate\":"
+                      "\"candidate:9 1 udp 2015363839 127.0.0.9 9 typ host\"}}");
+    RUN_UNTIL(sig_loop(), fake_count(&janus, "configure") == 1);
+    assert_int_equal(told_candidates(sub), before); /* it may be of the new offer */
+    char reply[256];
+    snprintf(reply, sizeof(reply),
+             "{\"janus\":\"event\",\"transaction\":\"%s\",\"sender\":22,\"plugindata\":{\"data\":{"
+             "\"error_code\":499,\"error\":\"not now\"}}}",
+             member(fake_last(&janus, "configure"), "transaction"));
+    fake_tell(&janus, reply);
+    RUN_UNTIL(sig_loop(), told_candidates(sub) == before + 1);
+    assert_non_null(strstr(host.notes, "restart: 499 not now"));
+    sig_host_leave(&host);
+}
+
 /* ---- Faults ---- */
 
 #define ERROR_REPLY(code, reason)                                                                  \
@@ -731,6 +788,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_JANUS(echotest),
         WITH_JANUS(trickle_before_the_answer),
+        WITH_JANUS(trickle_before_an_offer),
+        WITH_JANUS(trickle_without_an_offer),
         WITH_JANUS(our_candidates_go_out),
         WITH_JANUS(candidates_of_no_use_are_noted),
         WITH_JANUS(echo_restarts_ice),

@@ -65,6 +65,8 @@ struct janus_handle {
     struct sq_peer *peer; /* the host's; NULL before it is made, and once it is not to be touched */
     char *local;          /* the description that is held back or was sent last; owned */
     json_t *candidates;   /* found since, not sent yet; an array, owned */
+    json_t *early;        /* Janus', come before the offer that they belong to; an array, owned */
+    bool offer_due;       /* of new credentials, which we asked for */
     bool gathered, end_told;
     bool held;            /* the description waits for the candidates, as there is no trickling */
     bool sent;            /* a description went out: candidates may follow */
@@ -159,7 +161,10 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
 /* The description went out: candidates may follow. */
 void janus_described(struct sq_signal *j, struct janus_handle *handle);
 void janus_peer_event(struct sq_signal *j, struct sq_peer *peer, const struct sq_peer_event *event);
+/* Takes the candidates of a trickle message; those before the offer that they belong to wait. */
 void janus_remote_candidates(struct sq_signal *j, struct janus_handle *handle, json_t *message);
+/* ... and wait no longer: the offer is in force, or none is to come. */
+void janus_offer_came(struct sq_signal *j, struct janus_handle *handle);
 void janus_handle_free(struct janus_handle *handle);
 
 /* janus.c */

@@ -197,6 +197,73 @@ bool janus_take_answer(struct sq_signal *j, struct janus_handle *handle,
     return !err && !sq_session_is_done(&j->s);
 }
 
+/* ---- Candidates of Janus', which may come before its answer, or its offer ---- */
+
+static void add_remote(struct sq_signal *j, struct janus_handle *h, json_t *candidate)
+{
+    const char *text = json_string_value(json_object_get(candidate, "candidate"));
+    if (json_is_true(json_object_get(candidate, "completed"))) {
+        text = "";
+    }
+    int err = text ? sq_peer_add_candidate(h->peer, now(j), text) : SQ_ERR_FORMAT;
+    if (err) {
+        sq_session_note(&j->s, "janus: a candidate of no use: %s '%.120s'", sq_err_name(err),
+                        text ? text : "");
+    }
+}
+
+/* full_trickle: Janus finds its own while it still writes the offer. */
+static void take_remote(struct sq_signal *j, struct janus_handle *h, json_t *candidate)
+{
+    if (sq_session_is_done(&j->s)) {
+        return;
+    }
+    if (h->peer && !h->offer_due) {
+        add_remote(j, h, candidate);
+        return;
+    }
+    if (!h->early) {
+        h->early = json_array();
+    }
+    /* One that is lost for want of memory is a path the less. */
+    if (json_array_size(h->early) >= JANUS_CANDIDATES_MAX ||
+        json_array_append(h->early, candidate) != 0) {
+        sq_session_note(&j->s, "janus: a candidate that came before its offer found no room");
+    }
+}
+
+void janus_remote_candidates(struct sq_signal *j, struct janus_handle *handle, json_t *message)
+{
+    size_t i;
+    json_t *one = json_object_get(message, "candidate");
+    json_t *each;
+    if (one) {
+        take_remote(j, handle, one);
+    }
+    json_array_foreach(json_object_get(message, "candidates"), i, each)
+    {
+        take_remote(j, handle, each);
+    }
+}
+
+void janus_offer_came(struct sq_signal *j, struct janus_handle *handle)
+{
+    json_t *early = handle->early;
+    size_t i;
+    json_t *each;
+    handle->early = NULL;
+    handle->offer_due = false;
+    json_array_foreach(early, i, each)
+    {
+        if (handle->peer && !sq_session_is_done(&j->s)) {
+            add_remote(j, handle, each);
+        }
+    }
+    json_decref(early);
+}
+
+/* ---- Offers of Janus' ---- */
+
 /* Does an offer have a data section that is not turned off? */
 static bool offers_data(const char *offer)
 {
@@ -233,6 +300,9 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
     }
     int err = sq_peer_set_remote(handle->peer, now(j), SQ_SDP_OFFER, offer, why);
     if (!err && !sq_session_is_done(&j->s)) {
+        janus_offer_came(j, handle);
+    }
+    if (!err && !sq_session_is_done(&j->s)) {
         err = open_listener(j, offer);
     }
     if (!err && !sq_session_is_done(&j->s)) {
@@ -248,43 +318,9 @@ void janus_answer(struct sq_signal *j, struct janus_handle *handle, const char *
     }
 }
 
-/* ---- Candidates of Janus', which may come before its answer ---- */
-
-static void add_remote(struct sq_signal *j, struct janus_handle *h, json_t *candidate)
-{
-    const char *text = json_string_value(json_object_get(candidate, "candidate"));
-    if (json_is_true(json_object_get(candidate, "completed"))) {
-        text = "";
-    }
-    int err = text ? sq_peer_add_candidate(h->peer, now(j), text) : SQ_ERR_FORMAT;
-    if (err) {
-        sq_session_note(&j->s, "janus: a candidate of no use: %s '%.120s'", sq_err_name(err),
-                        text ? text : "");
-    }
-}
-
-void janus_remote_candidates(struct sq_signal *j, struct janus_handle *handle, json_t *message)
-{
-    size_t i;
-    json_t *one = json_object_get(message, "candidate");
-    json_t *each;
-    if (!handle->peer || sq_session_is_done(&j->s)) {
-        return;
-    }
-    if (one) {
-        add_remote(j, handle, one);
-    }
-    json_array_foreach(json_object_get(message, "candidates"), i, each)
-    {
-        if (sq_session_is_done(&j->s)) {
-            return;
-        }
-        add_remote(j, handle, each);
-    }
-}
-
 void janus_handle_free(struct janus_handle *handle)
 {
     sq_free(handle->local);
     json_decref(handle->candidates);
+    json_decref(handle->early);
 }

@@ -469,12 +469,12 @@ void janus_sub_event(struct sq_signal *j, const struct janus_reply *reply)
 static void on_restart_asked(struct sq_signal *j, struct janus_handle *handle,
                              const struct janus_reply *reply)
 {
-    (void)handle;
     if (sq_session_is_done(&j->s)) {
         return;
     }
     if (reply->code) {
         sq_session_note(&j->s, "janus: restart: %lld %.150s", (long long)reply->code, reply->error);
+        janus_offer_came(j, handle); /* none does: what came is of the connection as it is */
     } else {
         take_offer(j, reply);
     }
@@ -487,6 +487,7 @@ void janus_sub_restart(struct sq_signal *j)
 {
     if (j->sub.peer && j->sub_joined) {
         j->sub_busy++;
+        j->sub.offer_due = true;
         janus_request(j, &j->sub, "configure", json_pack("{sb}", "restart", 1), NULL,
                       on_restart_asked);
     }

@@ -25,7 +25,10 @@ JCFG = """general: {{
     interface = "{address}"
 }}
 media: {{ rtp_port_range = "20000-20999" }}
-nat: {{ ice_enforce_list = "{address}" }}
+nat: {{
+    ice_enforce_list = "{address}"
+    full_trickle = {full_trickle}
+}}
 plugins: {{ disable = "{no_plugins}" }}
 transports: {{ disable = "{no_transports}" }}
 """
@@ -65,7 +68,7 @@ def version():
 
 
 class Janus:
-    def __init__(self, test, address=ADDRESS, enter=()):
+    def __init__(self, test, address=ADDRESS, enter=(), full_trickle=False):
         self.address = address
         folder = test.folder / "janus"
         libs = libraries()
@@ -76,7 +79,7 @@ class Janus:
 
         values = {
             "folder": folder, "libs": libs, "secret": SECRET, "address": address,
-            "ws_port": WS_PORT, "admin_port": ADMIN_PORT,
+            "ws_port": WS_PORT, "admin_port": ADMIN_PORT, "full_trickle": "true" if full_trickle else "false",
             "no_plugins": others("plugins", ("libjanus_echotest.so", "libjanus_videoroom.so")),
             "no_transports": others("transports", ("libjanus_websockets.so",)),
         }
