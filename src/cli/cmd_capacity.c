@@ -278,6 +278,7 @@ static int go(struct sq_capacity_session *s)
     add_notes(s);
     sq_capacity_close(s->capacity);
     int failed = tell(s); /* what is known is kept, whatever ended it */
+    sq_control_let_go();  /* what was pressed meanwhile */
     return err ? err : failed;
 }
 

@@ -1,5 +1,6 @@
 /* squall pair: two machines, two codes carried by hand, and no server. */
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -728,8 +729,10 @@ int sq_cmd_pair(int argc, char **argv)
         sq_pair_call_print(&s->call, to_stdout ? stderr : stdout);
         code = s->call.result->exit_code;
         sq_control_stop(&s->control);
+        bool waits = s->o.json && sq_place_waits(s->o.json);
+        err = waits ? 0 : write_json(s);
         sq_control_let_go();
-        err = write_json(s);
+        err = waits ? write_json(s) : err;
     }
     code = sq_exit_code(code, err, s->why);
 out:

@@ -14,9 +14,12 @@
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
-/* Of the handler, of which a process has one. */
+/* Of the handler, of which a process has one. Signals that nobody has dealt with wait in the
+ * eventfd, from one loop to the next: it is never closed. A thread that was begun before signals
+ * were blocked may run the handler at any time. */
 static atomic_uint interrupts;
 static atomic_int told_fd = -1;
+static atomic_bool ending; /* sq_control_let_go */
 /* The terminal as it was, while keys are read from it. Written before `changed` is set. */
 static struct termios before;
 static atomic_bool changed;
@@ -57,11 +60,23 @@ static void end_now(int number)
     _exit(SQ_EXIT_INTERRUPTED);
 }
 
+/* How many signals came that nobody has dealt with; they are the caller's. */
+static uint64_t take(void)
+{
+    uint64_t count = 0;
+    int fd = atomic_load(&told_fd);
+    return fd >= 0 && read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count) ? count : 0;
+}
+
 void sq_control_let_go(void)
 {
     sigset_t set;
     signal_set(&set);
+    atomic_store(&ending, true);
     handle(&set, end_now);
+    if (take() > 0) {
+        end_now(0);
+    }
 }
 
 /* Nothing is lost yet. */
@@ -101,7 +116,7 @@ static void count_up(int number)
     ssize_t n = enough ? write(STDERR_FILENO, said, sizeof(said) - 1)
                        : write(atomic_load(&told_fd), &one, sizeof(one));
     (void)n;
-    if (enough) {
+    if (enough || atomic_load(&ending)) {
         put_terminal_back();
         _exit(SQ_EXIT_INTERRUPTED);
     }
@@ -111,12 +126,8 @@ static void count_up(int number)
 static void on_signal(void *ctx, unsigned ready)
 {
     struct sq_control *control = ctx;
-    uint64_t count = 0;
     (void)ready;
-    if (read(control->signal_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
-        return;
-    }
-    for (; count > 0; count--) {
+    for (uint64_t count = take(); count > 0; count--) {
         control->interrupt(control->ctx, ++control->interrupts);
     }
 }
@@ -155,17 +166,20 @@ static int start_keys(struct sq_control *control, struct sq_loop *loop)
 
 int sq_control_start(struct sq_control *control, struct sq_loop *loop, bool want_keys)
 {
-    control->signal_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (control->signal_fd < 0) {
-        return SQ_ERR_IO;
+    int fd = atomic_load(&told_fd);
+    if (fd < 0) {
+        fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (fd < 0) {
+            return SQ_ERR_IO;
+        }
+        atomic_store(&told_fd, fd);
     }
-    atomic_store(&interrupts, 0);
-    atomic_store(&told_fd, control->signal_fd);
     sigset_t set;
     signal_set(&set);
+    control->on = true;
+    atomic_store(&ending, false);
     handle(&set, count_up);
-    int err =
-        sq_watch_start(loop, &control->signals, control->signal_fd, SQ_READ, on_signal, control);
+    int err = sq_watch_start(loop, &control->signals, fd, SQ_READ, on_signal, control);
     if (!err && want_keys) {
         err = start_keys(control, loop);
     }
@@ -176,15 +190,16 @@ void sq_control_stop(struct sq_control *control)
 {
     sq_watch_stop(&control->keys);
     sq_watch_stop(&control->signals);
-    if (control->signal_fd > 0) {
+    if (control->on) {
         sigset_t set;
         signal_set(&set);
         if (atomic_load(&interrupts) + 1 < INTERRUPTS_MAX) { /* else the next one ends it */
             sigprocmask(SIG_BLOCK, &set, NULL);
         }
-        atomic_store(&told_fd, -1);
-        close(control->signal_fd);
-        control->signal_fd = -1;
+        control->on = false;
+        if (control->interrupt == on_early) { /* the loop may not have turned */
+            on_signal(control, SQ_READ);
+        } /* else whoever is next has them: a loop, or sq_control_let_go */
     }
     if (control->raw) {
         tcsetattr(STDIN_FILENO, TCSANOW, &before);

@@ -1,4 +1,5 @@
-/* Ctrl-C while something hangs. Each case is a process of its own: it is to end. */
+/* Ctrl-C while something hangs, and while nothing looks at its loop. Each case is a process of its
+ * own: it is to end. */
 #include "cli/control.h"
 
 #include "run/result.h"
@@ -63,9 +64,108 @@ static void three_at_once(void)
     _exit(3);
 }
 
-static void assert_ends(void (*what)(void))
+/* ---- Signals that the loop was not told ---- */
+
+static void begin_early(void)
 {
-    char said[256] = "";
+    control = (struct sq_control){0};
+    if (sq_control_block_signals() != 0 || sq_loop_new(NULL, &loop) != 0 ||
+        sq_control_start_early(&control, loop) != 0) {
+        _exit(1);
+    }
+}
+
+/* A run is ready before its loop has turned. */
+static void early_and_no_turn(void)
+{
+    begin_early();
+    (void)raise(SIGINT);
+    sq_control_stop(&control);
+    _exit(3);
+}
+
+/* What no loop was told ends it when all is kept. */
+static void in_the_last_turn(void)
+{
+    begin();
+    (void)raise(SIGTERM);
+    sq_control_stop(&control);
+    sq_control_let_go();
+    _exit(3);
+}
+
+static void after_the_last_turn(void)
+{
+    begin();
+    sq_control_stop(&control);
+    (void)raise(SIGTERM);
+    sq_control_let_go();
+    _exit(3);
+}
+
+/* Threads that were begun before signals were blocked have their handler run then. */
+static void on_a_thread_that_blocks_none(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_UNBLOCK, &set, NULL) != 0 || raise(SIGINT) != 0) {
+        _exit(2);
+    }
+}
+
+static void elsewhere_after_the_last_turn(void)
+{
+    begin();
+    sq_control_stop(&control);
+    on_a_thread_that_blocks_none();
+    sq_control_let_go();
+    _exit(3);
+}
+
+static void next_is_told(void (*come)(void))
+{
+    control = (struct sq_control){.interrupt = on_interrupt, .ctx = &seen};
+    sq_control_stop(&control); /* a zeroed one */
+    if (come) {
+        come();
+    }
+    if (sq_control_start(&control, loop, false) != 0 || sq_loop_run_once(loop, 0) != 0) {
+        _exit(4);
+    }
+    _exit(seen == 1 ? 0 : 5);
+}
+
+static void raise_it(void)
+{
+    (void)raise(SIGINT);
+}
+
+static void between_early_and_start(void)
+{
+    begin_early();
+    sq_control_stop(&control);
+    next_is_told(raise_it);
+}
+
+static void elsewhere_between_early_and_start(void)
+{
+    begin_early();
+    sq_control_stop(&control);
+    next_is_told(on_a_thread_that_blocks_none);
+}
+
+static void in_the_last_turn_before_another_start(void)
+{
+    begin();
+    (void)raise(SIGINT);
+    sq_control_stop(&control);
+    next_is_told(NULL);
+}
+
+/* Its exit code; what it says on standard error is in `ret_said`. */
+static int run_apart(void (*what)(void), char *ret_said, size_t room)
+{
     int ends[2];
     int status;
     assert_int_equal(pipe(ends), 0);
@@ -78,10 +178,34 @@ static void assert_ends(void (*what)(void))
     }
     close(ends[1]);
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(read(ends[0], said, sizeof(said) - 1) > 0);
+    ssize_t n = read(ends[0], ret_said, room - 1);
+    ret_said[n > 0 ? n : 0] = '\0';
     close(ends[0]);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), SQ_EXIT_INTERRUPTED);
+    return WEXITSTATUS(status);
+}
+
+static void no_signal_is_lost(void **state)
+{
+    static void (*const end_it[])(void) = {early_and_no_turn, in_the_last_turn, after_the_last_turn,
+                                           elsewhere_after_the_last_turn};
+    static void (*const told[])(void) = {between_early_and_start, elsewhere_between_early_and_start,
+                                         in_the_last_turn_before_another_start};
+    char said[256];
+    (void)state;
+    for (size_t i = 0; i < sizeof(end_it) / sizeof(*end_it); i++) {
+        assert_int_equal(run_apart(end_it[i], said, sizeof(said)), SQ_EXIT_INTERRUPTED);
+        assert_string_equal(said, i == 0 ? "squall: interrupted before it began\n" : "");
+    }
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+        assert_int_equal(run_apart(told[i], said, sizeof(said)), 0);
+    }
+}
+
+static void assert_ends(void (*what)(void))
+{
+    char said[256];
+    assert_int_equal(run_apart(what, said, sizeof(said)), SQ_EXIT_INTERRUPTED);
     assert_non_null(strstr(said, "squall: interrupted three times: ended without results\n"));
 }
 
@@ -154,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_third_signal_ends_whatever_hangs),
+        cmocka_unit_test(no_signal_is_lost),
         cmocka_unit_test(a_third_signal_puts_the_terminal_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
