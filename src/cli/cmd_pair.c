@@ -1,6 +1,7 @@
 /* squall pair: two machines, two codes carried by hand, and no server. */
 #include "base/mem.h"
 #include "base/place.h"
+#include "base/sched.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -11,6 +12,7 @@
 #include "cli/pair_call.h"
 #include "cli/places.h"
 #include "cli/result_head.h"
+#include "cli/run_limits.h"
 #include "media/clip.h"
 #include "peer/ice/ice.h"
 #include "report/report.h"
@@ -34,7 +36,7 @@
 #define EXPECT_MAX          (SQ_OPTION_LIST_MAX + 8)
 
 struct options {
-    bool help, media, quiet;
+    bool help, media, quiet, realtime;
     uint64_t duration_ns, wait_ns;
     const char *clip, *json;
     struct sq_option_list stun, local_ips, expect;
@@ -132,6 +134,8 @@ static void make_table(struct options *o, struct sq_option table[static OPTIONS_
          "instead of the default bounds, such as 'video.in.loss < 1%'; may come again", 0, 0},
         {"json", SQ_OPTION_TEXT, &o->json, "FILE", "summary.json of the call; - is standard output",
          0, 0},
+        {"realtime", SQ_OPTION_FLAG, &o->realtime, NULL,
+         "its thread goes before all else on its core; takes root or CAP_SYS_NICE", 0, 0},
         {"quiet", SQ_OPTION_FLAG, &o->quiet, NULL, "codes and figures only, no hints", 0, 0},
         {"help", SQ_OPTION_FLAG, &o->help, NULL, "this text", 0, 0},
         {.name = NULL},
@@ -591,10 +595,20 @@ static void on_interrupt(void *ctx, unsigned count)
     end(s, SQ_FAILURE_NONE, "interrupted");
 }
 
+/* What its health is judged by, and what it takes of the machine. */
+static void make_plan(const struct session *s, struct sq_plan *ret_plan)
+{
+    sq_plan_defaults(ret_plan);
+    ret_plan->realtime = s->o.realtime;
+}
+
 static int prepare(struct session *s)
 {
+    struct sq_plan plan;
     sq_control_let_go();
-    int err = sq_places_check_file(&s->places, "json", s->o.json, s->why, sizeof(s->why));
+    make_plan(s, &plan);
+    int err = sq_run_limits_realtime(&plan, s->why, sizeof(s->why));
+    err = err ? err : sq_places_check_file(&s->places, "json", s->o.json, s->why, sizeof(s->why));
     err = err ? err : sq_pair_call_init(&s->call, s->mine.media);
     s->call.offerer = !s->mine.answer;
     s->lateness = sq_zalloc(sizeof(*s->lateness));
@@ -637,7 +651,7 @@ static void describe_run(struct session *s, int argc, char **argv)
 static void judge_health(struct session *s)
 {
     struct sq_plan plan;
-    sq_plan_defaults(&plan);
+    make_plan(s, &plan);
     sq_carrier_poll(s->carrier);
     const struct sq_carrier_counters *counters = sq_carrier_counters(s->carrier);
     const struct sq_health_input input = {.plan = &plan,
@@ -652,7 +666,7 @@ static void judge_health(struct session *s)
 
 static int execute(struct session *s)
 {
-    int err = 0;
+    int err = s->o.realtime ? sq_thread_go_realtime() : 0;
     sq_loop_on_lateness(s->loop, on_lateness, s);
     while (!err && !s->ended) {
         err = sq_loop_run(s->loop);

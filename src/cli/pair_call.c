@@ -143,6 +143,7 @@ void sq_pair_call_begin(struct sq_pair_call *call, const struct sq_peer *peer, u
     const struct sq_peer_times *times = sq_peer_times(peer);
     struct sq_peer_row *row = &call->result->peers[0];
     call->began_ns = call->sampled_ns = now_ns;
+    sq_peer_transport_stats(peer, &call->transport);
     row->connected = true;
     /* Before both sides know both codes, a time says how fast somebody types: the answerer knows
      * them first, and sees by the other side's first check that it knows them, too. */
@@ -187,9 +188,23 @@ static void sample_track(struct sq_pair_call *call, const struct sq_track *track
     *mark = (struct sq_pair_mark){got, fresh, out.round_trip_time_measurements};
 }
 
+void sq_pair_call_transport(struct sq_pair_call *call, const struct sq_transport_stats *now)
+{
+    struct sq_transport_stats before = call->transport;
+    call->transport = *now;
+    if (!now->local_addr[0]) {
+        memcpy(call->transport.local_addr, before.local_addr, sizeof(before.local_addr));
+        memcpy(call->transport.remote_addr, before.remote_addr, sizeof(before.remote_addr));
+        memcpy(call->transport.local_type, before.local_type, sizeof(before.local_type));
+        memcpy(call->transport.remote_type, before.remote_type, sizeof(before.remote_type));
+    }
+}
+
 static void sample_ice(struct sq_pair_call *call, const struct sq_peer *peer)
 {
-    sq_peer_transport_stats(peer, &call->transport);
+    struct sq_transport_stats now;
+    sq_peer_transport_stats(peer, &now);
+    sq_pair_call_transport(call, &now);
     double rtt_s = call->transport.current_round_trip_time_s;
     if (rtt_s >= 0 && rtt_s != call->ice_rtt_s) {
         call->ice_rtt_s = rtt_s;
@@ -292,6 +307,19 @@ static void total_track(struct sq_pair_call *call, const struct sq_track *track,
     }
 }
 
+/* No service takes part in a call of two. */
+static void name_path(char *reason)
+{
+    static const char service[] = "nothing about the service: ",
+                      path[] = "nothing about the path: ";
+    char *at = strstr(reason, service);
+    if (at) {
+        char *rest = at + sizeof(service) - 1;
+        memcpy(at, path, sizeof(path) - 1);
+        memmove(at + sizeof(path) - 1, rest, strlen(rest) + 1);
+    }
+}
+
 int sq_pair_call_finish(struct sq_pair_call *call, struct sq_peer *peer, uint64_t now_ns,
                         enum sq_failure cause, const char *text, struct sq_expect *const *expect,
                         size_t expect_len)
@@ -306,16 +334,22 @@ int sq_pair_call_finish(struct sq_pair_call *call, struct sq_peer *peer, uint64_
         for (size_t i = 0; call->media && i < sq_peer_track_count(peer); i++) {
             total_track(call, sq_peer_track(peer, i), now_ns);
         }
-        char pair[2 * SQ_ADDR_TEXT_MAX + 16];
-        snprintf(pair, sizeof(pair), "udp %s -> %s", call->transport.local_addr,
-                 call->transport.remote_addr);
+        char pair[2 * SQ_ADDR_TEXT_MAX + 16] = "";
+        if (call->transport.local_addr[0]) {
+            snprintf(pair, sizeof(pair), "udp %s -> %s", call->transport.local_addr,
+                     call->transport.remote_addr);
+        }
         SQ_RESULT_SET(row->local_candidate, call->transport.local_type);
         SQ_RESULT_SET(row->remote_candidate, call->transport.remote_type);
         SQ_RESULT_SET(row->pair, pair);
         result->duration_s = (double)(now_ns - call->began_ns) / 1e9;
     }
     sq_result_tally(result);
-    return sq_expect_judge(expect, expect_len, result);
+    int err = sq_expect_judge(expect, expect_len, result);
+    if (!result->generator.ok) {
+        name_path(result->verdict_reason);
+    }
+    return err;
 }
 
 /* ---- Telling ---- */
@@ -387,9 +421,11 @@ void sq_pair_call_print(const struct sq_pair_call *call, FILE *out)
     const struct sq_peer_row *row = &r->peers[0];
     if (call->began_ns) {
         fprintf(out, "\nMeasured for %.1f s\n", r->duration_s);
-        fprintf(out, "  path        %s (%s) to %s (%s)\n", call->transport.local_addr,
-                type_words(row->local_candidate), call->transport.remote_addr,
-                type_words(row->remote_candidate));
+        if (call->transport.local_addr[0]) {
+            fprintf(out, "  path        %s (%s) to %s (%s)\n", call->transport.local_addr,
+                    type_words(row->local_candidate), call->transport.remote_addr,
+                    type_words(row->remote_candidate));
+        }
         fprintf(out, "  security    DTLS %s, %s\n", call->transport.dtls_role,
                 call->transport.srtp_profile);
         fprintf(out, "  set up      ICE %.0f ms, DTLS %.0f ms\n", row->stage_ms[SQ_STAGE_ICE],

@@ -39,6 +39,8 @@ void sq_pair_call_free(struct sq_pair_call *call);
 void sq_pair_call_begin(struct sq_pair_call *call, const struct sq_peer *peer, uint64_t now_ns);
 /* Once a second. */
 void sq_pair_call_sample(struct sq_pair_call *call, struct sq_peer *peer, uint64_t now_ns);
+/* What the connection is now. Its path stays what it was where it is lost. */
+void sq_pair_call_transport(struct sq_pair_call *call, const struct sq_transport_stats *now);
 /* Media was agreed, and nothing of the other side has come for so long; 0: it has. */
 uint64_t sq_pair_call_silent_ns(const struct sq_pair_call *call, struct sq_peer *peer,
                                 uint64_t now_ns);

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -82,11 +84,74 @@ static void the_round_trip_is_bounded_where_it_was_measured(void **state)
     sq_pair_call_free(&call);
 }
 
+/* Its closing text; free it. */
+static char *printed(const struct sq_pair_call *call)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    sq_pair_call_print(call, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+/* Of a connection that is lost: the path is told as it was, and nothing of one that was never
+ * known. */
+static void a_path_that_is_gone_is_told_as_it_was(void **state)
+{
+    static const struct sq_transport_stats there = {.local_type = "host",
+                                                    .remote_type = "srflx",
+                                                    .local_addr = "10.0.0.1:5000",
+                                                    .remote_addr = "10.0.0.2:6000"};
+    static const struct sq_transport_stats gone = {.bytes_received = 7};
+    struct sq_pair_call call;
+    (void)state;
+    assert_int_equal(sq_pair_call_init(&call, false), 0);
+    call.began_ns = 1;
+    sq_pair_call_transport(&call, &gone);
+    char *text = printed(&call);
+    assert_non_null(strstr(text, "Measured for"));
+    assert_null(strstr(text, "  path "));
+    free(text);
+    sq_pair_call_transport(&call, &there);
+    sq_pair_call_transport(&call, &gone);
+    assert_int_equal(call.transport.bytes_received, 7);
+    SQ_RESULT_SET(call.result->peers[0].local_candidate, call.transport.local_type);
+    SQ_RESULT_SET(call.result->peers[0].remote_candidate, call.transport.remote_type);
+    text = printed(&call);
+    assert_non_null(strstr(text, "  path        10.0.0.1:5000 (own address) to 10.0.0.2:6000 "
+                                 "(behind a NAT, found by STUN)\n"));
+    free(text);
+    sq_pair_call_free(&call);
+}
+
+/* There is no service in a call of two. */
+static void a_late_machine_says_nothing_about_the_path(void **state)
+{
+    (void)state;
+    for (int interrupted = 0; interrupted <= 1; interrupted++) {
+        struct sq_pair_call call;
+        assert_int_equal(sq_pair_call_init(&call, false), 0);
+        call.result->generator.ok = false;
+        call.result->interrupted = interrupted;
+        SQ_RESULT_SET(call.result->generator.reason, "timers were 90.0 ms late");
+        assert_int_equal(
+            sq_pair_call_finish(&call, NULL, 0, SQ_FAILURE_MEDIA_LOST, "gone", NULL, 0), 0);
+        assert_int_equal(call.result->verdict, SQ_VERDICT_INVALID);
+        assert_non_null(strstr(call.result->verdict_reason,
+                               "so this says nothing about the path: timers were 90.0 ms late"));
+        sq_pair_call_free(&call);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_never_has_a_sample_is_refused),
         cmocka_unit_test(the_round_trip_is_bounded_where_it_was_measured),
+        cmocka_unit_test(a_path_that_is_gone_is_told_as_it_was),
+        cmocka_unit_test(a_late_machine_says_nothing_about_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

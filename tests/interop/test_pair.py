@@ -81,6 +81,12 @@ def pair_veth(t):
         check(side["metrics"]["audio.in.rtt"]["max"] < 50, "a veth pair takes no time")
 
 
+def told_path(process):
+    """The path of a call that was lost is told as it was."""
+    path = re.search(r"^  path +10\.77\.1\.1:\d+ \(own address\) to 10\.77\.1\.2:\d+ \(own address\)$", process.stdout(), re.M)
+    check(path, process.stdout())
+
+
 def pair_killed(t):
     """The other side is gone without a word: the call was lost, however short the rest of it was."""
     enter = neighbour(t)
@@ -95,6 +101,7 @@ def pair_killed(t):
     check(one.wait(30) == 1, f"the offerer gave {one.popen.returncode}: {one.stdout()}")
     said = one.stdout() + one.stderr()
     check("nothing came from the other side for the last" in said, said)
+    told_path(one)
 
 
 def pair_slips(t):
@@ -155,6 +162,22 @@ def pair_half(t):
     check(one.wait(60) == 1, f"lost: {one.popen.returncode} {one.stdout()}")
     causes = [f["cause"] for f in summary(t, one, "one.json")["failures"]]
     check(causes == ["media-lost"], f"{causes}")
+    told_path(one)
+
+
+def pair_realtime(t):
+    """--realtime: the thread of the call goes before all else, and where that is not allowed there is no code."""
+    process = t.start("forbidden", [
+        need("setpriv"), "--bounding-set=-sys_nice", "--inh-caps=-sys_nice", need("prlimit"), "--rtprio=0:0",
+        t.squall, "pair", "--local-ip", "127.0.0.1", "--realtime"])
+    check(process.wait(10) == 2 and not process.stdout(), f"exit code {process.popen.returncode}: {process.stdout()}")
+    check("--realtime" in process.stderr() and "CAP_SYS_NICE" in process.stderr(), process.stderr())
+    test.note(process.stderr().strip())
+    one = t.start("allowed", [t.squall, "pair", "--local-ip", "127.0.0.1", "--realtime"], stdin=subprocess.PIPE)
+    code_of(one)
+    until("the thread to go first", lambda: os.sched_getscheduler(one.pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO, 5)
+    one.signal()
+    check(one.wait(10) == 130, f"interrupted: {one.popen.returncode}")
 
 
 def pair_twice(t):
@@ -193,4 +216,4 @@ def pair_terminal(t):
 
 
 if __name__ == "__main__":
-    test.run([pair_veth, pair_killed, pair_slips, pair_alone, pair_half, pair_twice, pair_terminal])
+    test.run([pair_veth, pair_killed, pair_slips, pair_alone, pair_half, pair_twice, pair_terminal, pair_realtime])
