@@ -551,7 +551,11 @@ int sq_audio_buffer_event(struct sq_audio_buffer *b, const struct sq_media_packe
     }
     from = from > b->next ? from : b->next;
     if (to > from && to <= b->next + WINDOW) {
+        /* A key in a pause of DTX does not end it: NetEQ stays with comfort noise until the next
+         * packet of sound. */
+        bool paused = b->dtx_end == b->newest;
         (void)hold(b, from, to);
+        b->dtx_end = paused ? b->newest : b->dtx_end;
     }
     /* Numbers go on with the events'. */
     b->last_seq = (int16_t)(p->seq - b->last_seq) > 0 ? p->seq : b->last_seq;

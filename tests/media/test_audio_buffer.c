@@ -474,6 +474,47 @@ static void a_key_sounds_on(void **state)
     assert_int_equal(stats(&r, 8000).concealed_samples, before);
 }
 
+/* Opus with DTX: a packet of silence each 400 ms, and nothing in between. A key in such a pause is
+ * heard and changes nothing else: nothing is missing, and the pause after it is silence still. The
+ * event comes 20 ms after it began and each 20 ms, `early_ms` before play-out needs it. */
+static void keys_in_a_pause(void **state)
+{
+    static const uint8_t nothing[] = {1 << 3};
+    for (unsigned begins = 110; begins < 120; begins++) { /* 100 is silence, and so is 120 */
+        struct rig r;
+        rig_init(&r, SQ_CODEC_OPUS);
+        unsigned seq = 0;
+        for (unsigned n = 0; n < 200; n++) {
+            bool key = n > begins && n <= begins + 5; /* as the event is told: its end */
+            bool sound = n < 100 || n >= 160;
+            struct sq_media_packet p = {.now_ns = r.start_ns + n * 20 * MS,
+                                        .timestamp = n * 960,
+                                        .payload = sound ? voice : nothing,
+                                        .len = sound ? 20 : 1,
+                                        .seq = (uint16_t)seq,
+                                        .codec = SQ_CODEC_OPUS};
+            if (key) {
+                unsigned duration = (n - begins) * 960;
+                const uint8_t event[] = {3, (uint8_t)(n == begins + 5 ? 0x8a : 10),
+                                         (uint8_t)(duration >> 8), (uint8_t)duration};
+                p.payload = event;
+                p.len = sizeof(event);
+                p.timestamp = begins * 960;
+                p.marker = n == begins + 1;
+                p.seq = (uint16_t)seq++;
+                assert_int_equal(sq_audio_buffer_event(&r.b, &p), 0);
+            } else if (sound || n % 20 == 0) {
+                p.seq = (uint16_t)seq++;
+                assert_int_equal(sq_audio_buffer_push(&r.b, &p), 0);
+            }
+        }
+        struct sq_audio_stats s = stats(&r, 4000);
+        assert_string_equal(s.digits, "3");
+        assert_int_equal(s.concealed_samples, 0);
+        assert_true(s.silent_samples > 48 * 900); /* of 1,200 ms, less the key and two packets */
+    }
+}
+
 static void the_codec_may_change(void **state)
 {
     struct rig r;
@@ -549,6 +590,7 @@ int main(void)
         cmocka_unit_test(red_blocks),
         cmocka_unit_test(in_band_fec_fills_holes),
         cmocka_unit_test(telephone_events),
+        cmocka_unit_test(keys_in_a_pause),
         cmocka_unit_test(keys_of_chromium),
         cmocka_unit_test(a_key_sounds_on),
         cmocka_unit_test(the_codec_may_change),
