@@ -468,7 +468,11 @@ static void run_source(struct sq_track *track, struct sq_encoding *e, uint64_t n
             out.tag = (struct sq_latency_room){0};
         }
         size_t payload_len = payload_bytes(&out);
-        if (!fits(e, payload_len + ext_room(&out)) || sq_tones_sounds(track->tx->tones)) {
+        if (sq_tones_sounds(track->tx->tones)) {
+            sq_tones_take_place_of(track->tx->tones, track->send_codec, &packet);
+            continue;
+        }
+        if (!fits(e, payload_len + ext_room(&out))) {
             continue;
         }
         out.seq =
@@ -504,6 +508,24 @@ void sq_encoding_send_event(struct sq_track *track, struct sq_encoding *e, uint6
     struct sq_rtp_stamp stamp = stamp_of(&out);
     stamp_now(track->peer, &header, now_ns, len, &stamp);
     put(track->peer, e, &header, now_ns, SQ_SENT_MEDIA, &stamp, &out);
+}
+
+void sq_encoding_send_pause(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                            uint64_t at_ns, const uint8_t *payload, size_t len)
+{
+    const uint8_t red = track->red_pt & 0x7f; /* RFC 2198, section 3: the primary block alone */
+    struct outgoing out = {.codec = track->send_codec,
+                           .due_ns = now_ns,
+                           .ts = sq_rtp_sender_ts_at(&e->rtp, at_ns),
+                           .level = 127,
+                           .head = &red,
+                           .head_len = track->red_pt ? 1 : 0,
+                           .payload = payload,
+                           .payload_len = len};
+    out.seq = sq_rtp_sender_take(&e->rtp, now_ns, out.ts, e->header.len, payload_bytes(&out),
+                                 SQ_RTP_NO_COOKIE);
+    e->rtp.ts_at_ns = at_ns;
+    put_media(track->peer, e, now_ns, &out);
 }
 
 void sq_track_run_sources(struct sq_track *track, uint64_t now_ns)

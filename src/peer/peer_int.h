@@ -399,11 +399,17 @@ const struct sq_jsep_codec *sq_track_event_codec(const struct sq_track *track, u
 uint64_t sq_tones_next_ns(const struct sq_tones *tones);
 bool sq_tones_sounds(const struct sq_tones *tones); /* NULL: no */
 uint32_t sq_tones_begun(const struct sq_tones *tones);
+/* A packet that is not sent as a key sounds. */
+void sq_tones_take_place_of(struct sq_tones *tones, enum sq_codec codec,
+                            const struct sq_source_packet *packet);
 void sq_track_run_tones(struct sq_track *track, uint64_t now_ns);
 /* A packet of an event that began at `began_ns`, which is time-stamp `ts`. */
 void sq_encoding_send_event(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
                             uint8_t pt, uint32_t ts, uint64_t began_ns, bool marker,
                             const uint8_t *payload, size_t len);
+/* A packet of DTX that tells a pause from `at_ns` on: of Opus, in no clip's time. */
+void sq_encoding_send_pause(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                            uint64_t at_ns, const uint8_t *payload, size_t len);
 /* Of a track that has a sending side. */
 static inline uint64_t sq_track_next_send_ns(const struct sq_track *track)
 {

@@ -1,6 +1,7 @@
 /* Telephone events that a track sends (RFC 4733), after W3C's RTCDTMFSender. */
 #include "base/mem.h"
 #include "media/dtmf.h"
+#include "media/opus.h"
 #include "peer/peer.h"
 #include "peer/peer_int.h"
 #include <ctype.h>
@@ -13,6 +14,8 @@
 #define GAP_MS         70
 #define GAP_LEAST      30
 #define DURATION_MOST  6000 /* of both */
+#define PAUSE_BYTES    8    /* of DTX: libopus' have 1 or 2 */
+#define SOUND_NS       (20 * SQ_NS_PER_MS)
 
 struct sq_tones {
     struct sq_dtmf key;           /* while it sounds */
@@ -25,7 +28,9 @@ struct sq_tones {
     uint32_t clock_hz;
     uint16_t duration_ms, gap_ms;
     uint8_t pt;
-    uint8_t at; /* in the buffer */
+    uint8_t at;        /* in the buffer */
+    uint8_t pause_len; /* 0: what was left out last for the key's sake was sound, or nothing was */
+    uint8_t pause[PAUSE_BYTES];
     char buffer[SQ_PEER_TONES_MAX + 1];
 };
 
@@ -42,6 +47,24 @@ bool sq_tones_sounds(const struct sq_tones *tones)
 uint32_t sq_tones_begun(const struct sq_tones *tones)
 {
     return tones->begun;
+}
+
+void sq_tones_take_place_of(struct sq_tones *tones, enum sq_codec codec,
+                            const struct sq_source_packet *packet)
+{
+    struct sq_opus_packet opus;
+    size_t again = 0; /* RFC 2198, section 3: the length of the block before, in RED */
+    if (packet->head_len > 4) {
+        again = (packet->head[2] & 3U) << 8 | packet->head[3];
+    }
+    const uint8_t *at = packet->fragment + again;
+    size_t len = packet->fragment_len - again;
+    bool pause = codec == SQ_CODEC_OPUS && len > 0 && len <= PAUSE_BYTES &&
+                 sq_opus_parse(at, len, &opus) == 0 && opus.dtx;
+    tones->pause_len = pause ? (uint8_t)len : 0;
+    if (pause) {
+        memcpy(tones->pause, at, len);
+    }
 }
 
 static uint64_t ticks_ns(const struct sq_tones *t, uint32_t ticks)
@@ -78,10 +101,23 @@ static void next_tone(struct sq_tones *t, const struct sq_encoding *e)
         return; /* not reached: tones were looked at when they came */
     }
     t->sounds = true;
+    t->pause_len = 0;
     t->begun++;
     t->began_ns = t->next_ns;
     t->ts = sq_rtp_sender_ts_at(&e->rtp, t->began_ns);
     go_on(t);
+}
+
+/* A pause of DTX that began while the key sounded was told by a packet in whose place the key went,
+ * and the next one comes up to 400 ms later: a listener would take it for a loss. It is told now.
+ */
+static void tell_pause(struct sq_track *track, struct sq_encoding *e, uint64_t now_ns,
+                       uint64_t end_ns)
+{
+    const struct sq_tones *t = track->tx->tones;
+    if (t->pause_len && sq_source_due_ns(&e->source) >= end_ns + SOUND_NS) {
+        sq_encoding_send_pause(track, e, now_ns, end_ns, t->pause, t->pause_len);
+    }
 }
 
 void sq_track_run_tones(struct sq_track *track, uint64_t now_ns)
@@ -103,7 +139,11 @@ void sq_track_run_tones(struct sq_track *track, uint64_t now_ns)
         uint64_t at_ns = t->began_ns + ticks_ns(t, t->packet.segment_ticks);
         sq_encoding_send_event(track, e, now_ns, t->pt, ts, at_ns, t->packet.marker,
                                t->packet.payload, SQ_DTMF_BYTES);
+        uint64_t sent_ns = t->next_ns;
         go_on(t);
+        if (!t->sounds) {
+            tell_pause(track, e, now_ns, sent_ns);
+        }
     }
 }
 
