@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/ladder_notes.h"
 #include "cli/options.h"
 #include "media/clip.h"
 #include "media/heard.h"
@@ -12,8 +13,6 @@
 #include <unistd.h>
 
 #define AUDIO_TRACK_MAX 999 /* files have a few */
-
-#define RATE_MISSED 1.5 /* of a step's rate: then the clip is not the ladder that was asked for */
 
 /* ---- info ---- */
 
@@ -188,8 +187,7 @@ static int read_ladder(const char *list, struct sq_prepare *p)
     return 0;
 }
 
-/* An encoder takes what a picture needs at its coarsest, whatever it is asked for. */
-static void note_rates(const struct sq_prepare *p, const char *path)
+static void note_what_came(const struct sq_prepare *p, const char *path)
 {
     static const struct sq_prepare_step usual[] = SQ_PREPARE_STEPS;
     const struct sq_prepare_step *steps = p->n_steps ? p->steps : usual;
@@ -199,17 +197,7 @@ static void note_rates(const struct sq_prepare *p, const char *path)
     if (sq_clip_open(path, 0, &clip, why) != 0) {
         return;
     }
-    for (size_t i = 0; i < clip->track_count; i++) {
-        const struct sq_clip_track *t = &clip->tracks[i];
-        if (t->kind == SQ_CLIP_VIDEO && t->step < n &&
-            t->average_bps > RATE_MISSED * steps[t->step].bps) {
-            fprintf(stderr,
-                    "Note: %s at %ux%u has %.0f kbit/s, where %.0f were asked for: too many pixels "
-                    "for so low a rate; give --ladder smaller sizes or higher rates.\n",
-                    sq_codec_info(t->codec)->name, t->width, t->height, t->average_bps / 1e3,
-                    steps[t->step].bps / 1e3);
-        }
-    }
+    sq_ladder_notes(steps, n, clip, stderr);
     double heard = sq_clip_heard_percent(clip);
     if (heard < SQ_HEARD_ENOUGH_PERCENT) {
         fprintf(stderr,
@@ -309,7 +297,7 @@ static int prepare(int argc, char **argv)
     const char *made = strchr(p.output, '/') || strchr(p.output, '.') ? p.output : output;
     code = print_clip(made);
     if (code == SQ_EXIT_HELD) {
-        note_rates(&p, made);
+        note_what_came(&p, made);
     }
     if (why[0] != '\0') {
         fprintf(stderr, "Note: %s.\n", why);

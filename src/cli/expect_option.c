@@ -10,6 +10,22 @@ static bool names_latency(const struct sq_expect *e)
     return sq_expect_names(e, "audio.in.latency") || sq_expect_names(e, "video.in.latency");
 }
 
+/* One of them is turned on by being named, and cannot be with a replay. */
+static int check_tagged(const struct sq_run_options *o, const struct sq_expect *e,
+                        struct sq_expect_error *ret_error)
+{
+    bool measured[SQ_METRIC_ALL_COUNT];
+    if (!names_latency(e) || !sq_run_options_untagged(o)) {
+        return 0;
+    }
+    for (size_t i = 0; i < SQ_METRIC_ALL_COUNT; i++) {
+        measured[i] = i != SQ_METRIC_AUDIO_IN_LATENCY && i != SQ_METRIC_VIDEO_IN_LATENCY;
+    }
+    (void)sq_expect_unmeasured(e, measured, &ret_error->column);
+    snprintf(ret_error->message, sizeof(ret_error->message), "%s", SQ_RUN_UNTAGGED);
+    return SQ_ERR_INVALID;
+}
+
 /* Of a file the column is one of the file, where the text stands in it letter by letter. */
 static int refuse_expect(const struct sq_run_options *o, bool abort, const char *text,
                          const struct sq_expect_error *error, int err, char *why, size_t why_room)
@@ -45,6 +61,10 @@ static int parse_list(struct sq_run_options *o, bool abort, bool *latency, char 
         }
         *latency = *latency || names_latency(*at);
         o->expectations_len++;
+        err = check_tagged(o, *at, &error);
+        if (err) {
+            return refuse_expect(o, abort, list->items[i], &error, err, why, why_room);
+        }
     }
     return 0;
 }

@@ -455,6 +455,32 @@ static void note_never_started(const struct sq_plan_group *group, const struct s
     }
 }
 
+/* Who watches hears messages, and sends none. */
+static void note_unsent_data(const struct sq_run_options *o, const struct sq_plan *plan,
+                             const struct noter *n)
+{
+    const struct sq_plan_group *silent = NULL;
+    for (size_t i = 0; i < plan->groups_len; i++) {
+        const struct sq_plan_group *group = &plan->groups[i];
+        if (group->publishes && group->data.on) {
+            return;
+        }
+        silent = !silent && group->data.on && !group->data.silent ? group : silent;
+    }
+    if (!silent) {
+        return;
+    }
+    size_t at = (size_t)(silent - plan->groups);
+    const struct noter own = {n->o, o->groups_len > 0 ? &o->scenario->groups[at] : NULL, n->out};
+    note(&own,
+         "--data %s: messages are sent by those who publish, and %s: only messages of others, "
+         "where there are any, come and are measured.",
+         o->groups_len > 0 ? o->groups[at].data : o->data,
+         o->groups_len > 0    ? "no group with data does"
+         : o->publishers == 0 ? "with --publishers 0 nobody does"
+                              : "nobody does");
+}
+
 /* A server that lets anybody in is rare. */
 static void note_open_turn(const struct sq_run_options *o, const struct noter *n)
 {
@@ -511,6 +537,7 @@ void sq_run_notes(const struct sq_run_options *o, const struct sq_plan *plan, FI
     note_empty_groups(plan, n);
     note_steps(plan, n);
     note_open_turn(o, n);
+    note_unsent_data(o, plan, n);
     /* Without a scenario's groups the others send the same as the first, or nothing. */
     for (size_t i = 0; i < sq_max_u64(o->groups_len, 1); i++) {
         const struct sq_plan_group *group = &plan->groups[i];

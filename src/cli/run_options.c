@@ -94,11 +94,31 @@ int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_r
                  clip);
         return SQ_ERR_INVALID;
     }
+    if (o->latency && o->replay) {
+        snprintf(why, why_room, "--latency: " SQ_RUN_UNTAGGED);
+        return SQ_ERR_INVALID;
+    }
     if (o->baseline_threshold && o->baselines.n == 0) {
         snprintf(why, why_room, "--baseline-threshold: there is no --baseline to use it on");
         return SQ_ERR_INVALID;
     }
     return check_senders(o, why, why_room);
+}
+
+bool sq_run_options_untagged(const struct sq_run_options *o)
+{
+    bool replays = o->groups_len == 0 && o->replay;
+    for (size_t i = 0; i < o->groups_len; i++) {
+        const struct sq_run_options *g = &o->groups[i];
+        enum sq_scenario_role role = o->scenario->groups[i].role;
+        bool sends = (g->audio || g->video) && role != SQ_SCENARIO_ROLE_DATA &&
+                     sq_scenario_role_sends(role) && !is_whep(g->target_url);
+        if (sends && !g->replay) {
+            return false;
+        }
+        replays = replays || sends;
+    }
+    return replays;
 }
 
 struct sq_load_others sq_run_options_load_others(const struct sq_run_options *o)
@@ -153,6 +173,20 @@ void sq_run_options_finish(struct sq_run_options *o)
     }
 }
 
+/* Of groups each of which may make sense by itself. */
+static int check_latency(const struct sq_run_options *o, char *why, size_t why_room)
+{
+    for (size_t i = 0; i < o->groups_len; i++) {
+        if (o->groups[i].latency && sq_run_options_untagged(o)) {
+            snprintf(why, why_room, "--latency: " SQ_RUN_UNTAGGED);
+            const struct sq_scenario_group *own = o->latency ? NULL : &o->scenario->groups[i];
+            (void)sq_run_file_explain(o, own, why, why_room);
+            return SQ_ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 /* Where groups say what is sent, the rest is asked for the first of them that sends anything. */
 static int check(const struct sq_run_options *o, char *why, size_t why_room)
 {
@@ -175,7 +209,8 @@ static int check(const struct sq_run_options *o, char *why, size_t why_room)
                  "--dtmf: keys are pressed in audio, and no group sends any: leave it out");
         return SQ_ERR_INVALID;
     }
-    return sq_run_options_check(&whole, why, why_room);
+    int err = sq_run_options_check(&whole, why, why_room);
+    return err ? err : check_latency(o, why, why_room);
 }
 
 /* --scale 0.1, or 10% */

@@ -60,6 +60,13 @@ int sq_run_options_parse(struct sq_run_options *o, int argc, char **argv, char *
 struct sq_load_others sq_run_options_load_others(const struct sq_run_options *o);
 /* Do the options make sense together? Of those of a group, for what it does. */
 int sq_run_options_check(const struct sq_run_options *o, char *why, size_t why_room) SQ_MUST_USE;
+/* Why latency is not measured with a replay, behind what asks for it. */
+#define SQ_RUN_UNTAGGED                                                                            \
+    "a replay sends its recording as it is, and no time-tags of its own to measure by; leave it "  \
+    "out"
+/* All audio and video that the run sends comes out of recordings: there is no one-way latency to
+ * measure. Its groups have been read. */
+bool sq_run_options_untagged(const struct sq_run_options *o);
 /* What nobody said: from the environment, or by default. */
 void sq_run_options_finish(struct sq_run_options *o);
 void sq_run_options_free(struct sq_run_options *o);

@@ -212,6 +212,37 @@ static void groups_have_options_of_their_own(void **state)
     drop(&w);
 }
 
+/* A replay has no time-tags; but those beside it have. Its file is not looked at yet. */
+static void latency_beside_a_replay(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {
+        "target: lab\ngroups: {a: {replay: /x.pcap}, b: {}}\nlatency: true\n",
+        "target: lab\ngroups: {a: {replay: /x.pcap}, b: {latency: true}}\n",
+        "target: lab\ngroups: {a: {replay: /x.pcap}, b: {role: audio}}\n"
+        "expect: audio.in.latency.p95 < 100ms\n",
+        "target: lab\ngroups: {a: {replay: /x.pcap}, b: {role: publish}, c: {role: watch}}\n"
+        "abort_on: video.in.latency.p95 < 100ms\n",
+        "target: lab\nexpect: video.in.latency.p95 < 100ms\n"};
+    struct whole w;
+    for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
+        (void)make(fine[i], "", &w);
+        if (strstr(w.why, "time-tags") || (w.why[0] && !strstr(w.why, "/x.pcap"))) {
+            fail_msg("%s: %s", fine[i], w.why);
+        }
+        drop(&w);
+    }
+    assert_int_not_equal(
+        make("target: lab\ngroups: {a: {}, b: {}}\n", "--latency|--replay|/x.pcap", &w), 0);
+    assert_non_null(strstr(w.why, "--latency: a replay sends its recording"));
+    drop(&w);
+    assert_int_not_equal(make("target: lab\ngroups: {a: {replay: /x.pcap}, b: {replay: /y.pcap}}\n",
+                              "--latency", &w),
+                         0);
+    assert_ptr_equal(strstr(w.why, "--latency: a replay sends its recording"), w.why);
+    drop(&w);
+}
+
 static void targets_of_groups(void **state)
 {
     (void)state;
@@ -608,6 +639,16 @@ static void notes_name_keys(void **state)
                  (const char *const[]){"Load         1 a minute begins, all within 60 s",
                                        "Note: 1 peer at 1/m needs 60 s",
                                        "Note: --record 9, but only 1 peer comes", NULL});
+    assert_notes("target: lab\npublishers: 0\ndata: 10/s:100\n", "--peers|3",
+                 (const char *const[]){
+                     "t.yaml:3:7: data 10/s:100: messages are sent by those who publish, and with "
+                     "publishers 0 nobody does: only messages of others",
+                     NULL});
+    assert_notes("target: lab\ngroups:\n  a: {role: publish}\n  b: {role: watch, data: 1/s:99}\n",
+                 "--peers|3",
+                 (const char *const[]){"t.yaml:4:26: data 1/s:99: messages are sent by those who "
+                                       "publish, and no group with data does: only",
+                                       NULL});
     assert_notes("target: lab\ngroups: {a: {per_room: 1}, b: {share: 60%}, c: {}}\n", "--peers|9",
                  (const char *const[]){"60 % of the others", "40 % of the others", NULL});
 }
@@ -684,6 +725,7 @@ int main(void)
         cmocka_unit_test(scripts_are_read),
         cmocka_unit_test(in_small),
         cmocka_unit_test(groups_have_options_of_their_own),
+        cmocka_unit_test(latency_beside_a_replay),
         cmocka_unit_test(targets_of_groups),
         cmocka_unit_test(rooms_by_count_and_size),
         cmocka_unit_test(rows_of_users),

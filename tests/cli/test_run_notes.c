@@ -157,6 +157,30 @@ static void groups_without_peers(void **state)
     assert_string_equal(notes_of(&o, &plan), "");
 }
 
+/* Viewers alone: messages would be sent by nobody. */
+static void messages_that_nobody_sends(void **state)
+{
+    (void)state;
+    struct sq_run_options o = {.publishers = 0, .data = "10/s:100"};
+    struct sq_plan plan = plan_of(3);
+    plan.groups[0].data.on = true;
+    sq_plan_split(&plan, 0);
+    assert_string_equal(
+        notes_of(&o, &plan),
+        "Note: --data 10/s:100: messages are sent by those who publish, and with --publishers 0 "
+        "nobody does: only messages of others, where there are any, come and are measured.\n");
+    o.publishers = UINT64_MAX; /* of WHEP, by which nobody publishes */
+    notes_of(&o, &plan);
+    says("by those who publish, and nobody does: only");
+    plan.groups[0].data.silent = true; /* steps send, or nobody is meant to */
+    assert_string_equal(notes_of(&o, &plan), "");
+    plan = plan_of(3);
+    plan.groups[0].data.on = true;
+    o.publishers = 1;
+    sq_plan_split(&plan, 1);
+    assert_string_equal(notes_of(&o, &plan), "");
+}
+
 static void changes_that_never_come(void **state)
 {
     (void)state;
@@ -426,6 +450,7 @@ int main(void)
         cmocka_unit_test(timers_that_nobody_starts),
         cmocka_unit_test(turn_servers_for_anybody),
         cmocka_unit_test(groups_without_peers),
+        cmocka_unit_test(messages_that_nobody_sends),
         cmocka_unit_test(changes_that_never_come),
         cmocka_unit_test(streams_of_opus_that_have_not_all),
         cmocka_unit_test(a_replay_that_was_cut_off),

@@ -397,6 +397,16 @@ static void useless_options_are_refused(void **state)
     assert_refused("lab:|--replay|x.pcap|--bwe|off", "--bwe: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--bwe|gcc", "--bwe: a replay sends");
     assert_refused("lab:|--replay|x.pcap|--bwe|fixed:1M", "--bwe: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--latency", "--latency: a replay sends its recording");
+    assert_refused("lab:echo|--replay|x.pcap|--expect|score > 1|--expect|video.in.latency < 100ms",
+                   "--expect 'video.in.latency < 100ms', column 1: a replay sends its recording as "
+                   "it is, and no time-tags of its own to measure by; leave it out");
+    assert_refused("lab:|--replay|x.pcap|--expect|score > 1 and audio.in.latency.p95 < 1s",
+                   "column 15: a replay sends");
+    assert_refused("lab:|--replay|x.pcap|--abort-on|audio.in.latency < 100ms",
+                   "--abort-on 'audio.in.latency < 100ms', column 1: a replay sends");
+    plan_of("lab:|--replay|x.pcap|--data|1/s:99|--expect|data.in.latency < 100ms");
+    plan_of("lab:|--replay|x.pcap|--expect|video.in.loss < 1%");
     plan_of("lab:|--replay|x.pcap");
     plan_of("whip+http://h/x|--replay|x.pcap");
     plan_of("whep+http://h/x");
