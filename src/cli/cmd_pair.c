@@ -743,6 +743,7 @@ int sq_cmd_pair(int argc, char **argv)
         sq_pair_call_print(&s->call, to_stdout ? stderr : stdout);
         code = s->call.result->exit_code;
         sq_control_stop(&s->control);
+        /* A file is written before Ctrl-C may end this; a pipe may have nobody who reads. */
         bool waits = s->o.json && sq_place_waits(s->o.json);
         err = waits ? 0 : write_json(s);
         sq_control_let_go();

@@ -307,19 +307,6 @@ static void total_track(struct sq_pair_call *call, const struct sq_track *track,
     }
 }
 
-/* No service takes part in a call of two. */
-static void name_path(char *reason)
-{
-    static const char service[] = "nothing about the service: ",
-                      path[] = "nothing about the path: ";
-    char *at = strstr(reason, service);
-    if (at) {
-        char *rest = at + sizeof(service) - 1;
-        memcpy(at, path, sizeof(path) - 1);
-        memmove(at + sizeof(path) - 1, rest, strlen(rest) + 1);
-    }
-}
-
 int sq_pair_call_finish(struct sq_pair_call *call, struct sq_peer *peer, uint64_t now_ns,
                         enum sq_failure cause, const char *text, struct sq_expect *const *expect,
                         size_t expect_len)
@@ -345,11 +332,8 @@ int sq_pair_call_finish(struct sq_pair_call *call, struct sq_peer *peer, uint64_
         result->duration_s = (double)(now_ns - call->began_ns) / 1e9;
     }
     sq_result_tally(result);
-    int err = sq_expect_judge(expect, expect_len, result);
-    if (!result->generator.ok) {
-        name_path(result->verdict_reason);
-    }
-    return err;
+    result->of_a_path = true;
+    return sq_expect_judge(expect, expect_len, result);
 }
 
 /* ---- Telling ---- */

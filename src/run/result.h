@@ -471,6 +471,7 @@ struct sq_result {
     char *report;  /* owned, nullable: where people find report.html, a path or a URL */
     struct sq_host host;
     bool interrupted; /* by a signal, before its planned end */
+    bool of_a_path;   /* a call of two, without a service (squall pair) */
     struct sq_result_stop stop;
     char cut[256]; /* why the run ended early by no doing of the service's, else ""; no PASS then */
     double ramped_ms, draining_ms; /* events of the run, since its start; NAN: did not come */

@@ -163,8 +163,8 @@ static int judge(const struct sq_result *r, enum sq_run_verdict *ret_verdict, ch
     if (!r->generator.ok) {
         *ret_verdict = SQ_VERDICT_INVALID;
         snprintf(text, size,
-                 "the generator was the bottleneck, so this says nothing about the "
-                 "service: %s",
+                 "the generator was the bottleneck, so this says nothing about the %s: %s",
+                 r->of_a_path ? "path" : "service",
                  r->generator.reason[0] ? r->generator.reason : "no reason given");
         return SQ_EXIT_INVALID;
     }
