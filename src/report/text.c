@@ -524,7 +524,7 @@ void sq_report_text_words(const char *words, FILE *out)
 {
     struct sq_buf text = {0};
     sq_escape_terminal(&text, words);
-    if (!text.err) {
+    if (!text.err && text.len > 0) {
         (void)fwrite(text.text, 1, text.len, out);
     }
     sq_buf_free(&text);
